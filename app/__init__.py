@@ -1,0 +1,1 @@
+"""Keeps WooCommerce and Vtiger CRM in agreement."""
