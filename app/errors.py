@@ -1,0 +1,140 @@
+"""Every failure the service expects, as one tree whose classes know whether trying again can help.
+
+    WooVtigerError
+    ├── ConfigError                 a setting is missing or wrong; the message says how to mend it
+    ├── InvalidInput                a request of ours or a user's cannot be understood
+    ├── LeaseLost                   another worker holds, or took over, the pair
+    └── RemoteError                 a remote system did not do what was asked
+        ├── RemoteUnavailable       refused, reset, 5xx, name or TLS failure
+        │   ├── RemoteTimeout       no answer in time
+        │   ├── RateLimited         429, or 503 with Retry-After
+        │   └── ResponseUnreadable  an answer that is not what the API speaks
+        ├── AuthRejected            the credentials were refused
+        ├── NotFound                the record is gone, or hidden from us
+        ├── Duplicate               a unique value is taken
+        └── Rejected                the remote refused the request for what is in it
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class System(StrEnum):
+    """One of the two systems that are kept in agreement."""
+
+    WOOCOMMERCE = "woocommerce"
+    VTIGER = "vtiger"
+
+    @property
+    def other(self) -> "System":
+        return System.VTIGER if self is System.WOOCOMMERCE else System.WOOCOMMERCE
+
+
+class WooVtigerError(Exception):
+    """Root of the tree. `reason` is the code that a sync-log row carries for it."""
+
+    retryable: ClassVar[bool] = False
+    reason: ClassVar[str] = "bug"
+
+
+class ConfigError(WooVtigerError):
+    """A setting is missing or wrong; the message says which and how to mend it."""
+
+
+class InvalidInput(WooVtigerError):
+    """What was sent to the service cannot be understood; `field` names the part, if one is."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class LeaseLost(WooVtigerError):
+    """Another worker holds, or took over, the pair; the hint waits and burns no attempt."""
+
+    retryable = True
+    reason = "waiting_for_dependency"
+
+
+class RemoteError(WooVtigerError):
+    """A remote system did not do what was asked.
+
+    `code` is the remote's own error code (text, "" if it gave none), `status` the HTTP status.
+    `ambiguous` tells that a write may have happened all the same, so look before writing again.
+    """
+
+    reason = "rejected_by_remote"
+    ambiguous_class: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        system: System,
+        message: str,
+        *,
+        code: str = "",
+        status: int | None = None,
+        ambiguous: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.system = system
+        self.code = code
+        self.status = status
+        self.ambiguous = self.ambiguous_class if ambiguous is None else ambiguous
+
+
+class RemoteUnavailable(RemoteError):
+    """The remote could not be reached or failed inside; a later try may succeed."""
+
+    retryable = True
+    reason = "remote_unavailable"
+    ambiguous_class = True
+
+
+class RemoteTimeout(RemoteUnavailable):
+    """No answer came in time."""
+
+    reason = "timeout"
+
+
+class RateLimited(RemoteUnavailable):
+    """The remote asked for fewer calls; `retry_after` is in seconds, if it said."""
+
+    reason = "rate_limited"
+    ambiguous_class = False
+
+    def __init__(self, system: System, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(system, message, status=429)
+        self.retry_after = retry_after
+
+
+class ResponseUnreadable(RemoteUnavailable):
+    """The answer is not what the API speaks: HTML, cut JSON, an oversized body, a wrong shape."""
+
+
+class AuthRejected(RemoteError):
+    """The credentials were refused; waits for a person, but a later try costs little."""
+
+    retryable = True
+    reason = "auth_rejected"
+
+
+class NotFound(RemoteError):
+    """The record does not exist, is deleted, or is hidden from the API user."""
+
+    reason = "not_found"
+
+
+class Duplicate(RemoteError):
+    """A unique value is taken; `holder_id` is the record that has it, where the remote tells."""
+
+    reason = "ambiguous_match"
+
+    def __init__(
+        self, system: System, message: str, *, code: str = "", holder_id: str | None = None
+    ) -> None:
+        super().__init__(system, message, code=code)
+        self.holder_id = holder_id
+
+
+class Rejected(RemoteError):
+    """The remote refused the request for what is in it; sending it again would change nothing."""
