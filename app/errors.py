@@ -1,18 +1,18 @@
 """Every failure the service expects, as one tree whose classes know whether trying again can help.
 
-    WooVtigerError
-    ├── ConfigError                 a setting is missing or wrong; the message says how to mend it
-    ├── InvalidInput                a request of ours or a user's cannot be understood
-    ├── LeaseLost                   another worker holds, or took over, the pair
-    └── RemoteError                 a remote system did not do what was asked
-        ├── RemoteUnavailable       refused, reset, 5xx, name or TLS failure
-        │   ├── RemoteTimeout       no answer in time
-        │   ├── RateLimited         429, or 503 with Retry-After
-        │   └── ResponseUnreadable  an answer that is not what the API speaks
-        ├── AuthRejected            the credentials were refused
-        ├── NotFound                the record is gone, or hidden from us
-        ├── Duplicate               a unique value is taken
-        └── Rejected                the remote refused the request for what is in it
+WooVtigerError
+├── ConfigError                 a setting is missing or wrong; the message says how to mend it
+├── InvalidInput                a request of ours or a user's cannot be understood
+├── LeaseLost                   another worker holds, or took over, the pair
+└── RemoteError                 a remote system did not do what was asked
+    ├── RemoteUnavailable       refused, reset, 5xx, name or TLS failure
+    │   ├── RemoteTimeout       no answer in time
+    │   ├── RateLimited         429, or 503 with Retry-After
+    │   └── ResponseUnreadable  an answer that is not what the API speaks
+    ├── AuthRejected            the credentials were refused
+    ├── NotFound                the record is gone, or hidden from us
+    ├── Duplicate               a unique value is taken
+    └── Rejected                the remote refused the request for what is in it
 """
 
 from enum import StrEnum

@@ -1,0 +1,1 @@
+"""PostgreSQL: the declarative base, sessions and the embedded server."""
