@@ -29,7 +29,7 @@ class Base(DeclarativeBase):
 
 
 class Numbered:
-    """A row with a growing number of its own, and the moment it came to be by the server's clock."""
+    """A row with a growing number of its own and its first moment, by the server's clock."""
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,1 @@
+"""The inbox: every accepted hint, its state, attempts and fate."""

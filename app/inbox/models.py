@@ -1,0 +1,88 @@
+"""Tables of the inbox: deliveries, and the wake-ups that keep one drain job per record."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Index, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Numbered
+from app.errors import System
+from app.records import Module, Record
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands; `dead` waits for a person."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    DONE = "done"
+    DEAD = "dead"
+
+
+class Delivery(Numbered, Base):
+    """One accepted hint. `body` is what came with it, kept as received."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index(
+            "uq_deliveries_pending_dedupe_key",
+            "dedupe_key",
+            unique=True,
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_deliveries_due",
+            "next_attempt_at",
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_deliveries_open_record",
+            "record_key",
+            postgresql_where=text("state IN ('pending', 'processing')"),
+        ),
+        Index("ix_deliveries_received_at_id", "received_at", "id"),
+    )
+
+    origin: Mapped[str]
+    store: Mapped[str]
+    system: Mapped[str]
+    module: Mapped[str | None]
+    kind: Mapped[str]
+    event: Mapped[str]
+    record_id: Mapped[str]
+    record_key: Mapped[str]
+    body: Mapped[bytes | None]
+    dedupe_key: Mapped[str]
+    remote_note: Mapped[str] = mapped_column(server_default="")
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    duplicates: Mapped[int] = mapped_column(server_default=text("0"))
+    state: Mapped[str] = mapped_column(server_default=DeliveryState.PENDING)
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    claimed_at: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    last_reason: Mapped[str | None]
+    sync_log_id: Mapped[int | None]
+    run_id: Mapped[int | None]
+
+    @property
+    def record(self) -> Record:
+        return Record(
+            store=self.store,
+            system=System(self.system),
+            module=Module(self.module) if self.module else None,
+            id=self.record_id,
+            kind=self.kind,
+        )
+
+
+class Wakeup(Base):
+    """A drain job for this record waits; the job clears it when it starts."""
+
+    __tablename__ = "wakeups"
+
+    record_key: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

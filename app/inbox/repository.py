@@ -1,0 +1,157 @@
+"""The way of a delivery through its states; every clock here is the database's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.inbox.models import Delivery, DeliveryState
+from app.records import Event, Origin, Record
+
+CHANNEL = "woo_vtiger_due"
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A hint about to be accepted. `dedupe_key` is equal for two tellings of one state."""
+
+    record: Record
+    origin: Origin
+    event: Event
+    dedupe_key: str
+    body: bytes | None = None
+    remote_note: str = ""
+    run_id: int | None = None
+
+    def as_row(self) -> dict[str, object]:
+        return {
+            "origin": self.origin,
+            "store": self.record.store,
+            "system": self.record.system,
+            "module": self.record.module,
+            "kind": self.record.kind,
+            "event": self.event,
+            "record_id": self.record.id,
+            "record_key": self.record.key,
+            "body": self.body,
+            "dedupe_key": self.dedupe_key,
+            "remote_note": self.remote_note,
+            "run_id": self.run_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """`duplicate` tells that the hint joined one that still waits."""
+
+    id: int
+    duplicate: bool
+
+
+async def accept(session: AsyncSession, hints: Sequence[NewDelivery]) -> list[Accepted]:
+    """Store hints, one row a dedupe key; a waiting twin is bumped, a settled one is no bar."""
+    rows = {hint.dedupe_key: hint.as_row() for hint in hints}
+    statement = insert(Delivery).values([rows[key] for key in sorted(rows)])
+    statement = statement.on_conflict_do_update(
+        index_elements=[Delivery.dedupe_key],
+        index_where=text("state = 'pending'"),
+        set_={"duplicates": Delivery.duplicates + 1, "last_received_at": func.clock_timestamp()},
+    )
+    found = await session.execute(
+        statement.returning(Delivery.id, Delivery.dedupe_key, text("xmax <> 0"))
+    )
+    stored = {key: (delivery_id, bool(old)) for delivery_id, key, old in found}
+    await session.execute(select(func.pg_notify(CHANNEL, "")))
+    return _in_order(hints, stored)
+
+
+def _in_order(hints: Sequence[NewDelivery], stored: dict[str, tuple[int, bool]]) -> list[Accepted]:
+    seen: set[str] = set()
+    answers = []
+    for hint in hints:
+        delivery_id, old = stored[hint.dedupe_key]
+        answers.append(Accepted(delivery_id, duplicate=old or hint.dedupe_key in seen))
+        seen.add(hint.dedupe_key)
+    return answers
+
+
+async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
+    """Every open delivery of the record, oldest first, counted as attempted once more."""
+    claimed = await session.scalars(
+        update(Delivery)
+        .where(
+            Delivery.record_key == record_key,
+            Delivery.state.in_([DeliveryState.PENDING, DeliveryState.PROCESSING]),
+        )
+        .values(
+            state=DeliveryState.PROCESSING,
+            attempts=Delivery.attempts + 1,
+            claimed_at=func.now(),
+        )
+        .returning(Delivery)
+    )
+    return sorted(claimed, key=lambda delivery: delivery.id)
+
+
+async def settle(
+    session: AsyncSession, ids: Sequence[int], entry_id: int, *, state: DeliveryState
+) -> None:
+    await session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(ids))
+        .values(state=state, settled_at=func.now(), sync_log_id=entry_id)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Postponement:
+    """When to try again and why; `counted` is False where waiting is nobody's failure."""
+
+    seconds: float
+    reason: str
+    message: str
+    counted: bool = True
+
+
+async def postpone(session: AsyncSession, ids: Sequence[int], wait: Postponement) -> None:
+    """Give deliveries back. One whose twin came in meanwhile steps aside by changing its key."""
+    await _yield_keys(session, ids)
+    await session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(ids))
+        .values(
+            state=DeliveryState.PENDING,
+            next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, wait.seconds),
+            attempts=Delivery.attempts - (0 if wait.counted else 1),
+            last_reason=wait.reason,
+            last_error=wait.message,
+        )
+    )
+
+
+async def _yield_keys(session: AsyncSession, ids: Sequence[int]) -> None:
+    """A claimed delivery frees its dedupe key; if a later twin took it, ours must not clash."""
+    await session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(ids))
+        .values(dedupe_key=func.concat(Delivery.dedupe_key, ":", Delivery.id))
+        .where(Delivery.dedupe_key.not_like("%:%"))
+    )
+
+
+async def find_delivery(session: AsyncSession, delivery_id: int) -> Delivery | None:
+    return await session.get(Delivery, delivery_id)
+
+
+async def count_open(session: AsyncSession) -> dict[str, int]:
+    """Deliveries that still want work or a person, by state."""
+    open_states = [DeliveryState.PENDING, DeliveryState.PROCESSING, DeliveryState.DEAD]
+    rows = await session.execute(
+        select(Delivery.state, func.count())
+        .where(or_(*(Delivery.state == state for state in open_states)))
+        .group_by(Delivery.state)
+    )
+    counts = {str(state): int(count) for state, count in rows}
+    return {str(state): counts.get(state, 0) for state in open_states}

@@ -1,0 +1,76 @@
+"""Tables of the pairs: links with their base, leases, and intents to create."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Numbered
+
+
+class Link(Numbered, Base):
+    """Two ids that are the same record in both systems, and the base they last agreed on.
+
+    `*_modified_at` is the remote's own stamp when that side was last seen; `*_written_at` the
+    stamp that our last write left there, by which an echo is known.
+    """
+
+    __tablename__ = "links"
+    __table_args__ = (
+        Index("uq_links_woo", "store", "module", "woo_id", unique=True),
+        Index("uq_links_vtiger", "store", "module", "vtiger_id", unique=True),
+    )
+
+    store: Mapped[str]
+    module: Mapped[str]
+    woo_id: Mapped[str]
+    vtiger_id: Mapped[str]
+    base: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    woo_modified_at: Mapped[datetime | None]
+    vtiger_modified_at: Mapped[datetime | None]
+    woo_written_at: Mapped[datetime | None]
+    vtiger_written_at: Mapped[datetime | None]
+    woo_deleted_at: Mapped[datetime | None]
+    vtiger_deleted_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class Lease(Base):
+    """Who works on a record now; it expires by the database's clock, so skew does not matter."""
+
+    __tablename__ = "leases"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    expires_at: Mapped[datetime]
+
+
+class Intent(Numbered, Base):
+    """A create that was about to be sent; it outlives a crash and says that a twin may be ours."""
+
+    __tablename__ = "intents"
+    __table_args__ = (Index("uq_intents_record", "record_key", unique=True),)
+
+    record_key: Mapped[str]
+    target: Mapped[str]
+    natural_key: Mapped[str]
+
+
+class Sighting(Base):
+    """What an unlinked record looked like when it was last brought up, so a poll hints it once."""
+
+    __tablename__ = "sightings"
+
+    record_key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class Watermark(Base):
+    """Up to which moment of the remote's clock a poll has seen everything."""
+
+    __tablename__ = "watermarks"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    reached_at: Mapped[datetime]

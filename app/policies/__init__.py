@@ -1,0 +1,1 @@
+"""What the users chose: sync settings and custom mappings per store and module."""

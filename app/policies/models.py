@@ -1,0 +1,34 @@
+"""Tables of the users' choices: sync settings, custom mapping rows and API tokens."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Numbered
+
+
+class SyncSetting(Base):
+    """One store and module's settings that differ from the defaults, as JSON."""
+
+    __tablename__ = "sync_settings"
+
+    store: Mapped[str] = mapped_column(primary_key=True)
+    module: Mapped[str] = mapped_column(primary_key=True)
+    values: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str]
+
+
+class ApiToken(Numbered, Base):
+    """A bearer token: only its SHA-256 is kept, which suffices for 256 random bits."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (Index("uq_api_tokens_digest", "digest", unique=True),)
+
+    name: Mapped[str]
+    digest: Mapped[str]
+    scope: Mapped[str]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
