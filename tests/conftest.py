@@ -1,0 +1,93 @@
+"""A real PostgreSQL, built once a run by the real migrations; each test gets a fresh copy."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from app.db.embedded import start_embedded
+from app.db.migrate import upgrade
+from app.db.url import libpq_url
+
+RUN_FOLDER = "WOO_VTIGER_TEST_FOLDER"
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One folder a run, made by the controller, so that all xdist workers share one server."""
+    if not hasattr(config, "workerinput"):
+        folder = Path(tempfile.mkdtemp(prefix="woo-vtiger-tests-"))
+        folder.chmod(0o711)
+        os.environ[RUN_FOLDER] = str(folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(RUN_FOLDER), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def admin_url() -> Iterator[str]:
+    """A database from which others can be made: TEST_DATABASE_URL, or the embedded server's."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield libpq_url(given)
+        return
+    server = start_embedded(Path(os.environ[RUN_FOLDER]) / "data", FAST)
+    yield server.dsn("postgres")
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(admin_url: str) -> Iterator[str]:
+    name = _create(admin_url)
+    upgrade(_address(admin_url, name))
+    yield name
+    _drop(admin_url, name)
+
+
+@pytest.fixture
+def empty_database_url(admin_url: str) -> Iterator[str]:
+    """A database without any table, dropped after the test."""
+    name = _create(admin_url)
+    yield _address(admin_url, name)
+    _drop(admin_url, name)
+
+
+@pytest.fixture
+def database_url(admin_url: str, template: str) -> Iterator[str]:
+    """A migrated, empty database of the test's own, dropped after it."""
+    name = _create(admin_url, template)
+    yield _address(admin_url, name)
+    _drop(admin_url, name)
+
+
+def _create(admin_url: str, template: str = "template0") -> str:
+    name = f"test_{uuid4().hex}"
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    _execute(admin_url, statement.format(sql.Identifier(name), sql.Identifier(template)))
+    return name
+
+
+def _drop(admin_url: str, name: str) -> None:
+    _execute(admin_url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _execute(admin_url: str, statement: sql.Composed) -> None:
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _address(admin_url: str, name: str) -> str:
+    return make_url(admin_url).set(database=name).render_as_string(hide_password=False)
