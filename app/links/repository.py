@@ -1,0 +1,104 @@
+"""Finding and keeping pairs, intents, sightings and watermarks."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.errors import System
+from app.links.models import Intent, Link, Sighting, Watermark
+from app.records import Record
+
+
+def _side(record: Record) -> ColumnElement[bool]:
+    column = Link.woo_id if record.system is System.WOOCOMMERCE else Link.vtiger_id
+    return (Link.store == record.store) & (Link.module == record.module) & (column == record.id)
+
+
+async def find_link(session: AsyncSession, record: Record) -> Link | None:
+    found: Link | None = await session.scalar(select(Link).where(_side(record)))
+    return found
+
+
+async def search_links(session: AsyncSession, records: Collection[Record]) -> dict[str, Link]:
+    """The links of records that all belong to one system, by that system's id."""
+    if not records:
+        return {}
+    found = await session.scalars(select(Link).where(or_(*map(_side, records))))
+    woo = next(iter(records)).system is System.WOOCOMMERCE
+    return {link.woo_id if woo else link.vtiger_id: link for link in found}
+
+
+async def save_link(session: AsyncSession, link: Link) -> Link:
+    """Store a new or changed link; the unique keys refuse a second pair for either record."""
+    kept = await session.merge(link)
+    await session.flush()
+    return kept
+
+
+async def find_intent(session: AsyncSession, record: Record) -> tuple[Intent, float] | None:
+    """An unfinished create for the record, and its age in seconds by the database's clock."""
+    age = func.extract("epoch", func.now() - Intent.created_at)
+    row = (
+        await session.execute(select(Intent, age).where(Intent.record_key == record.key))
+    ).first()
+    return (row[0], float(row[1])) if row else None
+
+
+async def open_intent(session: AsyncSession, record: Record, natural_key: str) -> None:
+    """Write down that a twin of the record is about to be created; the clock starts anew."""
+    values = {
+        "record_key": record.key,
+        "target": record.system.other,
+        "natural_key": natural_key,
+        "created_at": func.now(),
+    }
+    await session.execute(
+        insert(Intent)
+        .values(values)
+        .on_conflict_do_update(
+            index_elements=[Intent.record_key],
+            set_={"natural_key": natural_key, "created_at": func.now()},
+        )
+    )
+
+
+async def close_intent(session: AsyncSession, record: Record) -> None:
+    await session.execute(delete(Intent).where(Intent.record_key == record.key))
+
+
+async def see(session: AsyncSession, record_key: str, digest: str) -> None:
+    """Remember what an unlinked record looked like."""
+    await session.execute(
+        insert(Sighting)
+        .values(record_key=record_key, digest=digest)
+        .on_conflict_do_update(
+            index_elements=[Sighting.record_key],
+            set_={"digest": digest, "seen_at": func.now()},
+        )
+    )
+
+
+async def search_sightings(session: AsyncSession, record_keys: Collection[str]) -> dict[str, str]:
+    rows = await session.execute(
+        select(Sighting.record_key, Sighting.digest).where(Sighting.record_key.in_(record_keys))
+    )
+    return {str(key): str(digest) for key, digest in rows}
+
+
+async def find_watermark(session: AsyncSession, key: str) -> datetime | None:
+    mark: datetime | None = await session.scalar(
+        select(Watermark.reached_at).where(Watermark.key == key)
+    )
+    return mark
+
+
+async def save_watermark(session: AsyncSession, key: str, reached_at: datetime) -> None:
+    await session.execute(
+        insert(Watermark)
+        .values(key=key, reached_at=reached_at)
+        .on_conflict_do_update(index_elements=[Watermark.key], set_={"reached_at": reached_at})
+    )

@@ -1,0 +1,94 @@
+"""The job engine and the one way from a waiting delivery to a job.
+
+The inbox orders, the engine only wakes: a job says "look at this record", nothing more, so a
+job that is lost, doubled or late costs nothing. `dispatch` is at once the coalescing, the retry
+timer and the sweeper of what a crash stranded.
+"""
+
+import contextlib
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+DRAIN = "drain"
+QUEUE = "records"
+MOST_AT_ONCE = 500
+
+_WAKE = text("""
+WITH due AS (
+    SELECT record_key, min(next_attempt_at) AS since
+    FROM deliveries
+    WHERE state = 'pending' AND next_attempt_at <= now()
+    GROUP BY record_key
+  UNION ALL
+    SELECT record_key, min(claimed_at) AS since
+    FROM deliveries
+    WHERE state = 'processing'
+      AND claimed_at < now() - make_interval(secs => :stranded_after)
+      AND NOT EXISTS (
+          SELECT FROM leases
+          WHERE leases.key = deliveries.record_key AND leases.expires_at > now())
+    GROUP BY record_key
+)
+INSERT INTO wakeups (record_key)
+SELECT record_key FROM due
+WHERE NOT EXISTS (SELECT FROM wakeups WHERE wakeups.record_key = due.record_key)
+GROUP BY record_key
+ORDER BY min(since)
+LIMIT :most
+ON CONFLICT DO NOTHING
+RETURNING record_key
+""")
+
+
+def open_jobs(conninfo: str, pool_size: int = 4) -> App:
+    """The engine's app on its own small pool; its tables come with our migrations."""
+    return App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=pool_size))
+
+
+async def dispatch(jobs: App, session: AsyncSession, stranded_after: float) -> int:
+    """Give each record with due deliveries and no waiting job one drain job; how many."""
+    woken = await session.scalars(_WAKE, {"most": MOST_AT_ONCE, "stranded_after": stranded_after})
+    drains = [_drain(key) for key in woken]
+    if drains:
+        connection = await (await session.connection()).get_raw_connection()
+        await jobs.job_manager.batch_defer_jobs_async(drains, connection.driver_connection)
+    return len(drains)
+
+
+def _drain(record_key: str) -> Job:
+    return Job(
+        queue=QUEUE,
+        lock=record_key,
+        queueing_lock=None,
+        task_name=DRAIN,
+        task_kwargs={"record_key": record_key},
+    )
+
+
+async def clear_wakeup(session: AsyncSession, record_key: str) -> None:
+    await session.execute(text("DELETE FROM wakeups WHERE record_key = :key"), {"key": record_key})
+
+
+_FORGET_LOST = text("""
+DELETE FROM wakeups
+WHERE created_at < now() - make_interval(secs => :lost_after)
+  AND NOT EXISTS (
+      SELECT FROM procrastinate_jobs
+      WHERE lock = wakeups.record_key AND status IN ('todo', 'doing'))
+""")
+
+
+async def rescue(jobs: App, session: AsyncSession, silent_seconds: float) -> int:
+    """Hand the jobs of workers that fell silent to living ones; how many."""
+    stalled = await jobs.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_seconds)
+    rescued = 0
+    for job in stalled:
+        with contextlib.suppress(ConnectorException):  # a peer was quicker
+            await jobs.job_manager.retry_job(job)
+            rescued += 1
+    await session.execute(_FORGET_LOST, {"lost_after": silent_seconds})
+    return rescued

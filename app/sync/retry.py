@@ -1,0 +1,34 @@
+"""When a hint that could not be settled is tried again. Pure."""
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.errors import LeaseLost, RateLimited, WooVtigerError
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Delays in seconds; `budget` is the age at which a hint becomes a dead letter."""
+
+    base_seconds: float = 2.0
+    most_seconds: float = 3600.0
+    lease_seconds: float = 0.5
+    budget: timedelta = timedelta(days=3)
+
+
+def delay_seconds(
+    policy: RetryPolicy, error: WooVtigerError, attempts: int, rng: random.Random
+) -> float:
+    """Exponential with full jitter above half; what the remote asked for is a lower bound."""
+    if isinstance(error, LeaseLost):
+        return policy.lease_seconds * (0.5 + rng.random())
+    ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempts - 1, 30))
+    wait = ceiling * (0.5 + rng.random() / 2)
+    asked = error.retry_after if isinstance(error, RateLimited) else None
+    return max(wait, asked or 0.0)
+
+
+def worth_trying(policy: RetryPolicy, error: WooVtigerError, age: timedelta) -> bool:
+    """Whether another try can help and the hint is young enough for it."""
+    return error.retryable and (isinstance(error, LeaseLost) or age < policy.budget)
