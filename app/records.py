@@ -64,3 +64,43 @@ class Record:
     def key(self) -> str:
         """What hints of one record share: the order, the lock and the lease go by it."""
         return ":".join((self.store, self.module or self.kind or "none", self.system, self.id))
+
+
+class Direction(StrEnum):
+    """Which way values go; the other side of a one-way rule is read, never written."""
+
+    WOO_TO_VTIGER = "woo_to_vtiger"
+    VTIGER_TO_WOO = "vtiger_to_woo"
+    BOTH = "both"
+    OFF = "off"
+
+
+class ConflictPolicy(StrEnum):
+    """Who wins a field that changed differently in both systems."""
+
+    LATEST_WINS = "latest_wins"
+    WOOCOMMERCE_WINS = "woocommerce_wins"
+    VTIGER_WINS = "vtiger_wins"
+    ASK = "ask"
+
+
+class DeletePolicy(StrEnum):
+    """What a deletion on one side does to the other."""
+
+    IGNORE = "ignore"
+    DEACTIVATE = "deactivate"
+    PROPAGATE = "propagate"
+
+
+class MatchPolicy(StrEnum):
+    """What to do when several records have the natural key."""
+
+    SKIP = "skip"
+    OLDEST = "oldest"
+
+
+class LengthPolicy(StrEnum):
+    """What to do with text that is longer than the target's field."""
+
+    CUT = "cut"
+    SKIP = "skip"

@@ -1,0 +1,36 @@
+"""Reading and keeping the users' choices: sync settings and API tokens."""
+
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.policies.models import SyncSetting
+from app.policies.schemas import SyncPolicy, check_policy, default_policy
+from app.records import Module
+
+
+async def get_policy(session: AsyncSession, store: str, module: Module) -> SyncPolicy:
+    """The settings in force: the defaults, and over them what was chosen."""
+    defaults = default_policy(module)
+    chosen = await session.get(SyncSetting, (store, module))
+    if chosen is None:
+        return defaults
+    return SyncPolicy.model_validate(defaults.model_dump() | chosen.values)
+
+
+async def save_policy(
+    session: AsyncSession, store: str, *, module: Module, policy: SyncPolicy, by: str
+) -> None:
+    """Keep what differs from the defaults, so that a better default reaches those who never chose.
+
+    Raises InvalidInput for what this version cannot do.
+    """
+    check_policy(module, policy)
+    defaults = default_policy(module).model_dump(mode="json")
+    chosen = policy.model_dump(mode="json")
+    values = {name: value for name, value in chosen.items() if value != defaults[name]}
+    row = {"values": values, "updated_at": func.now(), "updated_by": by}
+    statement = insert(SyncSetting).values(store=store, module=module, **row)
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=["store", "module"], set_=row)
+    )
