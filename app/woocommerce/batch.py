@@ -1,0 +1,61 @@
+"""Batches: up to a hundred writes in one request, each with its own result or error."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import RemoteError, ResponseUnreadable
+from app.woocommerce.answers import WOO, read_error
+from app.woocommerce.schemas import WooCustomer
+
+MAX_ITEMS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCall:
+    """The items of one request: (part, item) in the order of the results."""
+
+    items: tuple[tuple[str, Any], ...]
+
+    @property
+    def body(self) -> dict[str, list[Any]]:
+        parts: dict[str, list[Any]] = {}
+        for part, item in self.items:
+            parts.setdefault(part, []).append(item)
+        return parts
+
+
+def plan_batch(
+    create: Sequence[Mapping[str, Any]],
+    update: Mapping[str, Mapping[str, Any]],
+    delete: Sequence[str],
+) -> list[BatchCall]:
+    """Cut into requests of at most 100 items together (recording err_batch_limit_101)."""
+    items: list[tuple[str, Any]] = [("create", body) for body in create]
+    items += [("update", {**patch, "id": int(key)}) for key, patch in update.items()]
+    items += [("delete", int(key)) for key in delete]
+    starts = range(0, len(items), MAX_ITEMS)
+    return [BatchCall(tuple(items[start : start + MAX_ITEMS])) for start in starts]
+
+
+def read_batch(data: object, call: BatchCall) -> list[WooCustomer | RemoteError]:
+    """The results in the order of the items (recording customers_batch_mixed_errors).
+
+    ResponseUnreadable if a part does not answer for each of its items.
+    """
+    results: list[WooCustomer | RemoteError] = []
+    for part, items in call.body.items():
+        answers = data.get(part) if isinstance(data, Mapping) else None
+        if not isinstance(answers, list) or len(answers) != len(items):
+            raise ResponseUnreadable(WOO, f"the batch answers for other items in {part!r}")
+        results += [_read_item(answer) for answer in answers]
+    return results
+
+
+def _read_item(answer: object) -> WooCustomer | RemoteError:
+    error = answer.get("error") if isinstance(answer, Mapping) else None
+    if not isinstance(error, Mapping):
+        return WooCustomer.parse(answer)
+    details = error.get("data")
+    status = details.get("status") if isinstance(details, Mapping) else None
+    return read_error(error, status=status if isinstance(status, int) else 400, write=True)

@@ -1,0 +1,102 @@
+"""The calls about customers, which are WordPress users of any role."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Literal
+
+from app.errors import RemoteError
+from app.woocommerce.batch import BatchCall, plan_batch, read_batch
+from app.woocommerce.requests import ShopRequests, paging, parse_all, record_path
+from app.woocommerce.schemas import WooCustomer, WooPage
+
+Role = Literal["all", "customer"]
+
+
+class CustomerCalls(ShopRequests):
+    """wc/v3/customers."""
+
+    async def get_customer(self, customer_id: str) -> WooCustomer:
+        """NotFound if there is no such user (recordings customer_get, err_customer_404)."""
+        return WooCustomer.parse(await self._get(record_path("customers", customer_id)))
+
+    async def search_customers_by_email(self, email: str) -> list[WooCustomer]:
+        """Users of any role with exactly this e-mail, whatever its case (customer_search_email).
+
+        The default role filter would hide an administrator who owns the address (contract
+        page WooCommerce §2, Paging).
+        """
+        data = await self._get("customers", {"email": email, "role": "all", "per_page": "100"})
+        return parse_all(WooCustomer, data)
+
+    async def search_customers(
+        self, *, page: int = 1, per_page: int = 100, role: Role = "all"
+    ) -> WooPage[WooCustomer]:
+        """One page in the order of ids; empty past the end (customer_paging, err_page_beyond).
+
+        There is no "modified since" for customers (customer_modified_after_ignored).
+        """
+        query = {"role": role, "orderby": "id", "order": "asc"}
+        return await self._page(WooCustomer, "customers", query | paging(page, per_page))
+
+    async def each_customer(
+        self, *, per_page: int = 100, role: Role = "all"
+    ) -> AsyncIterator[WooCustomer]:
+        """Each customer once, in the order of ids (contract page WooCommerce §2, Paging).
+
+        A deletion meanwhile moves later rows a page up, so a smaller total sends the walk
+        back by as many pages as may have moved past it.
+        """
+        page, last_id, total = 1, 0, 0
+        while True:
+            found = await self.search_customers(page=page, per_page=per_page, role=role)
+            gone, total = total - found.total, found.total
+            if gone > 0:
+                page = max(1, page - 1 - gone // per_page)
+                continue
+            for customer in found.items:
+                if int(customer.id) > last_id:
+                    last_id = int(customer.id)
+                    yield customer
+            if len(found.items) < per_page:
+                return
+            page += 1
+
+    async def create_customer(self, body: Mapping[str, Any]) -> WooCustomer:
+        """Duplicate if a user of any role has the e-mail (customer_create, err_customer_*)."""
+        return WooCustomer.parse(await self._write("POST", "customers", body))
+
+    async def update_customer(self, customer_id: str, patch: Mapping[str, Any]) -> WooCustomer:
+        """Billing and shipping merge field by field (customer_update_partial_billing).
+
+        NotFound; Duplicate if another user has the e-mail (err_customer_update_duplicate_email).
+        """
+        path = record_path("customers", customer_id)
+        return WooCustomer.parse(await self._write("PUT", path, patch))
+
+    async def delete_customer(self, customer_id: str) -> WooCustomer:
+        """For good: users have no trash (customer_delete_force, err_customer_delete_no_force)."""
+        path = record_path("customers", customer_id)
+        return WooCustomer.parse(await self._write("DELETE", path, query={"force": "true"}))
+
+    async def batch_customers(
+        self,
+        *,
+        create: Sequence[Mapping[str, Any]] = (),
+        update: Mapping[str, Mapping[str, Any]] | None = None,
+        delete: Sequence[str] = (),
+    ) -> list[WooCustomer | RemoteError]:
+        """Many writes, at most 100 a request; `update` holds patches by id.
+
+        One result an item, in the order given: creates, updates, deletes. An item's error is
+        in its place; so is the error of a whole request, for each item that was in it
+        (customers_batch_mixed_errors, err_batch_limit_101). Raises no RemoteError.
+        """
+        results: list[WooCustomer | RemoteError] = []
+        for call in plan_batch(create, update or {}, delete):
+            results += await self._run_batch(call)
+        return results
+
+    async def _run_batch(self, call: BatchCall) -> list[WooCustomer | RemoteError]:
+        try:
+            return read_batch(await self._write("POST", "customers/batch", call.body), call)
+        except RemoteError as error:
+            return [error] * len(call.items)

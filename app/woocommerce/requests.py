@@ -1,0 +1,121 @@
+"""How a call reaches the shop: addresses, JSON bodies and pages; the rooms below name the calls."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar
+
+import httpx
+import orjson
+
+from app.errors import ConfigError, InvalidInput, ResponseUnreadable, System
+from app.transport import Answer, Channel, ClientLimits, Request, Sleep
+from app.woocommerce.answers import WOO, read_json
+from app.woocommerce.auth import choose_auth
+from app.woocommerce.schemas import WooPage, WooRecord, find_id
+
+API = "wp-json/wc/v3"
+R = TypeVar("R", bound=WooRecord)
+
+
+class ShopRequests:
+    """One shop behind one pool of connections. An async context manager, or call `aclose`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        consumer_key: str,
+        consumer_secret: str,
+        limits: ClientLimits | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._base = read_shop_url(url)
+        self._channel = Channel(
+            System.WOOCOMMERCE,
+            limits or ClientLimits(),
+            auth=choose_auth(self._base, consumer_key, consumer_secret),
+            transport=transport,
+            sleep=sleep,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._channel.aclose()
+
+    async def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        request = Request("GET", self._address(path), query or {})
+        return await self._channel.send(
+            request, lambda answer: read_json(answer, write=False), write=False
+        )
+
+    async def _page(self, kind: type[R], path: str, query: Mapping[str, str]) -> WooPage[R]:
+        def read(answer: Answer) -> WooPage[R]:
+            items = parse_all(kind, read_json(answer, write=False))
+            total, pages = (_count(answer, f"x-wp-total{what}") for what in ("", "pages"))
+            return WooPage(tuple(items), total, pages)
+
+        return await self._channel.send(
+            Request("GET", self._address(path), query), read, write=False
+        )
+
+    async def _write(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
+        json = None if body is None else orjson.dumps(body)
+        request = Request(method, self._address(path), query or {}, json=json)
+        return await self._channel.send(
+            request, lambda answer: read_json(answer, write=True), write=True
+        )
+
+    def _address(self, path: str) -> httpx.URL:
+        prefix = self._base.path.rstrip("/")
+        return self._base.copy_with(path=f"{prefix}/{API}/{path}".rstrip("/"))
+
+
+def read_shop_url(url: str) -> httpx.URL:
+    """The shop's root, from an address with or without trailing slash, folder or API path."""
+    try:
+        parsed = httpx.URL(url.strip())
+    except httpx.InvalidURL as error:
+        raise ConfigError(f"The shop's address cannot be read: {error}") from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ConfigError("The shop's address must start with https:// (or http://) and a host.")
+    path = parsed.path.split("/wp-json", 1)[0].rstrip("/") + "/"
+    return parsed.copy_with(path=path, query=None, fragment=None, username=None, password=None)
+
+
+def record_path(collection: str, record_id: str) -> str:
+    """`customers/12`; anything but a number could reach another address than was meant."""
+    if find_id(record_id) is None:
+        raise InvalidInput(f"{record_id!r} is not a WooCommerce id", "id")
+    return f"{collection}/{record_id}"
+
+
+def paging(page: int, per_page: int) -> dict[str, str]:
+    """1 to 100 rows a page (contract page WooCommerce §2, recording err_invalid_param)."""
+    return {"page": str(page), "per_page": str(per_page)}
+
+
+def parse_all(kind: type[R], data: object) -> list[R]:
+    """Every record of a listing; ResponseUnreadable if it is no list of records."""
+    if not isinstance(data, list):
+        raise ResponseUnreadable(WOO, f"expected a list, got {type(data).__name__}")
+    return [kind.parse(item) for item in data]
+
+
+def _count(answer: Answer, header: str) -> int:
+    text = answer.headers.get(header, "")
+    if not text.isdigit():
+        raise ResponseUnreadable(WOO, f"a listing came without its {header} header")
+    return int(text)
