@@ -1,4 +1,4 @@
-"""Reading and keeping the users' choices: sync settings and API tokens."""
+"""Reading and keeping the settings that users chose per store and module."""
 
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert

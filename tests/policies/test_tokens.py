@@ -1,0 +1,71 @@
+"""Tokens: shown once, kept as a digest, gone when revoked."""
+
+import pytest
+from sqlalchemy import text
+
+from app.db.session import Sessions, transaction
+from app.policies.models import ApiToken
+from app.policies.tokens import Scope, create_token, find_token, revoke_token, search_tokens
+
+pytestmark = pytest.mark.anyio
+
+
+async def create(sessions: Sessions, scope: Scope = Scope.READ) -> tuple[ApiToken, str]:
+    async with transaction(sessions) as session:
+        return await create_token(session, "dashboard", scope=scope)
+
+
+async def find(sessions: Sessions, secret: str) -> ApiToken | None:
+    async with transaction(sessions) as session:
+        return await find_token(session, secret)
+
+
+async def test_a_created_token_is_found_by_its_secret_alone(sessions: Sessions) -> None:
+    token, secret = await create(sessions)
+    found = await find(sessions, secret)
+    assert found is not None
+    assert (found.id, found.scope) == (token.id, "read")
+    for other in ("", secret[:-1], secret.upper(), token.digest, "wv_\udc00"):
+        assert await find(sessions, other) is None
+
+
+async def test_secrets_are_long_differ_and_are_not_in_the_database(sessions: Sessions) -> None:
+    secrets = {(await create(sessions))[1] for _ in range(3)}
+    assert len(secrets) == 3
+    async with sessions() as session:
+        rows = str((await session.execute(text("SELECT t::text FROM api_tokens t"))).all())
+    for secret in secrets:
+        assert secret.startswith("wv_")
+        assert len(secret) >= 46
+        assert secret not in rows
+
+
+async def test_a_revoked_token_is_listed_but_opens_nothing(sessions: Sessions) -> None:
+    token, secret = await create(sessions)
+    async with transaction(sessions) as session:
+        assert await revoke_token(session, token.id)
+    assert await find(sessions, secret) is None
+    async with transaction(sessions) as session:
+        assert not await revoke_token(session, token.id)
+        assert [row.revoked_at is not None for row in await search_tokens(session)] == [True]
+
+
+async def test_its_use_is_noted(sessions: Sessions) -> None:
+    token, secret = await create(sessions)
+    assert token.last_used_at is None
+    await find(sessions, secret)
+    async with sessions() as session:
+        assert (await session.get_one(ApiToken, token.id)).last_used_at is not None
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "covered"),
+    [
+        (Scope.READ, Scope.READ, True),
+        (Scope.READ, Scope.ADMIN, False),
+        (Scope.ADMIN, Scope.READ, True),
+        (Scope.ADMIN, Scope.ADMIN, True),
+    ],
+)
+def test_admin_includes_read(held: Scope, wanted: Scope, *, covered: bool) -> None:
+    assert held.covers(wanted) is covered
