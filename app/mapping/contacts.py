@@ -1,0 +1,247 @@
+"""Customers and Vtiger contacts as the same neutral values, and changes of those as patches."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.errors import System
+from app.mapping.hazards import Fitted, email_hazard, fit_vtiger, fit_woo
+from app.mapping.limits import ACCOUNT_NAME_SIZE, CONTACT_SIZES
+from app.mapping.paths import META, find_path, scalar_text, set_path
+from app.mapping.rules import FieldRule
+from app.mapping.text import restore_astral
+from app.mapping.transforms import TRANSFORMS
+from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooRecord
+
+COMPANY = "company"
+FOREIGN_ID_LABEL = "WooCommerce ID"
+WOO_META_KEY = "vtiger_id"
+
+_MISSING = "missing_required_field"
+
+
+def woo_contact(customer: WooRecord, rules: Sequence[FieldRule]) -> Mapped:
+    """A customer's mapped values. A missing last name is derived: company, else e-mail local part.
+
+    `customer.data` is the REST object (recording customer_get); contract page WooCommerce §2.
+    """
+    values = _woo_values(customer.data, rules)
+    if "last_name" not in values or not _blank(values["last_name"]):
+        return Mapped(values)
+    derived = _stand_in_name(values)
+    if not derived:
+        return Mapped(values)
+    return Mapped(values | {"last_name": derived}, frozenset({"last_name"}))
+
+
+def _woo_values(data: Mapping[str, Any], rules: Sequence[FieldRule]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for rule in _givers_first(rules):
+        texts = [find_path(data, path) for path in rule.woo]
+        given = values.get(rule.given) or ""
+        values[rule.name] = TRANSFORMS[rule.transform].read_woo(texts, given)
+    return values
+
+
+def _stand_in_name(values: Mapping[str, Value]) -> str:
+    company = (values.get(COMPANY) or "").strip()
+    return company or (values.get("email") or "").partition("@")[0].strip()
+
+
+def vtiger_contact(
+    record: VtigerRecord, rules: Sequence[FieldRule], *, account_name: Value
+) -> Mapped:
+    """A Vtiger contact's mapped values; `account_name` is the linked Account's, "" if none.
+
+    `record.data` is a retrieve answer (recording 21-retrieve-contact-full); contract Vtiger §1.
+    """
+    return Mapped(_vtiger_values(record.data, rules, account_name))
+
+
+def _vtiger_values(
+    data: Mapping[str, Any], rules: Sequence[FieldRule], account_name: Value
+) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for rule in _givers_first(rules):
+        raw = account_name if rule.name == COMPANY else data.get(rule.vtiger)
+        text = scalar_text(raw)
+        given = values.get(rule.given) or ""
+        reader = TRANSFORMS[rule.transform]
+        values[rule.name] = None if text is None else reader.read(text, given)
+    return values
+
+
+def _givers_first(rules: Sequence[FieldRule]) -> list[FieldRule]:
+    return sorted(rules, key=lambda rule: bool(rule.given))
+
+
+def missing_required(mapped: Mapped, target: System, rules: Sequence[FieldRule]) -> list[str]:
+    """Names without which `target` cannot create the record: empty, or (e-mail) sure to be refused.
+
+    Contract page Vtiger §1 (lastname), WooCommerce §2 (missing, empty or malformed e-mail: 400).
+    """
+    return [
+        rule.name
+        for rule in rules
+        if target in rule.required and not _acceptable(rule, mapped.get(rule.name), target)
+    ]
+
+
+def _acceptable(rule: FieldRule, value: Value, target: System) -> bool:
+    if _blank(value):
+        return False
+    email_to_woo = rule.transform == "email" and target is System.WOOCOMMERCE
+    return not (email_to_woo and email_hazard(value or ""))
+
+
+def _blank(value: Value) -> bool:
+    return value is None or not value.strip()
+
+
+def woo_foreign_id(customer: WooRecord) -> str | None:
+    """The Vtiger id that the sync left in a customer's meta; None if there is none."""
+    return find_path(customer.data, META + WOO_META_KEY) or None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A patch in the making."""
+
+    body: dict[str, Any] = field(default_factory=dict)
+    notes: list[FieldNote] = field(default_factory=list)
+    unwritten: set[str] = field(default_factory=set)
+    apart: dict[str, str] = field(default_factory=dict)
+
+    def note(self, name: str, fitted: Fitted, value: str) -> None:
+        if fitted.reason:
+            self.notes.append(FieldNote(name, fitted.reason, fitted.message, value))
+        if fitted.text is None:
+            self.unwritten.add(name)
+
+    def patch(self) -> Patch:
+        return Patch(self.body, tuple(self.notes), frozenset(self.unwritten), self.apart)
+
+
+def woo_patch(
+    changes: Mapping[str, Value],
+    rules: Sequence[FieldRule],
+    *,
+    current: WooRecord | None,
+    options: PatchOptions,
+) -> Patch:
+    """The body for POST (`current` None) or PUT /customers that brings `changes` about.
+
+    A field that WooCommerce would mangle, erase or refuse is left out whole, with a note. The
+    billing e-mail follows the account's on create only, as WooCommerce itself does not keep them
+    equal. Contract pages readback ("customers ...") and WooCommerce §2.
+    """
+    draft = _Draft()
+    data = current.data if current else {}
+    held = _woo_values(data, rules)
+    for rule, value in _changed(changes, rules):
+        given = _given(rule, changes, held)
+        if _blank(value) and System.WOOCOMMERCE in rule.required:
+            draft.note(rule.name, Fitted(None, _MISSING, "WooCommerce needs it."), value)
+        elif value or current:
+            value = restore_astral(value, held.get(rule.name) or "")
+            _write_woo(draft, rule, value, data=data, given=given, options=options)
+    if current is None and "email" in draft.body:
+        set_path(draft.body, "billing.email", draft.body["email"])
+    return draft.patch()
+
+
+def _changed(
+    changes: Mapping[str, Value], rules: Sequence[FieldRule]
+) -> Iterator[tuple[FieldRule, str]]:
+    for rule in rules:
+        value = changes.get(rule.name)
+        if value is not None:
+            yield rule, value
+
+
+def _given(rule: FieldRule, changes: Mapping[str, Value], held: Mapping[str, Value]) -> str:
+    change = changes.get(rule.given)
+    return (held.get(rule.given) or "") if change is None else change
+
+
+def _write_woo(
+    draft: _Draft,
+    rule: FieldRule,
+    value: str,
+    *,
+    data: Mapping[str, Any],
+    given: str,
+    options: PatchOptions,
+) -> None:
+    texts = [find_path(data, path) for path in rule.woo]
+    wanted = TRANSFORMS[rule.transform].write_woo(value, texts, given)
+    fitted = [
+        (path, fit_woo(text, path, options=options))
+        for path, text in zip(rule.woo, wanted, strict=True)
+        if text is not None
+    ]
+    bad = next((fit for _, fit in fitted if fit.text is None), None)
+    noted = bad or next((fit for _, fit in fitted if fit.reason), Fitted(value))
+    draft.note(rule.name, noted, value)
+    for path, fit in fitted if bad is None else ():
+        set_path(draft.body, path, fit.text or "")
+
+
+def vtiger_patch(
+    changes: Mapping[str, Value],
+    rules: Sequence[FieldRule],
+    *,
+    current: VtigerRecord | None,
+    options: PatchOptions,
+) -> Patch:
+    """The fields for create (`current` None) or revise of a contact that bring `changes` about.
+
+    The company is in `Patch.apart` under COMPANY: the Account is another record. On create a
+    required value that cannot be sent is replaced by a stand-in. Contract page readback, Vtiger.
+    """
+    draft = _Draft()
+    held = _vtiger_values(current.data if current else {}, rules, None)
+    for rule, value in _changed(changes, rules):
+        if _blank(value) and System.VTIGER in rule.required:
+            draft.note(rule.name, Fitted(None, _MISSING, "Vtiger needs it."), value)
+        elif value or current:
+            given = _given(rule, changes, held)
+            fitted = _fit_rule(rule, value, given=given, options=options)
+            if fitted.text is None and current is None and System.VTIGER in rule.required:
+                fitted = _stand_in(fitted, changes, rule)
+            draft.note(rule.name, fitted, value)
+            if fitted.text is not None:
+                _put_vtiger(draft, rule, fitted.text)
+    return draft.patch()
+
+
+def _put_vtiger(draft: _Draft, rule: FieldRule, text: str) -> None:
+    if rule.name == COMPANY:
+        draft.apart[COMPANY] = text
+    else:
+        draft.body[rule.vtiger] = text
+
+
+def _size(rule: FieldRule) -> int | None:
+    if rule.name == COMPANY:
+        return ACCOUNT_NAME_SIZE
+    return rule.size or CONTACT_SIZES.get(rule.vtiger)
+
+
+def _fit_rule(rule: FieldRule, value: str, *, given: str, options: PatchOptions) -> Fitted:
+    size = _size(rule)
+    text = TRANSFORMS[rule.transform].vtiger_text(value, given, size=size)
+    return fit_vtiger(text, size, options=options)
+
+
+def _stand_in(refused: Fitted, changes: Mapping[str, Value], rule: FieldRule) -> Fitted:
+    """A required value that is fit to be sent, so that the record can be created at all."""
+    cut = PatchOptions(too_long="cut")
+    own = changes.get(rule.name) or ""
+    for candidate in (own, _stand_in_name(changes), _stand_in_name({**changes, COMPANY: ""}), "-"):
+        fitted = fit_vtiger(candidate, _size(rule), options=cut)
+        if fitted.text:
+            return replace(refused, text=fitted.text)
+    return refused

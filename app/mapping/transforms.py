@@ -1,0 +1,154 @@
+"""The registry of transforms: pure pairs of functions between raw texts and neutral values.
+
+Laws, tested by property: a value that is read and written back changes nothing (get-put); what
+was written is what is read, under the transform's canonical comparison (put-get).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from app.mapping.places import (
+    country_name,
+    find_country,
+    find_subdivision,
+    subdivision_name,
+    woo_state,
+)
+from app.mapping.text import canonical_text, collapse
+from app.mapping.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text as it is. Of several WooCommerce paths the first that is not blank is read.
+
+    Texts are plain (decoded). `given` is the neutral value of the rule named by `FieldRule.given`,
+    "" if there is none.
+    """
+
+    least_paths: ClassVar[int] = 1
+    most_paths: ClassVar[int] = 4
+    needs_given: ClassVar[bool] = False
+
+    def read(self, text: str, given: str) -> str:  # noqa: ARG002 - a state reads its country
+        """One side's text in neutral space."""
+        return text
+
+    def read_woo(self, texts: Sequence[Value], given: str) -> Value:
+        """The neutral value of the rule's WooCommerce paths."""
+        present = [text for text in texts if text is not None]
+        found = next((text for text in present if text.strip()), present[0] if present else None)
+        return None if found is None else self.read(found, given)
+
+    def write_woo(self, value: str, current: Sequence[Value], given: str) -> tuple[Value, ...]:
+        """The texts for the rule's paths; None leaves a path alone.
+
+        An unchanged value leaves all alone, an empty one empties every path that would be read.
+        """
+        held = self.read_woo(current, given)
+        if held is not None and self.canonical(held) == self.canonical(value):
+            return tuple(None for _ in current)
+        text = self.woo_text(value, given)
+        if text.strip():
+            return (text, *(None for _ in current[1:]))
+        return (text, *(text if path and path.strip() else None for path in current[1:]))
+
+    def woo_text(self, value: str, given: str) -> str:  # noqa: ARG002
+        return value
+
+    def vtiger_text(self, value: str, given: str, *, size: int | None) -> str:  # noqa: ARG002
+        """The text for the Vtiger field, which keeps `size` characters (None: any number)."""
+        return value
+
+    def canonical(self, value: str) -> str:
+        """What two neutral values share if they are no difference."""
+        return canonical_text(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Email(Text):
+    """An address: blanks around it never count, nor does case."""
+
+    most_paths: ClassVar[int] = 2
+
+    def read(self, text: str, given: str) -> str:  # noqa: ARG002
+        return text.strip()
+
+    def canonical(self, value: str) -> str:
+        return canonical_text(value).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Street(Text):
+    """Address lines 1 and 2 against one text of lines; further lines join the second with commas."""
+
+    least_paths: ClassVar[int] = 2
+    most_paths: ClassVar[int] = 2
+
+    def read_woo(self, texts: Sequence[Value], given: str) -> Value:
+        first, second = texts
+        if first is None and second is None:
+            return None
+        return self.read("\n".join([first or "", second or ""]).rstrip("\r\n"), given)
+
+    def write_woo(self, value: str, current: Sequence[Value], given: str) -> tuple[Value, ...]:
+        held = self.read_woo(current, given)
+        if held is not None and self.canonical(held) == self.canonical(value):
+            return (None, None)
+        first, _, rest = value.replace("\r\n", "\n").replace("\r", "\n").partition("\n")
+        return (collapse(first), _joined(rest))
+
+    def canonical(self, value: str) -> str:
+        first, _, rest = value.replace("\r\n", "\n").replace("\r", "\n").partition("\n")
+        lines = (canonical_text(first), canonical_text(_joined(rest)))
+        return "\n".join(lines).rstrip("\n")
+
+
+def _joined(rest: str) -> str:
+    return ", ".join(line for line in map(collapse, rest.split("\n")) if line)
+
+
+@dataclass(frozen=True, slots=True)
+class Country(Text):
+    """Neutral: the ISO alpha-2 code, or the text that is no country we know."""
+
+    most_paths: ClassVar[int] = 1
+
+    def read(self, text: str, given: str) -> str:  # noqa: ARG002
+        return find_country(text) or text
+
+    def vtiger_text(self, value: str, given: str, *, size: int | None) -> str:  # noqa: ARG002
+        name = country_name(value)
+        return value if name is None or (size is not None and len(name) > size) else name
+
+
+@dataclass(frozen=True, slots=True)
+class State(Text):
+    """Neutral: the ISO 3166-2 code with its country ("US-CA"), or the text that is none we know.
+
+    `given` is the neutral country of the same side.
+    """
+
+    most_paths: ClassVar[int] = 1
+    needs_given: ClassVar[bool] = True
+
+    def read(self, text: str, given: str) -> str:
+        return find_subdivision(text, given) or text
+
+    def woo_text(self, value: str, given: str) -> str:
+        return woo_state(value, given)
+
+    def vtiger_text(self, value: str, given: str, *, size: int | None) -> str:
+        name = subdivision_name(value, given)
+        return value if name is None or (size is not None and len(name) > size) else name
+
+
+TRANSFORMS: Mapping[str, Text] = {
+    "text": Text(),
+    "phone": Text(),
+    "email": Email(),
+    "street": Street(),
+    "country": Country(),
+    "state": State(),
+}

@@ -1,0 +1,206 @@
+"""Two sides and what they last agreed on, as values for each side: where no edit gets lost.
+
+Per field: changed on one side goes to the other; changed on both to the same is agreed; changed
+on both differently is a conflict, settled by policy. Architecture, "Merge".
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from app.errors import System
+from app.mapping.rules import Direction, FieldRule, WriteCondition
+from app.mapping.values import Agreed, Base, Mapped, Value
+
+
+class ConflictPolicy(StrEnum):
+    """Who wins where both sides changed a field; `ask` writes nothing and waits for a person."""
+
+    LATEST_WINS = "latest_wins"
+    WOOCOMMERCE_WINS = "woocommerce_wins"
+    VTIGER_WINS = "vtiger_wins"
+    ASK = "ask"
+
+    def winner(self, newer: System) -> System | None:
+        """The system whose value is kept; None if a person has to say."""
+        settled = {
+            ConflictPolicy.LATEST_WINS: newer,
+            ConflictPolicy.WOOCOMMERCE_WINS: System.WOOCOMMERCE,
+            ConflictPolicy.VTIGER_WINS: System.VTIGER,
+        }
+        return settled.get(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Both values of a field that both sides changed; `winner` None: open, nothing was written."""
+
+    field: str
+    woo: Value
+    vtiger: Value
+    winner: System | None
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What to write where. `seen` holds both sides as read, for every field that is written.
+
+    `agreed` are new base entries that no write has to confirm: fields that are equal now, and
+    those whose difference is not to be carried (direction, write condition), so that it is looked
+    at once and not on every hint.
+    """
+
+    to_woo: dict[str, Value] = field(default_factory=dict)
+    to_vtiger: dict[str, Value] = field(default_factory=dict)
+    agreed: dict[str, Agreed] = field(default_factory=dict)
+    conflicts: tuple[Conflict, ...] = ()
+    seen: dict[str, Agreed] = field(default_factory=dict)
+
+
+def merge(
+    base: Base,
+    woo: Mapped,
+    vtiger: Mapped,
+    *,
+    rules: Sequence[FieldRule],
+    direction: Direction,
+    policy: ConflictPolicy,
+    newer: System,
+) -> Merge:
+    """Merge the two sides per field rule. `newer` is the side modified last, for `latest_wins`.
+
+    One-way (the record's direction and the rule's together): the source wins a conflict whatever
+    the policy says, and it is still reported; an edit of the target alone is left as it is until
+    the source changes that field. A rule that is off leaves its base entry as it was. A side that
+    does not have a field (None) never changes the other.
+    """
+    merged = Merge()
+    conflicts = []
+    for rule in rules:
+        way = rule.direction.within(direction)
+        if way is Direction.OFF:
+            continue
+        pair = _Pair(rule, way, base.get(rule.name), woo, vtiger)
+        source = pair.source()
+        if pair.conflicting():
+            source = pair.one_way_source() or policy.winner(newer)
+            conflicts.append(Conflict(rule.name, pair.woo, pair.vtiger, source))
+            if source is None:
+                continue
+        _settle(merged, pair, source)
+    return Merge(merged.to_woo, merged.to_vtiger, merged.agreed, tuple(conflicts), merged.seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One field of both sides."""
+
+    rule: FieldRule
+    way: Direction
+    base: Agreed | None
+    woo_side: Mapped
+    vtiger_side: Mapped
+
+    @property
+    def woo(self) -> Value:
+        return self.woo_side.get(self.rule.name)
+
+    @property
+    def vtiger(self) -> Value:
+        return self.vtiger_side.get(self.rule.name)
+
+    def value(self, system: System) -> Value:
+        return self.woo if system is System.WOOCOMMERCE else self.vtiger
+
+    def read(self) -> Agreed:
+        return Agreed(self.woo, self.vtiger)
+
+    def same(self) -> bool:
+        return self.rule.same(self.woo, self.vtiger)
+
+    def source(self) -> System | None:
+        """The one side whose value goes to the other, if there is one."""
+        sources = self._sources()
+        return sources[0] if len(sources) == 1 else None
+
+    def conflicting(self) -> bool:
+        return len(self._sources()) > 1
+
+    def _sources(self) -> list[System]:
+        return [] if self.same() else [system for system in System if self._offers(system)]
+
+    def _offers(self, system: System) -> bool:
+        """Whether a side has something to say that the other does not have."""
+        mine, other = self.value(system), self.value(system.other)
+        if mine is None or (self._derived(system) and other):
+            return False
+        held = None if self.base is None else self._held(system)
+        if held is None:
+            return mine != ""
+        return not self.rule.same(mine, held)
+
+    def _held(self, system: System) -> Value:
+        if self.base is None:
+            return None
+        return self.base.woo if system is System.WOOCOMMERCE else self.base.vtiger
+
+    def _derived(self, system: System) -> bool:
+        side = self.woo_side if system is System.WOOCOMMERCE else self.vtiger_side
+        return self.rule.name in side.derived
+
+    def one_way_source(self) -> System | None:
+        """The side that wins because values may go one way only."""
+        if self.way is Direction.BOTH:
+            return None
+        return System.WOOCOMMERCE if self.way is Direction.WOO_TO_VTIGER else System.VTIGER
+
+    def may_write(self, target: System) -> bool:
+        """Whether direction and write condition let the target's field be written."""
+        side = self.woo_side if target is System.WOOCOMMERCE else self.vtiger_side
+        if not self.way.allows(target):
+            return False
+        if self.rule.write is WriteCondition.ON_CREATE:
+            return not side.values
+        return self.rule.write is WriteCondition.ALWAYS or not self.value(target)
+
+
+def _settle(merged: Merge, pair: _Pair, source: System | None) -> None:
+    name = pair.rule.name
+    if pair.same():
+        merged.agreed[name] = pair.read()
+    elif source is None:
+        if pair.base is None:
+            merged.agreed[name] = pair.read()
+    elif pair.may_write(source.other):
+        target = merged.to_vtiger if source is System.WOOCOMMERCE else merged.to_woo
+        target[name] = pair.value(source)
+        merged.seen[name] = pair.read()
+    else:
+        merged.agreed[name] = pair.read()
+
+
+def next_base(
+    base: Base,
+    merged: Merge,
+    *,
+    woo_after: Mapped | None,
+    vtiger_after: Mapped | None,
+    unwritten: frozenset[str] = frozenset(),
+) -> dict[str, Agreed]:
+    """The base after the writes. `*_after` is the target's answer mapped, None if not written.
+
+    A written field is the target's answer beside the source as read; a field in `unwritten` (both
+    patches' together) is both sides as read, so that it is not tried again until someone edits
+    it; every other field comes from what was read and merged, never from an answer, which may
+    hold somebody's edit of the meantime.
+    """
+    result = {**base, **merged.agreed}
+    for name in merged.to_woo.keys() | merged.to_vtiger.keys():
+        seen = merged.seen[name]
+        if name in unwritten:
+            result[name] = seen
+        elif name in merged.to_woo and woo_after is not None:
+            result[name] = Agreed(woo_after.get(name), seen.vtiger)
+        elif name in merged.to_vtiger and vtiger_after is not None:
+            result[name] = Agreed(seen.woo, vtiger_after.get(name))
+    return result
