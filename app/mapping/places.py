@@ -2,10 +2,15 @@
 
 import re
 from functools import lru_cache
+from typing import Any
 
 import pycountry
 
 from app.mapping.text import canonical_text
+
+# pycountry's look-ups are not typed
+_COUNTRIES: Any = pycountry.countries
+_SUBDIVISIONS: Any = pycountry.subdivisions
 
 _QUALIFIED = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
 
@@ -32,7 +37,7 @@ def _folded(text: str) -> str:
 def _countries() -> dict[str, str]:
     """Every form a country is known by, folded, to its alpha-2 code."""
     forms = dict(_ALIASES)
-    for country in pycountry.countries:
+    for country in _COUNTRIES:
         known = (country.alpha_2, country.alpha_3, country.name)
         more = (getattr(country, "official_name", ""), getattr(country, "common_name", ""))
         forms.update({_folded(form): country.alpha_2 for form in (*known, *more) if form})
@@ -47,7 +52,7 @@ def find_country(text: str) -> str | None:
 @lru_cache(maxsize=512)
 def country_name(code: str) -> str | None:
     """The usual English name of an alpha-2 code; None if there is no such code."""
-    country = pycountry.countries.get(alpha_2=code) if len(code) == 2 else None
+    country = _COUNTRIES.get(alpha_2=code) if len(code) == 2 else None
     if country is None:
         return None
     return str(getattr(country, "common_name", country.name))
@@ -58,7 +63,7 @@ def _subdivision_names(country: str) -> dict[str, str]:
     """A country's subdivision codes by folded name; names that two of them share are left out."""
     found: dict[str, str] = {}
     doubled: set[str] = set()
-    for subdivision in pycountry.subdivisions.get(country_code=country) or ():
+    for subdivision in _SUBDIVISIONS.get(country_code=country) or ():
         name = _folded(subdivision.name)
         if name in found:
             doubled.add(name)
@@ -68,7 +73,7 @@ def _subdivision_names(country: str) -> dict[str, str]:
 
 @lru_cache(maxsize=8192)
 def _is_subdivision(code: str) -> bool:
-    return bool(_QUALIFIED.fullmatch(code)) and pycountry.subdivisions.get(code=code) is not None
+    return bool(_QUALIFIED.fullmatch(code)) and _SUBDIVISIONS.get(code=code) is not None
 
 
 @lru_cache(maxsize=8192)
@@ -94,12 +99,15 @@ def subdivision_name(code: str, country: str) -> str | None:
     """The name of an ISO 3166-2 code, if read again beside `country` it means that code."""
     if not _is_subdivision(code):
         return None
-    name = str(pycountry.subdivisions.get(code=code).name)
+    name = str(_SUBDIVISIONS.get(code=code).name)
     return name if find_subdivision(name, country) == code else None
 
 
-_DASHED = frozenset("BD BG BO CL CO CR DE DO DZ EC GT HN HR JM NI PA PY SV TH UY VE ZM".split())
-_DASHLESS = frozenset("EG JP KE MZ RS SN TR TZ UA UG".split())
+_DASHED = frozenset(
+    {"BD", "BG", "BO", "CL", "CO", "CR", "DE", "DO", "DZ", "EC", "GT", "HN"}
+    | {"HR", "JM", "NI", "PA", "PY", "SV", "TH", "UY", "VE", "ZM"}
+)
+_DASHLESS = frozenset({"EG", "JP", "KE", "MZ", "RS", "SN", "TR", "TZ", "UA", "UG"})
 
 
 def woo_state(value: str, country: str) -> str:

@@ -16,7 +16,7 @@ _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
 def decode_entities(text: str) -> str:
-    """HTML 4.01 entities decoded once, as PHP does it: no `&apos;`, no unknown names, no `&amp` bare.
+    """HTML 4.01 entities decoded once, as PHP does it: no `&apos;`, no bare `&amp`.
 
     Contract page readback, rule 2 of Vtiger's text fields.
     """
@@ -56,7 +56,7 @@ def collapse(text: str) -> str:
 
 
 def replace_astral(text: str) -> str:
-    """Each four-byte character as U+FFFD, which Vtiger can store (it makes `????` of the others)."""
+    """Each four-byte character as U+FFFD, which Vtiger can store (else it makes `????`)."""
     return _ASTRAL.sub(REPLACEMENT, text)
 
 

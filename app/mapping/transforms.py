@@ -81,7 +81,7 @@ class Email(Text):
 
 @dataclass(frozen=True, slots=True)
 class Street(Text):
-    """Address lines 1 and 2 against one text of lines; further lines join the second with commas."""
+    """Address lines 1 and 2 against one text; its further lines join the second with commas."""
 
     least_paths: ClassVar[int] = 2
     most_paths: ClassVar[int] = 2

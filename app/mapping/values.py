@@ -1,4 +1,4 @@
-"""What mapping speaks in: named plain-text values that both systems share, and patches from them."""
+"""What mapping speaks in: named plain-text values that both systems share, and patches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

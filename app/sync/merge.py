@@ -4,8 +4,8 @@ Per field: changed on one side goes to the other; changed on both to the same is
 on both differently is a conflict, settled by policy. Architecture, "Merge".
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from app.errors import System
@@ -81,14 +81,12 @@ def merge(
         if way is Direction.OFF:
             continue
         pair = _Pair(rule, way, base.get(rule.name), woo, vtiger)
-        source = pair.source()
-        if pair.conflicting():
-            source = pair.one_way_source() or policy.winner(newer)
-            conflicts.append(Conflict(rule.name, pair.woo, pair.vtiger, source))
-            if source is None:
-                continue
-        _settle(merged, pair, source)
-    return Merge(merged.to_woo, merged.to_vtiger, merged.agreed, tuple(conflicts), merged.seen)
+        if conflict := pair.conflict(policy, newer):
+            conflicts.append(conflict)
+        source = conflict.winner if conflict else pair.source()
+        if conflict is None or source:
+            _settle(merged, pair, source)
+    return replace(merged, conflicts=tuple(conflicts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +116,32 @@ class _Pair:
     def same(self) -> bool:
         return self.rule.same(self.woo, self.vtiger)
 
-    def source(self) -> System | None:
-        """The one side whose value goes to the other, if there is one."""
-        sources = self._sources()
-        return sources[0] if len(sources) == 1 else None
-
-    def conflicting(self) -> bool:
-        return len(self._sources()) > 1
-
-    def _sources(self) -> list[System]:
+    def changed(self) -> list[System]:
+        """The sides that have something to say that the other does not have."""
         return [] if self.same() else [system for system in System if self._offers(system)]
 
+    def source(self) -> System | None:
+        """The one side whose value goes to the other, if there is one."""
+        able = [system for system in self._able() if self.way.allows(system.other)]
+        return able[0] if len(able) == 1 else None
+
+    def conflict(self, policy: ConflictPolicy, newer: System) -> Conflict | None:
+        """Set if each side's change would be written over the other's."""
+        if len(self._able()) < len(System):
+            return None
+        return Conflict(
+            self.rule.name, self.woo, self.vtiger, self._one_way_source() or policy.winner(newer)
+        )
+
+    def _able(self) -> list[System]:
+        return [system for system in self.changed() if self._condition_allows(system.other)]
+
     def _offers(self, system: System) -> bool:
-        """Whether a side has something to say that the other does not have."""
         mine, other = self.value(system), self.value(system.other)
         if mine is None or (self._derived(system) and other):
             return False
-        held = None if self.base is None else self._held(system)
-        if held is None:
-            return mine != ""
-        return not self.rule.same(mine, held)
+        held = self._held(system)
+        return mine != "" if held is None else not self.rule.same(mine, held)
 
     def _held(self, system: System) -> Value:
         if self.base is None:
@@ -148,34 +152,25 @@ class _Pair:
         side = self.woo_side if system is System.WOOCOMMERCE else self.vtiger_side
         return self.rule.name in side.derived
 
-    def one_way_source(self) -> System | None:
-        """The side that wins because values may go one way only."""
+    def _one_way_source(self) -> System | None:
         if self.way is Direction.BOTH:
             return None
         return System.WOOCOMMERCE if self.way is Direction.WOO_TO_VTIGER else System.VTIGER
 
-    def may_write(self, target: System) -> bool:
-        """Whether direction and write condition let the target's field be written."""
-        side = self.woo_side if target is System.WOOCOMMERCE else self.vtiger_side
-        if not self.way.allows(target):
-            return False
+    def _condition_allows(self, target: System) -> bool:
         if self.rule.write is WriteCondition.ON_CREATE:
+            side = self.woo_side if target is System.WOOCOMMERCE else self.vtiger_side
             return not side.values
         return self.rule.write is WriteCondition.ALWAYS or not self.value(target)
 
 
 def _settle(merged: Merge, pair: _Pair, source: System | None) -> None:
     name = pair.rule.name
-    if pair.same():
-        merged.agreed[name] = pair.read()
-    elif source is None:
-        if pair.base is None:
-            merged.agreed[name] = pair.read()
-    elif pair.may_write(source.other):
+    if source is not None:
         target = merged.to_vtiger if source is System.WOOCOMMERCE else merged.to_woo
         target[name] = pair.value(source)
         merged.seen[name] = pair.read()
-    else:
+    elif pair.base is None or pair.same() or pair.changed():
         merged.agreed[name] = pair.read()
 
 
