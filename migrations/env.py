@@ -16,7 +16,6 @@ from app.db.base import Base
 from app.db.embedded import start_embedded
 from app.db.url import sqlalchemy_url
 
-
 for path in sorted(Path(app.__file__).parent.glob("*/models.py")):
     import_module(f"app.{path.parent.name}.models")  # adds its tables to the metadata
 

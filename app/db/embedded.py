@@ -41,10 +41,13 @@ class EmbeddedServer:
 
     def ensure_database(self, name: str) -> str:
         """Make the database if it is missing; returns its DSN."""
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            # another process may make it at this moment
-            with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        with (
+            psycopg.connect(self.dsn("postgres"), autocommit=True) as connection,
+            # the second when another process makes it at this moment
+            suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation),
+        ):
+            connection.execute(create)
         return self.dsn(name)
 
     def stop(self) -> bool:

@@ -1,0 +1,100 @@
+"""Log lines: JSON for machines, one short line for a person; each carries its trace, none a secret.
+
+log = logging.getLogger(__name__)
+log.info("contact created", extra={"record": "main:contacts:woocommerce:7"})
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import orjson
+
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+SHORTEST_SECRET = 6  # shorter ones would blank out ordinary words
+HIDDEN = "[hidden]"
+TELLTALE = re.compile(
+    r"\b(?:ck|cs)_[0-9a-f]{40}\b"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?<=[?&]token=)[^&\s]+"
+    r"|(?i:(?<=bearer )|(?<=basic ))[\w.~+/=-]{8,}"
+)
+QUIET = ("httpx", "httpcore", "alembic", "procrastinate", "uvicorn.access")
+
+_trace: ContextVar[str] = ContextVar("trace", default="")
+
+
+@contextmanager
+def traced(trace: str = "") -> Iterator[str]:
+    """All lines logged inside carry this id (a new one by default)."""
+    token = _trace.set(trace or uuid4().hex[:12])
+    try:
+        yield _trace.get()
+    finally:
+        _trace.reset(token)
+
+
+def configure_logging(
+    level: str = "INFO", json: bool | None = None, *, secrets: Iterable[str] = ()
+) -> None:
+    """Send the whole process's log to stderr. `json` is None: JSON unless stderr is a terminal."""
+    as_json = not sys.stderr.isatty() if json is None else json
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter((JsonFormatter if as_json else HumanFormatter)(secrets))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def _spellings(secret: str) -> tuple[str, ...]:
+    """As it is, inside JSON, and inside a URL."""
+    if len(secret) < SHORTEST_SECRET:
+        return ()
+    return secret, orjson.dumps(secret).decode()[1:-1], quote(secret, safe="")
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__()
+        known = {form for secret in secrets for form in _spellings(secret)}
+        longest_first = map(re.escape, sorted(known, key=len, reverse=True))
+        self._secret = re.compile("|".join([*longest_first, TELLTALE.pattern]))
+
+    def hide(self, text: str) -> str:
+        return self._secret.sub(HIDDEN, text)
+
+    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        extra = {name: value for name, value in vars(record).items() if name not in STANDARD}
+        return {"trace": _trace.get(), **extra} if _trace.get() else extra
+
+    def fault(self, record: logging.LogRecord) -> str:
+        return self.formatException(record.exc_info) if record.exc_info else ""
+
+
+class JsonFormatter(_Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **self.fields(record),
+        }
+        if fault := self.fault(record):
+            line["exception"] = fault
+        return self.hide(orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode())
+
+
+class HumanFormatter(_Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        extra = "".join(f" {name}={value}" for name, value in self.fields(record).items())
+        line = f"{at} {record.levelname:<7} {record.name}: {record.getMessage()}{extra}"
+        return self.hide("\n".join(filter(None, (line, self.fault(record)))))

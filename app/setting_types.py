@@ -1,0 +1,52 @@
+"""The kinds of values that settings take: a secret is never empty, nor a placeholder."""
+
+import re
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+
+PLACEHOLDER = re.compile(
+    r"<.*>|\.{2,}|(ck_|cs_|whsec_)?[x*.…]*|your[-_ ].*"
+    r"|(ck_|cs_)?(change|replace|fill)[-_ ]?(me|this|in|it)?.*"
+    r"|secrets?|passwords?|todo|tbd|none|null|placeholder|example|dummy|insert.*",
+    re.IGNORECASE,
+)
+
+
+def _real(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value().strip()
+    if not text:
+        raise ValueError("is empty")
+    if PLACEHOLDER.fullmatch(text):
+        raise ValueError("still holds a placeholder")
+    return SecretStr(text)
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must start with http:// or https:// and a host")
+    if parts.username or parts.query or parts.fragment:
+        raise ValueError("must hold no user, question mark or hash")
+    return text.strip().rstrip("/")
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_real)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+StoreKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]
+OptionalAddress = Annotated[WebAddress | None, BeforeValidator(_empty_is_none)]
+Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_split)]
+Seconds = Annotated[float, Field(gt=0)]

@@ -1,0 +1,250 @@
+"""What can be set, its default, and one sentence for each thing that is set wrong.
+
+Values come from the environment, then from `.env`; `__` nests: HTTP__READ_TIMEOUT=20.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from app.errors import ConfigError
+from app.setting_types import (
+    Filled,
+    OptionalAddress,
+    OptionalSecret,
+    Seconds,
+    Secret,
+    Secrets,
+    StoreKey,
+    WebAddress,
+)
+
+MIB = 1024 * 1024
+DAY = 86_400
+
+
+class Group(BaseModel):
+    """Settings that share a prefix; an unknown name inside is a typing error, so it is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class StoreSettings(Group):
+    """One WooCommerce shop. The part `main` of the names is the store's key, of your choice."""
+
+    url: WebAddress = Field(description="address of the shop, as in https://shop.example.com")
+    consumer_key: Secret = Field(
+        description="consumer key of a REST API key with read/write permission"
+        " (WooCommerce > Settings > Advanced > REST API)"
+    )
+    consumer_secret: Secret = Field(description="consumer secret of the same REST API key")
+    webhook_secret: Secret = Field(
+        description="secret that the shop signs its webhooks with: a long random text"
+        " (`openssl rand -hex 32`)"
+    )
+    webhook_secret_previous: Secret | None = Field(
+        None, description="former webhook secret, accepted too while you change it"
+    )
+
+
+class VtigerSettings(Group):
+    """The Vtiger CRM."""
+
+    url: WebAddress = Field(description="address of Vtiger, as in https://crm.example.com")
+    username: Filled = Field(description="name of a user that only this service uses")
+    access_key: Secret = Field(
+        description="access key of that user (Vtiger > My Preferences > Access Key)"
+    )
+    api: Literal["webservice", "rest"] = Field(
+        "webservice", description="`webservice` for Community Edition, `rest` for Cloud"
+    )
+    callback_secret: Secret = Field(
+        description="token that Vtiger sends with its callbacks: a long random text"
+        " (`openssl rand -hex 32`)"
+    )
+
+
+class HttpSettings(Group):
+    """Calls to the two systems."""
+
+    connect_timeout: Seconds = Field(5, description="seconds to wait for a connection")
+    read_timeout: Seconds = Field(30, description="seconds to wait for more of an answer")
+    write_timeout: Seconds = Field(30, description="seconds to wait while sending")
+    pool_timeout: Seconds = Field(10, description="seconds to wait for a free connection")
+    max_connections: int = Field(8, ge=1, description="connections to each system at most")
+    max_response_bytes: int = Field(32 * MIB, ge=1, description="largest answer that is read")
+
+
+class ReceiverSettings(Group):
+    """Webhooks and callbacks that come in."""
+
+    max_body_bytes: int = Field(5 * MIB, ge=1, description="larger bodies are answered 413")
+
+
+class SyncSettings(Group):
+    """How records are brought into agreement."""
+
+    poll_interval: Seconds = Field(300, description="seconds between two looks for missed changes")
+    fresh_body_seconds: float = Field(
+        300, ge=0, description="age up to which a webhook's body stands in for reading the record"
+    )
+    retry_budget: Seconds = Field(
+        3 * DAY, description="seconds until a failing delivery is given up (a dead letter)"
+    )
+    retry_base_delay: Seconds = Field(5, description="seconds to the second attempt; then doubled")
+    retry_max_delay: Seconds = Field(3600, description="seconds between two attempts at most")
+
+
+class WorkerSettings(Group):
+    """The workers, inside the API process or apart."""
+
+    concurrency: int = Field(4, ge=1, description="records that one worker handles at a time")
+    dispatch_interval: Seconds = Field(1, description="seconds between two looks for due work")
+    lease_seconds: Seconds = Field(8, description="seconds a pair stays reserved without a sign")
+    heartbeat: Seconds = Field(2, description="seconds between two signs of life")
+    stalled_after: Seconds = Field(
+        8, description="seconds of silence after which a worker counts as dead"
+    )
+    shutdown_grace: Seconds = Field(30, description="seconds that running work gets at shutdown")
+
+    @model_validator(mode="after")
+    def _signs_in_time(self) -> Self:
+        if self.heartbeat * 2 > min(self.lease_seconds, self.stalled_after):
+            raise ValueError(
+                "WORKER__HEARTBEAT must be at most half of WORKER__LEASE_SECONDS"
+                " and of WORKER__STALLED_AFTER"
+            )
+        return self
+
+
+class RetentionSettings(Group):
+    """How long what is done is kept; 0 days keep it for ever."""
+
+    deliveries_days: int = Field(90, ge=0, description="days that settled deliveries are kept")
+    sync_log_days: int = Field(730, ge=0, description="days that Sync Log entries are kept")
+    jobs_hours: int = Field(24, ge=1, description="hours that finished jobs are kept")
+
+
+class Settings(BaseSettings):
+    """The service itself."""
+
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: OptionalSecret = Field(
+        None,
+        description="PostgreSQL server, as in postgresql://user:password@host/database;"
+        " without it an embedded one runs in DATA_DIR",
+    )
+    data_dir: Path = Field(Path("data"), description="folder of the embedded PostgreSQL")
+    auto_migrate: bool = Field(True, description="bring the database up to date at start")
+    host: Filled = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on")
+    public_url: OptionalAddress = Field(
+        None, description="address under which the two systems reach this service"
+    )
+    api_tokens: Annotated[Secrets, NoDecode] = Field(
+        (), description="admin tokens for the API, with commas between them"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="least severity that is logged"
+    )
+    log_json: bool | None = Field(
+        None, description="log lines as JSON; by default unless a person watches (a terminal)"
+    )
+    stores: Mapping[StoreKey, StoreSettings] = Field({}, description="the shops, by key")
+    vtiger: VtigerSettings | None = Field(None, description="the CRM")
+    http: HttpSettings = Field(HttpSettings(), description="calls to the two systems")
+    receiver: ReceiverSettings = Field(ReceiverSettings(), description="what comes in")
+    sync: SyncSettings = Field(SyncSettings(), description="how records are synced")
+    worker: WorkerSettings = Field(WorkerSettings(), description="the workers")
+    retention: RetentionSettings = Field(RetentionSettings(), description="what is kept")
+
+    @property
+    def is_configured(self) -> bool:
+        """True with real systems to serve; otherwise the sandbox stands in."""
+        return bool(self.stores) and self.vtiger is not None
+
+    def secret_values(self) -> frozenset[str]:
+        """What no log line may hold."""
+        return frozenset(_secrets(self))
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if self.stores and self.vtiger is None:
+            raise ValueError("a store is set but no Vtiger: set VTIGER__URL and its companions")
+        if self.vtiger and not self.stores:
+            raise ValueError("Vtiger is set but no store: set STORES__main__URL and its companions")
+        return self
+
+
+def _secrets(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        yield from _secrets([part for _, part in value])
+    elif isinstance(value, Mapping):
+        yield from _secrets(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _secrets(part)
+
+
+GROUPS: Mapping[str, type[BaseModel]] = {
+    "": Settings,
+    "stores__main": StoreSettings,
+    "vtiger": VtigerSettings,
+    "http": HttpSettings,
+    "receiver": ReceiverSettings,
+    "sync": SyncSettings,
+    "worker": WorkerSettings,
+    "retention": RetentionSettings,
+}
+
+
+def load_settings(env_file: str | Path | None = ".env") -> Settings:
+    """Read the environment and `env_file`; ConfigError has one sentence for each fault."""
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)
+        raise ConfigError("\n".join(_sentence(fault) for fault in faults)) from None
+    except SettingsError as error:
+        name = str(error).split('"')[1].upper()
+        raise ConfigError(f"{name} cannot be read; set its parts: {name}__...") from None
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    where = [part for part in fault["loc"] if isinstance(part, str) and part != "[key]"]
+    message = fault["msg"].removeprefix("Value error, ")
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{_name(where)} is not a setting; docs/configuration.md lists them all."
+        case "string_pattern_mismatch":
+            return f"{_name(where)}: a store's key has 1 to 32 characters, each of a-z, 0-9 or -."
+        case "value_error" if not where or where[-1] in GROUPS:
+            return f"{message}."
+        case "missing":
+            problem = "is not set"
+        case "value_error":
+            problem = message
+        case _:
+            problem = f"is wrong ({message[:1].lower()}{message[1:]})"
+    return f"{_name(where)} {problem}; set it in the environment or in .env: {_meaning(where)}."
+
+
+def _name(where: list[str]) -> str:
+    """The environment's name of a setting: all in capitals but for the store's key."""
+    key = 1 if where[0] == "stores" else None
+    return "__".join(part if at == key else part.upper() for at, part in enumerate(where))
+
+
+def _meaning(where: list[str]) -> str:
+    group = GROUPS["stores__main" if where[0] == "stores" else "".join(where[:-1])]
+    field = group.model_fields.get(where[-1])
+    return (field.description if field else None) or "see docs/configuration.md"

@@ -1,0 +1,74 @@
+"""Every line tells its trace; no line tells a secret, however it came in."""
+
+import json
+import logging
+import sys
+from urllib.parse import quote
+
+import pytest
+
+from app.logging import HumanFormatter, JsonFormatter, configure_logging, traced
+
+SECRET = 'k7Qm-super-hidden+"vålue"/1'
+JSON, HUMAN = JsonFormatter([SECRET]), HumanFormatter([SECRET])
+
+
+def _record(message: str, **extra: object) -> logging.LogRecord:
+    return logging.makeLogRecord({"msg": message, "name": "app.test", "levelname": "INFO"} | extra)
+
+
+def test_a_json_line_has_message_time_and_extra_fields() -> None:
+    line = json.loads(JSON.format(_record("contact created", record="main:contacts:7")))
+    assert line["message"] == "contact created"
+    assert line["record"] == "main:contacts:7"
+    assert line["at"].endswith("Z")
+
+
+def test_lines_inside_a_trace_carry_it_and_later_ones_do_not() -> None:
+    with traced() as trace:
+        assert json.loads(JSON.format(_record("inside")))["trace"] == trace
+        assert f"trace={trace}" in HUMAN.format(_record("inside"))
+    assert "trace" not in json.loads(JSON.format(_record("after")))
+
+
+@pytest.mark.parametrize("formatter", [JSON, HUMAN])
+def test_a_known_secret_is_hidden_anywhere(formatter: logging.Formatter) -> None:
+    address = f"https://shop.example/?consumer_secret={quote(SECRET, safe='')}"
+    line = formatter.format(_record(f"key is {SECRET}!", note=[SECRET], sent=address))
+    assert "super" not in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://me:unheard@shop.example/",
+        "Authorization: Bearer unheard-of-token",
+        "/callbacks/vtiger/contacts?token=unheard&x=1",
+    ],
+)
+def test_an_unknown_secret_is_hidden_where_secrets_are_carried(text: str) -> None:
+    assert "unheard" not in JSON.format(_record(text))
+
+
+def test_a_shop_key_is_hidden_even_when_nobody_registered_it() -> None:
+    key = "ck_" + "0123456789abcdef0123456789abcdef01234567"
+    assert key not in HumanFormatter([]).format(_record("sent", key=key))
+
+
+def test_a_secret_in_a_traceback_is_hidden() -> None:
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        line = JSON.format(_record("failed", exc_info=sys.exc_info()))
+    assert "super" not in line
+    assert "ValueError" in line
+
+
+def test_a_configured_process_logs_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    before = logging.root.handlers[:], logging.root.level
+    try:
+        configure_logging(json=True, secrets=[SECRET])
+        logging.getLogger("app.test").info("hello %s", SECRET)
+    finally:
+        logging.root.handlers[:], logging.root.level = before
+    assert json.loads(capsys.readouterr().err)["message"] == "hello [hidden]"
