@@ -106,9 +106,7 @@ class WorkerSettings(Group):
     dispatch_interval: Seconds = Field(1, description="seconds between two looks for due work")
     lease_seconds: Seconds = Field(8, description="seconds a pair stays reserved without a sign")
     heartbeat: Seconds = Field(2, description="seconds between two signs of life")
-    stalled_after: Seconds = Field(
-        8, description="seconds of silence after which a worker counts as dead"
-    )
+    stalled_after: Seconds = Field(8, description="seconds of silence that mean death")
     shutdown_grace: Seconds = Field(30, description="seconds that running work gets at shutdown")
 
     @model_validator(mode="after")

@@ -38,9 +38,7 @@ def setting_names() -> Iterator[str]:
 def _section(prefix: str, group: type[BaseModel]) -> str:
     head = f"## {(group.__doc__ or '').strip()}\n"
     rows = (_row(prefix, name, field) for name, field in _own_fields(group).items())
-    return "\n".join(
-        [f"## {title}\n", "| setting | meaning | default |", "|---|---|---|", *rows, ""]
-    )
+    return "\n".join([head, "| setting | meaning | default |", "|---|---|---|", *rows, ""])
 
 
 def _own_fields(group: type[BaseModel]) -> dict[str, FieldInfo]:

@@ -24,21 +24,10 @@ VTIGER = {
 }
 SECRETS = [name for name in (STORE | VTIGER) if name.endswith(("_KEY", "_SECRET"))]
 
-PLACEHOLDERS = [
-    "changeme",
-    "Change-Me!",
-    "secret",
-    "xxx",
-    "ck_xxxxxxxx",
-    "cs_...",
-    "your-key",
-    "<key>",
-    "replace-me",
-    "replace_me_please",
-    "password",
-    "todo",
-    "********",
-]
+PLACEHOLDERS = (
+    *("changeme", "Change-Me!", "secret", "password", "todo", "xxx", "ck_xxxxxxxx", "cs_..."),
+    *("your-key", "<key>", "replace-me", "replace_me_please", "********"),
+)
 
 
 @pytest.fixture(autouse=True)
