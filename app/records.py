@@ -67,21 +67,41 @@ class Record:
 
 
 class Direction(StrEnum):
-    """Which way values go; the other side of a one-way rule is read, never written."""
+    """Which way values go."""
 
     WOO_TO_VTIGER = "woo_to_vtiger"
     VTIGER_TO_WOO = "vtiger_to_woo"
     BOTH = "both"
     OFF = "off"
 
+    def allows(self, target: System) -> bool:
+        """Whether values may be written to `target`."""
+        one_way = Direction.WOO_TO_VTIGER if target is System.VTIGER else Direction.VTIGER_TO_WOO
+        return self in (Direction.BOTH, one_way)
+
+    def within(self, outer: "Direction") -> "Direction":
+        """What is left of this direction where only `outer` is allowed."""
+        if self is Direction.BOTH or self is outer:
+            return outer
+        return self if outer is Direction.BOTH else Direction.OFF
+
 
 class ConflictPolicy(StrEnum):
-    """Who wins a field that changed differently in both systems."""
+    """Who wins where both sides changed a field; `ask` writes nothing and waits for a person."""
 
     LATEST_WINS = "latest_wins"
     WOOCOMMERCE_WINS = "woocommerce_wins"
     VTIGER_WINS = "vtiger_wins"
     ASK = "ask"
+
+    def winner(self, newer: System) -> System | None:
+        """The system whose value is kept; None if a person has to say."""
+        settled = {
+            ConflictPolicy.LATEST_WINS: newer,
+            ConflictPolicy.WOOCOMMERCE_WINS: System.WOOCOMMERCE,
+            ConflictPolicy.VTIGER_WINS: System.VTIGER,
+        }
+        return settled.get(self)
 
 
 class DeletePolicy(StrEnum):

@@ -7,26 +7,7 @@ from enum import StrEnum
 
 from app.errors import InvalidInput, System
 from app.mapping.transforms import TRANSFORMS
-
-
-class Direction(StrEnum):
-    """Which way values go."""
-
-    WOO_TO_VTIGER = "woo_to_vtiger"
-    VTIGER_TO_WOO = "vtiger_to_woo"
-    BOTH = "both"
-    OFF = "off"
-
-    def allows(self, target: System) -> bool:
-        """Whether values may be written to `target`."""
-        one_way = Direction.WOO_TO_VTIGER if target is System.VTIGER else Direction.VTIGER_TO_WOO
-        return self in (Direction.BOTH, one_way)
-
-    def within(self, outer: "Direction") -> "Direction":
-        """What is left of this direction where only `outer` is allowed."""
-        if self is Direction.BOTH or self is outer:
-            return outer
-        return self if outer is Direction.BOTH else Direction.OFF
+from app.records import Direction
 
 
 class WriteCondition(StrEnum):

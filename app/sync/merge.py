@@ -6,29 +6,11 @@ on both differently is a conflict, settled by policy. Architecture, "Merge".
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from app.errors import System
-from app.mapping.rules import Direction, FieldRule, WriteCondition
+from app.mapping.rules import FieldRule, WriteCondition
 from app.mapping.values import Agreed, Base, Mapped, Value
-
-
-class ConflictPolicy(StrEnum):
-    """Who wins where both sides changed a field; `ask` writes nothing and waits for a person."""
-
-    LATEST_WINS = "latest_wins"
-    WOOCOMMERCE_WINS = "woocommerce_wins"
-    VTIGER_WINS = "vtiger_wins"
-    ASK = "ask"
-
-    def winner(self, newer: System) -> System | None:
-        """The system whose value is kept; None if a person has to say."""
-        settled = {
-            ConflictPolicy.LATEST_WINS: newer,
-            ConflictPolicy.WOOCOMMERCE_WINS: System.WOOCOMMERCE,
-            ConflictPolicy.VTIGER_WINS: System.VTIGER,
-        }
-        return settled.get(self)
+from app.records import ConflictPolicy, Direction
 
 
 @dataclass(frozen=True, slots=True)
