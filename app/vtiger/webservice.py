@@ -1,0 +1,90 @@
+"""The transport of Vtiger Community Edition: operations of webservice.php.
+
+Vtiger Cloud's REST API is another transport for the same operations and envelope; `VtigerApi`
+is what one has to offer (contract page Vtiger §1 and §2).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import httpx
+
+from app.errors import ConfigError, ResponseUnreadable, System
+from app.transport import Channel, ClientLimits, Request, Sleep
+from app.vtiger.answers import VTIGER, read_result
+from app.vtiger.auth import VtigerAuth
+
+
+class VtigerApi(Protocol):
+    """Named operations with text parameters; answers are the `result`, failures typed."""
+
+    async def read(self, operation: str, params: Mapping[str, str]) -> Any: ...
+
+    async def write(self, operation: str, params: Mapping[str, str]) -> Any: ...
+
+    async def user_id(self) -> str: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Webservice:
+    """webservice.php of one CRM, with one session shared by all calls."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        username: str,
+        access_key: str,
+        limits: ClientLimits | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._endpoint = read_crm_url(url)
+        self._auth = VtigerAuth(self._endpoint, username, access_key, sleep=sleep)
+        self._channel = Channel(
+            System.VTIGER,
+            limits or ClientLimits(),
+            auth=self._auth,
+            transport=transport,
+            sleep=sleep,
+        )
+
+    async def aclose(self) -> None:
+        await self._channel.aclose()
+
+    async def read(self, operation: str, params: Mapping[str, str]) -> Any:
+        """A GET: with any other verb Vtiger sees no parameters (10-getchallenge-via-post)."""
+        request = Request("GET", self._endpoint, {"operation": operation, **params})
+        return await self._channel.send(
+            request, lambda answer: read_result(answer, operation, write=False), write=False
+        )
+
+    async def write(self, operation: str, params: Mapping[str, str]) -> Any:
+        """A form POST, operation and session in the address (11-create-op-in-url)."""
+        request = Request("POST", self._endpoint, {"operation": operation}, form=params)
+        return await self._channel.send(
+            request, lambda answer: read_result(answer, operation, write=True), write=True
+        )
+
+    async def user_id(self) -> str:
+        """The API user, `19xN`; logs in if nothing has yet (recording 01-login)."""
+        if self._auth.user_id is None:
+            await self.read("listtypes", {})
+        if self._auth.user_id is None:
+            raise ResponseUnreadable(VTIGER, "the login did not tell whose session it is")
+        return self._auth.user_id
+
+
+def read_crm_url(url: str) -> httpx.URL:
+    """webservice.php, from the CRM's address with or without slash, folder or page."""
+    try:
+        parsed = httpx.URL(url.strip())
+    except httpx.InvalidURL as error:
+        raise ConfigError(f"Vtiger's address cannot be read: {error}") from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ConfigError("Vtiger's address must start with https:// (or http://) and a host.")
+    folder = parsed.path.rsplit("/", 1)[0] if parsed.path.endswith(".php") else parsed.path
+    path = f"{folder.rstrip('/')}/webservice.php"
+    return parsed.copy_with(path=path, query=None, fragment=None, username=None, password=None)
