@@ -122,7 +122,7 @@ def find_id(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     text = str(value)
-    return text if text.isascii() and text.isdigit() and int(text) > 0 else None
+    return text if len(text) <= 20 and text.isascii() and text.isdigit() and int(text) else None
 
 
 def parse_gmt(value: object) -> datetime | None:

@@ -1,0 +1,175 @@
+"""What a webhook delivery says, read from its headers and body without believing more of it.
+
+Contract page WooCommerce §1. A delivery is a hint: the topic names the record, the body may
+be older, newer, an error, or of another kind than the topic says.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+
+from app.errors import InvalidInput
+from app.records import Event, Module
+from app.woocommerce.schemas import find_id, parse_gmt
+
+MODULES = {
+    "customer": Module.CONTACTS,
+    "product": Module.PRODUCTS,
+    "order": Module.SALES_ORDERS,
+}
+EVENTS = {event.value: event for event in Event}
+ACTIONS = {
+    "woocommerce_tax_rate_added": (Module.TAXES, "tax", Event.CREATED),
+    "woocommerce_tax_rate_updated": (Module.TAXES, "tax", Event.UPDATED),
+    "woocommerce_tax_rate_deleted": (Module.TAXES, "tax", Event.DELETED),
+    "woocommerce_delete_product": (Module.PRODUCTS, "product", Event.DELETED),
+    "woocommerce_delete_product_variation": (Module.PRODUCTS, "product", Event.DELETED),
+    "woocommerce_delete_order": (Module.SALES_ORDERS, "order", Event.DELETED),
+}
+TOPICS = (
+    "customer.created",
+    "customer.updated",
+    "customer.deleted",
+    "product.created",
+    "product.updated",
+    "product.deleted",
+    "product.restored",
+    "order.created",
+    "order.updated",
+    "order.deleted",
+    "order.restored",
+    *(f"action.{name}" for name in ACTIONS),
+)
+"""All that `webhooks install` installs: `customer.restored` has no hooks, and only actions tell
+of tax rates and of deletions past the trash."""
+
+SHAPES = {"customer": frozenset({"email", "role", "billing"}), "order": frozenset({"line_items"})}
+
+
+class HookKind(StrEnum):
+    """What a delivery is: a creation ping, an error envelope, or a hint about a record."""
+
+    PING = "ping"
+    ENVELOPE = "envelope"
+    RECORD = "record"
+
+
+@dataclass(frozen=True, slots=True)
+class WooHook:
+    """One delivery. `module` is None for topics that no module syncs (coupons, other actions).
+
+    `record_id` is None for pings and envelopes, and may be for topics without a module.
+    `code` and `message` are an envelope's.
+    """
+
+    kind: HookKind
+    topic: str = ""
+    resource: str = ""
+    event: Event = Event.CHANGED
+    module: Module | None = None
+    record_id: str | None = None
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    webhook_id: str = ""
+    delivery_id: str = ""
+    code: str = ""
+    message: str = ""
+
+    @property
+    def role(self) -> str | None:
+        """A user's role, for filters: users of any role fire `customer.created` (§1)."""
+        role = self.body.get("role")
+        return role if self.module is Module.CONTACTS and isinstance(role, str) else None
+
+    @property
+    def fresh(self) -> Mapping[str, Any] | None:
+        """The body, where it equals what a read would give: never for products, whose webhook
+        bodies carry rendered text, nor if it is not shaped as its topic says."""
+        shape = SHAPES.get(self.resource)
+        return self.body if shape and shape <= self.body.keys() else None
+
+
+def parse_hook(headers: Mapping[str, str], body: bytes) -> WooHook:
+    """Read a delivery; header names in lower case.
+
+    Recordings hook_*. Raises InvalidInput if the body is not JSON or not an object, if the
+    topic is missing, or if a topic of ours comes without an id.
+    """
+    if webhook_id := find_ping(headers, body):
+        return WooHook(HookKind.PING, webhook_id=webhook_id)
+    topic = headers.get("x-wc-webhook-topic", "")
+    resource, _, name = topic.partition(".")
+    if not resource or not name:
+        raise InvalidInput("the delivery names no topic", "x-wc-webhook-topic")
+    data = _read_object(body)
+    common: dict[str, Any] = {
+        "topic": topic,
+        "webhook_id": headers.get("x-wc-webhook-id", ""),
+        "delivery_id": headers.get("x-wc-webhook-delivery-id", ""),
+        "body": data,
+    }
+    if resource == "action":
+        return _read_action(name, data, common)
+    module, event = MODULES.get(resource), EVENTS.get(name, Event.CHANGED)
+    common |= {"resource": resource, "module": module, "event": event}
+    if _is_envelope(data):
+        code, message = str(data["code"]), str(data["message"])
+        return WooHook(HookKind.ENVELOPE, code=code, message=message, **common)
+    return WooHook(HookKind.RECORD, record_id=_read_id(data.get("id"), topic, module), **common)
+
+
+def find_ping(headers: Mapping[str, str], body: bytes) -> str | None:
+    """The webhook's id, if this is the unsigned `webhook_id=N` that its creation sends.
+
+    Recording hook_ping. It says nothing that needs a signature; it wants exactly 200.
+    """
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded" or "x-wc-webhook-topic" in headers:
+        return None
+    values = parse_qs(body.decode("ascii", "replace")).get("webhook_id", [""])
+    return find_id(values[0])
+
+
+def fresh_modified_at(body: Mapping[str, Any]) -> datetime | None:
+    """When the record in a body was last changed, to tell a body from an older one."""
+    return parse_gmt(body.get("date_modified_gmt"))
+
+
+def _read_object(body: bytes) -> Mapping[str, Any]:
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput(f"the body is not JSON: {error}", "body") from error
+    if not isinstance(data, dict):
+        raise InvalidInput("the body is not a JSON object", "body")
+    return data
+
+
+def _is_envelope(data: Mapping[str, Any]) -> bool:
+    """A REST error in place of the record (hook_customer_created_after_object_gone)."""
+    return "id" not in data and isinstance(data.get("code"), str) and "message" in data
+
+
+def _read_action(name: str, data: Mapping[str, Any], common: dict[str, Any]) -> WooHook:
+    """`{"action", "arg"}`: the arg is an id, or `[]` for objects (hook_action_*)."""
+    module, resource, event = ACTIONS.get(name, (None, "action", Event.CHANGED))
+    record_id = _read_id(data.get("arg"), str(common["topic"]), module)
+    return WooHook(
+        HookKind.RECORD,
+        resource=resource,
+        module=module,
+        event=event,
+        record_id=record_id,
+        **common,
+    )
+
+
+def _read_id(value: object, topic: str, module: Module | None) -> str | None:
+    record_id = find_id(value)
+    if record_id is None and module is not None:
+        raise InvalidInput(f"a {topic} delivery came without an id", "id")
+    return record_id
