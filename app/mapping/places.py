@@ -104,7 +104,7 @@ def subdivision_name(code: str, country: str) -> str | None:
 
 
 _DASHED = frozenset(
-    {"BD", "BG", "BO", "CL", "CO", "CR", "DE", "DO", "DZ", "EC", "GT", "HN"}
+    {"AL", "BD", "BG", "BO", "CL", "CO", "CR", "DE", "DO", "DZ", "EC", "GT", "HN"}
     | {"HR", "JM", "NI", "PA", "PY", "SV", "TH", "UY", "VE", "ZM"}
 )
 _DASHLESS = frozenset({"EG", "JP", "KE", "MZ", "RS", "SN", "TR", "TZ", "UA", "UG"})

@@ -73,7 +73,7 @@ class Email(Text):
     most_paths: ClassVar[int] = 2
 
     def read(self, text: str, given: str) -> str:  # noqa: ARG002
-        return text.strip()
+        return collapse(text)
 
     def canonical(self, value: str) -> str:
         return canonical_text(value).casefold()
@@ -121,6 +121,9 @@ class Country(Text):
     def vtiger_text(self, value: str, given: str, *, size: int | None) -> str:  # noqa: ARG002
         name = country_name(value)
         return value if name is None or (size is not None and len(name) > size) else name
+
+    def canonical(self, value: str) -> str:
+        return find_country(value) or canonical_text(value)
 
 
 @dataclass(frozen=True, slots=True)

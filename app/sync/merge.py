@@ -123,7 +123,7 @@ class _Pair:
         if mine is None or (self._derived(system) and other):
             return False
         held = self._held(system)
-        return mine != "" if held is None else not self.rule.same(mine, held)
+        return self.rule.canonical(mine) != "" if held is None else not self.rule.same(mine, held)
 
     def _held(self, system: System) -> Value:
         if self.base is None:
