@@ -1,0 +1,139 @@
+"""The CRM as tests and the demo day hold it: its state, its people's edits, its settings."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from app.sandbox.vtiger.actors import (
+    Actors,
+    CurrencyActors,
+    GroupActors,
+    ProductTaxActors,
+    TaxActors,
+    UserActors,
+)
+from app.sandbox.vtiger.database import Clock, Database, Record
+from app.sandbox.vtiger.entities import Entities
+from app.sandbox.vtiger.refusals import denied
+from app.sandbox.vtiger.schema import MODULES, CustomField, Module, load_module
+from app.sandbox.vtiger.sessions import Sessions
+from app.sandbox.vtiger.users import CrmUser, Users, default_users
+from app.sandbox.vtiger.workflows import Callback, Workflows
+
+CustomFields = Mapping[str, Sequence[tuple[str, str] | CustomField]]
+
+DEFAULT_CUSTOM_FIELDS: CustomFields = {"Contacts": [("cf_853", "WooCommerce ID")]}
+_ACTORS: dict[str, type[Actors]] = {
+    "Users": UserActors,
+    "Groups": GroupActors,
+    "Currency": CurrencyActors,
+    "Tax": TaxActors,
+    "ProductTaxes": ProductTaxActors,
+}
+_ENTITIES: dict[str, type[Entities]] = {}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Crm:
+    """A Vtiger CE 8.2.0 in memory.
+
+    `users` the logins, the first of them the person behind the UI; `custom_fields` per module as
+    (name, label) or CustomField; `unique_fields` per module what "prevent duplicates" checks;
+    `http` the client callbacks are sent with. All mutations are synchronous and therefore atomic
+    within one event loop; only the callbacks after them are awaited.
+    """
+
+    def __init__(
+        self,
+        *,
+        users: Iterable[CrmUser] | None = None,
+        custom_fields: CustomFields = DEFAULT_CUSTOM_FIELDS,
+        unique_fields: Mapping[str, Iterable[str]] | None = None,
+        callbacks: Iterable[Callback] = (),
+        clock: Clock = utc_now,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        modules = {name: _module(name, custom_fields, unique_fields or {}) for name in MODULES}
+        self.users = Users(default_users() if users is None else users)
+        self.database = Database(modules, self.users, clock=clock)
+        self.sessions = Sessions(clock)
+        self.workflows = Workflows(self.database, http)
+        self.workflows.callbacks.extend(callbacks)
+        self.entities = {
+            name: _ENTITIES.get(name, Entities)(self.database, module)
+            for name, module in modules.items()
+            if name not in _ACTORS
+        }
+        self.actors = {
+            name: actors(self.database, modules[name]) for name, actors in _ACTORS.items()
+        }
+
+    def module(self, name: str) -> Entities | Actors | None:
+        return self.entities.get(name) or self.actors.get(name)
+
+    def module_of(self, ws_id: str) -> Entities | Actors:
+        """The module behind "12x34"; refused as the real system refuses a wrong id."""
+        module = self.module(self.database.module_name_of(ws_id))
+        if module is None:
+            raise denied()
+        return module
+
+    async def ui_create(
+        self, module: str, values: Mapping[str, Any], user: str | None = None
+    ) -> str:
+        """A person fills in the form of a new record; its id. Refusal on a duplicate."""
+        entities = self.entities[module]
+        record = entities.type_in(values, self._person(user), None)
+        await self.workflows.fire(entities, record, is_new=True)
+        return entities.ws_id(record)
+
+    async def ui_edit(self, ws_id: str, values: Mapping[str, Any], user: str | None = None) -> None:
+        """A person changes some fields; workflows fire even if nothing differs."""
+        entities = self._entities_of(ws_id)
+        record = entities.type_in(values, self._person(user), entities.get(ws_id))
+        await self.workflows.fire(entities, record, is_new=False)
+
+    def ui_delete(self, ws_id: str, user: str | None = None) -> None:
+        """A person moves the record to the recycle bin; no workflow fires."""
+        self._entities_of(ws_id).delete(ws_id, self._person(user))
+
+    def record(self, ws_id: str) -> dict[str, Any]:
+        """The record as retrieve answers it to the first user; refused when it is gone."""
+        entities = self._entities_of(ws_id)
+        return entities.read(entities.get(ws_id), self._person(None))
+
+    def records(self, module: str) -> list[dict[str, Any]]:
+        """All undeleted records of a module, oldest first, in the shape of `record`."""
+        entities = self.entities[module]
+        return [entities.read(record, self._person(None)) for record in entities.rows()]
+
+    def expire_sessions(self) -> None:
+        """As after a night's rest or a restart: every session is INVALID_SESSIONID."""
+        self.sessions.expire_all()
+
+    async def aclose(self) -> None:
+        await self.workflows.aclose()
+
+    async def saved(self, module: Entities | Actors, record: Record, *, is_new: bool) -> None:
+        """Runs the workflows of a save made through the web service."""
+        if isinstance(module, Entities):
+            await self.workflows.fire(module, record, is_new=is_new)
+
+    def _person(self, name: str | None) -> CrmUser:
+        return self.users.get(name) if name else self.users.all()[0]
+
+    def _entities_of(self, ws_id: str) -> Entities:
+        return self.entities[self.database.module_name_of(ws_id)]
+
+
+def _module(name: str, custom: CustomFields, unique: Mapping[str, Iterable[str]]) -> Module:
+    fields = [
+        item if isinstance(item, CustomField) else CustomField(*item)
+        for item in custom.get(name, ())
+    ]
+    return load_module(name, fields, unique=unique.get(name))

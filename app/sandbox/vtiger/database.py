@@ -1,0 +1,113 @@
+"""The tables behind the CRM: records under one number sequence, and what an id may point at."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from app.sandbox.vtiger.refusals import denied
+from app.sandbox.vtiger.schema import Module
+from app.sandbox.vtiger.users import GROUPS, CrmUser, Users
+
+Clock = Callable[[], datetime]
+
+# Modules that a reference may name although the sandbox does not hold them.
+_ABSENT = {
+    "1": "Campaigns",
+    "2": "Vendors",
+    "4": "Quotes",
+    "5": "PurchaseOrder",
+    "7": "Invoice",
+    "10": "Leads",
+    "13": "Potentials",
+}
+_NUMBER_PREFIX = {
+    "Contacts": "CON",
+    "Accounts": "ACC",
+    "Products": "PRO",
+    "Services": "SER",
+    "SalesOrder": "SO",
+}
+
+
+@dataclass
+class Record:
+    """One row: `values` holds the stored text of every field that was written.
+
+    Times are "YYYY-MM-DD HH:MM:SS" in UTC, as the web service prints them.
+    """
+
+    number: int
+    module: str
+    values: dict[str, str]
+    created_at: str = ""
+    modified_at: str = ""
+    modified_by: str = ""
+    deleted: bool = False
+    savers: set[str] = field(default_factory=set)
+
+    def touch(self, user: CrmUser, now: str) -> None:
+        self.modified_at = now
+        self.modified_by = user.ws_id
+        self.savers.add(user.ws_id)
+
+
+class Database:
+    """All state of the CRM except sessions. One sequence numbers the records of all modules."""
+
+    def __init__(
+        self, modules: Mapping[str, Module], users: Users, *, clock: Clock, first_number: int = 2
+    ) -> None:
+        self.modules = dict(modules)
+        self.users = users
+        self.clock = clock
+        self._next = first_number
+        self._counts: Counter[str] = Counter()
+        self._tables: dict[str, dict[int, Record]] = {name: {} for name in modules}
+        self._names = _ABSENT | {module.prefix: module.name for module in modules.values()}
+
+    def now(self) -> str:
+        return self.clock().astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+    def insert(self, module: str, values: dict[str, str], user: CrmUser) -> Record:
+        now = self.now()
+        record = Record(self._next, module, values, created_at=now)
+        record.touch(user, now)
+        self._next += 1
+        return self.put(record)
+
+    def put(self, record: Record) -> Record:
+        """Adds a row that brings its own number, as taxes and currencies do."""
+        self._tables[record.module][record.number] = record
+        return record
+
+    def next_label_number(self, module: str) -> str:
+        """The next contact_no and the like: "CON1", "CON2", …"""
+        self._counts[module] += 1
+        return f"{_NUMBER_PREFIX[module]}{self._counts[module]}"
+
+    def highest(self, module: str) -> int:
+        """The largest number ever used in the module, deleted rows included."""
+        return max(self._tables[module], default=0)
+
+    def live(self, module: str) -> list[Record]:
+        return [record for record in self._tables[module].values() if not record.deleted]
+
+    def find(self, ws_id: str) -> Record | None:
+        """The undeleted record behind "12x34"."""
+        prefix, _, number = ws_id.partition("x")
+        table = self._tables.get(self._names.get(prefix, ""), {})
+        record = table.get(int(number)) if number.isdecimal() else None
+        return None if record is None or record.deleted else record
+
+    def module_name_of(self, ws_id: str) -> str:
+        """The module an id names by its prefix; refused when no module has it."""
+        name = self._names.get(ws_id.partition("x")[0])
+        if name is None:
+            raise denied(" for id")
+        return name
+
+    def points_at_something(self, ws_id: str) -> bool:
+        if ws_id.startswith("20x"):
+            return ws_id in {f"20x{number}" for number in GROUPS}
+        return self.users.find_by_id(ws_id) is not None or self.find(ws_id) is not None

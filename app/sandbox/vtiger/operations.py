@@ -1,0 +1,147 @@
+"""The operations of webservice.php: which verb each reads, and what it does."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app.sandbox.vtiger import php, query, select
+from app.sandbox.vtiger.crm import Crm
+from app.sandbox.vtiger.refusals import Refusal, denied
+from app.sandbox.vtiger.schema import recorded
+from app.sandbox.vtiger.sessions import Session
+from app.sandbox.vtiger.users import CrmUser
+
+Params = Mapping[str, str]
+Handler = Callable[[Crm, Session, Params], Awaitable[Any]]
+VERSIONS = {"version": "0.22", "vtigerVersion": "8.2.0"}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`verb` is the only one whose parameters are read; `run` gets them and the session."""
+
+    verb: Literal["GET", "POST"]
+    run: Handler
+
+
+@dataclass(frozen=True)
+class PreLogin:
+    """An operation that needs no session."""
+
+    verb: Literal["GET", "POST"]
+    run: Callable[[Crm, Params], Any]
+
+
+def _getchallenge(crm: Crm, params: Params) -> Any:
+    name = params.get("username", "")
+    if not name:
+        raise Refusal("ACCESS_DENIED", "No username given")
+    user = crm.users.find(name)
+    if user is None:
+        raise Refusal("ACCESS_DENIED", "username does not exists")
+    return crm.sessions.challenge(user)
+
+
+def _login(crm: Crm, params: Params) -> Any:
+    user = crm.users.find(params.get("username", ""))
+    session = crm.sessions.login(user, params.get("accessKey", ""))
+    return _profile(session.user) | {
+        "sessionName": session.name,
+        "userId": session.user.ws_id,
+        **VERSIONS,
+    }
+
+
+def _profile(user: CrmUser) -> dict[str, str]:
+    return {
+        "username": user.user_name,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "email": user.email,
+        "time_zone": user.time_zone,
+        "hour_format": "12",
+        "date_format": user.date_format,
+        "is_admin": "on" if user.is_admin else "off",
+        "call_duration": "5",
+        "other_event_duration": "5",
+    }
+
+
+async def _extendsession(_crm: Crm, session: Session, _params: Params) -> Any:
+    return {"sessionName": session.name, "userId": session.user.ws_id, **VERSIONS}
+
+
+async def _listtypes(_crm: Crm, _session: Session, _params: Params) -> Any:
+    return recorded("listtypes")
+
+
+async def _describe(crm: Crm, _session: Session, params: Params) -> Any:
+    name = params.get("elementType", "")
+    module = crm.module(name)
+    if module is None:
+        raise query.unknown_module(name)
+    return module.module.described
+
+
+async def _retrieve(crm: Crm, session: Session, params: Params) -> Any:
+    ws_id = params.get("id", "")
+    module = crm.module_of(ws_id)
+    return module.read(module.get(ws_id), session.user)
+
+
+async def _create(crm: Crm, session: Session, params: Params) -> Any:
+    module = crm.module(params.get("elementType", ""))
+    if module is None:
+        raise denied()
+    record = module.create(_element(params), session.user)
+    await crm.saved(module, record, is_new=True)
+    return module.echo(record, session.user)
+
+
+async def _update(crm: Crm, session: Session, params: Params) -> Any:
+    element = _element(params)
+    module = crm.module_of(php.text(element.get("id")))
+    record = module.update(element, session.user)
+    await crm.saved(module, record, is_new=False)
+    return module.echo(record, session.user)
+
+
+async def _revise(crm: Crm, session: Session, params: Params) -> Any:
+    element = _element(params)
+    module = crm.module_of(php.text(element.get("id")))
+    record = module.revise(element, session.user)
+    await crm.saved(module, record, is_new=False)
+    return module.echo(record, session.user)
+
+
+async def _delete(crm: Crm, session: Session, params: Params) -> Any:
+    ws_id = params.get("id", "")
+    crm.module_of(ws_id).delete(ws_id, session.user)
+    return {"status": "successful"}
+
+
+async def _query(crm: Crm, session: Session, params: Params) -> Any:
+    text = params.get("query", "")
+    name = query.module_named(text)
+    module = crm.module(name)
+    if module is None:
+        raise query.unknown_module(name)
+    return select.answer(query.parse(text), module, session.user)
+
+
+def _element(params: Params) -> dict[str, Any]:
+    return php.decode_object(params.get("element", "")) or {}
+
+
+BEFORE_LOGIN = {"getchallenge": PreLogin("GET", _getchallenge), "login": PreLogin("POST", _login)}
+OPERATIONS = {
+    "extendsession": Operation("POST", _extendsession),
+    "listtypes": Operation("GET", _listtypes),
+    "describe": Operation("GET", _describe),
+    "retrieve": Operation("GET", _retrieve),
+    "query": Operation("GET", _query),
+    "create": Operation("POST", _create),
+    "update": Operation("POST", _update),
+    "revise": Operation("POST", _revise),
+    "delete": Operation("POST", _delete),
+}

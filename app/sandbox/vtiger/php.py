@@ -1,0 +1,109 @@
+"""What PHP 8.2 makes of a value: casts to text, numeric strings, HTML entities, JSON."""
+
+import json
+import re
+from html.entities import codepoint2name, name2codepoint
+from typing import Any
+
+_ENTITY = re.compile(r"&(#[xX][0-9a-fA-F]+|#[0-9]+|[A-Za-z][A-Za-z0-9]*);")
+_NUMERIC = re.compile(
+    r"[ \t\n\r\v\f]*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?[ \t\n\r\v\f]*", re.ASCII
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_INT_MAX = 2**63 - 1
+
+
+def text(value: Any) -> str:
+    """The text PHP prints for decoded JSON; a list gives its first element, an object ""."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "1" if value else ""
+    if isinstance(value, int) and abs(value) <= _INT_MAX:
+        return str(value)
+    if isinstance(value, int | float):
+        return _float_text(float(value))
+    if isinstance(value, list) and value:
+        return text(value[0])
+    return ""
+
+
+def _float_text(value: float) -> str:
+    printed = f"{value:.14G}"
+    mantissa, _, exponent = printed.partition("E")
+    if not exponent:
+        return mantissa
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{exponent[0]}{int(exponent[1:])}"
+
+
+def is_numeric(value: str) -> bool:
+    return _NUMERIC.fullmatch(value) is not None
+
+
+def is_true(value: Any) -> bool:
+    """The test `== 'on' || == 1` that every checkbox of the CRM goes through."""
+    if isinstance(value, str):
+        return value == "on" or (is_numeric(value) and float(value) == 1)
+    return bool(value == 1)
+
+
+def decode_entities(value: str) -> str:
+    """html_entity_decode(ENT_QUOTES | ENT_HTML401): named HTML 4 entities and allowed numbers."""
+    return _ENTITY.sub(_decoded, value) if "&" in value else value
+
+
+def _decoded(match: re.Match[str]) -> str:
+    body = match[1]
+    if not body.startswith("#"):
+        return chr(name2codepoint[body]) if body in name2codepoint else match[0]
+    point = int(body[2:], 16) if body[1] in "xX" else int(body[1:])
+    return chr(point) if _is_html401(point) else match[0]
+
+
+def _is_html401(point: int) -> bool:
+    return (
+        point in (9, 10, 13)
+        or 0x20 <= point <= 0x7E
+        or 0xA0 <= point <= 0xD7FF
+        or 0xE000 <= point <= 0x10FFFF
+    )
+
+
+def encode_entities(value: str) -> str:
+    """htmlentities(ENT_QUOTES | ENT_HTML401)."""
+    return "".join(_encoded(char) for char in value)
+
+
+def _encoded(char: str) -> str:
+    if char == "'":
+        return "&#039;"
+    name = codepoint2name.get(ord(char))
+    return f"&{name};" if name else char
+
+
+def decode_object(encoded: str) -> dict[str, Any] | None:
+    """json_decode of an `element`: None for anything that is not an object PHP would accept.
+
+    A lone surrogate anywhere makes the whole text unreadable (contract page read-back, last row).
+    """
+    try:
+        decoded = json.loads(encoded, parse_constant=_refuse_constant)
+    except ValueError:
+        return None
+    if not isinstance(decoded, dict) or _has_surrogate(decoded):
+        return None
+    return decoded
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _has_surrogate(value: Any) -> bool:
+    if isinstance(value, str):
+        return _SURROGATE.search(value) is not None
+    if isinstance(value, list):
+        return any(_has_surrogate(item) for item in value)
+    if isinstance(value, dict):
+        return any(_has_surrogate(item) for pair in value.items() for item in pair)
+    return False
