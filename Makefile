@@ -1,0 +1,45 @@
+# Two commands for everybody: `make run` and `make test`. `make help` lists the rest.
+.PHONY: help setup setup-dev run test check bench faults docs lock clean
+PYTHON := .venv/bin/python
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## .venv with the locked dependencies and .venv/bin/woo-vtiger
+	@scripts/setup.sh requirements.lock
+
+setup-dev: ## the same with what tests and checks need
+	@scripts/setup.sh requirements-dev.lock
+
+run: setup ## start the service on 127.0.0.1:8000; without .env on the sandbox of both systems
+	@exec .venv/bin/woo-vtiger serve
+
+test: setup-dev ## the whole test suite, on a PostgreSQL of its own
+	@$(PYTHON) -m pytest -n 2 $(ARGS)
+
+check: setup-dev ## lint, format, types, import rules, migration drift
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+	$(PYTHON) -m pytest -q tests/test_migrations.py
+
+faults: setup-dev ## the long fault suite
+	@$(PYTHON) -m pytest -m faults $(ARGS)
+
+bench: setup-dev ## the benchmarks
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+docs: setup-dev ## write docs/configuration.md anew
+	@$(PYTHON) -m app.settings_reference > docs/configuration.md
+
+lock: setup-dev ## renew the lock files
+	@$(PYTHON) -m pip install --quiet uv
+	@$(PYTHON) -m uv pip compile $(LOCK_OPTIONS) --group build -o requirements.lock pyproject.toml
+	@$(PYTHON) -m uv pip compile $(LOCK_OPTIONS) --group build --group dev -o requirements-dev.lock pyproject.toml
+
+LOCK_OPTIONS := --quiet --universal --generate-hashes --python-version 3.11 --upgrade \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+clean: ## remove .venv and caches; data/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
