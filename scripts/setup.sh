@@ -14,7 +14,6 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     echo "Making .venv with $python"
     "$python" -m venv --clear .venv
 fi
-rm -f .venv/installed-*
 
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 echo "Installing the dependencies of $lock"
