@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
+from app.db.pagination import Page, fetch_page
 from app.inbox.models import Delivery, DeliveryState
 from app.records import Event, Origin, Record
 
@@ -155,3 +158,37 @@ async def count_open(session: AsyncSession) -> dict[str, int]:
     )
     counts = {str(state): int(count) for state, count in rows}
     return {str(state): counts.get(state, 0) for state in open_states}
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """What to show; several values of one filter mean either, several filters mean all."""
+
+    id: Sequence[int] = ()
+    state: Sequence[str] = ()
+    store: Sequence[str] = ()
+    module: Sequence[str] = ()
+    system: Sequence[str] = ()
+    origin: Sequence[str] = ()
+    record_id: Sequence[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_EQUAL = ("id", "state", "store", "module", "system", "origin", "record_id")
+
+
+async def search_deliveries(
+    session: AsyncSession, filters: DeliveryFilter, *, cursor: str | None, limit: int
+) -> Page[Delivery]:
+    """Newest first. Raises InvalidInput for a cursor that is not ours."""
+    found = select(Delivery).options(defer(Delivery.body))
+    for name in _EQUAL:
+        if wanted := getattr(filters, name):
+            found = found.where(getattr(Delivery, name).in_(wanted))
+    if filters.since is not None:
+        found = found.where(Delivery.received_at >= filters.since)
+    if filters.until is not None:
+        found = found.where(Delivery.received_at < filters.until)
+    key = (Delivery.received_at, Delivery.id)
+    return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)

@@ -1,13 +1,16 @@
 """Finding and keeping pairs, intents, sightings and watermarks."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 from sqlalchemy.sql.elements import ColumnElement
 
+from app.db.pagination import Page, fetch_page
 from app.errors import System
 from app.links.models import Intent, Link, Sighting, Watermark
 from app.records import Record
@@ -102,3 +105,25 @@ async def save_watermark(session: AsyncSession, key: str, reached_at: datetime) 
         .values(key=key, reached_at=reached_at)
         .on_conflict_do_update(index_elements=[Watermark.key], set_={"reached_at": reached_at})
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFilter:
+    """What to show; several values of one filter mean either, several filters mean all."""
+
+    store: Sequence[str] = ()
+    module: Sequence[str] = ()
+    woo_id: Sequence[str] = ()
+    vtiger_id: Sequence[str] = ()
+
+
+async def search_pairs(
+    session: AsyncSession, filters: LinkFilter, *, cursor: str | None, limit: int
+) -> Page[Link]:
+    """Newest first. Raises InvalidInput for a cursor that is not ours."""
+    found = select(Link).options(defer(Link.base))
+    for name in ("store", "module", "woo_id", "vtiger_id"):
+        if wanted := getattr(filters, name):
+            found = found.where(getattr(Link, name).in_(wanted))
+    key = (Link.created_at, Link.id)
+    return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)
