@@ -1,0 +1,155 @@
+"""The shop's webhooks towards us: set up, looked at, replaced when the shop gave them up.
+
+Contract page WooCommerce §1: seven failures in a row disable a webhook, reactivating one does
+not reset the count, and no call returns a secret. So a doubtful webhook is replaced, new one
+first, and only webhooks that deliver to our own address are touched.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from app.errors import NotFound, RemoteError
+from app.woocommerce.client import WooClient
+from app.woocommerce.schemas import WooWebhook
+from app.woocommerce.topics import TOPICS
+
+NAME = "Woo–Vtiger Sync"
+ACTIVE = "active"
+
+
+class WebhookAct(StrEnum):
+    """What a topic's webhook needs; `keep` is nothing."""
+
+    KEEP = "keep"
+    CREATE = "create"
+    REPLACE = "replace"
+    RENEW = "renew"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookStep:
+    """One act for one topic, on the webhook that is there, if one is. `error`: why it failed."""
+
+    act: WebhookAct
+    topic: str
+    webhook: WooWebhook | None = None
+    error: RemoteError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookReport:
+    """What was found or done, in the order of the topics, webhooks too many last."""
+
+    steps: tuple[WebhookStep, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Every topic has one active webhook and nothing is delivered twice; as found."""
+        return all(step.act is WebhookAct.KEEP for step in self.steps)
+
+    @property
+    def failed(self) -> tuple[WebhookStep, ...]:
+        return tuple(step for step in self.steps if step.error is not None)
+
+
+def plan_webhooks(
+    existing: Sequence[WooWebhook],
+    delivery_url: str,
+    *,
+    topics: Sequence[str] = TOPICS,
+    suspects: Collection[str] = (),
+) -> tuple[WebhookStep, ...]:
+    """Compare what the shop has with one active webhook per topic at our address. Pure.
+
+    `suspects` are ids of webhooks to replace although active, such as those whose signatures
+    do not verify. Of several good ones for a topic the oldest stays.
+    """
+    ours = sorted(
+        (one for one in existing if one.delivery_url == delivery_url), key=lambda one: int(one.id)
+    )
+    steps = [_plan_topic(topic, ours, suspects) for topic in topics]
+    used = {step.webhook.id for step in steps if step.webhook}
+    surplus = (one for one in ours if one.id not in used)
+    return (*steps, *(WebhookStep(WebhookAct.REMOVE, one.topic, one) for one in surplus))
+
+
+async def status(client: WooClient, delivery_url: str) -> WebhookReport:
+    """What the shop has and what that would need; changes nothing (webhooks_list)."""
+    return WebhookReport(plan_webhooks(await _all_webhooks(client), delivery_url))
+
+
+async def install(client: WooClient, delivery_url: str, *, secret: str) -> WebhookReport:
+    """Every topic with an active webhook that signs with `secret`; can be repeated.
+
+    Like `heal`, and healthy webhooks get the secret anew, since none can be read back. Raises
+    RemoteError only if the webhooks cannot be listed; one topic's failure is in its step.
+    """
+    plan = plan_webhooks(await _all_webhooks(client), delivery_url)
+    return await _apply_all(client, _renewing(plan), delivery_url, secret)
+
+
+async def heal(
+    client: WooClient, delivery_url: str, *, secret: str, suspects: Collection[str] = ()
+) -> WebhookReport:
+    """Replace what is paused, disabled or suspect, add what is missing, drop doubles.
+
+    webhook_failure_sequence, webhook_get_disabled, webhook_reactivate. Errors as `install`.
+    """
+    plan = plan_webhooks(await _all_webhooks(client), delivery_url, suspects=suspects)
+    return await _apply_all(client, plan, delivery_url, secret)
+
+
+async def remove(client: WooClient, delivery_url: str) -> WebhookReport:
+    """Delete every webhook that delivers to our address, and no other. Errors as `install`."""
+    plan = plan_webhooks(await _all_webhooks(client), delivery_url, topics=())
+    return await _apply_all(client, plan, delivery_url, "")
+
+
+def _plan_topic(topic: str, ours: Sequence[WooWebhook], suspects: Collection[str]) -> WebhookStep:
+    candidates = [one for one in ours if one.topic == topic]
+    if not candidates:
+        return WebhookStep(WebhookAct.CREATE, topic)
+    good = [one for one in candidates if one.status == ACTIVE and one.id not in suspects]
+    if not good:
+        return WebhookStep(WebhookAct.REPLACE, topic, candidates[0])
+    return WebhookStep(WebhookAct.KEEP, topic, good[0])
+
+
+def _renewing(plan: Sequence[WebhookStep]) -> Iterator[WebhookStep]:
+    for step in plan:
+        keeps = step.act is WebhookAct.KEEP
+        yield replace(step, act=WebhookAct.RENEW) if keeps else step
+
+
+async def _apply_all(
+    client: WooClient, plan: Sequence[WebhookStep] | Iterator[WebhookStep], url: str, secret: str
+) -> WebhookReport:
+    return WebhookReport(tuple([await _apply(client, step, url, secret) for step in plan]))
+
+
+async def _apply(client: WooClient, step: WebhookStep, url: str, secret: str) -> WebhookStep:
+    """One topic's failure leaves the others their chance."""
+    try:
+        if step.act in {WebhookAct.CREATE, WebhookAct.REPLACE}:
+            await client.create_webhook(
+                name=f"{NAME}: {step.topic}", topic=step.topic, delivery_url=url, secret=secret
+            )
+        if step.webhook and step.act is WebhookAct.RENEW:
+            await client.update_webhook(step.webhook.id, {"secret": secret})
+        if step.webhook and step.act in {WebhookAct.REPLACE, WebhookAct.REMOVE}:
+            with suppress(NotFound):
+                await client.delete_webhook(step.webhook.id)
+    except RemoteError as error:
+        return replace(step, error=error)
+    return step
+
+
+async def _all_webhooks(client: WooClient) -> list[WooWebhook]:
+    page = await client.search_webhooks()
+    found = list(page.items)
+    for number in range(2, page.pages + 1):
+        found += (await client.search_webhooks(page=number)).items
+    return found
