@@ -5,13 +5,10 @@ written to a log are decided in one place.
 """
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
 import httpx
@@ -23,6 +20,7 @@ from app.errors import (
     ResponseUnreadable,
     System,
 )
+from app.http_pool import TooLarge, capped, open_pool, show_address
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
@@ -43,6 +41,15 @@ class ClientLimits:
     max_connections: int = 8
     max_response_bytes: int = 32 * 1024 * 1024
     retry_delays: tuple[float, ...] = (0.2, 0.8)
+
+    @property
+    def timeout(self) -> httpx.Timeout:
+        return httpx.Timeout(
+            connect=self.connect_timeout,
+            read=self.read_timeout,
+            write=self.write_timeout,
+            pool=self.pool_timeout,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +72,6 @@ class Answer:
     body: bytes = field(repr=False)
 
 
-class TooLarge(httpx.TransportError):
-    """The body is larger than the limit; raised inside httpx, so it is one of its errors."""
-
-
 class Channel:
     """A pool of connections to one remote; `send` is the only way through it."""
 
@@ -85,7 +88,12 @@ class Channel:
         self._limits = limits
         self._auth = auth
         self._sleep = sleep
-        self._http = _open(limits, transport)
+        self._http = open_pool(
+            timeout=limits.timeout,
+            max_connections=limits.max_connections,
+            max_bytes=limits.max_response_bytes,
+            transport=transport,
+        )
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -113,24 +121,25 @@ class Channel:
         return read(await self._exchange(request, write=write))
 
     async def _exchange(self, request: Request, *, write: bool) -> Answer:
-        label = LABELS[self.system]
+        label, built = LABELS[self.system], self._build(request)
         try:
             async with asyncio.timeout(self._limits.total_timeout):
-                return await self._receive(request)
+                return await self._receive(built)
         except (TimeoutError, httpx.TimeoutException) as error:
             message = f"{label} gave no answer in time ({type(error).__name__})"
-            ambiguous = write and not isinstance(error, NEVER_SENT)
+            ambiguous = write and _may_have_arrived(error, built)
             raise RemoteTimeout(self.system, message, ambiguous=ambiguous) from error
         except (TooLarge, httpx.DecodingError) as error:
             message = f"{label} gave an answer that cannot be read: {error}"
-            raise ResponseUnreadable(self.system, message, ambiguous=write) from error
+            ambiguous = write and _may_have_arrived(error, built)
+            raise ResponseUnreadable(self.system, message, ambiguous=ambiguous) from error
         except httpx.RequestError as error:
-            message = f"{label} could not be reached: {error or type(error).__name__}"
-            ambiguous = write and not isinstance(error, NEVER_SENT)
+            message = f"{label} could not be reached: {str(error) or type(error).__name__}"
+            ambiguous = write and _may_have_arrived(error, built)
             raise RemoteUnavailable(self.system, message, ambiguous=ambiguous) from error
 
-    async def _receive(self, request: Request) -> Answer:
-        built = self._http.build_request(
+    def _build(self, request: Request) -> httpx.Request:
+        return self._http.build_request(
             request.method,
             request.url,
             params=request.query,
@@ -138,6 +147,8 @@ class Channel:
             data=request.form,
             headers={"Content-Type": "application/json"} if request.json is not None else None,
         )
+
+    async def _receive(self, built: httpx.Request) -> Answer:
         response = await self._http.send(built, auth=self._auth, stream=True)
         try:
             chunks = capped(response.aiter_bytes(), self._limits.max_response_bytes)
@@ -157,7 +168,9 @@ def refuse_status(system: System, answer: Answer, *, write: bool) -> None:
         message = f"{LABELS[system]} asks for fewer calls (HTTP {answer.status})"
         raise RateLimited(system, message, retry_after=wait)
     if 300 <= answer.status < 400:
-        message = f"{LABELS[system]} redirects to {_shown(answer.headers.get('location', ''))}"
+        message = (
+            f"{LABELS[system]} redirects to {show_address(answer.headers.get('location', ''))}"
+        )
         hint = "set the address that it answers at itself"
         raise RemoteUnavailable(system, f"{message}; {hint}", status=answer.status, ambiguous=False)
     if answer.status >= 500:
@@ -176,91 +189,14 @@ def parse_retry_after(text: str, now: datetime | None = None) -> float | None:
     return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
 
 
-async def capped(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    """Pass chunks on, until they are more than `limit` bytes together."""
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > limit:
-            raise TooLarge(f"larger than {limit} bytes")
-        yield chunk
+def _may_have_arrived(error: Exception, built: httpx.Request) -> bool:
+    """Whether the remote may have acted: not before a connection, nor while only logging in."""
+    if isinstance(error, NEVER_SENT):
+        return False
+    return not isinstance(error, httpx.RequestError) or error.request is built
 
 
 def _worth_another_try(error: RemoteUnavailable, *, write: bool) -> bool:
     if isinstance(error.__cause__, NEVER_SENT):
         return True
     return not write and not isinstance(error, RateLimited | RemoteTimeout)
-
-
-class _CappedStream(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream, limit: int) -> None:
-        self._stream = stream
-        self._limit = limit
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return capped(aiter(self._stream), self._limit)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-class _CappedTransport(httpx.AsyncBaseTransport):
-    """Caps bodies on the wire too, since an auth flow reads an answer before `send` sees it."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport, limit: int) -> None:
-        self._inner = inner
-        self._limit = limit
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self._inner.handle_async_request(request)
-        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - httpx's promise
-        response.stream = _CappedStream(response.stream, self._limit)
-        return response
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-def _open(limits: ClientLimits, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
-    logging.getLogger("httpx").addFilter(_hide_query)
-    pool = httpx.Limits(
-        max_connections=limits.max_connections, max_keepalive_connections=limits.max_connections
-    )
-    inner = transport or httpx.AsyncHTTPTransport(limits=pool)
-    return httpx.AsyncClient(
-        transport=_CappedTransport(inner, limits.max_response_bytes),
-        timeout=httpx.Timeout(
-            connect=limits.connect_timeout,
-            read=limits.read_timeout,
-            write=limits.write_timeout,
-            pool=limits.pool_timeout,
-        ),
-        headers={"User-Agent": _user_agent(), "Accept": "application/json"},
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        follow_redirects=False,
-        trust_env=False,
-    )
-
-
-def _hide_query(record: logging.LogRecord) -> bool:
-    """Sessions and OAuth signatures travel in queries, and httpx logs whole addresses."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            _shown(str(arg)) if isinstance(arg, httpx.URL) else arg for arg in record.args
-        )
-    return True
-
-
-def _shown(address: str) -> str:
-    try:
-        url = httpx.URL(address)
-    except httpx.InvalidURL:
-        return "an address that cannot be read"
-    return str(url.copy_with(query=None, fragment=None, username=None, password=None))
-
-
-def _user_agent() -> str:
-    try:
-        return f"woo-vtiger/{version('woo-vtiger')}"
-    except PackageNotFoundError:
-        return "woo-vtiger/source"

@@ -1,0 +1,1 @@
+"""Vtiger CRM: its webservice API and its workflow callbacks."""

@@ -24,34 +24,37 @@ NUMBER_FIELDS = {
 }
 
 
-class VtigerClient:
-    """One CRM, over webservice.php. An async context manager, or call `aclose`.
+def open_vtiger(
+    url: str,
+    *,
+    username: str,
+    access_key: str,
+    limits: ClientLimits | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    sleep: Sleep = asyncio.sleep,
+) -> "VtigerClient":
+    """A client over webservice.php (Community Edition). Logs in with the first call."""
+    api = Webservice(
+        url,
+        username=username,
+        access_key=access_key,
+        limits=limits,
+        transport=transport,
+        sleep=sleep,
+    )
+    return VtigerClient(api)
 
-    Logs in with the first call.
+
+class VtigerClient:
+    """One CRM. An async context manager, or call `aclose`.
 
     Any method may raise RemoteUnavailable (and its kinds), AuthRejected and Rejected
     (contract page Vtiger §0 and §1, Errors); what else it may raise is said at the method.
     Only connects and reads are tried again here: the caller looks before it writes again.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        username: str,
-        access_key: str,
-        limits: ClientLimits | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        sleep: Sleep = asyncio.sleep,
-    ) -> None:
-        self._api: VtigerApi = Webservice(
-            url,
-            username=username,
-            access_key=access_key,
-            limits=limits,
-            transport=transport,
-            sleep=sleep,
-        )
+    def __init__(self, api: VtigerApi) -> None:
+        self._api = api
         self._prefixes: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:

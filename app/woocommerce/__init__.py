@@ -1,0 +1,1 @@
+"""WooCommerce: its REST API and its webhooks."""
