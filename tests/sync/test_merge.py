@@ -1,0 +1,277 @@
+"""The merge rule by rule: who gets what, what is a conflict, and what the next base says."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import System
+from app.mapping.rules import Direction, FieldRule, WriteCondition
+from app.mapping.values import Agreed, Mapped, Value
+from app.sync.merge import Conflict, ConflictPolicy, Merge, merge, next_base
+
+WOO, VTIGER = System.WOOCOMMERCE, System.VTIGER
+CITY = FieldRule("city", ("billing.city",), "mailingcity")
+AGREED = {"city": Agreed("Paris", "Paris")}
+
+
+def run(
+    woo: Value | Mapped,
+    vtiger: Value | Mapped,
+    *,
+    base: Mapping[str, Agreed] = AGREED,
+    rule: FieldRule = CITY,
+    direction: Direction = Direction.BOTH,
+    policy: ConflictPolicy = ConflictPolicy.LATEST_WINS,
+    newer: System = WOO,
+) -> Merge:
+    return merge(
+        base,
+        woo if isinstance(woo, Mapped) else Mapped({"city": woo}),
+        vtiger if isinstance(vtiger, Mapped) else Mapped({"city": vtiger}),
+        rules=(rule,),
+        direction=direction,
+        policy=policy,
+        newer=newer,
+    )
+
+
+def test_change_in_woocommerce_goes_to_vtiger() -> None:
+    merged = run("Lyon", "Paris")
+    assert (merged.to_woo, merged.to_vtiger) == ({}, {"city": "Lyon"})
+    assert merged.conflicts == ()
+
+
+def test_change_in_vtiger_goes_to_woocommerce() -> None:
+    merged = run("Paris", "Lyon")
+    assert (merged.to_woo, merged.to_vtiger) == ({"city": "Lyon"}, {})
+
+
+def test_same_change_on_both_sides_is_agreed() -> None:
+    merged = run("Lyon", "Lyon ")
+    assert (merged.to_woo, merged.to_vtiger) == ({}, {})
+    assert merged.agreed == {"city": Agreed("Lyon", "Lyon ")}
+
+
+def test_emptied_field_is_emptied_on_the_other_side() -> None:
+    assert run("", "Paris").to_vtiger == {"city": ""}
+
+
+def test_field_that_a_side_no_longer_has_empties_nothing() -> None:
+    merged = run(None, "Paris")
+    assert (merged.to_woo, merged.to_vtiger) == ({}, {})
+
+
+def test_nothing_changed_writes_nothing_even_if_a_target_mangled_the_value() -> None:
+    merged = run("Paris 😀 and more", "Paris", base={"city": Agreed("Paris 😀 and more", "Paris")})
+    assert merged == Merge()
+
+
+@pytest.mark.parametrize(
+    ("policy", "newer", "winner"),
+    [
+        (ConflictPolicy.LATEST_WINS, WOO, WOO),
+        (ConflictPolicy.LATEST_WINS, VTIGER, VTIGER),
+        (ConflictPolicy.WOOCOMMERCE_WINS, VTIGER, WOO),
+        (ConflictPolicy.VTIGER_WINS, WOO, VTIGER),
+    ],
+)
+def test_conflict_is_settled_by_policy_and_reported(
+    policy: ConflictPolicy, newer: System, winner: System
+) -> None:
+    merged = run("Lyon", "Nice", policy=policy, newer=newer)
+    assert merged.conflicts == (Conflict("city", "Lyon", "Nice", winner),)
+    assert merged.to_vtiger == ({"city": "Lyon"} if winner is WOO else {})
+    assert merged.to_woo == ({"city": "Nice"} if winner is VTIGER else {})
+
+
+def test_ask_writes_nothing_and_leaves_the_base_alone() -> None:
+    merged = run("Lyon", "Nice", policy=ConflictPolicy.ASK)
+    assert merged == Merge(conflicts=(Conflict("city", "Lyon", "Nice", None),))
+    assert next_base(AGREED, merged, woo_after=None, vtiger_after=None) == AGREED
+
+
+def test_new_link_takes_what_is_not_empty() -> None:
+    assert run("Lyon", "", base={}).to_vtiger == {"city": "Lyon"}
+    assert run("", "Lyon", base={}).to_woo == {"city": "Lyon"}
+    assert run(None, "Lyon", base={}).to_woo == {"city": "Lyon"}
+    assert run(" ", None, base={}).to_vtiger == {}
+
+
+def test_new_link_with_different_values_is_a_conflict() -> None:
+    merged = run("Lyon", "Nice", base={}, policy=ConflictPolicy.VTIGER_WINS)
+    assert merged.conflicts == (Conflict("city", "Lyon", "Nice", VTIGER),)
+    assert merged.to_woo == {"city": "Nice"}
+
+
+def derived(value: str) -> Mapped:
+    return Mapped({"city": value}, frozenset({"city"}))
+
+
+def test_derived_value_fills_an_empty_field() -> None:
+    assert run(derived("ACME"), "", base={}).to_vtiger == {"city": "ACME"}
+    assert run(derived("ACME"), Mapped.missing(), base={}).to_vtiger == {"city": "ACME"}
+
+
+def test_derived_value_loses_to_a_real_one_without_a_conflict() -> None:
+    merged = run(derived("ACME"), "Berg", base={})
+    assert (merged.to_woo, merged.conflicts) == ({"city": "Berg"}, ())
+
+
+@pytest.mark.parametrize("held", ["Berg", "anna"])
+def test_derived_value_that_changes_never_overwrites(held: str) -> None:
+    merged = run(derived("berta"), "Berg", base={"city": Agreed(held, "Berg")})
+    assert (merged.to_woo, merged.to_vtiger) == ({}, {})
+
+
+def test_derived_value_is_never_written_back() -> None:
+    merged = run(derived("ACME"), "ACME", base={})
+    assert (merged.to_woo, merged.to_vtiger) == ({}, {})
+
+
+def test_one_way_leaves_an_edit_of_the_target_until_the_source_changes() -> None:
+    one_way = Direction.WOO_TO_VTIGER
+    first = run("Paris", "Nice", direction=one_way)
+    assert (first.to_woo, first.to_vtiger, first.conflicts) == ({}, {}, ())
+    base = next_base(AGREED, first, woo_after=None, vtiger_after=None)
+    assert run("Paris", "Nice", base=base, direction=one_way) == Merge()
+    assert run("Lyon", "Nice", base=base, direction=one_way).to_vtiger == {"city": "Lyon"}
+
+
+@pytest.mark.parametrize("policy", list(ConflictPolicy))
+def test_one_way_source_wins_whatever_the_policy_and_is_reported(policy: ConflictPolicy) -> None:
+    merged = run("Lyon", "Nice", direction=Direction.VTIGER_TO_WOO, policy=policy)
+    assert merged.to_woo == {"city": "Nice"}
+    assert merged.conflicts == (Conflict("city", "Lyon", "Nice", VTIGER),)
+
+
+@pytest.mark.parametrize(
+    ("own", "overall", "left"),
+    [
+        (Direction.BOTH, Direction.VTIGER_TO_WOO, Direction.VTIGER_TO_WOO),
+        (Direction.WOO_TO_VTIGER, Direction.BOTH, Direction.WOO_TO_VTIGER),
+        (Direction.WOO_TO_VTIGER, Direction.WOO_TO_VTIGER, Direction.WOO_TO_VTIGER),
+        (Direction.WOO_TO_VTIGER, Direction.VTIGER_TO_WOO, Direction.OFF),
+        (Direction.OFF, Direction.BOTH, Direction.OFF),
+        (Direction.BOTH, Direction.OFF, Direction.OFF),
+    ],
+)
+def test_direction_of_a_rule_and_of_the_record_together(
+    own: Direction, overall: Direction, left: Direction
+) -> None:
+    assert own.within(overall) is left
+
+
+def test_rule_that_is_off_leaves_field_and_base_alone() -> None:
+    assert run("Lyon", "Nice", direction=Direction.OFF) == Merge()
+
+
+def with_condition(write: WriteCondition) -> FieldRule:
+    return FieldRule("city", ("billing.city",), "mailingcity", write=write)
+
+
+def test_on_create_writes_only_to_a_record_that_does_not_exist() -> None:
+    rule = with_condition(WriteCondition.ON_CREATE)
+    assert run("Lyon", Mapped.missing(), base={}, rule=rule).to_vtiger == {"city": "Lyon"}
+    merged = run("Lyon", "Paris", rule=rule)
+    assert (merged.to_vtiger, merged.conflicts) == ({}, ())
+    assert merged.agreed == {"city": Agreed("Lyon", "Paris")}
+
+
+def test_if_empty_writes_only_over_nothing() -> None:
+    rule = with_condition(WriteCondition.IF_EMPTY)
+    assert run("Lyon", "", base={}, rule=rule).to_vtiger == {"city": "Lyon"}
+    merged = run("Lyon", "Nice", rule=rule)
+    assert (merged.to_vtiger, merged.to_woo, merged.conflicts) == ({}, {}, ())
+
+
+def test_next_base_takes_the_answer_for_the_written_side_and_what_was_read_for_the_other() -> None:
+    merged = run("Lyon", "Paris")
+    after = Mapped({"city": "LYON"})
+    assert next_base(AGREED, merged, woo_after=None, vtiger_after=after) == {
+        "city": Agreed("Lyon", "LYON")
+    }
+
+
+def test_next_base_keeps_the_old_entry_if_the_write_failed() -> None:
+    merged = run("Lyon", "Paris")
+    assert next_base(AGREED, merged, woo_after=None, vtiger_after=None) == AGREED
+
+
+def test_next_base_of_an_unwritten_field_ends_the_trying() -> None:
+    merged = run("Lyon \\ ok", "Paris")
+    base = next_base(
+        AGREED, merged, woo_after=None, vtiger_after=None, unwritten=frozenset({"city"})
+    )
+    assert base == {"city": Agreed("Lyon \\ ok", "Paris")}
+    assert run("Lyon \\ ok", "Paris", base=base) == Merge()
+
+
+def test_next_base_does_not_swallow_an_edit_between_read_and_write() -> None:
+    """Somebody empties the city while another field is written: the answer already shows it."""
+    zip_code = FieldRule("zip", ("billing.postcode",), "mailingzip")
+    base = {"city": Agreed("Paris", "Paris"), "zip": Agreed("1", "1")}
+    merged = merge(
+        base,
+        Mapped({"city": "Paris", "zip": "2"}),
+        Mapped({"city": "Paris", "zip": "1"}),
+        rules=(CITY, zip_code),
+        direction=Direction.BOTH,
+        policy=ConflictPolicy.ASK,
+        newer=WOO,
+    )
+    answer = Mapped({"city": "Nice", "zip": "2"})
+    after = next_base(base, merged, woo_after=None, vtiger_after=answer)
+    assert after == {"city": Agreed("Paris", "Paris"), "zip": Agreed("2", "2")}
+    assert run("Paris", "Nice", base=after).to_woo == {"city": "Nice"}
+
+
+VALUES = st.sampled_from([None, "", " ", "Paris", "paris", "Lyon", "Nice"])
+BASES = st.none() | st.builds(Agreed, VALUES, VALUES)
+
+
+@given(woo=VALUES, vtiger=VALUES, agreed=BASES, policy=st.sampled_from(ConflictPolicy))
+def test_merge_is_the_same_from_both_ends(
+    woo: Value, vtiger: Value, agreed: Agreed | None, policy: ConflictPolicy
+) -> None:
+    """Swapping the systems swaps the result: no side is privileged but by policy."""
+    mirrored = {
+        ConflictPolicy.WOOCOMMERCE_WINS: ConflictPolicy.VTIGER_WINS,
+        ConflictPolicy.VTIGER_WINS: ConflictPolicy.WOOCOMMERCE_WINS,
+    }.get(policy, policy)
+    base = {} if agreed is None else {"city": agreed}
+    turned = {} if agreed is None else {"city": Agreed(agreed.vtiger, agreed.woo)}
+    one = run(woo, vtiger, base=base, policy=policy, newer=WOO)
+    two = run(vtiger, woo, base=turned, policy=mirrored, newer=VTIGER)
+    assert (one.to_woo, one.to_vtiger) == (two.to_vtiger, two.to_woo)
+    assert [(c.woo, c.vtiger) for c in one.conflicts] == [(c.vtiger, c.woo) for c in two.conflicts]
+
+
+@given(
+    woo=VALUES,
+    vtiger=VALUES,
+    agreed=BASES,
+    policy=st.sampled_from(ConflictPolicy),
+    direction=st.sampled_from(Direction),
+    write=st.sampled_from(WriteCondition),
+)
+def test_second_merge_writes_nothing(
+    woo: Value,
+    vtiger: Value,
+    agreed: Agreed | None,
+    policy: ConflictPolicy,
+    direction: Direction,
+    write: WriteCondition,
+) -> None:
+    rule = with_condition(write)
+    base = {} if agreed is None else {"city": agreed}
+    first = run(woo, vtiger, base=base, rule=rule, direction=direction, policy=policy)
+    assert not (first.to_woo and first.to_vtiger)
+    woo, vtiger = first.to_woo.get("city", woo), first.to_vtiger.get("city", vtiger)
+    after = next_base(
+        base, first, woo_after=Mapped({"city": woo}), vtiger_after=Mapped({"city": vtiger})
+    )
+    second = run(woo, vtiger, base=after, rule=rule, direction=direction, policy=policy)
+    assert (second.to_woo, second.to_vtiger) == ({}, {})
+    assert all(conflict.winner is None for conflict in second.conflicts)
