@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,12 @@ class Field:
     on_lines: bool = False
     refers_to: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def size(self) -> int | None:
         match = re.fullmatch(r"varchar\((\d+)\)", self.column)
         return int(match[1]) if match else None
 
-    @property
+    @cached_property
     def scale(self) -> int:
         match = re.fullmatch(r"decimal\(\d+,(\d+)\)", self.column)
         return int(match[1]) if match else 0
@@ -182,4 +182,5 @@ def _described(item: CustomField) -> dict[str, Any]:
 
 def _mark_unique(fields: list[dict[str, Any]], unique: set[str]) -> None:
     for raw in fields:
-        raw["isunique"] = raw["name"] in unique
+        if "isunique" in raw:
+            raw["isunique"] = raw["name"] in unique

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,9 +66,9 @@ def recorded(name: str) -> Exchange:
     )
 
 
-def recordings(*patterns: str) -> Iterator[str]:
-    for pattern in patterns:
-        yield from sorted(path.stem for path in RECORDINGS.glob(f"{pattern}.json"))
+def recordings(*patterns: str) -> list[str]:
+    found = (path.stem for pattern in patterns for path in RECORDINGS.glob(f"{pattern}.json"))
+    return sorted(found)
 
 
 def _pairs(encoded: str) -> dict[str, str]:
