@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -166,25 +167,23 @@ def _works(install: Path, account: Account) -> bool:
 
 def _reachable_copy(install: Path, account: Account) -> Path:
     """Copy the binaries to where root's account can run them (a checkout below /root cannot be)."""
-    problem = f"PostgreSQL of the package {WHEEL} does not start on this machine. {ELSEWHERE}"
-    if account.uid is None:
-        raise ConfigError(problem)
-    libraries = install.parent.with_name(f"{WHEEL}.libs")
-    stamp = str(int((install / "bin" / "postgres").stat().st_mtime))
-    package = _root_home() / f"{WHEEL_FOLDER}-{stamp}" / WHEEL
-    if not package.exists():
-        _copy(libraries, package.with_name(libraries.name))
-        _copy(install, package / install.name)
-    if not _works(package / install.name, account):
-        raise ConfigError(problem)
-    return package / install.name
+    copy = _root_home() / f"{WHEEL_FOLDER}-{version(WHEEL)}"
+    if account.uid is not None and not copy.exists():
+        _copy(install.parent.parent, copy)
+    copied = copy / WHEEL / WHEEL_FOLDER
+    if account.uid is None or not _works(copied, account):
+        raise ConfigError(f"PostgreSQL of the package {WHEEL} does not start here. {ELSEWHERE}")
+    return copied
 
 
-def _copy(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-    for path in (target.parent.parent, target.parent, target, *target.rglob("*")):
+def _copy(packages: Path, target: Path) -> None:
+    draft = Path(tempfile.mkdtemp(dir=target.parent))
+    for part in (f"{WHEEL}.libs", f"{WHEEL}/{WHEEL_FOLDER}"):
+        shutil.copytree(packages / part, draft / part, symlinks=True)
+    for path in (draft, *draft.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    draft.rename(target)
 
 
 def _initialise(cluster: Cluster) -> None:

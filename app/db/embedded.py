@@ -25,6 +25,7 @@ from app.errors import ConfigError
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_LIMIT = 103  # bytes of a socket's path: 107 on Linux, 103 on macOS
 START_SECONDS = 60  # recovery after a crash included
+RETRY_SECONDS = 10  # a killed server's children hold its memory for a moment longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +158,21 @@ def _start(cluster: Cluster, options: Mapping[str, str]) -> Path:
     socket_dir = _socket_dir(cluster)
     settings = {"unix_socket_directories": str(socket_dir), **options}
     arguments = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
-    log = cluster.path / "start.log"
-    waits = ("-w", "-t", str(START_SECONDS), "-s")
-    if cluster.run("pg_ctl", "start", *waits, "-l", log, "-o", arguments).returncode != 0:
-        raise ConfigError(
-            f"The embedded PostgreSQL did not start; its last words: {_last_words(log)}"
-        )
+    waits = ("-w", "-t", str(START_SECONDS), "-s", "-l", cluster.path / "start.log")
+    deadline = time.monotonic() + RETRY_SECONDS
+    while cluster.run("pg_ctl", "start", *waits, "-o", arguments).returncode != 0:
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                f"The embedded PostgreSQL did not start; its last words: {_last_words(cluster)}"
+            )
+        time.sleep(0.1)
     return socket_dir
 
 
-def _last_words(log: Path) -> str:
-    return " / ".join(_lines(log)[-3:]) or "none"
+def _last_words(cluster: Cluster) -> str:
+    logs = [cluster.path / "start.log", *cluster.path.glob("log/*.log")]
+    newest = max(logs, key=lambda log: log.stat().st_mtime if log.exists() else 0)
+    return " / ".join(_lines(newest)[-3:]) or "none"
 
 
 def _socket_dir(cluster: Cluster) -> Path:
