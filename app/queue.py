@@ -92,3 +92,14 @@ async def rescue(jobs: App, session: AsyncSession, silent_seconds: float) -> int
             rescued += 1
     await session.execute(_FORGET_LOST, {"lost_after": silent_seconds})
     return rescued
+
+
+_LIVING = text("""
+SELECT count(*) FROM procrastinate_workers
+WHERE last_heartbeat > now() - make_interval(secs => :silent_after)
+""")
+
+
+async def count_workers(session: AsyncSession, silent_seconds: float) -> int:
+    """Workers that gave a sign of life lately, on any machine."""
+    return int(await session.scalar(_LIVING, {"silent_after": silent_seconds}) or 0)
