@@ -29,6 +29,11 @@ class System(StrEnum):
     def other(self) -> "System":
         return System.VTIGER if self is System.WOOCOMMERCE else System.WOOCOMMERCE
 
+    @property
+    def label(self) -> str:
+        """The system's name as people write it."""
+        return "WooCommerce" if self is System.WOOCOMMERCE else "Vtiger"
+
 
 class WooVtigerError(Exception):
     """Root of the tree. `reason` is the code that a sync-log row carries for it."""
@@ -43,6 +48,8 @@ class ConfigError(WooVtigerError):
 
 class InvalidInput(WooVtigerError):
     """What was sent to the service cannot be understood; `field` names the part, if one is."""
+
+    reason = "invalid_input"
 
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)

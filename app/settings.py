@@ -97,6 +97,12 @@ class SyncSettings(Group):
     )
     retry_base_delay: Seconds = Field(5, description="seconds to the second attempt; then doubled")
     retry_max_delay: Seconds = Field(3600, description="seconds between two attempts at most")
+    ambiguous_wait_seconds: float = Field(
+        10, ge=0, description="seconds before a create whose answer was lost may be repeated"
+    )
+    delete_brake_percent: int = Field(
+        10, ge=0, le=100, description="share of a module's pairs that an hour may delete at most"
+    )
 
 
 class WorkerSettings(Group):

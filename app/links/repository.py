@@ -1,6 +1,6 @@
 """Finding and keeping pairs, intents, sightings and watermarks."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from app.db.pagination import Page, fetch_page
 from app.errors import System
 from app.links.models import Intent, Link, Sighting, Watermark
-from app.records import Record
+from app.records import Module, Record
 
 
 def _side(record: Record) -> ColumnElement[bool]:
@@ -83,6 +83,23 @@ async def see(session: AsyncSession, record_key: str, digest: str) -> None:
             set_={"digest": digest, "seen_at": func.now()},
         )
     )
+
+
+async def each_living(
+    session: AsyncSession, store: str, *, module: Module, system: System, before: datetime
+) -> AsyncIterator[Link]:
+    """Links made before a moment whose record in `system` is not marked as deleted."""
+    column = Link.woo_deleted_at if system is System.WOOCOMMERCE else Link.vtiger_deleted_at
+    found = await session.stream_scalars(
+        select(Link).where(
+            Link.store == store,
+            Link.module == module,
+            Link.created_at < before,
+            column.is_(None),
+        )
+    )
+    async for link in found:
+        yield link
 
 
 async def search_sightings(session: AsyncSession, record_keys: Collection[str]) -> dict[str, str]:

@@ -1,0 +1,142 @@
+"""What the API, the workers and the command line share: engine, sessions, clients, clock."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import procrastinate
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db.embedded import start_embedded
+from app.db.migrate import upgrade
+from app.db.session import Sessions, open_engine, open_sessions
+from app.db.url import libpq_url, sqlalchemy_url
+from app.errors import ConfigError
+from app.inbox.acceptor import Acceptor
+from app.queue import open_jobs
+from app.settings import Settings
+from app.transport import ClientLimits
+from app.vtiger.client import VtigerClient, open_vtiger
+from app.vtiger.schemas import VtigerModule
+from app.woocommerce.client import WooClient
+
+DATABASE = "woo_vtiger"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Shapes:
+    """Vtiger's describe answers, kept for a while because they cost a call and seldom change."""
+
+    vtiger: VtigerClient
+    clock: Callable[[], datetime]
+    keep_seconds: float = 600.0
+    _known: dict[str, tuple[datetime, VtigerModule]] = field(default_factory=dict)
+
+    async def get(self, module: str) -> VtigerModule:
+        known = self._known.get(module)
+        if known and (self.clock() - known[0]).total_seconds() < self.keep_seconds:
+            return known[1]
+        shape = await self.vtiger.describe(module)
+        self._known[module] = (self.clock(), shape)
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything with a life of its own; made once a process by `open_runtime`."""
+
+    settings: Settings
+    address: str = field(repr=False)
+    engine: AsyncEngine = field(repr=False)
+    sessions: Sessions
+    acceptor: Acceptor
+    jobs: procrastinate.App
+    stores: Mapping[str, WooClient]
+    vtiger: VtigerClient
+    shapes: Shapes
+    clock: Callable[[], datetime] = utc_now
+
+
+@contextmanager
+def database_address(settings: Settings, name: str = DATABASE) -> Iterator[str]:
+    """The configured server's address, or the embedded server's while the body runs."""
+    if settings.database_url is not None:
+        yield libpq_url(settings.database_url.get_secret_value())
+        return
+    server = start_embedded(settings.data_dir)
+    try:
+        yield server.ensure_database(name)
+    finally:
+        server.stop()
+
+
+def _limits(settings: Settings) -> ClientLimits:
+    http = settings.http
+    return ClientLimits(
+        connect_timeout=http.connect_timeout,
+        read_timeout=http.read_timeout,
+        write_timeout=http.write_timeout,
+        pool_timeout=http.pool_timeout,
+        max_connections=http.max_connections,
+        max_response_bytes=http.max_response_bytes,
+    )
+
+
+def _open_store(settings: Settings, key: str) -> WooClient:
+    store = settings.stores[key]
+    return WooClient(
+        store.url,
+        consumer_key=store.consumer_key.get_secret_value(),
+        consumer_secret=store.consumer_secret.get_secret_value(),
+        limits=_limits(settings),
+    )
+
+
+def _open_vtiger(settings: Settings) -> VtigerClient:
+    if settings.vtiger is None:
+        raise ConfigError("no Vtiger is set: set VTIGER__URL and its companions")
+    return open_vtiger(
+        settings.vtiger.url,
+        username=settings.vtiger.username,
+        access_key=settings.vtiger.access_key.get_secret_value(),
+        limits=_limits(settings),
+    )
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Open all of it, migrating the database first where AUTO_MIGRATE says so.
+
+    Raises ConfigError if a system is not configured, psycopg's errors if the database is not
+    to be had.
+    """
+    async with AsyncExitStack() as stack:
+        address = stack.enter_context(database_address(settings))
+        if settings.auto_migrate:
+            await asyncio.to_thread(upgrade, address)
+        engine = open_engine(sqlalchemy_url(address))
+        stack.push_async_callback(engine.dispose)
+        jobs = await stack.enter_async_context(open_jobs(address).open_async())
+        stores = {
+            key: await stack.enter_async_context(_open_store(settings, key))
+            for key in settings.stores
+        }
+        vtiger = await stack.enter_async_context(_open_vtiger(settings))
+        sessions = open_sessions(engine)
+        yield Runtime(
+            settings=settings,
+            address=address,
+            engine=engine,
+            sessions=sessions,
+            acceptor=Acceptor(sessions),
+            jobs=jobs,
+            stores=stores,
+            vtiger=vtiger,
+            shapes=Shapes(vtiger, utc_now),
+        )

@@ -1,0 +1,1 @@
+"""Bringing pairs of records into agreement: read, match, merge, write, and tell the outcome."""

@@ -1,0 +1,80 @@
+"""Vtiger Accounts by name: a contact's company is a record of its own there."""
+
+import unicodedata
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from app.errors import Duplicate, NotFound, RemoteError
+from app.vtiger.client import VtigerClient
+from app.vtiger.query import Query, equals
+from app.vtiger.schemas import VtigerRecord
+
+ACCOUNTS = "Accounts"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An Account's id (`""`: none) and its name as Vtiger has it."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Names are unique ignoring case, accents and trailing spaces (contract Vtiger §0.16, §6).
+
+    `take_turn` is awaited with a natural key before a create: two workers that need the same new
+    Account must not make two, should uniqueness be switched off.
+    """
+
+    vtiger: VtigerClient
+    take_turn: Callable[[Sequence[str]], Awaitable[None]]
+
+    async def name_of(self, account_id: str) -> str:
+        """ "" for no Account, and for one that is gone."""
+        if not account_id:
+            return ""
+        try:
+            return (await self.vtiger.retrieve(account_id, ACCOUNTS)).get("accountname")
+        except NotFound:
+            return ""
+
+    async def find_or_create(self, name: str) -> Account:
+        """The Account of this name; an empty name means none (recording 20-create-account)."""
+        if not name.strip():
+            return Account("", "")
+        return await self._find(name) or await self._create(name)
+
+    async def _find(self, name: str) -> Account | None:
+        found = await self.vtiger.query(Query(ACCOUNTS, where=(equals("accountname", name),)))
+        exact = [record for record in found if record.get("accountname") == name]
+        best = exact or found  # what Vtiger calls equal, it would refuse as a duplicate
+        return _account(best[0]) if best else None
+
+    async def _create(self, name: str) -> Account:
+        await self.take_turn([f"vtiger:accounts:{fold(name)}"])
+        found = await self._find(name)
+        if found is not None:
+            return found
+        try:
+            return _account(await self.vtiger.create(ACCOUNTS, {"accountname": name}))
+        except Duplicate as error:
+            return await self._find_holder(name, error)
+
+    async def _find_holder(self, name: str, error: RemoteError) -> Account:
+        """Someone made it meanwhile (recording 20-err-account-duplicate names no holder)."""
+        holder = await self._find(name)
+        if holder is None:
+            raise error
+        return holder
+
+
+def _account(record: VtigerRecord) -> Account:
+    return Account(record.id, record.get("accountname"))
+
+
+def fold(name: str) -> str:
+    """A name as Vtiger's collation compares it."""
+    plain = unicodedata.normalize("NFKD", name)
+    return "".join(char for char in plain if not unicodedata.combining(char)).casefold().rstrip()

@@ -1,0 +1,252 @@
+"""Contacts between one shop and Vtiger: reading, finding twins, writing. Decides nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.errors import Duplicate, InvalidInput, NotFound, Rejected, System
+from app.mapping.contacts import (
+    COMPANY,
+    FOREIGN_ID_LABEL,
+    WOO_META_KEY,
+    missing_required,
+    vtiger_contact,
+    vtiger_patch,
+    woo_contact,
+    woo_foreign_id,
+    woo_patch,
+)
+from app.mapping.rules import FieldRule
+from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value
+from app.policies.schemas import SyncPolicy
+from app.records import Module
+from app.sync.accounts import Accounts
+from app.sync.sides import Side, Skip, Written
+from app.vtiger.client import VtigerClient
+from app.vtiger.query import Query, equals
+from app.vtiger.schemas import VtigerModule, VtigerRecord
+from app.woocommerce.client import WooClient
+from app.woocommerce.schemas import WooCustomer
+
+CONTACTS = "Contacts"
+
+
+def foreign_id_field(shape: VtigerModule, store: str, *, only_store: bool) -> str | None:
+    """Our id field by its label: one for the only shop, or one named after each of several."""
+    labels = [f"{FOREIGN_ID_LABEL} ({store})"] + ([FOREIGN_ID_LABEL] if only_store else [])
+    found = (shape.field_labelled(label) for label in labels)
+    return next((field.name for field in found if field is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactAdapter:
+    """WooCommerce customers and Vtiger Contacts (mapping table "Contacts")."""
+
+    store: str
+    woo: WooClient
+    vtiger: VtigerClient
+    accounts: Accounts
+    rules: tuple[FieldRule, ...]
+    policy: SyncPolicy
+    id_field: str | None
+    module: Module = Module.CONTACTS
+
+    async def find(self, system: System, record_id: str) -> Side | None:
+        """The record by id; None if it is gone (contract pages WooCommerce §2, Vtiger §0.15)."""
+        try:
+            if system is System.WOOCOMMERCE:
+                return self._woo_side(await self.woo.get_customer(record_id))
+            return await self._vtiger_side(await self.vtiger.retrieve(record_id, CONTACTS))
+        except NotFound:
+            return None
+
+    def read_body(self, body: Mapping[str, object]) -> Side:
+        """A customer as its webhook carries it: the same as GET (contract WooCommerce §1)."""
+        if "email" not in body:
+            raise InvalidInput("this body is no customer")
+        return self._woo_side(WooCustomer.parse(body))
+
+    def _woo_side(self, customer: WooCustomer) -> Side:
+        values = woo_contact(customer, self.rules)
+        return Side(
+            system=System.WOOCOMMERCE,
+            id=customer.id,
+            values=values,
+            modified_at=customer.modified_at or customer.created_at,
+            created_at=customer.created_at,
+            label=_label(values),
+            foreign_id=woo_foreign_id(customer),
+            raw=customer,
+        )
+
+    async def _vtiger_side(self, record: VtigerRecord, account: str | None = None) -> Side:
+        if account is None:
+            account = await self.accounts.name_of(record.get("account_id"))
+        values = vtiger_contact(record, self.rules, account_name=account)
+        return Side(
+            system=System.VTIGER,
+            id=record.id,
+            values=values,
+            modified_at=record.modified_at,
+            created_at=record.created_at,
+            label=_label(values),
+            foreign_id=record.get(self.id_field) or None if self.id_field else None,
+            raw=record,
+        )
+
+    def natural_keys(self, side: Side) -> tuple[str, ...]:
+        email = _folded_email(side)
+        return (f"{self.store}:{self.module}:email:{email}",) if email else ()
+
+    def objection(self, side: Side) -> Skip | None:
+        """Users of roles that the settings do not name are left alone."""
+        if not isinstance(side.raw, WooCustomer) or side.raw.role in self.policy.roles:
+            return None
+        return Skip(
+            "filtered",
+            f"The user's role is {side.raw.role or 'unknown'}; synced roles are "
+            f"{', '.join(self.policy.roles)}. Add it to the setting `roles` to sync it.",
+        )
+
+    def creation_objection(self, side: Side) -> Skip | None:
+        missing = missing_required(side.values, side.system.other, self.rules)
+        if not missing:
+            return None
+        return Skip(
+            "missing_required_field",
+            f"{side.system.other.label} needs a usable {', '.join(missing)}: "
+            f"fill it in in {side.system.label}, and the record is synced.",
+        )
+
+    async def search_twins(self, side: Side) -> list[Side]:
+        """By our id field, if e-mail or the twin's own id field agree; else by e-mail, all roles.
+
+        An id alone is not believed: a restored backup or a cloned shop carries ids of others.
+        """
+        if side.foreign_id is not None:
+            twin = await self._find_by_foreign_id(side, side.foreign_id)
+            if twin is not None:
+                return [twin]
+        email = _folded_email(side)
+        if not email:
+            return []
+        if side.system is System.WOOCOMMERCE:
+            return await self._search_vtiger(email)
+        found = await self.woo.search_customers_by_email(email)
+        return [self._woo_side(customer) for customer in found]
+
+    async def _find_by_foreign_id(self, side: Side, foreign_id: str) -> Side | None:
+        if not _plausible_id(side.system.other, foreign_id):
+            return None
+        twin = await self.find(side.system.other, foreign_id)
+        if twin is None:
+            return None
+        agreed = twin.foreign_id == side.id or _folded_email(twin) == _folded_email(side)
+        return twin if agreed else None
+
+    async def _search_vtiger(self, email: str) -> list[Side]:
+        query = Query(CONTACTS, where=(equals("email", email),), order_by="createdtime")
+        found = await self.vtiger.query(query)
+        sides = [await self._vtiger_side(record) for record in found]
+        return [side for side in sides if _folded_email(side) == email]
+
+    async def create(self, target: System, source: Side) -> Written:
+        """The twin with all values that the target takes, and the source's id.
+
+        Recordings customer_create, 21-create-contact-full.
+        """
+        values = source.values.values
+        if target is System.VTIGER:
+            patch = vtiger_patch(values, self.rules, current=None, options=self._options)
+            return await self._create_in_vtiger(patch, source)
+        patch = woo_patch(values, self.rules, current=None, options=self._options)
+        body = patch.body | {"meta_data": [{"key": WOO_META_KEY, "value": source.id}]}
+        created = await self.woo.create_customer(body)
+        return Written(self._woo_side(created), patch.notes, patch.unwritten)
+
+    @property
+    def _options(self) -> PatchOptions:
+        return PatchOptions(too_long=self.policy.too_long.value)
+
+    async def _create_in_vtiger(self, patch: Patch, source: Side) -> Written:
+        fields, account = await self._vtiger_fields(patch)
+        if self.id_field:
+            fields[self.id_field] = source.id
+        created = await self.vtiger.create(CONTACTS, fields)
+        return Written(await self._vtiger_side(created, account), patch.notes, patch.unwritten)
+
+    async def update(self, current: Side, changes: Mapping[str, Value]) -> Written:
+        """Only these fields, where the record takes them (customer_update_*, 50-contact-revise)."""
+        if isinstance(current.raw, VtigerRecord):
+            patch = vtiger_patch(changes, self.rules, current=current.raw, options=self._options)
+            return await self._revise(current, patch)
+        customer = WooCustomer.parse(getattr(current.raw, "data", None))
+        patch = woo_patch(changes, self.rules, current=customer, options=self._options)
+        return await self._update_customer(current, patch)
+
+    async def _revise(self, current: Side, patch: Patch) -> Written:
+        fields, account = await self._vtiger_fields(patch)
+        if not fields:
+            return Written(current, patch.notes, patch.unwritten, sent=False)
+        if account is None:
+            account = current.values.get(COMPANY) or ""
+        revised = await self.vtiger.revise(current.id, fields, module=CONTACTS)
+        return Written(await self._vtiger_side(revised, account), patch.notes, patch.unwritten)
+
+    async def _vtiger_fields(self, patch: Patch) -> tuple[dict[str, str], str | None]:
+        """The patch with the company as an Account id, and that Account's own name."""
+        fields = dict(patch.body)
+        if COMPANY not in patch.apart:
+            return fields, None
+        account = await self.accounts.find_or_create(patch.apart[COMPANY])
+        return fields | {"account_id": account.id}, account.name
+
+    async def _update_customer(self, current: Side, patch: Patch) -> Written:
+        if not patch.body:
+            return Written(current, patch.notes, patch.unwritten, sent=False)
+        try:
+            updated = await self.woo.update_customer(current.id, patch.body)
+        except (Duplicate, Rejected) as error:
+            if "email" not in patch.body:
+                raise
+            return await self._update_customer(current, _without_email(patch, error))
+        return Written(self._woo_side(updated), patch.notes, patch.unwritten)
+
+    async def mark(self, current: Side, foreign_id: str) -> Side:
+        """Our id field on one side; nothing if it is there already or there is no such field."""
+        if current.foreign_id == foreign_id:
+            return current
+        if current.system is System.WOOCOMMERCE:
+            meta = {"meta_data": [{"key": WOO_META_KEY, "value": foreign_id}]}
+            return self._woo_side(await self.woo.update_customer(current.id, meta))
+        if self.id_field is None:
+            return current
+        fields = {self.id_field: foreign_id}
+        revised = await self.vtiger.revise(current.id, fields, module=CONTACTS)
+        return await self._vtiger_side(revised, current.values.get(COMPANY) or "")
+
+    async def delete(self, system: System, record_id: str) -> None:
+        if system is System.WOOCOMMERCE:
+            await self.woo.delete_customer(record_id)
+        else:
+            await self.vtiger.delete(record_id)
+
+
+def _folded_email(side: Side) -> str:
+    return (side.values.get("email") or "").strip().casefold()
+
+
+def _label(values: Mapped) -> str:
+    name = " ".join(filter(None, (values.get("first_name"), values.get("last_name"))))
+    email = values.get("email")
+    return f"{name} <{email}>" if email else name
+
+
+def _plausible_id(system: System, text: str) -> bool:
+    number = text if system is System.WOOCOMMERCE else text.partition("x")[2]
+    return number.isascii() and number.isdigit()
+
+
+def _without_email(patch: Patch, error: Duplicate | Rejected) -> Patch:
+    body = {name: value for name, value in patch.body.items() if name != "email"}
+    note = FieldNote("email", error.reason, str(error), str(patch.body["email"]))
+    return Patch(body, (*patch.notes, note), patch.unwritten | {"email"}, patch.apart)

@@ -1,0 +1,104 @@
+"""Finding the twin of a record that has no link yet, without ever taking somebody else's."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.db.session import transaction
+from app.errors import System
+from app.links.models import Link
+from app.links.repository import find_intent, find_link
+from app.records import MatchPolicy, Record
+from app.sync.sides import Side, Skip
+from app.sync.work import Work
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """The other side of a new pair; `ours` if an unfinished create of ours made it."""
+
+    side: Side
+    link: Link
+    ours: bool
+
+
+async def find_twin(work: Work, source: Side) -> Twin | Skip | None:
+    """The twin with a link to be filled; Skip if it cannot be told; None if there is none.
+
+    Takes leases on the natural keys and on the twin, so that a pair is made by one worker. A
+    retry of an unfinished create looks here first: what it made is found by the natural key.
+    """
+    await work.lease.extend(work.adapter.natural_keys(source))
+    candidates = await work.adapter.search_twins(source)
+    ours = await _was_started(work)
+    chosen = _choose(work, candidates, ours=ours)
+    if not isinstance(chosen, Side):
+        return chosen
+    await work.lease.extend([_record_of(work, chosen).key])
+    return await _pair(work, source, chosen, ours=ours)
+
+
+async def _was_started(work: Work) -> bool:
+    async with work.runtime.sessions() as session:
+        return await find_intent(session, work.record) is not None
+
+
+def _choose(work: Work, candidates: list[Side], *, ours: bool) -> Side | Skip | None:
+    if not candidates:
+        return None
+    oldest_first = sorted(candidates, key=lambda side: side.created_at or EPOCH)
+    if len(candidates) == 1 or work.policy.ambiguous_match is MatchPolicy.OLDEST:
+        return oldest_first[0]
+    if ours:
+        return oldest_first[-1]
+    ids = ", ".join(side.id for side in oldest_first)
+    where = work.target.label
+    return Skip(
+        "ambiguous_match",
+        f"{len(candidates)} records in {where} match ({ids}): merge them there, or set "
+        "`ambiguous_match` to `oldest`.",
+    )
+
+
+def _record_of(work: Work, side: Side) -> Record:
+    return Record(work.record.store, side.system, work.adapter.module, side.id)
+
+
+async def _pair(work: Work, source: Side, twin: Side, *, ours: bool) -> Twin | Skip:
+    refused = work.adapter.objection(twin)
+    if refused is not None:
+        return refused
+    async with transaction(work.runtime.sessions) as session:
+        taken = await find_link(session, _record_of(work, twin))
+    if taken is None:
+        return Twin(twin, new_link(work, source, twin.id), ours)
+    partner = taken.woo_id if twin.system is System.VTIGER else taken.vtiger_id
+    if await work.adapter.find(source.system, partner) is not None:
+        return Skip(
+            "ambiguous_match",
+            f"{twin.system.label} {twin.id} matches, but is paired with {source.system.label} "
+            f"{partner}: merge the two in {source.system.label}, or change one's e-mail.",
+        )
+    return Twin(twin, _moved(taken, source), ours)
+
+
+def new_link(work: Work, source: Side, twin_id: str) -> Link:
+    woo = source.system is System.WOOCOMMERCE
+    return Link(
+        store=work.record.store,
+        module=work.adapter.module,
+        woo_id=source.id if woo else twin_id,
+        vtiger_id=twin_id if woo else source.id,
+        base={},
+    )
+
+
+def _moved(link: Link, source: Side) -> Link:
+    """The old partner is gone and a new record took its place: the pair starts afresh."""
+    if source.system is System.WOOCOMMERCE:
+        link.woo_id, link.woo_deleted_at = source.id, None
+    else:
+        link.vtiger_id, link.vtiger_deleted_at = source.id, None
+    link.base = {}
+    return link

@@ -1,0 +1,79 @@
+"""How a hint ended, as values; the pipeline turns each into one row of the sync log."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.errors import System, WooVtigerError
+from app.mapping.values import FieldNote, Value
+from app.records import Outcome
+from app.sync.merge import Conflict
+from app.sync.sides import Side, Skip
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One outcome. `target` is the system that was, or would have been, written to."""
+
+    target: System
+    outcome: Outcome
+    source_id: str
+    target_id: str | None = None
+    link_id: int | None = None
+    reason: str | None = None
+    message: str = ""
+    label: str = ""
+    changes: Sequence[Mapping[str, Any]] = field(default=())
+    notes: Sequence[Mapping[str, Any]] = field(default=())
+    conflicts: Sequence[Mapping[str, Any]] = field(default=())
+
+
+def skipped(target: System, source_id: str, skip: Skip, *, label: str = "") -> Result:
+    return Result(
+        target=target,
+        outcome=Outcome.SKIPPED,
+        source_id=source_id,
+        reason=skip.reason,
+        message=skip.message,
+        label=label,
+    )
+
+
+def failed(target: System, source_id: str, error: WooVtigerError) -> Result:
+    return Result(
+        target=target,
+        outcome=Outcome.FAILED,
+        source_id=source_id,
+        reason=error.reason,
+        message=str(error),
+    )
+
+
+def describe_changes(
+    before: Side | None, changes: Mapping[str, Value], source: System
+) -> list[dict[str, Any]]:
+    """Old and new value of each field that went to the target, and the side it came from."""
+    old = before.values.values if before else {}
+    return [
+        {"field": name, "old": old.get(name), "new": value, "source": source}
+        for name, value in changes.items()
+    ]
+
+
+def describe_notes(notes: Sequence[FieldNote]) -> list[dict[str, Any]]:
+    return [
+        {"field": note.field, "reason": note.reason, "message": note.message, "value": note.value}
+        for note in notes
+    ]
+
+
+def describe_conflicts(conflicts: Sequence[Conflict]) -> list[dict[str, Any]]:
+    return [
+        {
+            "field": conflict.field,
+            "woocommerce": conflict.woo,
+            "vtiger": conflict.vtiger,
+            "winner": conflict.winner,
+        }
+        for conflict in conflicts
+    ]

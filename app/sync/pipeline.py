@@ -1,0 +1,152 @@
+"""The way of one hint, from the inbox to exactly one row of the sync log.
+
+Architecture, "The way of one hint": each stop once, in order; no transaction is open while a
+remote is called; expected failures are values, and only a bug is an exception, which is logged
+as `failed / bug` like any other outcome.
+"""
+
+import logging
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.session import transaction
+from app.errors import LeaseLost, NotFound, System, WooVtigerError
+from app.inbox.models import Delivery, DeliveryState
+from app.inbox.repository import Postponement, claim, peek, postpone, settle
+from app.links.leases import PairLease, hold
+from app.links.models import Link
+from app.links.repository import find_link
+from app.queue import clear_wakeup
+from app.records import Outcome, Record
+from app.runtime import Runtime
+from app.sync.adapters import find_objection, open_work, resolve
+from app.sync.outcome import Result, failed, skipped
+from app.sync.reconcile import reconcile
+from app.sync.retry import RetryPolicy, delay_seconds, worth_trying
+from app.sync.sides import Skip
+from app.sync.work import Work, entry_of
+from app.synclog.repository import append
+
+log = logging.getLogger(__name__)
+
+_RANDOM = random.Random()  # noqa: S311 - jitter needs no secrecy
+
+
+async def drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
+    """Settle, or give back, every open hint of one record; quietly leave it if another has it."""
+    async with transaction(runtime.sessions) as session:
+        await clear_wakeup(session, record_key)
+        keys = await _pair_keys(session, record_key)
+    seconds = runtime.settings.worker.lease_seconds
+    try:
+        async with hold(runtime.sessions, keys, owner=owner, seconds=seconds) as lease:
+            async with transaction(runtime.sessions) as session:
+                deliveries = await claim(session, record_key)
+            if deliveries:
+                await _bring(runtime, deliveries, lease)
+    except LeaseLost:
+        log.debug("record %s is in other hands", record_key)
+
+
+async def _pair_keys(session: AsyncSession, record_key: str) -> list[str]:
+    """The record's key and its partner's: taken together, so that no two workers cross over."""
+    record = await peek(session, record_key)
+    if record is None or record.module is None:
+        return [record_key]
+    link = await find_link(session, record)
+    return [record_key] if link is None else [record_key, _partner_key(link, record)]
+
+
+async def _bring(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
+    try:
+        await _settle(runtime, deliveries, lease)
+    except WooVtigerError as error:
+        await _retry_or_bury(runtime, deliveries, error)
+    except Exception as error:
+        log.exception("a bug while syncing %s", deliveries[-1].record_key)
+        message = f"{type(error).__name__}: an error in the service; its log tells more."
+        await _bury(runtime, deliveries, WooVtigerError(message))
+
+
+async def _settle(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
+    told = deliveries[-1].record
+    skip = await find_objection(runtime, told)
+    if skip is not None:
+        await _end_without_pair(runtime, deliveries, skipped(told.system.other, told.id, skip))
+        return
+    record = await resolve(runtime, told)
+    work = await open_work(runtime, record, deliveries, lease)
+    link = await _link_under_lease(work)
+    await work.finish(await reconcile(work, link))
+
+
+async def _link_under_lease(work: Work) -> Link | None:
+    """The record's link, with both records of the pair leased."""
+    async with work.runtime.sessions() as session:
+        link = await find_link(session, work.record)
+    partner = [_partner_key(link, work.record)] if link is not None else []
+    await work.lease.extend([work.record.key, *partner])
+    if link is None:
+        return None
+    async with work.runtime.sessions() as session:
+        return await find_link(session, work.record)
+
+
+def _partner_key(link: Link, record: Record) -> str:
+    woo = record.system is System.WOOCOMMERCE
+    partner_id = link.vtiger_id if woo else link.woo_id
+    return Record(record.store, record.system.other, record.module, partner_id).key
+
+
+async def _retry_or_bury(
+    runtime: Runtime, deliveries: Sequence[Delivery], error: WooVtigerError
+) -> None:
+    age = runtime.clock() - min(delivery.received_at for delivery in deliveries)
+    policy = _retry_policy(runtime)
+    if not worth_trying(policy, error, age):
+        await _bury(runtime, deliveries, error)
+        return
+    attempts = max(delivery.attempts for delivery in deliveries)
+    seconds = delay_seconds(policy, error, attempts, _RANDOM)
+    counted = not isinstance(error, LeaseLost)
+    wait = Postponement(seconds, error.reason, str(error), counted=counted)
+    log.info("record %s waits %.1f s: %s", deliveries[-1].record_key, seconds, error)
+    async with transaction(runtime.sessions) as session:
+        await postpone(session, [delivery.id for delivery in deliveries], wait)
+
+
+def _retry_policy(runtime: Runtime) -> RetryPolicy:
+    sync = runtime.settings.sync
+    return RetryPolicy(
+        base_seconds=sync.retry_base_delay,
+        most_seconds=sync.retry_max_delay,
+        budget=timedelta(seconds=sync.retry_budget),
+    )
+
+
+async def _bury(runtime: Runtime, deliveries: Sequence[Delivery], error: WooVtigerError) -> None:
+    """No further try can help, or time is up: the log says `failed`, the hints wait for a person.
+
+    What turned out not to exist is no failure: it is skipped.
+    """
+    record = deliveries[-1].record
+    if isinstance(error, NotFound):
+        result = skipped(record.system.other, record.id, Skip("not_found", str(error)))
+    else:
+        result = failed(record.system.other, record.id, error)
+    await _end_without_pair(runtime, deliveries, result)
+
+
+async def _end_without_pair(
+    runtime: Runtime, deliveries: Sequence[Delivery], result: Result
+) -> None:
+    ids = [delivery.id for delivery in deliveries]
+    dead = result.outcome is Outcome.FAILED
+    state = DeliveryState.DEAD if dead else DeliveryState.DONE
+    entry = entry_of(deliveries[-1].record, deliveries, result, None, monotonic())
+    async with transaction(runtime.sessions) as session:
+        await settle(session, ids, await append(session, entry, ids), state=state)

@@ -1,0 +1,190 @@
+"""Catch-up: finding what no webhook or callback told of, and hinting it like anything else.
+
+A poll only reads and hints: a record that holds what was agreed gives no hint, so a quiet shop
+adds nothing to the log. The first poll of a store takes stock and hints nothing: records that
+were there before are brought over by `woo-vtiger sync`, never by surprise.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import uuid4
+
+from app.db.session import transaction
+from app.errors import LeaseLost, RemoteError, System
+from app.inbox.repository import NewDelivery
+from app.links.leases import PairLease, hold
+from app.links.models import Link
+from app.links.repository import (
+    each_living,
+    find_watermark,
+    save_watermark,
+    search_links,
+    search_sightings,
+    see,
+)
+from app.records import Event, Module, Origin, Record
+from app.runtime import Runtime
+from app.sync.adapters import open_contacts, policy_of
+from app.sync.contacts import ContactAdapter
+from app.sync.sweep import Seen, each_contact, each_customer
+
+log = logging.getLogger(__name__)
+
+OVERLAP = timedelta(minutes=2)
+TURN = "upkeep:poll"
+GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One look at one store; `origin` names its hints, `take_stock` keeps it from hinting the
+    unpaired."""
+
+    runtime: Runtime
+    store: str
+    adapter: ContactAdapter
+    origin: Origin = Origin.POLL
+    take_stock: bool = False
+    force: bool = False
+
+    def record(self, system: System, record_id: str) -> Record:
+        return Record(self.store, system, self.adapter.module, record_id)
+
+    async def hint(self, changes: Sequence[tuple[Record, Event, str]]) -> int:
+        hints = [
+            NewDelivery(record, self.origin, event, _dedupe_key(record, self.origin, digest))
+            for record, event, digest in changes
+        ]
+        if hints:
+            await self.runtime.acceptor.accept(hints)
+        return len(hints)
+
+
+def _dedupe_key(record: Record, origin: Origin, digest: str) -> str:
+    return sha256("\n".join((record.key, origin, digest)).encode()).hexdigest()
+
+
+async def poll(runtime: Runtime) -> int:
+    """Look at every store once, unless another worker is at it; how many hints that gave."""
+    seconds = runtime.settings.worker.lease_seconds
+    hints = 0
+    try:
+        async with hold(runtime.sessions, [TURN], owner=uuid4().hex, seconds=seconds) as lease:
+            for store in runtime.stores:
+                hints += await _poll_store(runtime, store, lease)
+    except LeaseLost:
+        log.debug("another worker polls")
+    return hints
+
+
+async def _poll_store(runtime: Runtime, store: str, lease: PairLease) -> int:
+    policy = await policy_of(runtime, store, Module.CONTACTS)
+    if not policy.enabled:
+        return 0
+    try:
+        adapter = await open_contacts(runtime, store, policy, lease)
+        return await _poll_shop(runtime, adapter) + await _poll_crm(runtime, adapter)
+    except RemoteError as error:
+        log.warning("catch-up of store %s is put off: %s", store, error)
+        return 0
+
+
+async def _poll_shop(runtime: Runtime, adapter: ContactAdapter) -> int:
+    """All customers, for WooCommerce cannot tell which changed; then those that vanished."""
+    key, started_at = f"{adapter.store}:contacts:woocommerce", runtime.clock()
+    async with runtime.sessions() as session:
+        first = await find_watermark(session, key) is None
+    sweep = Sweep(runtime, adapter.store, adapter, take_stock=first)
+    hints = await sweep_shop(sweep, started_at)
+    async with transaction(runtime.sessions) as session:
+        await save_watermark(session, key, started_at)
+    return hints
+
+
+async def _poll_crm(runtime: Runtime, adapter: ContactAdapter) -> int:
+    """Contacts changed since the last look; the mark is taken before it, by Vtiger's clock."""
+    key = f"{adapter.store}:contacts:vtiger"
+    async with runtime.sessions() as session:
+        reached_at = await find_watermark(session, key)
+    sweep = Sweep(runtime, adapter.store, adapter)
+    hints, latest_at = 0, reached_at
+    if reached_at is None:
+        latest_at = runtime.clock()
+    else:
+        hints, latest_at = await _look_at_contacts(sweep, reached_at)
+    async with transaction(runtime.sessions) as session:
+        await save_watermark(session, key, latest_at or runtime.clock())
+    return hints
+
+
+async def _look_at_contacts(sweep: Sweep, reached_at: datetime) -> tuple[int, datetime]:
+    """Hints, and the latest change seen: the next look starts a little before it."""
+    hints, latest_at = 0, reached_at
+    async for page in each_contact(sweep.adapter, reached_at - OVERLAP):
+        hints += await hint_differences(sweep, page)
+        latest_at = max([latest_at, *(seen.raw.modified_at or reached_at for seen in page)])
+    return hints, latest_at
+
+
+async def sweep_shop(sweep: Sweep, started_at: datetime) -> int:
+    hints, living = 0, set[str]()
+    async for page in each_customer(sweep.adapter):
+        living.update(seen.id for seen in page)
+        hints += await hint_differences(sweep, page)
+    return hints + await _hint_gone(sweep, living, started_at)
+
+
+async def _hint_gone(sweep: Sweep, living: set[str], started_at: datetime) -> int:
+    """Pairs whose customer a full pass did not show; the pipeline reads before it believes."""
+    gone = [
+        sweep.record(System.WOOCOMMERCE, link.woo_id)
+        async for link in _paired_before(sweep, started_at)
+        if link.woo_id not in living
+    ]
+    async with sweep.runtime.sessions() as session:
+        known = await search_sightings(session, [record.key for record in gone])
+    new = [(record, Event.DELETED, GONE) for record in gone if known.get(record.key) != GONE]
+    return await _bring_up(sweep, new, {record.id for record, _, _ in new})
+
+
+async def _paired_before(sweep: Sweep, moment: datetime) -> AsyncIterator[Link]:
+    async with sweep.runtime.sessions() as session:
+        module = sweep.adapter.module
+        found = each_living(
+            session, sweep.store, module=module, system=System.WOOCOMMERCE, before=moment
+        )
+        async for link in found:
+            yield link
+
+
+async def hint_differences(sweep: Sweep, page: Sequence[Seen]) -> int:
+    """Hint each record that differs from its base and was not brought up in this state before."""
+    records = {seen.id: sweep.record(seen.system, seen.id) for seen in page}
+    keys = [record.key for record in records.values()]
+    async with sweep.runtime.sessions() as session:
+        links = await search_links(session, list(records.values()))
+        known = await search_sightings(session, keys)
+    rules = sweep.adapter.rules
+    changed = []
+    for seen in page:
+        link = links.get(seen.id)
+        record, digest = records[seen.id], seen.digest(link, rules)
+        new = sweep.force or known.get(record.key) != digest
+        if new and seen.differs(link, rules):
+            changed.append((record, Event.CHANGED, digest))
+    return await _bring_up(sweep, changed, links)
+
+
+async def _bring_up(
+    sweep: Sweep, changed: Sequence[tuple[Record, Event, str]], paired: Collection[str]
+) -> int:
+    """Hint first, remember after: a crash between the two hints once more, and loses nothing."""
+    wanted = [each for each in changed if not sweep.take_stock or each[0].id in paired]
+    hints = await sweep.hint(wanted)
+    async with transaction(sweep.runtime.sessions) as session:
+        for record, _, digest in changed:
+            await see(session, record.key, digest)
+    return hints

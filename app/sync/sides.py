@@ -1,0 +1,104 @@
+"""What one module's adapter and the pipeline say to each other about one side of a pair."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from app.errors import System
+from app.mapping.rules import FieldRule
+from app.mapping.values import FieldNote, Mapped, Value
+from app.records import Module
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One record as read: its mapped values and the remote's own stamp of its last change.
+
+    `foreign_id` is the other system's id that the record carries in our id field, if any;
+    `raw` is what the adapter needs to write it again.
+    """
+
+    system: System
+    id: str
+    values: Mapped
+    modified_at: datetime | None
+    created_at: datetime | None
+    label: str
+    foreign_id: str | None
+    raw: object
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Why a record is left alone: a reason code and a sentence that says how to mend it."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write that succeeded, or had nothing left to send (`sent` is then False).
+
+    `after` is the target as its answer shows it; `unwritten` are the mapped fields that were
+    kept back, each with a note.
+    """
+
+    after: Side
+    notes: tuple[FieldNote, ...]
+    unwritten: frozenset[str]
+    sent: bool = True
+
+
+class Adapter(Protocol):
+    """One module between one shop and Vtiger; reads and writes, decides nothing.
+
+    Every method may raise the RemoteError tree. Ids are the systems' own, as text.
+    """
+
+    @property
+    def module(self) -> Module: ...
+
+    @property
+    def rules(self) -> tuple[FieldRule, ...]: ...
+
+    async def find(self, system: System, record_id: str) -> Side | None:
+        """The record, or None if it is gone."""
+        ...
+
+    def read_body(self, body: Mapping[str, object]) -> Side:
+        """A WooCommerce record as a webhook carried it; InvalidInput if it is none."""
+        ...
+
+    def natural_keys(self, side: Side) -> tuple[str, ...]:
+        """What must not exist twice: creates that share one of these take turns."""
+        ...
+
+    def objection(self, side: Side) -> Skip | None:
+        """Why this record is not synced at all, if so."""
+        ...
+
+    def creation_objection(self, side: Side) -> Skip | None:
+        """Why no twin can be made of it, if so."""
+        ...
+
+    async def search_twins(self, side: Side) -> list[Side]:
+        """Records of the other system that may be this one, best first, oldest first."""
+        ...
+
+    async def create(self, target: System, source: Side) -> Written:
+        """Make the twin, carrying the source's id."""
+        ...
+
+    async def update(self, current: Side, changes: Mapping[str, Value]) -> Written:
+        """Write these mapped fields, only these."""
+        ...
+
+    async def mark(self, current: Side, foreign_id: str) -> Side:
+        """Leave the other system's id in our id field, where there is one; the side after it."""
+        ...
+
+    async def delete(self, system: System, record_id: str) -> None:
+        """Delete the record there; one that is gone already is fine."""
+        ...

@@ -1,0 +1,119 @@
+"""One drain's work on one record, and the way its results are written down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.session import transaction
+from app.errors import System
+from app.inbox.models import Delivery, DeliveryState
+from app.inbox.repository import settle
+from app.links.leases import PairLease
+from app.links.models import Link
+from app.links.repository import close_intent, save_link
+from app.policies.schemas import SyncPolicy
+from app.records import Event, Outcome, Record
+from app.runtime import Runtime
+from app.sync.outcome import Result
+from app.sync.sides import Adapter
+from app.synclog.repository import NewEntry, append
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A result that settles the hint, with the pair's new state."""
+
+    result: Result
+    link: Link | None = None
+
+
+@dataclass(slots=True)
+class Work:
+    """What the steps of one drain share. `entry_id` is the first row written for its hints."""
+
+    runtime: Runtime
+    adapter: Adapter
+    policy: SyncPolicy
+    record: Record
+    deliveries: Sequence[Delivery]
+    lease: PairLease
+    started: float = field(default_factory=monotonic)
+    entry_id: int | None = None
+
+    @property
+    def target(self) -> System:
+        return self.record.system.other
+
+    @property
+    def event(self) -> Event:
+        return Event(self.deliveries[-1].event)
+
+    def may_write(self, system: System) -> bool:
+        return self.policy.direction.allows(system)
+
+    async def keep(self, link: Link, result: Result | None = None) -> Link:
+        """Write a step down at once: what a crash must not forget."""
+        async with transaction(self.runtime.sessions) as session:
+            kept = await save_link(session, link)
+            await close_intent(session, self.record)
+            if result is not None:
+                await self._append(session, result, kept)
+        return kept
+
+    async def finish(self, ending: Ending) -> None:
+        """One transaction: pair, log row, and the hints settled by it."""
+        dead = ending.result.outcome is Outcome.FAILED
+        state = DeliveryState.DEAD if dead else DeliveryState.DONE
+        async with transaction(self.runtime.sessions) as session:
+            link = await save_link(session, ending.link) if ending.link is not None else None
+            entry_id = await self._append(session, ending.result, link)
+            await settle(session, self._delivery_ids, entry_id, state=state)
+
+    @property
+    def _delivery_ids(self) -> list[int]:
+        return [delivery.id for delivery in self.deliveries]
+
+    async def _append(self, session: AsyncSession, result: Result, link: Link | None) -> int:
+        entry_id = await append(
+            session,
+            entry_of(self.record, self.deliveries, result, link, self.started),
+            self._delivery_ids,
+        )
+        self.entry_id = self.entry_id or entry_id
+        return self.entry_id
+
+
+def entry_of(
+    record: Record,
+    deliveries: Sequence[Delivery],
+    result: Result,
+    link: Link | None,
+    started: float,
+) -> NewEntry:
+    return NewEntry(
+        store=record.store,
+        module=record.module,
+        target=result.target,
+        source_id=result.source_id,
+        target_id=result.target_id or _id_in(link, result.target),
+        link_id=link.id if link is not None else result.link_id,
+        event=Event(deliveries[-1].event),
+        outcome=result.outcome,
+        reason=result.reason,
+        message=result.message,
+        attempts=max(delivery.attempts for delivery in deliveries),
+        duration_ms=round((monotonic() - started) * 1000),
+        run_id=deliveries[-1].run_id,
+        label=result.label,
+        changes=result.changes,
+        notes=result.notes,
+        conflicts=result.conflicts,
+    )
+
+
+def _id_in(link: Link | None, system: System) -> str | None:
+    if link is None:
+        return None
+    return link.woo_id if system is System.WOOCOMMERCE else link.vtiger_id

@@ -1,0 +1,72 @@
+"""A worker as an async context: inside the API process or alone, as many as wanted."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from app.queue import DRAIN, QUEUE
+from app.runtime import Runtime
+from app.sync.pipeline import drain
+from app.worker.dispatcher import Dispatcher
+from app.worker.upkeep import upkeep
+
+log = logging.getLogger(__name__)
+
+RESTART_SECONDS = 2.0
+
+
+def register(runtime: Runtime) -> None:
+    """Tell the job engine what a drain job does."""
+
+    @runtime.jobs.task(name=DRAIN, queue=QUEUE)
+    async def drain_record(record_key: str) -> None:
+        await drain(runtime, record_key, owner=uuid4().hex)
+
+
+async def _run_engine(runtime: Runtime) -> None:
+    worker = runtime.settings.worker
+    await runtime.jobs.run_worker_async(
+        queues=[QUEUE],
+        concurrency=worker.concurrency,
+        fetch_job_polling_interval=worker.dispatch_interval,
+        update_heartbeat_interval=worker.heartbeat,
+        stalled_worker_timeout=worker.stalled_after,
+        shutdown_graceful_timeout=worker.shutdown_grace,
+        delete_jobs="always",
+        install_signal_handlers=False,
+    )
+
+
+async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Start it again whenever it breaks: a database that restarts must not end the worker."""
+    while True:
+        try:
+            await run()
+            log.warning("%s stopped by itself; starting it again", name)
+        except Exception:
+            log.exception("%s broke; starting it again", name)
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+@asynccontextmanager
+async def running_worker(runtime: Runtime) -> AsyncIterator[None]:
+    """Work while the body runs; at its end stop taking, and finish what is being done."""
+    register(runtime)
+    dispatcher = Dispatcher(runtime)
+    parts = {
+        "the job engine": lambda: _run_engine(runtime),
+        "the dispatcher": dispatcher.run,
+        "the listener": dispatcher.listen,
+        "upkeep": lambda: upkeep(runtime),
+    }
+    tasks = [asyncio.create_task(_for_ever(name, run), name=name) for name, run in parts.items()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)
