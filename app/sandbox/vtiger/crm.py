@@ -32,7 +32,6 @@ _ACTORS: dict[str, type[Actors]] = {
     "Tax": TaxActors,
     "ProductTaxes": ProductTaxActors,
 }
-_ENTITIES: dict[str, type[Entities]] = {}
 
 
 def utc_now() -> datetime:
@@ -65,7 +64,7 @@ class Crm:
         self.workflows = Workflows(self.database, http)
         self.workflows.callbacks.extend(callbacks)
         self.entities = {
-            name: _ENTITIES.get(name, Entities)(self.database, module)
+            name: Entities(self.database, module)
             for name, module in modules.items()
             if name not in _ACTORS
         }

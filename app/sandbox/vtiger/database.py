@@ -55,13 +55,11 @@ class Record:
 class Database:
     """All state of the CRM except sessions. One sequence numbers the records of all modules."""
 
-    def __init__(
-        self, modules: Mapping[str, Module], users: Users, *, clock: Clock, first_number: int = 2
-    ) -> None:
+    def __init__(self, modules: Mapping[str, Module], users: Users, *, clock: Clock) -> None:
         self.modules = dict(modules)
         self.users = users
         self.clock = clock
-        self._next = first_number
+        self._next = 2
         self._counts: Counter[str] = Counter()
         self._tables: dict[str, dict[int, Record]] = {name: {} for name in modules}
         self._names = _ABSENT | {module.prefix: module.name for module in modules.values()}

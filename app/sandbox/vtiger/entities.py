@@ -196,11 +196,15 @@ def _source(element: Element) -> str:
 
 
 def _system_value(record: Record, name: str, user: CrmUser) -> str | None:
-    values = {
-        "createdtime": record.created_at,
-        "modifiedtime": record.modified_at,
-        "modifiedby": record.modified_by,
-        "starred": "0" if user.ws_id in record.savers else "",
-        "tags": "",
-    }
-    return values.get(name)
+    match name:
+        case "createdtime":
+            return record.created_at
+        case "modifiedtime":
+            return record.modified_at
+        case "modifiedby":
+            return record.modified_by
+        case "starred":
+            return "0" if user.ws_id in record.savers else ""
+        case "tags":
+            return ""
+    return None

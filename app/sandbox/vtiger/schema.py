@@ -92,7 +92,6 @@ class Module:
 
     name: str
     prefix: str
-    is_entity: bool
     label_fields: tuple[str, ...]
     described: dict[str, Any]
     fields: dict[str, Field] = field(default_factory=dict)
@@ -137,7 +136,6 @@ def load_module(
     return Module(
         name=name,
         prefix=described["idPrefix"],
-        is_entity=described["isEntity"],
         label_fields=tuple(described["labelFields"].split(",")),
         described=described,
         fields={item.name: item for item in fields},

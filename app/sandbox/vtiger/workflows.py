@@ -1,5 +1,6 @@
 """What an admin's workflow tells the outside after a save: callbacks, sent inside the save."""
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -68,15 +69,13 @@ class Workflows:
         self, callback: Callback, module: Entities, record: Record, *, is_new: bool
     ) -> None:
         body = self._body(callback, module, record, is_new=is_new)
+        headers = dict(callback.headers)
         try:
-            answer = await self._client().request(
-                callback.method,
-                callback.url,
-                headers=dict(callback.headers),
-                timeout=callback.timeout,
-                **body,
-            )
-        except httpx.HTTPError:
+            async with asyncio.timeout(callback.timeout):
+                answer = await self._client().request(
+                    callback.method, callback.url, headers=headers, **body
+                )
+        except (httpx.HTTPError, TimeoutError):
             self.failed += 1
         else:
             self.sent += answer.is_success

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from app.sandbox.vtiger import collation, php
 from app.sandbox.vtiger.query import parse
 
-
 WHERE = "SELECT id FROM Contacts WHERE lastname='{}' LIMIT 3;"
 
 

@@ -1,5 +1,6 @@
 """Callbacks of the workflows: when they are sent, and in which of the three formats."""
 
+import asyncio
 import json
 from urllib.parse import parse_qsl
 
@@ -149,6 +150,17 @@ async def test_a_failing_receiver_is_counted_and_the_save_stands(
     assert crm.record(ws_id)["lastname"] == "x"
     assert (crm.workflows.sent, crm.workflows.failed) == (0, 1)
     assert len(receiver.requests) == 1
+
+
+async def test_a_hanging_receiver_holds_the_save_up_only_until_the_timeout(clock: Clock) -> None:
+    async def hang(request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        return httpx.Response(202, request=request)
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(hang))
+    crm = Crm(clock=clock, callbacks=[Callback("Contacts", URL, timeout=0.01)], http=http)
+    await crm.ui_create("Contacts", {"lastname": "x"})
+    assert crm.workflows.failed == 1
 
 
 async def test_a_client_of_its_own_is_closed_with_the_crm(clock: Clock) -> None:
