@@ -193,7 +193,8 @@ def _may_have_arrived(error: Exception, built: httpx.Request) -> bool:
     """Whether the remote may have acted: not before a connection, nor while only logging in."""
     if isinstance(error, NEVER_SENT):
         return False
-    return not isinstance(error, httpx.RequestError) or error.request is built
+    in_flight = getattr(error, "_request", None)
+    return in_flight is None or in_flight is built
 
 
 def _worth_another_try(error: RemoteUnavailable, *, write: bool) -> bool:

@@ -32,16 +32,22 @@ class OAuth1QueryAuth(httpx.Auth):
     """
 
     def __init__(
-        self, consumer_key: str, consumer_secret: str, *, clock: Callable[[], float] = time.time
+        self,
+        consumer_key: str,
+        consumer_secret: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        nonce: Callable[[], str] = secrets.token_hex,
     ) -> None:
         self._key = consumer_key
         self._signing_key = f"{escape(consumer_secret)}&".encode()
         self._clock = clock
+        self._nonce = nonce
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         oauth = {
             "oauth_consumer_key": self._key,
-            "oauth_nonce": secrets.token_hex(16),
+            "oauth_nonce": self._nonce(),
             "oauth_signature_method": "HMAC-SHA256",
             "oauth_timestamp": str(int(self._clock())),
         }

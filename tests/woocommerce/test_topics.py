@@ -1,0 +1,156 @@
+"""What deliveries say: the recorded ones of every kind, and ones that lie."""
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import InvalidInput
+from app.records import Event, Module
+from app.woocommerce.topics import TOPICS, HookKind, WooHook, fresh_modified_at, parse_hook
+from tests.recorded import Delivery, deliveries
+
+HOOKS = deliveries("woocommerce-hooks")
+MONTH = deliveries("woocommerce-month-sample")
+
+
+def recorded(name: str) -> WooHook:
+    delivery = HOOKS[name]
+    return parse_hook(delivery.headers, delivery.body)
+
+
+def made(topic: str, body: object) -> WooHook:
+    return parse_hook({"x-wc-webhook-topic": topic}, orjson.dumps(body))
+
+
+@pytest.mark.parametrize("delivery", [*HOOKS.values(), *MONTH.values()], ids=lambda one: one.name)
+def test_every_recorded_delivery_is_understood(delivery: Delivery) -> None:
+    hook = parse_hook(delivery.headers, delivery.body)
+    if hook.kind is HookKind.RECORD and hook.module:
+        assert hook.record_id
+        assert hook.topic == delivery.headers["x-wc-webhook-topic"]
+        assert hook.webhook_id == delivery.headers["x-wc-webhook-id"]
+
+
+def test_the_unsigned_ping_gives_its_webhook() -> None:
+    assert recorded("hook_ping") == WooHook(HookKind.PING, webhook_id="1")
+
+
+def test_a_created_customer_is_a_contact_with_a_fresh_body() -> None:
+    hook = recorded("hook_customer_created_oncreate")
+    assert (hook.kind, hook.module, hook.event) == (
+        HookKind.RECORD,
+        Module.CONTACTS,
+        Event.CREATED,
+    )
+    assert (hook.record_id, hook.role) == ("2", "customer")
+    assert hook.fresh is hook.body
+    modified_at = fresh_modified_at(hook.body)
+    assert modified_at is not None
+    assert modified_at.isoformat() == "2026-11-23T21:15:58+00:00"
+
+
+def test_a_user_of_another_role_shows_it_and_was_never_modified() -> None:
+    hook = recorded("hook_customer_created_noncustomer_role_0")
+    assert hook.role == "subscriber"
+    assert fresh_modified_at(hook.body) is None
+
+
+def test_a_deletion_names_its_record_and_has_no_fresh_body() -> None:
+    hook = recorded("hook_customer_deleted")
+    assert (hook.module, hook.event, hook.record_id) == (Module.CONTACTS, Event.DELETED, "3")
+    assert hook.fresh is None
+
+
+def test_a_product_body_is_never_fresh() -> None:
+    assert recorded("hook_product_updated").fresh is None
+    assert recorded("hook_order_updated_status").fresh is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("hook_customer_created_after_object_gone", "wc_user_invalid_id"),
+        ("hook_product_restored_spurious_page", "woocommerce_rest_product_invalid_id"),
+    ],
+)
+def test_an_error_in_place_of_the_record_is_an_envelope(name: str, code: str) -> None:
+    hook = recorded(name)
+    assert (hook.kind, hook.code, hook.record_id) == (HookKind.ENVELOPE, code, None)
+    assert hook.message
+    assert hook.module is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "event", "record_id"),
+    [
+        ("hook_action_tax_rate_added", Module.TAXES, Event.CREATED, "1"),
+        ("hook_action_tax_rate_updated", Module.TAXES, Event.UPDATED, "1"),
+        ("hook_action_tax_rate_deleted", Module.TAXES, Event.DELETED, "4"),
+        ("hook_action_force_delete_order_1", Module.SALES_ORDERS, Event.DELETED, "246"),
+        ("hook_action_force_delete_product_1", Module.PRODUCTS, Event.DELETED, "244"),
+    ],
+)
+def test_actions_tell_of_taxes_and_of_deletions_past_the_trash(
+    name: str, module: Module, event: Event, record_id: str
+) -> None:
+    hook = recorded(name)
+    assert (hook.module, hook.event, hook.record_id) == (module, event, record_id)
+
+
+def test_other_topics_have_no_module() -> None:
+    coupon = recorded("hook_order_create_0_coupon_created")
+    assert (coupon.module, coupon.resource, coupon.record_id) == (None, "coupon", "26")
+    before = recorded("hook_action_force_delete_product_0")
+    assert (before.module, before.resource) == (None, "action")
+    assert made("action.some_hook", {"action": "some_hook", "arg": []}).record_id is None
+
+
+def test_a_body_of_another_kind_is_still_a_hint_for_its_topic() -> None:
+    hook = made("customer.updated", {"id": 7, "line_items": []})
+    assert (hook.module, hook.record_id) == (Module.CONTACTS, "7")
+    assert (hook.fresh, hook.role) == (None, None)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"x"', b"null", b"\xff\xfe", b"webhook_id=1"])
+def test_what_is_no_json_object_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        parse_hook({"x-wc-webhook-topic": "order.updated"}, body)
+
+
+@pytest.mark.parametrize("record_id", [None, 0, -1, "", "x", 1.5, True, [], "9" * 5000])
+def test_a_topic_of_ours_without_an_id_is_refused(record_id: object) -> None:
+    with pytest.raises(InvalidInput, match=r"product\.updated"):
+        made("product.updated", {"id": record_id})
+    with pytest.raises(InvalidInput, match="without an id"):
+        made("action.woocommerce_delete_order", {"arg": record_id})
+
+
+@pytest.mark.parametrize("topic", ["", "customer", ".", "customer."])
+def test_a_delivery_without_a_topic_is_refused(topic: str) -> None:
+    with pytest.raises(InvalidInput, match="topic"):
+        made(topic, {"id": 1})
+
+
+def test_a_form_with_a_topic_is_no_ping() -> None:
+    headers = {
+        "content-type": "application/x-www-form-urlencoded",
+        "x-wc-webhook-topic": "order.updated",
+    }
+    with pytest.raises(InvalidInput):
+        parse_hook(headers, b"webhook_id=1")
+
+
+def test_all_installed_topics_lead_to_a_module() -> None:
+    assert len(set(TOPICS)) == len(TOPICS) == 17
+    for topic in TOPICS:
+        assert made(topic, {"id": 5, "arg": 5}).module is not None
+
+
+@given(topic=st.sampled_from([*TOPICS, "coupon.created", "x.y"]), body=st.binary(max_size=200))
+def test_any_bytes_are_either_understood_or_refused(topic: str, body: bytes) -> None:
+    try:
+        hook = parse_hook({"x-wc-webhook-topic": topic}, body)
+    except InvalidInput:
+        return
+    assert hook.topic == topic
