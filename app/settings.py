@@ -130,7 +130,6 @@ class RetentionSettings(Group):
 
     deliveries_days: int = Field(90, ge=0, description="days that settled deliveries are kept")
     sync_log_days: int = Field(730, ge=0, description="days that Sync Log entries are kept")
-    jobs_hours: int = Field(24, ge=1, description="hours that finished jobs are kept")
 
 
 class Settings(BaseSettings):
@@ -177,6 +176,10 @@ class Settings(BaseSettings):
     def secret_values(self) -> frozenset[str]:
         """What no log line may hold."""
         return frozenset(_secrets(self))
+
+    def webhook_url(self, store: str) -> str | None:
+        """Where a shop's webhooks are to go; None while PUBLIC_URL is not set."""
+        return self.public_url and f"{self.public_url}/webhooks/woocommerce/{store}"
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:

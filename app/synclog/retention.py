@@ -1,0 +1,13 @@
+"""Dropping log entries by age; the totals are kept, so no number on the screen changes."""
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.synclog.models import Entry, EntryDelivery
+
+
+async def prune_entries(session: AsyncSession, days: int) -> None:
+    old = Entry.occurred_at < func.now() - func.make_interval(0, 0, 0, days)
+    told = select(Entry.id).where(old)
+    await session.execute(delete(EntryDelivery).where(EntryDelivery.entry_id.in_(told)))
+    await session.execute(delete(Entry).where(old))
