@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
@@ -152,6 +152,16 @@ async def _yield_keys(session: AsyncSession, ids: Sequence[int]) -> None:
         .where(Delivery.id.in_(ids))
         .values(dedupe_key=func.concat(Delivery.dedupe_key, ":", Delivery.id))
         .where(Delivery.dedupe_key.not_like("%:%"))
+    )
+
+
+async def prune_deliveries(session: AsyncSession, days: int) -> None:
+    """Drop what was settled longer ago; dead letters wait for a person as long as it takes."""
+    await session.execute(
+        delete(Delivery).where(
+            Delivery.state == DeliveryState.DONE,
+            Delivery.settled_at < func.now() - func.make_interval(0, 0, 0, days),
+        )
     )
 
 

@@ -8,7 +8,7 @@ from app.errors import RemoteError
 from app.inbox.repository import prune_deliveries
 from app.runtime import Runtime
 from app.sync.polling import poll
-from app.synclog.repository import prune_entries
+from app.synclog.retention import prune_entries
 from app.woocommerce import webhooks
 
 log = logging.getLogger(__name__)
