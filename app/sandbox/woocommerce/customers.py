@@ -1,0 +1,100 @@
+"""What a shop does with its customers, whoever asks: REST, wp-admin or the demo.
+
+Each change is one synchronous step, so concurrent requests cannot interleave inside it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.sandbox.woocommerce.errors import RestError
+from app.sandbox.woocommerce.php import scalar_text
+from app.sandbox.woocommerce.site import Site
+from app.sandbox.woocommerce.users import User, UserTable
+from app.sandbox.woocommerce.userwrites import (
+    apply_changes,
+    check_new_email,
+    checked_changes,
+    new_username,
+    resave_names,
+    write_email,
+    write_meta,
+)
+from app.sandbox.woocommerce.wordpress import sanitize_email
+
+Emit = Callable[[str, int], None]
+
+
+class Customers:
+    """The customer operations over the users table; `emit` takes a topic and an id."""
+
+    def __init__(self, site: Site, users: UserTable, emit: Emit) -> None:
+        self._site = site
+        self._users = users
+        self._emit = emit
+
+    def get(self, user_id: int) -> User:
+        """The user of any role; raises wc_user_invalid_id (404)."""
+        user = self._users.find(user_id)
+        if user is None:
+            raise RestError("wc_user_invalid_id", "Invalid user ID.", 404)
+        return user
+
+    def create(self, params: Mapping[str, Any]) -> User:
+        """A new customer; customer.created and customer.updated fire (contract page §1)."""
+        email = scalar_text(params.get("email"))
+        changes = checked_changes(params)
+        check_new_email(self._users, email)
+        username = new_username(self._users, email, scalar_text(params.get("username")))
+        user = self._added(email, username, "customer")
+        if not params.get("password"):
+            self._users.add_meta(user, "default_password_nag", "1")
+        apply_changes(user, changes, self._site.now())
+        resave_names(user)
+        write_meta(self._users, user, params.get("meta_data"))
+        self._emit("customer.created", user.id)
+        self._emit("customer.updated", user.id)
+        return user
+
+    def register(self, email: str, *, role: str, username: str = "") -> User:
+        """A user of any role made in wp-admin: customer.created only, never modified yet."""
+        check_new_email(self._users, email)
+        user = self._added(email, new_username(self._users, email, username), role)
+        self._emit("customer.created", user.id)
+        return user
+
+    def _added(self, email: str, username: str, role: str) -> User:
+        now = self._site.now()
+        user = User(self._users.ids.next(), "", username, role, created_at=now)
+        self._users.add(user)
+        write_email(self._users, user, sanitize_email(email))
+        return user
+
+    def update(self, user_id: int, params: Mapping[str, Any]) -> User:
+        """Any write bumps date_modified and fires customer.updated, a no-op too."""
+        user = self.get(user_id)
+        self._check_identity(user, params)
+        changes = checked_changes(params)
+        if params.get("email") is not None:
+            write_email(self._users, user, sanitize_email(scalar_text(params["email"])))
+        apply_changes(user, changes, self._site.now())
+        write_meta(self._users, user, params.get("meta_data"))
+        self._emit("customer.updated", user.id)
+        return user
+
+    def _check_identity(self, user: User, params: Mapping[str, Any]) -> None:
+        email = scalar_text(params.get("email"))
+        if email != user.email and self._users.find_by_email(email):
+            message = "Email address is invalid."
+            raise RestError("woocommerce_rest_customer_invalid_email", message, 400)
+        username = scalar_text(params.get("username"))
+        if username and username != user.username:
+            message = "Username isn't editable."
+            raise RestError("woocommerce_rest_customer_invalid_argument", message, 400)
+
+    def delete(self, user_id: int) -> User:
+        """Gone for good; customer.deleted fires for the role customer only."""
+        user = self.get(user_id)
+        self._users.remove(user)
+        if user.role == "customer":
+            self._emit("customer.deleted", user.id)
+        return user
