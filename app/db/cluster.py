@@ -183,7 +183,10 @@ def _copy(packages: Path, target: Path) -> None:
     for path in (draft, *draft.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-    draft.rename(target)
+    try:
+        draft.rename(target)
+    except OSError:
+        shutil.rmtree(draft)  # another process was faster
 
 
 def _initialise(cluster: Cluster) -> None:
