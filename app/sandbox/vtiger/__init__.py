@@ -8,5 +8,7 @@ Deliberately not simulated:
   leads); they answer HTTP 500, which is also what sync and logout do on PHP 8;
 - permissions: every user sees and writes everything, in the field order of an administrator;
 - the recycle bin's restore, CSV import, scheduled workflows, workflow tasks other than callbacks;
+- the e-mail that default workflow #6 queues for every contact saved, and how long a save takes;
+- whether a save with an owner who does not exist still calls back (here it does not);
 - dates in a user's format other than dd-mm-yyyy; parallel numbering producing the same number.
 """

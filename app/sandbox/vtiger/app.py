@@ -15,6 +15,7 @@ from app.sandbox.vtiger.operations import BEFORE_LOGIN, OPERATIONS, Operation, P
 from app.sandbox.vtiger.refusals import PhpFatal, Refusal, RestrictedFile
 
 _FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json"
 _HTML = "text/html; charset=UTF-8"
 
 
@@ -32,8 +33,10 @@ async def _answer(crm: Crm, request: Request) -> Response:
     everything = read["GET"] | read["POST"]
     name = everything.get("operation", "").lower()
     operation = BEFORE_LOGIN.get(name) or OPERATIONS.get(name)
-    if operation is None or everything.get("format", "json").lower() != "json":
+    if operation is None:
         return Response(status_code=500, media_type=_HTML)
+    if everything.get("format", "json").lower() != "json":
+        return Response(status_code=500, media_type=_JSON)
     try:
         result = await _result(crm, operation, params=read[operation.verb], everything=everything)
     except PhpFatal:
@@ -68,4 +71,4 @@ def _pairs(encoded: str) -> dict[str, str]:
 
 
 def _json(content: Mapping[str, Any]) -> Response:
-    return Response(json.dumps(content), media_type="application/json")
+    return Response(json.dumps(content), media_type=_JSON)

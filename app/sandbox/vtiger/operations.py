@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.sandbox.vtiger import php, query, select
+from app.sandbox.vtiger.actors import Actors
 from app.sandbox.vtiger.crm import Crm
+from app.sandbox.vtiger.entities import Entities
 from app.sandbox.vtiger.refusals import Refusal, denied
 from app.sandbox.vtiger.schema import recorded
 from app.sandbox.vtiger.sessions import Session
@@ -100,7 +102,7 @@ async def _create(crm: Crm, session: Session, params: Params) -> Any:
 
 async def _update(crm: Crm, session: Session, params: Params) -> Any:
     element = _element(params)
-    module = crm.module_of(php.text(element.get("id")))
+    module = _module_of(crm, element)
     record = module.update(element, session.user)
     await crm.saved(module, record, is_new=False)
     return module.echo(record, session.user)
@@ -108,7 +110,7 @@ async def _update(crm: Crm, session: Session, params: Params) -> Any:
 
 async def _revise(crm: Crm, session: Session, params: Params) -> Any:
     element = _element(params)
-    module = crm.module_of(php.text(element.get("id")))
+    module = _module_of(crm, element)
     record = module.revise(element, session.user)
     await crm.saved(module, record, is_new=False)
     return module.echo(record, session.user)
@@ -131,6 +133,10 @@ async def _query(crm: Crm, session: Session, params: Params) -> Any:
 
 def _element(params: Params) -> dict[str, Any]:
     return php.decode_object(params.get("element", "")) or {}
+
+
+def _module_of(crm: Crm, element: Mapping[str, Any]) -> Entities | Actors:
+    return crm.module_of(php.text(element.get("id")))
 
 
 BEFORE_LOGIN = {"getchallenge": PreLogin("GET", _getchallenge), "login": PreLogin("POST", _login)}

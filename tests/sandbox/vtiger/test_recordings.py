@@ -55,6 +55,7 @@ async def test_is_refused_as_recorded(clock: Clock, name: str) -> None:
     session = exchange.url if name in OWN_SESSION else {}
     answer = await service.replay(exchange, sessionName=session.get("sessionName", service.session))
     assert answer.status_code == exchange.status
+    assert answer.headers["content-type"].lower() == exchange.media_type.lower()
     assert (answer.json() if exchange.body else answer.text) == (exchange.body or exchange.text)
 
 

@@ -41,6 +41,7 @@ class Exchange:
     raw: str
     content_type: str
     status: int
+    media_type: str
     body: Any
     text: str
 
@@ -61,6 +62,7 @@ def recorded(name: str) -> Exchange:
         raw=raw,
         content_type=request["headers"].get("Content-Type", ""),
         status=response["status"],
+        media_type=dict(response["headers"])["Content-type"],
         body=response["body"],
         text=response["body_text"] or "",
     )
