@@ -135,6 +135,11 @@ def _make_user(name: str) -> pwd.struct_passwd:
 
 def _place(link: Path, account: Account) -> Path:
     """The real folder of the cluster; `link` itself, or what root put in its place as a link."""
+    if link.is_symlink() and not link.resolve().parent.exists():
+        raise ConfigError(
+            f"{link} points to {link.resolve()}, which is gone: bring it back"
+            " from a backup, or remove the link to start afresh."
+        )
     if link.exists() or link.is_symlink() or account.reaches(link.parent):
         return link.resolve()
     home = Path(tempfile.mkdtemp(prefix="data-", dir=_root_home()))

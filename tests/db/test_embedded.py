@@ -177,6 +177,13 @@ def test_data_of_another_major_version_are_left_alone(folder: Path, start: Start
         start()
 
 
+def test_a_link_to_data_that_are_gone_is_no_fresh_start(folder: Path, start: Start) -> None:
+    folder.mkdir()
+    (folder / "postgresql").symlink_to(folder.parent / "gone" / "postgresql")
+    with pytest.raises(ConfigError, match="which is gone"):
+        start()
+
+
 def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"DATA_DIR .* cannot be made"):
