@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from app.errors import ConfigError
+from app.setting_faults import fault_sentence
 from app.setting_types import (
     Filled,
     OptionalAddress,
@@ -220,38 +220,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
         return Settings(_env_file=env_file)
     except ValidationError as error:
         faults = error.errors(include_input=False, include_url=False)
-        raise ConfigError("\n".join(_sentence(fault) for fault in faults)) from None
+        raise ConfigError("\n".join(fault_sentence(fault, GROUPS) for fault in faults)) from None
     except SettingsError as error:
         name = str(error).split('"')[1].upper()
         raise ConfigError(f"{name} cannot be read; set its parts: {name}__...") from None
-
-
-def _sentence(fault: ErrorDetails) -> str:
-    where = [part for part in fault["loc"] if isinstance(part, str) and part != "[key]"]
-    message = fault["msg"].removeprefix("Value error, ")
-    match fault["type"]:
-        case "extra_forbidden":
-            return f"{_name(where)} is not a setting; docs/configuration.md lists them all."
-        case "string_pattern_mismatch":
-            return f"{_name(where)}: a store's key has 1 to 32 characters, each of a-z, 0-9 or -."
-        case "value_error" if not where or where[-1] in GROUPS:
-            return f"{message}."
-        case "missing":
-            problem = "is not set"
-        case "value_error":
-            problem = message
-        case _:
-            problem = f"is wrong ({message[:1].lower()}{message[1:]})"
-    return f"{_name(where)} {problem}; set it in the environment or in .env: {_meaning(where)}."
-
-
-def _name(where: list[str]) -> str:
-    """The environment's name of a setting: all in capitals but for the store's key."""
-    key = 1 if where[0] == "stores" else None
-    return "__".join(part if at == key else part.upper() for at, part in enumerate(where))
-
-
-def _meaning(where: list[str]) -> str:
-    group = GROUPS["stores__main" if where[0] == "stores" else "".join(where[:-1])]
-    field = group.model_fields.get(where[-1])
-    return (field.description if field else None) or "see docs/configuration.md"

@@ -1,0 +1,147 @@
+"""The rules of the house that no other tool holds: size, words, texts and locks."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "app").rglob("*.py"))
+MODULES = sorted(p for name in ("app", "migrations", "tests") for p in (ROOT / name).rglob("*.py"))
+NOT_OURS = {"data", "dist", "recordings", "node_modules"}
+TEXTS = {".py", ".md", ".toml", ".ini", ".sh", ".lock", ".php", ".mako", ".html", ".css", ".js", ""}
+VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "manager", "service", "misc"}
+# Put together here so that this file does not hold them itself.
+BANNED = [
+    "/" + "work/",
+    "shared/" + "contract",
+    "python" + "hosted.org",
+    "pypi" + ".org",
+    "TO" + "DO",
+    "FIX" + "ME",
+    "xx" + "x: ",
+]
+MOST_LINES = 250
+
+
+def _texts() -> Iterator[Path]:
+    for path in ROOT.rglob("*"):
+        parts = path.relative_to(ROOT).parts
+        hidden = any(part in NOT_OURS or part[0] == "." for part in parts[:-1])
+        if path.is_file() and not hidden and path.suffix in TEXTS:
+            yield path
+
+
+def _functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    tree = ast.parse(path.read_text())
+    return [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def _length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines from the name to the end, without the docstring."""
+    docstring = ast.get_docstring(function, clean=False)
+    lines = (function.end_lineno or 0) - function.lineno + 1
+    return lines - (docstring.count("\n") + 1 if docstring is not None else 0)
+
+
+def test_every_module_says_why_it_exists() -> None:
+    silent = [p for p in MODULES if p.read_text().strip() and not ast.get_docstring(_tree(p))]
+    assert not silent
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def test_files_fit_a_few_screens() -> None:
+    """Pure data may be longer."""
+    long = [path for path in SOURCES if len(path.read_text().splitlines()) > MOST_LINES]
+    assert not [path for path in long if _functions(path)]
+
+
+def test_functions_are_short() -> None:
+    lengths = {
+        f"{path.name}:{function.name}": _length(function)
+        for path in SOURCES
+        for function in _functions(path)
+    }
+    assert median(lengths.values()) <= 10
+    assert not {name: length for name, length in lengths.items() if length > 50}
+    assert sum(length > 30 for length in lengths.values()) <= len(lengths) // 50
+
+
+def test_modules_have_names_that_say_something() -> None:
+    assert not [path for path in MODULES if path.stem in VAGUE or path.parent.name in VAGUE]
+
+
+def test_nothing_names_a_place_or_a_chore_that_users_do_not_have() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {word}"
+        for path in _texts()
+        for word in BANNED
+        if word in path.read_text(errors="replace")
+    ]
+    assert not found
+
+
+def test_tests_neither_sleep_nor_skip_nor_patch() -> None:
+    forbidden = re.compile(
+        r"(asyncio|time|anyio)\.sleep\((?!0\))|mark\.(skip|xfail)|pytest\.skip|mock\.|patch\("
+    )
+        r"(asyncio|time|anyio)\.sleep\((?!0\))|mark\.skip|mark\.xfail|pytest\.skip|mock\.|\bpatch\("
+    )
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
+    assert not [path for path in tests if forbidden.search(path.read_text())]
+
+
+def test_imports_go_down_only() -> None:
+    linter = Path(sys.executable).parent / "lint-imports"
+    result = subprocess.run([linter], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_readme_is_one_screen_with_both_commands() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert "\nmake run " in readme
+    assert "\nmake test " in readme
+    assert len(readme.splitlines()) <= 70
+
+
+def test_links_between_the_texts_lead_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    targets = [
+        (page.name, target)
+        for page in pages
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text())
+        if not target.startswith("http") and not (page.parent / target).exists()
+    ]
+    assert not targets
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = project["dependency-groups"]
+    wanted = [*project["project"]["dependencies"], *groups["build"], *groups["dev"]]
+    names = {re.split(r"[\[<>=;, ]", line)[0] for line in wanted}
+    reasons = (ROOT / "docs" / "decisions" / "0003-dependencies.md").read_text()
+    assert not [name for name in names if not re.search(rf"\| .*\b{name}\b.* \|", reasons)]
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_locks_hold_versions_with_hashes_and_no_address(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert "://" not in text
+    requirements = re.findall(r"^[a-z0-9-]+==\S+.*$", text, flags=re.MULTILINE)
+    assert len(requirements) > 50
+    assert all(line.endswith("\\") for line in requirements)
+
+
+@pytest.mark.parametrize("name", [".ci/run", "scripts/setup.sh", "scripts/find-python.sh"])
+def test_scripts_can_be_run(name: str) -> None:
+    assert (ROOT / name).stat().st_mode & 0o111
