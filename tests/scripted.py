@@ -19,6 +19,7 @@ class Asked:
     url: httpx.URL
     headers: httpx.Headers
     content: bytes
+    timeout: dict[str, float]
 
     @property
     def path(self) -> str:
@@ -46,8 +47,7 @@ class Scripted(httpx.AsyncBaseTransport):
     slept: list[float] = field(default_factory=list)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        content = await request.aread()
-        self.asked.append(Asked(request.method, request.url, request.headers, content))
+        self.asked.append(await note(request))
         step = self.steps[0] if len(self.steps) == 1 else self.steps.pop(0)
         if isinstance(step, Exception):
             raise step
@@ -55,6 +55,16 @@ class Scripted(httpx.AsyncBaseTransport):
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+
+
+async def note(request: httpx.Request) -> Asked:
+    return Asked(
+        request.method,
+        request.url,
+        request.headers,
+        await request.aread(),
+        request.extensions.get("timeout", {}),
+    )
 
 
 def again(answer: httpx.Response) -> httpx.Response:

@@ -67,7 +67,8 @@ class VtigerAuth(httpx.Auth):
     ) -> AsyncGenerator[httpx.Request | None, httpx.Response]:
         """Requests to send, then None; nothing to send if someone else has logged in since."""
         for attempt in range(LOGIN_ATTEMPTS if self._session == stale else 0):
-            await self._sleep(LOGIN_DELAY * attempt * (0.5 + random.random()))  # noqa: S311 - jitter
+            if attempt:
+                await self._sleep(LOGIN_DELAY * attempt * (0.5 + random.random()))  # noqa: S311
             challenge = await _read((yield self._challenge(request)), "getchallenge")
             answer = yield self._answer(request, _text(challenge, "token"))
             try:

@@ -96,8 +96,9 @@ class VtigerClient:
         ambiguous failure the record may exist: an owner who does not exist gives
         ResponseUnreadable, and makes it (11-err-create-bad-owner).
         """
-        element = {"assigned_user_id": await self.user_id(), **fields}
-        params = {"elementType": module, "element": render_element(element)}
+        owner = fields.get("assigned_user_id") or await self.user_id()
+        element = render_element({**fields, "assigned_user_id": owner})
+        params = {"elementType": module, "element": element}
         return VtigerRecord.parse(await self._api.write("create", params), module)
 
     async def revise(
