@@ -66,6 +66,8 @@ class Query:
     def __str__(self) -> str:
         if not 1 <= self.limit <= MAX_ROWS:
             raise InvalidInput(f"Vtiger returns 1 to {MAX_ROWS} rows, not {self.limit}.", "limit")
+        if not self.columns:
+            raise InvalidInput("A query needs a column, or * for all.", "columns")
         columns = ",".join(map(_column, self.columns))
         parts = ["SELECT", columns, "FROM", _name(self.module)]
         if self.where:
@@ -103,6 +105,8 @@ def after(record_id: str) -> Condition:
 
 def quote(value: str) -> str:
     """A value in single quotes (recording 53-query-quote-and-backslash-escaped)."""
+    if "\0" in value:
+        raise InvalidInput("Vtiger cannot read a NUL character in a query.")
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 

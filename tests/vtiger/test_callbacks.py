@@ -1,0 +1,154 @@
+"""Callbacks of every form: recorded, documented, typed by hand, and of no use."""
+
+from urllib.parse import urlencode
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import InvalidInput
+from app.vtiger.callbacks import CallbackHint, CallbackKind, parse_callback
+from tests.recorded import deliveries
+
+FORM = "application/x-www-form-urlencoded"
+RECORDED = deliveries("vtiger-callbacks")
+NAMES = st.sampled_from(["id", "record", "record_id", "recordid", "crmid"])
+IDS = st.one_of(
+    st.integers(1, 10**9).map(str),
+    st.builds("{}x{}".format, st.integers(1, 99), st.integers(1, 10**9)),
+    st.integers(1, 10**6).map("CON{}".format),
+)
+NOISE = st.dictionaries(st.text(max_size=12).map("f_{}".format), st.text(max_size=30), max_size=5)
+
+
+def ids(body: bytes, content_type: str = FORM, **query: str) -> list[str]:
+    return [hint.record_id for hint in parse_callback(content_type, body, query)]
+
+
+@pytest.mark.parametrize(
+    ("name", "record_id", "module"),
+    [
+        ("81-webhook-custom-function-contact-create-0", "12x310", "Contacts"),
+        ("81-webhook-custom-function-so-create-0", "6x312", "SalesOrder"),
+        ("82-webhook-3rdparty-form-contact-0", "933", "Contacts"),
+    ],
+)
+def test_a_recorded_callback(name: str, record_id: str, module: str) -> None:
+    delivery = RECORDED[name]
+    hints = parse_callback(delivery.headers["content-type"], delivery.body, {"module": "Contacts"})
+    assert [(hint.record_id, hint.module) for hint in hints] == [(record_id, module)]
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (b"id=12x34", ["12x34"]),
+        (b"record=34&id=", ["34"]),
+        (b" Record_ID +=+34+", ["34"]),
+        (b"RECORDID=CON217", ["CON217"]),
+        (b"crmid=5&id=6", ["6"]),
+        (b"id=1&id=2", ["1"]),
+        (b"contact%5Bid%5D=34&contact%5Bname%5D=x", ["34"]),
+        (b"contact[ id ]=34", ["34"]),
+        (b"data.record.id+=34", ["34"]),
+        (b"id=$id&crmid=7", ["7"]),
+        (b"data=x&data.id=3&record=4", ["4"]),
+    ],
+)
+def test_forms(body: bytes, wanted: list[str]) -> None:
+    assert ids(body) == wanted
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ({"id": "12x34", "module": "Contacts", "data": {"id": "12x99"}}, ["12x34"]),
+        ({"module": "Contacts", "data": {" ID ": 34}}, ["34"]),
+        ([{"id": "12x1"}, {"record": 2}, {"id": "12x1"}], ["12x1", "2"]),
+        (["12x1", 2, "CON3"], ["12x1", "2", "CON3"]),
+        ({"records": [{"id": "12x1"}, {"id": "12x2"}]}, ["12x1", "12x2"]),
+        ({"contact": {"id": 1}, "account": {"id": 2}}, ["1"]),
+        ({"id": True, "crmid": 5}, ["5"]),
+        ({"id": 34.0, "record": "8"}, ["8"]),
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/json", FORM, ""])
+def test_json_whatever_it_is_called(body: object, wanted: list[str], content_type: str) -> None:
+    assert ids(orjson.dumps(body), content_type) == wanted
+
+
+def test_a_record_may_be_named_in_the_address() -> None:
+    hints = parse_callback("", b"", {"id": "34", "module": "Products", "token": "t"})
+    assert hints == [CallbackHint("34", "Products", CallbackKind.QUERY)]
+    assert ids(b"id=5", id="34") == ["5"]
+
+
+def test_a_nested_record_keeps_the_module_it_came_with() -> None:
+    body = orjson.dumps({"module": "Contacts", "data": [{"id": "12x1"}]})
+    assert parse_callback("", body, {"module": "X"})[0].module == "Contacts"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"lastname=x",
+        b"id=$nosuchfield",
+        b"id=two+words+1",
+        b"id=<b>1</b>",
+        b"id=" + b"1" * 101,
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"id": null}',
+        b'{"a":' * 50 + b'{"id":1}' + b"}" * 50,
+        b"--boundary\r\nContent-Disposition: form-data",
+        b"<xml><id>5</id></xml>",
+        b"\xff\xfe",
+    ],
+)
+def test_a_callback_without_a_record_says_how_to_mend_it(body: bytes) -> None:
+    with pytest.raises(InvalidInput, match="send its id"):
+        parse_callback("", body, {})
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b"id=5"),
+        ("", b'{"id": '),
+        ("", b"[" * 5000),
+        (FORM, b"&".join(b"a=1" for _ in range(10_001))),
+        ("", orjson.dumps(list(range(1, 1002)))),
+    ],
+)
+def test_what_cannot_be_read_is_refused(content_type: str, body: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        parse_callback(content_type, body, {})
+
+
+@given(name=NAMES, record_id=IDS, noise=NOISE, spaces=st.sampled_from(["", " ", "\t "]))
+def test_a_form_names_its_record_among_anything(
+    name: str, record_id: str, noise: dict[str, str], spaces: str
+) -> None:
+    fields = [*noise.items(), (f"{spaces}{name.upper()}{spaces}", f"{spaces}{record_id}{spaces}")]
+    assert ids(urlencode(fields).encode()) == [record_id]
+
+
+@given(path=st.lists(st.sampled_from(["data", "contact", "f 1"]), max_size=3), record_id=IDS)
+def test_brackets_and_dots_mean_the_same(path: list[str], record_id: str) -> None:
+    first, *rest = [*path, "id"]
+    bracketed = first + "".join(f"[{part}]" for part in rest)
+    dotted = ".".join([first, *rest])
+    for name in (bracketed, dotted):
+        assert ids(urlencode({name: record_id}).encode()) == [record_id]
+
+
+@given(content_type=st.sampled_from([FORM, "application/json", ""]), body=st.binary())
+def test_any_bytes_are_either_understood_or_refused(content_type: str, body: bytes) -> None:
+    try:
+        hints = parse_callback(content_type, body, {})
+    except InvalidInput:
+        return
+    assert all(hint.record_id for hint in hints)
