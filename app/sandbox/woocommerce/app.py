@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.sandbox.faults import FaultMiddleware, Faults
-from app.sandbox.woocommerce.auth import Authenticator, Call
+from app.sandbox.woocommerce.auth import Authenticator, Call, check_permission
 from app.sandbox.woocommerce.credentials import ApiKey
 from app.sandbox.woocommerce.errors import RestError
 from app.sandbox.woocommerce.phpjson import encode_json
@@ -95,6 +95,8 @@ class _ShopApp:
         key: ApiKey | None = None
         try:
             key = self._authenticator.authenticate(_call(arrival))
+            if key is not None:
+                check_permission(key, arrival.request.method)
         except RestError as error:
             response = RestResponse(error.envelope(), error.status)
         else:

@@ -45,7 +45,10 @@ def _refused(message: str, code: str = "woocommerce_rest_authentication_error") 
 
 
 class Authenticator:
-    """Finds the key behind a call; None for an anonymous one, RestError for a failed one."""
+    """Finds the key behind a call; None for an anonymous one, RestError for a failed one.
+
+    What the key may do is the caller's next question: `check_permission`.
+    """
 
     def __init__(self, keys: Iterable[ApiKey], clock: Callable[[], datetime]) -> None:
         self._keys = {key.consumer_key: key for key in keys}
@@ -54,10 +57,7 @@ class Authenticator:
 
     def authenticate(self, call: Call) -> ApiKey | None:
         key = self._by_secret(call) if call.is_tls else None
-        key = key or self._by_signature(call)
-        if key:
-            _check_permission(key, call.method)
-        return key
+        return key or self._by_signature(call)
 
     def _by_secret(self, call: Call) -> ApiKey | None:
         name, secret = _query_pair(call.query) or _basic_pair(call.authorization)
@@ -93,7 +93,8 @@ class Authenticator:
             del used[old]
 
 
-def _check_permission(key: ApiKey, method: str) -> None:
+def check_permission(key: ApiKey, method: str) -> None:
+    """Raises for a read-only key that writes (recording auth_readonly_key_post)."""
     wanted = "read" if method in ("GET", "HEAD", "OPTIONS") else "write"
     if wanted not in key.permissions:
         raise _refused(f"The API key provided does not have {wanted} permissions.")

@@ -102,7 +102,7 @@ class Courier:
 
     async def _status(self, request: httpx.Request, *, follow_redirects: bool) -> int | None:
         if self._client is None:
-            self._client = httpx.AsyncClient(transport=self._transport)
+            self._client = httpx.AsyncClient(transport=self._transport, trust_env=False)
         try:
             response = await self._client.send(request, follow_redirects=follow_redirects)
         except (httpx.HTTPError, httpx.InvalidURL):

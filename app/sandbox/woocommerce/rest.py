@@ -71,14 +71,12 @@ class Route:
     """A path below /wp-json with its endpoints; `{name}` is a number, `{name:slug}` a slug."""
 
     def __init__(self, path: str, *endpoints: Endpoint) -> None:
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>\\d+)", path)
-        pattern = re.sub(r"\{(\w+):slug\}", r"(?P<\1>[\\w-]+)", pattern)
-        self.path = path
-        self._pattern = re.compile(pattern)
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[\\d]+)", path)
+        self.pattern = re.sub(r"\{(\w+):slug\}", r"(?P<\1>[\\w-]+)", pattern)
         self.endpoints = endpoints
 
     def match(self, path: str) -> Mapping[str, str] | None:
-        found = self._pattern.fullmatch(path)
+        found = re.fullmatch(self.pattern, path)
         return found.groupdict() if found else None
 
     def endpoint(self, method: str) -> Endpoint | None:
@@ -122,10 +120,10 @@ class RestServer:
     def paths(self, base_url: str) -> dict[str, Any]:
         """The routes of the index: path, methods and address."""
         return {
-            route.path: {
+            route.pattern: {
                 "namespace": "wc/v3",
                 "methods": [method for end in route.endpoints for method in end.methods],
-                "_links": {"self": [{"href": f"{base_url}/wp-json{route.path}"}]},
+                "_links": {"self": [{"href": f"{base_url}/wp-json{route.pattern}"}]},
             }
             for route in self._routes
         }

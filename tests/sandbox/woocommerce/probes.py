@@ -1,7 +1,7 @@
 """Replaying recorded read-back probes: each value is written over REST, then read by GET."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -58,7 +58,10 @@ class Module(Protocol):
     """How one module's probes are written and read: its collection, its object, its fields."""
 
     path: str
-    created_together: tuple[str, ...]
+
+    @property
+    def created_together(self) -> Iterable[str]:
+        """The fields that one create request carried, all with the probe's value."""
 
     def prepare(self, probe: Probe) -> int:
         """Put an object with the probe's `before` in place and answer its id."""

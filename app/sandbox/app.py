@@ -1,0 +1,154 @@
+"""Both sandboxes as one ASGI application: the shop under /shop, the CRM under /crm."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from secrets import token_hex, token_urlsafe
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.sandbox.faults import FaultMiddleware, Faults
+from app.sandbox.vtiger.app import create_crm_app
+from app.sandbox.vtiger.crm import Crm
+from app.sandbox.vtiger.users import CrmUser, default_users
+from app.sandbox.woocommerce import ApiKey, Shop, ShopData, create_shop_app
+from app.sandbox.woocommerce.site import Clock, utc_now
+
+SHOP_PATH: Final = "/shop"
+CRM_PATH: Final = "/crm"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the service needs to reach both systems; made up anew where not given.
+
+    `webhook_secret` is what the service is meant to set when it installs its webhooks.
+    """
+
+    consumer_key: str = field(default_factory=lambda: f"ck_{token_hex(20)}")
+    consumer_secret: str = field(default_factory=lambda: f"cs_{token_hex(20)}")
+    webhook_secret: str = field(default_factory=lambda: token_urlsafe(24))
+    username: str = "apiuser"
+    access_key: str = field(default_factory=lambda: token_hex(8))
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """A shop and a CRM with the credentials of one API user in each, and their fault switches.
+
+    `cron_interval_s` is how often the shop's webhook queue is run once `start` was called; None
+    leaves that to explicit `shop.webhooks.flush()`.
+    """
+
+    shop: Shop
+    crm: Crm
+    credentials: Credentials
+    cron_interval_s: float | None = 1.0
+    shop_faults: Faults = field(default_factory=Faults)
+    crm_faults: Faults = field(default_factory=Faults)
+    _cron: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start what runs in the background."""
+        if self.cron_interval_s is not None and self._cron is None:
+            self._cron = asyncio.create_task(self.shop.webhooks.run(self.cron_interval_s))
+
+    async def stop(self) -> None:
+        """Stop it again and close the clients that webhooks and callbacks are sent with."""
+        if self._cron is not None:
+            self._cron.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._cron
+            self._cron = None
+        await self.shop.aclose()
+        await self.crm.aclose()
+
+    def describe(self, base_url: str) -> dict[str, dict[str, str]]:
+        """Addresses and credentials, in the shape of the first line of `sandbox --json`."""
+        known = self.credentials
+        return {
+            "woocommerce": {
+                "url": f"{base_url}{SHOP_PATH}",
+                "consumer_key": known.consumer_key,
+                "consumer_secret": known.consumer_secret,
+                "webhook_secret": known.webhook_secret,
+            },
+            "vtiger": {
+                "url": f"{base_url}{CRM_PATH}",
+                "username": known.username,
+                "access_key": known.access_key,
+            },
+        }
+
+
+def new_sandbox(
+    data: ShopData | None = None,
+    *,
+    credentials: Credentials | None = None,
+    cron_interval_s: float | None = 1.0,
+    clock: Clock = utc_now,
+) -> Sandbox:
+    """Both systems, the shop loaded with `data`, the CRM empty but for its users."""
+    credentials = credentials or Credentials()
+    crm = Crm(users=_crm_users(credentials), clock=clock)
+    return Sandbox(Shop(data, clock=clock), crm, credentials, cron_interval_s)
+
+
+def _crm_users(credentials: Credentials) -> list[CrmUser]:
+    person, _ = default_users()
+    api_user = CrmUser(
+        credentials.username,
+        credentials.access_key,
+        last_name=credentials.username,
+        email="apiuser@crm.example",
+        currency_decimals=5,
+    )
+    return [person, api_user]
+
+
+def create_sandbox_app(sandbox: Sandbox) -> ASGIApp:
+    """The application to serve; its lifespan starts and stops the sandbox."""
+    known = sandbox.credentials
+    keys = [ApiKey(known.consumer_key, known.consumer_secret)]
+    shop = create_shop_app(sandbox.shop, credentials=keys, faults=sandbox.shop_faults)
+    crm = FaultMiddleware(create_crm_app(sandbox.crm), sandbox.crm_faults)
+    return _SandboxApp(sandbox, {SHOP_PATH: shop, CRM_PATH: crm})
+
+
+class _SandboxApp:
+    """Passes the server's own `send` on unwrapped, which the fault switches need."""
+
+    def __init__(self, sandbox: Sandbox, mounts: dict[str, ASGIApp]) -> None:
+        self._sandbox = sandbox
+        self._mounts = mounts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._mounted(scope)(scope, receive, send)
+
+    def _mounted(self, scope: Scope) -> ASGIApp:
+        root = scope.get("root_path", "")
+        for prefix, app in self._mounts.items():
+            if scope["path"].startswith((f"{root}{prefix}/", f"{root}{prefix}?")):
+                scope["root_path"] = f"{root}{prefix}"
+                return app
+        return _not_found
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self._sandbox.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._sandbox.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    del scope, receive
+    body: Any = f"The shop is under {SHOP_PATH}, the CRM under {CRM_PATH}.\n".encode()
+    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
