@@ -13,7 +13,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "app").rglob("*.py"))
-MODULES = sorted(p for name in ("app", "migrations", "tests") for p in (ROOT / name).rglob("*.py"))
+MODULES = sorted(
+    p for name in ("app", "benchmarks", "migrations", "tests") for p in (ROOT / name).rglob("*.py")
+)
 NOT_OURS = {"data", "dist", "recordings", "node_modules"}
 TEXTS = {".py", ".md", ".toml", ".ini", ".sh", ".lock", ".php", ".mako", ".html", ".css", ".js", ""}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "manager", "service", "misc"}

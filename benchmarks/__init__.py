@@ -1,0 +1,1 @@
+"""How fast the parts are that every webhook passes: `make bench`."""
