@@ -17,7 +17,7 @@ from app.errors import AuthRejected, ResponseUnreadable
 from app.transport import Answer, Sleep
 from app.vtiger.answers import SESSION_CODES, VTIGER, find_code, find_envelope, read_result
 
-LOGIN_ATTEMPTS = 4
+LOGIN_ATTEMPTS = 5
 LOGIN_DELAY = 0.25
 
 

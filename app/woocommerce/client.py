@@ -19,7 +19,7 @@ class WooClient(CustomerCalls):
     """
 
     async def get_index(self) -> WooIndex:
-        """What the API offers, from its root: proof that it is there, no rights needed."""
+        """What the API offers, from its root: proof that it is there and knows our keys."""
         data = await self._get("")
         routes = data.get("routes") if isinstance(data, Mapping) else None
         if not isinstance(routes, Mapping):

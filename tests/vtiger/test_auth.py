@@ -72,7 +72,7 @@ async def test_a_wrong_key_is_refused_after_a_few_tries() -> None:
     with pytest.raises(AuthRejected, match="Invalid username or password") as caught:
         await connect(crm, access_key="wrong").retrieve("12x1", "Contacts")
     assert caught.value.code == "INVALID_USER_CREDENTIALS"
-    assert crm.challenges == 4
+    assert crm.challenges == 5
     assert crm.calls == []
 
 
