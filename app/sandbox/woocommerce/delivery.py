@@ -79,32 +79,34 @@ class Courier:
 
     async def deliver(self, outbound: Outbound) -> int | None:
         """The status of the answer, redirects not followed; None for no answer within 60 s."""
-        request = httpx.Request(
-            "POST",
-            outbound.url,
-            headers=outbound.headers(),
-            content=outbound.body,
-            extensions={"timeout": httpx.Timeout(_DELIVERY_TIMEOUT_S).as_dict()},
+        headers = outbound.headers()
+        return await self._post(
+            outbound.url, headers, outbound.body, timeout_s=_DELIVERY_TIMEOUT_S, follow=False
         )
-        return await self._status(request, follow_redirects=False)
 
     async def ping(self, url: str, webhook_id: int) -> int | None:
         """The status of the answer to `webhook_id=N`, unsigned and form-encoded."""
         content_type = ("Content-Type", "application/x-www-form-urlencoded")
-        request = httpx.Request(
-            "POST",
-            url,
-            headers=[*_COMMON_HEADERS, ("Connection", "close"), content_type],
-            content=f"webhook_id={webhook_id}".encode(),
-            extensions={"timeout": httpx.Timeout(_PING_TIMEOUT_S).as_dict()},
-        )
-        return await self._status(request, follow_redirects=True)
+        headers = [*_COMMON_HEADERS, ("Connection", "close"), content_type]
+        body = f"webhook_id={webhook_id}".encode()
+        return await self._post(url, headers, body, timeout_s=_PING_TIMEOUT_S, follow=True)
 
-    async def _status(self, request: httpx.Request, *, follow_redirects: bool) -> int | None:
+    async def _post(
+        self,
+        url: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        *,
+        timeout_s: float,
+        follow: bool,
+    ) -> int | None:
         if self._client is None:
             self._client = httpx.AsyncClient(transport=self._transport, trust_env=False)
+        timeout = {"timeout": httpx.Timeout(timeout_s).as_dict()}
         try:
-            response = await self._client.send(request, follow_redirects=follow_redirects)
+            # A request of our own, not the client's: its default headers would come first.
+            request = httpx.Request("POST", url, headers=headers, content=body, extensions=timeout)
+            response = await self._client.send(request, follow_redirects=follow)
         except (httpx.HTTPError, httpx.InvalidURL):
             return None
         return response.status_code

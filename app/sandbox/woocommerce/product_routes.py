@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from app.sandbox.woocommerce.errors import RestError
+from app.sandbox.woocommerce.links import ALL_METHODS, item_links
 from app.sandbox.woocommerce.objects import ObjectTable
 from app.sandbox.woocommerce.paging import chosen, page_response
 from app.sandbox.woocommerce.permissions import known_caller
@@ -85,17 +86,13 @@ class ProductRoutes:
             "name": f"{parent.get('name', '')} - {options}",
             "type": "variation",
             "variations": [],
-            "_links": _product_links(variation),
+            "_links": self._product_links(variation),
         }
 
-
-def _product_links(variation: Mapping[str, Any]) -> dict[str, Any]:
-    base = "/wp-json/wc/v3/products"
-    return {
-        "self": [{"href": f"{base}/{variation['id']}"}],
-        "collection": [{"href": base}],
-        "up": [{"href": f"{base}/{variation['parent_id']}"}],
-    }
+    def _product_links(self, variation: Mapping[str, Any]) -> dict[str, Any]:
+        base = self._site.rest_url("products")
+        links = item_links(f"{base}/{variation['id']}", base, ALL_METHODS)
+        return {**links, "up": [{"href": f"{base}/{variation['parent_id']}"}]}
 
 
 def _fits(row: Mapping[str, Any], params: Mapping[str, Any]) -> bool:

@@ -202,7 +202,8 @@ def _is_http_url(url: str) -> bool:
     if not url.startswith(("http://", "https://")) or not url.isascii() or " " in url:
         return False
     try:
-        return bool(urlsplit(url).hostname)
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 

@@ -33,14 +33,16 @@ class Clock:
 
 
 class Receiver:
-    """Takes webhook deliveries in memory and answers with a status of the test's choice."""
+    """Takes webhook deliveries in memory; `status` is the answer, None refuses the connection."""
 
     def __init__(self) -> None:
-        self.status = 200
+        self.status: int | None = 200
         self.requests: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        if self.status is None:
+            raise httpx.ConnectError("connection refused")
         return httpx.Response(self.status)
 
     @property
