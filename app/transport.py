@@ -26,6 +26,7 @@ T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
 LABELS = {System.WOOCOMMERCE: "WooCommerce", System.VTIGER: "Vtiger"}
+LONGEST_WAIT = 86_400.0
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -179,14 +180,16 @@ def refuse_status(system: System, answer: Answer, *, write: bool) -> None:
 
 
 def parse_retry_after(text: str, now: datetime | None = None) -> float | None:
-    """Seconds to wait, from a number or an HTTP date; None if it is neither."""
+    """Seconds to wait, a day at most, from a number or an HTTP date; None if it is neither."""
     if text.strip().isascii() and text.strip().isdigit():
-        return float(text)
+        return min(float(text), LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+    return min(max(0.0, seconds), LONGEST_WAIT)
 
 
 def _may_have_arrived(error: Exception, built: httpx.Request) -> bool:
