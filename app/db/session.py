@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-Sessions = async_sessionmaker[AsyncSession]
+Session = AsyncSession
+Sessions = async_sessionmaker[Session]
 
 
 def _dumps(value: Any) -> str:

@@ -12,7 +12,8 @@ from app.policies.schemas import SyncPolicy
 from app.records import Module, Record
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
-from app.sync.contacts import CONTACTS, ContactAdapter, foreign_id_field
+from app.sync.contacts import CONTACTS, ContactAdapter
+from app.sync.foreign_ids import foreign_id_field
 from app.sync.sides import Skip
 from app.sync.work import Work
 

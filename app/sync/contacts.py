@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from app.errors import Duplicate, InvalidInput, NotFound, Rejected, System
 from app.mapping.contacts import (
     COMPANY,
-    FOREIGN_ID_LABEL,
     WOO_META_KEY,
     missing_required,
     vtiger_contact,
@@ -20,21 +19,15 @@ from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value
 from app.policies.schemas import SyncPolicy
 from app.records import Module
 from app.sync.accounts import Accounts
+from app.sync.foreign_ids import is_plausible
 from app.sync.sides import Side, Skip, Written
 from app.vtiger.client import VtigerClient
 from app.vtiger.query import Query, equals
-from app.vtiger.schemas import VtigerModule, VtigerRecord
+from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooCustomer
 
 CONTACTS = "Contacts"
-
-
-def foreign_id_field(shape: VtigerModule, store: str, *, only_store: bool) -> str | None:
-    """Our id field by its label: one for the only shop, or one named after each of several."""
-    labels = [f"{FOREIGN_ID_LABEL} ({store})"] + ([FOREIGN_ID_LABEL] if only_store else [])
-    found = (shape.field_labelled(label) for label in labels)
-    return next((field.name for field in found if field is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +128,7 @@ class ContactAdapter:
         return [self._woo_side(customer) for customer in found]
 
     async def _find_by_foreign_id(self, side: Side, foreign_id: str) -> Side | None:
-        if not _plausible_id(side.system.other, foreign_id):
+        if not is_plausible(side.system.other, foreign_id):
             return None
         twin = await self.find(side.system.other, foreign_id)
         if twin is None:
@@ -239,11 +232,6 @@ def _label(values: Mapped) -> str:
     name = " ".join(filter(None, (values.get("first_name"), values.get("last_name"))))
     email = values.get("email")
     return f"{name} <{email}>" if email else name
-
-
-def _plausible_id(system: System, text: str) -> bool:
-    number = text if system is System.WOOCOMMERCE else text.partition("x")[2]
-    return number.isascii() and number.isdigit()
 
 
 def _without_email(patch: Patch, error: Duplicate | Rejected) -> Patch:

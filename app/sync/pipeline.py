@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.db.session import transaction
+from app.db.session import Session, transaction
 from app.errors import LeaseLost, NotFound, System, WooVtigerError
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import Postponement, claim, peek, postpone, settle
@@ -52,7 +50,7 @@ async def drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
         log.debug("record %s is in other hands", record_key)
 
 
-async def _pair_keys(session: AsyncSession, record_key: str) -> list[str]:
+async def _pair_keys(session: Session, record_key: str) -> list[str]:
     """The record's key and its partner's: taken together, so that no two workers cross over."""
     record = await peek(session, record_key)
     if record is None or record.module is None:

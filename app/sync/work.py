@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.db.session import transaction
+from app.db.session import Session, transaction
 from app.errors import System
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import settle
@@ -75,7 +73,7 @@ class Work:
     def _delivery_ids(self) -> list[int]:
         return [delivery.id for delivery in self.deliveries]
 
-    async def _append(self, session: AsyncSession, result: Result, link: Link | None) -> int:
+    async def _append(self, session: Session, result: Result, link: Link | None) -> int:
         entry_id = await append(
             session,
             entry_of(self.record, self.deliveries, result, link, self.started),

@@ -1,0 +1,18 @@
+"""Where a record carries the other system's id, and whether what is there can be one."""
+
+from app.errors import System
+from app.mapping.contacts import FOREIGN_ID_LABEL
+from app.vtiger.schemas import VtigerModule
+
+
+def foreign_id_field(shape: VtigerModule, store: str, *, only_store: bool) -> str | None:
+    """Our id field by its label: one for the only shop, or one named after each of several."""
+    labels = [f"{FOREIGN_ID_LABEL} ({store})"] + ([FOREIGN_ID_LABEL] if only_store else [])
+    found = (shape.field_labelled(label) for label in labels)
+    return next((field.name for field in found if field is not None), None)
+
+
+def is_plausible(system: System, text: str) -> bool:
+    """Whether a text is of the form that the system's ids have."""
+    number = text if system is System.WOOCOMMERCE else text.partition("x")[2]
+    return number.isascii() and number.isdigit()
