@@ -35,15 +35,28 @@ async def test_get_customer() -> None:
 
 async def test_search_customers_by_email_asks_for_every_role() -> None:
     client, shop = open_shop(recorded("customer_search_email"))
-    found = await client.search_customers_by_email("zoe+a&b@lab.example")
+    found = await client.search_customers_by_email(" ZOE.Muller@lab.example")
     assert shop.asked[0].path == f"{ROOT}/customers"
     assert shop.asked[0].query == {
-        "email": "zoe+a&b@lab.example",
+        "email": "ZOE.Muller@lab.example",
         "role": "all",
         "per_page": "100",
     }
-    assert b"zoe%2Ba%26b" in shop.asked[0].url.query
     assert [one.email for one in found] == ["zoe.muller@lab.example"]
+    await client.search_customers_by_email("zoe+a&b@lab.example")
+    assert b"zoe%2Ba%26b" in shop.asked[1].url.query
+
+
+async def test_nobody_has_an_address_that_is_none() -> None:
+    client, shop = open_shop(recorded("err_customer_update_empty_email"))
+    assert await client.search_customers_by_email("not an address") == []
+    assert await client.search_customers_by_email(" ") == []
+    assert len(shop.asked) == 1
+    client, _ = open_shop(recorded("customer_search_email"))
+    assert await client.search_customers_by_email("zoe*@lab.example") == []
+    client, _ = open_shop(recorded("err_bad_json"))
+    with pytest.raises(Rejected):
+        await client.search_customers_by_email("a@b.c")
 
 
 async def test_search_customers_pages_by_id() -> None:
