@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from app.errors import Rejected, RemoteError
 from app.woocommerce.batch import BatchCall, plan_batch, read_batch
-from app.woocommerce.requests import ShopRequests, paging, parse_all, record_path
+from app.woocommerce.requests import PER_PAGE, ShopRequests, paging, parse_all, record_path
 from app.woocommerce.schemas import WooCustomer, WooPage
 
 Role = Literal["all", "customer"]
@@ -47,28 +47,11 @@ class CustomerCalls(ShopRequests):
         query = {"role": role, "orderby": "id", "order": "asc"}
         return await self._page(WooCustomer, "customers", query | paging(page, per_page))
 
-    async def each_customer(
-        self, *, per_page: int = 100, role: Role = "all"
+    def each_customer(
+        self, *, role: Role = "all", per_page: int = PER_PAGE
     ) -> AsyncIterator[WooCustomer]:
-        """Each customer once, in the order of ids (contract page WooCommerce §2, Paging).
-
-        A deletion meanwhile moves later rows a page up, so a smaller total sends the walk
-        back by as many pages as may have moved past it.
-        """
-        page, last_id, total = 1, 0, 0
-        while True:
-            found = await self.search_customers(page=page, per_page=per_page, role=role)
-            gone, total = total - found.total, found.total
-            if gone > 0:
-                page = max(1, page - 1 - gone // per_page)
-                continue
-            for customer in found.items:
-                if int(customer.id) > last_id:
-                    last_id = int(customer.id)
-                    yield customer
-            if len(found.items) < per_page:
-                return
-            page += 1
+        """Each customer once, in the order of ids (contract page WooCommerce §2, Paging)."""
+        return self._each(WooCustomer, "customers", {"role": role}, per_page=per_page)
 
     async def create_customer(self, body: Mapping[str, Any]) -> WooCustomer:
         """Duplicate if a user of any role has the e-mail (customer_create, err_customer_*)."""

@@ -1,7 +1,7 @@
 """How a call reaches the shop: addresses, JSON bodies and pages; the rooms below name the calls."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -14,6 +14,7 @@ from app.woocommerce.auth import choose_auth
 from app.woocommerce.schemas import WooPage, WooRecord, find_id
 
 API = "wp-json/wc/v3"
+PER_PAGE = 100
 R = TypeVar("R", bound=WooRecord)
 
 
@@ -63,6 +64,30 @@ class ShopRequests:
         return await self._channel.send(
             Request("GET", self._address(path), query), read, write=False
         )
+
+    async def _each(
+        self, kind: type[R], path: str, query: Mapping[str, str], *, per_page: int = PER_PAGE
+    ) -> AsyncIterator[R]:
+        """Each record of a listing once, in the order of ids.
+
+        A deletion meanwhile moves later rows a page up, so a smaller total sends the walk
+        back by as many pages as may have moved past it.
+        """
+        ordered = {**query, "orderby": "id", "order": "asc"}
+        page, last_id, total = 1, 0, 0
+        while True:
+            found = await self._page(kind, path, ordered | paging(page, per_page))
+            gone, total = total - found.total, found.total
+            if gone > 0:
+                page = max(1, page - 1 - gone // per_page)
+                continue
+            for record in found.items:
+                if int(record.id) > last_id:
+                    last_id = int(record.id)
+                    yield record
+            if len(found.items) < per_page:
+                return
+            page += 1
 
     async def _write(
         self,

@@ -79,6 +79,52 @@ class WooCustomer(WooRecord):
 
 
 @dataclass(frozen=True, slots=True)
+class WooProduct(WooRecord):
+    """A product, or a variation (recordings product_get_simple, product_get_variation_by_id)."""
+
+    @property
+    def type(self) -> str:
+        """`simple`, `variable`, `variation`, `grouped`, `external`."""
+        return self.text("type")
+
+    @property
+    def sku(self) -> str:
+        return self.text("sku")
+
+    @property
+    def status(self) -> str:
+        return self.text("status")
+
+    @property
+    def parent_id(self) -> str | None:
+        """The product that a variation belongs to; None for every other product."""
+        return find_id(self.data.get("parent_id")) if self.type == "variation" else None
+
+
+@dataclass(frozen=True, slots=True)
+class WooOrder(WooRecord):
+    """An order (recording order_create_full_excl_tax); money is text, `price` alone a float."""
+
+    @property
+    def status(self) -> str:
+        return self.text("status")
+
+    @property
+    def customer_id(self) -> str | None:
+        """None for a guest, which the shop shows as customer 0."""
+        return find_id(self.data.get("customer_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class WooTaxRate(WooRecord):
+    """A tax rate; `rate` is text with four decimals (recording tax_get)."""
+
+    @property
+    def rate(self) -> str:
+        return self.text("rate")
+
+
+@dataclass(frozen=True, slots=True)
 class WooWebhook(WooRecord):
     """A webhook as REST shows it: never with its secret or failure count (webhooks_list)."""
 
@@ -115,6 +161,18 @@ class WooIndex:
 
     namespace: str
     routes: frozenset[str]
+
+
+def modified_after(moment: datetime | None) -> dict[str, str]:
+    """The filter for records changed strictly after a moment; none for None.
+
+    A bare UTC time with `dates_are_gmt`, never a `Z` beside the flag: that loses rows (contract
+    page WooCommerce §2, products_modified_after_Z_plus_gmt_flag).
+    """
+    if moment is None:
+        return {}
+    bare = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return {"modified_after": bare, "dates_are_gmt": "true"}
 
 
 def find_id(value: object) -> str | None:

@@ -1,0 +1,50 @@
+"""The calls about orders and their refunds."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from app.woocommerce.requests import ShopRequests, paging, parse_all, record_path
+from app.woocommerce.schemas import WooOrder, WooRecord, modified_after
+
+
+class OrderCalls(ShopRequests):
+    """wc/v3/orders."""
+
+    async def get_order(self, order_id: str) -> WooOrder:
+        """NotFound if there is none (err_order_404); a trashed one has status `trash`."""
+        return WooOrder.parse(await self._get(record_path("orders", order_id)))
+
+    def each_order(self, changed_since: datetime | None = None) -> AsyncIterator[WooOrder]:
+        """Orders changed after a moment, or all, by id, drafts too, the trash not
+        (orders_list_modified_after_gmt, contract page WooCommerce §2)."""
+        return self._each(WooOrder, "orders", {"status": "any", **modified_after(changed_since)})
+
+    def each_trashed_order(self) -> AsyncIterator[WooOrder]:
+        """Orders in the trash, which no other listing shows (order_get_trashed)."""
+        return self._each(WooOrder, "orders", {"status": "trash"})
+
+    async def search_orders_of(self, email: str) -> list[WooOrder]:
+        """The latest orders billed to an e-mail, newest first, at most 100."""
+        query = {"search": email, "orderby": "id", "order": "desc", **paging(1, 100)}
+        found = parse_all(WooOrder, await self._get("orders", query))
+        wanted = email.strip().casefold()
+        return [one for one in found if one.text("billing", "email").casefold() == wanted]
+
+    async def search_refunds(self, order_id: str) -> list[WooRecord]:
+        """The refunds of an order, amounts positive (order_refunds_list)."""
+        path = f"{record_path('orders', order_id)}/refunds"
+        return parse_all(WooRecord, await self._get(path, paging(1, 100)))
+
+    async def create_order(self, body: Mapping[str, Any]) -> WooOrder:
+        """The shop recomputes every tax and the total (order_create_full_excl_tax)."""
+        return WooOrder.parse(await self._write("POST", "orders", body))
+
+    async def update_order(self, order_id: str, patch: Mapping[str, Any]) -> WooOrder:
+        """Lines sent without an id are appended (order_update_line_items_no_id). NotFound."""
+        return WooOrder.parse(await self._write("PUT", record_path("orders", order_id), patch))
+
+    async def trash_order(self, order_id: str) -> WooOrder:
+        """Into the trash, from where a person can restore it (order_trash)."""
+        path = record_path("orders", order_id)
+        return WooOrder.parse(await self._write("DELETE", path, query={"force": "false"}))

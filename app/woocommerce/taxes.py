@@ -1,0 +1,39 @@
+"""The calls about tax rates, tax classes and the settings that taxes depend on."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from app.woocommerce.requests import ShopRequests, record_path
+from app.woocommerce.schemas import WooTaxRate
+
+
+class TaxCalls(ShopRequests):
+    """wc/v3/taxes; none of them is told by a topic of its own."""
+
+    async def get_tax_rate(self, rate_id: str) -> WooTaxRate:
+        """NotFound if there is none (tax_get, err_tax_404)."""
+        return WooTaxRate.parse(await self._get(record_path("taxes", rate_id)))
+
+    def each_tax_rate(self) -> AsyncIterator[WooTaxRate]:
+        """All rates, by id (tax_list_paged); "modified since" is ignored there."""
+        return self._each(WooTaxRate, "taxes", {})
+
+    async def create_tax_rate(self, body: Mapping[str, Any]) -> WooTaxRate:
+        """`rate` is text with four decimals (tax_create, tax_create_bad)."""
+        return WooTaxRate.parse(await self._write("POST", "taxes", body))
+
+    async def update_tax_rate(self, rate_id: str, patch: Mapping[str, Any]) -> WooTaxRate:
+        """NotFound (tax_update)."""
+        return WooTaxRate.parse(await self._write("PUT", record_path("taxes", rate_id), patch))
+
+    async def delete_tax_rate(self, rate_id: str) -> WooTaxRate:
+        """For good: rates have no trash (tax_delete, err_tax_delete_no_force)."""
+        path = record_path("taxes", rate_id)
+        return WooTaxRate.parse(await self._write("DELETE", path, query={"force": "true"}))
+
+    async def get_setting(self, group: str, name: str) -> str:
+        """A shop setting's value, such as general/woocommerce_default_country
+        (settings_general_woocommerce_currency). NotFound."""
+        data = await self._get(f"settings/{group}/{name}")
+        value = data.get("value") if isinstance(data, Mapping) else None
+        return value if isinstance(value, str) else ""
