@@ -6,12 +6,11 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from app.errors import ConfigError, InvalidInput, NotFound, Rejected, ResponseUnreadable
-from app.vtiger.client import open_vtiger
+from app.errors import InvalidInput, NotFound, Rejected, ResponseUnreadable
 from app.vtiger.query import Query, equals, since
 from tests.recorded import exchanges
 from tests.scripted import Asked
-from tests.vtiger.crm import connect, open_crm, recorded, result
+from tests.vtiger.crm import open_crm, recorded, result
 
 pytestmark = pytest.mark.anyio
 
@@ -187,13 +186,6 @@ async def test_list_types() -> None:
     assert parameters(crm.calls[0]) == {"operation": "listtypes"}
 
 
-async def test_user_id_comes_with_the_login() -> None:
-    client, crm = open_crm(recorded("02-listtypes"))
-    assert await client.user_id() == "19x5"
-    assert await client.user_id() == "19x5"
-    assert len(crm.calls) == 1
-
-
 @pytest.mark.parametrize("text", ["12x34", " 12x34 "])
 async def test_an_id_is_already_one(text: str) -> None:
     client, crm = open_crm(recorded("03-describe-Contacts"))
@@ -243,34 +235,3 @@ async def test_lists_and_descriptions_of_another_shape_are_unreadable() -> None:
     ):
         with pytest.raises(ResponseUnreadable):
             await call
-
-
-@pytest.mark.parametrize(
-    ("url", "path"),
-    [
-        ("https://crm.test", "/webservice.php"),
-        ("https://crm.test/vt/", "/vt/webservice.php"),
-        ("https://crm.test/vt/index.php?module=Home", "/vt/webservice.php"),
-        ("https://u:p@crm.test/webservice.php", "/webservice.php"),
-    ],
-)
-async def test_the_crm_is_found_from_any_of_its_addresses(url: str, path: str) -> None:
-    _, crm = open_crm(recorded("02-listtypes"))
-    await connect(crm, url=url).list_types()
-    assert {one.path for one in crm.asked} == {path}
-    assert "authorization" not in crm.asked[0].headers
-
-
-@pytest.mark.parametrize("url", ["", "crm.test", "https://crm.test:port"])
-def test_an_address_that_is_none_is_a_setting_to_mend(url: str) -> None:
-    with pytest.raises(ConfigError, match="address"):
-        open_vtiger(url, username="u", access_key="k")
-
-
-async def test_logins_carry_our_name_and_timeouts_too() -> None:
-    client, crm = open_crm(recorded("02-listtypes"))
-    await client.list_types()
-    assert len(crm.asked) == 3
-    for asked in crm.asked:
-        assert asked.headers["user-agent"].startswith("woo-vtiger/")
-        assert asked.timeout["connect"] == 5.0
