@@ -78,7 +78,8 @@ def _givers_first(rules: Sequence[FieldRule]) -> list[FieldRule]:
 
 
 def missing_required(mapped: Mapped, target: System, rules: Sequence[FieldRule]) -> list[str]:
-    """Names without which `target` cannot create the record: empty, or (e-mail) sure to be refused.
+    """Names without which `target` cannot create the record: empty, not written by their rule, or
+    (e-mail) sure to be refused.
 
     Contract page Vtiger §1 (lastname), WooCommerce §2 (missing, empty or malformed e-mail: 400).
     """
@@ -90,7 +91,7 @@ def missing_required(mapped: Mapped, target: System, rules: Sequence[FieldRule])
 
 
 def _acceptable(rule: FieldRule, value: Value, target: System) -> bool:
-    if _blank(value):
+    if _blank(value) or not rule.direction.allows(target):
         return False
     email_to_woo = rule.transform == "email" and target is System.WOOCOMMERCE
     return not (email_to_woo and email_hazard(value or ""))
@@ -140,7 +141,7 @@ def woo_patch(
     draft = _Draft()
     data = current.data if current else {}
     held = _woo_values(data, rules)
-    for rule, value in _changed(changes, rules):
+    for rule, value in _changed(changes, rules, System.WOOCOMMERCE):
         given = _given(rule, changes, held)
         if _blank(value) and System.WOOCOMMERCE in rule.required:
             draft.note(rule.name, Fitted(None, _MISSING, "WooCommerce needs it."), value)
@@ -153,11 +154,11 @@ def woo_patch(
 
 
 def _changed(
-    changes: Mapping[str, Value], rules: Sequence[FieldRule]
+    changes: Mapping[str, Value], rules: Sequence[FieldRule], target: System
 ) -> Iterator[tuple[FieldRule, str]]:
     for rule in rules:
         value = changes.get(rule.name)
-        if value is not None:
+        if value is not None and rule.direction.allows(target):
             yield rule, value
 
 
@@ -203,7 +204,7 @@ def vtiger_patch(
     """
     draft = _Draft()
     held = _vtiger_values(current.data if current else {}, rules, None)
-    for rule, value in _changed(changes, rules):
+    for rule, value in _changed(changes, rules, System.VTIGER):
         if _blank(value) and System.VTIGER in rule.required:
             draft.note(rule.name, Fitted(None, _MISSING, "Vtiger needs it."), value)
         elif value or current:

@@ -7,7 +7,8 @@ import pytest
 from app.errors import InvalidInput
 from app.mapping.contact_rules import CONTACT_RULES
 from app.mapping.limits import CONTACT_SIZES
-from app.mapping.rules import Direction, FieldRule, effective_rules, validate_rule
+from app.mapping.rules import FieldRule, effective_rules, validate_rule
+from app.records import Direction
 
 VAT = FieldRule("vat_number", ("meta:vat_number",), "cf_853", size=20)
 

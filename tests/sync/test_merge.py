@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import System
-from app.mapping.rules import Direction, FieldRule, WriteCondition
+from app.mapping.rules import FieldRule, WriteCondition
 from app.mapping.values import Agreed, Mapped, Value
-from app.sync.merge import Conflict, ConflictPolicy, Merge, merge, next_base
+from app.records import ConflictPolicy, Direction
+from app.sync.merge import Conflict, Merge, merge, next_base
 
 WOO, VTIGER = System.WOOCOMMERCE, System.VTIGER
 CITY = FieldRule("city", ("billing.city",), "mailingcity")

@@ -14,9 +14,9 @@ from app.mapping.contact_rules import CONTACT_RULES
 from app.mapping.contacts import COMPANY, vtiger_patch, woo_patch
 from app.mapping.limits import ACCOUNT_NAME_SIZE, CONTACT_SIZES
 from app.mapping.paths import set_path
-from app.mapping.rules import Direction
 from app.mapping.values import Agreed, Mapped, Patch, PatchOptions, Value
-from app.sync.merge import ConflictPolicy, Merge, merge, next_base
+from app.records import ConflictPolicy, Direction
+from app.sync.merge import Merge, merge, next_base
 from tests.mapping.probes import probed_texts
 from tests.mapping.systems import VtigerCrm, WooShop, vtiger_stores
 
