@@ -60,15 +60,21 @@ def country_name(code: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def _subdivision_names(country: str) -> dict[str, str]:
-    """A country's subdivision codes by folded name; names that two of them share are left out."""
-    found: dict[str, str] = {}
-    doubled: set[str] = set()
+    """A country's subdivision codes by folded name.
+
+    Where a province bears its region's name the province is meant, for shops list provinces
+    (Spain, Bangladesh); other names that several bear are left out.
+    """
+    found: dict[str, list[Any]] = {}
     for subdivision in _SUBDIVISIONS.get(country_code=country) or ():
-        name = _folded(subdivision.name)
-        if name in found:
-            doubled.add(name)
-        found[name] = subdivision.code
-    return {name: code for name, code in found.items() if name not in doubled}
+        found.setdefault(_folded(subdivision.name), []).append(subdivision)
+    meant = {name: _innermost(bearers) for name, bearers in found.items()}
+    return {name: bearers[0].code for name, bearers in meant.items() if len(bearers) == 1}
+
+
+def _innermost(bearers: list[Any]) -> list[Any]:
+    within = [subdivision for subdivision in bearers if subdivision.parent_code]
+    return within if len(bearers) > 1 else bearers
 
 
 @lru_cache(maxsize=8192)

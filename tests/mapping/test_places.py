@@ -84,6 +84,9 @@ def test_every_state_survives_the_way_to_woocommerce_and_back() -> None:
         ("Bavaria", "DE", None),
         ("CN2", "CN", None),
         ("", "US", None),
+        ("Cantabria", "ES", "ES-S"),
+        ("Dhaka", "BD", "BD-13"),
+        ("Yevlax", "AZ", None),
     ],
 )
 def test_state_is_read_beside_its_country(text: str, country: str, code: str | None) -> None:
