@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.sandbox.woocommerce.errors import RestError
+from app.sandbox.woocommerce.php import integer
 from app.sandbox.woocommerce.rest import RestRequest, RestResponse
 
 _LIMIT = 100
@@ -38,7 +39,7 @@ async def run_batch(request: RestRequest, operations: BatchOperations) -> RestRe
         item_id = item.get("id") if isinstance(item, dict) else None
         answer = await _run(request, operations.update, "PUT", item, item_id=item_id)
         answers.setdefault("update", []).append(answer)
-    for item_id in filter(None, map(_id, lists["delete"])):
+    for item_id in filter(None, map(integer, lists["delete"])):
         params = {"id": item_id, "force": True}
         answer = await _run(request, operations.delete, "DELETE", params, item_id=item_id)
         answers.setdefault("delete", []).append(answer)
@@ -58,10 +59,3 @@ async def _run(
 
 def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _id(value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return 0

@@ -35,7 +35,7 @@ def chosen(items: Sequence[T], request: RestRequest) -> Sequence[T]:
     """The slice of the items that the request's page asks for."""
     per_page = request.params["per_page"]
     offset = request.params.get("offset")
-    start = (request.params["page"] - 1) * per_page if offset is None else offset
+    start = (request.params["page"] - 1) * per_page if offset is None else max(0, offset)
     return items[start : start + per_page]
 
 

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 _TRIMMED = " \t\n\r\0\x0b"
+_LEADING_INTEGER = re.compile(r"\s*[+-]?\d+")
 _SLASH = re.compile(r"\\(.?)", re.DOTALL)
 _SERIALIZED_SCALAR = re.compile(r"[bid]:[0-9.E+-]+;")
 _SERIALIZED_COMPOUND = re.compile(r"[saOE]:[0-9]+:")
@@ -28,6 +29,14 @@ def scalar_text(value: Any) -> str:
     if value is True:
         return "1"
     return _float_text(value) if isinstance(value, float) else str(value)
+
+
+def integer(value: Any) -> int:
+    """PHP's (int) of a scalar: the leading number, 0 where there is none."""
+    found = (
+        _LEADING_INTEGER.match(scalar_text(value)) if not isinstance(value, (list, dict)) else None
+    )
+    return int(found[0]) if found else 0
 
 
 def _float_text(value: float) -> str:

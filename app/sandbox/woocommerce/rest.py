@@ -8,6 +8,7 @@ from urllib.parse import quote_plus
 
 from app.sandbox.woocommerce.credentials import ApiKey
 from app.sandbox.woocommerce.errors import RestError
+from app.sandbox.woocommerce.php import integer
 from app.sandbox.woocommerce.phpjson import JsonRefused, decode_json
 from app.sandbox.woocommerce.schema import Param, accept_params
 
@@ -29,7 +30,7 @@ class RestRequest:
 
     @property
     def id(self) -> int:
-        return int(self.params.get("id") or 0)
+        return integer(self.params.get("id"))
 
     @property
     def caller(self) -> ApiKey:

@@ -21,6 +21,7 @@ from app.sandbox.woocommerce.wordpress import (
 )
 
 _MAX_EMAIL = 100
+_MAX_USERNAME = 60
 _NAMES = ("first_name", "last_name")
 _INTERNAL_KEYS = frozenset(
     {
@@ -155,7 +156,7 @@ def _target(user: User, key: str, meta_id: Any) -> Meta | None:
 def new_username(table: UserTable, email: str, wanted: str) -> str:
     """The user name of a new account; raises the registration error that fits a bad one."""
     if not wanted:
-        return table.free_username(user_name_from_email(email))
+        return _fitting(table.free_username(user_name_from_email(email)))
     name = sanitize_user(wanted)
     if not name or name != wanted:
         message = "Please provide a valid account username."
@@ -163,6 +164,13 @@ def new_username(table: UserTable, email: str, wanted: str) -> str:
     if table.has_username(name):
         message = "An account is already registered with that username. Please choose another."
         raise RestError("registration-error-username-exists", message, 400)
+    return _fitting(name)
+
+
+def _fitting(name: str) -> str:
+    if len(name) > _MAX_USERNAME:
+        message = f"Username may not be longer than {_MAX_USERNAME} characters."
+        raise RestError("user_login_too_long", message, 400)
     return name
 
 
@@ -179,3 +187,6 @@ def check_new_email(table: UserTable, email: str) -> None:
             "Please log in or use a different email address."
         )
         raise RestError("registration-error-email-exists", message, 400)
+    if len(email) > _MAX_EMAIL:
+        message = "This resource cannot be created."
+        raise RestError("woocommerce_rest_cannot_create", message, 400)

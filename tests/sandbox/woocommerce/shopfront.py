@@ -92,6 +92,14 @@ class Front:
         return self.receiver.topics
 
 
+async def created(front: Front, email: str, **fields: object) -> int:
+    """The id of a new customer."""
+    answer = await front.api.post("/customers", json={"email": email, **fields})
+    assert answer.status_code == 201, answer.text
+    number: int = answer.json()["id"]
+    return number
+
+
 def read_recordings(name: str) -> Iterator[dict[str, Any]]:
     with gzip.open(RECORDINGS / name, "rt", encoding="utf-8") as lines:
         for line in lines:

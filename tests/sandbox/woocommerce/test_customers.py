@@ -5,16 +5,9 @@ import asyncio
 import httpx
 import pytest
 
-from tests.sandbox.woocommerce.shopfront import MANAGER, Front
+from tests.sandbox.woocommerce.shopfront import MANAGER, Front, created
 
 pytestmark = pytest.mark.anyio
-
-
-async def created(front: Front, email: str, **fields: object) -> int:
-    answer = await front.api.post("/customers", json={"email": email, **fields})
-    assert answer.status_code == 201, answer.text
-    number: int = answer.json()["id"]
-    return number
 
 
 def ids(answer: httpx.Response) -> list[int]:
@@ -167,41 +160,6 @@ async def test_a_shop_manager_may_not_delete_and_not_edit_others(front: Front) -
     assert (await api.put(f"/customers/{customer}", json={})).status_code == 200
 
 
-async def test_a_batch_writes_in_order_and_answers_item_by_item(front: Front) -> None:
-    zoe = await created(front, "zoe@shop.example")
-    body = {
-        "create": [{"email": "new@shop.example"}, {"email": "zoe@shop.example"}],
-        "update": [{"id": zoe, "billing": {"company": 42}}, {"id": 999}],
-        "delete": [zoe],
-    }
-
-    answer = (await front.api.post("/customers/batch", json=body)).json()
-
-    assert answer["create"][0]["email"] == "new@shop.example"
-    assert answer["create"][1]["error"]["code"] == "registration-error-email-exists"
-    assert answer["update"][0]["billing"]["company"] == "42"
-    assert answer["update"][1] == {
-        "id": 999,
-        "error": {
-            "code": "wc_user_invalid_id",
-            "message": "Invalid user ID.",
-            "data": {"status": 404},
-        },
-    }
-    assert answer["delete"][0]["id"] == zoe
-
-
-async def test_a_batch_may_erase_an_address_that_a_single_write_refuses(front: Front) -> None:
-    zoe = await created(front, "zoe@shop.example")
-    item = {"id": zoe, "email": "no address"}
-
-    single = await front.api.put(f"/customers/{zoe}", json=item)
-    batch = await front.api.post("/customers/batch", json={"update": [item]})
-
-    assert single.status_code == 400
-    assert batch.json()["update"][0]["email"] == ""
-
-
 async def test_answers_are_limited_to_the_fields_asked_for(front: Front) -> None:
     await created(front, "zoe@shop.example")
 
@@ -229,3 +187,34 @@ async def test_what_is_not_json_is_refused_with_php_s_reason(front: Front) -> No
         await refusal(content)
         for content in (b'{"a":', b'{"a":"\xff"}', b'{"a":"\\ud83d"}', b'{"a":"\x01"}', b"[NaN]")
     ] == [4, 5, 10, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("email", "code"),
+    [
+        (f"{'l' * 61}@shop.example", "user_login_too_long"),
+        (f"zoe@{'b' * 120}.example", "woocommerce_rest_cannot_create"),
+        ("no address", "customer_invalid_email"),
+    ],
+)
+async def test_accounts_that_do_not_fit_are_refused(front: Front, email: str, code: str) -> None:
+    answer = await front.api.post("/customers", json={"email": email})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("per_page=x", "per_page is not of type integer."),
+        ("page=0", "page must be greater than or equal to 1"),
+        ("order=up", "order is not one of asc and desc."),
+        ("include=a", "include[0] is not of type integer."),
+        ("search[]=a", "search is not of type string."),
+        ("email=bad", "Invalid email address."),
+    ],
+)
+async def test_wrong_list_arguments_are_named(front: Front, query: str, message: str) -> None:
+    answer = await front.api.get(f"/customers?{query}")
+
+    assert list(answer.json()["data"]["params"].values()) == [message]
