@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field
 from secrets import token_hex, token_urlsafe
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -127,15 +127,15 @@ class _SandboxApp:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._mounted(scope)(scope, receive, send)
+            app, root_path = self._mounted(scope)
+            await app({**scope, "root_path": root_path}, receive, send)
 
-    def _mounted(self, scope: Scope) -> ASGIApp:
+    def _mounted(self, scope: Scope) -> tuple[ASGIApp, str]:
         root = scope.get("root_path", "")
         for prefix, app in self._mounts.items():
-            if scope["path"].startswith((f"{root}{prefix}/", f"{root}{prefix}?")):
-                scope["root_path"] = f"{root}{prefix}"
-                return app
-        return _not_found
+            if scope["path"].startswith(f"{root}{prefix}/"):
+                return app, f"{root}{prefix}"
+        return _not_found, root
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -148,7 +148,7 @@ class _SandboxApp:
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     del scope, receive
-    body: Any = f"The shop is under {SHOP_PATH}, the CRM under {CRM_PATH}.\n".encode()
+    body = f"The shop is under {SHOP_PATH}, the CRM under {CRM_PATH}.\n".encode()
     headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 404, "headers": headers})
     await send({"type": "http.response.body", "body": body})
