@@ -119,11 +119,24 @@ class _Pair:
         return [system for system in self.changed() if self._condition_allows(system.other)]
 
     def _offers(self, system: System) -> bool:
-        mine, other = self.value(system), self.value(system.other)
-        if mine is None or (self._derived(system) and other):
+        """A derived value is offered to an empty field only, and nothing but a value in its stead:
+        there is nothing to empty where it stands in."""
+        if self._derived(system):
+            news = self._moved(system) or self._moved(system.other)
+            return self._blank(system.other) and (news or self.base is None)
+        if self._derived(system.other) and self._blank(system):
             return False
-        held = self._held(system)
-        return self.rule.canonical(mine) != "" if held is None else not self.rule.same(mine, held)
+        return self._moved(system)
+
+    def _moved(self, system: System) -> bool:
+        """Whether a side is not what it was; without a base, whether it has a value at all."""
+        mine, held = self.value(system), self._held(system)
+        if mine is None:
+            return False
+        return not self._blank(system) if held is None else not self.rule.same(mine, held)
+
+    def _blank(self, system: System) -> bool:
+        return not self.rule.canonical(self.value(system))
 
     def _held(self, system: System) -> Value:
         if self.base is None:
@@ -143,7 +156,7 @@ class _Pair:
         if self.rule.write is WriteCondition.ON_CREATE:
             side = self.woo_side if target is System.WOOCOMMERCE else self.vtiger_side
             return not side.values
-        return self.rule.write is WriteCondition.ALWAYS or not self.value(target)
+        return self.rule.write is WriteCondition.ALWAYS or self._blank(target)
 
 
 def _settle(merged: Merge, pair: _Pair, source: System | None) -> None:

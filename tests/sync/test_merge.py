@@ -126,6 +126,16 @@ def test_derived_value_that_changes_never_overwrites(held: str) -> None:
     assert (merged.to_woo, merged.to_vtiger) == ({}, {})
 
 
+def test_derived_value_fills_a_field_that_was_blanked_and_is_not_blanked_itself() -> None:
+    base = {"city": Agreed("ACME", "ACME")}
+    merged = run(derived("ACME"), " ", base=base)
+    assert (merged.to_woo, merged.to_vtiger) == ({}, {"city": "ACME"})
+    refused = next_base(
+        base, merged, woo_after=None, vtiger_after=None, unwritten=frozenset({"city"})
+    )
+    assert run(derived("ACME"), " ", base=refused) == Merge()
+
+
 def test_derived_value_is_never_written_back() -> None:
     merged = run(derived("ACME"), "ACME", base={})
     assert (merged.to_woo, merged.to_vtiger) == ({}, {})
