@@ -1,1 +1,3 @@
 """Keeps WooCommerce and Vtiger CRM in agreement."""
+
+__version__ = "0.1.0"

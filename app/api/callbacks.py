@@ -1,0 +1,114 @@
+"""POST /callbacks/vtiger/{module}: Vtiger says which record changed; nothing else is believed."""
+
+import base64
+import binascii
+import hmac
+import logging
+from collections.abc import Iterator, Sequence
+
+import orjson
+from fastapi import Request, Response
+
+from app.api.errors import Problem
+from app.api.intake import dedupe_key, read_body, store_hints
+from app.errors import InvalidInput, System
+from app.inbox.repository import NewDelivery
+from app.records import Event, Module, Origin, Record
+from app.runtime import Runtime
+from app.vtiger.callbacks import CallbackHint, parse_callback
+
+PATH = "/callbacks/vtiger/{module}"
+METHODS = ("POST", "PUT", "GET")
+VTIGER_NAMES = {
+    Module.CONTACTS: "Contacts",
+    Module.PRODUCTS: "Products",
+    Module.SALES_ORDERS: "SalesOrder",
+    Module.TAXES: "Tax",
+}
+MODULES = {name.casefold(): module for module, name in VTIGER_NAMES.items()} | {
+    module.value: module for module in Module
+}
+
+logger = logging.getLogger(__name__)
+
+
+async def receive(request: Request) -> Response:
+    """One delivery a record and store, for the shops share Vtiger's records."""
+    runtime: Runtime = request.app.state.runtime
+    module = _get_module(request.path_params["module"])
+    _authenticate(request, runtime)
+    body = await read_body(request, runtime.settings.receiver.max_body_bytes)
+    hints = _read(request, body)
+    accepted = await store_hints(runtime, _deliveries(runtime, module, hints))
+    answer = {"delivery_ids": [str(each.id) for each in accepted]}
+    return Response(orjson.dumps(answer), 202, media_type="application/json")
+
+
+def _get_module(name: str) -> Module:
+    module = MODULES.get(name.casefold())
+    if module is None:
+        known = ", ".join(VTIGER_NAMES.values())
+        raise Problem(404, "unknown_module", f"There is no module of this name; known: {known}.")
+    return module
+
+
+def _authenticate(request: Request, runtime: Runtime) -> None:
+    settings = runtime.settings.vtiger
+    secret = settings.callback_secret.get_secret_value() if settings else ""
+    given = list(_given_secrets(request))
+    matches = [hmac.compare_digest(each, secret.encode()) for each in given]
+    if not secret or not any(matches):
+        logger.warning("A callback was refused: %s", "wrong secret" if given else "no secret")
+        raise Problem(
+            401,
+            "bad_callback_secret",
+            "Send the callback secret as X-Callback-Token, ?token= or the Basic password.",
+            headers={"WWW-Authenticate": "Basic"},
+        )
+
+
+def _given_secrets(request: Request) -> Iterator[bytes]:
+    if token := request.headers.get("x-callback-token"):
+        yield token.encode("latin-1")  # as header bytes come decoded
+    if token := request.query_params.get("token"):
+        yield token.encode()
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.casefold() == "basic":
+        yield _basic_password(encoded)
+
+
+def _basic_password(encoded: str) -> bytes:
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).partition(b":")[2]
+    except (ValueError, binascii.Error):
+        return b""
+
+
+def _read(request: Request, body: bytes) -> list[CallbackHint]:
+    kind = request.headers.get("content-type", "")
+    try:
+        hints = parse_callback(kind, body, dict(request.query_params))
+    except InvalidInput as error:
+        raise Problem(400, "unreadable", str(error)) from error
+    if not all(hint.record_id.isprintable() for hint in hints):
+        raise Problem(400, "unreadable", "A record's id holds control characters.")
+    return hints
+
+
+def _deliveries(
+    runtime: Runtime, module: Module, hints: Sequence[CallbackHint]
+) -> list[NewDelivery]:
+    return [
+        _delivery(Record(store, System.VTIGER, module, hint.record_id, VTIGER_NAMES[module]))
+        for hint in hints
+        for store in runtime.settings.stores
+    ]
+
+
+def _delivery(record: Record) -> NewDelivery:
+    return NewDelivery(
+        record=record,
+        origin=Origin.CALLBACK,
+        event=Event.CHANGED,
+        dedupe_key=dedupe_key("callback", record.key),
+    )

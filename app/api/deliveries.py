@@ -1,0 +1,160 @@
+"""GET /deliveries: every accepted hint and where it stands; POST …/replay: bring it up again."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Query as QueryParameters
+from pydantic import BaseModel, Field
+
+from app.api.deps import Guard, RuntimeDep, no_query
+from app.api.errors import documented, not_found
+from app.api.examples import ACCEPTED, DELIVERY, example, page_of
+from app.api.fields import (
+    Answer,
+    Id,
+    Moment,
+    OptionalId,
+    PageAnswer,
+    PageQuery,
+    RowId,
+    Text,
+    Time,
+    link_next,
+)
+from app.api.intake import dedupe_key, store_hints
+from app.errors import System
+from app.inbox.models import Delivery, DeliveryState
+from app.inbox.repository import DeliveryFilter, NewDelivery, find_delivery, search_deliveries
+from app.policies.tokens import Scope
+from app.records import Event, Module, Origin
+from app.runtime import Runtime
+
+router = APIRouter(
+    prefix="/deliveries",
+    tags=["Deliveries"],
+    dependencies=[Depends(Guard(Scope.READ))],
+    responses=documented(401, 403, 422),
+)
+
+
+class DeliveryQuery(PageQuery):
+    """Every filter may be given several times, which means either."""
+
+    state: list[DeliveryState] = Field([], description="where it stands")
+    store: list[Text] = Field([], description="key of a shop")
+    module: list[Module] = Field([], description="module of the record")
+    source: list[System | Origin] = Field(
+        [], description="the system that the hint is about, or where it came from"
+    )
+    record_id: list[Text] = Field([], description="id of the record in its system")
+    since: list[Moment] = Field([], description="received from this moment on")
+    until: list[Moment] = Field([], description="received before this moment")
+
+    def filters(self) -> DeliveryFilter:
+        return DeliveryFilter(
+            state=self.state,
+            store=self.store,
+            module=self.module,
+            system=[source for source in self.source if isinstance(source, System)],
+            origin=[source for source in self.source if isinstance(source, Origin)],
+            record_id=self.record_id,
+            since=min(self.since, default=None),
+            until=max(self.until, default=None),
+        )
+
+
+class DeliveryItem(Answer):
+    """One accepted hint. `duplicates` counts the same hint arriving again while it waited."""
+
+    id: Id
+    received_at: Time
+    last_received_at: Time
+    origin: str
+    source: str = Field(validation_alias="system")
+    store: str
+    module: str | None
+    kind: str
+    event: str
+    record_id: str
+    remote_note: str
+    duplicates: int
+    state: str
+    attempts: int
+    next_attempt_at: Time | None
+    settled_at: Time | None
+    last_reason: str | None
+    last_error: str | None
+    sync_log_id: OptionalId
+    run_id: OptionalId
+
+
+_ENDED = (DeliveryState.DONE, DeliveryState.DEAD)
+
+
+def describe(delivery: Delivery) -> DeliveryItem:
+    """A delivery that ended has no next attempt."""
+    item = DeliveryItem.model_validate(delivery)
+    return item.model_copy(update={"next_attempt_at": None}) if item.state in _ENDED else item
+
+
+class Replayed(BaseModel):
+    """The new delivery; `duplicate` tells that a replay of the record was waiting already."""
+
+    delivery_id: Id
+    duplicate: bool = False
+
+
+@router.get("", responses=example(page_of(DELIVERY)))
+async def search_all_deliveries(
+    runtime: RuntimeDep,
+    query: Annotated[DeliveryQuery, QueryParameters()],
+    request: Request,
+    response: Response,
+) -> PageAnswer[DeliveryItem]:
+    """Deliveries, newest first."""
+    async with runtime.sessions() as session:
+        page = await search_deliveries(
+            session, query.filters(), cursor=query.cursor, limit=query.limit
+        )
+    link_next(request, response, page.next_cursor)
+    items = [describe(delivery) for delivery in page.items]
+    return PageAnswer(items=items, next_cursor=page.next_cursor)
+
+
+async def _get(runtime: Runtime, delivery_id: int) -> Delivery:
+    async with runtime.sessions() as session:
+        delivery = await find_delivery(session, delivery_id)
+    if delivery is None:
+        raise not_found(f"delivery {delivery_id}")
+    return delivery
+
+
+@router.get(
+    "/{delivery_id}",
+    dependencies=[Depends(no_query)],
+    responses=example(DELIVERY) | documented(404),
+)
+async def get_delivery(runtime: RuntimeDep, delivery_id: RowId) -> DeliveryItem:
+    """One delivery; `sync_log_id` names its entry once it is settled."""
+    return describe(await _get(runtime, delivery_id))
+
+
+@router.post(
+    "/{delivery_id}/replay",
+    status_code=202,
+    dependencies=[Depends(Guard(Scope.ADMIN)), Depends(no_query)],
+    responses=example(ACCEPTED, status=202) | documented(404, 503),
+)
+async def replay_delivery(runtime: RuntimeDep, delivery_id: RowId, response: Response) -> Replayed:
+    """Bring its record up again. Safe at any time: both sides are read anew."""
+    delivery = await _get(runtime, delivery_id)
+    hint = NewDelivery(
+        record=delivery.record,
+        origin=Origin.REPLAY,
+        event=Event(delivery.event),
+        dedupe_key=dedupe_key("replay", delivery.record_key),
+        remote_note=f"replay of delivery {delivery.id}",
+    )
+    [accepted] = await store_hints(runtime, [hint])
+    response.status_code = 200 if accepted.duplicate else 202
+    return Replayed(delivery_id=str(accepted.id), duplicate=accepted.duplicate)

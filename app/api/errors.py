@@ -1,0 +1,149 @@
+"""Every error as RFC 9457 problem+json with a stable `code`; status codes live here alone."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from app.db.outage import OUTAGES
+from app.errors import InvalidInput
+
+MEDIA_TYPE = "application/problem+json"
+
+_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+}
+
+logger = logging.getLogger(__name__)
+
+
+class Problem(Exception):
+    """An answer other than success; `members` are put beside the standard ones."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers
+        self.members = members or {}
+
+    def response(self) -> Response:
+        body = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            **self.members,
+        }
+        return Response(orjson.dumps(body), self.status, self.headers, MEDIA_TYPE)
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one part of a request."""
+
+    field: str
+    message: str
+
+
+class ProblemBody(BaseModel):
+    """The shape of every error answer."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    code: str = Field(examples=["not_found"], description="stable; the texts may change")
+    detail: str = Field(examples=["There is no entry 17."])
+    errors: list[FieldProblem] = Field([], description="which parts of the request are wrong")
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route, for its OpenAPI description."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
+        }
+        for status in statuses
+    }
+
+
+def not_found(what: str) -> Problem:
+    return Problem(404, "not_found", f"There is no {what}.")
+
+
+def invalid(errors: Sequence[FieldProblem]) -> Problem:
+    detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
+    members = {"errors": [error.model_dump() for error in errors]}
+    return Problem(422, "invalid_request", detail, members=members)
+
+
+def unavailable() -> Problem:
+    return Problem(
+        503,
+        "database_unavailable",
+        "The database cannot be reached; try again.",
+        headers={"Retry-After": "5"},
+    )
+
+
+async def _on_problem(_: Request, error: Problem) -> Response:
+    return error.response()
+
+
+async def _on_http(_: Request, error: HTTPException) -> Response:
+    code = _CODES.get(error.status_code, "refused")
+    problem = Problem(error.status_code, code, str(error.detail), headers=error.headers)
+    return problem.response()
+
+
+async def _on_validation(_: Request, error: RequestValidationError) -> Response:
+    return invalid([_field_problem(part) for part in error.errors()]).response()
+
+
+def _field_problem(part: Mapping[str, Any]) -> FieldProblem:
+    _, *place = part["loc"]
+    field = ".".join(map(str, place)) or "body"
+    unknown = part["type"] == "extra_forbidden"
+    return FieldProblem(field=field, message="is not known here" if unknown else part["msg"])
+
+
+async def _on_invalid(_: Request, error: InvalidInput) -> Response:
+    return invalid([FieldProblem(field=error.field, message=str(error))]).response()
+
+
+async def _on_outage(_: Request, error: Exception) -> Response:
+    logger.error("The database cannot be reached: %s", type(error).__name__)
+    return unavailable().response()
+
+
+async def _on_bug(_: Request, __: Exception) -> Response:
+    detail = "The service failed here; its log has the trace."
+    return Problem(500, "internal_error", detail).response()
+
+
+def install(app: FastAPI) -> None:
+    app.exception_handler(Problem)(_on_problem)
+    app.exception_handler(HTTPException)(_on_http)
+    app.exception_handler(RequestValidationError)(_on_validation)
+    app.exception_handler(InvalidInput)(_on_invalid)
+    for outage in OUTAGES:
+        app.exception_handler(outage)(_on_outage)
+    app.exception_handler(Exception)(_on_bug)

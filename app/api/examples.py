@@ -1,0 +1,128 @@
+"""What answers look like, for the OpenAPI document; people and machines copy from here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.errors import System
+from app.records import Module, Outcome
+
+ENTRY: dict[str, Any] = {
+    "id": "1042",
+    "occurred_at": "2026-11-24T09:15:02.118245Z",
+    "store": "main",
+    "module": "contacts",
+    "target": "vtiger",
+    "source_id": "7",
+    "target_id": "12x34",
+    "link_id": "5",
+    "event": "updated",
+    "outcome": "updated",
+    "reason": None,
+    "message": "Updated 1 field.",
+    "label": "Ada Lovelace",
+    "attempts": 1,
+    "duration_ms": 184,
+    "delivery_count": 1,
+    "run_id": None,
+}
+
+DELIVERY: dict[str, Any] = {
+    "id": "2077",
+    "received_at": "2026-11-24T09:15:01.902113Z",
+    "last_received_at": "2026-11-24T09:15:01.902113Z",
+    "origin": "webhook",
+    "source": "woocommerce",
+    "store": "main",
+    "module": "contacts",
+    "kind": "customer",
+    "event": "updated",
+    "record_id": "7",
+    "remote_note": "customer.updated",
+    "duplicates": 0,
+    "state": "done",
+    "attempts": 1,
+    "next_attempt_at": None,
+    "settled_at": "2026-11-24T09:15:02.118245Z",
+    "last_reason": None,
+    "last_error": None,
+    "sync_log_id": "1042",
+    "run_id": None,
+}
+
+ENTRY_DETAIL = ENTRY | {
+    "changes": [{"field": "phone", "old": "555 0100", "new": "555 0199", "source": "woocommerce"}],
+    "notes": [],
+    "conflicts": [],
+    "deliveries": [DELIVERY],
+}
+
+_NOTHING = dict.fromkeys(Outcome, 0)
+
+SUMMARY: dict[str, Any] = {
+    System.WOOCOMMERCE: dict.fromkeys(Module, _NOTHING),
+    System.VTIGER: dict.fromkeys(Module, _NOTHING) | {Module.CONTACTS: _NOTHING | {"created": 42}},
+}
+
+EXPORT_CSV = (
+    "id,occurred_at,store,module,target,source_id,target_id,link_id,event,outcome,reason,"
+    "message,label,attempts,duration_ms,delivery_count,run_id\r\n"
+    "1042,2026-11-24T09:15:02.118245Z,main,contacts,vtiger,7,12x34,5,updated,updated,,"
+    "Updated 1 field.,Ada Lovelace,1,184,1,\r\n"
+)
+
+SETTINGS: dict[str, Any] = {
+    "store": "main",
+    "module": "contacts",
+    "enabled": True,
+    "direction": "both",
+    "conflict_policy": "latest_wins",
+    "delete_policy": "ignore",
+    "ambiguous_match": "skip",
+    "too_long": "cut",
+    "roles": ["customer"],
+}
+
+LINK: dict[str, Any] = {
+    "id": "5",
+    "store": "main",
+    "module": "contacts",
+    "woocommerce_id": "7",
+    "vtiger_id": "12x34",
+    "created_at": "2026-11-20T08:00:00Z",
+    "updated_at": "2026-11-24T09:15:02.118245Z",
+    "woocommerce_modified_at": "2026-11-24T09:14:58Z",
+    "vtiger_modified_at": "2026-11-24T09:15:02Z",
+    "woocommerce_deleted_at": None,
+    "vtiger_deleted_at": None,
+}
+
+ACCEPTED = {"delivery_id": "2077"}
+DUPLICATE = {"delivery_id": "2077", "duplicate": True}
+PING = {"ping": True}
+CALLBACK_ACCEPTED = {"delivery_ids": ["2078"]}
+
+LIVE = {"status": "ok", "version": "0.1.0"}
+READY: dict[str, Any] = {
+    "status": "ok",
+    "version": "0.1.0",
+    "checks": {"database": "ok", "migrations": "ok", "worker": "ok"},
+    "queue": {"pending": 0, "processing": 0, "dead": 0},
+}
+INDEX = {
+    "service": "woo-vtiger",
+    "version": "0.1.0",
+    "documentation": "/docs",
+    "sync_log": "/sync-log",
+    "summary": "/sync-log/summary",
+}
+
+
+def page_of(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {"items": [item], "next_cursor": "AAY9bZ0vT3kAAAAAAAAEEpr3V8c_"}
+
+
+def example(
+    value: object, media_type: str = "application/json", *, status: int = 200
+) -> dict[int | str, dict[str, Any]]:
+    """A route's `responses` with one example of success."""
+    return {status: {"content": {media_type: {"example": value}}}}

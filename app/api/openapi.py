@@ -1,0 +1,132 @@
+"""The OpenAPI document: what FastAPI derives, and by hand the receivers it does not know."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.api import callbacks, webhooks
+from app.api.errors import ProblemBody, documented
+from app.api.examples import ACCEPTED, CALLBACK_ACCEPTED, DUPLICATE, PING
+
+_Document = dict[str, Any]
+
+
+def _path_parameter(name: str, example: str) -> _Document:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": example,
+    }
+
+
+def _header(name: str, description: str, *, required: bool) -> _Document:
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "schema": {"type": "string"},
+        "description": description,
+    }
+
+
+def _success(description: str, **examples: object) -> _Document:
+    values = {name: {"value": value} for name, value in examples.items()}
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": {"type": "object"}, "examples": values}},
+    }
+
+
+def _errors(*statuses: int) -> _Document:
+    return {str(status): answer for status, answer in documented(*statuses).items()}
+
+
+def _webhook() -> _Document:
+    return {
+        "tags": ["Receivers"],
+        "summary": "Receive a WooCommerce webhook",
+        "description": "The signature is base64(HMAC-SHA256(secret, raw body)). The delivery is"
+        " stored before it is answered. The unsigned ping that WooCommerce sends when a webhook"
+        " is created (`webhook_id=N`) is answered 200.",
+        "operationId": "receive_webhook",
+        "parameters": [
+            _path_parameter("store", "main"),
+            _header("X-WC-Webhook-Signature", "of the raw body", required=True),
+            _header("X-WC-Webhook-Topic", "such as `customer.updated`", required=True),
+            _header("X-WC-Webhook-ID", "the webhook's id in the shop", required=False),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"type": "object"}, "example": {"id": 7}},
+                "application/x-www-form-urlencoded": {
+                    "schema": {"type": "object"},
+                    "example": {"webhook_id": "13"},
+                },
+            },
+        },
+        "responses": {
+            "200": _success(
+                "A ping, a duplicate of a delivery that still waits, or an error envelope",
+                ping=PING,
+                duplicate=DUPLICATE,
+                envelope=ACCEPTED,
+            ),
+            "202": _success("Stored", accepted=ACCEPTED),
+            **_errors(400, 401, 404, 413, 503),
+        },
+    }
+
+
+def _callback(method: str) -> _Document:
+    operation: _Document = {
+        "tags": ["Receivers"],
+        "summary": "Receive a Vtiger callback",
+        "description": "Names a record as `12x34`, `34` or its number under `id`, `record`,"
+        " `record_id`, `recordid` or `crmid`, in a form, in JSON or in the address. Everything"
+        " else is ignored: the record is read back. The secret comes in `X-Callback-Token`, as"
+        " `?token=`, or as the Basic password.",
+        "operationId": f"receive_callback_{method}",
+        "parameters": [
+            _path_parameter("module", "contacts"),
+            _header("X-Callback-Token", "the callback secret", required=False),
+        ],
+        "responses": {
+            "202": _success("Stored, one delivery for each store", accepted=CALLBACK_ACCEPTED),
+            **_errors(400, 401, 404, 413, 503),
+        },
+    }
+    if method != "get":
+        body = {"schema": {"type": "object"}, "example": {"id": "12x34"}}
+        forms = ("application/json", "application/x-www-form-urlencoded")
+        operation["requestBody"] = {"content": dict.fromkeys(forms, body)}
+    return operation
+
+
+def _problem_schemas() -> _Document:
+    schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "ProblemBody": schema}
+
+
+def install(app: FastAPI) -> None:
+    """Describe the whole interface under /openapi.json, built once."""
+
+    def document() -> _Document:
+        if app.openapi_schema is None:
+            found = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+            )
+            found["components"]["schemas"] |= _problem_schemas()
+            methods = [method.lower() for method in callbacks.METHODS]
+            found["paths"][webhooks.PATH] = {"post": _webhook()}
+            found["paths"][callbacks.PATH] = {method: _callback(method) for method in methods}
+            app.openapi_schema = found
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]

@@ -1,0 +1,189 @@
+"""GET /sync-log: what happened to every record, page by page, entry by entry, and in numbers."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Query as QueryParameters
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from app.api.deliveries import DeliveryItem, describe
+from app.api.deps import Guard, RuntimeDep, no_query
+from app.api.errors import documented, not_found
+from app.api.examples import ENTRY, ENTRY_DETAIL, EXPORT_CSV, SUMMARY, example, page_of
+from app.api.export import csv_lines, ndjson_lines
+from app.api.fields import (
+    Answer,
+    Id,
+    Moment,
+    Number,
+    OptionalId,
+    PageAnswer,
+    PageQuery,
+    Query,
+    RowId,
+    Text,
+    Time,
+    link_next,
+)
+from app.db.pagination import MOST_PER_PAGE
+from app.errors import System
+from app.inbox.repository import DeliveryFilter, search_deliveries
+from app.policies.tokens import Scope
+from app.records import Module, Outcome
+from app.synclog.repository import (
+    LogFilter,
+    count,
+    delivery_ids_of,
+    export,
+    find_entry,
+    search,
+)
+from app.synclog.totals import Summary, summary
+
+router = APIRouter(
+    prefix="/sync-log",
+    tags=["Sync Log"],
+    dependencies=[Depends(Guard(Scope.READ))],
+    responses=documented(401, 403, 422),
+)
+
+
+class LogQuery(Query):
+    """Every filter may be given several times, which means either."""
+
+    store: list[Text] = Field([], description="key of a shop")
+    module: list[Module | Literal["none"]] = Field([], description="`none`: of no module")
+    target: list[System] = Field([], description="the system that was written to")
+    outcome: list[Outcome] = Field([], description="how it ended")
+    reason: list[Text] = Field([], description="a reason code, as `echo`")
+    source_id: list[Text] = Field([], description="id where the change came from")
+    target_id: list[Text] = Field([], description="id in the target")
+    link_id: list[Number] = Field([], description="id of the pair")
+    run_id: list[Number] = Field([], description="id of a manual run")
+    delivery_id: list[Number] = Field([], description="entries that tell of this delivery")
+    q: list[Text] = Field([], description="part of message, label or an id, in any case")
+    since: list[Moment] = Field([], description="from this moment on; UTC unless it says")
+    until: list[Moment] = Field([], description="before this moment")
+
+    def filters(self) -> LogFilter:
+        chosen = {name: getattr(self, name) for name in LogQuery.model_fields}
+        chosen["since"] = min(self.since, default=None)
+        chosen["until"] = max(self.until, default=None)
+        return LogFilter(**chosen)
+
+
+class LogPageQuery(LogQuery, PageQuery):
+    """Filters, page, and whether to count."""
+
+    count: bool = Field(False, description="give the number of all matching items as `total`")
+
+
+class ExportQuery(LogQuery):
+    """Filters and the form."""
+
+    format: Literal["csv", "ndjson"] = "csv"
+
+
+class SummaryQuery(Query):
+    """Which shops and which time."""
+
+    store: list[Text] = Field([], description="key of a shop")
+    since: list[Moment] = Field([], description="from this moment on; UTC unless it says")
+    until: list[Moment] = Field([], description="before this moment")
+
+
+class LogItem(Answer):
+    """One outcome."""
+
+    id: Id
+    occurred_at: Time
+    store: str
+    module: str | None
+    target: str
+    source_id: str
+    target_id: str | None
+    link_id: OptionalId
+    event: str
+    outcome: str
+    reason: str | None
+    message: str
+    label: str
+    attempts: int
+    duration_ms: int
+    delivery_count: int
+    run_id: OptionalId
+
+
+class LogPage(PageAnswer[LogItem]):
+    """`total` is there only if it was asked for."""
+
+    total: int = 0
+
+
+class LogEntry(LogItem):
+    """An entry with what changed, what was left out and why, conflicts, and its deliveries."""
+
+    changes: list[dict[str, Any]]
+    notes: list[dict[str, Any]]
+    conflicts: list[dict[str, Any]]
+    deliveries: list[DeliveryItem] = Field([])
+
+
+@router.get("", response_model_exclude_unset=True, responses=example(page_of(ENTRY)))
+async def search_sync_log(
+    runtime: RuntimeDep,
+    query: Annotated[LogPageQuery, QueryParameters()],
+    request: Request,
+    response: Response,
+) -> LogPage:
+    """Entries, newest first. A cursor keeps its place while entries are being added."""
+    filters = query.filters()
+    async with runtime.sessions() as session:
+        page = await search(session, filters, cursor=query.cursor, limit=query.limit)
+        total = {"total": await count(session, filters)} if query.count else {}
+    link_next(request, response, page.next_cursor)
+    items = [LogItem.model_validate(entry) for entry in page.items]
+    return LogPage(items=items, next_cursor=page.next_cursor, **total)
+
+
+@router.get("/summary", responses=example(SUMMARY))
+async def get_summary(
+    runtime: RuntimeDep, query: Annotated[SummaryQuery, QueryParameters()]
+) -> Summary:
+    """The two tables, each named after the system that was written to."""
+    since, until = min(query.since, default=None), max(query.until, default=None)
+    async with runtime.sessions() as session:
+        return await summary(session, store=query.store, since=since, until=until)
+
+
+@router.get("/export", response_class=StreamingResponse, responses=example(EXPORT_CSV, "text/csv"))
+async def export_sync_log(
+    runtime: RuntimeDep, query: Annotated[ExportQuery, QueryParameters()]
+) -> StreamingResponse:
+    """All matching entries as a file, streamed, newest first."""
+    entries = export(runtime.sessions, query.filters())
+    as_csv = query.format == "csv"
+    return StreamingResponse(
+        csv_lines(entries) if as_csv else ndjson_lines(entries),
+        media_type="text/csv" if as_csv else "application/x-ndjson",
+        headers={"Content-Disposition": f'attachment; filename="sync-log.{query.format}"'},
+    )
+
+
+@router.get(
+    "/{entry_id}",
+    dependencies=[Depends(no_query)],
+    responses=example(ENTRY_DETAIL) | documented(404),
+)
+async def get_entry(runtime: RuntimeDep, entry_id: RowId) -> LogEntry:
+    """One entry with changed fields (old, new, from which side) and the deliveries it settled."""
+    async with runtime.sessions() as session:
+        entry = await find_entry(session, entry_id)
+        if entry is None:
+            raise not_found(f"entry {entry_id}")
+        ids = await delivery_ids_of(session, entry_id, MOST_PER_PAGE)
+        filters = DeliveryFilter(id=ids or [0])
+        told = await search_deliveries(session, filters, cursor=None, limit=MOST_PER_PAGE)
+    deliveries = [describe(delivery) for delivery in told.items]
+    return LogEntry.model_validate(entry).model_copy(update={"deliveries": deliveries})

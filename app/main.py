@@ -1,0 +1,73 @@
+"""The HTTP application: routes and errors put together, and a life that opens what they need."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import __version__
+from app.api import (
+    callbacks,
+    deliveries,
+    errors,
+    health,
+    links,
+    openapi,
+    sync_log,
+    webhooks,
+)
+from app.api import (
+    settings as settings_routes,
+)
+from app.runtime import open_runtime
+from app.settings import Settings, load_settings
+from app.worker.engine import running_worker
+
+DESCRIPTION = """Keeps WooCommerce and Vtiger CRM in agreement and tells every record's fate.
+
+Ids are text, times are UTC, errors are `application/problem+json` with a stable `code`."""
+
+
+def create_app(settings: Settings | None = None, *, worker: bool = True) -> FastAPI:
+    """The app; its lifespan opens database, clients and, unless told otherwise, a worker.
+
+    Raises ConfigError if the settings cannot be used.
+    """
+    chosen = load_settings() if settings is None else settings
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            runtime = await stack.enter_async_context(open_runtime(chosen))
+            if worker:
+                await stack.enter_async_context(running_worker(runtime))
+            app.state.runtime = runtime
+            app.state.worker_inside = worker
+            yield
+
+    app = FastAPI(
+        title="woo-vtiger",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    _install(app)
+    return app
+
+
+def _install(app: FastAPI) -> None:
+    for router in (
+        sync_log.router,
+        deliveries.router,
+        settings_routes.router,
+        links.router,
+        health.router,
+    ):
+        app.include_router(router)
+    app.add_route(webhooks.PATH, webhooks.receive, methods=["POST"], include_in_schema=False)
+    app.add_route(
+        callbacks.PATH, callbacks.receive, methods=list(callbacks.METHODS), include_in_schema=False
+    )
+    errors.install(app)
+    openapi.install(app)
