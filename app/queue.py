@@ -32,13 +32,16 @@ WITH due AS (
           SELECT FROM leases
           WHERE leases.key = deliveries.record_key AND leases.expires_at > now())
     GROUP BY record_key
+), oldest AS (
+    SELECT record_key FROM due
+    WHERE NOT EXISTS (SELECT FROM wakeups WHERE wakeups.record_key = due.record_key)
+    GROUP BY record_key
+    ORDER BY min(since)
+    LIMIT :most
 )
 INSERT INTO wakeups (record_key)
-SELECT record_key FROM due
-WHERE NOT EXISTS (SELECT FROM wakeups WHERE wakeups.record_key = due.record_key)
-GROUP BY record_key
-ORDER BY min(since)
-LIMIT :most
+SELECT record_key FROM oldest
+ORDER BY record_key  -- in one order for all dispatchers, so that two of them cannot deadlock
 ON CONFLICT DO NOTHING
 RETURNING record_key
 """)

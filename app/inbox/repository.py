@@ -1,5 +1,6 @@
 """The way of a delivery through its states; every clock here is the database's."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,11 +57,17 @@ class Accepted:
 async def accept(session: AsyncSession, hints: Sequence[NewDelivery]) -> list[Accepted]:
     """Store hints, one row a dedupe key; a waiting twin is bumped, a settled one is no bar."""
     rows = {hint.dedupe_key: hint.as_row() for hint in hints}
-    statement = insert(Delivery).values([rows[key] for key in sorted(rows)])
+    told = Counter(hint.dedupe_key for hint in hints)
+    statement = insert(Delivery).values(
+        [rows[key] | {"duplicates": told[key] - 1} for key in sorted(rows)]
+    )
     statement = statement.on_conflict_do_update(
         index_elements=[Delivery.dedupe_key],
         index_where=text("state = 'pending'"),
-        set_={"duplicates": Delivery.duplicates + 1, "last_received_at": func.clock_timestamp()},
+        set_={
+            "duplicates": Delivery.duplicates + statement.excluded.duplicates + 1,
+            "last_received_at": func.clock_timestamp(),
+        },
     )
     found = await session.execute(
         statement.returning(Delivery.id, Delivery.dedupe_key, text("xmax <> 0"))
@@ -112,9 +119,10 @@ async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
 async def settle(
     session: AsyncSession, ids: Sequence[int], entry_id: int, *, state: DeliveryState
 ) -> None:
+    """The end of deliveries in hand; one that is settled already keeps its row."""
     await session.execute(
         update(Delivery)
-        .where(Delivery.id.in_(ids))
+        .where(Delivery.id.in_(ids), Delivery.state == DeliveryState.PROCESSING)
         .values(state=state, settled_at=func.now(), sync_log_id=entry_id)
     )
 
@@ -130,11 +138,11 @@ class Postponement:
 
 
 async def postpone(session: AsyncSession, ids: Sequence[int], wait: Postponement) -> None:
-    """Give deliveries back. One whose twin came in meanwhile steps aside by changing its key."""
+    """Give deliveries in hand back. One whose twin came in meanwhile steps aside by its key."""
     await _yield_keys(session, ids)
     await session.execute(
         update(Delivery)
-        .where(Delivery.id.in_(ids))
+        .where(Delivery.id.in_(ids), Delivery.state == DeliveryState.PROCESSING)
         .values(
             state=DeliveryState.PENDING,
             next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, wait.seconds),
@@ -179,6 +187,22 @@ async def count_open(session: AsyncSession) -> dict[str, int]:
     )
     counts = {str(state): int(count) for state, count in rows}
     return {str(state): counts.get(state, 0) for state in open_states}
+
+
+async def new_run_id(session: AsyncSession) -> int:
+    """A number for a manual run, drawn from the deliveries' own: lower than any of its hints'."""
+    drawn = text("SELECT nextval(pg_get_serial_sequence('deliveries', 'id'))")
+    return int(await session.scalar(drawn) or 0)
+
+
+async def count_run(session: AsyncSession, run_id: int) -> dict[DeliveryState, int]:
+    """The run's deliveries by state."""
+    of_run = (Delivery.id > run_id) & (Delivery.run_id == run_id)
+    rows = await session.execute(
+        select(Delivery.state, func.count()).where(of_run).group_by(Delivery.state)
+    )
+    counts = {DeliveryState(state): int(count) for state, count in rows}
+    return {state: counts.get(state, 0) for state in DeliveryState}
 
 
 @dataclass(frozen=True, slots=True)

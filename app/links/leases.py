@@ -2,8 +2,10 @@
 
 A lease lives in a table and expires by the database's clock, so a worker that died frees its
 pair within seconds and skewed clocks do no harm. The holder renews it while it works and asks
-`check` before every write, which goes by its own monotonic clock: if renewals failed, it stops
-writing before anyone else may start.
+`check` before every remote write, which goes by its own monotonic clock: if renewals failed, it
+stops writing before anyone else may start. What it writes down itself is fenced by `confirm`,
+in the same transaction: a worker that slept through its lease can neither settle nor reopen
+what its successor has in hand. Rows are always locked in the order of their keys.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from sqlalchemy import delete, func, literal, select, update
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -45,49 +47,71 @@ class PairLease:
         self._seconds = seconds
         self._keys: set[str] = set()
         self._valid_until = 0.0
+        self._turn = asyncio.Lock()
 
     async def extend(self, keys: Collection[str]) -> None:
-        """Hold these too, or raise LeaseLost with nothing taken."""
-        started = time.monotonic()
-        wanted = self._keys | set(keys)
-        async with self._sessions() as session:
-            if not await _take(session, wanted, self._owner, self._seconds):
-                await session.rollback()
-                raise LeaseLost("another worker is at this pair")
-            await session.commit()
-        self._keys = wanted
-        self._valid_until = started + self._seconds
+        """Hold these too, or raise LeaseLost with nothing taken.
+
+        What ran out is never taken again: somebody may have worked on the pair in between.
+        """
+        if self._keys:
+            self.check()
+        async with self._turn:
+            started = time.monotonic()
+            wanted = self._keys | set(keys)
+            async with self._sessions() as session:
+                if not await _take(session, wanted, self._owner, self._seconds):
+                    await session.rollback()
+                    raise LeaseLost("another worker is at this pair")
+                await session.commit()
+            self._keys = wanted
+            self._valid_until = started + self._seconds
 
     def check(self) -> None:
         """Raise LeaseLost if another worker may have taken over since the last renewal."""
         if time.monotonic() >= self._valid_until:
             raise LeaseLost("the pair's lease ran out while working on it")
 
+    async def confirm(self, session: AsyncSession) -> None:
+        """Raise LeaseLost unless all keys are ours still, and stay so until the transaction ends.
+
+        A lease that ran out but that nobody took is as good as a fresh one: whoever wants it
+        waits for this transaction.
+        """
+        held = await session.scalars(self._mine(self._keys))
+        if len(held.all()) < len(self._keys):
+            raise LeaseLost("another worker took over this pair")
+
+    def _mine(self, keys: Collection[str]) -> Select[str]:
+        return (
+            select(Lease.key)
+            .where(Lease.key.in_(keys), Lease.owner == self._owner)
+            .order_by(Lease.key)
+            .with_for_update()
+        )
+
     async def keep(self) -> None:
         """Renew until cancelled; a failed renewal only lets `check` fail in time."""
         while True:
             await asyncio.sleep(self._seconds / 3)
             with contextlib.suppress(Exception):
-                await self._renew()
+                await self.renew()
 
-    async def _renew(self) -> None:
-        started = time.monotonic()
-        async with transaction(self._sessions) as session:
-            renewed = await session.scalars(
-                update(Lease)
-                .where(Lease.key.in_(self._keys), Lease.owner == self._owner)
-                .values(
-                    expires_at=func.clock_timestamp()
-                    + func.make_interval(0, 0, 0, 0, 0, 0, self._seconds)
-                )
-                .returning(Lease.key)
-            )
-            if len(renewed.all()) == len(self._keys):
-                self._valid_until = started + self._seconds
+    async def renew(self) -> None:
+        """Hold all keys for another while; without effect if one of them is lost."""
+        async with self._turn:
+            started, keys = time.monotonic(), set(self._keys)
+            async with transaction(self._sessions) as session:
+                mine = (await session.scalars(self._mine(keys))).all()
+                if len(mine) < len(keys):
+                    return
+                await _take(session, keys, self._owner, self._seconds)
+            self._valid_until = started + self._seconds
 
     async def release(self) -> None:
-        async with transaction(self._sessions) as session:
-            await session.execute(delete(Lease).where(Lease.owner == self._owner))
+        async with self._turn, transaction(self._sessions) as session:
+            mine = (await session.scalars(self._mine(self._keys))).all()
+            await session.execute(delete(Lease).where(Lease.key.in_(mine)))
 
 
 @asynccontextmanager
@@ -105,11 +129,3 @@ async def hold(
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
         await lease.release()
-
-
-async def is_held(session: AsyncSession, key: str) -> bool:
-    return bool(
-        await session.scalar(
-            select(literal(True)).where(Lease.key == key, Lease.expires_at > func.now())
-        )
-    )

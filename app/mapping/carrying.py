@@ -28,6 +28,28 @@ def is_explained(
     return name in left_out or rule.same(carried.get(name) or "", woo.get(name) or "")
 
 
+def carried_names(
+    woo: Mapped, vtiger: Mapped, *, rules: Sequence[FieldRule], options: PatchOptions
+) -> frozenset[str]:
+    """Fields of which one side holds just what the other's value becomes there.
+
+    A merge takes them for equal: nobody edited them, they were carried over (text cut to the
+    target's size), perhaps by a call whose answer was lost.
+    """
+    there, _ = _to_vtiger(woo, rules, options)
+    back, _ = _to_woo(vtiger, rules, options)
+    return frozenset(
+        rule.name
+        for rule in rules
+        if _holds(rule, vtiger, there) or _holds(rule, woo, back)
+    )
+
+
+def _holds(rule: FieldRule, side: Mapped, carried: Mapped) -> bool:
+    text = carried.get(rule.name) or ""
+    return bool(text) and rule.same(text, side.get(rule.name))
+
+
 def _to_vtiger(
     woo: Mapped, rules: Sequence[FieldRule], options: PatchOptions
 ) -> tuple[Mapped, frozenset[str]]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from app.errors import System
+
 Value = str | None
 """None: that side has no such field. "": it has it, and it is empty."""
 
@@ -37,6 +39,9 @@ class Agreed:
 
     woo: Value
     vtiger: Value
+
+    def on(self, system: System) -> Value:
+        return self.woo if system is System.WOOCOMMERCE else self.vtiger
 
 
 Base = Mapping[str, Agreed]

@@ -1,9 +1,11 @@
 """Contacts between one shop and Vtiger: reading, finding twins, writing. Decides nothing."""
 
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.errors import Duplicate, InvalidInput, NotFound, Rejected, System
+from app.mapping.carrying import carried_names
 from app.mapping.contacts import (
     COMPANY,
     WOO_META_KEY,
@@ -47,8 +49,8 @@ class ContactAdapter:
         """The record by id; None if it is gone (contract pages WooCommerce §2, Vtiger §0.15)."""
         try:
             if system is System.WOOCOMMERCE:
-                return self._woo_side(await self.woo.get_customer(record_id))
-            return await self._vtiger_side(await self.vtiger.retrieve(record_id, CONTACTS))
+                return self.woo_side(await self.woo.get_customer(record_id))
+            return await self.vtiger_side(await self.vtiger.retrieve(record_id, CONTACTS))
         except NotFound:
             return None
 
@@ -56,9 +58,9 @@ class ContactAdapter:
         """A customer as its webhook carries it: the same as GET (contract WooCommerce §1)."""
         if "email" not in body:
             raise InvalidInput("this body is no customer")
-        return self._woo_side(WooCustomer.parse(body))
+        return replace(self.woo_side(WooCustomer.parse(body)), is_hearsay=True)
 
-    def _woo_side(self, customer: WooCustomer) -> Side:
+    def woo_side(self, customer: WooCustomer) -> Side:
         values = woo_contact(customer, self.rules)
         return Side(
             system=System.WOOCOMMERCE,
@@ -71,7 +73,7 @@ class ContactAdapter:
             raw=customer,
         )
 
-    async def _vtiger_side(self, record: VtigerRecord, account: str | None = None) -> Side:
+    async def vtiger_side(self, record: VtigerRecord, account: str | None = None) -> Side:
         if account is None:
             account = await self.accounts.name_of(record.get("account_id"))
         values = vtiger_contact(record, self.rules, account_name=account)
@@ -88,7 +90,7 @@ class ContactAdapter:
 
     def natural_keys(self, side: Side) -> tuple[str, ...]:
         email = _folded_email(side)
-        return (f"{self.store}:{self.module}:email:{email}",) if email else ()
+        return (f"{self.module}:email:{email}",) if email else ()
 
     def objection(self, side: Side) -> Skip | None:
         """Users of roles that the settings do not name are left alone."""
@@ -110,6 +112,9 @@ class ContactAdapter:
             f"fill it in in {side.system.label}, and the record is synced.",
         )
 
+    def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
+        return carried_names(woo.values, vtiger.values, rules=self.rules, options=self._options)
+
     async def search_twins(self, side: Side) -> list[Side]:
         """By our id field, if e-mail or the twin's own id field agree; else by e-mail, all roles.
 
@@ -125,7 +130,7 @@ class ContactAdapter:
         if side.system is System.WOOCOMMERCE:
             return await self._search_vtiger(email)
         found = await self.woo.search_customers_by_email(email)
-        return [self._woo_side(customer) for customer in found]
+        return [self.woo_side(customer) for customer in found]
 
     async def _find_by_foreign_id(self, side: Side, foreign_id: str) -> Side | None:
         if not is_plausible(side.system.other, foreign_id):
@@ -139,7 +144,7 @@ class ContactAdapter:
     async def _search_vtiger(self, email: str) -> list[Side]:
         query = Query(CONTACTS, where=(equals("email", email),), order_by="createdtime")
         found = await self.vtiger.query(query)
-        sides = [await self._vtiger_side(record) for record in found]
+        sides = [await self.vtiger_side(record) for record in found]
         return [side for side in sides if _folded_email(side) == email]
 
     async def create(self, target: System, source: Side) -> Written:
@@ -154,7 +159,7 @@ class ContactAdapter:
         patch = woo_patch(values, self.rules, current=None, options=self._options)
         body = patch.body | {"meta_data": [{"key": WOO_META_KEY, "value": source.id}]}
         created = await self.woo.create_customer(body)
-        return Written(self._woo_side(created), patch.notes, patch.unwritten)
+        return Written(self.woo_side(created), patch.notes, patch.unwritten)
 
     @property
     def _options(self) -> PatchOptions:
@@ -165,7 +170,7 @@ class ContactAdapter:
         if self.id_field:
             fields[self.id_field] = source.id
         created = await self.vtiger.create(CONTACTS, fields)
-        return Written(await self._vtiger_side(created, account), patch.notes, patch.unwritten)
+        return Written(await self.vtiger_side(created, account), patch.notes, patch.unwritten)
 
     async def update(self, current: Side, changes: Mapping[str, Value]) -> Written:
         """Only these fields, where the record takes them (customer_update_*, 50-contact-revise)."""
@@ -183,7 +188,7 @@ class ContactAdapter:
         if account is None:
             account = current.values.get(COMPANY) or ""
         revised = await self.vtiger.revise(current.id, fields, module=CONTACTS)
-        return Written(await self._vtiger_side(revised, account), patch.notes, patch.unwritten)
+        return Written(await self.vtiger_side(revised, account), patch.notes, patch.unwritten)
 
     async def _vtiger_fields(self, patch: Patch) -> tuple[dict[str, str], str | None]:
         """The patch with the company as an Account id, and that Account's own name."""
@@ -202,7 +207,7 @@ class ContactAdapter:
             if "email" not in patch.body:
                 raise
             return await self._update_customer(current, _without_email(patch, error))
-        return Written(self._woo_side(updated), patch.notes, patch.unwritten)
+        return Written(self.woo_side(updated), patch.notes, patch.unwritten)
 
     async def mark(self, current: Side, foreign_id: str) -> Side:
         """Our id field on one side; nothing if it is there already or there is no such field."""
@@ -210,18 +215,20 @@ class ContactAdapter:
             return current
         if current.system is System.WOOCOMMERCE:
             meta = {"meta_data": [{"key": WOO_META_KEY, "value": foreign_id}]}
-            return self._woo_side(await self.woo.update_customer(current.id, meta))
+            return self.woo_side(await self.woo.update_customer(current.id, meta))
         if self.id_field is None:
             return current
         fields = {self.id_field: foreign_id}
         revised = await self.vtiger.revise(current.id, fields, module=CONTACTS)
-        return await self._vtiger_side(revised, current.values.get(COMPANY) or "")
+        return await self.vtiger_side(revised, current.values.get(COMPANY) or "")
 
     async def delete(self, system: System, record_id: str) -> None:
-        if system is System.WOOCOMMERCE:
-            await self.woo.delete_customer(record_id)
-        else:
-            await self.vtiger.delete(record_id)
+        """One that is gone already was deleted by somebody, or by a call whose answer was lost."""
+        with contextlib.suppress(NotFound):
+            if system is System.WOOCOMMERCE:
+                await self.woo.delete_customer(record_id)
+            else:
+                await self.vtiger.delete(record_id)
 
 
 def _folded_email(side: Side) -> str:

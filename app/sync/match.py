@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from app.db.session import transaction
 from app.errors import System
 from app.links.models import Link
-from app.links.repository import find_intent, find_link
+from app.links.repository import find_link
 from app.records import MatchPolicy, Record
+from app.sync.hold import lease_keys
 from app.sync.sides import Side, Skip
 from app.sync.work import Work
 
@@ -31,17 +32,12 @@ async def find_twin(work: Work, source: Side) -> Twin | Skip | None:
     """
     await work.lease.extend(work.adapter.natural_keys(source))
     candidates = await work.adapter.search_twins(source)
-    ours = await _was_started(work)
+    ours = await work.was_started()
     chosen = _choose(work, candidates, ours=ours)
     if not isinstance(chosen, Side):
         return chosen
-    await work.lease.extend([_record_of(work, chosen).key])
+    await work.lease.extend(lease_keys(_record_of(work, chosen)))
     return await _pair(work, source, chosen, ours=ours)
-
-
-async def _was_started(work: Work) -> bool:
-    async with work.runtime.sessions() as session:
-        return await find_intent(session, work.record) is not None
 
 
 def _choose(work: Work, candidates: list[Side], *, ours: bool) -> Side | Skip | None:

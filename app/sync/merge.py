@@ -4,7 +4,7 @@ Per field: changed on one side goes to the other; changed on both to the same is
 on both differently is a conflict, settled by policy. Architecture, "Merge".
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.errors import System
@@ -48,8 +48,10 @@ def merge(
     direction: Direction,
     policy: ConflictPolicy,
     newer: System,
+    carried: Collection[str] = (),
 ) -> Merge:
     """Merge the two sides per field rule. `newer` is the side modified last, for `latest_wins`.
+    `carried` names fields of which one side holds what the other's value becomes there: equal.
 
     One-way (the record's direction and the rule's together): the source wins a conflict whatever
     the policy says, and it is still reported; an edit of the target alone is left as it is until
@@ -62,7 +64,7 @@ def merge(
         way = rule.direction.within(direction)
         if way is Direction.OFF:
             continue
-        pair = _Pair(rule, way, base.get(rule.name), woo, vtiger)
+        pair = _Pair(rule, way, base.get(rule.name), woo, vtiger, rule.name in carried)
         if conflict := pair.conflict(policy, newer):
             conflicts.append(conflict)
         source = conflict.winner if conflict else pair.source()
@@ -80,6 +82,7 @@ class _Pair:
     base: Agreed | None
     woo_side: Mapped
     vtiger_side: Mapped
+    carried: bool
 
     @property
     def woo(self) -> Value:
@@ -96,7 +99,7 @@ class _Pair:
         return Agreed(self.woo, self.vtiger)
 
     def same(self) -> bool:
-        return self.rule.same(self.woo, self.vtiger)
+        return self.carried or self.rule.same(self.woo, self.vtiger)
 
     def changed(self) -> list[System]:
         """The sides that have something to say that the other does not have."""

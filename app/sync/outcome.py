@@ -54,10 +54,11 @@ def describe_changes(
 ) -> list[dict[str, Any]]:
     """Old and new value of each field that went to the target, and the side it came from."""
     old = before.values.values if before else {}
-    return [
-        {"field": name, "old": old.get(name), "new": value, "source": source}
-        for name, value in changes.items()
-    ]
+    return [describe_change(name, old.get(name), new, source) for name, new in changes.items()]
+
+
+def describe_change(name: str, old: Value, new: Value, source: System) -> dict[str, Any]:
+    return {"field": name, "old": old, "new": new, "source": source}
 
 
 def describe_notes(notes: Sequence[FieldNote]) -> list[dict[str, Any]]:

@@ -1,22 +1,28 @@
 """Bringing one pair into agreement: both sides read, merged, written, and told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from app.errors import System
 from app.links.models import Link
-from app.mapping.values import FieldNote, Value, base_from_json, base_to_json
+from app.mapping.rules import FieldRule
+from app.mapping.values import Agreed, Base, FieldNote, Value, base_from_json, base_to_json
 from app.records import Outcome
 from app.sync.merge import Merge, merge, next_base
 from app.sync.outcome import (
     Result,
+    describe_change,
     describe_changes,
     describe_conflicts,
     describe_notes,
 )
 from app.sync.sides import Side, Written
 from app.sync.work import Ending, Work
+
+LANDED = "Found what a broken call had done."
+OPEN = "Both sides changed the same field; the setting says that a person decides."
 
 
 @dataclass(slots=True)
@@ -26,6 +32,7 @@ class Agreement:
     work: Work
     link: Link
     sides: dict[System, Side]
+    base: Base
     merged: Merge
     written: dict[System, Written] = field(default_factory=dict)
     ours: bool = False
@@ -48,10 +55,17 @@ class Agreement:
         return [note for written in self.written.values() for note in written.notes]
 
 
+def needs_reading(work: Work, link: Link, source: Side, other: Side) -> bool:
+    """Whether the shop would be written on the word of a webhook's body."""
+    sides = {source.system: source, other.system: other}
+    return source.is_hearsay and bool(_merge(work, link, sides).to_woo)
+
+
 async def agree(work: Work, link: Link, source: Side, other: Side, *, ours: bool = False) -> Ending:
     """Merge and write, one target after the other; each write is kept at once."""
     sides = {source.system: source, other.system: other}
-    agreement = Agreement(work, link, sides, _merge(work, link, sides), ours=ours)
+    before = base_from_json(link.base)
+    agreement = Agreement(work, link, sides, before, _merge(work, link, sides), ours=ours)
     for target in agreement.targets:
         work.lease.check()
         changes = agreement.changes(target)
@@ -70,11 +84,12 @@ def _merge(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
         rules=work.adapter.rules,
         direction=work.policy.direction,
         policy=work.policy.conflict_policy,
-        newer=_newer(link, sides),
+        newer=newer_side(link, sides),
+        carried=work.adapter.carried(sides[System.WOOCOMMERCE], sides[System.VTIGER]),
     )
 
 
-def _newer(link: Link, sides: Mapping[System, Side]) -> System:
+def newer_side(link: Link, sides: Mapping[System, Side]) -> System:
     """The side a person changed last; a stamp that our own write left says nothing."""
     woo = _edited_at(sides[System.WOOCOMMERCE].modified_at, link.woo_written_at)
     vtiger = _edited_at(sides[System.VTIGER].modified_at, link.vtiger_written_at)
@@ -177,30 +192,49 @@ def _idle(agreement: Agreement) -> Result:
     """Nothing was sent: a twin of ours, an open conflict, fields kept back, an echo, no change."""
     result = _blank(agreement, agreement.work.target)
     if agreement.ours:
-        return replace(result, outcome=Outcome.CREATED, message="Found what a broken call made.")
+        return replace(result, outcome=Outcome.CREATED, message=LANDED)
+    if landed := _landed(agreement):
+        return replace(result, outcome=Outcome.UPDATED, message=LANDED, changes=landed)
     if None in {conflict.winner for conflict in agreement.merged.conflicts}:
-        return replace(
-            result,
-            outcome=Outcome.SKIPPED,
-            reason="conflict_open",
-            message="Both sides changed the same field; the setting says that a person decides.",
-        )
+        return replace(result, outcome=Outcome.SKIPPED, reason="conflict_open", message=OPEN)
     if agreement.notes:
-        first = agreement.notes[0]
-        return replace(
-            result,
-            outcome=Outcome.SKIPPED,
-            reason=first.reason,
-            message=f"{first.field}: {first.message}",
-            notes=describe_notes(agreement.notes),
+        return _kept_back(result, agreement.notes)
+    echo = is_echo(agreement.link, agreement.sides[agreement.work.record.system])
+    return replace(result, reason="echo" if echo else "no_difference")
+
+
+def _landed(agreement: Agreement) -> list[dict[str, Any]]:
+    """What an earlier try at this hint wrote, though nobody heard the answer: both sides left the
+    base for the same value."""
+    if not agreement.work.is_retried:
+        return []
+    target, base = agreement.work.target, agreement.base
+    now = agreement.merged.agreed
+    return [
+        describe_change(
+            rule.name, base[rule.name].on(target), now[rule.name].on(target), target.other
         )
-    return replace(result, reason="echo" if _is_echo(agreement) else "no_difference")
+        for rule in agreement.work.adapter.rules
+        if rule.name in base and rule.name in now and _left(rule, base[rule.name], now[rule.name])
+    ]
 
 
-def _is_echo(agreement: Agreement) -> bool:
-    """The hinted side still shows the stamp that our own last write left there."""
-    link, hinted = agreement.link, agreement.sides[agreement.work.record.system]
-    written_at = (
-        link.woo_written_at if hinted.system is System.WOOCOMMERCE else link.vtiger_written_at
+def _left(rule: FieldRule, before: Agreed, now: Agreed) -> bool:
+    return not rule.same(before.woo, now.woo) and not rule.same(before.vtiger, now.vtiger)
+
+
+def _kept_back(result: Result, notes: Sequence[FieldNote]) -> Result:
+    return replace(
+        result,
+        outcome=Outcome.SKIPPED,
+        reason=notes[0].reason,
+        message=f"{notes[0].field}: {notes[0].message}",
+        notes=describe_notes(notes),
     )
-    return written_at is not None and hinted.modified_at == written_at
+
+
+def is_echo(link: Link, side: Side) -> bool:
+    """Whether the side still shows the stamp that our own last write left there."""
+    woo = side.system is System.WOOCOMMERCE
+    written_at = link.woo_written_at if woo else link.vtiger_written_at
+    return written_at is not None and side.modified_at == written_at

@@ -11,17 +11,19 @@ from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
 
+from app.db.outage import OUTAGES
 from app.db.session import Session, transaction
-from app.errors import LeaseLost, NotFound, System, WooVtigerError
+from app.errors import LeaseLost, NotFound, WooVtigerError
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import Postponement, claim, peek, postpone, settle
 from app.links.leases import PairLease, hold
 from app.links.models import Link
 from app.links.repository import find_link
 from app.queue import clear_wakeup
-from app.records import Outcome, Record
+from app.records import Outcome
 from app.runtime import Runtime
 from app.sync.adapters import find_objection, open_work, resolve
+from app.sync.hold import lease_keys, partner_of
 from app.sync.outcome import Result, failed, skipped
 from app.sync.reconcile import reconcile
 from app.sync.retry import RetryPolicy, delay_seconds, worth_trying
@@ -50,31 +52,35 @@ async def drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
         log.debug("record %s is in other hands", record_key)
 
 
-async def _pair_keys(session: Session, record_key: str) -> list[str]:
+async def _pair_keys(session: Session, record_key: str) -> Sequence[str]:
     """The record's key and its partner's: taken together, so that no two workers cross over."""
     record = await peek(session, record_key)
     if record is None or record.module is None:
         return [record_key]
     link = await find_link(session, record)
-    return [record_key] if link is None else [record_key, _partner_key(link, record)]
+    records = [record] if link is None else [record, partner_of(link, record)]
+    return [record_key, *lease_keys(*records)]
 
 
 async def _bring(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
     try:
         await _settle(runtime, deliveries, lease)
     except WooVtigerError as error:
-        await _retry_or_bury(runtime, deliveries, error)
+        await _retry_or_bury(runtime, deliveries, lease, error=error)
+    except OUTAGES:
+        raise  # nothing can be written down now; the hints are woken again as stranded
     except Exception as error:
         log.exception("a bug while syncing %s", deliveries[-1].record_key)
         message = f"{type(error).__name__}: an error in the service; its log tells more."
-        await _bury(runtime, deliveries, WooVtigerError(message))
+        await _bury(runtime, deliveries, lease, error=WooVtigerError(message))
 
 
 async def _settle(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
     told = deliveries[-1].record
     skip = await find_objection(runtime, told)
     if skip is not None:
-        await _end_without_pair(runtime, deliveries, skipped(told.system.other, told.id, skip))
+        result = skipped(told.system.other, told.id, skip)
+        await _end_without_pair(runtime, deliveries, lease, result=result)
         return
     record = await resolve(runtime, told)
     work = await open_work(runtime, record, deliveries, lease)
@@ -86,35 +92,33 @@ async def _link_under_lease(work: Work) -> Link | None:
     """The record's link, with both records of the pair leased."""
     async with work.runtime.sessions() as session:
         link = await find_link(session, work.record)
-    partner = [_partner_key(link, work.record)] if link is not None else []
-    await work.lease.extend([work.record.key, *partner])
+    records = [work.record] if link is None else [work.record, partner_of(link, work.record)]
+    await work.lease.extend(lease_keys(*records))
     if link is None:
         return None
     async with work.runtime.sessions() as session:
         return await find_link(session, work.record)
 
 
-def _partner_key(link: Link, record: Record) -> str:
-    woo = record.system is System.WOOCOMMERCE
-    partner_id = link.vtiger_id if woo else link.woo_id
-    return Record(record.store, record.system.other, record.module, partner_id).key
-
-
 async def _retry_or_bury(
-    runtime: Runtime, deliveries: Sequence[Delivery], error: WooVtigerError
+    runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: WooVtigerError
 ) -> None:
-    age = runtime.clock() - min(delivery.received_at for delivery in deliveries)
-    policy = _retry_policy(runtime)
-    if not worth_trying(policy, error, age):
-        await _bury(runtime, deliveries, error)
+    """Each hint has its own time to be tried in; those whose time is up are told as failed."""
+    policy, now = _retry_policy(runtime), runtime.clock()
+    young = [each for each in deliveries if worth_trying(policy, error, now - each.received_at)]
+    spent = [each for each in deliveries if each not in young]
+    if spent:
+        await _bury(runtime, spent, lease, error=error)
+    if not young:
         return
-    attempts = max(delivery.attempts for delivery in deliveries)
+    attempts = max(delivery.attempts for delivery in young)
     seconds = delay_seconds(policy, error, attempts, _RANDOM)
     counted = not isinstance(error, LeaseLost)
     wait = Postponement(seconds, error.reason, str(error), counted=counted)
-    log.info("record %s waits %.1f s: %s", deliveries[-1].record_key, seconds, error)
+    log.info("record %s waits %.1f s: %s", young[-1].record_key, seconds, error)
     async with transaction(runtime.sessions) as session:
-        await postpone(session, [delivery.id for delivery in deliveries], wait)
+        await lease.confirm(session)
+        await postpone(session, [delivery.id for delivery in young], wait)
 
 
 def _retry_policy(runtime: Runtime) -> RetryPolicy:
@@ -126,7 +130,9 @@ def _retry_policy(runtime: Runtime) -> RetryPolicy:
     )
 
 
-async def _bury(runtime: Runtime, deliveries: Sequence[Delivery], error: WooVtigerError) -> None:
+async def _bury(
+    runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: WooVtigerError
+) -> None:
     """No further try can help, or time is up: the log says `failed`, the hints wait for a person.
 
     What turned out not to exist is no failure: it is skipped.
@@ -136,15 +142,16 @@ async def _bury(runtime: Runtime, deliveries: Sequence[Delivery], error: WooVtig
         result = skipped(record.system.other, record.id, Skip("not_found", str(error)))
     else:
         result = failed(record.system.other, record.id, error)
-    await _end_without_pair(runtime, deliveries, result)
+    await _end_without_pair(runtime, deliveries, lease, result=result)
 
 
 async def _end_without_pair(
-    runtime: Runtime, deliveries: Sequence[Delivery], result: Result
+    runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, result: Result
 ) -> None:
     ids = [delivery.id for delivery in deliveries]
     dead = result.outcome is Outcome.FAILED
     state = DeliveryState.DEAD if dead else DeliveryState.DONE
     entry = entry_of(deliveries[-1].record, deliveries, result, None, monotonic())
     async with transaction(runtime.sessions) as session:
+        await lease.confirm(session)
         await settle(session, ids, await append(session, entry, ids), state=state)

@@ -49,22 +49,26 @@ class Sweep:
     origin: Origin = Origin.POLL
     take_stock: bool = False
     force: bool = False
+    run_id: int | None = None
 
     def record(self, system: System, record_id: str) -> Record:
         return Record(self.store, system, self.adapter.module, record_id)
 
     async def hint(self, changes: Sequence[tuple[Record, Event, str]]) -> int:
         hints = [
-            NewDelivery(record, self.origin, event, _dedupe_key(record, self.origin, digest))
+            NewDelivery(
+                record, self.origin, event, self._dedupe_key(record, digest), run_id=self.run_id
+            )
             for record, event, digest in changes
         ]
         if hints:
             await self.runtime.acceptor.accept(hints)
         return len(hints)
 
-
-def _dedupe_key(record: Record, origin: Origin, digest: str) -> str:
-    return sha256("\n".join((record.key, origin, digest)).encode()).hexdigest()
+    def _dedupe_key(self, record: Record, digest: str) -> str:
+        """Runs count what they hinted, so each has hints of its own."""
+        parts = (record.key, self.origin, digest, str(self.run_id or ""))
+        return sha256("\n".join(parts).encode()).hexdigest()
 
 
 async def poll(runtime: Runtime) -> int:

@@ -16,7 +16,8 @@ class Side:
     """One record as read: its mapped values and the remote's own stamp of its last change.
 
     `foreign_id` is the other system's id that the record carries in our id field, if any;
-    `raw` is what the adapter needs to write it again.
+    `raw` is what the adapter needs to write it again. `is_hearsay`: a webhook's body told it,
+    which may be out of date.
     """
 
     system: System
@@ -27,6 +28,7 @@ class Side:
     label: str
     foreign_id: str | None
     raw: object
+    is_hearsay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,10 @@ class Adapter(Protocol):
 
     def creation_objection(self, side: Side) -> Skip | None:
         """Why no twin can be made of it, if so."""
+        ...
+
+    def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
+        """Fields of which one side holds what the other's value becomes there."""
         ...
 
     async def search_twins(self, side: Side) -> list[Side]:

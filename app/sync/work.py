@@ -10,7 +10,7 @@ from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import settle
 from app.links.leases import PairLease
 from app.links.models import Link
-from app.links.repository import close_intent, save_link
+from app.links.repository import close_intent, find_intent, save_link
 from app.policies.schemas import SyncPolicy
 from app.records import Event, Outcome, Record
 from app.runtime import Runtime
@@ -48,14 +48,27 @@ class Work:
     def event(self) -> Event:
         return Event(self.deliveries[-1].event)
 
+    @property
+    def is_retried(self) -> bool:
+        """An earlier try at these hints broke off, or its worker died."""
+        return any(delivery.attempts > 1 for delivery in self.deliveries)
+
     def may_write(self, system: System) -> bool:
         return self.policy.direction.allows(system)
 
+    async def was_started(self) -> bool:
+        """Whether an earlier try was about to create the twin and never told how that ended."""
+        if not self.is_retried:
+            return False
+        async with self.runtime.sessions() as session:
+            return await find_intent(session, self.record) is not None
+
     async def keep(self, link: Link, result: Result | None = None) -> Link:
-        """Write a step down at once: what a crash must not forget."""
+        """Write a step down at once: what a crash must not forget. An intent stays open: only
+        `finish` tells that the twin was created."""
         async with transaction(self.runtime.sessions) as session:
+            await self.lease.confirm(session)
             kept = await save_link(session, link)
-            await close_intent(session, self.record)
             if result is not None:
                 await self._append(session, result, kept)
         return kept
@@ -65,6 +78,8 @@ class Work:
         dead = ending.result.outcome is Outcome.FAILED
         state = DeliveryState.DEAD if dead else DeliveryState.DONE
         async with transaction(self.runtime.sessions) as session:
+            await self.lease.confirm(session)
+            await close_intent(session, self.record)
             link = await save_link(session, ending.link) if ending.link is not None else None
             entry_id = await self._append(session, ending.result, link)
             await settle(session, self._delivery_ids, entry_id, state=state)

@@ -1,0 +1,95 @@
+"""Making the twin of a record, so that a broken call or a crash never makes it twice.
+
+The intent is written down before the call and stays until the outcome is logged; whoever comes
+after a crash looks first and knows that what it finds may be ours. Architecture, "Exactly one
+effect".
+"""
+
+from dataclasses import replace
+
+from app.db.session import transaction
+from app.errors import LeaseLost, RemoteError, RemoteUnavailable, System
+from app.links.repository import close_intent, find_intent, open_intent
+from app.mapping.values import Agreed, base_to_json
+from app.records import Outcome
+from app.sync.marks import leave_ids
+from app.sync.match import new_link
+from app.sync.outcome import Result, describe_changes, describe_notes
+from app.sync.pair import stamp_read, stamp_written
+from app.sync.sides import Side, Written
+from app.sync.work import Ending, Work
+
+
+async def create(work: Work, source: Side) -> Ending:
+    await _wait_for_broken_call(work)
+    async with transaction(work.runtime.sessions) as session:
+        natural = ",".join(work.adapter.natural_keys(source))
+        await open_intent(session, work.record, natural)
+    work.lease.check()
+    try:
+        written = await work.adapter.create(work.target, source)
+    except (RemoteError, LeaseLost) as error:
+        await _note_failure(work, natural, error)
+        raise
+    return await _created(work, source, written)
+
+
+async def _note_failure(work: Work, natural: str, error: RemoteError | LeaseLost) -> None:
+    """A create that surely did not happen leaves nothing; one that may have is looked for from
+    now on, for it may show itself late."""
+    async with transaction(work.runtime.sessions) as session:
+        if isinstance(error, RemoteError) and error.ambiguous:
+            await open_intent(session, work.record, natural)
+        else:
+            await close_intent(session, work.record)
+
+
+async def _wait_for_broken_call(work: Work) -> None:
+    """An earlier create may still be under way over there: give it time to show itself."""
+    async with work.runtime.sessions() as session:
+        found = await find_intent(session, work.record)
+    wait = work.runtime.settings.sync.ambiguous_wait_seconds
+    if found is not None and found[1] < wait:
+        raise RemoteUnavailable(
+            work.target, "an earlier create had no answer; looking again before repeating it"
+        )
+
+
+async def _created(work: Work, source: Side, written: Written) -> Ending:
+    """The link is kept the moment the answer arrives; then the source learns the new id."""
+    link = new_link(work, source, written.after.id)
+    link.base = base_to_json(_first_base(work, source, written))
+    stamp_read(link, source)
+    stamp_written(link, written.after)
+    link = await work.keep(link)
+    return await leave_ids(work, Ending(_creation(work, source, written), link), source)
+
+
+def _first_base(work: Work, source: Side, written: Written) -> dict[str, Agreed]:
+    """What the source held beside what the target made of it.
+
+    A field that was not sent counts as empty in the target: what a default or a workflow put
+    there is an edit of the target and goes back to the source.
+    """
+    base = {}
+    for rule in work.adapter.rules:
+        mine, theirs = source.values.get(rule.name), written.after.values.get(rule.name)
+        if not mine and theirs and rule.name not in written.unwritten:
+            theirs = ""
+        woo = source.system is System.WOOCOMMERCE
+        base[rule.name] = Agreed(mine, theirs) if woo else Agreed(theirs, mine)
+    return base
+
+
+def _creation(work: Work, source: Side, written: Written) -> Result:
+    values = {
+        name: value
+        for name, value in source.values.values.items()
+        if value and name not in written.unwritten
+    }
+    return replace(
+        Result(work.target, Outcome.CREATED, source.id, written.after.id),
+        label=source.label,
+        changes=describe_changes(None, values, source.system),
+        notes=describe_notes(written.notes),
+    )

@@ -1,0 +1,28 @@
+"""Whose turn it is: the keys that a drain holds while it works on a pair."""
+
+from app.errors import System
+from app.links.models import Link
+from app.records import Record
+
+
+def lease_keys(*records: Record) -> list[str]:
+    """A key for each record, and one that all stores share for each record of the one CRM.
+
+    Two shops may hold the same Vtiger record; without the shared key two workers could read it
+    both before either writes, and one shop's edit would go under unseen.
+    """
+    return [key for record in records for key in (record.key, shared_key(record)) if key]
+
+
+def shared_key(record: Record) -> str:
+    """ "" for a shop's record: nobody else works on it."""
+    if record.system is System.WOOCOMMERCE:
+        return ""
+    return f"any:{record.module}:{record.system}:{record.id}"
+
+
+def partner_of(link: Link, record: Record) -> Record:
+    """The other record of the pair."""
+    woo = record.system is System.WOOCOMMERCE
+    partner_id = link.vtiger_id if woo else link.woo_id
+    return Record(record.store, record.system.other, record.module, partner_id)

@@ -1,0 +1,45 @@
+"""Each record of a pair carries the other's id, where there is a field for it."""
+
+from dataclasses import replace
+
+from app.errors import System, WooVtigerError
+from app.links.models import Link
+from app.sync.pair import stamp_written
+from app.sync.sides import Side
+from app.sync.work import Ending, Work
+
+
+async def leave_ids(work: Work, ending: Ending, *sides: Side) -> Ending:
+    """Leave each side's id in the other. What fails here is noted, and tried on the next hint.
+
+    Not for a side that shows an echo: an id that did not stick would be written again for ever.
+    """
+    if ending.link is None:
+        return ending
+    notes = [*ending.result.notes]
+    for side in sides:
+        partner = partner_id(ending.link, side.system.other)
+        try:
+            await _mark(work, ending.link, side, partner)
+        except WooVtigerError as error:
+            notes.append(_mark_note(side, partner, error))
+    return replace(ending, result=replace(ending.result, notes=notes))
+
+
+async def _mark(work: Work, link: Link, side: Side, partner: str) -> None:
+    if side.foreign_id == partner or not work.may_write(side.system):
+        return
+    work.lease.check()
+    marked = await work.adapter.mark(side, partner)
+    if marked is not side:
+        stamp_written(link, marked)
+
+
+def _mark_note(side: Side, partner: str, error: WooVtigerError) -> dict[str, str]:
+    message = f"{side.system.label} did not take the other system's id: {error}"
+    return {"field": "id", "reason": error.reason, "message": message, "value": partner}
+
+
+def partner_id(link: Link, system: System) -> str:
+    """The id that the pair has in `system`."""
+    return link.woo_id if system is System.WOOCOMMERCE else link.vtiger_id

@@ -1,0 +1,40 @@
+"""Calls that reach the sandbox, counted as they pass: what the service read and what it wrote."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+CRM_WRITES = ("create", "update", "revise", "delete")
+
+
+@dataclass(slots=True)
+class Traffic:
+    """`reads` and `writes` by what was called, such as `PUT customers` or `vtiger revise`."""
+
+    app: ASGIApp
+    reads: Counter[str] = field(default_factory=Counter)
+    writes: Counter[str] = field(default_factory=Counter)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._count(scope)
+        await self.app(scope, receive, send)
+
+    def reset(self) -> None:
+        self.reads.clear()
+        self.writes.clear()
+
+    def _count(self, scope: Scope) -> None:
+        operation = parse_qs(scope["query_string"].decode("latin-1")).get("operation", [""])[0]
+        if scope["path"].startswith("/crm/"):
+            name, is_write = f"vtiger {operation or 'login'}", operation in CRM_WRITES
+        else:
+            name = f"{scope['method']} {_resource(scope['path'])}"
+            is_write = scope["method"] != "GET"
+        (self.writes if is_write else self.reads)[name] += 1
+
+
+def _resource(path: str) -> str:
+    return path.partition("/wc/v3/")[2].partition("/")[0]

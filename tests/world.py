@@ -1,0 +1,200 @@
+"""A small world: both sandboxes over real HTTP, the service on a fresh database, and time in hand.
+
+Nothing runs by itself: `settle` lets the shop send its webhooks and drains what is due, until
+nothing is left, so that tests never wait.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import delete, func, select, update
+
+from app.db.session import transaction
+from app.inbox.models import Delivery, DeliveryState, Wakeup
+from app.links.models import Link
+from app.main import create_app
+from app.policies.repository import save_policy
+from app.policies.schemas import SyncPolicy
+from app.records import Module, Outcome
+from app.runtime import Runtime
+from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
+from app.sandbox.server import serve
+from app.sandbox.vtiger.workflows import Callback
+from app.settings import Settings
+from app.sync.pipeline import drain
+from app.synclog.models import Entry
+from app.woocommerce import webhooks
+from app.worker.dispatcher import Dispatcher
+from tests.agreement import People, find_people
+from tests.traffic import Traffic
+
+STORE = "main"
+TOKEN = "admin-token-of-the-tests"
+CALLBACK_SECRET = "callback-secret-of-the-tests"
+MOST_ROUNDS = 60
+AT_ONCE = 4
+
+
+@dataclass(slots=True)
+class World:
+    """`url` is where the service listens; `traffic` counts what it asks of the two systems."""
+
+    sandbox: Sandbox
+    traffic: Traffic
+    runtime: Runtime
+    url: str
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def set_policy(self, store: str = STORE, **choices: Any) -> None:
+        async with transaction(self.runtime.sessions) as session:
+            policy = SyncPolicy(**choices)
+            await save_policy(session, store, module=Module.CONTACTS, policy=policy, by="test")
+
+    async def customer(self, email: str, **fields: Any) -> str:
+        """Somebody registers in the shop."""
+        user = self.sandbox.shop.customers.create({"email": email, **fields})
+        return str(user.id)
+
+    def edit_customer(self, customer_id: str, **fields: Any) -> None:
+        self.sandbox.shop.customers.update(int(customer_id), fields)
+
+    def delete_customer(self, customer_id: str) -> None:
+        self.sandbox.shop.customers.delete(int(customer_id))
+
+    async def contact(self, **fields: Any) -> str:
+        """Somebody types a contact into the CRM."""
+        return await self.sandbox.crm.ui_create("Contacts", fields)
+
+    async def edit_contact(self, contact_id: str, **fields: Any) -> None:
+        await self.sandbox.crm.ui_edit(contact_id, fields)
+
+    async def get_customer(self, customer_id: str) -> Mapping[str, Any]:
+        return (await self.runtime.stores[STORE].get_customer(customer_id)).data
+
+    def get_contact(self, contact_id: str) -> Mapping[str, Any]:
+        return self.sandbox.crm.record(contact_id)
+
+    def contacts(self) -> list[dict[str, Any]]:
+        return self.sandbox.crm.records("Contacts")
+
+    def accounts(self) -> list[str]:
+        return [row["accountname"] for row in self.sandbox.crm.records("Accounts")]
+
+    async def company_of(self, contact_id: str) -> str:
+        account_id = self.get_contact(contact_id)["account_id"]
+        return self.sandbox.crm.record(account_id)["accountname"] if account_id else ""
+
+    async def people(self) -> People:
+        return await find_people(self.runtime.stores[STORE], self.runtime.vtiger)
+
+    async def settle(self) -> None:
+        """Until the shop has sent everything and no delivery waits, retry times aside."""
+        for _ in range(MOST_ROUNDS):
+            sent = await self.sandbox.shop.webhooks.flush()
+            if not await self.step() and not sent:
+                return
+        raise AssertionError(f"never quiet: {await self.waiting()}")
+
+    async def step(self) -> int:
+        """Drain every record with a waiting delivery once; how many those were."""
+        async with transaction(self.runtime.sessions) as session:
+            waiting = Delivery.state == DeliveryState.PENDING
+            await session.execute(
+                update(Delivery).where(waiting).values(next_attempt_at=func.now())
+            )
+        await Dispatcher(self.runtime).run_once()
+        async with self.runtime.sessions() as session:
+            keys = (await session.scalars(select(Wakeup.record_key))).all()
+        await asyncio.gather(*(self._drain(key) for key in keys))
+        return len(keys)
+
+    async def _drain(self, record_key: str) -> None:
+        async with self._turns:
+            await drain(self.runtime, record_key, owner=uuid4().hex)
+
+    async def waiting(self) -> list[tuple[str, str | None]]:
+        async with self.runtime.sessions() as session:
+            found = await session.execute(
+                select(Delivery.record_key, Delivery.last_error).where(
+                    Delivery.state.in_([DeliveryState.PENDING, DeliveryState.PROCESSING])
+                )
+            )
+            return [(key, error) for key, error in found]
+
+    async def deliveries(self) -> Sequence[Delivery]:
+        async with self.runtime.sessions() as session:
+            return (await session.scalars(select(Delivery).order_by(Delivery.id))).all()
+
+    async def log(self, *outcomes: Outcome) -> Sequence[Entry]:
+        """Rows of the log, oldest first; all, or those of some outcomes."""
+        wanted = Entry.outcome.in_(outcomes or list(Outcome))
+        async with self.runtime.sessions() as session:
+            return (await session.scalars(select(Entry).where(wanted).order_by(Entry.id))).all()
+
+    async def told(self) -> list[tuple[str, str, str | None]]:
+        """The log in short: target, outcome, reason."""
+        return [(row.target, row.outcome, row.reason) for row in await self.log()]
+
+    async def forget_log(self) -> None:
+        async with transaction(self.runtime.sessions) as session:
+            await session.execute(delete(Entry))
+
+    async def links(self, store: str = STORE) -> Sequence[Link]:
+        async with self.runtime.sessions() as session:
+            found = select(Link).where(Link.store == store).order_by(Link.id)
+            return (await session.scalars(found)).all()
+
+
+@asynccontextmanager
+async def open_world(
+    database_url: str,
+    sandbox: Sandbox | None = None,
+    *,
+    hooks: bool = True,
+    **settings: Any,
+) -> AsyncIterator[World]:
+    """With `hooks` the shop sends webhooks and the CRM callbacks to the service."""
+    sandbox = sandbox or new_sandbox(cron_interval_s=None)
+    traffic = Traffic(create_sandbox_app(sandbox))
+    async with serve(traffic) as remote:
+        chosen = world_settings(sandbox, remote.url, database_url, **settings)
+        app = create_app(chosen, worker=False)
+        async with serve(app) as service:
+            world = World(sandbox, traffic, app.state.runtime, service.url)
+            if hooks:
+                await connect(world)
+            yield world
+
+
+async def connect(world: World) -> None:
+    """Install what tells the service of changes."""
+    secret = world.sandbox.credentials.webhook_secret
+    address = f"{world.url}/webhooks/woocommerce/{STORE}"
+    report = await webhooks.install(world.runtime.stores[STORE], address, secret=secret)
+    assert not report.failed
+    address = f"{world.url}/callbacks/vtiger/contacts?token={CALLBACK_SECRET}"
+    world.sandbox.crm.workflows.callbacks.append(Callback("Contacts", address))
+    world.traffic.reset()
+
+
+def world_settings(
+    sandbox: Sandbox, sandbox_url: str, database_url: str, **chosen: Any
+) -> Settings:
+    """A store `main` and the CRM of the sandbox; times so short that nothing waits."""
+    known = sandbox.describe(sandbox_url)
+    chosen.setdefault("stores", {STORE: known["woocommerce"]})
+    sync = {"retry_base_delay": 0.01, "ambiguous_wait_seconds": 0, "fresh_body_seconds": 300}
+    return Settings.model_validate(
+        {
+            "database_url": database_url,
+            "auto_migrate": False,
+            "api_tokens": [TOKEN],
+            "vtiger": known["vtiger"] | {"callback_secret": CALLBACK_SECRET},
+            **chosen,
+            "sync": sync | chosen.get("sync", {}),
+        }
+    )
