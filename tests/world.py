@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import httpx
 from sqlalchemy import delete, func, select, update
 
 from app.db.session import transaction
@@ -20,13 +22,14 @@ from app.main import create_app
 from app.policies.repository import save_policy
 from app.policies.schemas import SyncPolicy
 from app.records import Module, Outcome
-from app.runtime import Runtime
+from app.runtime import Runtime, utc_now
 from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
 from app.sandbox.server import serve
 from app.sandbox.vtiger.workflows import Callback
+from app.sandbox.woocommerce.delivery import Outbound
 from app.settings import Settings
 from app.sync.pipeline import drain
-from app.synclog.models import Entry
+from app.synclog.models import Entry, EntryDelivery
 from app.woocommerce import webhooks
 from app.worker.dispatcher import Dispatcher
 from tests.agreement import People, find_people
@@ -39,6 +42,16 @@ MOST_ROUNDS = 60
 AT_ONCE = 4
 
 
+class Clock:
+    """The clock of both sandboxes, which a test can move on."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.ahead
+
+
 @dataclass(slots=True)
 class World:
     """`url` is where the service listens; `traffic` counts what it asks of the two systems."""
@@ -47,6 +60,7 @@ class World:
     traffic: Traffic
     runtime: Runtime
     url: str
+    clock: Clock
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def set_policy(self, store: str = STORE, **choices: Any) -> None:
@@ -71,6 +85,22 @@ class World:
 
     async def edit_contact(self, contact_id: str, **fields: Any) -> None:
         await self.sandbox.crm.ui_edit(contact_id, fields)
+
+    def later(self, seconds: float = 2) -> None:
+        """Time passes in both systems, so that edits have stamps of their own."""
+        self.clock.ahead += timedelta(seconds=seconds)
+
+    def sent(self) -> list[Outbound]:
+        """What the shop has sent so far, in order."""
+        return [each.outbound for each in self.sandbox.shop.webhooks.sent]
+
+    async def send(self, outbound: Outbound) -> int:
+        """A delivery as the shop sent it, once more; the status of the answer."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.post(
+                outbound.url, content=outbound.body, headers=outbound.headers()
+            )
+        return answer.status_code
 
     async def get_customer(self, customer_id: str) -> Mapping[str, Any]:
         return (await self.runtime.stores[STORE].get_customer(customer_id)).data
@@ -139,6 +169,11 @@ class World:
         """The log in short: target, outcome, reason."""
         return [(row.target, row.outcome, row.reason) for row in await self.log()]
 
+    async def deliveries_of(self, row: Entry) -> list[int]:
+        found = select(EntryDelivery.delivery_id).where(EntryDelivery.entry_id == row.id)
+        async with self.runtime.sessions() as session:
+            return sorted(await session.scalars(found))
+
     async def forget_log(self) -> None:
         async with transaction(self.runtime.sessions) as session:
             await session.execute(delete(Entry))
@@ -158,13 +193,14 @@ async def open_world(
     **settings: Any,
 ) -> AsyncIterator[World]:
     """With `hooks` the shop sends webhooks and the CRM callbacks to the service."""
-    sandbox = sandbox or new_sandbox(cron_interval_s=None)
+    clock = Clock()
+    sandbox = sandbox or new_sandbox(cron_interval_s=None, clock=clock)
     traffic = Traffic(create_sandbox_app(sandbox))
     async with serve(traffic) as remote:
         chosen = world_settings(sandbox, remote.url, database_url, **settings)
         app = create_app(chosen, worker=False)
         async with serve(app) as service:
-            world = World(sandbox, traffic, app.state.runtime, service.url)
+            world = World(sandbox, traffic, app.state.runtime, service.url, clock)
             if hooks:
                 await connect(world)
             yield world

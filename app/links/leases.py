@@ -22,6 +22,8 @@ from app.db.session import Sessions, transaction
 from app.errors import LeaseLost
 from app.links.models import Lease
 
+STEP_SECONDS = 0.05
+
 
 async def _take(session: AsyncSession, keys: Collection[str], owner: str, seconds: float) -> bool:
     wanted = sorted(keys)
@@ -49,11 +51,24 @@ class PairLease:
         self._valid_until = 0.0
         self._turn = asyncio.Lock()
 
-    async def extend(self, keys: Collection[str]) -> None:
+    async def extend(self, keys: Collection[str], *, patience: float = 0.0) -> None:
         """Hold these too, or raise LeaseLost with nothing taken.
 
-        What ran out is never taken again: somebody may have worked on the pair in between.
+        Another holder is waited for as many seconds as `patience` says. What ran out is never
+        taken again: somebody may have worked on the pair in between.
         """
+        give_up_at = time.monotonic() + patience
+        while True:
+            try:
+                await self._extend(keys)
+            except LeaseLost:
+                if time.monotonic() >= give_up_at:
+                    raise
+                await asyncio.sleep(STEP_SECONDS)
+            else:
+                return
+
+    async def _extend(self, keys: Collection[str]) -> None:
         if self._keys:
             self.check()
         async with self._turn:

@@ -1,12 +1,12 @@
 """Vtiger Accounts by name: a contact's company is a record of its own there."""
 
 import unicodedata
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.errors import Duplicate, NotFound, RemoteError
 from app.vtiger.client import VtigerClient
-from app.vtiger.query import Query, equals
+from app.vtiger.query import Query, equals, one_of
 from app.vtiger.schemas import VtigerRecord
 
 ACCOUNTS = "Accounts"
@@ -39,6 +39,14 @@ class Accounts:
             return (await self.vtiger.retrieve(account_id, ACCOUNTS)).get("accountname")
         except NotFound:
             return ""
+
+    async def names_of(self, account_ids: Iterable[str]) -> Mapping[str, str]:
+        """The names of at most 100 Accounts by their ids; those that are gone have none."""
+        wanted = sorted(set(account_ids) - {""})
+        if not wanted:
+            return {}
+        query = Query(ACCOUNTS, ("id", "accountname"), (one_of("id", wanted),))
+        return {each.id: each.get("accountname") for each in await self.vtiger.query(query)}
 
     async def find_or_create(self, name: str) -> Account:
         """The Account of this name; an empty name means none (recording 20-create-account)."""

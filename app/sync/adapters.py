@@ -1,6 +1,7 @@
 """From a hint to the work on it: is the module synced, which record is meant, who writes it."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from app.errors import System
 from app.inbox.models import Delivery
@@ -14,6 +15,7 @@ from app.runtime import Runtime
 from app.sync.accounts import Accounts
 from app.sync.contacts import CONTACTS, ContactAdapter
 from app.sync.foreign_ids import foreign_id_field
+from app.sync.hold import PATIENCE
 from app.sync.sides import Skip
 from app.sync.work import Work
 
@@ -68,7 +70,7 @@ async def open_contacts(
         store=store,
         woo=runtime.stores[store],
         vtiger=runtime.vtiger,
-        accounts=Accounts(runtime.vtiger, lease.extend),
+        accounts=Accounts(runtime.vtiger, partial(lease.extend, patience=PATIENCE)),
         rules=effective_rules(CONTACT_RULES, ()),
         policy=policy,
         id_field=foreign_id_field(shape, store, only_store=len(runtime.stores) == 1),

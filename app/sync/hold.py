@@ -4,6 +4,11 @@ from app.errors import System
 from app.links.models import Link
 from app.records import Record
 
+PATIENCE = 2.0
+"""Seconds to wait for a twin or a new Account in other hands. Of two workers that make one pair
+from its two ends, the one that has the natural key waits and the other gives way at once;
+were both to give way, they would do so again and again in step."""
+
 
 def lease_keys(*records: Record) -> list[str]:
     """A key for each record, and one that all stores share for each record of the one CRM.

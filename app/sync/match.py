@@ -8,7 +8,7 @@ from app.errors import System
 from app.links.models import Link
 from app.links.repository import find_link
 from app.records import MatchPolicy, Record
-from app.sync.hold import lease_keys
+from app.sync.hold import PATIENCE, lease_keys
 from app.sync.sides import Side, Skip
 from app.sync.work import Work
 
@@ -36,7 +36,7 @@ async def find_twin(work: Work, source: Side) -> Twin | Skip | None:
     chosen = _choose(work, candidates, ours=ours)
     if not isinstance(chosen, Side):
         return chosen
-    await work.lease.extend(lease_keys(_record_of(work, chosen)))
+    await work.lease.extend(lease_keys(_record_of(work, chosen)), patience=PATIENCE)
     return await _pair(work, source, chosen, ours=ours)
 
 

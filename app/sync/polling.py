@@ -8,7 +8,7 @@ were there before are brought over by `woo-vtiger sync`, never by surprise.
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import uuid4
 
@@ -25,17 +25,24 @@ from app.links.repository import (
     search_sightings,
     see,
 )
-from app.records import Event, Module, Origin, Record
+from app.records import DeletePolicy, Event, Module, Origin, Record
 from app.runtime import Runtime
 from app.sync.adapters import open_contacts, policy_of
 from app.sync.contacts import ContactAdapter
-from app.sync.sweep import Seen, each_contact, each_customer
+from app.sync.sweep import (
+    Seen,
+    each_contact,
+    each_contact_id,
+    each_customer,
+    find_last_change,
+)
 
 log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(minutes=2)
 TURN = "upkeep:poll"
 GONE = "gone"
+BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +116,26 @@ async def _poll_shop(runtime: Runtime, adapter: ContactAdapter) -> int:
 
 
 async def _poll_crm(runtime: Runtime, adapter: ContactAdapter) -> int:
-    """Contacts changed since the last look; the mark is taken before it, by Vtiger's clock."""
-    key = f"{adapter.store}:contacts:vtiger"
+    """Contacts changed since the last look, and pairs whose contact vanished, where that counts.
+
+    The mark is taken before the look and by Vtiger's clock: what changes while the pages are
+    read is seen by the next look.
+    """
+    key, started_at = f"{adapter.store}:contacts:vtiger", runtime.clock()
     async with runtime.sessions() as session:
         reached_at = await find_watermark(session, key)
-    sweep = Sweep(runtime, adapter.store, adapter)
-    hints, latest_at = 0, reached_at
-    if reached_at is None:
-        latest_at = runtime.clock()
-    else:
-        hints, latest_at = await _look_at_contacts(sweep, reached_at)
-    async with transaction(runtime.sessions) as session:
-        await save_watermark(session, key, latest_at or runtime.clock())
-    return hints
-
-
-async def _look_at_contacts(sweep: Sweep, reached_at: datetime) -> tuple[int, datetime]:
-    """Hints, and the latest change seen: the next look starts a little before it."""
-    hints, latest_at = 0, reached_at
-    async for page in each_contact(sweep.adapter, reached_at - OVERLAP):
+    latest_at = await find_last_change(adapter) or BEFORE_ALL
+    sweep = Sweep(runtime, adapter.store, adapter, take_stock=reached_at is None)
+    since = latest_at if reached_at is None else reached_at
+    hints = 0
+    async for page in each_contact(adapter, since - OVERLAP):
         hints += await hint_differences(sweep, page)
-        latest_at = max([latest_at, *(seen.raw.modified_at or reached_at for seen in page)])
-    return hints, latest_at
+    if adapter.policy.delete_policy is DeletePolicy.PROPAGATE:
+        living = {record_id async for record_id in each_contact_id(adapter)}
+        hints += await _hint_gone(sweep, System.VTIGER, living, started_at=started_at)
+    async with transaction(runtime.sessions) as session:
+        await save_watermark(session, key, max(latest_at, reached_at or latest_at))
+    return hints
 
 
 async def sweep_shop(sweep: Sweep, started_at: datetime) -> int:
@@ -138,15 +143,18 @@ async def sweep_shop(sweep: Sweep, started_at: datetime) -> int:
     async for page in each_customer(sweep.adapter):
         living.update(seen.id for seen in page)
         hints += await hint_differences(sweep, page)
-    return hints + await _hint_gone(sweep, living, started_at)
+    return hints + await _hint_gone(sweep, System.WOOCOMMERCE, living, started_at=started_at)
 
 
-async def _hint_gone(sweep: Sweep, living: set[str], started_at: datetime) -> int:
-    """Pairs whose customer a full pass did not show; the pipeline reads before it believes."""
+async def _hint_gone(
+    sweep: Sweep, system: System, living: set[str], *, started_at: datetime
+) -> int:
+    """Pairs whose record a full pass did not show; the pipeline reads before it believes."""
+    woo = system is System.WOOCOMMERCE
     gone = [
-        sweep.record(System.WOOCOMMERCE, link.woo_id)
-        async for link in _paired_before(sweep, started_at)
-        if link.woo_id not in living
+        sweep.record(system, record_id)
+        async for link in _paired_before(sweep, system, started_at)
+        if (record_id := link.woo_id if woo else link.vtiger_id) not in living
     ]
     async with sweep.runtime.sessions() as session:
         known = await search_sightings(session, [record.key for record in gone])
@@ -154,12 +162,10 @@ async def _hint_gone(sweep: Sweep, living: set[str], started_at: datetime) -> in
     return await _bring_up(sweep, new, {record.id for record, _, _ in new})
 
 
-async def _paired_before(sweep: Sweep, moment: datetime) -> AsyncIterator[Link]:
+async def _paired_before(sweep: Sweep, system: System, moment: datetime) -> AsyncIterator[Link]:
     async with sweep.runtime.sessions() as session:
         module = sweep.adapter.module
-        found = each_living(
-            session, sweep.store, module=module, system=System.WOOCOMMERCE, before=moment
-        )
+        found = each_living(session, sweep.store, module=module, system=system, before=moment)
         async for link in found:
             yield link
 

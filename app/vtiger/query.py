@@ -62,6 +62,7 @@ class Query:
     where: tuple[Where, ...] = ()
     order_by: str = ""
     limit: int = MAX_ROWS
+    descending: bool = False
 
     def __str__(self) -> str:
         if not 1 <= self.limit <= MAX_ROWS:
@@ -73,7 +74,7 @@ class Query:
         if self.where:
             parts.append("WHERE " + " AND ".join(one.render() for one in self.where))
         if self.order_by:
-            parts.append(f"ORDER BY {_name(self.order_by)}")
+            parts.append(f"ORDER BY {_name(self.order_by)}{' DESC' if self.descending else ''}")
         if self.columns != COUNT:
             parts.append(f"LIMIT {self.limit}")
         return " ".join(parts) + ";"
