@@ -88,7 +88,7 @@ def _limits(settings: Settings) -> ClientLimits:
     )
 
 
-def _open_store(settings: Settings, key: str) -> WooClient:
+def open_store(settings: Settings, key: str) -> WooClient:
     store = settings.stores[key]
     return WooClient(
         store.url,
@@ -110,6 +110,19 @@ def _open_vtiger(settings: Settings) -> VtigerClient:
 
 
 @asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[tuple[str, AsyncEngine]]:
+    """The database's address and engine, brought up to date first where AUTO_MIGRATE says so."""
+    with database_address(settings) as address:
+        if settings.auto_migrate:
+            await asyncio.to_thread(upgrade, address)
+        engine = open_engine(sqlalchemy_url(address))
+        try:
+            yield address, engine
+        finally:
+            await engine.dispose()
+
+
+@asynccontextmanager
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Open all of it, migrating the database first where AUTO_MIGRATE says so.
 
@@ -117,14 +130,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     to be had.
     """
     async with AsyncExitStack() as stack:
-        address = stack.enter_context(database_address(settings))
-        if settings.auto_migrate:
-            await asyncio.to_thread(upgrade, address)
-        engine = open_engine(sqlalchemy_url(address))
-        stack.push_async_callback(engine.dispose)
+        address, engine = await stack.enter_async_context(open_database(settings))
         jobs = await stack.enter_async_context(open_jobs(address).open_async())
         stores = {
-            key: await stack.enter_async_context(_open_store(settings, key))
+            key: await stack.enter_async_context(open_store(settings, key))
             for key in settings.stores
         }
         vtiger = await stack.enter_async_context(_open_vtiger(settings))

@@ -28,6 +28,10 @@ START_SECONDS = 60  # recovery after a crash included
 RETRY_SECONDS = 10  # a killed server's children hold its memory for a moment longer
 
 
+class DatabaseTaken(ConfigError):
+    """Another process works on a database that was to be made afresh."""
+
+
 @dataclass(frozen=True, slots=True)
 class EmbeddedServer:
     """A running server that this process uses; `stop` it when done."""
@@ -50,6 +54,27 @@ class EmbeddedServer:
         ):
             connection.execute(create)
         return self.dsn(name)
+
+    @contextmanager
+    def scratch_database(self, name: str) -> Iterator[str]:
+        """The DSN of an empty database in the place of any former one, ours while the body runs.
+
+        Raises DatabaseTaken, and leaves it as it is, if somebody uses it.
+        """
+        with _exclusive(self.data_dir):
+            self._drop(name)
+            self.ensure_database(name)
+            holder = psycopg.connect(self.dsn(name), autocommit=True)
+        with holder:
+            yield self.dsn(name)
+
+    def _drop(self, name: str) -> None:
+        drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            try:
+                connection.execute(drop)
+            except psycopg.errors.ObjectInUse:
+                raise DatabaseTaken(f"The database {name} is in use.") from None
 
     def stop(self) -> bool:
         """Leave the server; True if nobody else used it and it was stopped."""

@@ -1,6 +1,6 @@
 """Hourly totals: counted as entries are logged, so that a summary reads hours, not the log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -94,10 +94,23 @@ async def summary(
     counts: CompoundSelect[Any, Any, Any, Any] = union_all(
         _totals(store, hours), _logged(store, edges)
     )
+    return _filled(await session.execute(counts))
+
+
+async def summary_of_run(session: AsyncSession, run_id: int) -> Summary:
+    """The same of one manual run, counted in the log."""
+    counted = select(Entry.target, Entry.module, Entry.outcome, func.count())
+    counted = counted.where(Entry.run_id == run_id, Entry.module.is_not(None))
+    return _filled(
+        await session.execute(counted.group_by(Entry.target, Entry.module, Entry.outcome))
+    )
+
+
+def _filled(counts: Iterable[Any]) -> Summary:
     found: Summary = {
         target: {module: dict.fromkeys(Outcome, 0) for module in Module} for target in System
     }
-    for target, module, outcome, count in await session.execute(counts):
+    for target, module, outcome, count in counts:
         found[System(target)][Module(module)][Outcome(outcome)] += int(count)
     return found
 

@@ -52,16 +52,20 @@ async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
 
 
 @asynccontextmanager
-async def running_worker(runtime: Runtime) -> AsyncIterator[None]:
-    """Work while the body runs; at its end stop taking, and finish what is being done."""
+async def running_worker(runtime: Runtime, *, periodic: bool = True) -> AsyncIterator[None]:
+    """Work while the body runs; at its end stop taking, and finish what is being done.
+
+    `periodic` is False for a worker that lives for one task: polls and the like are others' work.
+    """
     register(runtime)
     dispatcher = Dispatcher(runtime)
-    parts = {
+    parts: dict[str, Callable[[], Awaitable[None]]] = {
         "the job engine": lambda: _run_engine(runtime),
         "the dispatcher": dispatcher.run,
         "the listener": dispatcher.listen,
-        "upkeep": lambda: upkeep(runtime),
     }
+    if periodic:
+        parts["upkeep"] = lambda: upkeep(runtime)
     tasks = [asyncio.create_task(_for_ever(name, run), name=name) for name, run in parts.items()]
     try:
         yield

@@ -1,0 +1,55 @@
+"""Expected failures as one sentence on stderr and an exit code; only a bug shows a traceback."""
+
+import errno
+from typing import Any
+
+import typer
+from procrastinate.exceptions import ConnectorException
+from typer.core import TyperGroup
+
+from app.cli.console import ERR
+from app.db.outage import OUTAGES, driver_message, is_unmigrated
+from app.errors import ConfigError, InvalidInput, RemoteError
+
+FAILED = 1
+UNUSABLE = 2
+
+
+class Commands(TyperGroup):
+    """The root of all commands: whatever one of them raises passes here."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            told = _tell(error)
+            if told is None:
+                raise
+            sentence, code = told
+            ERR.print(sentence, style="red", markup=False)
+            raise typer.Exit(code) from None
+
+
+def _tell(error: Exception) -> tuple[str, int] | None:
+    match error:
+        case ConfigError() | InvalidInput():
+            return str(error), UNUSABLE
+        case RemoteError():
+            return f"{error.system.label}: {error}", FAILED
+    if is_unmigrated(error):
+        return "The database is not up to date: run `woo-vtiger migrate`.", UNUSABLE
+    if isinstance(error, (*OUTAGES, ConnectorException)):
+        return f"The database does not answer: {driver_message(error)}", UNUSABLE
+    return None
+
+
+def port_error(host: str, port: int, error: OSError) -> ConfigError:
+    """Why the service cannot listen there, and what to do about it."""
+    match error.errno:
+        case errno.EADDRINUSE:
+            reason = "is taken: stop what runs there, or choose another port"
+        case errno.EACCES:
+            reason = "needs more rights: choose one above 1023"
+        case _:
+            reason = f"cannot be used ({error.strerror})"
+    return ConfigError(f"Port {port} on {host} {reason} (--port, or PORT in .env).")

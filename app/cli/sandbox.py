@@ -1,0 +1,94 @@
+"""`sandbox`: both simulated systems alone, for a rehearsal with a service of one's own."""
+
+import logging
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.console import OUT, print_json, run
+from app.cli.failures import port_error
+from app.cli.signals import stop_event
+from app.cli.stage import HOST
+from app.errors import ConfigError
+from app.sandbox.app import Credentials, Sandbox, create_sandbox_app, new_sandbox
+from app.sandbox.vtiger.workflows import Callback
+from app.sandbox.woocommerce import ShopData
+from app.sandbox.woocommerce.shopdata import ShopDataError, parse_shop_data
+from app.serving import listen, serving
+
+CREDENTIAL = "Credentials (made up where not given)"
+
+
+def sandbox(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9000,
+    shop_data: Annotated[
+        Path | None, typer.Option(help="A shop to load: one JSON object of WooCommerce's objects.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print addresses and credentials as one JSON line.")
+    ] = False,
+    callback_url: Annotated[
+        list[str] | None,
+        typer.Option(help="Where the CRM calls when a contact is saved. May be repeated."),
+    ] = None,
+    consumer_key: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
+    consumer_secret: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
+    webhook_secret: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
+    username: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
+    access_key: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
+) -> None:
+    """Simulate WooCommerce under /shop and Vtiger under /crm.
+
+    Everything is in memory: it is gone when the command ends.
+    """
+    given = {
+        "consumer_key": consumer_key,
+        "consumer_secret": consumer_secret,
+        "webhook_secret": webhook_secret,
+        "username": username,
+        "access_key": access_key,
+    }
+    credentials = Credentials(**{name: text for name, text in given.items() if text})
+    systems = new_sandbox(_load(shop_data), credentials=credentials)
+    systems.crm.workflows.callbacks += [Callback("Contacts", url) for url in callback_url or ()]
+    logging.basicConfig(level="WARNING")
+    run(_serve(systems, port, as_json=json))
+
+
+def _load(path: Path | None) -> ShopData | None:
+    if path is None:
+        return None
+    try:
+        return parse_shop_data(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+    except ShopDataError as error:
+        raise ConfigError(f"{path}: {error}.") from None
+
+
+async def _serve(systems: Sandbox, port: int, *, as_json: bool) -> None:
+    try:
+        listener = listen(HOST, port)
+    except OSError as error:
+        raise port_error(HOST, port, error) from None
+    with closing(listener):
+        async with (
+            stop_event() as stop,
+            serving(create_sandbox_app(systems), listener) as served,
+        ):
+            (print_json if as_json else _print)(systems.describe(served.url))
+            await stop.wait()
+
+
+def _print(known: dict[str, dict[str, str]]) -> None:
+    """As lines of an .env for a service of one's own."""
+    OUT.print(
+        "Simulated WooCommerce and Vtiger, in memory. Ctrl-C stops. For the service's .env:\n"
+    )
+    for name, value in known["woocommerce"].items():
+        OUT.print(f"STORES__main__{name.upper()}={value}", markup=False)
+    for name, value in known["vtiger"].items():
+        OUT.print(f"VTIGER__{name.upper()}={value}", markup=False)

@@ -1,0 +1,106 @@
+"""`serve` and `worker`: the service until it is told to stop."""
+
+import logging
+from contextlib import closing
+from socket import socket
+from typing import Annotated
+
+import typer
+
+from app import __version__
+from app.cli.console import run
+from app.cli.failures import port_error
+from app.cli.sandbox_day import serve_day
+from app.cli.signals import stop_event
+from app.errors import ConfigError
+from app.logging import configure_logging
+from app.main import create_app
+from app.runtime import open_runtime
+from app.serving import listen, serving
+from app.settings import Settings, load_settings
+from app.worker.engine import running_worker
+
+log = logging.getLogger(__name__)
+
+NOTHING_SET = (
+    "No shop and no Vtiger are set: copy .env.example to .env and fill it in. "
+    "(`woo-vtiger serve` alone runs on the sandbox without them.)"
+)
+
+
+def serve(
+    *,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; HOST, 127.0.0.1 by default.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; PORT, 8000 by default.")
+    ] = None,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Only accept and answer; `worker` does the rest.")
+    ] = False,
+) -> None:
+    """Serve webhooks, callbacks and the API, with a worker inside.
+
+    With nothing configured it runs on simulated systems and plays a short day of events.
+    """
+    settings = load_settings()
+    if no_worker and not settings.is_configured:
+        raise ConfigError(NOTHING_SET)
+    with closing(_listen(settings, host, port)) as listener:
+        if settings.is_configured:
+            run(_serve_systems(settings, listener, worker=not no_worker))
+        else:
+            run(serve_day(settings, listener))
+
+
+def _listen(settings: Settings, host: str | None, port: int | None) -> socket:
+    """Before anything else: a second service on one folder must not get any further."""
+    host = settings.host if host is None else host
+    port = settings.port if port is None else port
+    try:
+        return listen(host, port)
+    except OSError as error:
+        raise port_error(host, port, error) from None
+
+
+async def _serve_systems(settings: Settings, listener: socket, *, worker: bool) -> None:
+    _log_to_stderr(settings)
+    app = create_app(settings, worker=worker)
+    grace = max(1, round(settings.worker.shutdown_grace))
+    async with (
+        stop_event() as stop,
+        app.router.lifespan_context(app),
+        serving(app, listener, lifespan="off", grace_seconds=grace) as served,
+    ):
+        inside = "with a worker inside" if worker else "without a worker"
+        log.info("woo-vtiger %s listens on %s, %s", __version__, served.url, inside)
+        await stop.wait()
+        log.info("stopping: what runs is finished first")
+
+
+def worker() -> None:
+    """Work on what was accepted, beside any number of other workers.
+
+    Without DATABASE_URL it joins the embedded PostgreSQL in DATA_DIR.
+    """
+    settings = load_settings()
+    if not settings.is_configured:
+        raise ConfigError(NOTHING_SET)
+    run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    _log_to_stderr(settings)
+    async with (
+        stop_event() as stop,
+        open_runtime(settings) as runtime,
+        running_worker(runtime),
+    ):
+        log.info("woo-vtiger %s works, %s at a time", __version__, settings.worker.concurrency)
+        await stop.wait()
+        log.info("stopping: what runs is finished first")
+
+
+def _log_to_stderr(settings: Settings) -> None:
+    configure_logging(settings.log_level, settings.log_json, secrets=settings.secret_values())

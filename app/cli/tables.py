@@ -1,0 +1,40 @@
+"""The two tables of the Sync Log: what was done in each system, by module."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from app.cli.console import OUT, new_table
+from app.errors import System
+from app.records import Module, Outcome
+from app.synclog.totals import Summary
+
+TITLES = {System.WOOCOMMERCE: "WooCommerce", System.VTIGER: "Vtiger CRM"}
+NAMES = {
+    Module.CONTACTS: "Contacts",
+    Module.PRODUCTS: "Products",
+    Module.SALES_ORDERS: "Sales Orders",
+    Module.TAXES: "Taxes",
+}
+COLUMNS = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED, Outcome.SKIPPED, Outcome.FAILED)
+
+
+def print_summary(counts: Summary) -> None:
+    for table in _tables(counts):
+        OUT.print(table, "")
+
+
+def _tables(counts: Summary) -> Iterator[Table]:
+    headings = tuple(outcome.title() for outcome in COLUMNS)
+    for system, title in TITLES.items():
+        table = new_table("Module", *headings, numbers=headings, title=title)
+        for module, name in NAMES.items():
+            row = counts[system][module]
+            table.add_row(name, *(_cell(outcome, row[outcome]) for outcome in COLUMNS))
+        yield table
+
+
+def _cell(outcome: Outcome, count: int) -> str:
+    if not count:
+        return "[dim]0[/]"
+    return f"[red]{count}[/]" if outcome is Outcome.FAILED else str(count)

@@ -1,0 +1,91 @@
+"""`token`: who may use the API."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from app.cli.console import ERR, OUT, new_table, print_json, run
+from app.cli.failures import FAILED
+from app.db.session import Sessions, open_sessions, transaction
+from app.policies.models import ApiToken
+from app.policies.tokens import Scope, create_token, revoke_token, search_tokens
+from app.runtime import open_database
+from app.settings import load_settings
+
+app = typer.Typer(help="Make, list and revoke tokens of the API.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@asynccontextmanager
+async def _sessions() -> AsyncIterator[Sessions]:
+    async with open_database(load_settings()) as (_, engine):
+        yield open_sessions(engine)
+
+
+@app.command()
+def create(
+    *,
+    name: Annotated[str, typer.Option(help="Whose it is, as the logs will say.")],
+    scope: Annotated[Scope, typer.Option(help="What it may do; `admin` includes `read`.")],
+    json: Json = False,
+) -> None:
+    """Make a token. It is printed this once and cannot be shown again."""
+    token, secret = run(_create(name, scope))
+    if json:
+        print_json(_as_json(token) | {"token": secret})
+        return
+    ERR.print(f"Token {token.id} ({token.scope}) for {name}, shown this once:", markup=False)
+    OUT.print(secret)
+
+
+async def _create(name: str, scope: Scope) -> tuple[ApiToken, str]:
+    async with _sessions() as sessions, transaction(sessions) as session:
+        token, secret = await create_token(session, name, scope=scope)
+        await session.refresh(token)
+        return token, secret
+
+
+@app.command("list")
+def list_tokens(*, json: Json = False) -> None:
+    """Every token ever made; not the ones of API_TOKENS, which only the settings hold."""
+    found = run(_search())
+    if json:
+        print_json([_as_json(token) for token in found])
+        return
+    table = new_table("Id", "Name", "Scope", "Made", "Last used", "Revoked", numbers=("Id",))
+    for token in found:
+        times = (token.created_at, token.last_used_at, token.revoked_at)
+        table.add_row(str(token.id), token.name, token.scope, *map(_shown, times))
+    OUT.print(table)
+
+
+async def _search() -> list[ApiToken]:
+    async with _sessions() as sessions, sessions() as session:
+        return list(await search_tokens(session))
+
+
+@app.command()
+def revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """End a token. It is refused from this moment on."""
+    if not run(_revoke(token_id)):
+        ERR.print(f"There is no token {token_id} in force.", style="red")
+        raise typer.Exit(FAILED)
+    OUT.print(f"Token {token_id} is revoked.")
+
+
+async def _revoke(token_id: int) -> bool:
+    async with _sessions() as sessions, transaction(sessions) as session:
+        return await revoke_token(session, token_id)
+
+
+def _shown(moment: datetime | None) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}" if moment else ""
+
+
+def _as_json(token: ApiToken) -> dict[str, object]:
+    names = ("name", "scope", "created_at", "last_used_at", "revoked_at")
+    return {"id": str(token.id)} | {name: getattr(token, name) for name in names}

@@ -1,0 +1,133 @@
+"""`webhooks`: the shops' webhooks towards this service, installed, looked at, mended, removed."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+
+from app.cli.console import OUT, new_table, print_json, run
+from app.cli.failures import FAILED
+from app.cli.stores import Store, chosen_stores
+from app.errors import ConfigError
+from app.runtime import open_store
+from app.settings import Settings, load_settings
+from app.woocommerce import webhooks
+from app.woocommerce.client import WooClient
+from app.woocommerce.webhooks import WebhookAct, WebhookReport, WebhookStep
+
+app = typer.Typer(help="The shops' webhooks towards this service.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Work = Callable[[WooClient, str, str], Awaitable[WebhookReport]]
+
+NO_ADDRESS = (
+    "PUBLIC_URL is not set: set it to the address under which the shop reaches this service, as in "
+    "https://sync.example.com."
+)
+FOUND = {WebhookAct.KEEP: "active", WebhookAct.CREATE: "missing", WebhookAct.REMOVE: "twice"}
+DONE = {
+    WebhookAct.KEEP: "active",
+    WebhookAct.CREATE: "installed",
+    WebhookAct.REPLACE: "replaced",
+    WebhookAct.RENEW: "secret renewed",
+    WebhookAct.REMOVE: "removed",
+}
+
+
+@app.command()
+def install(*, store: Store = None, json: Json = False) -> None:
+    """Give every topic an active webhook with the secret of the settings. Can be repeated."""
+    _work(_install, store, as_json=json)
+
+
+@app.command()
+def heal(*, store: Store = None, json: Json = False) -> None:
+    """Replace webhooks that the shop paused or disabled, add missing ones, drop doubles."""
+    _work(_heal, store, as_json=json)
+
+
+@app.command()
+def remove(*, store: Store = None, json: Json = False) -> None:
+    """Delete the webhooks that deliver to this service, and no others."""
+    _work(_remove, store, as_json=json)
+
+
+@app.command()
+def status(*, store: Store = None, json: Json = False) -> None:
+    """Show what each shop has. Exit code 1 unless every topic has one active webhook."""
+    reports = _reports(_status, store)
+    _print(reports, _found, as_json=json)
+    if not all(report.healthy for report in reports.values()):
+        raise typer.Exit(FAILED)
+
+
+def _install(client: WooClient, address: str, secret: str) -> Awaitable[WebhookReport]:
+    return webhooks.install(client, address, secret=secret)
+
+
+def _heal(client: WooClient, address: str, secret: str) -> Awaitable[WebhookReport]:
+    return webhooks.heal(client, address, secret=secret)
+
+
+def _remove(client: WooClient, address: str, _secret: str) -> Awaitable[WebhookReport]:
+    return webhooks.remove(client, address)
+
+
+def _status(client: WooClient, address: str, _secret: str) -> Awaitable[WebhookReport]:
+    return webhooks.status(client, address)
+
+
+def _work(work: Work, store: str | None, *, as_json: bool) -> None:
+    reports = _reports(work, store)
+    _print(reports, _done, as_json=as_json)
+    if any(report.failed for report in reports.values()):
+        raise typer.Exit(FAILED)
+
+
+def _reports(work: Work, store: str | None) -> dict[str, WebhookReport]:
+    settings = load_settings()
+    stores = chosen_stores(settings, store)
+    if settings.public_url is None:
+        raise ConfigError(NO_ADDRESS)
+    return run(_each(settings, stores, work))
+
+
+async def _each(settings: Settings, stores: list[str], work: Work) -> dict[str, WebhookReport]:
+    reports = {}
+    for store in stores:
+        secret = settings.stores[store].webhook_secret.get_secret_value()
+        async with open_store(settings, store) as client:
+            reports[store] = await work(client, settings.webhook_url(store) or "", secret)
+    return reports
+
+
+def _print(
+    reports: dict[str, WebhookReport], describe: Callable[[WebhookStep], str], *, as_json: bool
+) -> None:
+    rows = [
+        {
+            "store": store,
+            "topic": step.topic,
+            "webhook_id": step.webhook.id if step.webhook else None,
+            "state": describe(step),
+        }
+        for store, report in reports.items()
+        for step in report.steps
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = new_table("Store", "Topic", "Webhook", "State", numbers=("Webhook",))
+    for row in rows:
+        table.add_row(*(text or "" for text in row.values()))
+    OUT.print(table if rows else "There are none.")
+
+
+def _found(step: WebhookStep) -> str:
+    if step.act is WebhookAct.REPLACE and step.webhook is not None:
+        return step.webhook.status
+    return FOUND[step.act]
+
+
+def _done(step: WebhookStep) -> str:
+    return f"failed: {step.error}" if step.error else DONE[step.act]

@@ -1,0 +1,46 @@
+"""The sandbox day: a short story of shop and CRM events, the same every time.
+
+It goes through what people use: the shop's REST API, its wp-admin, the CRM's forms. A module's
+scenes are one more tuple in `DAY`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from app.sandbox.contact_story import CONTACT_SCENES
+from app.sandbox.story import Cast, Scene, Step
+
+DAY: tuple[Scene, ...] = (*CONTACT_SCENES,)
+
+
+async def no_pause() -> None:
+    """For a day whose steps are far enough apart."""
+
+
+async def play(
+    scenes: Sequence[Scene],
+    cast: Cast,
+    *,
+    tell: Callable[[Step], None],
+    seconds: float = 0.0,
+    pause: Callable[[], Awaitable[None]] = no_pause,
+) -> None:
+    """Take the steps in order, spread over `seconds`; `tell` hears of each as it begins.
+
+    `pause` is awaited after each scene: a day without time to spare waits there for the sync.
+    Raises StoryStuck if the sync does not bring what a step waits for.
+    """
+    loop = asyncio.get_running_loop()
+    began_at, apart = loop.time(), seconds / max(1, count_steps(scenes))
+    taken = 0
+    for scene in scenes:
+        for step in scene.steps:
+            await asyncio.sleep(max(0.0, began_at + apart * taken - loop.time()))
+            tell(step)
+            await step.act(cast)
+            taken += 1
+        await pause()
+
+
+def count_steps(scenes: Sequence[Scene]) -> int:
+    return sum(len(scene.steps) for scene in scenes)

@@ -1,0 +1,96 @@
+"""Serving an ASGI application from inside a running event loop; signals stay with the caller."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that answers; `url` has no trailing slash, `closed` waits until it has stopped."""
+
+    url: str
+    port: int
+    _task: asyncio.Task[None]
+
+    async def closed(self) -> None:
+        await asyncio.shield(self._task)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs the event loop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port, 0 for a free one; OSError if that cannot be.
+
+    The protocol is named because asyncio switches Nagle's delay off only where it is.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a client on this machine finds the listener."""
+    host, port = listener.getsockname()[:2]
+    near = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (told apart, not bound)
+    return f"http://{near.get(host, f'[{host}]' if ':' in host else host)}:{port}"
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    lifespan: Literal["on", "off"] = "on",
+    grace_seconds: int = 1,
+) -> AsyncIterator[Served]:
+    """Serve while the context lasts, then let running requests finish for the grace.
+
+    Closes the listener. Raises RuntimeError if the application does not start.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan=lifespan,
+        http="httptools",
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=grace_seconds,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await _started(server, task)
+        yield Served(url_of(listener), listener.getsockname()[1], task)
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    while not server.started:
+        if task.done():
+            raise RuntimeError("the application did not start")
+        await asyncio.sleep(0.01)

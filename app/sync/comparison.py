@@ -1,0 +1,119 @@
+"""Both systems side by side, record by record: what a sync would do, and what differs. Pure.
+
+A customer and its contact are compared through the mapping and the merge, as a drain would.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.errors import System
+from app.links.models import Link
+from app.mapping.carrying import is_explained
+from app.mapping.rules import FieldRule
+from app.mapping.values import PatchOptions, Value, base_from_json
+from app.policies.schemas import SyncPolicy
+from app.sync.merge import Merge, merge
+from app.sync.pair import newer_side
+from app.sync.sides import Side, Skip
+
+
+class Plan(StrEnum):
+    """What a sync would do with a record."""
+
+    AGREE = "agree"
+    UPDATE = "update"
+    PAIR = "pair"
+    CREATE = "create"
+    SKIP = "skip"
+
+
+class Act(StrEnum):
+    """What a sync would do with a field. Nothing for the last two: `kept` is explained by what
+    the target can hold, `differs` is not."""
+
+    TO_WOOCOMMERCE = "to_woocommerce"
+    TO_VTIGER = "to_vtiger"
+    CONFLICT = "conflict"
+    KEPT = "kept"
+    DIFFERS = "differs"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDifference:
+    """One mapped field that is not the same in both, in neutral space."""
+
+    field: str
+    woo: Value
+    vtiger: Value
+    act: Act
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One pair, or one record without a pair; its id in the other system is then None."""
+
+    plan: Plan
+    label: str
+    woo_id: str | None
+    vtiger_id: str | None
+    fields: tuple[FieldDifference, ...] = ()
+    skip: Skip | None = None
+
+    @property
+    def pending(self) -> tuple[FieldDifference, ...]:
+        """The fields that a sync would write, or ask about."""
+        return tuple(each for each in self.fields if each.act not in (Act.KEPT, Act.DIFFERS))
+
+
+def compare_pair(
+    link: Link, woo: Side, vtiger: Side, *, rules: tuple[FieldRule, ...], policy: SyncPolicy
+) -> Compared:
+    """What a sync would do with a pair; `link.base` is empty for one that is only found."""
+    merged = merge(
+        base_from_json(link.base),
+        woo.values,
+        vtiger.values,
+        rules=rules,
+        direction=policy.direction,
+        policy=policy.conflict_policy,
+        newer=newer_side(link, {System.WOOCOMMERCE: woo, System.VTIGER: vtiger}),
+    )
+    options = PatchOptions(too_long=policy.too_long.value)
+    fields = tuple(_differences(merged, woo, vtiger, rules=rules, options=options))
+    plan = Plan.UPDATE if merged.to_woo or merged.to_vtiger or merged.conflicts else Plan.AGREE
+    return Compared(plan, woo.label or vtiger.label, woo.id, vtiger.id, fields)
+
+
+def _differences(
+    merged: Merge,
+    woo: Side,
+    vtiger: Side,
+    *,
+    rules: tuple[FieldRule, ...],
+    options: PatchOptions,
+) -> Iterator[FieldDifference]:
+    for rule in rules:
+        mine, theirs = woo.values.get(rule.name), vtiger.values.get(rule.name)
+        if rule.same(mine or "", theirs or ""):
+            continue
+        act = _act(merged, rule.name)
+        if act is Act.DIFFERS and is_explained(
+            rule.name, woo.values, vtiger.values, rules=rules, options=options
+        ):
+            act = Act.KEPT
+        yield FieldDifference(rule.name, mine, theirs, act)
+
+
+def _act(merged: Merge, name: str) -> Act:
+    if name in {conflict.field for conflict in merged.conflicts}:
+        return Act.CONFLICT
+    if name in merged.to_woo:
+        return Act.TO_WOOCOMMERCE
+    return Act.TO_VTIGER if name in merged.to_vtiger else Act.DIFFERS
+
+
+def compare_single(side: Side, plan: Plan, *, skip: Skip | None = None) -> Compared:
+    """A record without a pair, to be created on the other side or left alone."""
+    woo = side.system is System.WOOCOMMERCE
+    return Compared(plan, side.label, side.id if woo else None, None if woo else side.id, skip=skip)

@@ -1,0 +1,110 @@
+"""A manual run: every record that differs is hinted, then watched until all hints are settled.
+
+The run writes nothing itself: its hints take the way of all others, so what a worker of another
+process does with them, or leaves for later, is the same.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from app.db.session import transaction
+from app.errors import InvalidInput, LeaseLost
+from app.inbox.models import DeliveryState
+from app.inbox.repository import count_run, new_run_id
+from app.links.leases import PairLease, hold
+from app.records import Module, Origin
+from app.runtime import Runtime
+from app.sync.adapters import open_contacts, policy_of
+from app.sync.comparison import Compared
+from app.sync.contacts import ContactAdapter
+from app.sync.polling import Sweep, hint_differences, sweep_shop
+from app.sync.survey import Survey, changed_since
+from app.sync.sweep import each_contact, each_customer
+
+
+async def start_run(runtime: Runtime) -> int:
+    """The number that the run's deliveries and log rows carry."""
+    async with transaction(runtime.sessions) as session:
+        return await new_run_id(session)
+
+
+async def hint_store(
+    runtime: Runtime, store: str, *, module: Module, run_id: int, since: datetime | None = None
+) -> int:
+    """Hint what differs or has no pair, in both systems; how many hints that gave.
+
+    All records, or those changed since a moment. Only the whole pass tells what vanished.
+    Raises InvalidInput if the module is off or a run of this store is under way, and the
+    RemoteError tree.
+    """
+    async with _looking(runtime, store, module) as adapter:
+        sweep = Sweep(runtime, store, adapter, origin=Origin.MANUAL, force=True, run_id=run_id)
+        return await _hint_shop(sweep, since) + await _hint_crm(sweep, since)
+
+
+async def compare_store(
+    runtime: Runtime, store: str, *, module: Module, since: datetime | None = None
+) -> AsyncIterator[Compared]:
+    """What a run would find, read from both systems; nothing is written or hinted.
+
+    Errors as `hint_store`.
+    """
+    async with _looking(runtime, store, module) as adapter:
+        async for compared in Survey(runtime, adapter).run(since):
+            yield compared
+
+
+@asynccontextmanager
+async def _looking(runtime: Runtime, store: str, module: Module) -> AsyncIterator[ContactAdapter]:
+    policy = await policy_of(runtime, store, module)
+    if not policy.enabled:
+        raise InvalidInput(f"Module {module} of store {store} is switched off.", "module")
+    async with _turn(runtime, store) as lease:
+        yield await open_contacts(runtime, store, policy, lease)
+
+
+@asynccontextmanager
+async def _turn(runtime: Runtime, store: str) -> AsyncIterator[PairLease]:
+    seconds = runtime.settings.worker.lease_seconds
+    try:
+        async with hold(
+            runtime.sessions, [f"run:{store}"], owner=uuid4().hex, seconds=seconds
+        ) as lease:
+            yield lease
+    except LeaseLost:
+        raise InvalidInput(f"Another run of store {store} is under way.", "store") from None
+
+
+async def _hint_shop(sweep: Sweep, since: datetime | None) -> int:
+    if since is None:
+        return await sweep_shop(sweep, sweep.runtime.clock())
+    hints = 0
+    async for page in each_customer(sweep.adapter):
+        hints += await hint_differences(sweep, changed_since(page, since))
+    return hints
+
+
+async def _hint_crm(sweep: Sweep, since: datetime | None) -> int:
+    hints = 0
+    async for page in each_contact(sweep.adapter, since):
+        hints += await hint_differences(sweep, page)
+    return hints
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run's hints have come; `open` ones are waiting or being worked on."""
+
+    open: int
+    done: int
+    dead: int
+
+
+async def watch_run(runtime: Runtime, run_id: int) -> Progress:
+    async with runtime.sessions() as session:
+        counts = await count_run(session, run_id)
+    waiting = counts[DeliveryState.PENDING] + counts[DeliveryState.PROCESSING]
+    return Progress(waiting, counts[DeliveryState.DONE], counts[DeliveryState.DEAD])

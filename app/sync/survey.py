@@ -1,0 +1,163 @@
+"""Reading both systems whole and comparing them, for a dry run or a verdict. Writes nothing.
+
+Records come in pages and in bulk: the contacts of a page of customers in one query, their
+Accounts' names in another. Only a record without a pair costs a look-up of its own.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from app.errors import System
+from app.links.models import Link
+from app.links.repository import search_links
+from app.records import MatchPolicy, Record
+from app.runtime import Runtime
+from app.sync.comparison import Compared, Plan, compare_pair, compare_single
+from app.sync.contacts import CONTACTS, ContactAdapter
+from app.sync.sides import Side, Skip
+from app.sync.sweep import Seen, each_contact, each_customer
+from app.vtiger.query import Query, one_of
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooCustomer
+
+GONE = "Its partner {id} is gone from {system}."
+AMBIGUOUS = "{count} records in {system} match: {ids}."
+TAKEN = "{system} {id} matches, but is paired with another record."
+DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
+
+
+@dataclass(slots=True)
+class Survey:
+    """One look at one store; `met` are the keys of records that were compared already."""
+
+    runtime: Runtime
+    adapter: ContactAdapter
+    met: set[str] = field(default_factory=set)
+
+    async def run(self, since: datetime | None = None) -> AsyncIterator[Compared]:
+        """Each pair and each record without one, once; or those changed since a moment.
+
+        Raises the RemoteError tree.
+        """
+        async for page in each_customer(self.adapter):
+            for each in await self._page(changed_since(page, since)):
+                yield each
+        async for page in each_contact(self.adapter, since):
+            for each in await self._page(page):
+                yield each
+
+    async def _page(self, page: Sequence[Seen]) -> list[Compared]:
+        sides = await self._sides([seen.raw for seen in page if not self._was_met(seen)])
+        if not sides:
+            return []
+        links = await self._links(sides)
+        partners = await self._partners(sides[0].system, list(links.values()))
+        compared = [
+            self._compare_linked(links[side.id], side, partners)
+            if side.id in links
+            else self._compare_single(side)
+            for side in sides
+        ]
+        return list(await asyncio.gather(*compared))
+
+    def _was_met(self, seen: Seen) -> bool:
+        return self._record(seen.system, seen.id).key in self.met
+
+    def _record(self, system: System, record_id: str) -> Record:
+        return Record(self.adapter.store, system, self.adapter.module, record_id)
+
+    async def _links(self, sides: Sequence[Side]) -> dict[str, Link]:
+        async with self.runtime.sessions() as session:
+            return await search_links(
+                session, [self._record(side.system, side.id) for side in sides]
+            )
+
+    async def _partners(self, system: System, links: Sequence[Link]) -> Mapping[str, Side]:
+        """The other sides of these links, by the id that the given system's side has."""
+        if not links:
+            return {}
+        if system is System.WOOCOMMERCE:
+            by_id = {link.vtiger_id: link.woo_id for link in links}
+            query = Query(CONTACTS, where=(one_of("id", list(by_id)),))
+            sides = await self._sides(await self.adapter.vtiger.query(query))
+            return {by_id[side.id]: side for side in sides}
+        found = await asyncio.gather(*(self.adapter.find(system.other, e.woo_id) for e in links))
+        return {link.vtiger_id: side for link, side in zip(links, found, strict=True) if side}
+
+    async def _sides(self, raws: Sequence[WooCustomer | VtigerRecord]) -> list[Side]:
+        contacts = [raw for raw in raws if isinstance(raw, VtigerRecord)]
+        names = await self.adapter.accounts.names_of(raw.get("account_id") for raw in contacts)
+        return [
+            self.adapter.woo_side(raw)
+            if isinstance(raw, WooCustomer)
+            else await self.adapter.vtiger_side(raw, names.get(raw.get("account_id"), ""))
+            for raw in raws
+        ]
+
+    async def _compare_linked(
+        self, link: Link, side: Side, partners: Mapping[str, Side]
+    ) -> Compared:
+        partner = partners.get(side.id)
+        if partner is None:
+            other = side.system.other
+            partner_id = link.vtiger_id if side.system is System.WOOCOMMERCE else link.woo_id
+            message = GONE.format(id=partner_id, system=other.label)
+            return compare_single(side, Plan.SKIP, skip=Skip("not_found", message))
+        return self._compare_pair(link, side, partner)
+
+    def _compare_pair(self, link: Link, side: Side, partner: Side) -> Compared:
+        for each in (side, partner):
+            self.met.add(self._record(each.system, each.id).key)
+        woo, vtiger = (side, partner) if side.system is System.WOOCOMMERCE else (partner, side)
+        rules, policy = self.adapter.rules, self.adapter.policy
+        return compare_pair(link, woo, vtiger, rules=rules, policy=policy)
+
+    async def _compare_single(self, side: Side) -> Compared:
+        """As a drain would begin with it: its twin, or a new one, or why neither."""
+        refused = self.adapter.objection(side)
+        if refused is not None:
+            return compare_single(side, Plan.SKIP, skip=refused)
+        twins = sorted(await self.adapter.search_twins(side), key=lambda twin: int(_number(twin)))
+        if len(twins) > 1 and self.adapter.policy.ambiguous_match is MatchPolicy.SKIP:
+            return compare_single(side, Plan.SKIP, skip=_ambiguous(twins))
+        if twins:
+            return await self._compare_twin(side, twins[0])
+        refused = self._direction_skip(side) or self.adapter.creation_objection(side)
+        return compare_single(side, Plan.SKIP if refused else Plan.CREATE, skip=refused)
+
+    async def _compare_twin(self, side: Side, twin: Side) -> Compared:
+        if await self._links([twin]):
+            message = TAKEN.format(system=twin.system.label, id=twin.id)
+            return compare_single(side, Plan.SKIP, skip=Skip("ambiguous_match", message))
+        found = Link(woo_written_at=None, vtiger_written_at=None, base={})
+        return replace(self._compare_pair(found, side, twin), plan=Plan.PAIR)
+
+    def _direction_skip(self, side: Side) -> Skip | None:
+        direction, target = self.adapter.policy.direction, side.system.other
+        if direction.allows(target):
+            return None
+        message = DIRECTION_OFF.format(direction=direction, system=target.label)
+        return Skip("direction_off", message)
+
+
+def changed_since(page: Sequence[Seen], since: datetime | None) -> list[Seen]:
+    """Those of a listing that changed at or after a moment; a customer never changed counts by
+    the day of its registration."""
+    if since is None:
+        return list(page)
+    return [
+        seen for seen in page if (at := seen.raw.modified_at or seen.raw.created_at) and at >= since
+    ]
+
+
+def _ambiguous(twins: Sequence[Side]) -> Skip:
+    ids = ", ".join(twin.id for twin in twins)
+    system = twins[0].system.label
+    return Skip("ambiguous_match", AMBIGUOUS.format(count=len(twins), system=system, ids=ids))
+
+
+def _number(side: Side) -> str:
+    """Ids grow with time in both systems."""
+    return side.id.rpartition("x")[2]
