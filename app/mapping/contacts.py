@@ -1,17 +1,18 @@
 """Customers and Vtiger contacts as the same neutral values, and changes of those as patches."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.errors import System
+from app.mapping.drafts import PatchDraft, changed_rules
 from app.mapping.hazards import Fitted, email_hazard, fit_vtiger, fit_woo
 from app.mapping.limits import ACCOUNT_NAME_SIZE, CONTACT_SIZES
 from app.mapping.paths import META, find_path, scalar_text, set_path
 from app.mapping.rules import FieldRule
 from app.mapping.text import restore_astral
 from app.mapping.transforms import TRANSFORMS
-from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value
+from app.mapping.values import Mapped, Patch, PatchOptions, Value
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 
@@ -106,25 +107,6 @@ def woo_foreign_id(customer: WooRecord) -> str | None:
     return find_path(customer.data, META + WOO_META_KEY) or None
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A patch in the making."""
-
-    body: dict[str, Any] = field(default_factory=dict)
-    notes: list[FieldNote] = field(default_factory=list)
-    unwritten: set[str] = field(default_factory=set)
-    apart: dict[str, str] = field(default_factory=dict)
-
-    def note(self, name: str, fitted: Fitted, value: str) -> None:
-        if fitted.reason:
-            self.notes.append(FieldNote(name, fitted.reason, fitted.message, value))
-        if fitted.text is None:
-            self.unwritten.add(name)
-
-    def patch(self) -> Patch:
-        return Patch(self.body, tuple(self.notes), frozenset(self.unwritten), self.apart)
-
-
 def woo_patch(
     changes: Mapping[str, Value],
     rules: Sequence[FieldRule],
@@ -138,10 +120,10 @@ def woo_patch(
     billing e-mail follows the account's on create only, as WooCommerce itself does not keep them
     equal. Contract pages readback ("customers ...") and WooCommerce §2.
     """
-    draft = _Draft()
+    draft = PatchDraft()
     data = current.data if current else {}
     held = _woo_values(data, rules)
-    for rule, value in _changed(changes, rules, System.WOOCOMMERCE):
+    for rule, value in changed_rules(changes, rules, System.WOOCOMMERCE):
         given = _given(rule, changes, held)
         if _blank(value) and System.WOOCOMMERCE in rule.required:
             draft.note(rule.name, Fitted(None, _MISSING, "WooCommerce needs it."), value)
@@ -153,22 +135,13 @@ def woo_patch(
     return draft.patch()
 
 
-def _changed(
-    changes: Mapping[str, Value], rules: Sequence[FieldRule], target: System
-) -> Iterator[tuple[FieldRule, str]]:
-    for rule in rules:
-        value = changes.get(rule.name)
-        if value is not None and rule.direction.allows(target):
-            yield rule, value
-
-
 def _given(rule: FieldRule, changes: Mapping[str, Value], held: Mapping[str, Value]) -> str:
     change = changes.get(rule.given)
     return (held.get(rule.given) or "") if change is None else change
 
 
 def _write_woo(
-    draft: _Draft,
+    draft: PatchDraft,
     rule: FieldRule,
     value: str,
     *,
@@ -202,9 +175,9 @@ def vtiger_patch(
     The company is in `Patch.apart` under COMPANY: the Account is another record. On create a
     required value that cannot be sent is replaced by a stand-in. Contract page readback, Vtiger.
     """
-    draft = _Draft()
+    draft = PatchDraft()
     held = _vtiger_values(current.data if current else {}, rules, None)
-    for rule, value in _changed(changes, rules, System.VTIGER):
+    for rule, value in changed_rules(changes, rules, System.VTIGER):
         if _blank(value) and System.VTIGER in rule.required:
             draft.note(rule.name, Fitted(None, _MISSING, "Vtiger needs it."), value)
         elif value or current:
@@ -218,7 +191,7 @@ def vtiger_patch(
     return draft.patch()
 
 
-def _put_vtiger(draft: _Draft, rule: FieldRule, text: str) -> None:
+def _put_vtiger(draft: PatchDraft, rule: FieldRule, text: str) -> None:
     if rule.name == COMPANY:
         draft.apart[COMPANY] = text
     else:

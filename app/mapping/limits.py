@@ -38,4 +38,39 @@ CONTACT_SIZES: Mapping[str, int] = {
 
 ACCOUNT_NAME_SIZE = 100
 
+PRODUCT_SIZES: Mapping[str, int] = {
+    "productname": 100,
+    "productcode": 40,
+    "productcategory": 200,
+    "website": 100,
+    "manufacturer": 200,
+    "usageunit": 200,
+    "serial_no": 200,
+    "vendor_part_no": 200,
+    "mfr_part_no": 200,
+    "productsheet": 200,
+    "glacct": 200,
+}
+
+ORDER_SIZES: Mapping[str, int] = {
+    "subject": 100,
+    "customerno": 100,
+    "vtiger_purchaseorder": 200,
+    "carrier": 200,
+    "pending": 200,
+    "sostatus": 200,
+    "bill_street": 250,
+    "ship_street": 250,
+    "bill_city": 30,
+    "ship_city": 30,
+    "bill_state": 30,
+    "ship_state": 30,
+    "bill_code": 30,
+    "ship_code": 30,
+    "bill_country": 30,
+    "ship_country": 30,
+    "bill_pobox": 30,
+    "ship_pobox": 30,
+}
+
 WOO_TEXT_BYTES = 65535

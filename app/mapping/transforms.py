@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from app.mapping.numbers import canonical_number, decimal_text, find_decimal, rounded
 from app.mapping.places import (
     country_name,
     find_country,
@@ -147,6 +148,25 @@ class State(Text):
         return value if name is None or (size is not None and len(name) > size) else name
 
 
+@dataclass(frozen=True, slots=True)
+class Number(Text):
+    """A number, compared by what it is worth: "19.9" is "19.90000000"."""
+
+    most_paths: ClassVar[int] = 1
+
+    def canonical(self, value: str) -> str:
+        return canonical_number(canonical_text(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Percent(Number):
+    """A percentage, of which Vtiger keeps three decimals."""
+
+    def canonical(self, value: str) -> str:
+        found = find_decimal(canonical_text(value))
+        return canonical_text(value) if found is None else decimal_text(rounded(found, 3))
+
+
 TRANSFORMS: Mapping[str, Text] = {
     "text": Text(),
     "phone": Text(),
@@ -154,4 +174,6 @@ TRANSFORMS: Mapping[str, Text] = {
     "street": Street(),
     "country": Country(),
     "state": State(),
+    "number": Number(),
+    "percent": Percent(),
 }

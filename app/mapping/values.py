@@ -68,6 +68,14 @@ class FieldNote:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a record is not synced at all: a reason code, and a sentence that says how to mend it."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class PatchOptions:
     """The user's choices for writing: text beyond a target's size is cut at a word, or left out."""
 

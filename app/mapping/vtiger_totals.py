@@ -109,7 +109,7 @@ def _line_tax(item: Mapping[str, Any], net: Decimal, carried: Mapping[str, Rates
 
 
 def _group_tax(element: Mapping[str, Any], base: Decimal) -> Decimal:
-    first = next(iter(element["LineItems"]), {})
+    first: Mapping[str, Any] = next(iter(element["LineItems"]), {})
     rates = (number(first, name) for name in first if _TAX_FIELD.fullmatch(name))
     return sum((base * rate / 100 for rate in rates), Decimal(0))
 

@@ -1,0 +1,224 @@
+"""Changes of a product's values as requests; a Vtiger write is whole where it must be."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from app.errors import System
+from app.mapping.drafts import PatchDraft, changed_rules
+from app.mapping.hazards import Fitted, fit_vtiger, unsafe_reason
+from app.mapping.limits import PRODUCT_SIZES
+from app.mapping.numbers import canonical_number, decimal_text, find_decimal, rounded
+from app.mapping.paths import set_path
+from app.mapping.product_hazards import fit_product_text
+from app.mapping.products import ACTIVE, taxes_from_text, vtiger_taxes, woo_product
+from app.mapping.rules import FieldRule
+from app.mapping.text import restore_astral
+from app.mapping.transforms import TRANSFORMS
+from app.mapping.values import Patch, PatchOptions
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooRecord
+
+_CURRENCY_PRICE = re.compile(r"currency[0-9]+", re.ASCII)
+_PRICE_PLACES = 5
+_LARGEST_PRICE = Decimal("99999999999999999.99999999")
+
+_NOT_FOR_SALE = "An empty price means not for sale, and 0 would give the product away."
+_UNMANAGED = "WooCommerce does not manage this product's stock: switch it on there."
+_NO_NUMBER = "It is no number that Vtiger takes."
+_FRACTION = "WooCommerce takes whole numbers only."
+
+
+def vtiger_product_patch(
+    changes: Mapping[str, str | None],
+    rules: Sequence[FieldRule],
+    *,
+    current: VtigerRecord | None,
+    tax_fields: Sequence[str],
+    currency_id: str,
+    options: PatchOptions,
+) -> Patch:
+    """The fields for create (`current` None) or revise of a product that bring `changes` about.
+
+    Each write of a product with a price carries unit_price, its currency, the prices in other
+    currencies and every tax, changed or not, for Vtiger wipes what is not sent; a create says
+    `discontinued` as well. `tax_fields` are all that Vtiger has, `currency_id` ("21x1") the
+    shop's. An empty body means that there is nothing to write. Contract page Vtiger §0.5, §0.6.
+    """
+    draft = PatchDraft()
+    for rule, value in changed_rules(changes, rules, System.VTIGER):
+        if rule.name != "taxes" and (value or current):
+            _put_vtiger(draft, rule, value, options)
+    if current is None:
+        draft.body.setdefault("discontinued", ACTIVE)
+    _put_taxes(draft, changes.get("taxes"), current=current, tax_fields=tax_fields)
+    if draft.body:
+        _put_price(draft, current, currency_id)
+    return draft.patch()
+
+
+def _put_vtiger(draft: PatchDraft, rule: FieldRule, value: str, options: PatchOptions) -> None:
+    fitted = _fit_vtiger(rule, value, options)
+    draft.note(rule.name, fitted, value)
+    if fitted.text is not None:
+        draft.body[rule.vtiger] = fitted.text
+
+
+def _fit_vtiger(rule: FieldRule, value: str, options: PatchOptions) -> Fitted:
+    if rule.name == "price":
+        return _fit_price(value)
+    if rule.transform == "number":
+        return _fit_number(value)
+    if rule.name == "name" and not value.strip():
+        return Fitted(None, "missing_required_field", "Vtiger needs it.")
+    if rule.name == "website":
+        options = replace(options, too_long="skip")
+    size = rule.size or PRODUCT_SIZES.get(rule.vtiger)
+    return fit_vtiger(value, size, options=options)
+
+
+def _fit_price(value: str) -> Fitted:
+    if not value.strip():
+        return Fitted(None, unsafe_reason(System.VTIGER), _NOT_FOR_SALE)
+    price = find_decimal(value)
+    if price is None or abs(price) > _LARGEST_PRICE:
+        return Fitted(None, unsafe_reason(System.VTIGER), _NO_NUMBER)
+    kept = rounded(price, _PRICE_PLACES)
+    if kept == price:
+        return Fitted(decimal_text(price))
+    message = f"Vtiger keeps {_PRICE_PLACES} decimals of a price: rounded."
+    return Fitted(decimal_text(kept), unsafe_reason(System.VTIGER), message)
+
+
+def _fit_number(value: str) -> Fitted:
+    number = find_decimal(value or "0")
+    if number is None:
+        return Fitted(None, unsafe_reason(System.VTIGER), _NO_NUMBER)
+    return Fitted(decimal_text(number))
+
+
+def _put_price(draft: PatchDraft, current: VtigerRecord | None, currency_id: str) -> None:
+    """Price, currency and the prices in other currencies, which belong together."""
+    held = current.data if current else {}
+    price = draft.body.get("unit_price", held.get("unit_price"))
+    if price is None:
+        return
+    draft.body["unit_price"] = str(price)
+    draft.body["currency_id"] = currency = str(held.get("currency_id") or currency_id)
+    own = "currency" + currency.partition("x")[2]
+    for name in filter(_CURRENCY_PRICE.fullmatch, held):
+        if name != own and held[name] not in ("", None):
+            draft.body[name] = str(held[name])
+
+
+def _put_taxes(
+    draft: PatchDraft,
+    wanted: str | None,
+    *,
+    current: VtigerRecord | None,
+    tax_fields: Sequence[str],
+) -> None:
+    held = vtiger_taxes(current) if current else {}
+    rates = held
+    if wanted is not None:
+        named = taxes_from_text(wanted or "{}")
+        rates = {**dict.fromkeys(held, Decimal(0)), **named}
+        rates = {name: rate for name, rate in rates.items() if name in tax_fields or name in held}
+    if draft.body or rates != held:
+        draft.body.update(tax_body(rates))
+
+
+def tax_body(rates: Mapping[str, Decimal]) -> dict[str, str]:
+    """Carried taxes as fields of a Products or Services write."""
+    return {name: decimal_text(rate) for name, rate in rates.items()}
+
+
+def carry_taxes(record: VtigerRecord, needed: Sequence[str], *, currency_id: str) -> dict[str, str]:
+    """The fields that let a product or service be taxed by `needed` (tax fields) in orders.
+
+    They are added at 0 %, so that they change nothing by themselves; {} if all are there.
+    Price, currency and the other taxes are sent along. Contract page Vtiger §0.5, §10.
+    """
+    held = vtiger_taxes(record)
+    missing = [name for name in needed if name not in held]
+    if not missing:
+        return {}
+    draft = PatchDraft(body=dict(tax_body({**held, **dict.fromkeys(missing, Decimal(0))})))
+    _put_price(draft, record, currency_id)
+    return draft.body
+
+
+def woo_product_patch(
+    changes: Mapping[str, str | None],
+    rules: Sequence[FieldRule],
+    *,
+    current: WooRecord | None,
+    options: PatchOptions,  # noqa: ARG001 - products are never cut in WooCommerce
+) -> Patch:
+    """The body for POST (`current` None) or PUT /products that brings `changes` about.
+
+    Left out, with a note: an empty price, fractions of stock, stock that the shop does not manage,
+    a variation's name (its parent's), text that WooCommerce would not give back. Contract pages
+    readback ("products ...") and WooCommerce §2 (numbers are strings).
+    """
+    draft = PatchDraft()
+    data = current.data if current else {}
+    held = woo_product(current, rules, parent_name=None, taxes=None).values if current else {}
+    for rule, value in changed_rules(changes, rules, System.WOOCOMMERCE):
+        if not value and not current:
+            continue
+        value = restore_astral(value, held.get(rule.name) or "")
+        for path, content in _woo_fields(draft, rule, value, data):
+            if isinstance(content, str):
+                set_path(draft.body, path, content)
+            else:
+                draft.body[path] = content
+    return draft.patch()
+
+
+def _woo_fields(
+    draft: PatchDraft, rule: FieldRule, value: str, data: Mapping[str, Any]
+) -> Iterator[tuple[str, str | int | bool]]:
+    if rule.name == "stock":
+        yield from _stock_fields(draft, value, data)
+        return
+    fitted = _fit_woo(rule, value, data)
+    draft.note(rule.name, fitted, value)
+    if fitted.text is not None and rule.woo:
+        yield rule.woo[0], fitted.text
+
+
+def _fit_woo(rule: FieldRule, value: str, data: Mapping[str, Any]) -> Fitted:
+    if rule.name == "status":
+        return Fitted("publish" if value == ACTIVE else "private")
+    if rule.name == "price":
+        return _fit_woo_price(value)
+    if rule.name == "name" and data.get("type") == "variation":
+        message = "A variation is named after its parent and its attributes."
+        return Fitted(None, unsafe_reason(System.WOOCOMMERCE), message)
+    if rule.name == "name" and not value.strip():
+        return Fitted(None, "missing_required_field", "WooCommerce needs it.")
+    text = TRANSFORMS[rule.transform].woo_text(value, "")
+    return fit_product_text(text, rule.woo[0])
+
+
+def _fit_woo_price(value: str) -> Fitted:
+    number = find_decimal(value)
+    if number is None or not number:
+        return Fitted(None, unsafe_reason(System.WOOCOMMERCE), _NOT_FOR_SALE)
+    return Fitted(canonical_number(value))
+
+
+def _stock_fields(
+    draft: PatchDraft, value: str, data: Mapping[str, Any]
+) -> Iterator[tuple[str, str | int | bool]]:
+    number = find_decimal(value)
+    if number is None or number != int(number):
+        draft.note("stock", Fitted(None, "not_integer", _FRACTION), value)
+    elif data and data.get("manage_stock") is not True:
+        draft.note("stock", Fitted(None, "filtered", _UNMANAGED), value)
+    elif data or number:
+        yield "manage_stock", True
+        yield "stock_quantity", int(number)

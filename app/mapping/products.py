@@ -1,0 +1,156 @@
+"""WooCommerce products and Vtiger Products as the same neutral values."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from app.mapping.markup import markup_text
+from app.mapping.numbers import amount, canonical_json, decimal_text, find_decimal, rounded
+from app.mapping.paths import find_path, scalar_text
+from app.mapping.rules import FieldRule
+from app.mapping.transforms import TRANSFORMS
+from app.mapping.values import Mapped, Refusal, Value
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooRecord
+
+FOREIGN_ID_META = "_vtiger_id"
+TAX_FIELD = re.compile(r"tax[0-9]+", re.ASCII)
+ACTIVE, INACTIVE = "1", "0"
+
+_NO_PRODUCT = frozenset({"variable", "variable-subscription", "grouped"})
+
+
+def product_refusal(product: WooRecord) -> Refusal | None:
+    """Why this is no Vtiger product: a variable parent (its variations are), a group, a draft.
+
+    Mapping table "Products"; recordings product_get_variable, hook_product_created_oncreate.
+    """
+    kind = product.text("type")
+    if kind in _NO_PRODUCT:
+        message = f"A {kind} product is not sold itself: what it holds is synced, one by one."
+        return Refusal("filtered", message)
+    if product.text("status") == "auto-draft":
+        return Refusal("draft", "The product has not been saved yet: it is synced once it is.")
+    return None
+
+
+def product_key(mapped: Mapped) -> str:
+    """The natural key: the SKU in one case, "" if there is none.
+
+    Both systems compare it so (contract pages WooCommerce §2, Vtiger §6).
+    """
+    return (mapped.get("sku") or "").strip().casefold()
+
+
+def product_foreign_id(product: WooRecord) -> str | None:
+    """The Vtiger id that the sync left in a product's meta (contract page WooCommerce §2)."""
+    return find_path(product.data, "meta:" + FOREIGN_ID_META) or None
+
+
+def woo_product(
+    record: WooRecord, rules: Sequence[FieldRule], *, parent_name: Value, taxes: Value
+) -> Mapped:
+    """A product's or variation's mapped values, read with `context=edit`.
+
+    `parent_name` names a variation ("T-shirt – Rouge, S"), None for other products; `taxes` is
+    `product_taxes` of the shop's rates, None if unknown. An empty price is "" (not for sale),
+    stock that the shop does not manage is None. Recordings product_get_simple,
+    product_get_variation_by_id; contract page readback, "products ...".
+    """
+    data = record.data
+    values: dict[str, Value] = {}
+    for rule in rules:
+        if rule.name == "taxes":
+            values["taxes"] = taxes
+        elif rule.name == "name":
+            values["name"] = _woo_name(data, parent_name)
+        elif reader := _WOO_READERS.get(rule.name):
+            values[rule.name] = reader(data)
+        else:
+            texts = [find_path(data, path) for path in rule.woo]
+            values[rule.name] = TRANSFORMS[rule.transform].read_woo(texts, "")
+    return Mapped(values)
+
+
+def _woo_name(data: Mapping[str, Any], parent_name: Value) -> Value:
+    if parent_name is None:
+        return find_path(data, "name")
+    attributes = data.get("attributes") or ()
+    options = [find_path(attribute, "option") or "" for attribute in attributes]
+    chosen = ", ".join(filter(None, options))
+    return f"{parent_name} – {chosen}" if chosen else parent_name
+
+
+def _woo_price(data: Mapping[str, Any]) -> Value:
+    return find_path(data, "regular_price")
+
+
+def _woo_description(data: Mapping[str, Any]) -> Value:
+    source = data.get("description")
+    return scalar_text(markup_text(source)) if isinstance(source, str) else None
+
+
+def _woo_stock(data: Mapping[str, Any]) -> Value:
+    return find_path(data, "stock_quantity") if data.get("manage_stock") is True else None
+
+
+def _woo_status(data: Mapping[str, Any]) -> Value:
+    status = find_path(data, "status")
+    return None if status is None else ACTIVE if status == "publish" else INACTIVE
+
+
+def _woo_category(data: Mapping[str, Any]) -> Value:
+    categories = data.get("categories") or ()
+    return next((find_path(category, "name") for category in categories), None)
+
+
+_WOO_READERS: Mapping[str, Callable[[Mapping[str, Any]], Value]] = {
+    "price": _woo_price,
+    "description": _woo_description,
+    "stock": _woo_stock,
+    "status": _woo_status,
+    "category": _woo_category,
+}
+
+
+def vtiger_product(record: VtigerRecord, rules: Sequence[FieldRule]) -> Mapped:
+    """A Vtiger product's mapped values. A price of 0 is read as "" (none): Vtiger has no other way
+    to say so, and WooCommerce would make a gift of it.
+
+    `record.data` is a retrieve answer (recording 30-create-product-with-tax1-tax2).
+    """
+    values: dict[str, Value] = {}
+    for rule in rules:
+        text = scalar_text(record.data.get(rule.vtiger))
+        if rule.name == "taxes":
+            text = taxes_text(vtiger_taxes(record))
+        elif rule.name == "price" and text is not None:
+            text = text if amount(text) else ""
+        elif rule.name == "status" and text is not None:
+            text = ACTIVE if text == ACTIVE else INACTIVE
+        values[rule.name] = text and TRANSFORMS[rule.transform].read(text, "")
+    return Mapped(values)
+
+
+def vtiger_taxes(record: VtigerRecord) -> dict[str, Decimal]:
+    """The taxes that a product or service carries, "0" too; absent or "" is not carried.
+
+    Contract page Vtiger §4.
+    """
+    found = {name: find_decimal(value) for name, value in record.data.items()}
+    return {n: rate for n, rate in found.items() if rate is not None and TAX_FIELD.fullmatch(n)}
+
+
+def taxes_text(rates: Mapping[str, Decimal]) -> str:
+    """Carried taxes as a neutral value: canonical JSON of tax field and rate.
+
+    Of a rate 3 decimals count; those of 0 are left out: they only let orders use the tax.
+    """
+    return canonical_json({n: decimal_text(rounded(rate, 3)) for n, rate in rates.items() if rate})
+
+
+def taxes_from_text(text: str) -> dict[str, Decimal]:
+    """What `taxes_text` wrote."""
+    return {name: Decimal(rate) for name, rate in json.loads(text).items()}

@@ -1,0 +1,164 @@
+"""Which tax rates orders and products use, and the Vtiger tax field that stands for each."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from app.mapping.numbers import amount
+from app.mapping.products import taxes_text
+from app.mapping.taxes import match_tax
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooRecord, find_id
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRate:
+    """A tax of an order as the order itself tells it; the rate may be deleted since."""
+
+    id: str
+    label: str
+    percentage: str
+    compound: bool
+
+
+def order_rates(order: WooRecord) -> tuple[OrderRate, ...]:
+    """The rates that an order was taxed by, from its own `tax_lines`.
+
+    Recordings order_create_full_excl_tax (compound), woocommerce-month (a rate deleted since).
+    """
+    return tuple(_rate(line) for line in order.data.get("tax_lines") or ())
+
+
+def _rate(line: Mapping[str, Any]) -> OrderRate:
+    percent = str(line.get("rate_percent", ""))
+    return OrderRate(
+        id=find_id(line.get("rate_id")) or "0",
+        label=str(line.get("label") or ""),
+        percentage=percent,
+        compound=line.get("compound") is True,
+    )
+
+
+def order_tax_fields(
+    order: WooRecord, linked: Mapping[str, str], taxes: Sequence[VtigerRecord]
+) -> dict[str, str]:
+    """Vtiger's tax field for each of an order's rates, by rate id.
+
+    `linked` are the fields of linked rates ("1" to "tax4"); a rate without link, such as a
+    deleted one, is found by the order's own label and percentage. Those not found are left out.
+    """
+    fields: dict[str, str] = {}
+    for rate in order_rates(order):
+        found = linked.get(rate.id) or _field_by_label(rate, taxes)
+        if found:
+            fields[rate.id] = found
+    return fields
+
+
+def _field_by_label(rate: OrderRate, taxes: Sequence[VtigerRecord]) -> str:
+    match = match_tax(rate.label, rate.percentage, taxes)
+    found = match.tax or next(iter(match.ambiguous), None)
+    return found.get("taxname") if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShopBase:
+    """Where the shop is, for the taxes of its products: alpha-2 country, state code, ..."""
+
+    country: str
+    state: str = ""
+    postcode: str = ""
+    city: str = ""
+
+
+def product_rates(
+    product: WooRecord, rates: Sequence[WooRecord], base: ShopBase
+) -> list[WooRecord]:
+    """The rates of a product's tax class at the shop's base: the best one of each priority.
+
+    WooCommerce's own choice: exact country and state before any, postcode and city must fit.
+    Mapping table "Products", tax_class.
+    """
+    if product.text("tax_status") not in ("", "taxable"):
+        return []
+    kind = product.text("tax_class") or "standard"
+    fitting = [rate for rate in rates if _class(rate) == kind and _applies(rate, base)]
+    best: dict[int, WooRecord] = {}
+    for rate in sorted(fitting, key=_rank):
+        best.setdefault(int(amount(rate.data.get("priority"))), rate)
+    return list(best.values())
+
+
+def _class(rate: WooRecord) -> str:
+    return rate.text("class") or "standard"
+
+
+def _applies(rate: WooRecord, base: ShopBase) -> bool:
+    return (
+        rate.text("country") in ("", base.country)
+        and rate.text("state") in ("", base.state)
+        and _fits(rate, "postcode", base.postcode, _postcode_fits)
+        and _fits(rate, "city", base.city, str.__eq__)
+    )
+
+
+def _fits(rate: WooRecord, field: str, value: str, test: Any) -> bool:
+    plural = "cities" if field == "city" else "postcodes"
+    listed = rate.data.get(plural) or [rate.text(field)]
+    wanted = [str(text).strip().upper() for text in listed if str(text).strip()]
+    return not wanted or any(test(text, value.strip().upper()) for text in wanted)
+
+
+def _postcode_fits(pattern: str, postcode: str) -> bool:
+    low, dots, high = pattern.partition("...")
+    if dots:
+        return len(low) == len(postcode) == len(high) and low <= postcode <= high
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), postcode) is not None
+
+
+def _rank(rate: WooRecord) -> tuple[bool, bool, bool, int, int]:
+    narrow = bool(rate.data.get("postcodes") or rate.text("postcode"))
+    return (
+        not rate.text("country"),
+        not rate.text("state"),
+        not narrow,
+        int(amount(rate.data.get("order"))),
+        int(rate.id),
+    )
+
+
+def product_taxes(rates: Iterable[WooRecord], linked: Mapping[str, str]) -> str:
+    """A product's `taxes` value from its rates; those without a Vtiger tax are left out.
+
+    Two rates that share a Vtiger tax add up, and a compound one counts with what it compounds.
+    """
+    total: dict[str, Decimal] = {}
+    below = Decimal(0)
+    for rate in sorted(rates, key=lambda rate: rate.data.get("compound") is True):
+        percent = amount(rate.text("rate"))
+        if rate.data.get("compound") is True:
+            percent = percent * (100 + below) / 100
+        below += percent
+        field = linked.get(rate.id)
+        if field:
+            total[field] = total.get(field, Decimal(0)) + percent
+    return taxes_text(total)
+
+
+def used_rates(
+    orders: Iterable[WooRecord], products: Iterable[Sequence[WooRecord]]
+) -> frozenset[str]:
+    """Ids of the rates that these orders, or products' `product_rates`, use.
+
+    By default only those become Vtiger taxes: a shop may have hundreds of postcode rates.
+    """
+    return frozenset(_ids_of(orders, products))
+
+
+def _ids_of(orders: Iterable[WooRecord], products: Iterable[Sequence[WooRecord]]) -> Iterator[str]:
+    for order in orders:
+        yield from (rate.id for rate in order_rates(order))
+    for rates in products:
+        yield from (rate.id for rate in rates)
