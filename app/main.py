@@ -6,19 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import (
-    callbacks,
-    deliveries,
-    errors,
-    health,
-    links,
-    openapi,
-    sync_log,
-    webhooks,
-)
-from app.api import (
-    settings as settings_routes,
-)
+from app.api import callbacks, deliveries, errors, health, links, openapi, sync_log, webhooks
+from app.api import settings as sync_settings
 from app.runtime import open_runtime
 from app.settings import Settings, load_settings
 from app.worker.engine import running_worker
@@ -57,17 +46,9 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
 
 
 def _install(app: FastAPI) -> None:
-    for router in (
-        sync_log.router,
-        deliveries.router,
-        settings_routes.router,
-        links.router,
-        health.router,
-    ):
-        app.include_router(router)
-    app.add_route(webhooks.PATH, webhooks.receive, methods=["POST"], include_in_schema=False)
-    app.add_route(
-        callbacks.PATH, callbacks.receive, methods=list(callbacks.METHODS), include_in_schema=False
-    )
+    app.add_route(webhooks.PATH, webhooks.receive, methods=["POST"])
+    app.add_route(callbacks.PATH, callbacks.receive, methods=list(callbacks.METHODS))
+    for part in (sync_log, deliveries, sync_settings, links, health):
+        app.include_router(part.router)
     errors.install(app)
     openapi.install(app)

@@ -115,14 +115,25 @@ async def _on_http(_: Request, error: HTTPException) -> Response:
 
 
 async def _on_validation(_: Request, error: RequestValidationError) -> Response:
-    return invalid([_field_problem(part) for part in error.errors()]).response()
+    messages: dict[str, list[str]] = {}
+    for part in error.errors():
+        messages.setdefault(_field(part["loc"]), []).append(_message(part))
+    problems = [
+        FieldProblem(field=field, message=" or ".join(dict.fromkeys(told)))
+        for field, told in messages.items()
+    ]
+    return invalid(problems).response()
 
 
-def _field_problem(part: Mapping[str, Any]) -> FieldProblem:
-    _, *place = part["loc"]
-    field = ".".join(map(str, place)) or "body"
-    unknown = part["type"] == "extra_forbidden"
-    return FieldProblem(field=field, message="is not known here" if unknown else part["msg"])
+def _field(location: Sequence[str | int]) -> str:
+    """A parameter's name; in a body the way to the part."""
+    source, *way = location
+    parts = way[:1] if source == "query" else way
+    return ".".join(map(str, parts)) or str(source)
+
+
+def _message(part: Mapping[str, Any]) -> str:
+    return "is not known here" if part["type"] == "extra_forbidden" else str(part["msg"])
 
 
 async def _on_invalid(_: Request, error: InvalidInput) -> Response:

@@ -1,0 +1,47 @@
+"""Every error is a problem with a stable code, bugs included, and tells no secret."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tests.api.calls import problem
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_unknown_route_is_a_problem(client: httpx.AsyncClient) -> None:
+    assert problem(await client.get("/nowhere")) == (404, "not_found")
+
+
+async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
+    client: httpx.AsyncClient,
+) -> None:
+    response = await client.delete("/settings/main/contacts")
+    assert problem(response) == (405, "method_not_allowed")
+    assert "GET" in response.headers["allow"]
+
+
+async def test_a_body_that_is_not_json_is_a_problem(client: httpx.AsyncClient) -> None:
+    response = await client.put(
+        "/settings/main/contacts", content=b"{", headers={"content-type": "application/json"}
+    )
+    assert problem(response) == (422, "invalid_request")
+
+
+async def test_parameters_of_routes_without_any_are_refused(client: httpx.AsyncClient) -> None:
+    for path in ("/health/live", "/settings", "/sync-log/1", "/deliveries/1"):
+        response = await client.get(f"{path}?verbose=1")
+        assert problem(response) == (422, "invalid_request"), path
+        assert response.json()["errors"][0]["field"] == "verbose"
+
+
+async def test_a_bug_is_a_problem_without_its_details(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    async def broken() -> None:
+        raise RuntimeError("secret detail")
+
+    app.add_api_route("/broken", broken)
+    response = await client.get("/broken")
+    assert problem(response) == (500, "internal_error")
+    assert "secret detail" not in response.text
