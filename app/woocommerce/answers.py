@@ -29,6 +29,8 @@ GONE_CODES = frozenset(
         "woocommerce_rest_shop_webhook_invalid_id",
         "woocommerce_rest_invalid_id",
         "woocommerce_rest_already_trashed",
+        "rest_setting_setting_invalid",
+        "rest_setting_setting_group_invalid",
     }
 )
 DUPLICATE_CODES = frozenset(
@@ -37,6 +39,7 @@ DUPLICATE_CODES = frozenset(
         "registration-error-username-exists",
         "woocommerce_rest_customer_invalid_email",
         "product_invalid_sku",
+        "woocommerce_rest_product_not_created",
         "woocommerce_rest_tax_class_exists",
     }
 )
@@ -101,7 +104,10 @@ def _explain(data: Mapping[str, Any]) -> str:
 
 
 def _find_holder(data: Mapping[str, Any]) -> str | None:
-    """Who has the SKU (recording err_product_duplicate_sku); e-mails come without a holder."""
+    """Who has the SKU (recording err_product_duplicate_sku).
+
+    E-mails come without a holder, and so does a SKU in the trash (product_sku_of_trashed).
+    """
     details = data.get("data")
     return find_id(details.get("resource_id")) if isinstance(details, Mapping) else None
 

@@ -25,14 +25,20 @@ class OrderCalls(ShopRequests):
         return self._each(WooOrder, "orders", {"status": "trash"})
 
     async def search_orders_of(self, email: str) -> list[WooOrder]:
-        """The latest orders billed to an e-mail, newest first, at most 100."""
-        query = {"search": email, "orderby": "id", "order": "desc", **paging(1, 100)}
-        found = parse_all(WooOrder, await self._get("orders", query))
+        """The latest orders billed to an e-mail, newest first, at most 100, the trash not.
+
+        The search looks for a part of any address, name or number, so the e-mail is compared
+        here, whatever its case (order_get_guest_storefront).
+        """
         wanted = email.strip().casefold()
+        if not wanted:
+            return []
+        query = {"search": email.strip(), "orderby": "id", "order": "desc", **paging(1, 100)}
+        found = parse_all(WooOrder, await self._get("orders", query))
         return [one for one in found if one.text("billing", "email").casefold() == wanted]
 
     async def search_refunds(self, order_id: str) -> list[WooRecord]:
-        """The refunds of an order, amounts positive (order_refunds_list)."""
+        """The refunds of an order, at most 100, `amount` a positive text (order_refunds_list)."""
         path = f"{record_path('orders', order_id)}/refunds"
         return parse_all(WooRecord, await self._get(path, paging(1, 100)))
 
@@ -45,6 +51,10 @@ class OrderCalls(ShopRequests):
         return WooOrder.parse(await self._write("PUT", record_path("orders", order_id), patch))
 
     async def trash_order(self, order_id: str) -> WooOrder:
-        """Into the trash, from where a person can restore it (order_trash)."""
+        """Into the trash, from where a person can restore it.
+
+        The answer still has the status from before (order_trash). NotFound, also for one that
+        is there already (contract page WooCommerce §2, Errors).
+        """
         path = record_path("orders", order_id)
         return WooOrder.parse(await self._write("DELETE", path, query={"force": "false"}))

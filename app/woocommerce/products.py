@@ -8,11 +8,18 @@ from app.woocommerce.requests import ShopRequests, parse_all, record_path
 from app.woocommerce.schemas import WooProduct, modified_after
 
 EDIT = {"context": "edit"}
-"""Plain text: the default view, like webhooks, carries rendered HTML (contract page readback)."""
+"""Plain text: the default view, like webhooks, carries rendered HTML (contract page readback).
+
+Answers to writes are in this view unasked (product_create_simple beside product_get_simple).
+"""
 
 
 class ProductCalls(ShopRequests):
-    """wc/v3/products and their variations, always in the editing view."""
+    """wc/v3/products and their variations, always in the editing view.
+
+    Below its parent a variation is called by its options alone, `Rouge, S`, and its description
+    is rendered in every view (variations_list); only `get_product` gives it whole.
+    """
 
     async def get_product(self, product_id: str) -> WooProduct:
         """A product of any type, a variation too (product_get_variation_by_id).
@@ -26,12 +33,13 @@ class ProductCalls(ShopRequests):
         """Products and variations with exactly this SKU, whatever its case (product_search_sku).
 
         Trashed ones are not found (contract page WooCommerce §2, Search). The parameter takes a
-        list, so a SKU with a comma is looked for by its parts and compared here.
+        list, so a SKU with a comma is looked for by its parts too and compared here.
         """
         wanted = sku.strip().casefold()
         if not wanted:
             return []
-        found = parse_all(WooProduct, await self._get("products", {"sku": sku.strip(), **EDIT}))
+        query = {"sku": sku.strip(), "per_page": "100", **EDIT}
+        found = parse_all(WooProduct, await self._get("products", query))
         return [one for one in found if one.sku.strip().casefold() == wanted]
 
     def each_product(self, changed_since: datetime | None = None) -> AsyncIterator[WooProduct]:
@@ -43,24 +51,35 @@ class ProductCalls(ShopRequests):
         return self._each(WooProduct, "products", query)
 
     def each_variation(self, parent_id: str) -> AsyncIterator[WooProduct]:
-        """The variations of one product (contract page WooCommerce §2: not among products)."""
+        """The variations of one product, by id (variations_list, contract page WooCommerce §2).
+
+        NotFound if the product is gone.
+        """
         path = f"{record_path('products', parent_id)}/variations"
         return self._each(WooProduct, path, {"status": "any", **EDIT})
 
     async def create_product(self, body: Mapping[str, Any]) -> WooProduct:
-        """Duplicate, with the holder's id, if another product has the SKU (err_product_*)."""
-        return WooProduct.parse(await self._write("POST", "products", body, query=EDIT))
+        """Duplicate if another product has the SKU (err_product_duplicate_sku).
+
+        It names the holder, but not one in the trash, which keeps its SKU and is not found by
+        it (product_sku_of_trashed).
+        """
+        return WooProduct.parse(await self._write("POST", "products", body))
 
     async def update_product(self, product: WooProduct, patch: Mapping[str, Any]) -> WooProduct:
-        """A variation is written below its parent (variation_create, product_update_price).
+        """A variation is written below its parent (variation_update, product_update_price).
 
         NotFound; Duplicate as for create.
         """
-        path = _own_path(product)
-        return WooProduct.parse(await self._write("PUT", path, patch, query=EDIT))
+        return WooProduct.parse(await self._write("PUT", _own_path(product), patch))
 
     async def trash_product(self, product: WooProduct) -> WooProduct:
-        """Into the trash; a variation has none and goes for good (product_trash)."""
+        """Into the trash; the answer still has the status from before (product_trash).
+
+        A variation goes for good, as on the shop's own screens: it would be taken into a trash
+        (variation_delete_noforce) that no screen shows. NotFound, also for a product that is in
+        the trash already (err_product_already_trashed).
+        """
         query = {"force": "true"} if product.parent_id else {"force": "false"}
         return WooProduct.parse(await self._write("DELETE", _own_path(product), query=query))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Self, TypeVar
 
-from app.errors import ResponseUnreadable, System
+from app.errors import InvalidInput, ResponseUnreadable, System
 
 T = TypeVar("T")
 
@@ -93,6 +93,7 @@ class WooProduct(WooRecord):
 
     @property
     def status(self) -> str:
+        """`publish`, `draft`, `pending`, `private`, …, `trash` (product_get_trashed)."""
         return self.text("status")
 
     @property
@@ -167,10 +168,13 @@ def modified_after(moment: datetime | None) -> dict[str, str]:
     """The filter for records changed strictly after a moment; none for None.
 
     A bare UTC time with `dates_are_gmt`, never a `Z` beside the flag: that loses rows (contract
-    page WooCommerce §2, products_modified_after_Z_plus_gmt_flag).
+    page WooCommerce §2, products_modified_after_Z_plus_gmt_flag). The shop compares whole
+    seconds, so the caller overlaps. InvalidInput for a time without a zone.
     """
     if moment is None:
         return {}
+    if moment.tzinfo is None:
+        raise InvalidInput("A time without a zone could mean any moment.", "modified_after")
     bare = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {"modified_after": bare, "dates_are_gmt": "true"}
 

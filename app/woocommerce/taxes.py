@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from app.errors import ResponseUnreadable
+from app.woocommerce.answers import WOO
 from app.woocommerce.requests import ShopRequests, record_path
 from app.woocommerce.schemas import WooTaxRate
 
@@ -19,21 +21,29 @@ class TaxCalls(ShopRequests):
         return self._each(WooTaxRate, "taxes", {})
 
     async def create_tax_rate(self, body: Mapping[str, Any]) -> WooTaxRate:
-        """`rate` is text with four decimals (tax_create, tax_create_bad)."""
+        """`rate` is text; what is no number makes a rate of 0 (tax_create, tax_create_bad).
+
+        Rejected for a tax class that does not exist (tax_create_bad_class).
+        """
         return WooTaxRate.parse(await self._write("POST", "taxes", body))
 
     async def update_tax_rate(self, rate_id: str, patch: Mapping[str, Any]) -> WooTaxRate:
-        """NotFound (tax_update)."""
+        """NotFound if there is none (tax_update)."""
         return WooTaxRate.parse(await self._write("PUT", record_path("taxes", rate_id), patch))
 
     async def delete_tax_rate(self, rate_id: str) -> WooTaxRate:
-        """For good: rates have no trash (tax_delete, err_tax_delete_no_force)."""
+        """For good: rates have no trash (tax_delete, err_tax_delete_no_force). NotFound."""
         path = record_path("taxes", rate_id)
         return WooTaxRate.parse(await self._write("DELETE", path, query={"force": "true"}))
 
     async def get_setting(self, group: str, name: str) -> str:
-        """A shop setting's value, such as general/woocommerce_default_country
-        (settings_general_woocommerce_currency). NotFound."""
+        """A shop setting's text, such as general/woocommerce_default_country.
+
+        settings_general_woocommerce_currency. NotFound if there is no such setting,
+        ResponseUnreadable if it holds no text.
+        """
         data = await self._get(f"settings/{group}/{name}")
         value = data.get("value") if isinstance(data, Mapping) else None
-        return value if isinstance(value, str) else ""
+        if not isinstance(value, str):
+            raise ResponseUnreadable(WOO, f"the setting {group}/{name} holds no text")
+        return value

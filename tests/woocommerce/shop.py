@@ -7,7 +7,7 @@ import httpx
 from app.transport import ClientLimits
 from app.woocommerce.client import WooClient
 from tests.recorded import exchanges
-from tests.scripted import Scripted, Step
+from tests.scripted import Scripted, Step, json_answer
 
 SECRET = "cs_secret_0000000000000000000000000000001"
 
@@ -33,3 +33,9 @@ def recorded(name: str) -> httpx.Response:
 
 def recorded_json(name: str) -> Any:
     return exchanges("woocommerce")[name].json
+
+
+def listing(*records: dict[str, Any], total: int) -> httpx.Response:
+    """One page of a listing of `total` records."""
+    headers = {"X-WP-Total": str(total), "X-WP-TotalPages": "9"}
+    return json_answer(list(records), headers=headers)
