@@ -4,6 +4,7 @@ WooVtigerError
 ├── ConfigError                 a setting is missing or wrong; the message says how to mend it
 ├── InvalidInput                a request of ours or a user's cannot be understood
 ├── LeaseLost                   another worker holds, or took over, the pair
+├── Waiting                     another record has to be synced first
 └── RemoteError                 a remote system did not do what was asked
     ├── RemoteUnavailable       refused, reset, 5xx, name or TLS failure
     │   ├── RemoteTimeout       no answer in time
@@ -58,6 +59,13 @@ class InvalidInput(WooVtigerError):
 
 class LeaseLost(WooVtigerError):
     """Another worker holds, or took over, the pair; the hint waits and burns no attempt."""
+
+    retryable = True
+    reason = "waiting_for_dependency"
+
+
+class Waiting(WooVtigerError):
+    """Another record has to be synced first, and that is not done yet; burns no attempt."""
 
     retryable = True
     reason = "waiting_for_dependency"

@@ -33,6 +33,7 @@ class Origin(StrEnum):
     POLL = "poll"
     MANUAL = "manual"
     REPLAY = "replay"
+    DEPENDENCY = "dependency"
 
 
 class Outcome(StrEnum):

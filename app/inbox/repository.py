@@ -54,7 +54,9 @@ class Accepted:
     duplicate: bool
 
 
-async def accept(session: AsyncSession, hints: Sequence[NewDelivery]) -> list[Accepted]:
+async def accept(
+    session: AsyncSession, hints: Sequence[NewDelivery], *, announce: bool = True
+) -> list[Accepted]:
     """Store hints, one row a dedupe key; a waiting twin is bumped, a settled one is no bar."""
     rows = {hint.dedupe_key: hint.as_row() for hint in hints}
     told = Counter(hint.dedupe_key for hint in hints)
@@ -73,7 +75,8 @@ async def accept(session: AsyncSession, hints: Sequence[NewDelivery]) -> list[Ac
         statement.returning(Delivery.id, Delivery.dedupe_key, text("xmax <> 0"))
     )
     stored = {key: (delivery_id, bool(old)) for delivery_id, key, old in found}
-    await session.execute(select(func.pg_notify(CHANNEL, "")))
+    if announce:
+        await session.execute(select(func.pg_notify(CHANNEL, "")))
     return _in_order(hints, stored)
 
 

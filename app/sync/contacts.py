@@ -172,7 +172,12 @@ class ContactAdapter:
         created = await self.vtiger.create(CONTACTS, fields)
         return Written(await self.vtiger_side(created, account), patch.notes, patch.unwritten)
 
-    async def update(self, current: Side, changes: Mapping[str, Value]) -> Written:
+    async def update(
+        self,
+        current: Side,
+        changes: Mapping[str, Value],
+        source: Side,  # noqa: ARG002 - a contact's changes are all there is to write
+    ) -> Written:
         """Only these fields, where the record takes them (customer_update_*, 50-contact-revise)."""
         if isinstance(current.raw, VtigerRecord):
             patch = vtiger_patch(changes, self.rules, current=current.raw, options=self._options)

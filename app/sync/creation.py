@@ -8,7 +8,7 @@ effect".
 from dataclasses import replace
 
 from app.db.session import transaction
-from app.errors import LeaseLost, RemoteError, RemoteUnavailable, System
+from app.errors import RemoteError, RemoteUnavailable, System, WooVtigerError
 from app.links.repository import close_intent, find_intent, open_intent
 from app.mapping.values import Agreed, base_to_json
 from app.records import Outcome
@@ -28,13 +28,13 @@ async def create(work: Work, source: Side) -> Ending:
     work.lease.check()
     try:
         written = await work.adapter.create(work.target, source)
-    except (RemoteError, LeaseLost) as error:
+    except WooVtigerError as error:
         await _note_failure(work, natural, error)
         raise
     return await _created(work, source, written)
 
 
-async def _note_failure(work: Work, natural: str, error: RemoteError | LeaseLost) -> None:
+async def _note_failure(work: Work, natural: str, error: WooVtigerError) -> None:
     """A create that surely did not happen leaves nothing; one that may have is looked for from
     now on, for it may show itself late."""
     async with transaction(work.runtime.sessions) as session:

@@ -69,7 +69,9 @@ async def agree(work: Work, link: Link, source: Side, other: Side, *, ours: bool
     for target in agreement.targets:
         work.lease.check()
         changes = agreement.changes(target)
-        agreement.written[target] = await work.adapter.update(sides[target], changes)
+        agreement.written[target] = await work.adapter.update(
+            sides[target], changes, sides[target.other]
+        )
         if target != agreement.targets[-1]:
             await _keep_first(agreement, target)
     _refresh(agreement)

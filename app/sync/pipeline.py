@@ -13,7 +13,7 @@ from time import monotonic
 
 from app.db.outage import OUTAGES
 from app.db.session import Session, transaction
-from app.errors import LeaseLost, NotFound, WooVtigerError
+from app.errors import LeaseLost, NotFound, Waiting, WooVtigerError
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import Postponement, claim, peek, postpone, settle
 from app.links.leases import PairLease, hold
@@ -113,7 +113,7 @@ async def _retry_or_bury(
         return
     attempts = max(delivery.attempts for delivery in young)
     seconds = delay_seconds(policy, error, attempts, _RANDOM)
-    counted = not isinstance(error, LeaseLost)
+    counted = not isinstance(error, (LeaseLost, Waiting))
     wait = Postponement(seconds, error.reason, str(error), counted=counted)
     log.info("record %s waits %.1f s: %s", young[-1].record_key, seconds, error)
     async with transaction(runtime.sessions) as session:

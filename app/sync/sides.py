@@ -97,8 +97,8 @@ class Adapter(Protocol):
         """Make the twin, carrying the source's id."""
         ...
 
-    async def update(self, current: Side, changes: Mapping[str, Value]) -> Written:
-        """Write these mapped fields, only these."""
+    async def update(self, current: Side, changes: Mapping[str, Value], source: Side) -> Written:
+        """Write these mapped fields of `current`, only these; they come from `source`."""
         ...
 
     async def mark(self, current: Side, foreign_id: str) -> Side:

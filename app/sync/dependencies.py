@@ -1,0 +1,58 @@
+"""Records that must be synced before another one: brought first, in the way of any other hint.
+
+An order needs its customer and its products, a product its taxes. The one that is needed gets a
+hint of its own, with its own log row, and is drained at once by the worker that needs it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import uuid4
+
+from app.db.session import transaction
+from app.errors import Waiting
+from app.inbox.models import DeliveryState
+from app.inbox.repository import NewDelivery, accept, find_delivery
+from app.links.models import Link
+from app.links.repository import find_link
+from app.records import Event, Origin, Record
+from app.runtime import Runtime
+
+Drain = Callable[..., Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Brings records first. `drain` is the pipeline's own, handed in from above."""
+
+    runtime: Runtime
+    drain: Drain
+
+    async def find(self, record: Record) -> Link | None:
+        async with self.runtime.sessions() as session:
+            return await find_link(session, record)
+
+    async def bring(self, record: Record, body: bytes | None = None) -> Link | None:
+        """The record's link, made now if need be; None if the record is not synced (the log
+        tells why). Waiting if that could not be done yet, so that the needing hint comes back."""
+        return await self.find(record) or await self._bring(record, body)
+
+    async def _bring(self, record: Record, body: bytes | None) -> Link | None:
+        async with transaction(self.runtime.sessions) as session:
+            [accepted] = await accept(session, [_hint(record, body)], announce=False)
+        await self.drain(self.runtime, record.key, owner=uuid4().hex)
+        link = await self.find(record)
+        if link is None and not await self._is_settled(accepted.id):
+            raise Waiting(f"{record.key} is to be synced first, and is not ready yet")
+        return link
+
+    async def _is_settled(self, delivery_id: int) -> bool:
+        async with self.runtime.sessions() as session:
+            delivery = await find_delivery(session, delivery_id)
+        open_states = (DeliveryState.PENDING, DeliveryState.PROCESSING)
+        return delivery is None or delivery.state not in open_states
+
+
+def _hint(record: Record, body: bytes | None) -> NewDelivery:
+    key = sha256(f"dependency\n{record.key}".encode()).hexdigest()
+    return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, key, body=body)
