@@ -8,6 +8,7 @@ from app.sandbox.vtiger import collation, columns, php
 from app.sandbox.vtiger.database import Database, Record
 from app.sandbox.vtiger.refusals import Refusal, denied, no_value
 from app.sandbox.vtiger.schema import Field, Module, recorded
+from app.sandbox.vtiger.table import Table, Written
 from app.sandbox.vtiger.users import GROUPS, CrmUser
 
 Element = Mapping[str, Any]
@@ -17,22 +18,16 @@ def not_found() -> Refusal:
     return Refusal("RECORD_NOT_FOUND", "Record not found")
 
 
-class Actors:
+class Actors(Table):
     """A read-only actor module; the subclasses allow what the real system allows."""
 
-    fires_workflows = False
-
-    def __init__(self, database: Database, module: Module) -> None:
-        self.database = database
-        self.module = module
-
-    def create(self, _element: Element, _user: CrmUser, /) -> Record:
+    def create(self, _element: Element, _user: CrmUser, /) -> Written:
         raise denied()
 
-    def update(self, _element: Element, _user: CrmUser, /) -> Record:
+    def update(self, _element: Element, _user: CrmUser, /) -> Written:
         raise denied()
 
-    def revise(self, _element: Element, _user: CrmUser, /) -> Record:
+    def revise(self, _element: Element, _user: CrmUser, /) -> Written:
         raise denied()
 
     def delete(self, _ws_id: str, _user: CrmUser, /) -> Record:
@@ -44,29 +39,17 @@ class Actors:
             raise not_found()
         return record
 
-    def rows(self) -> Iterable[Record]:
-        return self.database.live(self.module.name)
-
-    def columns(self) -> list[Field]:
-        return list(self.module.fields.values())
-
-    def value(self, record: Record, name: str, _user: CrmUser, /) -> str:
-        return self.ws_id(record) if name == "id" else record.values.get(name, "")
-
     def read(self, record: Record, user: CrmUser, /) -> dict[str, Any]:
         return {field.name: self.value(record, field.name, user) for field in self.columns()}
 
-    def echo(self, record: Record, user: CrmUser, /) -> dict[str, Any]:
-        return self.read(record, user)
-
-    def ws_id(self, record: Record) -> str:
-        return f"{self.module.prefix}x{record.number}"
+    def _written(self, record: Record, user: CrmUser) -> Written:
+        return Written(record, self.read(record, user))
 
 
 class UserActors(Actors):
     """Logins as rows (recording 24-query-users); they cannot be written (24-create-user-*)."""
 
-    def create(self, _element: Element, _user: CrmUser, /) -> Record:
+    def create(self, _element: Element, _user: CrmUser, /) -> Written:
         raise denied(" for id")
 
     def get(self, ws_id: str) -> Record:
@@ -124,7 +107,7 @@ class CurrencyActors(Actors):
         }
         database.put(Record(1, module.name, base))
 
-    def create(self, element: Element, _user: CrmUser, /) -> Record:
+    def create(self, element: Element, user: CrmUser, /) -> Written:
         for name in self.module.mandatory:
             if element.get(name) in (None, ""):
                 raise no_value(name)
@@ -132,7 +115,8 @@ class CurrencyActors(Actors):
         values = {name: sent.get(name, "") for name in self.module.fields if name != "id"}
         rate = columns.leading_number(values["conversion_rate"])
         values["conversion_rate"] = f"{rate.quantize(Decimal('0.00001')):f}"
-        return self.database.put(Record(_next_number(self), self.module.name, values))
+        record = Record(_next_number(self), self.module.name, values)
+        return self._written(self.database.put(record), user)
 
 
 class TaxActors(Actors):
@@ -143,19 +127,20 @@ class TaxActors(Actors):
         for label, rate in (("VAT", "4.500"), ("Sales", "10.000"), ("Service", "12.500")):
             self._put(label, rate)
 
-    def create(self, element: Element, _user: CrmUser, /) -> Record:
-        return self._put(php.text(element.get("taxlabel")), _rate(element.get("percentage")))
+    def create(self, element: Element, user: CrmUser, /) -> Written:
+        label, rate = php.text(element.get("taxlabel")), _rate(element.get("percentage"))
+        return self._written(self._put(label, rate), user)
 
-    def update(self, element: Element, _user: CrmUser, /) -> Record:
+    def update(self, element: Element, user: CrmUser, /) -> Written:
         record = self.get(php.text(element.get("id")))
         label = php.text(element.get("taxlabel", record.values["taxlabel"]))
         record.values["taxname"] = self._name_labelled(label)
         record.values["taxlabel"] = label
         if "percentage" in element:
             record.values["percentage"] = _rate(element["percentage"])
-        return record
+        return self._written(record, user)
 
-    def revise(self, element: Element, user: CrmUser, /) -> Record:
+    def revise(self, element: Element, user: CrmUser, /) -> Written:
         return self.update(element, user)
 
     def delete(self, ws_id: str, _user: CrmUser, /) -> Record:
@@ -188,7 +173,7 @@ class TaxActors(Actors):
 class ProductTaxActors(Actors):
     """Unusable in the real system: no rows ever, creating fails (recordings 71-*)."""
 
-    def create(self, _element: Element, _user: CrmUser, /) -> Record:
+    def create(self, _element: Element, _user: CrmUser, /) -> Written:
         raise not_found()
 
 

@@ -14,8 +14,13 @@ from app.sandbox.vtiger.actors import (
     TaxActors,
     UserActors,
 )
+from app.sandbox.vtiger.catalogue import Catalogue
 from app.sandbox.vtiger.database import Clock, Database, Record
 from app.sandbox.vtiger.entities import Entities
+from app.sandbox.vtiger.line_items import LineItems
+from app.sandbox.vtiger.order_state import OrderStore
+from app.sandbox.vtiger.orders import SalesOrders
+from app.sandbox.vtiger.products import Products
 from app.sandbox.vtiger.refusals import denied
 from app.sandbox.vtiger.schema import MODULES, CustomField, Module, load_module
 from app.sandbox.vtiger.sessions import Sessions
@@ -63,13 +68,15 @@ class Crm:
         self.sessions = Sessions(clock)
         self.workflows = Workflows(self.database, http)
         self.workflows.callbacks.extend(callbacks)
-        self.entities = {
-            name: Entities(self.database, module)
-            for name, module in modules.items()
-            if name not in _ACTORS
-        }
         self.actors = {
             name: actors(self.database, modules[name]) for name, actors in _ACTORS.items()
+        }
+        store = OrderStore(Catalogue(self.database))
+        self.actors["LineItem"] = LineItems(self.database, modules["LineItem"], store)
+        self.entities = {
+            name: self._entities(module, store)
+            for name, module in modules.items()
+            if name not in self.actors
         }
 
     def module(self, name: str) -> Entities | Actors | None:
@@ -122,6 +129,13 @@ class Crm:
         """Runs the workflows of a save made through the web service."""
         if isinstance(module, Entities):
             await self.workflows.fire(module, record, is_new=is_new)
+
+    def _entities(self, module: Module, store: OrderStore) -> Entities:
+        if module.name == "SalesOrder":
+            return SalesOrders(self.database, module, store)
+        if module.name in ("Products", "Services"):
+            return Products(self.database, module, store.catalogue)
+        return Entities(self.database, module)
 
     def _person(self, name: str | None) -> CrmUser:
         return self.users.get(name) if name else self.users.all()[0]

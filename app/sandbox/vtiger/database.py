@@ -34,6 +34,7 @@ _NUMBER_PREFIX = {
 class Record:
     """One row: `values` holds the stored text of every field that was written.
 
+    `label` is made of the values as they were before their columns cut them.
     Times are "YYYY-MM-DD HH:MM:SS" in UTC, as the web service prints them.
     """
 
@@ -44,6 +45,7 @@ class Record:
     modified_at: str = ""
     modified_by: str = ""
     deleted: bool = False
+    label: str = ""
     savers: set[str] = field(default_factory=set)
 
     def touch(self, user: CrmUser, now: str) -> None:
@@ -62,6 +64,7 @@ class Database:
         self._next = 2
         self._counts: Counter[str] = Counter()
         self._tables: dict[str, dict[int, Record]] = {name: {} for name in modules}
+        self._entities: dict[int, Record] = {}
         self._names = _ABSENT | {module.prefix: module.name for module in modules.values()}
 
     def now(self) -> str:
@@ -72,6 +75,7 @@ class Database:
         record = Record(self._next, module, values, created_at=now)
         record.touch(user, now)
         self._next += 1
+        self._entities[record.number] = record
         return self.put(record)
 
     def put(self, record: Record) -> Record:
@@ -97,6 +101,10 @@ class Database:
         table = self._tables.get(self._names.get(prefix, ""), {})
         record = table.get(int(number)) if number.isdecimal() else None
         return None if record is None or record.deleted else record
+
+    def find_entity(self, number: int) -> Record | None:
+        """The record of an ordinary module by its number alone, deleted or not."""
+        return self._entities.get(number)
 
     def module_name_of(self, ws_id: str) -> str:
         """The module an id names by its prefix; refused when no module has it."""

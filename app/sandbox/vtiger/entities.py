@@ -5,44 +5,38 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.sandbox.vtiger import collation, columns, php
-from app.sandbox.vtiger.database import Database, Record
+from app.sandbox.vtiger.database import Record
 from app.sandbox.vtiger.refusals import Refusal, RestrictedFile, denied, duplicate, no_value
-from app.sandbox.vtiger.schema import Field, Module
+from app.sandbox.vtiger.schema import Field
+from app.sandbox.vtiger.table import Table, Written
 from app.sandbox.vtiger.users import CrmUser
 
 _OWNER = re.compile(r"(19|20)x\d+")
+_LABEL_LENGTH = 255
 _DECODED_ECHO = frozenset({"Accounts", "Products", "SalesOrder"})
 
 Element = Mapping[str, Any]
 
 
-class Entities:
+class Entities(Table):
     """One module's web service side. Modules with more to them (lines, taxes) extend this class.
 
     Every method raises Refusal, PhpFatal or RestrictedFile where the real system refuses
     (contract page Vtiger §1, recordings 11-*, 20-*, 50-*, 52-*).
     """
 
-    fires_workflows = True
+    def create(self, element: Element, user: CrmUser) -> Written:
+        return self._written(self._created(element, user), user)
 
-    def __init__(self, database: Database, module: Module) -> None:
-        self.database = database
-        self.module = module
-
-    def create(self, element: Element, user: CrmUser) -> Record:
-        self._check_references(element)
-        self._check_mandatory(element, self.module.mandatory)
-        values = self._values(element, user, before=None)
-        values["source"] = _source(element)
-        return self._inserted(values, user)
-
-    def update(self, element: Element, user: CrmUser) -> Record:
+    def update(self, element: Element, user: CrmUser) -> Written:
         """Despite its name no full replacement, but every mandatory field must be sent."""
-        return self._changed(element, user, mandatory=self.module.mandatory)
+        self._check_changed(element, mandatory=self.module.mandatory)
+        return self._written(self._changed(element, user), user)
 
-    def revise(self, element: Element, user: CrmUser) -> Record:
+    def revise(self, element: Element, user: CrmUser) -> Written:
         sent = [name for name in self.module.mandatory if name in element]
-        return self._changed(element, user, mandatory=sent)
+        self._check_changed(element, mandatory=sent)
+        return self._written(self._changed(element, user), user)
 
     def delete(self, ws_id: str, user: CrmUser) -> Record:
         record = self.get(ws_id)
@@ -66,15 +60,14 @@ class Entities:
             return self._inserted(stored, user)
         return self._committed(record, stored, user)
 
-    def rows(self) -> Iterable[Record]:
-        return self.database.live(self.module.name)
-
     def columns(self) -> list[Field]:
-        """The fields of `SELECT *`, in its order."""
+        return self.own_fields()
+
+    def own_fields(self) -> list[Field]:
+        """The fields stored with the record itself, in the order they are read."""
         return [field for field in self.module.fields.values() if not field.on_lines]
 
-    def value(self, record: Record, name: str, user: CrmUser) -> str:
-        """One field in the API's format, text whatever its type."""
+    def value(self, record: Record, name: str, user: CrmUser, /) -> str:
         if (system := _system_value(record, name, user)) is not None:
             return system
         if name == "id":
@@ -88,27 +81,19 @@ class Entities:
     def read(self, record: Record, user: CrmUser) -> dict[str, Any]:
         """The answer of retrieve: all fields and the HTML-encoded label."""
         row: dict[str, Any] = {
-            field.name: self.value(record, field.name, user) for field in self.columns()
+            field.name: self.value(record, field.name, user) for field in self.own_fields()
         }
-        row["label"] = php.encode_entities(php.decode_entities(self.label(record)))
+        row["label"] = php.encode_entities(php.decode_entities(record.label))
         return row
+
+    def callback_data(self, record: Record, user: CrmUser) -> dict[str, Any]:
+        """What a workflow of the save sees of the record."""
+        return self.read(record, user)
 
     def echo(self, record: Record, user: CrmUser) -> dict[str, Any]:
         """The answer of a write: as read, in some modules decoded one level too many."""
         row = self.read(record, user)
-        if self.module.name not in _DECODED_ECHO:
-            return row
-        return {
-            name: value if name == "label" else php.decode_entities(value)
-            for name, value in row.items()
-        }
-
-    def ws_id(self, record: Record) -> str:
-        return f"{self.module.prefix}x{record.number}"
-
-    def label(self, record: Record) -> str:
-        parts = (record.values.get(name, "") for name in self.module.label_fields)
-        return " ".join(parts).strip()
+        return decoded(row) if self.module.name in _DECODED_ECHO else row
 
     def _blank(self, user: CrmUser) -> dict[str, str]:
         values = {
@@ -118,11 +103,19 @@ class Entities:
         }
         return values | {"assigned_user_id": user.ws_id}
 
-    def _changed(self, element: Element, user: CrmUser, *, mandatory: Iterable[str]) -> Record:
-        record = self.get(php.text(element.get("id")))
+    def _created(self, element: Element, user: CrmUser) -> Record:
         self._check_references(element)
-        self._check_mandatory(element, mandatory)
+        self._check_mandatory(element, self.module.mandatory)
+        values = self._values(element, user, before=None)
+        values["source"] = _source(element)
+        return self._inserted(values, user)
+
+    def _changed(self, element: Element, user: CrmUser) -> Record:
+        record = self.get(php.text(element.get("id")))
         return self._committed(record, self._values(element, user, before=record.values), user)
+
+    def _written(self, record: Record, user: CrmUser) -> Written:
+        return Written(record, self.echo(record, user))
 
     def _values(
         self, element: Element, user: CrmUser, *, before: Mapping[str, str] | None
@@ -149,12 +142,14 @@ class Entities:
             if field.is_numbering:
                 values[field.name] = self.database.next_label_number(self.module.name)
         record = self.database.insert(self.module.name, self._cut(values), user)
+        record.label = self._label(values)
         self._check_owner(record)
         return record
 
     def _committed(self, record: Record, values: dict[str, str], user: CrmUser) -> Record:
         self._check_unique(values, record)
         record.values = self._cut(values)
+        record.label = self._label(values)
         record.touch(user, self.database.now())
         self._check_owner(record)
         return record
@@ -162,6 +157,15 @@ class Entities:
     def _cut(self, values: Mapping[str, str]) -> dict[str, str]:
         fields = self.module.fields
         return {name: columns.to_column(fields[name], value) for name, value in values.items()}
+
+    def _label(self, values: Mapping[str, str]) -> str:
+        parts = (values.get(name, "") for name in self.module.label_fields)
+        return collation.utf8mb3(" ".join(parts).strip())[:_LABEL_LENGTH]
+
+    def _check_changed(self, element: Element, *, mandatory: Iterable[str]) -> None:
+        self.get(php.text(element.get("id")))
+        self._check_references(element)
+        self._check_mandatory(element, mandatory)
 
     def _check_owner(self, record: Record) -> None:
         owner = record.values["assigned_user_id"]
@@ -189,6 +193,14 @@ class Entities:
                 if other is not own
             ):
                 raise duplicate()
+
+
+def decoded(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A read row with one level of entities less in every text but the label."""
+    return {
+        name: php.decode_entities(value) if isinstance(value, str) and name != "label" else value
+        for name, value in row.items()
+    }
 
 
 def _source(element: Element) -> str:

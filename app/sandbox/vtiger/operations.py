@@ -82,7 +82,7 @@ async def _describe(crm: Crm, _session: Session, params: Params) -> Any:
     module = crm.module(name)
     if module is None:
         raise query.unknown_module(name)
-    return module.module.described
+    return module.describe()
 
 
 async def _retrieve(crm: Crm, session: Session, params: Params) -> Any:
@@ -95,25 +95,25 @@ async def _create(crm: Crm, session: Session, params: Params) -> Any:
     module = crm.module(params.get("elementType", ""))
     if module is None:
         raise denied()
-    record = module.create(_element(params), session.user)
-    await crm.saved(module, record, is_new=True)
-    return module.echo(record, session.user)
+    written = module.create(_element(params), session.user)
+    await crm.saved(module, written.record, is_new=True)
+    return written.answer
 
 
 async def _update(crm: Crm, session: Session, params: Params) -> Any:
     element = _element(params)
     module = _module_of(crm, element)
-    record = module.update(element, session.user)
-    await crm.saved(module, record, is_new=False)
-    return module.echo(record, session.user)
+    written = module.update(element, session.user)
+    await crm.saved(module, written.record, is_new=False)
+    return written.answer
 
 
 async def _revise(crm: Crm, session: Session, params: Params) -> Any:
     element = _element(params)
     module = _module_of(crm, element)
-    record = module.revise(element, session.user)
-    await crm.saved(module, record, is_new=False)
-    return module.echo(record, session.user)
+    written = module.revise(element, session.user)
+    await crm.saved(module, written.record, is_new=False)
+    return written.answer
 
 
 async def _delete(crm: Crm, session: Session, params: Params) -> Any:

@@ -1,14 +1,20 @@
 """What PHP 8.2 makes of a value: casts to text, numeric strings, HTML entities, JSON."""
 
 import json
+import math
 import re
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from html.entities import codepoint2name, name2codepoint
 from typing import Any
 
+from app.sandbox.vtiger.refusals import PhpFatal
+
 _ENTITY = re.compile(r"&(#[xX][0-9a-fA-F]+|#[0-9]+|[A-Za-z][A-Za-z0-9]*);")
+_NAMED = re.compile(r"&(#039|[A-Za-z][A-Za-z0-9]*);")
 _NUMERIC = re.compile(
     r"[ \t\n\r\v\f]*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?[ \t\n\r\v\f]*", re.ASCII
 )
+_LEADING_NUMERIC = re.compile(r"[ \t\n\r\v\f]*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INT_MAX = 2**63 - 1
 
@@ -47,9 +53,52 @@ def is_true(value: Any) -> bool:
     return bool(value == 1)
 
 
+def is_empty(value: Any) -> bool:
+    """empty(): nothing, zero, or the text "0"."""
+    return not value or value == "0"
+
+
+def number(value: Any) -> float:
+    """An operand of `*` or `-`: a text counts by its leading number, and PHP dies without one."""
+    if value is None or isinstance(value, bool | int | float):
+        return float(value or 0)
+    match = _LEADING_NUMERIC.match(value) if isinstance(value, str) else None
+    if match is None:
+        raise PhpFatal
+    return float(match[0])
+
+
+def to_float(value: Any) -> float:
+    """The cast `(float)`, which never fails."""
+    try:
+        return number(value)
+    except PhpFatal:
+        return 0.0
+
+
+def json_number(value: float) -> float:
+    """As json_encode prints a float: without a point when it is whole."""
+    if not math.isfinite(value):
+        return 0
+    return int(value) if value == int(value) else value
+
+
+def number_format(value: float, places: int) -> str:
+    """number_format(value, places, '.', ''): half away from zero, after rounding to 15 digits."""
+    with localcontext(prec=400):
+        printed = Decimal(f"{value:.14e}") if math.isfinite(value) else Decimal(0)
+        rounded = printed.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    return f"{rounded if rounded else abs(rounded):f}"
+
+
 def decode_entities(value: str) -> str:
     """html_entity_decode(ENT_QUOTES | ENT_HTML401): named HTML 4 entities and allowed numbers."""
     return _ENTITY.sub(_decoded, value) if "&" in value else value
+
+
+def decode_named(value: str) -> str:
+    """As `decode_entities`, but of the numeric ones only `&#039;`."""
+    return _NAMED.sub(_decoded, value) if "&" in value else value
 
 
 def _decoded(match: re.Match[str]) -> str:

@@ -21,6 +21,7 @@ MODULES = (
     "Currency",
     "Tax",
     "ProductTaxes",
+    "LineItem",
 )
 _SYSTEM_FIELDS = frozenset({"modifiedby", "starred", "tags"})
 

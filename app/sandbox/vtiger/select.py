@@ -1,15 +1,16 @@
 """Answers a parsed query from a module's rows, comparing as MariaDB would."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from app.sandbox.vtiger import collation, columns
 from app.sandbox.vtiger.database import Record
 from app.sandbox.vtiger.query import Condition, Query
 from app.sandbox.vtiger.refusals import Refusal, internal_error
 from app.sandbox.vtiger.schema import Field
+from app.sandbox.vtiger.table import Table
 from app.sandbox.vtiger.users import CrmUser
 
 _MOMENT = re.compile(
@@ -19,44 +20,40 @@ Comparable = int | Decimal | str
 Test = Callable[[Record], bool]
 
 
-class Rows(Protocol):
-    """What a module must offer to be queried."""
-
-    def rows(self) -> Iterable[Record]: ...
-
-    def columns(self) -> list[Field]: ...
-
-    def value(self, record: Record, name: str, user: CrmUser, /) -> str: ...
-
-
-def answer(query: Query, module: Rows, user: CrmUser) -> list[dict[str, Any]]:
+def answer(query: Query, module: Table, user: CrmUser) -> list[dict[str, Any]]:
     """The result rows, `id` always among their columns (contract page Vtiger §1, query)."""
     selection = _Selection(module, user)
-    found = selection.matching(query.alternatives)
+    names = selection.column_names(query)
+    found = selection.matching(query, names)
     if query.counting:
         return [{"count": str(len(found))}]
-    names = selection.column_names(query)
     ordered = selection.ordered(found, query)[query.offset : query.offset + query.limit]
-    return [{name: module.value(record, name, user) for name in names} for record in ordered]
+    return [
+        {module.key(name): module.value(record, name, user) for name in names}
+        for record in module.answered(ordered)
+    ]
 
 
 class _Selection:
-    def __init__(self, module: Rows, user: CrmUser) -> None:
+    def __init__(self, module: Table, user: CrmUser) -> None:
         self._module = module
         self._user = user
         self._fields = {field.name: field for field in module.columns()}
 
     def column_names(self, query: Query) -> list[str]:
+        if query.counting:
+            return []
         if query.columns is None:
             return list(self._fields)
         names = [self._field(name).name for name in query.columns]
         return names if "id" in names else [*names, "id"]
 
-    def matching(self, alternatives: list[list[Condition]]) -> list[Record]:
-        tests = [[self._test(condition) for condition in both] for both in alternatives]
+    def matching(self, query: Query, names: list[str]) -> list[Record]:
+        tests = [[self._test(condition) for condition in both] for both in query.alternatives]
+        compared = (condition.column for both in query.alternatives for condition in both)
         return [
             record
-            for record in self._module.rows()
+            for record in self._module.rows_for({*names, *compared, *query.order})
             if not tests or any(all(test(record) for test in both) for both in tests)
         ]
 

@@ -100,12 +100,12 @@ class Workflows:
 def _function_payload(
     module: Entities, record: Record, user: CrmUser, *, is_new: bool
 ) -> dict[str, Any]:
-    data = json.loads(json.dumps(module.read(record, user)))
+    data = json.loads(json.dumps(module.callback_data(record, user)))
     return {
         "id": module.ws_id(record),
         "module": record.module,
         "is_new": int(is_new),
-        "data": data | {"label": module.label(record)},
+        "data": data | {"label": record.label},
     }
 
 
@@ -166,5 +166,4 @@ class _Display:
         record = self._database.find(ws_id)
         if record is None:
             return ""
-        names = self._database.modules[record.module].label_fields
-        return " ".join(record.values.get(name, "") for name in names).strip()
+        return record.label

@@ -1,0 +1,68 @@
+"""What an order keeps beside its fields: its charges, and what only the running save knows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.sandbox.vtiger.catalogue import Catalogue
+from app.sandbox.vtiger.charges import Charges
+from app.sandbox.vtiger.lines import Line, LineTable, Sent, sent_rates
+from app.sandbox.vtiger.php import number
+from app.sandbox.vtiger.totals import Item, Terms, Totals, total
+
+RECURRING = (
+    "recurring_frequency",
+    "start_period",
+    "end_period",
+    "payment_duration",
+    "invoicestatus",
+)
+TOTALS = ("hdnSubTotal", "hdnGrandTotal", "pre_tax_total")
+
+
+@dataclass
+class OrderState:
+    """`unfinished` are the fields as they stood when the lines were written: what a workflow sees.
+
+    `totals` are the doubles just computed, None once they were only read from the table.
+    """
+
+    charges: Charges = field(default_factory=Charges)
+    unfinished: dict[str, str] = field(default_factory=dict)
+    totals: Totals | None = None
+
+
+@dataclass
+class OrderStore:
+    """The lines and states of all orders, by record number."""
+
+    catalogue: Catalogue
+    lines: LineTable = field(default_factory=LineTable)
+    _states: dict[int, OrderState] = field(default_factory=dict)
+
+    def state(self, order: int) -> OrderState:
+        return self._states.setdefault(order, OrderState())
+
+    def compute(self, order: int, values: Mapping[str, str], first: Sent) -> Totals:
+        """The totals of the stored lines; `first` is the first line as it was sent.
+
+        PhpFatal for a rate that is no number.
+        """
+        items = [self._item(line) for line in self.lines.of(order)]
+        rates = [number(first[name]) for name in sent_rates(first)]
+        return total(items, self._terms(order, values, rates))
+
+    def _item(self, line: Line) -> Item:
+        carried = self.catalogue.rates(line.product)
+        columns = (name for name in self.catalogue.tax_columns() if name in carried)
+        return line.item([float(line.values.get(name) or 0) for name in columns])
+
+    def _terms(self, order: int, values: Mapping[str, str], rates: list[float]) -> Terms:
+        return Terms(
+            tax_type=values["hdnTaxType"],
+            discount_amount=float(values["hdnDiscountAmount"] or 0),
+            discount_percent=float(values["hdnDiscountPercent"] or 0),
+            shipping=float(values["hdnS_H_Amount"]),
+            adjustment=float(values["txtAdjustment"]),
+            group_rates=rates,
+            charge_taxes=self.state(order).charges.taxes(),
+        )

@@ -1,0 +1,71 @@
+"""How an order is read: with its lines, its charges and the details of the screen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.sandbox.vtiger.database import Database, Record
+from app.sandbox.vtiger.final_details import final_details
+from app.sandbox.vtiger.lines import Line, shown
+from app.sandbox.vtiger.order_state import OrderStore
+from app.sandbox.vtiger.users import CrmUser
+
+PARENT = "6xArray"
+_ARTICLES = ("Products", "Services")
+
+
+class OrderView:
+    """Contract page Vtiger §3; recordings 00-REFERENCE-so-retrieve, 32-* to 38-*, 44-*."""
+
+    def __init__(self, database: Database, store: OrderStore) -> None:
+        self._database = database
+        self._store = store
+
+    def details(
+        self, record: Record, header: Mapping[str, Any], lines: Sequence[Line], *, user: CrmUser
+    ) -> dict[str, Any]:
+        """The answer of retrieve from the header's own fields on."""
+        items = self.items(lines)
+        return {
+            **header,
+            **self._store.state(record.number).charges.shown(),
+            "LineItems": items,
+            "productid": items[0]["productid"] if items else None,
+            "LineItems_FinalDetails": final_details(
+                self._database, self._store, record, lines=lines, decimals=user.decimals
+            ),
+        }
+
+    def items(self, lines: Sequence[Line]) -> list[dict[str, Any]]:
+        """LineItems, whose parent_id is never right."""
+        return [self._item(line) for line in lines]
+
+    def joined(self, record: Record) -> list[Record]:
+        """One row for each line, or one for an order without any."""
+        lines = self._store.lines.of(record.number)
+        rows = [replace(record, values=record.values | self.columns(line)) for line in lines]
+        return rows or [record]
+
+    def columns(self, line: Line) -> dict[str, str]:
+        """The columns of a line under the names of the order's fields."""
+        values = shown(line, self._store.catalogue.tax_columns())
+        return values | {"productid": self.article_id(line.product)}
+
+    def article_id(self, number: int) -> str:
+        """ "" for what is deleted, no article, or nothing at all."""
+        record = self._database.find_entity(number)
+        if record is None or record.deleted or record.module not in _ARTICLES:
+            return ""
+        return f"{self._database.modules[record.module].prefix}x{number}"
+
+    def _item(self, line: Line) -> dict[str, Any]:
+        record = self._database.find_entity(line.product)
+        return {
+            "parent_id": PARENT,
+            "productid": self.article_id(line.product),
+            **shown(line, self._store.catalogue.tax_columns()),
+            "id": f"33x{line.number}",
+            "product_name": None if record is None else record.label,
+            "entity_type": None if record is None else record.module,
+            "deleted": None if record is None else str(int(record.deleted)),
+        }

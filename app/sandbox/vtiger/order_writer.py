@@ -1,0 +1,80 @@
+"""Writes an order's lines and, from them, its totals; what fails half-way stays half-written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.sandbox.vtiger import columns, php
+from app.sandbox.vtiger.charges import Charges, sent_charges
+from app.sandbox.vtiger.database import Record
+from app.sandbox.vtiger.lines import Sent, column_values, product_of, sent_lines
+from app.sandbox.vtiger.money import money_values
+from app.sandbox.vtiger.order_state import RECURRING, TOTALS, OrderStore
+from app.sandbox.vtiger.schema import Module
+from app.sandbox.vtiger.totals import is_individual
+
+
+class OrderWriter:
+    """Contract page Vtiger §3, §10, read-back; recordings 40-* to 42-*, sales-orders."""
+
+    def __init__(self, store: OrderStore, module: Module) -> None:
+        self._store = store
+        self._fields = module.fields
+        self._module = module
+
+    def lines_of(self, element: Mapping[str, Any]) -> list[Sent]:
+        return sent_lines(element, self._store.catalogue.tax_columns())
+
+    def write(self, record: Record, element: Mapping[str, Any]) -> None:
+        """Replaces the lines of a saved order and computes its totals.
+
+        PhpFatal leaves a ghost with the lines before the bad one, or with all of them and no
+        totals when it is the order's own figures that are bad.
+        """
+        self._begin(record, element)
+        lines = self.lines_of(element)
+        for position, line in enumerate(lines, 1):
+            self._insert(record, line, position)
+        state = self._store.state(record.number)
+        state.unfinished = {name: record.values[name] for name in (*TOTALS, *RECURRING)}
+        self._compute(record, lines)
+        self.finish(record)
+
+    def finish(self, record: Record) -> None:
+        """Invoice status and period live with a recurrence, and go without one."""
+        if record.values["enable_recurring"] != "1":
+            record.values |= dict.fromkeys(RECURRING, "")
+
+    def unfinished(self, record: Record) -> Record:
+        """The record as it stood between its lines and its totals, if that was the last write."""
+        before = self._store.state(record.number).unfinished
+        return replace(record, values=record.values | before)
+
+    def forget(self, record: Record) -> None:
+        """Another write has followed: what callbacks see is the record as it is."""
+        self._store.state(record.number).unfinished = {}
+
+    def _begin(self, record: Record, element: Mapping[str, Any]) -> None:
+        state = self._store.state(record.number)
+        state.charges, state.totals, state.unfinished = Charges(), None, {}
+        self._store.lines.remove(record.number)
+        record.values |= money_values(element, state.charges, self._module)
+        state.charges = sent_charges(element)
+        record.values |= money_values(element, state.charges, self._module)
+
+    def _insert(self, record: Record, line: Sent, position: int) -> None:
+        values = column_values(
+            line,
+            position,
+            individual=is_individual(record.values["hdnTaxType"]),
+            catalogue=self._store.catalogue,
+        )
+        self._store.lines.add(record.number, product_of(line), values)
+
+    def _compute(self, record: Record, lines: Sequence[Sent]) -> None:
+        first = lines[0] if lines else {}
+        totals = self._store.compute(record.number, record.values, first)
+        self._store.state(record.number).totals = totals
+        amounts = (totals.sub, totals.grand, totals.pre_tax)
+        for name, amount in zip(TOTALS, amounts, strict=True):
+            record.values[name] = columns.to_decimal(php.text(amount), self._fields[name])

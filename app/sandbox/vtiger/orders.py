@@ -1,0 +1,173 @@
+"""Sales orders: records with lines, whose totals are computed only when lines are sent."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from typing import Any
+
+from app.sandbox.vtiger import php
+from app.sandbox.vtiger.charges import CHARGE
+from app.sandbox.vtiger.database import Database, Record
+from app.sandbox.vtiger.entities import Element, Entities, decoded
+from app.sandbox.vtiger.money import DISCOUNTS, conversion_rate
+from app.sandbox.vtiger.order_form import MONEY, NEW, filled_form, touches_money
+from app.sandbox.vtiger.order_state import OrderStore
+from app.sandbox.vtiger.order_view import OrderView
+from app.sandbox.vtiger.order_writer import OrderWriter
+from app.sandbox.vtiger.refusals import Refusal
+from app.sandbox.vtiger.schema import Field, Module
+from app.sandbox.vtiger.table import Written
+from app.sandbox.vtiger.users import CrmUser
+
+_UNDESCRIBED = (
+    Field("image", "string", on_lines=True),
+    Field("purchase_cost", "currency", "decimal(27,8)", on_lines=True),
+    Field("margin", "currency", "decimal(27,8)", on_lines=True),
+)
+_QUERY_KEYS = {"hdnDiscountPercent": "discount_percent", "hdnDiscountAmount": "discount_amount"}
+
+
+class SalesOrders(Entities):
+    """Contract page Vtiger §0, §3, §10; recordings 00-REFERENCE-*, 31-* to 43-*, 45-*, 74-*."""
+
+    def __init__(self, database: Database, module: Module, store: OrderStore) -> None:
+        super().__init__(database, _with_undescribed(module))
+        self._store = store
+        self._view = OrderView(database, store)
+        self._writer = OrderWriter(store, self.module)
+
+    def create(self, element: Element, user: CrmUser) -> Written:
+        record = self._created(element, user)
+        answer = {"id": self.ws_id(record)} | self._just_written(record, user) | {"new": True}
+        return Written(record, answer)
+
+    def update(self, element: Element, user: CrmUser) -> Written:
+        """With lines its answer has no LineItems although they were stored (42-so-update-*)."""
+        self._check_changed(element, mandatory=self.module.mandatory)
+        record = self._changed(element, user)
+        if not self._writer.lines_of(element):
+            return self._revised(record, element, user)
+        unset = dict.fromkeys(self._line_names(), "")
+        answer = unset | self._just_written(record, user) | {"LineItems": []}
+        return Written(record, answer)
+
+    def revise(self, element: Element, user: CrmUser) -> Written:
+        sent = [name for name in self.module.mandatory if name in element]
+        self._check_changed(element, mandatory=sent)
+        record = self._changed(element, user)
+        if not self._writer.lines_of(element):
+            return self._revised(record, element, user)
+        return Written(record, {**element, **self._just_written(record, user)})
+
+    def delete(self, ws_id: str, user: CrmUser) -> Record:
+        record = super().delete(ws_id, user)
+        self._store.lines.remove(record.number)
+        return record
+
+    def read(self, record: Record, user: CrmUser) -> dict[str, Any]:
+        lines = self._store.lines.of(record.number)
+        return self._view.details(record, super().read(record, user), lines, user=user)
+
+    def callback_data(self, record: Record, user: CrmUser) -> dict[str, Any]:
+        """After a write with lines, the totals are still those of before they were computed."""
+        return self.read(self._writer.unfinished(record), user)
+
+    def columns(self) -> list[Field]:
+        return [item for item in self.module.fields.values() if not item.name.startswith(CHARGE)]
+
+    def rows_for(self, names: AbstractSet[str], /) -> Iterable[Record]:
+        """A column of the lines makes a row of every line; LIMIT then counts those (45-*)."""
+        if not names & set(self._line_names()):
+            return self.rows()
+        return [row for record in self.rows() for row in self._view.joined(record)]
+
+    def answered(self, rows: Sequence[Record]) -> Sequence[Record]:
+        """Rows of one order fall together, the last one wins."""
+        return list({row.number: row for row in rows}.values())
+
+    def key(self, name: str) -> str:
+        """The discounts of order and line share a column name (32-so-individual-query)."""
+        return _QUERY_KEYS.get(name, name)
+
+    def type_in(self, values: Mapping[str, Any], user: CrmUser, record: Record | None) -> Record:
+        """A person saves the form, which recomputes the totals when anything of them is touched.
+
+        `values` may have LineItems and the money fields as the web service takes them.
+        """
+        typed = values if record else {**NEW, **values}
+        own = {item.name for item in self.own_fields()} - MONEY
+        saved = super().type_in({name: typed[name] for name in own & typed.keys()}, user, record)
+        if touches_money(typed):
+            form = filled_form(saved, self._store, typed)
+            saved.values |= dict.fromkeys(DISCOUNTS, "")
+            self._writer.write(saved, form)
+        self._writer.finish(saved)
+        self._writer.forget(saved)
+        return saved
+
+    def _blank(self, user: CrmUser) -> dict[str, str]:
+        blank = super()._blank(user) | dict.fromkeys(DISCOUNTS, "")
+        return blank | {"conversion_rate": "1.000"}
+
+    def _values(
+        self, element: Element, user: CrmUser, *, before: Mapping[str, str] | None
+    ) -> dict[str, str]:
+        element = {**element, "conversion_rate": conversion_rate(element)}
+        values = super()._values(element, user, before=before)
+        if self._writer.lines_of(element):
+            kept = before or dict.fromkeys(DISCOUNTS, "")
+            values |= {name: kept[name] for name in DISCOUNTS}
+        return values
+
+    def _created(self, element: Element, user: CrmUser) -> Record:
+        self._check_references(element)
+        self._check_mandatory(element, self.module.mandatory)
+        if not self._writer.lines_of(element):
+            raise Refusal("MANDATORY_FIELDS_MISSING", "Mandatory Fields Missing..")
+        record = super()._created(element, user)
+        self._writer.write(record, element)
+        return record
+
+    def _changed(self, element: Element, user: CrmUser) -> Record:
+        record = super()._changed(element, user)
+        if self._writer.lines_of(element):
+            self._writer.write(record, element)
+        else:
+            self._writer.finish(record)
+            self._writer.forget(record)
+        return record
+
+    def _just_written(self, record: Record, user: CrmUser) -> dict[str, Any]:
+        """As cached while the lines were written: without them in its details, with new totals."""
+        cached = self._writer.unfinished(record)
+        header = decoded(Entities.read(self, cached, user))
+        answer = self._view.details(cached, header, [], user=user)
+        computed = self._store.state(record.number).totals
+        if computed:
+            answer |= {
+                "hdnSubTotal": php.json_number(computed.sub),
+                "hdnGrandTotal": php.json_number(computed.grand),
+                "pre_tax_total": php.json_number(computed.pre_tax),
+            }
+        lines = self._store.lines.of(record.number)
+        return answer | {"LineItems": self._view.items(lines)}
+
+    def _revised(self, record: Record, element: Element, user: CrmUser) -> Written:
+        lines = self._store.lines.of(record.number)
+        first = self._view.columns(lines[0]) if lines else {}
+        joined = {name: first.get(name, "") for name in self._line_names()}
+        undescribed = {item.name: "" for item in _UNDESCRIBED}
+        header = decoded(Entities.read(self, record, user))
+        answer = {**element, **header, **joined, **undescribed}
+        return Written(record, answer | {"LineItems": self._view.items(lines)})
+
+    def _line_names(self) -> list[str]:
+        return [item.name for item in self.columns() if item.on_lines]
+
+
+def _with_undescribed(module: Module) -> Module:
+    """Columns of the lines that `SELECT *` shows but describe does not."""
+    fields = list(module.fields.values())
+    at = [item.name for item in fields].index("hdnS_H_Percent") + 1
+    fields[at:at] = _UNDESCRIBED
+    return replace(module, fields={item.name: item for item in fields})
