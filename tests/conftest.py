@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -68,6 +69,12 @@ def empty_database_url(admin_url: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(admin_url: str, template: str) -> Iterator[str]:
     """A migrated, empty database of the test's own, dropped after it."""
+    with new_database(admin_url, template) as url:
+        yield url
+
+
+@contextmanager
+def new_database(admin_url: str, template: str) -> Iterator[str]:
     name = _create(admin_url, template)
     yield _address(admin_url, name)
     _drop(admin_url, name)

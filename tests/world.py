@@ -8,58 +8,58 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
+from asgi_lifespan import LifespanManager
 from sqlalchemy import delete, func, select, update
 
 from app.db.session import transaction
+from app.errors import System
 from app.inbox.models import Delivery, DeliveryState, Wakeup
+from app.inbox.repository import NewDelivery
 from app.links.models import Link
 from app.main import create_app
 from app.policies.repository import save_policy
 from app.policies.schemas import SyncPolicy
-from app.records import Module, Outcome
-from app.runtime import Runtime, utc_now
-from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
+from app.records import Event, Module, Origin, Outcome, Record
+from app.runtime import Runtime
+from app.sandbox.app import Sandbox, create_sandbox_app
 from app.sandbox.server import serve
-from app.sandbox.vtiger.workflows import Callback
+from app.sandbox.woocommerce import ShopData
+from app.sandbox.woocommerce.credentials import ApiKey
 from app.sandbox.woocommerce.delivery import Outbound
-from app.settings import Settings
 from app.sync.pipeline import drain
+from app.sync.polling import poll
 from app.synclog.models import Entry, EntryDelivery
-from app.woocommerce import webhooks
 from app.worker.dispatcher import Dispatcher
 from tests.agreement import People, find_people
+from tests.setting import (
+    CALLBACK_SECRET,
+    SERVICE,
+    STORE,
+    Clock,
+    Doorway,
+    build_sandbox,
+    connect,
+    world_settings,
+)
 from tests.traffic import Traffic
 
-STORE = "main"
-TOKEN = "admin-token-of-the-tests"
-CALLBACK_SECRET = "callback-secret-of-the-tests"
 MOST_ROUNDS = 60
 AT_ONCE = 4
 
 
-class Clock:
-    """The clock of both sandboxes, which a test can move on."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return utc_now() + self.ahead
-
-
 @dataclass(slots=True)
 class World:
-    """`url` is where the service listens; `traffic` counts what it asks of the two systems."""
+    """`doorway` leads to the service; `traffic` counts what it asks of the two systems."""
 
     sandbox: Sandbox
     traffic: Traffic
     runtime: Runtime
-    url: str
+    doorway: Doorway
     clock: Clock
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
@@ -96,11 +96,25 @@ class World:
 
     async def send(self, outbound: Outbound) -> int:
         """A delivery as the shop sent it, once more; the status of the answer."""
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(transport=self.doorway) as client:
             answer = await client.post(
                 outbound.url, content=outbound.body, headers=outbound.headers()
             )
         return answer.status_code
+
+    async def call_back(self, form: Mapping[str, str]) -> int:
+        """The CRM tells of a contact, in a form post; the status of the answer."""
+        url = f"{SERVICE}/callbacks/vtiger/contacts"
+        async with httpx.AsyncClient(transport=self.doorway) as client:
+            answer = await client.post(
+                url, data=form, headers={"X-Callback-Token": CALLBACK_SECRET}
+            )
+        return answer.status_code
+
+    @property
+    def key(self) -> ApiKey:
+        known = self.sandbox.credentials
+        return ApiKey(known.consumer_key, known.consumer_secret)
 
     async def get_customer(self, customer_id: str) -> Mapping[str, Any]:
         return (await self.runtime.stores[STORE].get_customer(customer_id)).data
@@ -128,6 +142,17 @@ class World:
             if not await self.step() and not sent:
                 return
         raise AssertionError(f"never quiet: {await self.waiting()}")
+
+    async def settle_again(self) -> None:
+        """A poll, and a hint by hand for each side of each pair: all of it is read and merged."""
+        await poll(self.runtime)
+        records = [record for link in await self.links() for record in _records(link)]
+        hints = [
+            NewDelivery(record, Origin.MANUAL, Event.CHANGED, uuid4().hex) for record in records
+        ]
+        if hints:
+            await self.runtime.acceptor.accept(hints)
+        await self.settle()
 
     async def step(self) -> int:
         """Drain every record with a waiting delivery once; how many those were."""
@@ -178,6 +203,15 @@ class World:
         async with transaction(self.runtime.sessions) as session:
             await session.execute(delete(Entry))
 
+    async def forget_hints(self) -> None:
+        """Deliveries that wait are lost."""
+        async with transaction(self.runtime.sessions) as session:
+            await session.execute(delete(Delivery))
+
+    async def forget_links(self) -> None:
+        async with transaction(self.runtime.sessions) as session:
+            await session.execute(delete(Link))
+
     async def links(self, store: str = STORE) -> Sequence[Link]:
         async with self.runtime.sessions() as session:
             found = select(Link).where(Link.store == store).order_by(Link.id)
@@ -186,51 +220,26 @@ class World:
 
 @asynccontextmanager
 async def open_world(
-    database_url: str,
-    sandbox: Sandbox | None = None,
-    *,
-    hooks: bool = True,
-    **settings: Any,
+    database_url: str, data: ShopData | None = None, *, hooks: bool = True, **settings: Any
 ) -> AsyncIterator[World]:
-    """With `hooks` the shop sends webhooks and the CRM callbacks to the service."""
-    clock = Clock()
-    sandbox = sandbox or new_sandbox(cron_interval_s=None, clock=clock)
+    """With `hooks` the shop sends webhooks and the CRM callbacks to the service.
+
+    The two systems are served over real HTTP, for their faults are those of connections; the
+    service is called in the process.
+    """
+    clock, doorway = Clock(), Doorway()
+    sandbox = build_sandbox(data, clock, doorway)
     traffic = Traffic(create_sandbox_app(sandbox))
     async with serve(traffic) as remote:
         chosen = world_settings(sandbox, remote.url, database_url, **settings)
         app = create_app(chosen, worker=False)
-        async with serve(app) as service:
-            world = World(sandbox, traffic, app.state.runtime, service.url, clock)
+        async with LifespanManager(app):
+            doorway.open_to(app)
             if hooks:
-                await connect(world)
-            yield world
+                connect(sandbox, SERVICE)
+            yield World(sandbox, traffic, app.state.runtime, doorway, clock)
 
 
-async def connect(world: World) -> None:
-    """Install what tells the service of changes."""
-    secret = world.sandbox.credentials.webhook_secret
-    address = f"{world.url}/webhooks/woocommerce/{STORE}"
-    report = await webhooks.install(world.runtime.stores[STORE], address, secret=secret)
-    assert not report.failed
-    address = f"{world.url}/callbacks/vtiger/contacts?token={CALLBACK_SECRET}"
-    world.sandbox.crm.workflows.callbacks.append(Callback("Contacts", address))
-    world.traffic.reset()
-
-
-def world_settings(
-    sandbox: Sandbox, sandbox_url: str, database_url: str, **chosen: Any
-) -> Settings:
-    """A store `main` and the CRM of the sandbox; times so short that nothing waits."""
-    known = sandbox.describe(sandbox_url)
-    chosen.setdefault("stores", {STORE: known["woocommerce"]})
-    sync = {"retry_base_delay": 0.01, "ambiguous_wait_seconds": 0, "fresh_body_seconds": 300}
-    return Settings.model_validate(
-        {
-            "database_url": database_url,
-            "auto_migrate": False,
-            "api_tokens": [TOKEN],
-            "vtiger": known["vtiger"] | {"callback_secret": CALLBACK_SECRET},
-            **chosen,
-            "sync": sync | chosen.get("sync", {}),
-        }
-    )
+def _records(link: Link) -> list[Record]:
+    ids = {System.WOOCOMMERCE: link.woo_id, System.VTIGER: link.vtiger_id}
+    return [Record(link.store, system, Module.CONTACTS, ids[system]) for system in System]

@@ -132,6 +132,13 @@ class ContactAdapter:
         found = await self.woo.search_customers_by_email(email)
         return [self.woo_side(customer) for customer in found]
 
+    async def search_rivals(self, side: Side) -> list[Side]:
+        """Contacts may share an e-mail; users of a shop cannot (contract Vtiger §6, Woo §2)."""
+        email = _folded_email(side)
+        if side.system is System.WOOCOMMERCE or not email:
+            return []
+        return [found for found in await self._search_vtiger(email) if found.id != side.id]
+
     async def _find_by_foreign_id(self, side: Side, foreign_id: str) -> Side | None:
         if not is_plausible(side.system.other, foreign_id):
             return None

@@ -11,6 +11,7 @@ from app.errors import System
 from app.links.deletions import within_brake
 from app.links.models import Link
 from app.records import DeletePolicy, Outcome
+from app.sync.hold import PATIENCE
 from app.sync.outcome import Result, skipped
 from app.sync.sides import Side, Skip
 from app.sync.work import Ending, Work
@@ -18,7 +19,7 @@ from app.sync.work import Ending, Work
 IGNORED = "The setting `delete_policy` is `{policy}`: the other record stays; the pair is marked."
 BRAKED = (
     "More than {percent} % of this module's pairs were deleted within an hour: nothing more is "
-    "deleted until that hour has passed or the setting `delete_policy` is `ignore`."
+    "deleted until that hour has passed. Replay this delivery then, if the deletion is meant."
 )
 NEVER_PAIRED = "There is no such record in {system}, and it was never paired: nothing to do."
 
@@ -87,6 +88,9 @@ def _deleted(work: Work, link: Link) -> Result:
 
 
 async def _brake_allows(work: Work) -> bool:
+    """Deletions take turns, so that none is counted too late."""
+    turn = f"deletions:{work.record.store}:{work.adapter.module}"
+    await work.lease.extend([turn], patience=PATIENCE)
     async with transaction(work.runtime.sessions) as session:
         return await within_brake(
             session,

@@ -32,6 +32,10 @@ async def find_twin(work: Work, source: Side) -> Twin | Skip | None:
     """
     await work.lease.extend(work.adapter.natural_keys(source))
     candidates = await work.adapter.search_twins(source)
+    if not _know_each_other(source, candidates):
+        rivals = await work.adapter.search_rivals(source)
+        if rivals and not _is_chosen(work, source, rivals):
+            return _ambiguous(source.system, [source, *rivals])
     ours = await work.was_started()
     chosen = _choose(work, candidates, ours=ours)
     if not isinstance(chosen, Side):
@@ -40,21 +44,37 @@ async def find_twin(work: Work, source: Side) -> Twin | Skip | None:
     return await _pair(work, source, chosen, ours=ours)
 
 
+def _know_each_other(source: Side, candidates: list[Side]) -> bool:
+    """Each carries the other's id: no natural key has to tell."""
+    return any(side.foreign_id == source.id and source.foreign_id == side.id for side in candidates)
+
+
+def _is_chosen(work: Work, source: Side, rivals: list[Side]) -> bool:
+    """Whether the setting picks the record among those that share its natural key."""
+    oldest = _oldest_first([source, *rivals])[0]
+    return work.policy.ambiguous_match is MatchPolicy.OLDEST and oldest is source
+
+
+def _oldest_first(sides: list[Side]) -> list[Side]:
+    return sorted(sides, key=lambda side: (side.created_at or EPOCH, len(side.id), side.id))
+
+
+def _ambiguous(system: System, sides: list[Side]) -> Skip:
+    ids = ", ".join(side.id for side in _oldest_first(sides))
+    return Skip(
+        "ambiguous_match",
+        f"{len(sides)} records in {system.label} match ({ids}): merge them there, or set "
+        "`ambiguous_match` to `oldest`.",
+    )
+
+
 def _choose(work: Work, candidates: list[Side], *, ours: bool) -> Side | Skip | None:
     if not candidates:
         return None
-    oldest_first = sorted(candidates, key=lambda side: side.created_at or EPOCH)
+    oldest_first = _oldest_first(candidates)
     if len(candidates) == 1 or work.policy.ambiguous_match is MatchPolicy.OLDEST:
         return oldest_first[0]
-    if ours:
-        return oldest_first[-1]
-    ids = ", ".join(side.id for side in oldest_first)
-    where = work.target.label
-    return Skip(
-        "ambiguous_match",
-        f"{len(candidates)} records in {where} match ({ids}): merge them there, or set "
-        "`ambiguous_match` to `oldest`.",
-    )
+    return oldest_first[-1] if ours else _ambiguous(work.target, candidates)
 
 
 def _record_of(work: Work, side: Side) -> Record:

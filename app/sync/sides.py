@@ -93,6 +93,10 @@ class Adapter(Protocol):
         """Records of the other system that may be this one, best first, oldest first."""
         ...
 
+    async def search_rivals(self, side: Side) -> list[Side]:
+        """Other records of the same system with the same natural key."""
+        ...
+
     async def create(self, target: System, source: Side) -> Written:
         """Make the twin, carrying the source's id."""
         ...

@@ -1,0 +1,92 @@
+"""What a small world is made of: two systems with a clock in hand, a network, settings."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+from starlette.types import ASGIApp
+
+from app.runtime import utc_now
+from app.sandbox.app import Credentials, Sandbox
+from app.sandbox.vtiger.crm import Crm
+from app.sandbox.vtiger.users import CrmUser, default_users
+from app.sandbox.vtiger.workflows import Callback
+from app.sandbox.woocommerce import Shop, ShopData
+from app.sandbox.woocommerce.credentials import ApiKey
+from app.settings import Settings
+from app.woocommerce.topics import TOPICS
+
+STORE = "main"
+SERVICE = "http://service.test"
+TOKEN = "admin-token-of-the-tests"
+CALLBACK_SECRET = "callback-secret-of-the-tests"
+
+
+class Clock:
+    """The clock of both sandboxes, which a test can move on."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.ahead
+
+
+class Doorway(httpx.AsyncBaseTransport):
+    """The network between the sandbox and the service, which is only there once it is open."""
+
+    def __init__(self) -> None:
+        self._way: httpx.ASGITransport | None = None
+
+    def open_to(self, app: ASGIApp) -> None:
+        self._way = httpx.ASGITransport(app, raise_app_exceptions=False)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._way is None:
+            raise httpx.ConnectError("the service is not there")
+        return await self._way.handle_async_request(request)
+
+
+def build_sandbox(data: ShopData | None, clock: Clock, doorway: Doorway) -> Sandbox:
+    known = Credentials()
+    shop = Shop(data, clock=clock, transport=doorway)
+    person, _ = default_users()
+    user = CrmUser(known.username, known.access_key, last_name="api", currency_decimals=5)
+    http = httpx.AsyncClient(transport=doorway)
+    return Sandbox(shop, Crm(users=[person, user], clock=clock, http=http), known, None)
+
+
+def connect(sandbox: Sandbox, url: str, *, store: str = STORE) -> None:
+    """The shop's webhooks and the CRM's callbacks lead to the service at `url`."""
+    known = sandbox.credentials
+    for topic in TOPICS:
+        webhook = sandbox.shop.webhooks.add(
+            name=topic,
+            status="active",
+            topic=topic,
+            delivery_url=f"{url}/webhooks/woocommerce/{store}",
+            secret=known.webhook_secret,
+            owner=ApiKey(known.consumer_key, known.consumer_secret),
+        )
+        webhook.pending_delivery = False
+    address = f"{url}/callbacks/vtiger/contacts?token={CALLBACK_SECRET}"
+    sandbox.crm.workflows.callbacks.append(Callback("Contacts", address))
+
+
+def world_settings(
+    sandbox: Sandbox, sandbox_url: str, database_url: str, **chosen: Any
+) -> Settings:
+    """A store `main` and the CRM of the sandbox; times so short that nothing waits."""
+    known = sandbox.describe(sandbox_url)
+    chosen.setdefault("stores", {STORE: known["woocommerce"]})
+    sync = {"retry_base_delay": 0.01, "ambiguous_wait_seconds": 0, "fresh_body_seconds": 300}
+    return Settings.model_validate(
+        {
+            "database_url": database_url,
+            "auto_migrate": False,
+            "api_tokens": [TOKEN],
+            "vtiger": known["vtiger"] | {"callback_secret": CALLBACK_SECRET},
+            **chosen,
+            "sync": sync | chosen.get("sync", {}),
+        }
+    )
