@@ -1,18 +1,17 @@
 """The client of one Vtiger CRM: nothing raw comes out, every failure is typed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Self
+from collections.abc import Mapping
 
 import httpx
 
 from app.errors import InvalidInput, NotFound, Rejected, ResponseUnreadable
 from app.transport import ClientLimits, Sleep
 from app.vtiger.answers import VTIGER
-from app.vtiger.element import render_element
-from app.vtiger.query import COUNT, MAX_ROWS, Query, Where, after, equals
-from app.vtiger.schemas import ID_PATTERN, VtigerModule, VtigerRecord
+from app.vtiger.orders import OrderCalls
+from app.vtiger.query import Query, equals
+from app.vtiger.schemas import ID_PATTERN, VtigerModule
+from app.vtiger.taxes import TaxCalls
 from app.vtiger.webservice import VtigerApi, Webservice
 
 NUMBER_FIELDS = {
@@ -45,7 +44,7 @@ def open_vtiger(
     return VtigerClient(api)
 
 
-class VtigerClient:
+class VtigerClient(OrderCalls, TaxCalls):
     """One CRM. An async context manager, or call `aclose`.
 
     Any method may raise RemoteUnavailable (and its kinds), AuthRejected and Rejected
@@ -54,21 +53,8 @@ class VtigerClient:
     """
 
     def __init__(self, api: VtigerApi) -> None:
-        self._api = api
+        super().__init__(api)
         self._prefixes: dict[str, str] = {}
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        await self._api.aclose()
-
-    async def user_id(self) -> str:
-        """The API user, `19xN`, by which our own writes are told from others' (§6)."""
-        return await self._api.user_id()
 
     async def list_types(self) -> tuple[str, ...]:
         """The modules that the API user may see (recording 02-listtypes)."""
@@ -84,71 +70,6 @@ class VtigerClient:
         Rejected (ACCESS_DENIED) for a module that does not exist (11-err-describe-unknown).
         """
         return VtigerModule.parse(await self._api.read("describe", {"elementType": module}))
-
-    async def retrieve(self, record_id: str, module: str) -> VtigerRecord:
-        """NotFound for a record that is missing, deleted or hidden (52-err-retrieve-deleted)."""
-        return VtigerRecord.parse(await self._api.read("retrieve", {"id": record_id}), module)
-
-    async def create(self, module: str, fields: Mapping[str, Any]) -> VtigerRecord:
-        """Owned by the API user unless `assigned_user_id` says otherwise.
-
-        Duplicate if a unique field's value is taken (20-err-account-duplicate). After an
-        ambiguous failure the record may exist: an owner who does not exist gives
-        ResponseUnreadable, and makes it (11-err-create-bad-owner).
-        """
-        owner = fields.get("assigned_user_id") or await self.user_id()
-        element = render_element({**fields, "assigned_user_id": owner})
-        params = {"elementType": module, "element": element}
-        return VtigerRecord.parse(await self._api.write("create", params), module)
-
-    async def revise(
-        self, record_id: str, fields: Mapping[str, Any], *, module: str
-    ) -> VtigerRecord:
-        """Change these fields only; "" or None clears one (50-contact-revise*).
-
-        NotFound (52-err-revise-deleted), Duplicate (54-err-contact-revise-duplicate).
-        """
-        params = {"element": render_element({**fields, "id": record_id})}
-        return VtigerRecord.parse(await self._api.write("revise", params), module)
-
-    async def delete(self, record_id: str) -> None:
-        """Into the recycle bin. NotFound if it is there already (52-delete*)."""
-        await self._api.write("delete", {"id": record_id})
-
-    async def query(self, query: Query) -> list[VtigerRecord]:
-        """At most 100 rows. Rejected for an unknown column or module (11-err-query-*)."""
-        return [VtigerRecord.parse(row, query.module) for row in await self._rows(query)]
-
-    async def search(
-        self,
-        module: str,
-        where: Sequence[Where] = (),
-        *,
-        columns: Sequence[str] = ("*",),
-        after_id: str = "",
-    ) -> AsyncIterator[VtigerRecord]:
-        """Every matching record in the order of ids, read in pages that follow the last id.
-
-        Rows that change or vanish meanwhile shift nothing (53-query-id-gt). For sales orders
-        name columns: with `*` the limit counts their lines (contract page Vtiger §0.11).
-        """
-        first = Query(module, tuple(columns), tuple(where), order_by="id")
-        while True:
-            more = (after(after_id),) if after_id else ()
-            page = await self.query(replace(first, where=(*first.where, *more)))
-            for record in page:
-                yield record
-            if len(page) < MAX_ROWS:
-                return
-            after_id = page[-1].id
-
-    async def count(self, module: str, where: Sequence[Where] = ()) -> int:
-        """How many records match (recording 53-query-count)."""
-        rows = await self._rows(Query(module, COUNT, tuple(where)))
-        text = str(rows[0].get("count", "")) if rows and isinstance(rows[0], Mapping) else ""
-        if not text.isdigit():
-            raise ResponseUnreadable(VTIGER, "the count is not a number")
-        return int(text)
 
     async def resolve_id(self, module: str, text: str) -> str:
         """The id `12x34` for what a callback calls a record: that id, `34` or `CON217`.
@@ -181,9 +102,3 @@ class VtigerClient:
         if module not in self._prefixes:
             self._prefixes[module] = (await self.describe(module)).id_prefix
         return self._prefixes[module]
-
-    async def _rows(self, query: Query) -> list[Any]:
-        rows = await self._api.read("query", {"query": str(query)})
-        if not isinstance(rows, list):
-            raise ResponseUnreadable(VTIGER, "a query gave no list of rows")
-        return rows

@@ -5,6 +5,7 @@ in single quotes, a semicolon at the end, at most 100 rows.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,6 +87,12 @@ COUNT = ("count(*)",)
 def equals(column: str, value: str) -> Condition:
     """Vtiger's `=` ignores case, accents and trailing spaces: compare exactly afterwards."""
     return Condition(column, "=", value)
+
+
+def fold(text: str) -> str:
+    """What is left of a text when Vtiger compares it: equal for what its `=` finds equal."""
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(one for one in plain if not unicodedata.combining(one)).casefold().rstrip(" ")
 
 
 def one_of(column: str, values: Sequence[str]) -> OneOf:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 
 from app.errors import ResponseUnreadable, System
@@ -51,6 +52,63 @@ class VtigerRecord:
     def modified_by(self) -> str:
         """The last writer, `19xN`: the API user for our own writes (56-modifiedby-apiuser)."""
         return self.get("modifiedby")
+
+
+@dataclass(frozen=True, slots=True)
+class VtigerOrder(VtigerRecord):
+    """A sales order as `retrieve` gives it (00-REFERENCE-so-retrieve-full-group)."""
+
+    @property
+    def lines(self) -> tuple[Mapping[str, Any], ...]:
+        """Its lines in their sequence, all values text but for null ones; () if it has none.
+
+        A line's `parent_id` is the word `6xArray` here. ResponseUnreadable if LineItems is not
+        a list of objects.
+        """
+        rows = self.data.get("LineItems") or []
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            raise ResponseUnreadable(VTIGER, f"the lines of {self.id} are no list of objects")
+        return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class VtigerTax:
+    """A tax (70-tax-query). `name` is its column on products and lines, such as `tax1`.
+
+    The name is "" or another tax's where a renaming has broken it (contract page Vtiger §4).
+    """
+
+    id: str
+    name: str
+    label: str
+    percentage: Decimal
+    deleted: bool
+
+    @classmethod
+    def parse(cls, data: object) -> Self:
+        """Raises ResponseUnreadable without an id or a percentage."""
+        row = VtigerRecord.parse(data, "Tax")
+        percentage = _decimal(row, "percentage")
+        deleted = row.get("deleted") == "1"
+        return cls(row.id, row.get("taxname"), row.get("taxlabel"), percentage, deleted)
+
+
+@dataclass(frozen=True, slots=True)
+class VtigerCurrency:
+    """A currency that orders may be in (72-currency-query). `rate`: how much of it is 1 of the
+    CRM's own currency."""
+
+    id: str
+    code: str
+    rate: Decimal
+    active: bool
+
+    @classmethod
+    def parse(cls, data: object) -> Self:
+        """Raises ResponseUnreadable without an id or a conversion rate."""
+        row = VtigerRecord.parse(data, "Currency")
+        active = row.get("currency_status") == "Active" and row.get("deleted") != "1"
+        return cls(row.id, row.get("currency_code"), _decimal(row, "conversion_rate"), active)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +188,13 @@ def parse_time(text: str) -> datetime | None:
         return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def _decimal(row: VtigerRecord, field: str) -> Decimal:
+    try:
+        number = Decimal(row.get(field))
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise ResponseUnreadable(VTIGER, f"{row.id} has no number as its {field}")
+    return number

@@ -1,7 +1,6 @@
 """Each call of the client: what it asks of the CRM, and what it makes of recorded answers."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import orjson
 import pytest
@@ -57,38 +56,10 @@ async def test_create_belongs_to_the_api_user_unless_said_otherwise() -> None:
     }
 
 
-async def test_values_travel_as_text() -> None:
-    client, crm = open_crm(recorded("11-create-op-in-url"))
-    await client.revise(
-        "14x5",
-        {
-            "unit_price": Decimal("1234.50"),
-            "tiny": Decimal("1E-8"),
-            "qtyinstock": 7,
-            "discontinued": True,
-            "donotcall": False,
-            "description": None,
-            "LineItems": [{"productid": "14x1", "listprice": Decimal("0.10")}],
-        },
-        module="Products",
-    )
-    assert orjson.loads(crm.calls[-1].form["element"]) == {
-        "id": "14x5",
-        "unit_price": "1234.50",
-        "tiny": "0.00000001",
-        "qtyinstock": "7",
-        "discontinued": "1",
-        "donotcall": "0",
-        "description": "",
-        "LineItems": [{"productid": "14x1", "listprice": "0.10"}],
-    }
-
-
-@pytest.mark.parametrize("value", [0.1, Decimal("NaN"), object(), [1.5], {"a": 2.5}])
-async def test_what_cannot_hold_money_is_not_sent(value: object) -> None:
+async def test_what_cannot_be_sent_reaches_nobody() -> None:
     client, crm = open_crm(result({}))
     with pytest.raises(InvalidInput):
-        await client.revise("14x5", {"unit_price": value}, module="Products")
+        await client.revise("14x5", {"unit_price": 0.1}, module="Products")
     assert crm.asked == []
 
 

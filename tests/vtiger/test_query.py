@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidInput
-from app.vtiger.query import Condition, Query, after, equals, one_of, quote, since
+from app.vtiger.query import Condition, Query, after, equals, fold, one_of, quote, since
 from tests.recorded import exchanges
 
 TOKEN = re.compile(r"'((?:[^'\\]|''|\\\\)*)'", re.DOTALL)
@@ -98,3 +98,18 @@ def test_every_value_of_a_query_reads_back(values: list[str]) -> None:
     shape = TOKEN.sub("?", text).removeprefix("SELECT id FROM Contacts WHERE email ")
     assert shape == f"IN ({','.join('?' * len(values))}) LIMIT 100;"
     assert [unquote(found[0]) for found in TOKEN.finditer(text)] == values
+
+
+@pytest.mark.parametrize("text", ["Ünïcode Gmbh", "unicode gmbh  ", "U\u0308NICODE GMBH"])
+def test_what_vtiger_finds_equal_folds_to_the_same(text: str) -> None:
+    assert fold(text) == "unicode gmbh"
+
+
+@pytest.mark.parametrize("text", [" unicode gmbh", "unicode  gmbh", "unicode-gmbh"])
+def test_what_vtiger_tells_apart_does_not(text: str) -> None:
+    assert fold(text) != "unicode gmbh"
+
+
+@given(VALUES)
+def test_folding_twice_changes_nothing(text: str) -> None:
+    assert fold(fold(text)) == fold(text)

@@ -1,11 +1,20 @@
 """Records and descriptions as read, and what is none."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 from app.errors import ResponseUnreadable
-from app.vtiger.schemas import VtigerField, VtigerModule, VtigerRecord, parse_time
+from app.vtiger.schemas import (
+    VtigerCurrency,
+    VtigerField,
+    VtigerModule,
+    VtigerOrder,
+    VtigerRecord,
+    VtigerTax,
+    parse_time,
+)
 
 
 def test_a_field_is_text_or_empty() -> None:
@@ -41,3 +50,38 @@ def test_a_field_of_an_unknown_kind_is_still_a_field() -> None:
         False,
         True,
     )
+
+
+@pytest.mark.parametrize("data", [{}, {"LineItems": []}, {"LineItems": None}])
+def test_an_order_that_lost_its_lines_has_none(data: dict[str, object]) -> None:
+    assert VtigerOrder.parse({"id": "6x5", **data}, "SalesOrder").lines == ()
+
+
+@pytest.mark.parametrize("rows", ["text", [5], [{}, None], {"1": {}}])
+def test_lines_of_another_shape_are_not_taken_for_none(rows: object) -> None:
+    order = VtigerOrder.parse({"id": "6x5", "LineItems": rows}, "SalesOrder")
+    with pytest.raises(ResponseUnreadable, match="6x5"):
+        _ = order.lines
+
+
+def test_a_tax() -> None:
+    row = {"id": "34x4", "taxname": "tax4", "taxlabel": "TVA 5.5%", "percentage": "5.500"}
+    wanted = VtigerTax("34x4", "tax4", "TVA 5.5%", Decimal("5.5"), deleted=False)
+    assert VtigerTax.parse({**row, "deleted": "0"}) == VtigerTax.parse(row) == wanted
+    assert VtigerTax.parse({**row, "deleted": "1"}).deleted
+
+
+def test_a_currency_is_active_unless_switched_off_or_deleted() -> None:
+    row = {"id": "21x2", "currency_code": "USD", "conversion_rate": "1.10000", "deleted": "0"}
+    active = VtigerCurrency.parse({**row, "currency_status": "Active"})
+    assert active == VtigerCurrency("21x2", "USD", Decimal("1.1"), active=True)
+    assert not VtigerCurrency.parse({**row, "currency_status": "Inactive"}).active
+    assert not VtigerCurrency.parse({**row, "currency_status": "Active", "deleted": "1"}).active
+
+
+@pytest.mark.parametrize("number", [None, "", "abc", "NaN", "Infinity", "12,5"])
+def test_a_rate_that_is_no_number_is_unreadable(number: object) -> None:
+    with pytest.raises(ResponseUnreadable, match="34x1"):
+        VtigerTax.parse({"id": "34x1", "taxname": "tax1", "percentage": number})
+    with pytest.raises(ResponseUnreadable, match="21x1"):
+        VtigerCurrency.parse({"id": "21x1", "conversion_rate": number})
