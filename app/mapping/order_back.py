@@ -1,0 +1,177 @@
+"""A Vtiger order, or what changed of it, as a WooCommerce order write."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from app.errors import System
+from app.mapping.drafts import PatchDraft, changed_rules
+from app.mapping.hazards import Fitted, email_hazard, unsafe_reason
+from app.mapping.limits import WOO_TEXT_BYTES
+from app.mapping.numbers import amount, decimal_text, find_decimal
+from app.mapping.order_lines import Sold
+from app.mapping.order_refs import Buyer, OrderRefs
+from app.mapping.order_rows import fee_rows, line_rows, shipping_rows
+from app.mapping.order_rules import ORDER_RULES
+from app.mapping.paths import find_path, set_path
+from app.mapping.rules import FieldRule
+from app.mapping.sales_orders import CREATED_VIA, has_shipping, woo_order
+from app.mapping.text import decode_entities, restore_astral
+from app.mapping.transforms import TRANSFORMS
+from app.mapping.values import Patch, Value
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooRecord
+
+_UNSAFE = unsafe_reason(System.WOOCOMMERCE)
+_SHIPPING = "shipping."
+_PHONE_SIZE = 100
+_FEE_NAME = "Adjustment from Vtiger"
+_NO_STATUS = "No WooCommerce status is named for this one: add it to the store's status map."
+_NO_QUANTITY = "WooCommerce takes whole quantities other than 0 only: the lines are left alone."
+_NO_PRODUCT = "A line's product is not in the shop: the lines are left alone."
+_NOTHING = "Comments, taxes and the adjustment of an order stay in Vtiger."
+_LONG = f"WooCommerce keeps the old text if there are more than {WOO_TEXT_BYTES} bytes."
+_ENCODED = "It contains a doubly encoded HTML entity, which would lose a level on the way back."
+
+
+def woo_order_patch(
+    changes: Mapping[str, Value],
+    refs: OrderRefs,
+    *,
+    current: WooRecord | None,
+    rules: Sequence[FieldRule] = ORDER_RULES,
+    buyer: Buyer | None = None,
+) -> Patch:
+    """The body for POST (`current` None, for `buyer`) or PUT /orders that brings `changes` about.
+
+    Lines are addressed by id, new ones added, others removed; they are left alone, with a note,
+    if one has a fractional quantity, none, or a product that the shop does not have: with `lines`
+    in `unwritten` an order must not be created. Taxes are WooCommerce's own. Contract page
+    WooCommerce §3; recordings order_update_*, order_create_created_via.
+    """
+    writer = _Writer(refs, current, tuple(rules))
+    for rule, value in changed_rules(changes, rules, System.WOOCOMMERCE):
+        if value or current:
+            writer.put(rule, value, changes)
+    body = writer.draft.body
+    if current is None:
+        body["created_via"] = CREATED_VIA
+        _put_buyer(body, buyer or Buyer())
+    elif any(name.startswith("shipping_") for name in changes) and not has_shipping(current.data):
+        writer.complete_shipping(changes)
+    return writer.draft.patch()
+
+
+@dataclass(slots=True)
+class _Writer:
+    """A WooCommerce body in the making."""
+
+    refs: OrderRefs
+    current: WooRecord | None
+    rules: tuple[FieldRule, ...]
+    draft: PatchDraft = field(default_factory=PatchDraft)
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        return self.current.data if self.current else {}
+
+    @property
+    def held(self) -> Mapping[str, Value]:
+        return woo_order(self.current, self.rules, self.refs).values if self.current else {}
+
+    def put(self, rule: FieldRule, value: str, changes: Mapping[str, Value]) -> None:
+        if rule.name == "lines":
+            self._put_lines(value)
+        elif rule.name == "status":
+            self._put_status(value)
+        elif rule.name == "currency":
+            self.draft.body["currency"] = value
+        else:
+            self._put_text(rule, value, changes)
+
+    def _put_status(self, value: str) -> None:
+        status = self.refs.statuses.to_woo.get(value)
+        if status is None:
+            self.draft.note("status", Fitted(None, _UNSAFE, _NO_STATUS), value)
+        elif self.refs.statuses.to_vtiger.get(str(self.data.get("status"))) != value:
+            self.draft.body["status"] = status
+
+    def _put_text(self, rule: FieldRule, value: str, changes: Mapping[str, Value]) -> None:
+        held = self.held
+        given = changes.get(rule.given) or held.get(rule.given) or ""
+        value = restore_astral(value, held.get(rule.name) or "")
+        texts = [find_path(self.data, path) for path in rule.woo]
+        wanted = TRANSFORMS[rule.transform].write_woo(value, texts, given)
+        fitted = _fit(value)
+        self.draft.note(rule.name, fitted, value)
+        for path, text in zip(rule.woo, wanted, strict=True):
+            if text is not None and fitted.text is not None:
+                set_path(self.draft.body, path, text)
+
+    def complete_shipping(self, changes: Mapping[str, Value]) -> None:
+        """A shipping address that was the billing one becomes its own: all of it is written."""
+        held = self.held
+        for rule in self.rules:
+            unchanged = rule.name not in changes and held.get(rule.name)
+            if rule.woo and rule.woo[0].startswith(_SHIPPING) and unchanged:
+                self._put_text(rule, unchanged, changes)
+
+    def _put_lines(self, value: str) -> None:
+        sold = Sold.from_text(value)
+        if not all(map(_is_whole, (line.quantity for line in sold.goods))):
+            self.draft.note("lines", Fitted(None, "not_integer", _NO_QUANTITY), value)
+            return
+        rows, unknown = line_rows(self.current, sold.goods, self.refs)
+        if unknown:
+            self.draft.note("lines", Fitted(None, "unknown_product", _NO_PRODUCT), value)
+            return
+        found = {
+            "line_items": rows,
+            "fee_lines": fee_rows(self.current, sold.fees),
+            "shipping_lines": shipping_rows(self.current, sold.shipping),
+        }
+        self.draft.body |= {key: rows for key, rows in found.items() if rows}
+        if not any(found.values()) and self.current is not None:
+            self.draft.note("lines", Fitted(None, _UNSAFE, _NOTHING), value)
+
+
+def _is_whole(quantity: str) -> bool:
+    number = find_decimal(quantity)
+    return number is not None and number != 0 and number == int(number)
+
+
+def _fit(text: str) -> Fitted:
+    """Text of an order, which WooCommerce keeps as it is (contract page readback, "orders ...")."""
+    if decode_entities(text) != text:
+        return Fitted(None, _UNSAFE, _ENCODED)
+    if len(text.encode(errors="replace")) > WOO_TEXT_BYTES:
+        return Fitted(None, "value_too_long", _LONG)
+    return Fitted(text)
+
+
+def _put_buyer(body: dict[str, Any], buyer: Buyer) -> None:
+    if buyer.customer_id:
+        body["customer_id"] = int(buyer.customer_id)
+    texts = {
+        "first_name": buyer.first_name,
+        "last_name": buyer.last_name,
+        "company": buyer.company,
+        "email": "" if email_hazard(buyer.email) else buyer.email,
+        "phone": buyer.phone if len(buyer.phone) <= _PHONE_SIZE else "",
+    }
+    billing = {name: text for name, text in texts.items() if text}
+    if billing:
+        body["billing"] = body.get("billing", {}) | billing
+
+
+def total_delta(order: WooRecord, record: VtigerRecord) -> Decimal:
+    """How much more Vtiger's grand total is than WooCommerce's, which has its own taxes."""
+    return amount(record.get("hdnGrandTotal")) - amount(order.data.get("total"))
+
+
+def adjusting_fee(delta: Decimal, *, places: int) -> dict[str, Any]:
+    """The body that takes WooCommerce's total to Vtiger's by an untaxed fee line (`adjust`)."""
+    amount_text = decimal_text(delta.quantize(Decimal(1).scaleb(-places)))
+    fee = {"name": _FEE_NAME, "total": amount_text, "tax_status": "none"}
+    return {"fee_lines": [fee]}
