@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from app.api.errors import Problem
 from app.inbox.repository import Accepted, NewDelivery
@@ -23,10 +24,13 @@ async def read_body(request: Request, most: int) -> bytes:
     if announced.isdecimal() and int(announced) > most:
         raise too_large
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > most:
-            raise too_large
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > most:
+                raise too_large
+    except ClientDisconnect:
+        raise Problem(400, "incomplete", "The connection was closed in mid-body.") from None
     return bytes(body)
 
 

@@ -11,6 +11,7 @@ from app.woocommerce.signature import sign
 SECRET = "labsecret"
 CALLBACK_SECRET = "callback-secret-of-the-tests"
 ADMIN = "admin-token-of-the-tests"
+FORM = {"content-type": "application/x-www-form-urlencoded"}
 HOOKS = "/webhooks/woocommerce/main"
 
 

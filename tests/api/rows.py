@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+from sqlalchemy import select
+
 from app.db.session import transaction
 from app.errors import System
-from app.inbox.models import DeliveryState
+from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import NewDelivery, accept, claim, settle
 from app.links.models import Link
 from app.links.repository import save_link
@@ -63,3 +65,9 @@ async def link(runtime: Runtime, woo_id: str, vtiger_id: str, store: str = "main
     row = Link(store=store, module=Module.CONTACTS, woo_id=woo_id, vtiger_id=vtiger_id, base={})
     async with transaction(runtime.sessions) as session:
         await save_link(session, row)
+
+
+async def stored(runtime: Runtime) -> list[Delivery]:
+    """Every delivery, bodies included, oldest first."""
+    async with runtime.sessions() as session:
+        return list(await session.scalars(select(Delivery).order_by(Delivery.id)))

@@ -5,24 +5,16 @@ import base64
 import httpx
 import pytest
 
-from app.inbox.models import Delivery
-from app.inbox.repository import DeliveryFilter, search_deliveries
 from app.runtime import Runtime
-from tests.api.calls import CALLBACK_SECRET, problem
+from tests.api.calls import CALLBACK_SECRET, FORM, problem
+from tests.api.rows import stored
 from tests.recorded import deliveries as recorded
 
 pytestmark = pytest.mark.anyio
 
 CONTACTS = "/callbacks/vtiger/contacts"
 TOKEN = {"x-callback-token": CALLBACK_SECRET}
-FORM = {"content-type": "application/x-www-form-urlencoded"}
 JSON = {"content-type": "application/json"}
-
-
-async def stored(runtime: Runtime) -> list[Delivery]:
-    async with runtime.sessions() as session:
-        page = await search_deliveries(session, DeliveryFilter(), cursor=None, limit=500)
-    return page.items[::-1]
 
 
 def basic(user: str, password: str) -> dict[str, str]:

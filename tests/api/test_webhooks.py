@@ -1,7 +1,6 @@
 """WooCommerce's webhooks: proven, stored before they are answered, once while they wait."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -9,24 +8,17 @@ from sqlalchemy import text
 
 from app.db.session import open_engine, transaction
 from app.db.url import sqlalchemy_url
-from app.inbox.models import Delivery, DeliveryState
+from app.inbox.models import DeliveryState
 from app.inbox.repository import claim, settle
 from app.records import Event, Module, Origin
 from app.runtime import Runtime
 from app.settings import Settings
-from app.woocommerce.signature import sign
-from tests.api.calls import HOOKS, hook_headers, problem, send_hook
+from tests.api.calls import FORM, HOOKS, hook_headers, send_hook
+from tests.api.rows import stored
 
 pytestmark = pytest.mark.anyio
 
-FORM = {"content-type": "application/x-www-form-urlencoded"}
 GONE = {"code": "wc_user_invalid_id", "message": "Invalid user ID.", "data": {"status": 404}}
-
-
-async def stored(runtime: Runtime) -> list[Delivery]:
-    async with runtime.sessions() as session:
-        ids = (await session.execute(text("SELECT id FROM deliveries ORDER BY id"))).scalars()
-        return [await session.get_one(Delivery, each) for each in ids]
 
 
 async def end_all(runtime: Runtime) -> None:
@@ -155,90 +147,3 @@ async def test_topics_beyond_the_ordinary_are_stored_for_the_log(
     [delivery] = await stored(runtime)
     assert response.status_code == 202
     assert (delivery.module, delivery.record_id) == (module, record_id)
-
-
-@pytest.mark.parametrize(
-    "signature", ["", "AAAA", sign(b'{"id":8}', "labsecret"), sign(b'{"id":7}', ""), "\u00e9"]
-)
-async def test_a_wrong_or_missing_signature_is_refused(
-    stranger: httpx.AsyncClient, runtime: Runtime, signature: str
-) -> None:
-    headers = hook_headers(b'{"id":7}') | {"x-wc-webhook-signature": signature}
-    encoded = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
-    response = await stranger.post(HOOKS, content=b'{"id":7}', headers=encoded)
-    assert problem(response) == (401, "bad_signature")
-    assert await stored(runtime) == []
-
-
-async def test_a_form_that_is_no_ping_needs_a_signature(stranger: httpx.AsyncClient) -> None:
-    for body in (b"webhook_id=", b"webhook_id=x", b"id=7", b""):
-        response = await stranger.post(HOOKS, content=body, headers=FORM)
-        assert problem(response) == (401, "bad_signature")
-
-
-async def test_both_secrets_count_while_one_is_being_changed(
-    stranger: httpx.AsyncClient,
-) -> None:
-    body = b'{"id":7}'
-    headers = hook_headers(body) | {"x-wc-webhook-signature": sign(body, "lastyear")}
-    rotating = await stranger.post("/webhooks/woocommerce/shop-fr", content=body, headers=headers)
-    settled = await stranger.post(HOOKS, content=body, headers=headers)
-    assert (rotating.status_code, settled.status_code) == (202, 401)
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"\xff\xfe", b'{"name":"x"}'])
-async def test_signed_nonsense_is_a_bad_request(
-    stranger: httpx.AsyncClient, runtime: Runtime, body: bytes
-) -> None:
-    assert problem(await send_hook(stranger, body)) == (400, "unreadable")
-    assert await stored(runtime) == []
-
-
-async def test_a_delivery_without_a_topic_is_a_bad_request(stranger: httpx.AsyncClient) -> None:
-    headers = hook_headers(b'{"id":7}')
-    del headers["x-wc-webhook-topic"]
-    response = await stranger.post(HOOKS, content=b'{"id":7}', headers=headers)
-    assert problem(response) == (400, "unreadable")
-
-
-async def test_an_unknown_store_is_not_found_before_all_else(stranger: httpx.AsyncClient) -> None:
-    response = await stranger.post("/webhooks/woocommerce/nobody", content=b"x" * 200_000)
-    assert problem(response) == (404, "unknown_store")
-
-
-async def test_too_large_a_body_is_refused_by_its_length(stranger: httpx.AsyncClient) -> None:
-    assert problem(await send_hook(stranger, b"x" * 100_001)) == (413, "too_large")
-    assert problem(await send_hook(stranger, b"x" * 100_000)) == (400, "unreadable")
-
-
-async def test_too_large_a_body_is_refused_while_it_is_read(stranger: httpx.AsyncClient) -> None:
-    sent = 0
-
-    async def parts() -> AsyncIterator[bytes]:
-        nonlocal sent
-        while True:
-            sent += 1
-            yield b"x" * 10_000
-
-    response = await stranger.post(HOOKS, content=parts())
-    assert problem(response) == (413, "too_large")
-    assert sent <= 12
-
-
-async def test_what_could_not_be_stored_is_answered_503(
-    stranger: httpx.AsyncClient, runtime: Runtime
-) -> None:
-    async with runtime.engine.begin() as connection:
-        await connection.execute(text("ALTER TABLE deliveries RENAME TO elsewhere"))
-    response = await send_hook(stranger, {"id": 7})
-    assert problem(response) == (503, "not_stored")
-    assert response.headers["retry-after"] == "5"
-    async with runtime.engine.begin() as connection:
-        await connection.execute(text("ALTER TABLE elsewhere RENAME TO deliveries"))
-    assert (await send_hook(stranger, {"id": 7})).status_code == 202
-
-
-async def test_only_post_is_allowed(stranger: httpx.AsyncClient) -> None:
-    response = await stranger.get(HOOKS)
-    assert problem(response) == (405, "method_not_allowed")
-    assert "POST" in response.headers["allow"]
