@@ -17,7 +17,7 @@ Rates = Mapping[str, Decimal]
 INDIVIDUAL = "individual"
 
 _TAX_FIELD = re.compile(r"tax[0-9]+", re.ASCII)
-_SHIPPING_TAX = re.compile(r"shtax[0-9]+_sh_percent", re.ASCII)
+_SHIPPING_TAX = re.compile(r"shtax[0-9]+_sh_percent|hdnS_H_Percent", re.ASCII)
 _CHARGE = "shipping_&_handling"
 _CHARGE_TAX = re.compile(r"shipping_&_handling_shtax[0-9]+", re.ASCII)
 _EXACT = Context(prec=80)
