@@ -10,6 +10,7 @@ from typing import Any
 from app.mapping.numbers import amount, decimal_text, rounded
 from app.mapping.order_lines import woo_rows
 from app.mapping.order_refs import OrderRefs, WooItem
+from app.mapping.order_rules import ORDER_RULES
 from app.mapping.tax_use import order_rates
 from app.mapping.vtiger_totals import Rates, predict
 from app.vtiger.schemas import VtigerRecord
@@ -56,6 +57,28 @@ def _orders(name: str, bodies: Sequence[Any]) -> Iterator[tuple[str, WooRecord]]
             yield name, WooRecord(body)
 
 
+def made_line(**fields: Any) -> dict[str, Any]:
+    """A line of 10.00 of product 5."""
+    whole = {"id": 1, "name": "Thing", "product_id": 5, "variation_id": 0, "quantity": 1}
+    return {**whole, "subtotal": "10.00", "total": "10.00", "total_tax": "0.00", **fields}
+
+
+def made_order(**fields: Any) -> WooRecord:
+    """An order of that line."""
+    whole = {"id": 7, "number": "7", "currency": "EUR", "total": "10.00"}
+    return WooRecord({**whole, "line_items": [made_line()], **fields})
+
+
+def made_item(**fields: str) -> dict[str, str]:
+    """A line item as Vtiger shows it: 2 x 10.00 of 14x5."""
+    whole = {"productid": "14x5", "quantity": "2.000", "listprice": "10.00000000"}
+    return {**whole, "discount_amount": "0.00000000", "discount_percent": "0.000", **fields}
+
+
+def made_sales_order(*items: dict[str, str], **fields: Any) -> VtigerRecord:
+    return VtigerRecord("6x9", "SalesOrder", {"id": "6x9", "LineItems": list(items), **fields})
+
+
 def refs_for(order: WooRecord, *, carried: bool = True, **changes: Any) -> OrderRefs:
     """Made-up ids for everything that an order names; products carry every tax, or none."""
     pairs = [(line["variation_id"], line["product_id"]) for line in woo_rows(order, "line_items")]
@@ -88,7 +111,8 @@ def retrieved(
     fields: Mapping[str, Any], refs: OrderRefs, before: VtigerRecord | None = None
 ) -> VtigerRecord:
     """What a retrieve shows after `fields` were created, or revised over `before`."""
-    data = {**(before.data if before else {}), **fields}
+    blank = {rule.vtiger: "" for rule in ORDER_RULES}
+    data = {**blank, **(before.data if before else {}), **fields}
     if "LineItems" in fields:
         data["hdnGrandTotal"] = str(predict(fields, refs.carried).grand_total)
         data["LineItems"] = [_item(item) for item in fields["LineItems"]]
