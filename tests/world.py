@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import httpx
 from asgi_lifespan import LifespanManager
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
 from app.db.session import transaction
 from app.errors import System
@@ -25,7 +25,6 @@ from app.main import create_app
 from app.policies.repository import save_policy
 from app.policies.schemas import SyncPolicy
 from app.records import Event, Module, Origin, Outcome, Record
-from app.runtime import Runtime
 from app.sandbox.app import Sandbox, create_sandbox_app
 from app.sandbox.server import serve
 from app.sandbox.woocommerce import ShopData
@@ -46,6 +45,7 @@ from tests.setting import (
     connect,
     world_settings,
 )
+from tests.tampering import Tampering
 from tests.traffic import Traffic
 
 MOST_ROUNDS = 60
@@ -53,12 +53,11 @@ AT_ONCE = 4
 
 
 @dataclass(slots=True)
-class World:
+class World(Tampering):
     """`doorway` leads to the service; `traffic` counts what it asks of the two systems."""
 
     sandbox: Sandbox
     traffic: Traffic
-    runtime: Runtime
     doorway: Doorway
     clock: Clock
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
@@ -199,19 +198,6 @@ class World:
         async with self.runtime.sessions() as session:
             return sorted(await session.scalars(found))
 
-    async def forget_log(self) -> None:
-        async with transaction(self.runtime.sessions) as session:
-            await session.execute(delete(Entry))
-
-    async def forget_hints(self) -> None:
-        """Deliveries that wait are lost."""
-        async with transaction(self.runtime.sessions) as session:
-            await session.execute(delete(Delivery))
-
-    async def forget_links(self) -> None:
-        async with transaction(self.runtime.sessions) as session:
-            await session.execute(delete(Link))
-
     async def links(self, store: str = STORE) -> Sequence[Link]:
         async with self.runtime.sessions() as session:
             found = select(Link).where(Link.store == store).order_by(Link.id)
@@ -237,7 +223,7 @@ async def open_world(
             doorway.open_to(app)
             if hooks:
                 connect(sandbox, SERVICE)
-            yield World(sandbox, traffic, app.state.runtime, doorway, clock)
+            yield World(app.state.runtime, sandbox, traffic, doorway, clock)
 
 
 def _records(link: Link) -> list[Record]:

@@ -90,17 +90,6 @@ def _in_order(hints: Sequence[NewDelivery], stored: dict[str, tuple[int, bool]])
     return answers
 
 
-async def peek(session: AsyncSession, record_key: str) -> Record | None:
-    """The record that open deliveries of this key are about, if there are any."""
-    open_states = [DeliveryState.PENDING, DeliveryState.PROCESSING]
-    found = await session.scalar(
-        select(Delivery)
-        .where(Delivery.record_key == record_key, Delivery.state.in_(open_states))
-        .limit(1)
-    )
-    return found.record if found is not None else None
-
-
 async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
     """Every open delivery of the record, oldest first, counted as attempted once more."""
     claimed = await session.scalars(

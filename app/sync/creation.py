@@ -15,8 +15,8 @@ from app.records import Outcome
 from app.sync.marks import leave_ids
 from app.sync.match import new_link
 from app.sync.outcome import Result, describe_changes, describe_notes
-from app.sync.pair import stamp_read, stamp_written
 from app.sync.sides import Side, Written
+from app.sync.stamps import stamp_read, stamp_written
 from app.sync.work import Ending, Work
 
 

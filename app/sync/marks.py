@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from app.errors import System, WooVtigerError
 from app.links.models import Link
-from app.sync.pair import stamp_written
 from app.sync.sides import Side
+from app.sync.stamps import stamp_written
 from app.sync.work import Ending, Work
 
 

@@ -15,7 +15,8 @@ from app.db.outage import OUTAGES
 from app.db.session import Session, transaction
 from app.errors import LeaseLost, NotFound, Waiting, WooVtigerError
 from app.inbox.models import Delivery, DeliveryState
-from app.inbox.repository import Postponement, claim, peek, postpone, settle
+from app.inbox.repository import Postponement, claim, postpone, settle
+from app.inbox.waiting import peek
 from app.links.leases import PairLease, hold
 from app.links.models import Link
 from app.links.repository import find_link

@@ -15,8 +15,9 @@ from app.sync.freshness import find_lone_body, is_fresh
 from app.sync.marks import leave_ids, partner_id
 from app.sync.match import Twin, find_twin
 from app.sync.outcome import Result, skipped
-from app.sync.pair import agree, is_echo, needs_reading, stamp_read
+from app.sync.pair import agree, needs_reading
 from app.sync.sides import Side, Skip
+from app.sync.stamps import is_echo, stamp_read
 from app.sync.work import Ending, Work
 
 DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."

@@ -1,0 +1,157 @@
+"""What one merge decided, what became of it, and the row of the log that tells so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from app.errors import System
+from app.inbox.waiting import was_tried
+from app.links.models import Link
+from app.mapping.rules import FieldRule
+from app.mapping.values import Agreed, Base, FieldNote, Value
+from app.records import Outcome
+from app.sync.hold import partner_of
+from app.sync.merge import Merge
+from app.sync.outcome import (
+    Result,
+    describe_change,
+    describe_changes,
+    describe_conflicts,
+    describe_notes,
+)
+from app.sync.sides import Side, Written
+from app.sync.stamps import is_echo
+from app.sync.work import Work
+
+LANDED = "Found what a broken call had done."
+OPEN = "Both sides changed the same field; the setting says that a person decides."
+
+
+@dataclass(slots=True)
+class Agreement:
+    """What one merge decided and what became of it."""
+
+    work: Work
+    link: Link
+    sides: dict[System, Side]
+    base: Base
+    merged: Merge
+    written: dict[System, Written] = field(default_factory=dict)
+    ours: bool = False
+
+    def changes(self, target: System) -> Mapping[str, Value]:
+        return self.merged.to_woo if target is System.WOOCOMMERCE else self.merged.to_vtiger
+
+    @property
+    def targets(self) -> list[System]:
+        """Where something is to be written, the hint's other system first."""
+        order = [self.work.target, self.work.target.other]
+        return [target for target in order if self.changes(target)]
+
+    def made(self, target: System) -> bool:
+        """Whether the target is what an unfinished create of ours left."""
+        return self.ours and target is self.work.target
+
+    @property
+    def notes(self) -> list[FieldNote]:
+        return [note for written in self.written.values() for note in written.notes]
+
+
+async def result_of(agreement: Agreement) -> Result:
+    """The row that ends the hint: the last target's, or that nothing was written."""
+    sent = [target for target, written in agreement.written.items() if written.sent]
+    if sent:
+        return entry_for(agreement, sent[-1])
+    if agreement.ours:
+        blank = _blank(agreement, agreement.work.target)
+        return replace(blank, outcome=Outcome.CREATED, message=LANDED)
+    return await _landed(agreement) or _idle(agreement)
+
+
+def _blank(agreement: Agreement, target: System) -> Result:
+    source, other = agreement.sides[target.other], agreement.sides[target]
+    return Result(
+        target=target,
+        outcome=Outcome.UNCHANGED,
+        source_id=source.id,
+        target_id=other.id,
+        label=source.label,
+        conflicts=describe_conflicts(agreement.merged.conflicts),
+    )
+
+
+def entry_for(agreement: Agreement, target: System) -> Result:
+    written = agreement.written[target]
+    changes = {
+        name: value
+        for name, value in agreement.changes(target).items()
+        if name not in written.unwritten
+    }
+    return replace(
+        _blank(agreement, target),
+        outcome=Outcome.CREATED if agreement.made(target) else Outcome.UPDATED,
+        reason=_conflict_reason(agreement, target),
+        changes=describe_changes(agreement.sides[target], changes, target.other),
+        notes=describe_notes(written.notes),
+    )
+
+
+def _conflict_reason(agreement: Agreement, target: System) -> str | None:
+    winners = {conflict.winner for conflict in agreement.merged.conflicts}
+    if None in winners:
+        return "conflict_open"
+    return "conflict_lost" if target.other in winners else None
+
+
+def _idle(agreement: Agreement) -> Result:
+    """Nothing was sent: an open conflict, fields kept back, an echo, no change."""
+    result = _blank(agreement, agreement.work.target)
+    if None in {conflict.winner for conflict in agreement.merged.conflicts}:
+        return replace(result, outcome=Outcome.SKIPPED, reason="conflict_open", message=OPEN)
+    if agreement.notes:
+        return _kept_back(result, agreement.notes)
+    echo = is_echo(agreement.link, agreement.sides[agreement.work.record.system])
+    return replace(result, reason="echo" if echo else "no_difference")
+
+
+async def _landed(agreement: Agreement) -> Result | None:
+    """What an earlier try wrote, though nobody heard the answer: both sides left the base for
+    the same value, and a hint of either record was tried before."""
+    work, base, now = agreement.work, agreement.base, agreement.merged.agreed
+    left = [
+        rule.name
+        for rule in work.adapter.rules
+        if rule.name in base and rule.name in now and _left(rule, base[rule.name], now[rule.name])
+    ]
+    target = await _tried_target(agreement) if left else None
+    if target is None:
+        return None
+    changes = [
+        describe_change(name, base[name].on(target), now[name].on(target), target.other)
+        for name in left
+    ]
+    blank = _blank(agreement, target)
+    return replace(blank, outcome=Outcome.UPDATED, message=LANDED, changes=changes)
+
+
+async def _tried_target(agreement: Agreement) -> System | None:
+    """Where an earlier try of this hint, or of one of the other record, would have written."""
+    work = agreement.work
+    if work.is_retried:
+        return work.target
+    partner = partner_of(agreement.link, work.record)
+    async with work.runtime.sessions() as session:
+        return partner.system.other if await was_tried(session, partner.key) else None
+
+
+def _left(rule: FieldRule, before: Agreed, now: Agreed) -> bool:
+    return not rule.same(before.woo, now.woo) and not rule.same(before.vtiger, now.vtiger)
+
+
+def _kept_back(result: Result, notes: Sequence[FieldNote]) -> Result:
+    return replace(
+        result,
+        outcome=Outcome.SKIPPED,
+        reason=notes[0].reason,
+        message=f"{notes[0].field}: {notes[0].message}",
+        notes=describe_notes(notes),
+    )

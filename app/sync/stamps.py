@@ -1,0 +1,29 @@
+"""The remotes' own stamps of change, kept with a link: what was seen, and what our writes left."""
+
+from app.errors import System
+from app.links.models import Link
+from app.sync.sides import Side
+
+
+def stamp_read(link: Link, side: Side) -> None:
+    """The record was seen in this state; one that was marked as deleted is back."""
+    if side.system is System.WOOCOMMERCE:
+        link.woo_modified_at, link.woo_deleted_at = side.modified_at, None
+    else:
+        link.vtiger_modified_at, link.vtiger_deleted_at = side.modified_at, None
+
+
+def stamp_written(link: Link, side: Side) -> None:
+    """Our write left this stamp: a hint that shows it is an echo."""
+    stamp_read(link, side)
+    if side.system is System.WOOCOMMERCE:
+        link.woo_written_at = side.modified_at
+    else:
+        link.vtiger_written_at = side.modified_at
+
+
+def is_echo(link: Link, side: Side) -> bool:
+    """Whether the side still shows the stamp that our own last write left there."""
+    woo = side.system is System.WOOCOMMERCE
+    written_at = link.woo_written_at if woo else link.vtiger_written_at
+    return written_at is not None and side.modified_at == written_at
