@@ -16,7 +16,7 @@ from app.mapping.order_rows import fee_rows, line_rows, shipping_rows
 from app.mapping.order_rules import ORDER_RULES
 from app.mapping.paths import find_path, set_path
 from app.mapping.rules import FieldRule
-from app.mapping.sales_orders import CREATED_VIA, has_shipping, woo_order
+from app.mapping.sales_orders import CREATED_VIA, has_shipping, with_shipping, woo_order
 from app.mapping.text import decode_entities, restore_astral
 from app.mapping.transforms import TRANSFORMS
 from app.mapping.values import Patch, Value
@@ -58,7 +58,7 @@ def woo_order_patch(
     if current is None:
         body["created_via"] = CREATED_VIA
         _put_buyer(body, buyer or Buyer())
-    elif any(name.startswith("shipping_") for name in changes) and not has_shipping(current.data):
+    elif "shipping" in body and not has_shipping(current.data):
         writer.complete_shipping(changes)
     return writer.draft.patch()
 
@@ -86,7 +86,8 @@ class _Writer:
         elif rule.name == "status":
             self._put_status(value)
         elif rule.name == "currency":
-            self.draft.body["currency"] = value
+            if value != self.data.get("currency"):
+                self.draft.body["currency"] = value
         else:
             self._put_text(rule, value, changes)
 
@@ -98,24 +99,30 @@ class _Writer:
             self.draft.body["status"] = status
 
     def _put_text(self, rule: FieldRule, value: str, changes: Mapping[str, Value]) -> None:
-        held = self.held
-        given = changes.get(rule.given) or held.get(rule.given) or ""
-        value = restore_astral(value, held.get(rule.name) or "")
-        texts = [find_path(self.data, path) for path in rule.woo]
-        wanted = TRANSFORMS[rule.transform].write_woo(value, texts, given)
+        value = restore_astral(value, self.held.get(rule.name) or "")
         fitted = _fit(value)
         self.draft.note(rule.name, fitted, value)
+        if fitted.text is not None:
+            self._write(rule, value, changes, data=with_shipping(self.data))
+
+    def _write(
+        self, rule: FieldRule, value: str, changes: Mapping[str, Value], *, data: Mapping[str, Any]
+    ) -> None:
+        given = changes.get(rule.given) or self.held.get(rule.given) or ""
+        texts = [find_path(data, path) for path in rule.woo]
+        wanted = TRANSFORMS[rule.transform].write_woo(value, texts, given)
         for path, text in zip(rule.woo, wanted, strict=True):
-            if text is not None and fitted.text is not None:
+            if text is not None:
                 set_path(self.draft.body, path, text)
 
     def complete_shipping(self, changes: Mapping[str, Value]) -> None:
         """A shipping address that was the billing one becomes its own: all of it is written."""
         held = self.held
         for rule in self.rules:
-            unchanged = rule.name not in changes and held.get(rule.name)
-            if rule.woo and rule.woo[0].startswith(_SHIPPING) and unchanged:
-                self._put_text(rule, unchanged, changes)
+            kept = rule.name in self.draft.unwritten or rule.name not in changes
+            value = held.get(rule.name) if kept else changes[rule.name]
+            if value and rule.woo and rule.woo[0].startswith(_SHIPPING):
+                self._write(rule, value, changes, data=self.data)
 
     def _put_lines(self, value: str) -> None:
         sold = Sold.from_text(value)

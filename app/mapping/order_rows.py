@@ -116,7 +116,8 @@ def shipping_rows(current: WooRecord | None, wanted: str) -> list[Row]:
     """
     rows = list(_rows(current, "shipping_lines"))
     open_amount = Decimal(wanted)
-    if sum((amount(row.get("total")) for row in rows), Decimal(0)) == open_amount:
+    held = amount(current.data.get("shipping_total")) if current else Decimal(0)
+    if held == open_amount:
         return []
     if not rows:
         return [{**_NEW_SHIPPING, "total": decimal_text(open_amount)}]
