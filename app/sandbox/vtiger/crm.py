@@ -29,7 +29,11 @@ from app.sandbox.vtiger.workflows import Callback, Workflows
 
 CustomFields = Mapping[str, Sequence[tuple[str, str] | CustomField]]
 
-DEFAULT_CUSTOM_FIELDS: CustomFields = {"Contacts": [("cf_853", "WooCommerce ID")]}
+DEFAULT_CUSTOM_FIELDS: CustomFields = {
+    "Contacts": [("cf_853", "WooCommerce ID")],
+    "Products": [("cf_855", "WooCommerce ID")],
+    "SalesOrder": [("cf_857", "WooCommerce ID")],
+}
 _ACTORS: dict[str, type[Actors]] = {
     "Users": UserActors,
     "Groups": GroupActors,

@@ -104,8 +104,7 @@ class Entities(Table):
         return values | {"assigned_user_id": user.ws_id}
 
     def _created(self, element: Element, user: CrmUser) -> Record:
-        self._check_references(element)
-        self._check_mandatory(element, self.module.mandatory)
+        self._check_created(element)
         values = self._values(element, user, before=None)
         values["source"] = _source(element)
         return self._inserted(values, user)
@@ -161,6 +160,10 @@ class Entities(Table):
     def _label(self, values: Mapping[str, str]) -> str:
         parts = (values.get(name, "") for name in self.module.label_fields)
         return collation.utf8mb3(" ".join(parts).strip())[:_LABEL_LENGTH]
+
+    def _check_created(self, element: Element) -> None:
+        self._check_references(element)
+        self._check_mandatory(element, self.module.mandatory)
 
     def _check_changed(self, element: Element, *, mandatory: Iterable[str]) -> None:
         self.get(php.text(element.get("id")))

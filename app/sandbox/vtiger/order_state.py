@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from app.sandbox.vtiger.catalogue import Catalogue
 from app.sandbox.vtiger.charges import Charges
-from app.sandbox.vtiger.lines import Line, LineTable, Sent, sent_rates
-from app.sandbox.vtiger.php import number
-from app.sandbox.vtiger.totals import Item, Terms, Totals, total
+from app.sandbox.vtiger.lines import Line, LineTable, Sent
+from app.sandbox.vtiger.php import json_number, number
+from app.sandbox.vtiger.totals import Item, Terms, Totals, is_individual, total
 
 RECURRING = (
     "recurring_frequency",
@@ -16,7 +16,7 @@ RECURRING = (
     "payment_duration",
     "invoicestatus",
 )
-TOTALS = ("hdnSubTotal", "hdnGrandTotal", "pre_tax_total")
+TOTALS = ("hdnSubTotal", "pre_tax_total", "hdnGrandTotal")
 
 
 @dataclass
@@ -42,27 +42,35 @@ class OrderStore:
     def state(self, order: int) -> OrderState:
         return self._states.setdefault(order, OrderState())
 
+    def computed(self, order: int) -> dict[str, float]:
+        """The totals of the last write with lines, as the unrounded numbers its answer has."""
+        totals = self.state(order).totals
+        return {} if totals is None else dict(zip(TOTALS, map(json_number, totals), strict=True))
+
     def compute(self, order: int, values: Mapping[str, str], first: Sent) -> Totals:
         """The totals of the stored lines; `first` is the first line as it was sent.
 
         PhpFatal for a rate that is no number.
         """
         items = [self._item(line) for line in self.lines.of(order)]
-        rates = [number(first[name]) for name in sent_rates(first)]
-        return total(items, self._terms(order, values, rates))
+        return total(items, self._terms(order, values, first))
 
     def _item(self, line: Line) -> Item:
         carried = self.catalogue.rates(line.product)
         columns = (name for name in self.catalogue.tax_columns() if name in carried)
         return line.item([float(line.values.get(name) or 0) for name in columns])
 
-    def _terms(self, order: int, values: Mapping[str, str], rates: list[float]) -> Terms:
+    def _terms(self, order: int, values: Mapping[str, str], first: Sent) -> Terms:
         return Terms(
             tax_type=values["hdnTaxType"],
             discount_amount=float(values["hdnDiscountAmount"] or 0),
             discount_percent=float(values["hdnDiscountPercent"] or 0),
             shipping=float(values["hdnS_H_Amount"]),
             adjustment=float(values["txtAdjustment"]),
-            group_rates=rates,
+            group_rates=() if is_individual(values["hdnTaxType"]) else self._group_rates(first),
             charge_taxes=self.state(order).charges.taxes(),
         )
+
+    def _group_rates(self, first: Sent) -> list[float]:
+        sent = (first.get(name) for name in self.catalogue.tax_columns())
+        return [number(rate) for rate in sent if rate is not None]

@@ -75,6 +75,5 @@ class OrderWriter:
         first = lines[0] if lines else {}
         totals = self._store.compute(record.number, record.values, first)
         self._store.state(record.number).totals = totals
-        amounts = (totals.sub, totals.grand, totals.pre_tax)
-        for name, amount in zip(TOTALS, amounts, strict=True):
+        for name, amount in zip(TOTALS, totals, strict=True):
             record.values[name] = columns.to_decimal(php.text(amount), self._fields[name])

@@ -5,7 +5,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
-from app.sandbox.vtiger import php
 from app.sandbox.vtiger.charges import CHARGE
 from app.sandbox.vtiger.database import Database, Record
 from app.sandbox.vtiger.entities import Element, Entities, decoded
@@ -119,11 +118,12 @@ class SalesOrders(Entities):
             values |= {name: kept[name] for name in DISCOUNTS}
         return values
 
-    def _created(self, element: Element, user: CrmUser) -> Record:
-        self._check_references(element)
-        self._check_mandatory(element, self.module.mandatory)
+    def _check_created(self, element: Element) -> None:
+        super()._check_created(element)
         if not self._writer.lines_of(element):
             raise Refusal("MANDATORY_FIELDS_MISSING", "Mandatory Fields Missing..")
+
+    def _created(self, element: Element, user: CrmUser) -> Record:
         record = super()._created(element, user)
         self._writer.write(record, element)
         return record
@@ -142,15 +142,9 @@ class SalesOrders(Entities):
         cached = self._writer.unfinished(record)
         header = decoded(Entities.read(self, cached, user))
         answer = self._view.details(cached, header, [], user=user)
-        computed = self._store.state(record.number).totals
-        if computed:
-            answer |= {
-                "hdnSubTotal": php.json_number(computed.sub),
-                "hdnGrandTotal": php.json_number(computed.grand),
-                "pre_tax_total": php.json_number(computed.pre_tax),
-            }
         lines = self._store.lines.of(record.number)
-        return answer | {"LineItems": self._view.items(lines)}
+        computed = self._store.computed(record.number)
+        return answer | computed | {"LineItems": self._view.items(lines)}
 
     def _revised(self, record: Record, element: Element, user: CrmUser) -> Written:
         lines = self._store.lines.of(record.number)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 INDIVIDUAL = "individual"
 
@@ -26,8 +27,8 @@ class Item:
 class Terms:
     """What an order adds to its lines.
 
-    `group_rates` are the percentages of its first line as sent, `charge_taxes` the amounts of tax
-    on shipping and handling.
+    `group_rates` are the percentages of its first line as sent, none in individual mode;
+    `charge_taxes` the amounts of tax on shipping and handling.
     """
 
     tax_type: str = ""
@@ -38,13 +39,8 @@ class Terms:
     group_rates: Sequence[float] = ()
     charge_taxes: Sequence[float] = ()
 
-    @property
-    def is_individual(self) -> bool:
-        return is_individual(self.tax_type)
 
-
-@dataclass(frozen=True)
-class Totals:
+class Totals(NamedTuple):
     sub: float
     pre_tax: float
     grand: float
@@ -56,7 +52,7 @@ def is_individual(tax_type: str) -> bool:
 
 def total(items: Sequence[Item], terms: Terms) -> Totals:
     """Contract page Vtiger §10, recordings sales-orders: exact to the last bit of the doubles."""
-    sub = _sub_total(items, individual=terms.is_individual)
+    sub = _sub_total(items, individual=is_individual(terms.tax_type))
     discount = _discount(sub, terms)
     before_tax = sub - discount + terms.shipping
     pre_tax = before_tax
@@ -83,8 +79,7 @@ def _discount(sub: float, terms: Terms) -> float:
 
 
 def _tax(taxed: float, terms: Terms) -> float:
-    group = () if terms.is_individual else terms.group_rates
-    return _sum([*(taxed * rate / 100 for rate in group), *terms.charge_taxes])
+    return _sum([*(taxed * rate / 100 for rate in terms.group_rates), *terms.charge_taxes])
 
 
 def _sum(parts: Iterable[float]) -> float:

@@ -24,3 +24,12 @@ async def service(crm: Crm) -> AsyncIterator[WebService]:
     async with client.http:
         await client.login()
         yield client
+
+
+@pytest.fixture
+async def seller(service: WebService) -> WebService:
+    """11x2 buys 14x3, which carries tax1, and the service 26x4, which carries nothing."""
+    await service.create("Accounts", accountname="Buyer")
+    await service.create("Products", productname="Thing", unit_price="12.5", tax1="20")
+    await service.create("Services", servicename="Fee", unit_price="7")
+    return service

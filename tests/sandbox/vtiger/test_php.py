@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.sandbox.vtiger import collation, php
 from app.sandbox.vtiger.query import parse
+from app.sandbox.vtiger.refusals import PhpFatal
 
 WHERE = "SELECT id FROM Contacts WHERE lastname='{}' LIMIT 3;"
 
@@ -83,3 +84,36 @@ def test_no_text_breaks_out_of_its_literal_into_another_query(text: str) -> None
     literal = text.replace("\\", "\\\\").replace("'", "''")
     query = parse(WHERE.format(literal))
     assert (query.module, query.limit, len(query.alternatives)) == ("Contacts", 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"),
+    [
+        (395.449175, 5, "395.44918"),
+        (-0.225, 2, "-0.23"),
+        (-0.001, 2, "0.00"),
+        (1e20, 0, "100000000000000000000"),
+        (float("inf"), 2, "0.00"),
+    ],
+)
+def test_numbers_are_formatted_as_php_rounds_them(value: float, places: int, text: str) -> None:
+    assert php.number_format(value, places) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(None, 0), (True, 1), (" 12,5", 12), ("5abc", 5), (".5e1x", 5), (2, 2)]
+)
+def test_an_operand_counts_by_its_leading_number(value: Any, number: float) -> None:
+    assert php.number(value) == number
+
+
+@pytest.mark.parametrize("value", ["", " ", "abc", "--1", "٥", [], ["5"], {}])
+def test_an_operand_without_a_number_kills_php_but_casts_to_0(value: Any) -> None:
+    with pytest.raises(PhpFatal):
+        php.number(value)
+    assert php.to_float(value) == 0
+
+
+def test_floats_are_printed_in_json_without_a_needless_point() -> None:
+    printed = [php.json_number(value) for value in (93.0, 0.5, -0.0, float("inf"))]
+    assert str(printed) == "[93, 0.5, 0, 0]"

@@ -51,7 +51,10 @@ class Exchange:
 
 
 def recorded(name: str) -> Exchange:
-    data = json.loads((RECORDINGS / f"{name}.json").read_text(encoding="utf-8"))
+    return exchange_of(name, json.loads((RECORDINGS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def exchange_of(name: str, data: dict[str, Any]) -> Exchange:
     request, response = data["request"], data["response"]
     raw = request["body"] or ""
     return Exchange(
