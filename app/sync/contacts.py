@@ -54,7 +54,7 @@ class ContactAdapter:
         except NotFound:
             return None
 
-    def read_body(self, body: Mapping[str, object]) -> Side:
+    async def read_body(self, body: Mapping[str, object]) -> Side:
         """A customer as its webhook carries it: the same as GET (contract WooCommerce §1)."""
         if "email" not in body:
             raise InvalidInput("this body is no customer")

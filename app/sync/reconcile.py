@@ -45,14 +45,14 @@ def _nameless(work: Work) -> Ending:
 
 
 async def _read_source(work: Work, link: Link | None) -> Side | None:
-    told = _told_by_body(work, link) if link is not None else None
+    told = await _told_by_body(work, link) if link is not None else None
     return told or await work.adapter.find(work.record.system, work.record.id)
 
 
-def _told_by_body(work: Work, link: Link) -> Side | None:
+async def _told_by_body(work: Work, link: Link) -> Side | None:
     """The source as its webhook carried it: news, or the echo of our own last write."""
     body = find_lone_body(work.deliveries, link)
-    side = _parse_body(work, body) if body is not None else None
+    side = await _parse_body(work, body) if body is not None else None
     if side is None or work.record.system is not System.WOOCOMMERCE:
         return None
     if side.modified_at == link.woo_written_at and _as_agreed(work, link, side):
@@ -63,11 +63,11 @@ def _told_by_body(work: Work, link: Link) -> Side | None:
     return side if fresh else None
 
 
-def _parse_body(work: Work, body: bytes) -> Side | None:
+async def _parse_body(work: Work, body: bytes) -> Side | None:
     """A body that is no record (a deletion, an action) is only a hint."""
     try:
         data = orjson.loads(body)
-        return work.adapter.read_body(data) if isinstance(data, Mapping) else None
+        return await work.adapter.read_body(data) if isinstance(data, Mapping) else None
     except (ValueError, RemoteError, InvalidInput):
         return None
 

@@ -69,7 +69,7 @@ class Adapter(Protocol):
         """The record, or None if it is gone."""
         ...
 
-    def read_body(self, body: Mapping[str, object]) -> Side:
+    async def read_body(self, body: Mapping[str, object]) -> Side:
         """A WooCommerce record as a webhook carried it; InvalidInput if it is none."""
         ...
 
