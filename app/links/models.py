@@ -1,4 +1,4 @@
-"""Tables of the pairs: links with their base, leases, and intents to create."""
+"""Tables of the pairs: links with their base, leases, intents, and what orders rest on."""
 
 from datetime import datetime
 from typing import Any
@@ -74,3 +74,21 @@ class Watermark(Base):
 
     key: Mapped[str] = mapped_column(primary_key=True)
     reached_at: Mapped[datetime]
+
+
+class SetupRecord(Base):
+    """A record of Vtiger's that orders rest on and no shop has: made once, found by `key`."""
+
+    __tablename__ = "setup_records"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    vtiger_id: Mapped[str]
+
+
+class CarriedTax(Base):
+    """The tax fields that a product or service was last seen to carry."""
+
+    __tablename__ = "carried_taxes"
+
+    vtiger_id: Mapped[str] = mapped_column(primary_key=True)
+    fields: Mapped[list[Any]]
