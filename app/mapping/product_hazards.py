@@ -35,14 +35,10 @@ def _hazard(text: str, path: str) -> str:
         return "It contains a doubly encoded HTML entity, which would lose a level on the way back."
     if path.startswith("meta:"):
         return ""
-    if "\\" in text:
+    if "\\" in text and path != "sku":
         return "WooCommerce removes a product's backslashes, more with every change."
-    if _MARKUP.search(_KEPT_TAG.sub("", text)):
+    if _MARKUP.search(text if path == "sku" else _KEPT_TAG.sub("", text)):
         return "WooCommerce removes markup that could be active."
-    return _sku_hazard(text) if path == "sku" else ""
-
-
-def _sku_hazard(text: str) -> str:
-    if "<" in text or "&#" in text or _PERCENT_HEX.search(text):
-        return "WooCommerce removes tags, entities and percent codes from a SKU."
-    return ""
+    if path == "sku" and ("&#" in text or _PERCENT_HEX.search(text)):
+        return "WooCommerce removes entities and percent codes from a SKU."
+    return 'WooCommerce takes the name "0" for none.' if (path, text) == ("name", "0") else ""

@@ -1,0 +1,206 @@
+"""Products as writes: nothing wiped in Vtiger, nothing given away in WooCommerce."""
+
+import pytest
+
+from app.mapping.product_patches import carry_taxes, vtiger_product_patch, woo_product_patch
+from app.mapping.product_rules import PRODUCT_RULES
+from app.mapping.products import vtiger_product, woo_product
+from app.mapping.values import Patch, PatchOptions, Value
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooRecord
+from tests.mapping.test_products import made_product, made_vtiger, recorded_product, recorded_vtiger
+
+OPTIONS = PatchOptions()
+TAXES = ("tax1", "tax2", "tax3")
+
+
+def to_vtiger(current: VtigerRecord | None, **changes: Value) -> Patch:
+    return vtiger_product_patch(
+        changes, PRODUCT_RULES, current=current, tax_fields=TAXES, currency_id="21x1",
+        options=OPTIONS,
+    )  # fmt: skip
+
+
+def to_woo(current: WooRecord | None, **changes: Value) -> Patch:
+    return woo_product_patch(changes, PRODUCT_RULES, current=current, options=OPTIONS)
+
+
+def reasons(patch: Patch) -> list[tuple[str, str]]:
+    return [(note.field, note.reason) for note in patch.notes]
+
+
+def test_a_new_vtiger_product_is_active_and_whole() -> None:
+    patch = to_vtiger(
+        None, name="Mug", sku="M-1", price="19.90", stock="7", status="1", category="Cups",
+        taxes='{"tax1":"20"}', website="https://x.example/mug", description="A mug",
+    )  # fmt: skip
+    assert patch.notes == ()
+    assert patch.body == {
+        "productname": "Mug",
+        "productcode": "M-1",
+        "unit_price": "19.9",
+        "currency_id": "21x1",
+        "qtyinstock": "7",
+        "discontinued": "1",
+        "productcategory": "Cups",
+        "tax1": "20",
+        "website": "https://x.example/mug",
+        "description": "A mug",
+    }
+
+
+def test_a_new_product_is_active_unless_told_otherwise() -> None:
+    assert to_vtiger(None, name="Mug").body["discontinued"] == "1"
+    assert to_vtiger(None, name="Mug", status="0").body["discontinued"] == "0"
+
+
+def test_any_change_sends_price_currency_and_taxes_again() -> None:
+    current = made_vtiger(tax1="20.000", tax2="", tax3="0.000", currency1="9.9", currency2="11.50")
+    assert to_vtiger(current, name="Cup").body == {
+        "productname": "Cup",
+        "unit_price": "9.90000000",
+        "currency_id": "21x1",
+        "tax1": "20",
+        "tax3": "0",
+        "currency2": "11.50",
+    }
+
+
+def test_a_product_in_another_currency_stays_in_it() -> None:
+    body = to_vtiger(made_vtiger(currency_id="21x2"), price="5").body
+    assert (body["unit_price"], body["currency_id"]) == ("5", "21x2")
+
+
+def test_other_taxes_replace_the_rates_and_stay_carried_for_orders() -> None:
+    current = made_vtiger(tax1="20.000", tax3="0.000")
+    body = to_vtiger(current, taxes='{"tax2":"5.5"}').body
+    assert (body["tax1"], body["tax2"], body["tax3"]) == ("0", "5.5", "0")
+    assert body["unit_price"] == "9.90000000"
+
+
+def test_the_same_taxes_are_nothing_to_write() -> None:
+    assert to_vtiger(made_vtiger(tax1="20.000", tax3="0.000"), taxes='{"tax1":"20"}').body == {}
+
+
+def test_taxes_that_vtiger_does_not_have_are_not_sent() -> None:
+    assert "tax9" not in to_vtiger(None, name="Mug", taxes='{"tax9":"5"}').body
+
+
+def test_an_empty_price_is_never_zero_in_vtiger() -> None:
+    patch = to_vtiger(None, name="Mug", price="")
+    assert "unit_price" not in patch.body
+    assert "currency_id" not in patch.body
+    patch = to_vtiger(made_vtiger(), price="")
+    assert (patch.body.get("unit_price"), reasons(patch)) == (None, [("price", "unsafe_in_vtiger")])
+    assert patch.unwritten == {"price"}
+
+
+def test_a_price_beyond_five_decimals_is_rounded_and_told() -> None:
+    patch = to_vtiger(made_vtiger(), price="12.345675")
+    assert patch.body["unit_price"] == "12.34568"
+    assert reasons(patch) == [("price", "unsafe_in_vtiger")]
+    assert patch.unwritten == frozenset()
+
+
+@pytest.mark.parametrize("price", ["1-2", "12,5", "9" * 20])
+def test_a_price_that_vtiger_does_not_take_is_left_out(price: str) -> None:
+    patch = to_vtiger(made_vtiger(), price=price)
+    assert patch.body.get("unit_price") is None
+    assert patch.unwritten == {"price"}
+
+
+def test_a_name_may_not_be_emptied() -> None:
+    assert reasons(to_vtiger(made_vtiger(), name=" ")) == [("name", "missing_required_field")]
+    assert reasons(to_woo(made_product(), name=" ")) == [("name", "missing_required_field")]
+
+
+def test_long_names_are_cut_and_a_long_address_is_left_out() -> None:
+    patch = to_vtiger(made_vtiger(), name="word " * 30, website="https://x.example/" + "a" * 100)
+    assert len(patch.body["productname"]) <= 100
+    assert "website" not in patch.body
+    assert reasons(patch) == [("name", "value_too_long"), ("website", "value_too_long")]
+
+
+def test_taxes_can_be_carried_for_orders_without_changing_anything_else() -> None:
+    record = recorded_vtiger("30-create-product-with-tax1")
+    assert carry_taxes(record, ["tax1", "tax3"], currency_id="21x1") == {
+        "tax1": "4.5",
+        "tax3": "0",
+        "unit_price": "10.00000000",
+        "currency_id": "21x1",
+    }
+    assert carry_taxes(record, ["tax1"], currency_id="21x1") == {}
+
+
+def test_a_new_woocommerce_product() -> None:
+    patch = to_woo(
+        None, name="Mug & cup", sku="M-1", price="19.90000000", stock="7.000", status="1",
+        category="Cups", taxes="{}",
+    )  # fmt: skip
+    assert patch.notes == ()
+    assert patch.body == {
+        "name": "Mug & cup",
+        "sku": "M-1",
+        "regular_price": "19.9",
+        "manage_stock": True,
+        "stock_quantity": 7,
+        "status": "publish",
+    }
+
+
+def test_a_new_product_without_stock_or_price_is_neither_sold_out_nor_free() -> None:
+    assert to_woo(None, name="Mug", price="", stock="0.000").body == {"name": "Mug"}
+
+
+@pytest.mark.parametrize("price", ["", "0", "0.00"])
+def test_an_empty_price_in_vtiger_takes_nothing_off_sale_and_gives_nothing_away(price: str) -> None:
+    patch = to_woo(made_product(), price=price)
+    assert patch.body == {}
+    assert reasons(patch) == [("price", "unsafe_in_woocommerce")]
+
+
+@pytest.mark.parametrize(
+    ("managed", "stock", "body", "reason"),
+    [
+        (True, "7.000", {"manage_stock": True, "stock_quantity": 7}, None),
+        (True, "0.000", {"manage_stock": True, "stock_quantity": 0}, None),
+        (True, "7.500", {}, "not_integer"),
+        (True, "x", {}, "not_integer"),
+        (False, "7.000", {}, "filtered"),
+        ("parent", "7.000", {}, "filtered"),
+    ],
+)
+def test_stock(managed: object, stock: str, body: dict[str, object], reason: str | None) -> None:
+    patch = to_woo(made_product(manage_stock=managed), stock=stock)
+    assert patch.body == body
+    assert reasons(patch) == ([("stock", reason)] if reason else [])
+
+
+def test_an_inactive_product_is_private() -> None:
+    assert to_woo(made_product(), status="0").body == {"status": "private"}
+
+
+def test_a_variations_name_is_its_parents_business() -> None:
+    patch = to_woo(recorded_product("product_get_variation_by_id"), name="Other", price="13")
+    assert patch.body == {"regular_price": "13"}
+    assert reasons(patch) == [("name", "unsafe_in_woocommerce")]
+
+
+def test_text_that_woocommerce_would_change_is_left_out() -> None:
+    patch = to_woo(made_product(), name="a\\b", sku="a%20b")
+    assert patch.body == {}
+    assert patch.unwritten == {"name", "sku"}
+
+
+def test_what_goes_one_way_is_not_written_back() -> None:
+    changes = {"description": "x", "category": "x", "website": "x", "taxes": "{}"}
+    assert to_woo(made_product(), **changes).body == {}
+
+
+def test_a_recorded_product_reads_the_same_in_vtiger() -> None:
+    product = recorded_product("product_get_simple")
+    values = woo_product(product, PRODUCT_RULES, parent_name=None, taxes='{"tax1":"20"}').values
+    record = VtigerRecord("14x5", "Products", to_vtiger(None, **values).body)
+    after = vtiger_product(record, PRODUCT_RULES)
+    for rule in PRODUCT_RULES:
+        assert rule.same(values[rule.name], after.get(rule.name)), rule.name
