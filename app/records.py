@@ -125,3 +125,25 @@ class LengthPolicy(StrEnum):
 
     CUT = "cut"
     SKIP = "skip"
+
+
+class TaxScope(StrEnum):
+    """Which WooCommerce tax rates become Vtiger taxes: a shop may have hundreds."""
+
+    USED = "used"
+    ALL = "all"
+
+
+class GuestPolicy(StrEnum):
+    """Whom a guest's order belongs to in Vtiger; `skip` leaves such orders alone."""
+
+    CONTACT_PER_EMAIL = "contact_per_email"
+    ONE_CONTACT = "one_contact"
+    SKIP = "skip"
+
+
+class TotalPolicy(StrEnum):
+    """What to do where WooCommerce's own taxes give another total than Vtiger's order has."""
+
+    WARN = "warn"
+    ADJUST = "adjust"

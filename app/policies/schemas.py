@@ -9,14 +9,19 @@ from app.records import (
     ConflictPolicy,
     DeletePolicy,
     Direction,
+    GuestPolicy,
     LengthPolicy,
     MatchPolicy,
     Module,
+    TaxScope,
+    TotalPolicy,
 )
 
-BUILT_MODULES = frozenset({Module.CONTACTS})
+BUILT_MODULES = frozenset({Module.CONTACTS, Module.PRODUCTS, Module.TAXES})
 
+Country = Annotated[str, Field(pattern=r"^([A-Z]{2})?$")]
 Role = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]
+Status = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_-]+$")]
 
 
 class SyncPolicy(BaseModel):
@@ -46,6 +51,32 @@ class SyncPolicy(BaseModel):
         ("customer",),
         max_length=50,
         description="Contacts: the WooCommerce user roles that sync; others are `filtered`.",
+    )
+    tax_scope: TaxScope = Field(
+        TaxScope.USED,
+        description="Taxes: the rates that become Vtiger taxes: those orders or products use, all.",
+    )
+    tax_country: Country = Field(
+        "",
+        description="Taxes: the country (FR) of rates made from Vtiger taxes; empty: none are made.",
+    )
+    order_statuses: tuple[Status, ...] = Field(
+        (),
+        max_length=50,
+        description="Orders: the WooCommerce statuses that sync; none named: all but drafts.",
+    )
+    guests: GuestPolicy = Field(
+        GuestPolicy.CONTACT_PER_EMAIL,
+        description="Orders of guests: a contact for each e-mail, one for all, or not synced.",
+    )
+    order_account: str = Field(
+        "",
+        max_length=100,
+        description="Orders: the one Vtiger Account they go to; empty: the company, else the person.",
+    )
+    order_total: TotalPolicy = Field(
+        TotalPolicy.WARN,
+        description="Orders written to WooCommerce whose total differs there: noted, or a fee line.",
     )
 
 
