@@ -18,6 +18,12 @@ from app.db.migrate import upgrade
 from app.db.url import libpq_url
 
 RUN_FOLDER = "WOO_VTIGER_TEST_FOLDER"
+EMPTY = """
+DO $$ BEGIN EXECUTE (
+    SELECT 'TRUNCATE ' || string_agg(format('%I', tablename), ', ') || ' CASCADE'
+    FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+); END $$
+"""
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -71,6 +77,20 @@ def database_url(admin_url: str, template: str) -> Iterator[str]:
     """A migrated, empty database of the test's own, dropped after it."""
     with new_database(admin_url, template) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def shared_database_url(admin_url: str, template: str) -> Iterator[str]:
+    with new_database(admin_url, template) as url:
+        yield url
+
+
+@pytest.fixture
+def emptied_database_url(shared_database_url: str) -> str:
+    """Quicker than a database for each test."""
+    with psycopg.connect(shared_database_url, autocommit=True) as connection:
+        connection.execute(EMPTY)
+    return shared_database_url
 
 
 @contextmanager

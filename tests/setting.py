@@ -1,5 +1,6 @@
 """What a small world is made of: two systems with a clock in hand, a network, settings."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,9 +28,13 @@ class Clock:
 
     def __init__(self) -> None:
         self.ahead = timedelta()
+        self.stopped_at: datetime | None = None
 
     def __call__(self) -> datetime:
-        return utc_now() + self.ahead
+        return (self.stopped_at or utc_now()) + self.ahead
+
+    def stop(self) -> None:
+        self.stopped_at = utc_now()
 
 
 class Doorway(httpx.AsyncBaseTransport):
@@ -74,17 +79,23 @@ def connect(sandbox: Sandbox, url: str, *, store: str = STORE) -> None:
 
 
 def world_settings(
-    sandbox: Sandbox, sandbox_url: str, database_url: str, **chosen: Any
+    sandbox: Sandbox,
+    sandbox_url: str,
+    database_url: str,
+    *,
+    more_stores: Mapping[str, Mapping[str, str]] | None = None,
+    **chosen: Any,
 ) -> Settings:
     """A store `main` and the CRM of the sandbox; times so short that nothing waits."""
     known = sandbox.describe(sandbox_url)
-    chosen.setdefault("stores", {STORE: known["woocommerce"]})
+    stores = {STORE: known["woocommerce"], **(more_stores or {})}
     sync = {"retry_base_delay": 0.01, "ambiguous_wait_seconds": 0, "fresh_body_seconds": 300}
     return Settings.model_validate(
         {
             "database_url": database_url,
             "auto_migrate": False,
             "api_tokens": [TOKEN],
+            "stores": stores,
             "vtiger": known["vtiger"] | {"callback_secret": CALLBACK_SECRET},
             **chosen,
             "sync": sync | chosen.get("sync", {}),

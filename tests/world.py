@@ -145,7 +145,8 @@ class World(Tampering):
     async def settle_again(self) -> None:
         """A poll, and a hint by hand for each side of each pair: all of it is read and merged."""
         await poll(self.runtime)
-        records = [record for link in await self.links() for record in _records(link)]
+        links = [link for store in self.runtime.stores for link in await self.links(store)]
+        records = [record for link in links for record in _records(link)]
         hints = [
             NewDelivery(record, Origin.MANUAL, Event.CHANGED, uuid4().hex) for record in records
         ]

@@ -1,0 +1,159 @@
+"""Leases: one holder at a time, all keys or none, lost when silent, by the database's clock."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import select, text
+
+from app.db.session import Sessions, transaction
+from app.errors import LeaseLost
+from app.links.leases import PairLease, hold
+from app.links.models import Lease
+
+pytestmark = pytest.mark.anyio
+
+LONG = 60.0
+
+
+async def _keys(sessions: Sessions) -> list[str]:
+    async with sessions() as session:
+        return sorted(await session.scalars(select(Lease.key)))
+
+
+async def _expire(sessions: Sessions) -> None:
+    async with transaction(sessions) as session:
+        await session.execute(text("UPDATE leases SET expires_at = now() - interval '1 second'"))
+
+
+async def test_one_of_two_owners_gets_a_key(sessions: Sessions) -> None:
+    async with hold(sessions, ["a"], owner="one", seconds=LONG):
+        with pytest.raises(LeaseLost):
+            async with hold(sessions, ["a"], owner="two", seconds=LONG):
+                pass
+    async with hold(sessions, ["a"], owner="two", seconds=LONG):
+        assert await _keys(sessions) == ["a"]
+
+
+async def test_of_many_that_come_at_once_one_gets_it(sessions: Sessions) -> None:
+    leases = [PairLease(sessions, str(number), LONG) for number in range(10)]
+    results = await asyncio.gather(
+        *(lease.extend(["a", "b"]) for lease in leases), return_exceptions=True
+    )
+
+    assert sum(result is None for result in results) == 1
+    assert all(result is None or isinstance(result, LeaseLost) for result in results)
+
+
+async def test_all_keys_are_taken_or_none(sessions: Sessions) -> None:
+    async with hold(sessions, ["b"], owner="one", seconds=LONG):
+        with pytest.raises(LeaseLost):
+            await PairLease(sessions, "two", LONG).extend(["a", "b", "c"])
+        assert await _keys(sessions) == ["b"]
+
+
+async def test_owners_that_want_keys_in_turned_order_do_not_block_each_other(
+    sessions: Sessions,
+) -> None:
+    for _ in range(20):
+        one, two = PairLease(sessions, "one", LONG), PairLease(sessions, "two", LONG)
+        results = await asyncio.gather(
+            one.extend(["a", "b"]), two.extend(["b", "a"]), return_exceptions=True
+        )
+        assert sum(result is None for result in results) == 1
+        await asyncio.gather(one.release(), two.release())
+
+
+async def test_a_silent_owners_keys_are_free_after_a_while(sessions: Sessions) -> None:
+    silent = PairLease(sessions, "one", LONG)
+    await silent.extend(["a"])
+    await _expire(sessions)
+
+    async with hold(sessions, ["a"], owner="two", seconds=LONG), sessions() as session:
+        assert await session.scalar(select(Lease.owner)) == "two"
+
+
+async def test_a_holder_stays_one_as_long_as_it_renews(sessions: Sessions) -> None:
+    lease = PairLease(sessions, "one", LONG)
+    await lease.extend(["a", "b"])
+    await _expire(sessions)
+    await lease.renew()
+
+    with pytest.raises(LeaseLost):
+        await PairLease(sessions, "two", LONG).extend(["a"])
+    lease.check()
+
+
+async def test_a_lease_ran_out_for_its_holder_before_others_may_take_it(
+    sessions: Sessions,
+) -> None:
+    lease = PairLease(sessions, "one", 0.0)
+    await lease.extend(["a"])
+
+    with pytest.raises(LeaseLost):
+        lease.check()
+    with pytest.raises(LeaseLost):
+        await lease.extend(["b"])
+
+
+async def test_what_another_took_cannot_be_renewed(sessions: Sessions) -> None:
+    lease = PairLease(sessions, "one", 0.0)
+    await lease.extend(["a"])
+    await _expire(sessions)
+    async with hold(sessions, ["a"], owner="two", seconds=LONG):
+        await lease.renew()
+    await lease.renew()
+
+    with pytest.raises(LeaseLost):
+        lease.check()
+    assert await _keys(sessions) == []
+
+
+async def test_a_holder_that_was_followed_cannot_confirm(sessions: Sessions) -> None:
+    slept = PairLease(sessions, "one", LONG)
+    await slept.extend(["a", "b"])
+    await _expire(sessions)
+    await PairLease(sessions, "two", LONG).extend(["b"])
+    async with transaction(sessions) as session:
+        with pytest.raises(LeaseLost):
+            await slept.confirm(session)
+
+
+async def test_nobody_takes_over_while_a_holder_writes_down(sessions: Sessions) -> None:
+    holder, follower = PairLease(sessions, "one", LONG), PairLease(sessions, "two", LONG)
+    await holder.extend(["a"])
+    await _expire(sessions)
+    async with transaction(sessions) as session:
+        await holder.confirm(session)
+        taking = asyncio.create_task(follower.extend(["a"]))
+        await session.execute(text("SELECT pg_sleep(0.05)"))
+        assert not taking.done()
+    await taking
+
+
+async def test_one_that_waits_gets_the_key_when_it_is_free(sessions: Sessions) -> None:
+    first, second = PairLease(sessions, "one", LONG), PairLease(sessions, "two", LONG)
+    await first.extend(["a"])
+    waiting = asyncio.create_task(second.extend(["a"], patience=30))
+    await asyncio.gather(first.release(), waiting)
+
+    second.check()
+
+
+async def test_one_that_waits_gives_up(sessions: Sessions) -> None:
+    await PairLease(sessions, "one", LONG).extend(["a"])
+    with pytest.raises(LeaseLost):
+        await PairLease(sessions, "two", LONG).extend(["a"], patience=0.05)
+
+
+async def test_extending_keeps_what_is_held(sessions: Sessions) -> None:
+    async with hold(sessions, ["a"], owner="one", seconds=LONG) as lease:
+        await lease.extend(["b"])
+        assert await _keys(sessions) == ["a", "b"]
+    assert await _keys(sessions) == []
+
+
+async def test_a_body_that_fails_gives_its_keys_back(sessions: Sessions) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with hold(sessions, ["a"], owner="one", seconds=LONG):
+            raise ZeroDivisionError
+    assert await _keys(sessions) == []

@@ -1,0 +1,74 @@
+"""Two shops that share one CRM: one contact a person, however many shops know them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from app.sandbox.app import create_sandbox_app, new_sandbox
+from app.sandbox.server import serve
+from tests.agreement import find_people
+from tests.world import World, open_world
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def world(emptied_database_url: str) -> AsyncIterator[World]:
+    """A second shop `shop-fr`; the first one's webhooks and the CRM's callbacks are sent."""
+    async with AsyncExitStack() as stack:
+        second = new_sandbox(cron_interval_s=None)
+        served = await stack.enter_async_context(serve(create_sandbox_app(second)))
+        other = {"shop-fr": second.describe(served.url)["woocommerce"]}
+        world = await stack.enter_async_context(open_world(emptied_database_url, more_stores=other))
+        yield world
+
+
+async def _settle(world: World) -> None:
+    """What the second shop would tell is found by polls."""
+    await world.settle()
+    await world.settle_again()
+
+
+async def test_a_person_of_one_shop_comes_to_the_other_by_the_crm(world: World) -> None:
+    await world.customer("zoe@shop.example", first_name="Zoë", last_name="Müller")
+    await _settle(world)
+
+    assert len(world.contacts()) == 1
+    for store in ("main", "shop-fr"):
+        people = await find_people(world.runtime.stores[store], world.runtime.vtiger)
+        assert people.faults() == []
+
+
+async def test_customers_of_both_shops_share_a_contact(world: World) -> None:
+    await world.runtime.stores["shop-fr"].create_customer(
+        {"email": "zoe@shop.example", "last_name": "Müller"}
+    )
+    await world.customer("zoe@shop.example", last_name="Müller", billing={"city": "Lyon"})
+    await _settle(world)
+
+    assert len(world.contacts()) == 1
+    assert len(await world.links("main")) == len(await world.links("shop-fr")) == 1
+    [french] = (await find_people(world.runtime.stores["shop-fr"], world.runtime.vtiger)).woo
+    assert french.values.get("mailing_city") == "Lyon"
+
+
+async def test_an_edit_in_one_shop_reaches_the_other_and_rests(world: World) -> None:
+    customer_id = await world.customer("zoe@shop.example", last_name="Müller")
+    await _settle(world)
+    world.edit_customer(customer_id, billing={"city": "Lyon"})
+    await _settle(world)
+    world.traffic.reset()
+    await _settle(world)
+
+    [french] = (await find_people(world.runtime.stores["shop-fr"], world.runtime.vtiger)).woo
+    assert french.values.get("mailing_city") == "Lyon"
+    assert world.traffic.writes == {}
+
+
+async def test_one_shop_may_only_give(world: World) -> None:
+    await world.set_policy("shop-fr", direction="woo_to_vtiger")
+    await world.customer("zoe@shop.example", last_name="Müller")
+    await _settle(world)
+
+    assert (await find_people(world.runtime.stores["shop-fr"], world.runtime.vtiger)).woo == []
