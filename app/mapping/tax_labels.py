@@ -22,7 +22,7 @@ def tax_labels(
     cannot be changed safely in Vtiger. Mapping table "Taxes"; recordings tax_create_reduced,
     tax_create_postcodes.
     """
-    forms = {rate.id: _forms(rate) for rate in rates}
+    forms = {rate.id: label_forms(rate) for rate in rates}
     known = kept or {}
     labels = {key: known[key] for key, own in forms.items() if known.get(key) in own}
     taken = Counter(label.casefold() for label in labels.values())
@@ -36,8 +36,8 @@ def tax_labels(
     return labels
 
 
-def _forms(rate: WooRecord) -> list[str]:
-    """The rate's labels from the shortest to the one that no other rate can have."""
+def label_forms(rate: WooRecord) -> list[str]:
+    """Every label that `tax_labels` may give the rate, from its name to one that is its alone."""
     name = collapse(plain(rate.text("name"))) or _NAMELESS
     return list(accumulate((name, *_details(rate)), lambda label, more: f"{label} {more}".strip()))
 

@@ -10,6 +10,7 @@ from app.mapping.hazards import Fitted, fit_vtiger, unsafe_reason
 from app.mapping.numbers import decimal_text, find_decimal, rounded
 from app.mapping.paths import find_path, scalar_text
 from app.mapping.rules import FieldRule
+from app.mapping.tax_labels import label_forms
 from app.mapping.text import canonical_text, collapse
 from app.mapping.values import Mapped, Patch, PatchOptions, Value
 from app.vtiger.schemas import VtigerRecord
@@ -107,19 +108,19 @@ def vtiger_tax_patch(
 
 
 def woo_tax_patch(
-    changes: Mapping[str, Value], *, current: WooRecord | None, country: str, labels: Sequence[str]
+    changes: Mapping[str, Value], *, current: WooRecord | None, country: str
 ) -> Patch:
     """The body for POST (`current` None) or PUT /taxes that brings `changes` about.
 
-    A new rate is of `country` (alpha-2) and the standard class. `labels` are `tax_labels`'s forms
-    that the rate may have: a label that is one of them is no new name. Recordings tax_create,
-    tax_update; contract page WooCommerce §2 (`rate` keeps 4 decimals).
+    A new rate is of `country` (alpha-2) and the standard class. A label that only tells the rate
+    from others is no new name. Recordings tax_create, tax_update; contract page WooCommerce §2
+    (`rate` keeps 4 decimals).
     """
     draft = PatchDraft()
     for rule, value in changed_rules(changes, TAX_RULES, System.WOOCOMMERCE):
         if rule.name == "percentage":
             fitted = _fit_rate(value, System.WOOCOMMERCE, _WOO_PLACES)
-        elif value in labels:
+        elif current and value in label_forms(current):
             continue
         else:
             fitted = _fit_name(value)
