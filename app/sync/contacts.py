@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from app.errors import Duplicate, InvalidInput, NotFound, Rejected, System
+from app.errors import InvalidInput, NotFound, System
 from app.mapping.carrying import carried_names
 from app.mapping.contacts import (
     COMPANY,
@@ -17,11 +17,13 @@ from app.mapping.contacts import (
     woo_patch,
 )
 from app.mapping.rules import FieldRule
-from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value
+from app.mapping.values import Mapped, Patch, PatchOptions, Value
 from app.policies.schemas import SyncPolicy
 from app.records import Module
 from app.sync.accounts import Accounts
+from app.sync.customers import change_customer
 from app.sync.foreign_ids import is_plausible
+from app.sync.guests import find_guest, is_guest, left_alone
 from app.sync.sides import Side, Skip, Written
 from app.vtiger.client import VtigerClient
 from app.vtiger.query import Query, equals
@@ -48,6 +50,9 @@ class ContactAdapter:
     async def find(self, system: System, record_id: str) -> Side | None:
         """The record by id; None if it is gone (contract pages WooCommerce §2, Vtiger §0.15)."""
         try:
+            if is_guest(record_id):
+                guest = await find_guest(self.woo, record_id)
+                return self.woo_side(guest) if guest else None
             if system is System.WOOCOMMERCE:
                 return self.woo_side(await self.woo.get_customer(record_id))
             return await self.vtiger_side(await self.vtiger.retrieve(record_id, CONTACTS))
@@ -94,7 +99,9 @@ class ContactAdapter:
 
     def objection(self, side: Side) -> Skip | None:
         """Users of roles that the settings do not name are left alone."""
-        if not isinstance(side.raw, WooCustomer) or side.raw.role in self.policy.roles:
+        if is_guest(side.id) or not isinstance(side.raw, WooCustomer):
+            return None
+        if side.raw.role in self.policy.roles:
             return None
         return Skip(
             "filtered",
@@ -104,13 +111,11 @@ class ContactAdapter:
 
     def creation_objection(self, side: Side) -> Skip | None:
         missing = missing_required(side.values, side.system.other, self.rules)
-        if not missing:
-            return None
-        return Skip(
-            "missing_required_field",
+        text = (
             f"{side.system.other.label} needs a usable {', '.join(missing)}: "
-            f"fill it in in {side.system.label}, and the record is synced.",
+            f"fill it in in {side.system.label}, and the record is synced."
         )
+        return Skip("missing_required_field", text) if missing else None
 
     def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
         return carried_names(woo.values, vtiger.values, rules=self.rules, options=self._options)
@@ -120,10 +125,8 @@ class ContactAdapter:
 
         An id alone is not believed: a restored backup or a cloned shop carries ids of others.
         """
-        if side.foreign_id is not None:
-            twin = await self._find_by_foreign_id(side, side.foreign_id)
-            if twin is not None:
-                return [twin]
+        if twin := await self._find_by_foreign_id(side):
+            return [twin]
         email = _folded_email(side)
         if not email:
             return []
@@ -139,10 +142,10 @@ class ContactAdapter:
             return []
         return [found for found in await self._search_vtiger(email) if found.id != side.id]
 
-    async def _find_by_foreign_id(self, side: Side, foreign_id: str) -> Side | None:
-        if not is_plausible(side.system.other, foreign_id):
+    async def _find_by_foreign_id(self, side: Side) -> Side | None:
+        if side.foreign_id is None or not is_plausible(side.system.other, side.foreign_id):
             return None
-        twin = await self.find(side.system.other, foreign_id)
+        twin = await self.find(side.system.other, side.foreign_id)
         if twin is None:
             return None
         agreed = twin.foreign_id == side.id or _folded_email(twin) == _folded_email(side)
@@ -174,7 +177,7 @@ class ContactAdapter:
 
     async def _create_in_vtiger(self, patch: Patch, source: Side) -> Written:
         fields, account = await self._vtiger_fields(patch)
-        if self.id_field:
+        if self.id_field and not is_guest(source.id):
             fields[self.id_field] = source.id
         created = await self.vtiger.create(CONTACTS, fields)
         return Written(await self.vtiger_side(created, account), patch.notes, patch.unwritten)
@@ -189,9 +192,13 @@ class ContactAdapter:
         if isinstance(current.raw, VtigerRecord):
             patch = vtiger_patch(changes, self.rules, current=current.raw, options=self._options)
             return await self._revise(current, patch)
+        if is_guest(current.id):
+            return left_alone(current, changes)
         customer = WooCustomer.parse(getattr(current.raw, "data", None))
         patch = woo_patch(changes, self.rules, current=customer, options=self._options)
-        return await self._update_customer(current, patch)
+        updated, patch = await change_customer(self.woo, current.id, patch)
+        after = self.woo_side(updated) if updated else current
+        return Written(after, patch.notes, patch.unwritten, sent=updated is not None)
 
     async def _revise(self, current: Side, patch: Patch) -> Written:
         fields, account = await self._vtiger_fields(patch)
@@ -210,20 +217,9 @@ class ContactAdapter:
         account = await self.accounts.find_or_create(patch.apart[COMPANY])
         return fields | {"account_id": account.id}, account.name
 
-    async def _update_customer(self, current: Side, patch: Patch) -> Written:
-        if not patch.body:
-            return Written(current, patch.notes, patch.unwritten, sent=False)
-        try:
-            updated = await self.woo.update_customer(current.id, patch.body)
-        except (Duplicate, Rejected) as error:
-            if "email" not in patch.body:
-                raise
-            return await self._update_customer(current, _without_email(patch, error))
-        return Written(self.woo_side(updated), patch.notes, patch.unwritten)
-
     async def mark(self, current: Side, foreign_id: str) -> Side:
         """Our id field on one side; nothing if it is there already or there is no such field."""
-        if current.foreign_id == foreign_id:
+        if current.foreign_id == foreign_id or is_guest(current.id) or is_guest(foreign_id):
             return current
         if current.system is System.WOOCOMMERCE:
             meta = {"meta_data": [{"key": WOO_META_KEY, "value": foreign_id}]}
@@ -237,10 +233,10 @@ class ContactAdapter:
     async def delete(self, system: System, record_id: str) -> None:
         """One that is gone already was deleted by somebody, or by a call whose answer was lost."""
         with contextlib.suppress(NotFound):
-            if system is System.WOOCOMMERCE:
-                await self.woo.delete_customer(record_id)
-            else:
+            if system is System.VTIGER:
                 await self.vtiger.delete(record_id)
+            elif not is_guest(record_id):
+                await self.woo.delete_customer(record_id)
 
 
 def _folded_email(side: Side) -> str:
@@ -251,9 +247,3 @@ def _label(values: Mapped) -> str:
     name = " ".join(filter(None, (values.get("first_name"), values.get("last_name"))))
     email = values.get("email")
     return f"{name} <{email}>" if email else name
-
-
-def _without_email(patch: Patch, error: Duplicate | Rejected) -> Patch:
-    body = {name: value for name, value in patch.body.items() if name != "email"}
-    note = FieldNote("email", error.reason, str(error), str(patch.body["email"]))
-    return Patch(body, (*patch.notes, note), patch.unwritten | {"email"}, patch.apart)

@@ -7,9 +7,11 @@ from app.db.session import transaction
 from app.errors import System
 from app.links.models import Link
 from app.links.repository import find_link
+from app.policies.schemas import SyncPolicy
 from app.records import MatchPolicy, Record
+from app.sync.guests import is_guest
 from app.sync.hold import PATIENCE, lease_keys
-from app.sync.sides import Side, Skip
+from app.sync.sides import Adapter, Side, Skip
 from app.sync.work import Work
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -31,17 +33,27 @@ async def find_twin(work: Work, source: Side) -> Twin | Skip | None:
     retry of an unfinished create looks here first: what it made is found by the natural key.
     """
     await work.lease.extend(work.adapter.natural_keys(source))
-    candidates = await work.adapter.search_twins(source)
-    if not _know_each_other(source, candidates):
-        rivals = await work.adapter.search_rivals(source)
-        if rivals and not _is_chosen(work, source, rivals):
-            return _ambiguous(source.system, [source, *rivals])
     ours = await work.was_started()
-    chosen = _choose(work, candidates, ours=ours)
+    chosen = await choose_twin(work.adapter, work.policy, source, ours=ours)
     if not isinstance(chosen, Side):
         return chosen
     await work.lease.extend(lease_keys(_record_of(work, chosen)), patience=PATIENCE)
     return await _pair(work, source, chosen, ours=ours)
+
+
+async def choose_twin(
+    adapter: Adapter, policy: SyncPolicy, source: Side, *, ours: bool = False
+) -> Side | Skip | None:
+    """The record that is meant, among those that match; it may be paired with another already.
+
+    `ours`: an unfinished create of ours may have made one of them, the newest.
+    """
+    candidates = await adapter.search_twins(source)
+    if not _know_each_other(source, candidates):
+        rivals = await adapter.search_rivals(source)
+        if rivals and not _is_chosen(policy, source, rivals):
+            return _ambiguous(source.system, [source, *rivals])
+    return _choose(policy, candidates, ours=ours)
 
 
 def _know_each_other(source: Side, candidates: list[Side]) -> bool:
@@ -49,10 +61,10 @@ def _know_each_other(source: Side, candidates: list[Side]) -> bool:
     return any(side.foreign_id == source.id and source.foreign_id == side.id for side in candidates)
 
 
-def _is_chosen(work: Work, source: Side, rivals: list[Side]) -> bool:
+def _is_chosen(policy: SyncPolicy, source: Side, rivals: list[Side]) -> bool:
     """Whether the setting picks the record among those that share its natural key."""
     oldest = _oldest_first([source, *rivals])[0]
-    return work.policy.ambiguous_match is MatchPolicy.OLDEST and oldest is source
+    return policy.ambiguous_match is MatchPolicy.OLDEST and oldest is source
 
 
 def _oldest_first(sides: list[Side]) -> list[Side]:
@@ -68,13 +80,13 @@ def _ambiguous(system: System, sides: list[Side]) -> Skip:
     )
 
 
-def _choose(work: Work, candidates: list[Side], *, ours: bool) -> Side | Skip | None:
+def _choose(policy: SyncPolicy, candidates: list[Side], *, ours: bool) -> Side | Skip | None:
     if not candidates:
         return None
     oldest_first = _oldest_first(candidates)
-    if len(candidates) == 1 or work.policy.ambiguous_match is MatchPolicy.OLDEST:
+    if len(candidates) == 1 or policy.ambiguous_match is MatchPolicy.OLDEST:
         return oldest_first[0]
-    return oldest_first[-1] if ours else _ambiguous(work.target, candidates)
+    return oldest_first[-1] if ours else _ambiguous(candidates[0].system, candidates)
 
 
 def _record_of(work: Work, side: Side) -> Record:
@@ -90,7 +102,7 @@ async def _pair(work: Work, source: Side, twin: Side, *, ours: bool) -> Twin | S
     if taken is None:
         return Twin(twin, new_link(work, source, twin.id), ours)
     partner = taken.woo_id if twin.system is System.VTIGER else taken.vtiger_id
-    if await work.adapter.find(source.system, partner) is not None:
+    if not is_guest(partner) and await work.adapter.find(source.system, partner) is not None:
         return Skip(
             "ambiguous_match",
             f"{twin.system.label} {twin.id} matches, but is paired with {source.system.label} "

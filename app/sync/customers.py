@@ -1,0 +1,30 @@
+"""Writing a customer's fields, without the e-mail where the shop does not take it."""
+
+from app.errors import Duplicate, Rejected
+from app.mapping.values import FieldNote, Patch
+from app.woocommerce.client import WooClient
+from app.woocommerce.schemas import WooCustomer
+
+
+async def change_customer(
+    woo: WooClient, customer_id: str, patch: Patch
+) -> tuple[WooCustomer | None, Patch]:
+    """The customer as the shop answers, and the patch as it was sent; None if nothing is left.
+
+    A refused e-mail is left out with a note, for it must not hold up the rest (recordings
+    err_customer_update_duplicate_email, err_customer_bad_email).
+    """
+    if not patch.body:
+        return None, patch
+    try:
+        return await woo.update_customer(customer_id, patch.body), patch
+    except (Duplicate, Rejected) as error:
+        if "email" not in patch.body:
+            raise
+        return await change_customer(woo, customer_id, _without_email(patch, error))
+
+
+def _without_email(patch: Patch, error: Duplicate | Rejected) -> Patch:
+    body = {name: value for name, value in patch.body.items() if name != "email"}
+    note = FieldNote("email", error.reason, str(error), str(patch.body["email"]))
+    return Patch(body, (*patch.notes, note), patch.unwritten | {"email"}, patch.apart)
