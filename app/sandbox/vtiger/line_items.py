@@ -7,7 +7,7 @@ from typing import Any
 from app.sandbox.vtiger import php
 from app.sandbox.vtiger.actors import Actors, Element, not_found
 from app.sandbox.vtiger.database import Database, Record
-from app.sandbox.vtiger.lines import Line, column_values, product_of, shown
+from app.sandbox.vtiger.lines import Line, column_values, product_of
 from app.sandbox.vtiger.order_state import OrderStore
 from app.sandbox.vtiger.order_view import OrderView
 from app.sandbox.vtiger.refusals import PhpFatal, Refusal, denied, no_value
@@ -47,7 +47,13 @@ class LineItems(Actors):
         return fixed + [Field(name, "double", "decimal(7,3)") for name in later]
 
     def rows(self) -> Iterable[Record]:
+        """Rows that know their order only: most queries ask for the lines of one."""
         return [self._row(line) for line in self._store.lines]
+
+    def value(self, record: Record, name: str, user: CrmUser, /) -> str:
+        if name in ("id", "parent_id"):
+            return super().value(record, name, user)
+        return self._view.columns(self._store.lines.get(record.number))[name]
 
     def read(self, record: Record, user: CrmUser, /) -> dict[str, Any]:
         row = super().read(record, user)
@@ -88,9 +94,7 @@ class LineItems(Actors):
         raise PhpFatal
 
     def _row(self, line: Line) -> Record:
-        values = shown(line, self._store.catalogue.tax_columns())
-        values |= {"parent_id": f"6x{line.order}", "productid": self._view.article_id(line.product)}
-        return Record(line.number, self.module.name, values)
+        return Record(line.number, self.module.name, {"parent_id": f"6x{line.order}"})
 
     def _visible(self, row: dict[str, Any], order: Record, *, product: int) -> dict[str, Any]:
         """In group mode the rates of an article without taxes are shown as 0."""

@@ -59,6 +59,9 @@ class LineTable:
     def of(self, order: int) -> list[Line]:
         return self._by_order.get(order, [])
 
+    def get(self, number: int) -> Line:
+        return self._by_number[number]
+
     def remove(self, order: int) -> None:
         for line in self._by_order.pop(order, []):
             del self._by_number[line.number]
