@@ -123,10 +123,10 @@ def woo_patch(
     draft = PatchDraft()
     data = current.data if current else {}
     held = _woo_values(data, rules)
-    for rule, value in changed_rules(changes, rules, System.WOOCOMMERCE):
+    for rule, value in changed_rules(changes, rules, target=System.WOOCOMMERCE):
         given = _given(rule, changes, held)
         if _blank(value) and System.WOOCOMMERCE in rule.required:
-            draft.note(rule.name, Fitted(None, _MISSING, "WooCommerce needs it."), value)
+            draft.note(rule.name, Fitted(None, _MISSING, "WooCommerce needs it."), value=value)
         elif value or current:
             value = restore_astral(value, held.get(rule.name) or "")
             _write_woo(draft, rule, value, data=data, given=given, options=options)
@@ -158,7 +158,7 @@ def _write_woo(
     ]
     bad = next((fit for _, fit in fitted if fit.text is None), None)
     noted = bad or next((fit for _, fit in fitted if fit.reason), Fitted(value))
-    draft.note(rule.name, noted, value)
+    draft.note(rule.name, noted, value=value)
     for path, fit in fitted if bad is None else ():
         set_path(draft.body, path, fit.text or "")
 
@@ -177,15 +177,15 @@ def vtiger_patch(
     """
     draft = PatchDraft()
     held = _vtiger_values(current.data if current else {}, rules, None)
-    for rule, value in changed_rules(changes, rules, System.VTIGER):
+    for rule, value in changed_rules(changes, rules, target=System.VTIGER):
         if _blank(value) and System.VTIGER in rule.required:
-            draft.note(rule.name, Fitted(None, _MISSING, "Vtiger needs it."), value)
+            draft.note(rule.name, Fitted(None, _MISSING, "Vtiger needs it."), value=value)
         elif value or current:
             given = _given(rule, changes, held)
             fitted = _fit_rule(rule, value, given=given, options=options)
             if fitted.text is None and current is None and System.VTIGER in rule.required:
                 fitted = _stand_in(fitted, changes, rule)
-            draft.note(rule.name, fitted, value)
+            draft.note(rule.name, fitted, value=value)
             if fitted.text is not None:
                 _put_vtiger(draft, rule, fitted.text)
     return draft.patch()

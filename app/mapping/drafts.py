@@ -19,7 +19,7 @@ class PatchDraft:
     unwritten: set[str] = field(default_factory=set)
     apart: dict[str, str] = field(default_factory=dict)
 
-    def note(self, name: str, fitted: Fitted, value: str) -> None:
+    def note(self, name: str, fitted: Fitted, *, value: str) -> None:
         """Keep the reason that `fitted` gives, if any; a text of None is not sent."""
         if fitted.reason:
             self.notes.append(FieldNote(name, fitted.reason, fitted.message, value))
@@ -31,7 +31,7 @@ class PatchDraft:
 
 
 def changed_rules(
-    changes: Mapping[str, Value], rules: Sequence[FieldRule], target: System
+    changes: Mapping[str, Value], rules: Sequence[FieldRule], *, target: System
 ) -> Iterator[tuple[FieldRule, str]]:
     """The rules whose value changes and may be written to `target`, each with that value."""
     for rule in rules:

@@ -51,9 +51,9 @@ def woo_order_patch(
     WooCommerce §3; recordings order_update_*, order_create_created_via.
     """
     writer = _Writer(refs, current, tuple(rules))
-    for rule, value in changed_rules(changes, rules, System.WOOCOMMERCE):
+    for rule, value in changed_rules(changes, rules, target=System.WOOCOMMERCE):
         if value or current:
-            writer.put(rule, value, changes)
+            writer.put(rule, value, changes=changes)
     body = writer.draft.body
     if current is None:
         body["created_via"] = CREATED_VIA
@@ -78,9 +78,9 @@ class _Writer:
 
     @property
     def held(self) -> Mapping[str, Value]:
-        return woo_order(self.current, self.rules, self.refs).values if self.current else {}
+        return woo_order(self.current, self.refs, rules=self.rules).values if self.current else {}
 
-    def put(self, rule: FieldRule, value: str, changes: Mapping[str, Value]) -> None:
+    def put(self, rule: FieldRule, value: str, *, changes: Mapping[str, Value]) -> None:
         if rule.name == "lines":
             self._put_lines(value)
         elif rule.name == "status":
@@ -89,24 +89,24 @@ class _Writer:
             if value != self.data.get("currency"):
                 self.draft.body["currency"] = value
         else:
-            self._put_text(rule, value, changes)
+            self._put_text(rule, value, changes=changes)
 
     def _put_status(self, value: str) -> None:
         status = self.refs.statuses.to_woo.get(value)
         if status is None:
-            self.draft.note("status", Fitted(None, _UNSAFE, _NO_STATUS), value)
+            self.draft.note("status", Fitted(None, _UNSAFE, _NO_STATUS), value=value)
         elif self.refs.statuses.to_vtiger.get(str(self.data.get("status"))) != value:
             self.draft.body["status"] = status
 
-    def _put_text(self, rule: FieldRule, value: str, changes: Mapping[str, Value]) -> None:
+    def _put_text(self, rule: FieldRule, value: str, *, changes: Mapping[str, Value]) -> None:
         value = restore_astral(value, self.held.get(rule.name) or "")
         fitted = _fit(value)
-        self.draft.note(rule.name, fitted, value)
+        self.draft.note(rule.name, fitted, value=value)
         if fitted.text is not None:
-            self._write(rule, value, changes, data=with_shipping(self.data))
+            self._write(rule, value, changes=changes, data=with_shipping(self.data))
 
     def _write(
-        self, rule: FieldRule, value: str, changes: Mapping[str, Value], *, data: Mapping[str, Any]
+        self, rule: FieldRule, value: str, *, changes: Mapping[str, Value], data: Mapping[str, Any]
     ) -> None:
         given = changes.get(rule.given) or self.held.get(rule.given) or ""
         texts = [find_path(data, path) for path in rule.woo]
@@ -122,16 +122,16 @@ class _Writer:
             kept = rule.name in self.draft.unwritten or rule.name not in changes
             value = held.get(rule.name) if kept else changes[rule.name]
             if value and rule.woo and rule.woo[0].startswith(_SHIPPING):
-                self._write(rule, value, changes, data=self.data)
+                self._write(rule, value, changes=changes, data=self.data)
 
     def _put_lines(self, value: str) -> None:
         sold = Sold.from_text(value)
         if not all(map(_is_whole, (line.quantity for line in sold.goods))):
-            self.draft.note("lines", Fitted(None, "not_integer", _NO_QUANTITY), value)
+            self.draft.note("lines", Fitted(None, "not_integer", _NO_QUANTITY), value=value)
             return
-        rows, unknown = line_rows(self.current, sold.goods, self.refs)
+        rows, unknown = line_rows(self.current, sold.goods, refs=self.refs)
         if unknown:
-            self.draft.note("lines", Fitted(None, "unknown_product", _NO_PRODUCT), value)
+            self.draft.note("lines", Fitted(None, "unknown_product", _NO_PRODUCT), value=value)
             return
         found = {
             "line_items": rows,
@@ -140,7 +140,7 @@ class _Writer:
         }
         self.draft.body |= {key: rows for key, rows in found.items() if rows}
         if not any(found.values()) and self.current is not None:
-            self.draft.note("lines", Fitted(None, _UNSAFE, _NOTHING), value)
+            self.draft.note("lines", Fitted(None, _UNSAFE, _NOTHING), value=value)
 
 
 def _is_whole(quantity: str) -> bool:

@@ -62,19 +62,19 @@ class LineItem:
         return none | {name: decimal_text(percent) for name, percent in self.percentages.items()}
 
 
-def order_items(order: WooRecord, refs: OrderRefs, taxes: OrderTaxes) -> list[LineItem]:
+def order_items(order: WooRecord, refs: OrderRefs, *, taxes: OrderTaxes) -> list[LineItem]:
     """The lines of an order, then its fees; a line of nothing for an order without any.
 
     Lines without quantity or amount are left out, those without a known product go on the
     placeholder, negative fees are not here. Mapping table "Sales orders"; recordings
     order_create_empty, order_create_negative_qty, order_create_unknown_sku_with_name.
     """
-    items = [*_goods(order, refs, taxes), *_fees(order, refs, taxes)]
+    items = [*_goods(order, refs, taxes=taxes), *_fees(order, refs, taxes=taxes)]
     zero = Decimal(0)
     return items or [LineItem(refs.placeholder_id, NO_ITEMS, Decimal(1), zero, zero, {})]
 
 
-def _goods(order: WooRecord, refs: OrderRefs, taxes: OrderTaxes) -> Iterator[LineItem]:
+def _goods(order: WooRecord, refs: OrderRefs, *, taxes: OrderTaxes) -> Iterator[LineItem]:
     for line in filter(is_sold, woo_rows(order, "line_items")):
         total, subtotal = amount(line.get("total")), amount(line.get("subtotal"))
         quantity = rounded(amount(line.get("quantity")), _QUANTITY_PLACES) or Decimal(1)
@@ -88,7 +88,7 @@ def _goods(order: WooRecord, refs: OrderRefs, taxes: OrderTaxes) -> Iterator[Lin
         )
 
 
-def _fees(order: WooRecord, refs: OrderRefs, taxes: OrderTaxes) -> Iterator[LineItem]:
+def _fees(order: WooRecord, refs: OrderRefs, *, taxes: OrderTaxes) -> Iterator[LineItem]:
     for fee in woo_rows(order, "fee_lines"):
         total = amount(fee.get("total"))
         if total > 0:

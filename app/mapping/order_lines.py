@@ -153,7 +153,7 @@ def vtiger_sold(record: VtigerRecord, refs: OrderRefs) -> Sold:
     lines = [_vtiger_line(item, refs) for item in items if not _is_empty(item, refs)]
     discount = _order_discount(record, lines)
     return Sold(
-        lines=tuple(_spread(lines, discount, refs.decimals)),
+        lines=tuple(_spread(lines, discount, places=refs.decimals)),
         shipping=_text(rounded(amount(record.get("hdnS_H_Amount")), refs.decimals)),
         total=_text(rounded(amount(record.get("hdnGrandTotal")), refs.decimals)),
     )
@@ -186,7 +186,7 @@ def _order_discount(record: VtigerRecord, lines: Iterable[SoldLine]) -> Decimal:
     return net * amount(record.get("hdnDiscountPercent")) / 100
 
 
-def _spread(lines: Sequence[SoldLine], discount: Decimal, places: int) -> Iterator[SoldLine]:
+def _spread(lines: Sequence[SoldLine], discount: Decimal, *, places: int) -> Iterator[SoldLine]:
     """The lines with the discount taken off in proportion, to the last unit."""
     open_total = sum((max(Decimal(line.total), Decimal(0)) for line in lines), Decimal(0))
     left = rounded(discount, places)

@@ -64,10 +64,13 @@ def plan_order(
     Lines go whole or not at all, with every money field; any revise carries conversion_rate,
     which Vtiger would reset. Contract page Vtiger §3, §10; recording 00-REFERENCE-so-*.
     """
-    header = _Header(order, refs, tuple(rules), options or PatchOptions(), current)
-    values = header.held if changes is None else changes
+    header = _Header(
+        order, refs, rules=tuple(rules), options=options or PatchOptions(), current=current
+    )
+    wanted = header.held if changes is None else changes
+    values = {rule.name: v for rule, v in changed_rules(wanted, rules, target=System.VTIGER)}
     header.put(values)
-    money = plan_money(order, refs) if _MONEY & values.keys() else None
+    money = plan_money(order, refs) if current is None or _MONEY & values.keys() else None
     fields = {**header.draft.body, **(money.fields if money else {})}
     if current is None:
         fields = _identity(order, refs) | fields
@@ -97,20 +100,21 @@ class _Header:
         self,
         order: WooRecord,
         refs: OrderRefs,
+        *,
         rules: Sequence[FieldRule],
         options: PatchOptions,
         current: VtigerRecord | None,
     ) -> None:
         self.draft = PatchDraft()
-        self.held = woo_order(order, rules, refs).values
+        self.held = woo_order(order, refs, rules=rules).values
         self._refs, self._rules, self._options, self._current = refs, rules, options, current
 
     def put(self, values: Mapping[str, Value]) -> None:
-        for rule, value in changed_rules(values, self._rules, System.VTIGER):
+        for rule, value in changed_rules(values, self._rules, target=System.VTIGER):
             if rule.name in _REFERENCES:
                 self._put_reference(rule, value)
             elif rule.name not in _APART and (value or self._current or rule.required):
-                self._put_text(rule, value, values)
+                self._put_text(rule, value, values=values)
         if any(values.get(name) for name in _DESCRIPTION) or (
             self._current and _DESCRIPTION & values.keys()
         ):
@@ -121,14 +125,14 @@ class _Header:
         if found:
             self.draft.body[rule.vtiger] = found
 
-    def _put_text(self, rule: FieldRule, value: str, values: Mapping[str, Value]) -> None:
+    def _put_text(self, rule: FieldRule, value: str, *, values: Mapping[str, Value]) -> None:
         given = values.get(rule.given) or self.held.get(rule.given) or ""
         size = rule.size or ORDER_SIZES.get(rule.vtiger)
         text = TRANSFORMS[rule.transform].vtiger_text(value, given, size=size)
         fitted = fit_vtiger(text, size, options=self._options)
         if self._needs_stand_in(rule, fitted.text):
             fitted = replace(fitted, text=NO_STREET)
-        self.draft.note(rule.name, fitted, value)
+        self.draft.note(rule.name, fitted, value=value)
         if fitted.text is not None:
             self.draft.body[rule.vtiger] = fitted.text
 
@@ -148,6 +152,6 @@ class _Header:
         text = join_description(note, refunded)
         fitted = fit_vtiger(text, None, options=self._options)
         for name in sorted(_DESCRIPTION & values.keys()):
-            self.draft.note(name, fitted, text)
+            self.draft.note(name, fitted, value=text)
         if fitted.text is not None:
             self.draft.body["description"] = fitted.text

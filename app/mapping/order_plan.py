@@ -49,12 +49,12 @@ def plan_money(order: WooRecord, refs: OrderRefs) -> MoneyPlan:
     adjustment. Contract page Vtiger §10, "Reaching a given total"; §3 (what a revise blanks).
     """
     taxes = open_taxes(order, refs)
-    items = order_items(order, refs, taxes)
+    items = order_items(order, refs, taxes=taxes)
     lacking = lacking_taxes(items, refs)
-    plan = _plan_mode(order, refs, items, mode=INDIVIDUAL)
+    plan = _plan_mode(order, refs, items=items, mode=INDIVIDUAL)
     tolerance = _tolerance(items, taxes)
     if abs(plan.rest) > tolerance:
-        group = _plan_mode(order, refs, items, mode=GROUP)
+        group = _plan_mode(order, refs, items=items, mode=GROUP)
         plan = group if abs(group.rest) < abs(plan.rest) else plan
     in_group = plan.fields["hdnTaxType"] == GROUP
     notes = money_notes(
@@ -64,11 +64,11 @@ def plan_money(order: WooRecord, refs: OrderRefs) -> MoneyPlan:
         lacking={} if in_group else lacking,
         rest=plan.rest if abs(plan.rest) > tolerance else Decimal(0),
     )
-    return _with(plan, lacking, notes)
+    return _with(plan, lacking, notes=notes)
 
 
 def _with(
-    plan: MoneyPlan, lacking: Mapping[str, frozenset[str]], notes: tuple[FieldNote, ...]
+    plan: MoneyPlan, lacking: Mapping[str, frozenset[str]], *, notes: tuple[FieldNote, ...]
 ) -> MoneyPlan:
     return MoneyPlan(
         plan.fields, plan.predicted, plan.wanted, plan.adjustment, plan.rest, lacking, notes
@@ -87,10 +87,10 @@ def lacking_taxes(items: Sequence[LineItem], refs: OrderRefs) -> dict[str, froze
 
 
 def _plan_mode(
-    order: WooRecord, refs: OrderRefs, items: Sequence[LineItem], *, mode: str
+    order: WooRecord, refs: OrderRefs, *, items: Sequence[LineItem], mode: str
 ) -> MoneyPlan:
     wanted = amount(order.data.get("total"))
-    fields = _fields(order, refs, items, mode)
+    fields = _fields(order, refs, items=items, mode=mode)
     raw = predict(fields, refs.carried)
     for adjustment in _adjustments(wanted - _exact(raw, fields)):
         fields["txtAdjustment"] = decimal_text(adjustment)
@@ -116,7 +116,7 @@ def _exact(totals: Totals, fields: Mapping[str, Any]) -> Decimal:
 
 
 def _fields(
-    order: WooRecord, refs: OrderRefs, items: Sequence[LineItem], mode: str
+    order: WooRecord, refs: OrderRefs, *, items: Sequence[LineItem], mode: str
 ) -> dict[str, Any]:
     """Everything that Vtiger blanks if it is not sent (contract page Vtiger §0.7, §10)."""
     return {

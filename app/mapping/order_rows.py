@@ -42,7 +42,7 @@ def paired(
     return pairs, left, open_lines
 
 
-def kept_products(order: WooRecord, record: VtigerRecord, refs: OrderRefs) -> dict[str, str]:
+def kept_products(order: WooRecord, record: VtigerRecord, *, refs: OrderRefs) -> dict[str, str]:
     """For `OrderRefs.kept`: the products that lines had in Vtiger before the shop deleted them.
 
     By line id; found by the line's text and quantity. Contract page WooCommerce §3: a deleted
@@ -63,7 +63,7 @@ def kept_products(order: WooRecord, record: VtigerRecord, refs: OrderRefs) -> di
 
 
 def line_rows(
-    current: WooRecord | None, wanted: Sequence[SoldLine], refs: OrderRefs
+    current: WooRecord | None, wanted: Sequence[SoldLine], *, refs: OrderRefs
 ) -> tuple[list[Row], list[SoldLine]]:
     """The `line_items` to send, and the lines that cannot be: their product is not in the shop.
 

@@ -35,7 +35,9 @@ class OrderTaxes:
         found: dict[str, Decimal] = {}
         for rate_id, tax in taxes:
             if field := self.fields.get(rate_id):
-                percent = _percentage(net, tax, self._nominal(rate_id, below), unit=self.unit)
+                percent = _percentage(
+                    net, tax, nominal=self._nominal(rate_id, below), unit=self.unit
+                )
                 found[field] = found.get(field, Decimal(0)) + percent
         return found
 
@@ -58,7 +60,7 @@ class OrderTaxes:
         return [self.rates.get(key, OrderRate(key, "", "", compound=False)) for key in missing]
 
 
-def _percentage(net: Decimal, tax: Decimal, nominal: Decimal | None, *, unit: Decimal) -> Decimal:
+def _percentage(net: Decimal, tax: Decimal, *, nominal: Decimal | None, unit: Decimal) -> Decimal:
     if nominal is not None and abs(net * nominal / 100 - tax) <= unit:
         return rounded(nominal, _PERCENT_PLACES)
     return ratio(tax, net, places=_PERCENT_PLACES)

@@ -48,25 +48,25 @@ def vtiger_product_patch(
     shop's. An empty body means that there is nothing to write. Contract page Vtiger §0.5, §0.6.
     """
     draft = PatchDraft()
-    for rule, value in changed_rules(changes, rules, System.VTIGER):
+    for rule, value in changed_rules(changes, rules, target=System.VTIGER):
         if rule.name != "taxes" and (value or current):
-            _put_vtiger(draft, rule, value, options)
+            _put_vtiger(draft, rule, value=value, options=options)
     if current is None:
         draft.body.setdefault("discontinued", ACTIVE)
     _put_taxes(draft, changes.get("taxes"), current=current, tax_fields=tax_fields)
     if draft.body:
-        _put_price(draft, current, currency_id)
+        _put_price(draft, current, currency_id=currency_id)
     return draft.patch()
 
 
-def _put_vtiger(draft: PatchDraft, rule: FieldRule, value: str, options: PatchOptions) -> None:
-    fitted = _fit_vtiger(rule, value, options)
-    draft.note(rule.name, fitted, value)
+def _put_vtiger(draft: PatchDraft, rule: FieldRule, *, value: str, options: PatchOptions) -> None:
+    fitted = _fit_vtiger(rule, value, options=options)
+    draft.note(rule.name, fitted, value=value)
     if fitted.text is not None:
         draft.body[rule.vtiger] = fitted.text
 
 
-def _fit_vtiger(rule: FieldRule, value: str, options: PatchOptions) -> Fitted:
+def _fit_vtiger(rule: FieldRule, value: str, *, options: PatchOptions) -> Fitted:
     if rule.name == "price":
         return _fit_price(value)
     if rule.transform == "number":
@@ -99,7 +99,7 @@ def _fit_number(value: str) -> Fitted:
     return Fitted(decimal_text(number))
 
 
-def _put_price(draft: PatchDraft, current: VtigerRecord | None, currency_id: str) -> None:
+def _put_price(draft: PatchDraft, current: VtigerRecord | None, *, currency_id: str) -> None:
     """Price, currency and the prices in other currencies, which belong together."""
     held = current.data if current else {}
     price = draft.body.get("unit_price", held.get("unit_price"))
@@ -146,7 +146,7 @@ def carry_taxes(record: VtigerRecord, needed: Sequence[str], *, currency_id: str
     if not missing:
         return {}
     draft = PatchDraft(body=dict(tax_body({**held, **dict.fromkeys(missing, Decimal(0))})))
-    _put_price(draft, record, currency_id)
+    _put_price(draft, record, currency_id=currency_id)
     return draft.body
 
 
@@ -166,11 +166,11 @@ def woo_product_patch(
     draft = PatchDraft()
     data = current.data if current else {}
     held = woo_product(current, rules, parent_name=None, taxes=None).values if current else {}
-    for rule, value in changed_rules(changes, rules, System.WOOCOMMERCE):
+    for rule, value in changed_rules(changes, rules, target=System.WOOCOMMERCE):
         if not value and not current:
             continue
         value = restore_astral(value, held.get(rule.name) or "")
-        for path, content in _woo_fields(draft, rule, value, data):
+        for path, content in _woo_fields(draft, rule, value=value, data=data):
             if isinstance(content, str):
                 set_path(draft.body, path, content)
             else:
@@ -179,18 +179,18 @@ def woo_product_patch(
 
 
 def _woo_fields(
-    draft: PatchDraft, rule: FieldRule, value: str, data: Mapping[str, Any]
+    draft: PatchDraft, rule: FieldRule, *, value: str, data: Mapping[str, Any]
 ) -> Iterator[tuple[str, str | int | bool]]:
     if rule.name == "stock":
-        yield from _stock_fields(draft, value, data)
+        yield from _stock_fields(draft, value, data=data)
         return
-    fitted = _fit_woo(rule, value, data)
-    draft.note(rule.name, fitted, value)
+    fitted = _fit_woo(rule, value, data=data)
+    draft.note(rule.name, fitted, value=value)
     if fitted.text is not None and rule.woo:
         yield rule.woo[0], fitted.text
 
 
-def _fit_woo(rule: FieldRule, value: str, data: Mapping[str, Any]) -> Fitted:
+def _fit_woo(rule: FieldRule, value: str, *, data: Mapping[str, Any]) -> Fitted:
     if rule.name == "status":
         return Fitted("publish" if value == ACTIVE else "private")
     if rule.name == "price":
@@ -212,13 +212,13 @@ def _fit_woo_price(value: str) -> Fitted:
 
 
 def _stock_fields(
-    draft: PatchDraft, value: str, data: Mapping[str, Any]
+    draft: PatchDraft, value: str, *, data: Mapping[str, Any]
 ) -> Iterator[tuple[str, str | int | bool]]:
     number = find_decimal(value)
     if number is None or number != int(number):
-        draft.note("stock", Fitted(None, "not_integer", _FRACTION), value)
+        draft.note("stock", Fitted(None, "not_integer", _FRACTION), value=value)
     elif data and data.get("manage_stock") is not True:
-        draft.note("stock", Fitted(None, "filtered", _UNMANAGED), value)
+        draft.note("stock", Fitted(None, "filtered", _UNMANAGED), value=value)
     elif data or number:
         yield "manage_stock", True
         yield "stock_quantity", int(number)

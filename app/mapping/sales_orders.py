@@ -8,6 +8,7 @@ from typing import Any
 from app.mapping.numbers import amount, decimal_text
 from app.mapping.order_lines import vtiger_sold, woo_rows, woo_sold
 from app.mapping.order_refs import OrderRefs
+from app.mapping.order_rules import ORDER_RULES
 from app.mapping.paths import find_path, scalar_text
 from app.mapping.rules import FieldRule
 from app.mapping.transforms import TRANSFORMS
@@ -75,7 +76,9 @@ def account_name(order: WooRecord) -> str:
     return next(filter(None, candidates), "Guest")
 
 
-def woo_order(order: WooRecord, rules: Sequence[FieldRule], refs: OrderRefs) -> Mapped:
+def woo_order(
+    order: WooRecord, refs: OrderRefs, *, rules: Sequence[FieldRule] = ORDER_RULES
+) -> Mapped:
     """A WooCommerce order's mapped values.
 
     `status` is Vtiger's word for it, None for one that the map does not name; `contact` is
@@ -134,7 +137,11 @@ _WOO_READERS: Mapping[str, Callable[[WooRecord, OrderRefs], Value]] = {
 
 
 def vtiger_order(
-    record: VtigerRecord, rules: Sequence[FieldRule], refs: OrderRefs, *, account: Value = None
+    record: VtigerRecord,
+    refs: OrderRefs,
+    *,
+    rules: Sequence[FieldRule] = ORDER_RULES,
+    account: Value = None,
 ) -> Mapped:
     """A Vtiger order's mapped values; `record.data` is a retrieve answer with LineItems.
 
@@ -149,11 +156,11 @@ def vtiger_order(
             values[rule.name] = account
         else:
             given = values.get(rule.given) or ""
-            values[rule.name] = _vtiger_value(record, rule, given)
+            values[rule.name] = _vtiger_value(record, rule, given=given)
     return Mapped(values)
 
 
-def _vtiger_value(record: VtigerRecord, rule: FieldRule, given: str) -> Value:
+def _vtiger_value(record: VtigerRecord, rule: FieldRule, *, given: str) -> Value:
     text = scalar_text(record.data.get(rule.vtiger))
     if text == NO_STREET and rule.transform == "street":
         text = ""

@@ -42,7 +42,7 @@ def _rate(line: Mapping[str, Any]) -> OrderRate:
 
 
 def order_tax_fields(
-    order: WooRecord, linked: Mapping[str, str], taxes: Sequence[VtigerRecord]
+    order: WooRecord, linked: Mapping[str, str], *, taxes: Sequence[VtigerRecord]
 ) -> dict[str, str]:
     """Vtiger's tax field for each of an order's rates, by rate id.
 
@@ -58,7 +58,7 @@ def order_tax_fields(
 
 
 def _field_by_label(rate: OrderRate, taxes: Sequence[VtigerRecord]) -> str:
-    match = match_tax(rate.label, rate.percentage, taxes)
+    match = match_tax(rate.label, rate.percentage, taxes=taxes)
     found = match.tax or next(iter(match.ambiguous), None)
     return found.get("taxname") if found else ""
 
@@ -74,7 +74,7 @@ class ShopBase:
 
 
 def product_rates(
-    product: WooRecord, rates: Sequence[WooRecord], base: ShopBase
+    product: WooRecord, rates: Sequence[WooRecord], *, base: ShopBase
 ) -> list[WooRecord]:
     """The rates of a product's tax class at the shop's base: the best one of each priority.
 
@@ -99,12 +99,12 @@ def _applies(rate: WooRecord, base: ShopBase) -> bool:
     return (
         rate.text("country") in ("", base.country)
         and rate.text("state") in ("", base.state)
-        and _fits(rate, "postcode", base.postcode, _postcode_fits)
-        and _fits(rate, "city", base.city, str.__eq__)
+        and _fits(rate, "postcode", value=base.postcode, test=_postcode_fits)
+        and _fits(rate, "city", value=base.city, test=str.__eq__)
     )
 
 
-def _fits(rate: WooRecord, field: str, value: str, test: Any) -> bool:
+def _fits(rate: WooRecord, field: str, *, value: str, test: Any) -> bool:
     plural = "cities" if field == "city" else "postcodes"
     listed = rate.data.get(plural) or [rate.text(field)]
     wanted = [str(text).strip().upper() for text in listed if str(text).strip()]

@@ -52,7 +52,7 @@ class TaxMatch:
     ambiguous: tuple[VtigerRecord, ...] = ()
 
 
-def match_tax(label: str, percentage: Value, taxes: Iterable[VtigerRecord]) -> TaxMatch:
+def match_tax(label: str, percentage: Value, *, taxes: Iterable[VtigerRecord]) -> TaxMatch:
     """The tax of that label (case aside) and percentage (3 decimals); deleted ones do not count.
 
     Vtiger takes a label twice (recording 70-tax-create-dup-label), so there may be several: the
@@ -65,7 +65,9 @@ def match_tax(label: str, percentage: Value, taxes: Iterable[VtigerRecord]) -> T
     return TaxMatch(found[0] if found else None)
 
 
-def match_rate(mapped: Mapped, rates: Sequence[WooRecord], labels: Mapping[str, str]) -> list[str]:
+def match_rate(
+    mapped: Mapped, rates: Sequence[WooRecord], *, labels: Mapping[str, str]
+) -> list[str]:
     """Ids of the rates that a Vtiger tax may be, by label (unique or bare name) and percentage."""
     wanted = _key(mapped.get("label"), mapped.get("percentage"))
     exact = [r.id for r in rates if _key(labels.get(r.id), r.text("rate")) == wanted]
@@ -95,15 +97,15 @@ def vtiger_tax_patch(
     for it blanks the tax's name. Contract page Vtiger §4, recordings 70-tax-update-rename-*.
     """
     draft = PatchDraft()
-    for rule, value in changed_rules(changes, TAX_RULES, System.VTIGER):
+    for rule, value in changed_rules(changes, TAX_RULES, target=System.VTIGER):
         if rule.name == "percentage":
-            fitted = _fit_rate(value, System.VTIGER, _VTIGER_PLACES)
+            fitted = _fit_rate(value, System.VTIGER, places=_VTIGER_PLACES)
         elif current is None:
             fitted = fit_vtiger(collapse(value), _LABEL_SIZE, options=options)
         else:
             message = _RENAMED.format(label=value)
             fitted = Fitted(None, unsafe_reason(System.VTIGER), message)
-        _put(draft, rule, rule.vtiger, value=value, fitted=fitted)
+        _put(draft, rule, field=rule.vtiger, value=value, fitted=fitted)
     return draft.patch()
 
 
@@ -117,26 +119,26 @@ def woo_tax_patch(
     (`rate` keeps 4 decimals).
     """
     draft = PatchDraft()
-    for rule, value in changed_rules(changes, TAX_RULES, System.WOOCOMMERCE):
+    for rule, value in changed_rules(changes, TAX_RULES, target=System.WOOCOMMERCE):
         if rule.name == "percentage":
-            fitted = _fit_rate(value, System.WOOCOMMERCE, _WOO_PLACES)
+            fitted = _fit_rate(value, System.WOOCOMMERCE, places=_WOO_PLACES)
         elif current and value in label_forms(current):
             continue
         else:
             fitted = _fit_name(value)
-        _put(draft, rule, rule.woo[0], value=value, fitted=fitted)
+        _put(draft, rule, field=rule.woo[0], value=value, fitted=fitted)
     if current is None:
         draft.body |= {"country": country, "class": "standard"}
     return draft.patch()
 
 
-def _put(draft: PatchDraft, rule: FieldRule, field: str, *, value: str, fitted: Fitted) -> None:
-    draft.note(rule.name, fitted, value)
+def _put(draft: PatchDraft, rule: FieldRule, *, field: str, value: str, fitted: Fitted) -> None:
+    draft.note(rule.name, fitted, value=value)
     if fitted.text is not None:
         draft.body[field] = fitted.text
 
 
-def _fit_rate(value: str, target: System, places: int) -> Fitted:
+def _fit_rate(value: str, target: System, *, places: int) -> Fitted:
     number = find_decimal(value)
     if number is None or not 0 <= number < 10000:
         return Fitted(None, unsafe_reason(target), _NO_RATE)

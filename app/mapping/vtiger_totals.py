@@ -63,7 +63,7 @@ def predict(
         items = element["LineItems"]
         nets = [_net(item, prices or {}) for item in items]
         taxes = [
-            _line_tax(item, net, carried) if individual else Decimal(0)
+            _line_tax(item, net, carried=carried) if individual else Decimal(0)
             for item, net in zip(items, nets, strict=True)
         ]
         lines = tuple(LineTotals(*pair) for pair in zip(nets, taxes, strict=True))
@@ -100,7 +100,7 @@ def _net(item: Mapping[str, Any], prices: Mapping[str, Decimal]) -> Decimal:
     return gross - column(number(item, "discount_percent"), 3) / 100 * gross
 
 
-def _line_tax(item: Mapping[str, Any], net: Decimal, carried: Mapping[str, Rates]) -> Decimal:
+def _line_tax(item: Mapping[str, Any], net: Decimal, *, carried: Mapping[str, Rates]) -> Decimal:
     own = carried.get(str(item.get("productid")), {})
     if not any(map(_TAX_FIELD.fullmatch, item)):
         return sum((net * rate / 100 for rate in own.values()), Decimal(0))

@@ -108,7 +108,7 @@ def refs_for(order: WooRecord, *, carried: bool = True, **changes: Any) -> Order
 
 
 def retrieved(
-    fields: Mapping[str, Any], refs: OrderRefs, before: VtigerRecord | None = None
+    fields: Mapping[str, Any], refs: OrderRefs, *, before: VtigerRecord | None = None
 ) -> VtigerRecord:
     """What a retrieve shows after `fields` were created, or revised over `before`."""
     blank = {rule.vtiger: "" for rule in ORDER_RULES}

@@ -1,5 +1,6 @@
 """Orders as SalesOrder writes: whole on create, and no more than what changed on revise."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,7 +92,7 @@ def test_nothing_changed_is_nothing_to_write() -> None:
 def test_an_unknown_status_starts_as_created_and_is_left_alone_later() -> None:
     order = made_order(status="awaiting-parcel")
     assert plan_order(order, refs_for(order)).fields["sostatus"] == "Created"
-    values = woo_order(order, ORDER_RULES, refs_for(order)).values
+    values = woo_order(order, refs_for(order)).values
     assert "sostatus" not in revised(order, made_sales_order(), **values).fields
 
 
@@ -161,20 +162,20 @@ def test_each_change_in_the_shop_is_written_once(change: dict[str, Any]) -> None
     record = retrieved(plan_order(order, refs).fields, refs)
     base = synced_base(order, record)
     later = WooRecord({**order.data, **change})
-    first = merged(base, later, record)
+    first = merged(base, later, record=record)
     assert first.to_vtiger
     assert not first.to_woo
     plan = plan_order(later, refs, changes=first.to_vtiger, current=record)
     after = retrieved(plan.fields, refs, before=record)
-    vtiger_after = vtiger_order(after, ORDER_RULES, refs)
+    vtiger_after = vtiger_order(after, refs)
     base = next_base(base, first, woo_after=None, vtiger_after=vtiger_after)
-    again = merged(base, later, after)
+    again = merged(base, later, record=after)
     assert (again.to_vtiger, again.to_woo) == ({}, {})
 
 
-def merged(base: Base, order: WooRecord, record: VtigerRecord) -> Merge:
-    from_woo = woo_order(order, ORDER_RULES, refs_for(order))
-    from_vtiger = vtiger_order(record, ORDER_RULES, refs_for(order))
+def merged(base: Base, order: WooRecord, *, record: VtigerRecord) -> Merge:
+    from_woo = woo_order(order, refs_for(order))
+    from_vtiger = vtiger_order(record, refs_for(order))
     return merge(
         base, from_woo, from_vtiger, rules=ORDER_RULES, direction=Direction.BOTH,
         policy=ConflictPolicy.LATEST_WINS, newer=System.WOOCOMMERCE,
@@ -182,7 +183,19 @@ def merged(base: Base, order: WooRecord, record: VtigerRecord) -> Merge:
 
 
 def synced_base(order: WooRecord, record: VtigerRecord) -> dict[str, Agreed]:
-    from_woo = woo_order(order, ORDER_RULES, refs_for(order))
-    from_vtiger = vtiger_order(record, ORDER_RULES, refs_for(order))
+    from_woo = woo_order(order, refs_for(order))
+    from_vtiger = vtiger_order(record, refs_for(order))
     names = (rule.name for rule in ORDER_RULES)
     return {name: Agreed(from_woo.get(name), from_vtiger.get(name)) for name in names}
+
+
+def test_lines_that_are_not_synced_are_only_written_on_create() -> None:
+    rules = [
+        replace(rule, direction=Direction.VTIGER_TO_WOO) if rule.name in ("lines", "note") else rule
+        for rule in ORDER_RULES
+    ]
+    order = made_order(customer_note="ring", billing={"city": "Rome"})
+    refs = refs_for(order)
+    assert plan_order(order, refs, rules=rules).fields.keys() >= MONEY
+    plan = plan_order(order, refs, rules=rules, current=made_sales_order(), changes={"lines": "x"})
+    assert plan.fields == {}

@@ -51,9 +51,9 @@ def apart_after_sync(order: WooRecord, refs: OrderRefs) -> list[tuple[str, str |
     """What differs once the order was created in Vtiger, but for what a note tells of."""
     plan = plan_order(order, refs)
     record = retrieved(plan.fields, refs)
-    after = vtiger_order(record, ORDER_RULES, refs, account=account_name(order))
+    after = vtiger_order(record, refs, account=account_name(order))
     altered = {note.field for note in plan.notes} - {"lines"}
-    found = differing(woo_order(order, ORDER_RULES, refs), after)
+    found = differing(woo_order(order, refs), after)
     return [difference for difference in found if difference[0] not in altered]
 
 
@@ -71,7 +71,7 @@ def test_put_get_of_any_order(order: WooRecord) -> None:
 @given(orders())
 @settings(max_examples=50, deadline=None)
 def test_the_composite_is_its_own_text(order: WooRecord) -> None:
-    text = woo_order(order, ORDER_RULES, refs_for(order)).get("lines")
+    text = woo_order(order, refs_for(order)).get("lines")
     assert text is not None
     assert Sold.from_text(text).to_text() == text
 
@@ -80,14 +80,14 @@ def test_the_order_of_lines_is_no_difference() -> None:
     one, two = made_line(name="A"), made_line(id=2, name="B")
     refs = refs_for(made_order(line_items=[one, two]))
     texts = {
-        woo_order(made_order(line_items=rows), ORDER_RULES, refs).get("lines")
+        woo_order(made_order(line_items=rows), refs).get("lines")
         for rows in ([one, two], [two, one])
     }
     assert len(texts) == 1
 
 
 def value(order: WooRecord, name: str, **changes: Any) -> str | None:
-    return woo_order(order, ORDER_RULES, refs_for(order, **changes)).get(name)
+    return woo_order(order, refs_for(order, **changes)).get(name)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_an_order_without_any_address_has_a_dash_for_a_street() -> None:
     refs = refs_for(order)
     fields = plan_order(order, refs).fields
     assert (fields["bill_street"], fields["ship_street"]) == ("-", "-")
-    read = vtiger_order(retrieved(fields, refs), ORDER_RULES, refs)
+    read = vtiger_order(retrieved(fields, refs), refs)
     assert read.get("billing_street") == ""
 
 
@@ -242,6 +242,6 @@ def test_a_deleted_products_line_keeps_the_product_that_it_had() -> None:
     record = retrieved(plan_order(order, refs).fields, refs)
     rows = [{**row, "product_id": 0, "variation_id": 0} for row in order.data["line_items"]]
     later = WooRecord({**order.data, "line_items": rows})
-    assert woo_order(later, ORDER_RULES, refs) != woo_order(order, ORDER_RULES, refs)
-    kept = replace(refs, kept=kept_products(later, record, refs))
-    assert woo_order(later, ORDER_RULES, kept) == woo_order(order, ORDER_RULES, refs)
+    assert woo_order(later, refs) != woo_order(order, refs)
+    kept = replace(refs, kept=kept_products(later, record, refs=refs))
+    assert woo_order(later, kept) == woo_order(order, refs)

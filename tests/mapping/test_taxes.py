@@ -1,7 +1,5 @@
 """Tax rates and Vtiger's taxes: labels, matching, use, and the writes that are safe."""
 
-import json
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,14 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.mapping.tax_labels import label_forms, tax_labels
-from app.mapping.tax_use import (
-    ShopBase,
-    order_rates,
-    order_tax_fields,
-    product_rates,
-    product_taxes,
-    used_rates,
-)
 from app.mapping.taxes import (
     TAX_RULES,
     match_rate,
@@ -29,10 +19,8 @@ from app.mapping.taxes import (
 from app.mapping.values import Mapped, PatchOptions
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
-from tests.mapping.orders import made_order, month_orders, read_lines, recorded_order
-from tests.mapping.test_products import made_product
+from tests.mapping.orders import read_lines
 
-FRANCE = ShopBase("FR", postcode="75001", city="Paris")
 OPTIONS = PatchOptions()
 
 
@@ -115,28 +103,28 @@ def test_no_two_rates_have_one_label(shapes: list[tuple[str, str, str, str]]) ->
 def test_taxes_match_by_label_and_percentage(
     label: str, percentage: str, expected: str | None
 ) -> None:
-    match = match_tax(label, percentage, recorded_taxes("70-tax-query"))
+    match = match_tax(label, percentage, taxes=recorded_taxes("70-tax-query"))
     assert (match.tax and match.tax.id, match.ambiguous) == (expected, ())
 
 
 def test_a_label_that_vtiger_has_twice_is_ambiguous() -> None:
     taxes = [tax(1, "VAT", "20.000"), tax(2, "VAT", "20.000"), tax(3, "VAT", "5.500")]
-    match = match_tax("VAT", "20", taxes)
+    match = match_tax("VAT", "20", taxes=taxes)
     assert match.tax is None
     assert [found.id for found in match.ambiguous] == ["34x1", "34x2"]
 
 
 def test_deleted_and_broken_taxes_do_not_count() -> None:
     taxes = [tax(1, "VAT", "20.000", deleted="1"), tax(2, "VAT", "20.000", taxname="")]
-    assert match_tax("VAT", "20", taxes).tax is None
+    assert match_tax("VAT", "20", taxes=taxes).tax is None
 
 
 def test_a_vtiger_tax_finds_its_rate_by_unique_label_or_bare_name() -> None:
     rates = [rate(1), rate(2, country="DE")]
     labels = tax_labels(rates)
-    assert match_rate(vtiger_tax(tax(1, "VAT DE", "20.000")), rates, labels) == ["2"]
-    assert match_rate(vtiger_tax(tax(1, "VAT", "20.000")), rates, labels) == ["1", "2"]
-    assert match_rate(vtiger_tax(tax(1, "VAT", "19.000")), rates, labels) == []
+    assert match_rate(vtiger_tax(tax(1, "VAT DE", "20.000")), rates, labels=labels) == ["2"]
+    assert match_rate(vtiger_tax(tax(1, "VAT", "20.000")), rates, labels=labels) == ["1", "2"]
+    assert match_rate(vtiger_tax(tax(1, "VAT", "19.000")), rates, labels=labels) == []
 
 
 def test_both_sides_say_the_same_of_a_percentage() -> None:
@@ -183,77 +171,3 @@ def test_what_is_no_percentage_is_not_written(percentage: str) -> None:
 
 def test_a_name_that_woocommerce_would_clean_is_not_written() -> None:
     assert woo_tax_patch({"label": "a<b>"}, current=rate(1), country="FR").unwritten == {"label"}
-
-
-def test_an_order_tells_its_rates_itself() -> None:
-    simple, compound = order_rates(recorded_order("order_create_full_excl_tax"))
-    assert (simple.id, simple.label, simple.percentage, simple.compound) == (
-        "1", "TVA 20", "20", False,
-    )  # fmt: skip
-    assert (compound.id, compound.percentage, compound.compound) == ("2", "2.5", True)
-
-
-def test_a_deleted_rate_is_found_by_label_and_percentage() -> None:
-    order = recorded_order("order_create_full_excl_tax")
-    taxes = [tax(4, "Éco-taxe composée", "2.500"), tax(5, "TVA 20", "19.000")]
-    assert order_tax_fields(order, {"1": "tax9"}, taxes) == {"1": "tax9", "2": "tax4"}
-    assert order_tax_fields(order, {}, taxes) == {"2": "tax4"}
-    twice = [*taxes, tax(6, "TVA 20", "20.000"), tax(7, "TVA 20", "20.000")]
-    assert order_tax_fields(order, {}, twice) == {"1": "tax6", "2": "tax4"}
-
-
-def test_only_rates_that_are_used() -> None:
-    order = recorded_order("order_create_full_excl_tax")
-    assert used_rates([order, made_order()], [[rate(7)]]) == {"1", "2", "7"}
-    assert "24" in used_rates((order for _, order in month_orders()), [])
-
-
-RATES = [
-    rate(1),
-    rate(2, country="", rate="1.0000"),
-    rate(3, priority=2, compound=True, rate="2.5000"),
-    rate(4, country="DE"),
-    rate(5, **{"class": "reduced-rate", "rate": "5.5000"}),
-    rate(6, state="IDF"),
-    rate(7, postcodes=["1*"]),
-]
-
-
-@pytest.mark.parametrize(
-    ("fields", "base", "expected"),
-    [
-        ({"tax_class": ""}, FRANCE, ["1", "3"]),
-        ({"tax_class": "standard"}, FRANCE, ["1", "3"]),
-        ({"tax_class": "reduced-rate"}, FRANCE, ["5"]),
-        ({"tax_class": "zero-rate"}, FRANCE, []),
-        ({"tax_status": "none"}, FRANCE, []),
-        ({"tax_class": ""}, ShopBase("FR", "IDF"), ["6", "3"]),
-        ({"tax_class": ""}, ShopBase("FR", postcode="13001"), ["7", "3"]),
-        ({"tax_class": ""}, ShopBase("DE"), ["4"]),
-        ({"tax_class": ""}, ShopBase("CH"), ["2"]),
-    ],
-)
-def test_a_products_rates_at_the_shops_base(
-    fields: dict[str, str], base: ShopBase, expected: list[str]
-) -> None:
-    assert [r.id for r in product_rates(made_product(**fields), RATES, base)] == expected
-
-
-@pytest.mark.parametrize(
-    ("postcode", "fits"),
-    [("10115", True), ("20000", True), ("29999", True), ("30000", False), ("", False)],
-)
-def test_postcodes_and_ranges(postcode: str, fits: bool) -> None:
-    narrow = recorded_rate("tax_create_postcodes")
-    base = ShopBase("DE", postcode=postcode, city="berlin")
-    assert bool(product_rates(made_product(), [narrow], base)) is fits
-
-
-def test_a_products_taxes_by_tax_field() -> None:
-    linked = {"1": "tax4", "3": "tax5", "8": "tax4"}
-    found = product_taxes([RATES[2], RATES[0], rate(8, rate="1.0000")], linked)
-    assert {k: Decimal(v) for k, v in json.loads(found).items()} == {
-        "tax4": Decimal(21),
-        "tax5": Decimal("3.025"),
-    }
-    assert product_taxes([RATES[0]], {}) == "{}"
