@@ -13,6 +13,7 @@ from rich.table import Table
 
 T = TypeVar("T")
 
+JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -25,7 +26,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def print_json(data: Any) -> None:
     """One line, flushed at once: another program may be waiting for it."""
-    sys.stdout.write(orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z).decode() + "\n")
+    text = orjson.dumps(data, default=str, option=JSON)
+    sys.stdout.write(text.decode() + "\n")
     sys.stdout.flush()
 
 

@@ -35,7 +35,8 @@ def _tell(error: Exception) -> tuple[str, int] | None:
         case ConfigError() | InvalidInput():
             return str(error), UNUSABLE
         case RemoteError():
-            return f"{error.system.label}: {error}", FAILED
+            named = error.system.label in str(error)
+            return f"{error}." if named else f"{error.system.label}: {error}.", FAILED
     if is_unmigrated(error):
         return "The database is not up to date: run `woo-vtiger migrate`.", UNUSABLE
     if isinstance(error, (*OUTAGES, ConnectorException)):

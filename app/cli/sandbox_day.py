@@ -55,7 +55,7 @@ async def serve_day(settings: Settings, listener: socket) -> None:
                 cron_seconds=CRON_SECONDS,
             ) as stage,
         ):
-            _print_banner(stage, settings)
+            print_banner(stage, settings)
             day = asyncio.create_task(_live(stage))
             await stop.wait()
             day.cancel()
@@ -84,7 +84,7 @@ def _database(settings: Settings) -> Iterator[str]:
         server.stop()
 
 
-def _print_banner(stage: Stage, given: Settings) -> None:
+def print_banner(stage: Stage, given: Settings) -> None:
     token = stage.settings.api_tokens[0].get_secret_value()
     shown = "<one of API_TOKENS>" if given.api_tokens else token
     OUT.print(f"[bold]woo-vtiger {__version__}[/] on simulated systems, all on this machine\n")

@@ -170,7 +170,8 @@ async def _hint(runtime: Runtime, wanted: Wanted, *, run_id: int, progress: Prog
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), console=ERR, transient=True)
+    watched = ERR.is_terminal
+    return Progress(*columns, TimeElapsedColumn(), console=ERR, transient=True, disable=not watched)
 
 
 async def _follow(runtime: Runtime, run_id: int) -> AsyncIterator[int]:

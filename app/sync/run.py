@@ -24,6 +24,8 @@ from app.sync.polling import Sweep, hint_differences, sweep_shop
 from app.sync.survey import Survey, changed_since
 from app.sync.sweep import each_contact, each_customer
 
+RUNNABLE = (Module.CONTACTS,)
+
 
 async def start_run(runtime: Runtime) -> int:
     """The number that the run's deliveries and log rows carry."""
@@ -59,6 +61,9 @@ async def compare_store(
 
 @asynccontextmanager
 async def _looking(runtime: Runtime, store: str, module: Module) -> AsyncIterator[ContactAdapter]:
+    if module not in RUNNABLE:
+        known = ", ".join(RUNNABLE)
+        raise InvalidInput(f"{module} cannot be run yet; {known} can.", "module")
     policy = await policy_of(runtime, store, module)
     if not policy.enabled:
         raise InvalidInput(f"Module {module} of store {store} is switched off.", "module")

@@ -12,10 +12,11 @@ from datetime import datetime
 from app.errors import System
 from app.links.models import Link
 from app.links.repository import search_links
-from app.records import MatchPolicy, Record
+from app.records import Record
 from app.runtime import Runtime
 from app.sync.comparison import Compared, Plan, compare_pair, compare_single
 from app.sync.contacts import CONTACTS, ContactAdapter
+from app.sync.match import choose_twin
 from app.sync.sides import Side, Skip
 from app.sync.sweep import Seen, each_contact, each_customer
 from app.vtiger.query import Query, one_of
@@ -23,7 +24,6 @@ from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooCustomer
 
 GONE = "Its partner {id} is gone from {system}."
-AMBIGUOUS = "{count} records in {system} match: {ids}."
 TAKEN = "{system} {id} matches, but is paired with another record."
 DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
 
@@ -119,16 +119,16 @@ class Survey:
         refused = self.adapter.objection(side)
         if refused is not None:
             return compare_single(side, Plan.SKIP, skip=refused)
-        twins = sorted(await self.adapter.search_twins(side), key=lambda twin: int(_number(twin)))
-        if len(twins) > 1 and self.adapter.policy.ambiguous_match is MatchPolicy.SKIP:
-            return compare_single(side, Plan.SKIP, skip=_ambiguous(twins))
-        if twins:
-            return await self._compare_twin(side, twins[0])
+        twin = await choose_twin(self.adapter, self.adapter.policy, side)
+        if isinstance(twin, Skip):
+            return compare_single(side, Plan.SKIP, skip=twin)
+        if twin is not None:
+            return await self._compare_twin(side, twin)
         refused = self._direction_skip(side) or self.adapter.creation_objection(side)
         return compare_single(side, Plan.SKIP if refused else Plan.CREATE, skip=refused)
 
     async def _compare_twin(self, side: Side, twin: Side) -> Compared:
-        if await self._links([twin]):
+        if await self._links([twin]) or self._record(twin.system, twin.id).key in self.met:
             message = TAKEN.format(system=twin.system.label, id=twin.id)
             return compare_single(side, Plan.SKIP, skip=Skip("ambiguous_match", message))
         found = Link(woo_written_at=None, vtiger_written_at=None, base={})
@@ -150,14 +150,3 @@ def changed_since(page: Sequence[Seen], since: datetime | None) -> list[Seen]:
     return [
         seen for seen in page if (at := seen.raw.modified_at or seen.raw.created_at) and at >= since
     ]
-
-
-def _ambiguous(twins: Sequence[Side]) -> Skip:
-    ids = ", ".join(twin.id for twin in twins)
-    system = twins[0].system.label
-    return Skip("ambiguous_match", AMBIGUOUS.format(count=len(twins), system=system, ids=ids))
-
-
-def _number(side: Side) -> str:
-    """Ids grow with time in both systems."""
-    return side.id.rpartition("x")[2]

@@ -193,3 +193,12 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_database_asked_for_twice_at_once_is_made_once(start: Start) -> None:
     with ThreadPoolExecutor(2) as pool:
         assert len(set(pool.map(start().ensure_database, ["shop"] * 2))) == 1
+
+
+def test_a_scratch_database_is_empty_each_time(start: Start) -> None:
+    server = start()
+    for _ in range(2):
+        with server.scratch_database("scratch") as dsn:
+            assert _ask(dsn, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == "0"
+            _keep(dsn)
+    assert _kept(server.dsn("scratch")) == "7"

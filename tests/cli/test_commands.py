@@ -1,0 +1,158 @@
+"""The commands that do one thing and end, on systems that run beside them."""
+
+import json
+
+import anyio.to_thread
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+from app.woocommerce.client import WooClient
+from app.woocommerce.topics import TOPICS
+from tests.cli.processes import Shell
+
+COMMANDS = ("serve", "worker", "demo", "sync", "sandbox", "migrate", "webhooks", "token")
+Env = dict[str, str]
+
+
+@pytest.fixture
+def env(systems: Env) -> Env:
+    return systems | {"PUBLIC_URL": "http://127.0.0.1:1"}
+
+
+@pytest.fixture
+async def shop(systems: Env) -> WooClient:
+    return WooClient(
+        systems["STORES__main__URL"],
+        consumer_key=systems["STORES__main__CONSUMER_KEY"],
+        consumer_secret=systems["STORES__main__CONSUMER_SECRET"],
+    )
+
+
+@pytest.mark.parametrize("arguments", [(), *((name,) for name in COMMANDS), ("token", "create")])
+def test_every_command_has_its_help(arguments: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, [*arguments, "--help"])
+
+    assert done.exit_code == 0
+    assert "Usage: " in done.stdout
+
+
+def test_the_help_names_every_command() -> None:
+    text = CliRunner().invoke(app, ["--help"]).stdout
+    assert [name for name in COMMANDS if f" {name} " not in text] == []
+
+
+def test_the_version_is_told() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout.strip().count(".") == 2
+
+
+def test_webhooks_are_installed_seen_and_removed(shell: Shell, env: Env) -> None:
+    missing = shell.json("webhooks", "status", env=env)
+    unhealthy = shell.run("webhooks", "status", env=env)
+    installed = shell.json("webhooks", "install", env=env)
+    healthy = shell.run("webhooks", "status", env=env)
+    healed = shell.json("webhooks", "heal", env=env)
+    removed = shell.json("webhooks", "remove", env=env)
+
+    assert [row["topic"] for row in missing] == list(TOPICS)
+    assert ({row["state"] for row in missing}, unhealthy.exit_code) == ({"missing"}, 1)
+    assert {row["state"] for row in installed} == {"installed"}
+    assert (healthy.exit_code, "customer.created" in healthy.stdout) == (0, True)
+    assert {row["state"] for row in healed} == {"active"}
+    assert {row["state"] for row in removed} == {"removed"}
+    assert shell.run("webhooks", "remove", env=env).stdout == "There are none.\n"
+
+
+def test_webhooks_need_to_know_where_the_service_is(shell: Shell, systems: Env) -> None:
+    done = shell.run("webhooks", "status", env=systems)
+
+    assert (done.exit_code, "PUBLIC_URL is not set" in done.stderr) == (2, True)
+
+
+def test_a_store_that_is_not_set_is_told(shell: Shell, env: Env) -> None:
+    done = shell.run("webhooks", "status", "--store", "shop-fr", env=env)
+
+    assert done.exit_code == 2
+    assert done.stderr == "There is no store shop-fr; the settings know main.\n"
+
+
+def test_without_a_shop_there_is_nothing_to_sync(shell: Shell) -> None:
+    done = shell.run("sync")
+
+    assert (done.exit_code, "No shop is set" in done.stderr) == (2, True)
+
+
+def test_a_shop_that_does_not_answer_is_told(shell: Shell, env: Env) -> None:
+    gone = env | {"STORES__main__URL": "http://127.0.0.1:1/shop"}
+    done = shell.run("webhooks", "status", env=gone)
+
+    assert done.exit_code == 1
+    assert "WooCommerce could not be reached" in done.stderr
+
+
+@pytest.mark.anyio
+async def test_a_dry_run_tells_and_a_sync_does(shell: Shell, env: Env, shop: WooClient) -> None:
+    async def run(*arguments: str) -> Result:
+        """A command has an event loop of its own."""
+        return await anyio.to_thread.run_sync(lambda: shell.run("sync", *arguments, env=env))
+
+    async with shop:
+        made = await shop.create_customer({"email": "zoe@shop.example", "last_name": "Müller"})
+    before, planned = await run("--dry-run"), await run("--dry-run", "--json")
+    done, after, again = await run(), await run("--dry-run"), await run("--json")
+
+    assert "new in Vtiger CRM" in before.stdout
+    [plan] = json.loads(planned.stdout)
+    assert (plan["plan"], plan["woo_id"], plan["vtiger_id"]) == ("create", made.id, None)
+    assert done.exit_code == 0
+    assert "Contacts             1" in done.stdout.partition("Vtiger CRM")[2]
+    assert after.stdout == "Nothing to do: both systems agree.\n"
+    assert json.loads(again.stdout)["waiting"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--all", "--since", "2026-01-01"), "exclude each other"),
+        (("--since", "yesterday"), "2026-11-24T08:00:00Z"),
+        (("--module", "taxes"), "taxes cannot be run yet; contacts can"),
+    ],
+)
+def test_what_cannot_be_synced_is_told(
+    shell: Shell, env: Env, arguments: tuple[str, ...], sentence: str
+) -> None:
+    done = shell.run("sync", *arguments, env=env)
+
+    assert (done.exit_code, sentence in done.stderr) == (2, True)
+
+
+def test_a_token_is_shown_once_listed_and_revoked(shell: Shell, env: Env) -> None:
+    made = shell.run("token", "create", "--name", "grafana", "--scope", "read", env=env)
+    listed = shell.run("token", "list", env=env)
+    [row] = shell.json("token", "list", env=env)
+    revoked = shell.run("token", "revoke", row["id"], env=env)
+    again = shell.run("token", "revoke", row["id"], env=env)
+
+    secret = made.stdout.strip()
+    assert (secret.startswith("wv_"), secret in listed.stdout) == (True, False)
+    assert ("grafana" in listed.stdout, row["scope"], row["revoked_at"]) == (True, "read", None)
+    assert (revoked.exit_code, again.exit_code) == (0, 1)
+    [row] = shell.json("token", "list", env=env)
+    assert row["revoked_at"] is not None
+
+
+def test_a_token_for_a_program_comes_as_json(shell: Shell, env: Env) -> None:
+    made = shell.json("token", "create", "--name", "grafana", "--scope", "admin", env=env)
+
+    assert (made["scope"], made["token"][:3]) == ("admin", "wv_")
+
+
+def test_an_empty_database_is_migrated_once(shell: Shell, empty_database_url: str) -> None:
+    env = {"DATABASE_URL": empty_database_url, "AUTO_MIGRATE": "false"}
+    too_early = shell.run("token", "list", env=env)
+    first, second = shell.run("migrate", env=env), shell.run("migrate", env=env)
+
+    assert (too_early.exit_code, "woo-vtiger migrate" in too_early.stderr) == (2, True)
+    assert (first.exit_code, first.stdout[:9]) == (0, "Applied: ")
+    assert second.stdout == "The database is up to date.\n"
+    assert shell.run("token", "list", env=env).exit_code == 0

@@ -1,0 +1,211 @@
+"""A manual run hints what differs and counts its own; a dry run tells of it and writes nothing."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.errors import InvalidInput, System
+from app.links.leases import hold
+from app.records import Module, Outcome
+from app.runtime import utc_now
+from app.sync.comparison import Act, Compared, Plan
+from app.sync.run import compare_store, hint_store, start_run, watch_run
+from app.synclog.totals import summary_of_run
+from tests.setting import STORE
+from tests.world import World
+
+pytestmark = pytest.mark.anyio
+
+CONTACTS = Module.CONTACTS
+
+
+async def _compare(world: World) -> dict[str, Compared]:
+    """By e-mail or name; every record is to be told once."""
+    found = [each async for each in compare_store(world.runtime, STORE, module=CONTACTS)]
+    told = {each.label.partition("<")[2].rstrip(">") or each.label: each for each in found}
+    assert len(told) == len(found)
+    return told
+
+
+async def _pair(world: World, email: str = "zoe@shop.example", **fields: object) -> None:
+    await world.customer(email, last_name="Müller", **fields)
+    await world.settle()
+
+
+async def _quietly_edit(world: World, **fields: str) -> None:
+    """Nobody is told: the CRM has no callbacks."""
+    world.sandbox.crm.workflows.callbacks.clear()
+    await world.edit_contact(world.contacts()[0]["id"], **fields)
+
+
+async def test_a_run_syncs_what_nobody_told_of(world: World) -> None:
+    await _pair(world)
+    await _quietly_edit(world, phone="+1 555")
+    run_id = await start_run(world.runtime)
+    assert await hint_store(world.runtime, STORE, module=CONTACTS, run_id=run_id) == 1
+    assert (await watch_run(world.runtime, run_id)).open == 1
+    await world.settle()
+
+    progress = await watch_run(world.runtime, run_id)
+    async with world.runtime.sessions() as session:
+        counts = await summary_of_run(session, run_id)
+    assert (progress.open, progress.done, progress.dead) == (0, 1, 0)
+    assert counts[System.WOOCOMMERCE][CONTACTS][Outcome.UPDATED] == 1
+    assert counts[System.VTIGER][CONTACTS][Outcome.CREATED] == 0
+    assert (await _compare(world))["zoe@shop.example"].plan is Plan.AGREE
+
+
+async def test_two_runs_count_their_own(world: World) -> None:
+    await world.contact(lastname="Nobody", firstname="x")
+    await world.settle()
+    runs = [await start_run(world.runtime) for _ in range(2)]
+    for run_id in runs:
+        await hint_store(world.runtime, STORE, module=CONTACTS, run_id=run_id)
+    await world.settle()
+
+    assert runs[0] < runs[1]
+    assert [(await watch_run(world.runtime, run_id)).done for run_id in runs] == [1, 1]
+
+
+async def test_a_run_since_a_moment_leaves_the_rest_alone(world: World) -> None:
+    await _pair(world)
+    await _quietly_edit(world, phone="+1 555")
+    run_id = await start_run(world.runtime)
+    tomorrow = utc_now() + timedelta(days=1)
+    hints = await hint_store(world.runtime, STORE, module=CONTACTS, run_id=run_id, since=tomorrow)
+
+    assert hints == 0
+
+
+async def test_a_run_since_a_moment_takes_what_changed_after_it(world: World) -> None:
+    world.sandbox.crm.workflows.callbacks.clear()
+    await world.contact(lastname="New", email="new@crm.example")
+    yesterday, run_id = utc_now() - timedelta(days=1), await start_run(world.runtime)
+    world.sandbox.shop.customers.create({"email": "new@shop.example"})
+    hints = await hint_store(world.runtime, STORE, module=CONTACTS, run_id=run_id, since=yesterday)
+
+    assert hints == 2
+
+
+async def test_a_module_that_is_off_is_not_run(world: World) -> None:
+    await world.set_policy(enabled=False)
+    with pytest.raises(InvalidInput, match="contacts of store main is switched off"):
+        await hint_store(world.runtime, STORE, module=CONTACTS, run_id=1)
+
+
+async def test_one_run_of_a_store_at_a_time(world: World) -> None:
+    async with hold(world.runtime.sessions, [f"run:{STORE}"], owner="another", seconds=60):
+        with pytest.raises(InvalidInput, match="under way"):
+            await hint_store(world.runtime, STORE, module=CONTACTS, run_id=1)
+
+
+async def test_a_dry_run_shows_each_field_and_which_way_it_would_go(world: World) -> None:
+    await _pair(world, billing={"city": "Lyon"})
+    await _quietly_edit(world, phone="+1 555")
+    world.edit_customer((await world.links())[0].woo_id, billing={"city": "Paris"})
+    found = (await _compare(world))["zoe@shop.example"]
+
+    assert found.plan is Plan.UPDATE
+    assert [(each.field, each.woo, each.vtiger, each.act) for each in found.pending] == [
+        ("phone", "", "+1 555", Act.TO_WOOCOMMERCE),
+        ("mailing_city", "Paris", "Lyon", Act.TO_VTIGER),
+    ]
+
+
+async def test_a_dry_run_shows_conflicts(world: World) -> None:
+    await _pair(world)
+    await _quietly_edit(world, phone="1")
+    world.edit_customer((await world.links())[0].woo_id, billing={"phone": "2"})
+    found = (await _compare(world))["zoe@shop.example"]
+
+    assert [(each.field, each.act) for each in found.fields] == [("phone", Act.CONFLICT)]
+
+
+async def test_a_dry_run_writes_and_hints_nothing(world: World) -> None:
+    world.sandbox.crm.workflows.callbacks.clear()
+    await world.contact(lastname="Berg", email="max@crm.example")
+    world.traffic.reset()
+    await _compare(world)
+
+    assert await world.deliveries() == []
+    assert await world.links() == []
+    assert not world.traffic.writes
+
+
+async def test_records_without_a_pair_would_be_made_found_or_left_out(world: World) -> None:
+    world.sandbox.crm.workflows.callbacks.clear()
+    await world.customer("only@shop.example")
+    await world.customer("both@shop.example")
+    await world.contact(lastname="Both", email="BOTH@shop.example")
+    await world.contact(lastname="Only", email="only@crm.example")
+    await world.contact(lastname="Nomail")
+    await world.customer("twice@shop.example")
+    for name in ("One", "Two"):
+        await world.contact(lastname=name, email="twice@shop.example")
+    found = [each async for each in compare_store(world.runtime, STORE, module=CONTACTS)]
+    told = {
+        (each.plan, each.woo_id is not None, each.vtiger_id is not None): each for each in found
+    }
+
+    assert told[Plan.CREATE, True, False].label.endswith("<only@shop.example>")
+    assert told[Plan.CREATE, False, True].label.endswith("<only@crm.example>")
+    assert told[Plan.PAIR, True, True].label.endswith("<both@shop.example>")
+    reasons = sorted(each.skip.reason for each in found if each.skip)
+    assert reasons == ["ambiguous_match"] * 3 + ["missing_required_field"]
+
+
+async def test_a_twin_that_is_paired_already_is_left_alone(world: World) -> None:
+    await _pair(world)
+    world.sandbox.crm.workflows.callbacks.clear()
+    await world.contact(lastname="Vogel", email="zoe@shop.example")
+    found = [each async for each in compare_store(world.runtime, STORE, module=CONTACTS)]
+
+    assert [each.skip.reason for each in found if each.skip] == ["ambiguous_match"]
+
+
+async def test_a_pair_whose_contact_is_gone_is_told(world: World) -> None:
+    await _pair(world)
+    world.sandbox.crm.ui_delete(world.contacts()[0]["id"])
+    [found] = (await _compare(world)).values()
+
+    assert found.skip is not None
+    assert (found.skip.reason, "is gone from Vtiger" in found.skip.message) == ("not_found", True)
+
+
+async def test_what_only_one_direction_allows_is_not_promised(world: World) -> None:
+    await world.set_policy(direction="vtiger_to_woo")
+    world.sandbox.shop.customers.create({"email": "zoe@shop.example"})
+    [found] = (await _compare(world)).values()
+
+    assert found.skip is not None
+    assert found.skip.reason == "direction_off"
+
+
+async def test_what_the_crm_cannot_hold_is_no_difference_to_mend(world: World) -> None:
+    await _pair(world, first_name="Zoë 🌻", billing={"address_1": "very long street " * 20})
+    found = (await _compare(world))["zoe@shop.example"]
+
+    assert found.plan is Plan.AGREE
+    assert {each.act for each in found.fields} == {Act.KEPT}
+
+
+async def test_a_difference_that_stays_without_a_reason_is_told_as_such(world: World) -> None:
+    """An edit of the target alone, where only the other way is open."""
+    await _pair(world)
+    await world.set_policy(direction="woo_to_vtiger")
+    await _quietly_edit(world, phone="+1 555")
+    found = (await _compare(world))["zoe@shop.example"]
+
+    assert found.plan is Plan.AGREE
+    assert [(each.field, each.act) for each in found.fields] == [("phone", Act.DIFFERS)]
+
+
+async def test_hints_of_a_run_carry_its_number_to_the_log(world: World) -> None:
+    await world.contact(lastname="Nobody")
+    await world.settle()
+    await world.forget_log()
+    run_id = await start_run(world.runtime)
+    await hint_store(world.runtime, STORE, module=CONTACTS, run_id=run_id)
+    await world.settle()
+
+    assert [row.run_id for row in await world.log()] == [run_id]
