@@ -37,6 +37,11 @@ class Dependencies:
         tells why). Waiting if that could not be done yet, so that the needing hint comes back."""
         return await self.find(record) or await self._bring(record, body)
 
+    async def hint(self, record: Record) -> None:
+        """Have the record looked at soon, by whoever is free."""
+        async with transaction(self.runtime.sessions) as session:
+            await accept(session, [_hint(record, None)])
+
     async def _bring(self, record: Record, body: bytes | None) -> Link | None:
         async with transaction(self.runtime.sessions) as session:
             [accepted] = await accept(session, [_hint(record, body)], announce=False)

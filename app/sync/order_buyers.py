@@ -1,0 +1,126 @@
+"""Whose an order is: the contact of a customer or a guest, and the customer of a contact."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.errors import NotFound, System
+from app.links.models import Link
+from app.links.repository import find_link
+from app.mapping.contact_rules import CONTACT_RULES
+from app.mapping.contacts import woo_contact
+from app.mapping.order_refs import Buyer
+from app.mapping.values import base_from_json
+from app.policies.schemas import SyncPolicy
+from app.records import GuestPolicy, Module, Record
+from app.runtime import Runtime
+from app.sync.accounts import Accounts
+from app.sync.contacts import CONTACTS
+from app.sync.dependencies import Dependencies
+from app.sync.guests import NEVER, PREFIX, find_guest_id, guest_of, is_guest
+from app.sync.setup import GUEST_CONTACT
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Buyers:
+    """Finds the other side's person, or has it made first. Raises Waiting and RemoteError."""
+
+    runtime: Runtime
+    store: str
+    policy: SyncPolicy
+    accounts: Accounts
+    dependencies: Dependencies | None
+
+    async def contact_of(self, order: WooOrder, setup: Mapping[str, str]) -> str | None:
+        """The Vtiger contact of an order's customer or guest; None if there is none to name."""
+        if order.customer_id is not None:
+            return _living(await self._bring(System.WOOCOMMERCE, order.customer_id))
+        if self.policy.guests is GuestPolicy.ONE_CONTACT:
+            return setup.get(GUEST_CONTACT)
+        guest_id = find_guest_id(order)
+        return _living(await self._contact_of_guest(guest_id, order)) if guest_id else None
+
+    async def _contact_of_guest(self, guest_id: str, order: WooOrder) -> Link | None:
+        """A customer with the guest's e-mail is that guest."""
+        link = await self._find(System.WOOCOMMERCE, guest_id)
+        if link is None:
+            customer = await self._bring_customer(guest_id.removeprefix(PREFIX))
+            return customer or await self._bring(System.WOOCOMMERCE, guest_id)
+        if self._brings_to(System.VTIGER) and _is_news(order, link):
+            await self._hint(guest_id)
+        return link
+
+    async def _bring_customer(self, email: str) -> Link | None:
+        if not self._brings_to(System.VTIGER):
+            return None
+        for customer in await self.runtime.stores[self.store].search_customers_by_email(email):
+            if link := await self._bring(System.WOOCOMMERCE, customer.id):
+                return link
+        return None
+
+    async def _hint(self, guest_id: str) -> None:
+        if self.dependencies is not None:
+            await self.dependencies.hint(self._person(System.WOOCOMMERCE, guest_id))
+
+    async def bring_customer_of(self, record: VtigerRecord) -> None:
+        """A Vtiger order's contact becomes a customer first, if it can."""
+        if contact_id := record.get("contact_id"):
+            await self._bring(System.VTIGER, contact_id)
+
+    async def buyer_of(self, record: VtigerRecord) -> Buyer:
+        """Who a new WooCommerce order is for: a customer, or somebody without an account."""
+        contact = await self._find_contact(record.get("contact_id"))
+        account = await self.accounts.name_of(record.get("account_id"))
+        if contact is None:
+            return Buyer(company=account)
+        link = await self._find(System.VTIGER, contact.id)
+        customer = link.woo_id if link and not is_guest(link.woo_id) else None
+        first, last = contact.get("firstname"), contact.get("lastname")
+        person = f"{first} {last}".strip().casefold()
+        return Buyer(
+            customer_id=customer if link and link.woo_deleted_at is None else None,
+            first_name=first,
+            last_name=last,
+            company="" if account.casefold() == person else account,
+            email=contact.get("email"),
+            phone=contact.get("phone"),
+        )
+
+    async def _find_contact(self, contact_id: str) -> VtigerRecord | None:
+        if not contact_id:
+            return None
+        try:
+            return await self.runtime.vtiger.retrieve(contact_id, CONTACTS)
+        except NotFound:
+            return None
+
+    def _person(self, system: System, record_id: str) -> Record:
+        return Record(self.store, system, Module.CONTACTS, record_id)
+
+    def _brings_to(self, system: System) -> bool:
+        return self.dependencies is not None and self.policy.direction.allows(system)
+
+    async def _find(self, system: System, record_id: str) -> Link | None:
+        async with self.runtime.sessions() as session:
+            return await find_link(session, self._person(system, record_id))
+
+    async def _bring(self, system: System, record_id: str) -> Link | None:
+        if self.dependencies is None or not self._brings_to(system.other):
+            return await self._find(system, record_id)
+        return await self.dependencies.bring(self._person(system, record_id))
+
+
+def _living(link: Link | None) -> str | None:
+    return link.vtiger_id if link and link.vtiger_deleted_at is None else None
+
+
+def _is_news(order: WooOrder, link: Link) -> bool:
+    """Whether an order tells of its guest what the latest order known so far does not."""
+    if (order.created_at or NEVER) < (link.woo_modified_at or NEVER):
+        return False
+    base, told = base_from_json(link.base), woo_contact(guest_of(order), CONTACT_RULES)
+    return any(
+        rule.name in base and not rule.same(told.get(rule.name), base[rule.name].woo)
+        for rule in CONTACT_RULES
+    )

@@ -1,0 +1,177 @@
+"""What an order names, and what surrounds it, gathered before it is mapped."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from app.errors import System
+from app.links.models import Link
+from app.links.repository import find_link, search_links
+from app.mapping.numbers import decimal_text
+from app.mapping.order_lines import Sold, is_sold, woo_line, woo_rows
+from app.mapping.order_refs import OrderRefs, WooItem
+from app.mapping.sales_orders import order_refusal
+from app.mapping.values import Refusal, base_from_json
+from app.policies.schemas import SyncPolicy
+from app.records import GuestPolicy, Module, Record
+from app.runtime import Runtime
+from app.sync.books import Books
+from app.sync.dependencies import Dependencies
+from app.sync.order_buyers import Buyers
+from app.sync.setup import FEE_SERVICE, PLACEHOLDER, get_orders_setup
+from app.vtiger.schemas import VtigerCurrency, VtigerOrder, VtigerRecord
+from app.woocommerce.schemas import WooOrder, find_id
+
+NO_GUESTS = "Orders of guests are left alone: the setting `guests` is `skip`."
+PRICE_DECIMALS = "woocommerce_price_num_decimals"
+
+
+@dataclass(frozen=True, slots=True)
+class ShopOrder:
+    """A WooCommerce order with what it names; `refusal`: why it is not synced, if so."""
+
+    order: WooOrder
+    refs: OrderRefs
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrmOrder:
+    """A Vtiger order, lines included, with what it names."""
+
+    record: VtigerRecord
+    refs: OrderRefs
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReferences:
+    """Finds the pairs of what an order names, or has them made first.
+
+    Without `dependencies` nothing is made. Methods raise Waiting while something that can be
+    made is not there yet, and the RemoteError tree.
+    """
+
+    runtime: Runtime
+    store: str
+    policy: SyncPolicy
+    books: Books
+    buyers: Buyers
+    dependencies: Dependencies | None
+    shipping_tax_field: str | None
+
+    async def refusal(self, order: WooOrder) -> Refusal | None:
+        """Why an order is not synced; told without reading anything else of the shop."""
+        guest = order.customer_id is None and self.policy.guests is GuestPolicy.SKIP
+        return order_refusal(
+            order,
+            statuses=self.policy.order_statuses or None,
+            currencies=(await self.books.crm()).active_codes,
+        ) or (Refusal("filtered", NO_GUESTS) if guest else None)
+
+    async def of_woo(self, order: WooOrder, link: Link | None) -> OrderRefs:
+        """Contact and products in Vtiger, brought there first where they are not.
+
+        A line whose product the shop has deleted keeps the one it had when both sides agreed.
+        """
+        setup = await get_orders_setup(self.runtime, self.policy)
+        refs = await self._around(order.text("currency"), setup)
+        kept = _kept(order, link, refs)
+        contact = await self.buyers.contact_of(order, setup)
+        products = await self._products_of(order, kept)
+        return replace(refs, contact_id=contact, products=products, kept=kept)
+
+    async def of_vtiger(self, record: VtigerRecord, *, brings: bool) -> OrderRefs:
+        """The shop's products of a Vtiger order's lines; with `brings` they are made, as is the
+        customer."""
+        setup = await get_orders_setup(self.runtime, self.policy)
+        refs = await self._around(await self._currency_of(record), setup)
+        lines = VtigerOrder(record.id, record.module, record.data).lines
+        wanted = {str(line.get("productid")) for line in lines} - set(setup.values())
+        if brings:
+            await self.buyers.bring_customer_of(record)
+            for product_id in sorted(wanted):
+                await self._bring(System.VTIGER, product_id)
+        return replace(refs, items=await self.items(wanted))
+
+    async def items(self, product_ids: Collection[str]) -> dict[str, WooItem]:
+        """The shop's product or variation by Vtiger product, of those that have a pair."""
+        links = await self._links(System.VTIGER, product_ids)
+        return {
+            product_id: WooItem(link.woo_id)
+            for product_id, link in links.items()
+            if link.woo_deleted_at is None
+        }
+
+    async def _around(self, code: str, setup: Mapping[str, str]) -> OrderRefs:
+        crm = await self.books.crm()
+        currency = crm.find_currency(code) or _by_code(crm.currencies, code)
+        return OrderRefs(
+            store=self.store,
+            placeholder_id=setup[PLACEHOLDER],
+            fee_service_id=setup[FEE_SERVICE],
+            currency=code,
+            currency_id=currency.id if currency else None,
+            conversion_rate=decimal_text(currency.rate) if currency else "1",
+            all_tax_fields=crm.tax_fields,
+            shipping_tax_field=self.shipping_tax_field,
+            decimals=await self._decimals(),
+        )
+
+    async def _currency_of(self, record: VtigerRecord) -> str:
+        held = record.get("currency_id")
+        currencies = (await self.books.crm()).currencies
+        return next((one.code for one in currencies if one.id == held), "")
+
+    async def _decimals(self) -> int:
+        """How many decimals the shop's prices have (recording order_create_jpy_0_decimals)."""
+        return await self.runtime.memory.get(f"decimals:{self.store}", self._read_decimals)
+
+    async def _read_decimals(self) -> int:
+        text = await self.runtime.stores[self.store].get_setting("general", PRICE_DECIMALS)
+        return int(text) if text.isascii() and text.isdigit() else 2
+
+    async def _products_of(self, order: WooOrder, kept: Mapping[str, str]) -> dict[str, str]:
+        """Vtiger's product by WooCommerce id, of those that are synced."""
+        lines = [line for line in woo_rows(order, "line_items") if is_sold(line)]
+        named = {str(line.get("id")): _product_id(line) for line in lines}
+        found = await self._links(System.WOOCOMMERCE, set(filter(None, named.values())))
+        missing = {woo_id for line_id, woo_id in named.items() if woo_id and line_id not in kept}
+        for woo_id in sorted(missing - found.keys(), key=int):
+            if link := await self._bring(System.WOOCOMMERCE, woo_id):
+                found[woo_id] = link
+        return {
+            woo_id: link.vtiger_id for woo_id, link in found.items() if not link.vtiger_deleted_at
+        }
+
+    async def _links(self, system: System, ids: Iterable[str]) -> dict[str, Link]:
+        records = [self._product(system, record_id) for record_id in sorted(ids)]
+        async with self.runtime.sessions() as session:
+            return await search_links(session, records)
+
+    async def _bring(self, system: System, record_id: str) -> Link | None:
+        record = self._product(system, record_id)
+        if self.dependencies is None or not self.policy.direction.allows(system.other):
+            async with self.runtime.sessions() as session:
+                return await find_link(session, record)
+        return await self.dependencies.bring(record)
+
+    def _product(self, system: System, record_id: str) -> Record:
+        return Record(self.store, system, Module.PRODUCTS, record_id)
+
+
+def _by_code(currencies: Iterable[VtigerCurrency], code: str) -> VtigerCurrency | None:
+    """An inactive currency too: a pair that exists already goes on being read."""
+    return next((one for one in currencies if one.code == code), None)
+
+
+def _product_id(line: Mapping[str, object]) -> str | None:
+    return find_id(line.get("variation_id")) or find_id(line.get("product_id"))
+
+
+def _kept(order: WooOrder, link: Link | None, refs: OrderRefs) -> dict[str, str]:
+    """Vtiger's product by line id, of the lines that were there when both sides last agreed."""
+    agreed = base_from_json(link.base).get("lines") if link is not None else None
+    if agreed is None or not agreed.woo:
+        return {}
+    products = {line.text: line.product for line in Sold.from_text(agreed.woo).goods}
+    rows = [(str(row.get("id")), woo_line(row, refs)) for row in woo_rows(order, "line_items")]
+    return {line_id: products[line.text] for line_id, line in rows if line.text in products}
