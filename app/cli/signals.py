@@ -5,26 +5,22 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
 
 @asynccontextmanager
 async def stop_event() -> AsyncIterator[asyncio.Event]:
-    """Set by the first signal; a second one ends the process at once, as if nobody listened."""
+    """Set by the first signal. A second Ctrl-C breaks off what runs.
+
+    A second SIGTERM does not: `make` passes on what a service manager has sent to all already.
+    """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def heed() -> None:
         stop.set()
-        _leave(loop)
+        loop.remove_signal_handler(signal.SIGINT)
 
-    for number in SIGNALS:
-        loop.add_signal_handler(number, heed)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, heed)
     try:
         yield stop
     finally:
-        _leave(loop)
-
-
-def _leave(loop: asyncio.AbstractEventLoop) -> None:
-    for number in SIGNALS:
-        loop.remove_signal_handler(number)
+        loop.remove_signal_handler(signal.SIGINT)

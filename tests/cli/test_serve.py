@@ -62,7 +62,8 @@ def test_configured_systems_are_served_until_a_signal_comes(
         started = _start_line(service)
         url = started.partition(" listens on ")[2].partition(",")[0]
         ready = httpx.get(f"{url}/health/live", trust_env=False)
-        code = service.stop(signal.SIGTERM)
+        service.popen.send_signal(signal.SIGTERM)
+        code = service.stop(signal.SIGTERM)  # as `make` passes on what it got
 
     assert "with a worker inside" in started
     assert ready.status_code == 200
