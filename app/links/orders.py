@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -43,7 +43,3 @@ async def save_carried(session: AsyncSession, vtiger_id: str, fields: Collection
             index_elements=[CarriedTax.vtiger_id], set_={"fields": statement.excluded.fields}
         )
     )
-
-
-async def forget_carried(session: AsyncSession, vtiger_ids: Collection[str]) -> None:
-    await session.execute(delete(CarriedTax).where(CarriedTax.vtiger_id.in_(vtiger_ids)))

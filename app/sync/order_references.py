@@ -147,6 +147,10 @@ class OrderReferences:
         async with self.runtime.sessions() as session:
             return await search_links(session, records)
 
+    async def bring_product_of(self, vtiger_id: str) -> None:
+        """Vtiger's product becomes one of the shop, if it can and is not."""
+        await self._bring(System.VTIGER, vtiger_id)
+
     async def _bring(self, system: System, record_id: str) -> Link | None:
         record = self._product(system, record_id)
         if self.dependencies is None or not self.policy.direction.allows(system.other):

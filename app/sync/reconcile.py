@@ -1,13 +1,13 @@
 """One record and its link: read, paired or created if need be, and brought into agreement."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 import orjson
 
 from app.errors import InvalidInput, RemoteError, System
 from app.links.models import Link
-from app.mapping.values import base_from_json
+from app.mapping.values import Agreed, base_from_json, base_to_json
 from app.records import Origin, Outcome
 from app.sync.creation import create
 from app.sync.deletion import end_of_source, end_of_target
@@ -79,7 +79,7 @@ async def _go_on(work: Work, link: Link, source: Side) -> Ending:
         return await leave_ids(work, _unchanged(work, link, source), *_edited(link, source))
     other = await work.adapter.find(work.target, partner_id(link, work.target))
     if other is None:
-        return end_of_target(work, link, source)
+        return await end_of_target(work, link, source)
     if needs_reading(work, link, source, other):
         read = await work.adapter.find(source.system, source.id)
         if read is None:
@@ -145,6 +145,19 @@ def _skip(work: Work, source: Side, skip: Skip) -> Ending:
 
 async def _join(work: Work, source: Side, twin: Twin) -> Ending:
     """Two records that exist already become a pair, kept before anything is written."""
+    if twin.ours and twin.side.made is not None:
+        twin.link.base = base_to_json(_unedited(source, twin.side, twin.side.made))
     link = await work.keep(twin.link)
     ending = await agree(work, link, source, twin.side, ours=twin.ours)
     return await leave_ids(work, ending, source, twin.side)
+
+
+def _unedited(source: Side, made: Side, names: Collection[str]) -> dict[str, Agreed]:
+    """What our own broken create wrote is nobody's edit: where it differs, the source changed."""
+    found = {name: made.values.get(name) for name in names}
+    shown = {
+        name: source.values.get(name) if value is None else value for name, value in found.items()
+    }
+    if made.system is System.VTIGER:
+        return {name: Agreed(shown[name], found[name]) for name in names}
+    return {name: Agreed(found[name], shown[name]) for name in names}

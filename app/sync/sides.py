@@ -17,7 +17,8 @@ class Side:
 
     `foreign_id` is the other system's id that the record carries in our id field, if any;
     `raw` is what the adapter needs to write it again. `is_hearsay`: a webhook's body told it,
-    which may be out of date.
+    which may be out of date. `made`: if an unfinished create of ours left this, the fields that
+    it surely wrote; None where that cannot be told.
     """
 
     system: System
@@ -29,6 +30,7 @@ class Side:
     foreign_id: str | None
     raw: object
     is_hearsay: bool = False
+    made: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

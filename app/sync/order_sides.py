@@ -1,0 +1,122 @@
+"""Orders of both systems as sides of a pair, with what they name beside them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from app.errors import InvalidInput, NotFound, System
+from app.links.models import Link
+from app.links.repository import find_link
+from app.mapping.rules import FieldRule
+from app.mapping.sales_orders import FOREIGN_ID_META, find_order_id, vtiger_order, woo_order
+from app.mapping.values import Mapped, Refusal
+from app.policies.schemas import SyncPolicy
+from app.records import Module, Record
+from app.runtime import Runtime
+from app.sync.order_references import CrmOrder, OrderReferences, ShopOrder
+from app.sync.sides import Side
+from app.vtiger.orders import PURCHASE_ORDER
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooOrder
+
+TRASH = "trash"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSides:
+    """Reads orders. Methods raise Waiting and the RemoteError tree."""
+
+    runtime: Runtime
+    store: str
+    policy: SyncPolicy
+    rules: tuple[FieldRule, ...]
+    id_field: str | None
+    references: OrderReferences
+
+    async def find(self, system: System, record_id: str) -> Side | None:
+        """The order by id; None if it is gone or in the trash, from where it may come back.
+
+        Recordings order_get_trashed, 52-err-retrieve-deleted.
+        """
+        try:
+            if system is System.VTIGER:
+                record = await self.runtime.vtiger.retrieve_order(record_id)
+                return await self.of_vtiger(record, brings=True)
+            order = await self.runtime.stores[self.store].get_order(record_id)
+        except NotFound:
+            return None
+        return None if order.status == TRASH else await self.of_woo(order)
+
+    async def of_body(self, body: Mapping[str, object]) -> Side:
+        """An order as its webhook carries it: the same as GET (contract page WooCommerce §1)."""
+        if "line_items" not in body or body.get("status") == TRASH:
+            raise InvalidInput("this body is no living order")
+        return replace(await self.of_woo(WooOrder.parse(body)), is_hearsay=True)
+
+    async def of_woo(self, order: WooOrder) -> Side:
+        """`raw` is a ShopOrder, or the Refusal of an order that has no pair: for such a one
+        nothing else is made or read."""
+        link = await self._link(System.WOOCOMMERCE, order.id)
+        refusal = await self.references.refusal(order)
+        raw: ShopOrder | Refusal
+        if refusal and link is None:
+            raw, values = refusal, Mapped.missing()
+        else:
+            refs = await self.references.of_woo(order, link)
+            raw = ShopOrder(order, refs, refusal)
+            values = self._with_account(woo_order(order, refs, rules=self.rules))
+        return Side(
+            system=System.WOOCOMMERCE,
+            id=order.id,
+            values=values,
+            modified_at=order.modified_at or order.created_at,
+            created_at=order.created_at,
+            label=f"#{order.text('number') or order.id}",
+            foreign_id=order.meta(FOREIGN_ID_META),
+            raw=raw,
+        )
+
+    def _with_account(self, values: Mapped) -> Mapped:
+        if not self.policy.order_account or "account" not in values.values:
+            return values
+        return Mapped({**values.values, "account": self.policy.order_account})
+
+    async def of_vtiger(self, record: VtigerRecord, *, brings: bool = False) -> Side:
+        """`brings`: of an order that is new to us, what it names is made in the shop first."""
+        foreign_id = self._foreign_id(record)
+        known = foreign_id or await self._link(System.VTIGER, record.id)
+        refs = await self.references.of_vtiger(record, brings=brings and not known)
+        return Side(
+            system=System.VTIGER,
+            id=record.id,
+            values=vtiger_order(record, refs, rules=self.rules),
+            modified_at=record.modified_at,
+            created_at=record.created_at,
+            label=record.get("subject"),
+            foreign_id=foreign_id,
+            raw=CrmOrder(record, refs),
+        )
+
+    def _foreign_id(self, record: VtigerRecord) -> str | None:
+        told = find_order_id(self.store, record.get(PURCHASE_ORDER))
+        return told or (record.get(self.id_field) or None if self.id_field else None)
+
+    async def _link(self, system: System, record_id: str) -> Link | None:
+        async with self.runtime.sessions() as session:
+            return await find_link(session, self.record(system, record_id))
+
+    def record(self, system: System, record_id: str) -> Record:
+        return Record(self.store, system, Module.SALES_ORDERS, record_id)
+
+
+def shop_order(side: Side) -> ShopOrder:
+    """What is behind a shop's side that was not refused."""
+    if not isinstance(side.raw, ShopOrder):
+        raise TypeError(f"{side.system} {side.id} was not read as an order of the shop")
+    return side.raw
+
+
+def crm_order(side: Side) -> CrmOrder:
+    """What is behind a Vtiger side."""
+    if not isinstance(side.raw, CrmOrder):
+        raise TypeError(f"{side.system} {side.id} was not read as an order of Vtiger")
+    return side.raw
