@@ -4,16 +4,15 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from app.mapping.carrying import is_explained
 from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.contacts import vtiger_contact, vtiger_patch, woo_contact, woo_patch
+from app.mapping.contacts import vtiger_contact, woo_contact
 from app.mapping.rules import FieldRule
-from app.mapping.values import Mapped, Patch, PatchOptions
+from app.mapping.values import Mapped, PatchOptions
 from app.vtiger.client import VtigerClient
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooCustomer
-
-OPTIONS = PatchOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +73,11 @@ class People:
 
 
 def _same(rule: FieldRule, woo: Person, vtiger: Person) -> bool:
-    mine, theirs = woo.values.get(rule.name), vtiger.values.get(rule.name)
-    if rule.same(mine, theirs):
+    if rule.same(woo.values.get(rule.name), vtiger.values.get(rule.name)):
         return True
-    assert isinstance(woo.record, WooCustomer)
-    assert isinstance(vtiger.record, VtigerRecord)
-    there = vtiger_patch(_all(woo), CONTACT_RULES, current=vtiger.record, options=OPTIONS)
-    back = woo_patch(_all(vtiger), CONTACT_RULES, current=woo.record, options=OPTIONS)
-    return _noted(there, rule) or _noted(back, rule)
-
-
-def _all(person: Person) -> Mapping[str, str | None]:
-    return person.values.values
-
-
-def _noted(patch: Patch, rule: FieldRule) -> bool:
-    return any(note.field == rule.name for note in patch.notes)
+    return is_explained(
+        rule.name, woo.values, vtiger.values, rules=CONTACT_RULES, options=PatchOptions()
+    )
 
 
 async def find_people(

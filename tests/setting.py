@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
-from starlette.types import ASGIApp
 
 from app.runtime import utc_now
 from app.sandbox.app import Credentials, Sandbox
@@ -20,6 +19,7 @@ from app.woocommerce.topics import TOPICS
 STORE = "main"
 SERVICE = "http://service.test"
 TOKEN = "admin-token-of-the-tests"
+WEBHOOK_SECRET = "labsecret"
 CALLBACK_SECRET = "callback-secret-of-the-tests"
 
 
@@ -37,23 +37,10 @@ class Clock:
         self.stopped_at = utc_now()
 
 
-class Doorway(httpx.AsyncBaseTransport):
-    """The network between the sandbox and the service, which is only there once it is open."""
-
-    def __init__(self) -> None:
-        self._way: httpx.ASGITransport | None = None
-
-    def open_to(self, app: ASGIApp) -> None:
-        self._way = httpx.ASGITransport(app, raise_app_exceptions=False)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._way is None:
-            raise httpx.ConnectError("the service is not there")
-        return await self._way.handle_async_request(request)
-
-
-def build_sandbox(data: ShopData | None, clock: Clock, doorway: Doorway) -> Sandbox:
-    known = Credentials()
+def build_sandbox(
+    data: ShopData | None, clock: Clock, doorway: httpx.AsyncBaseTransport
+) -> Sandbox:
+    known = Credentials(webhook_secret=WEBHOOK_SECRET)
     shop = Shop(data, clock=clock, transport=doorway)
     person, _ = default_users()
     user = CrmUser(known.username, known.access_key, last_name="api", currency_decimals=5)

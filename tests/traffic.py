@@ -15,12 +15,13 @@ class Traffic:
     """`reads` and `writes` by what was called, such as `PUT customers` or `vtiger revise`.
 
     `before` holds what shall happen, once, just before a call of a name is carried out: the edit
-    of somebody who comes between a look and a write.
+    of somebody who comes between a look and a write. `always` happens before each call.
     """
 
     app: ASGIApp
     reads: Counter[str] = field(default_factory=Counter)
     writes: Counter[str] = field(default_factory=Counter)
+    always: Callable[[], Awaitable[object]] | None = None
     before: dict[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -28,6 +29,8 @@ class Traffic:
             name = self._count(scope)
             if happening := self.before.pop(name, None):
                 await happening()
+            if self.always is not None:
+                await self.always()
         await self.app(scope, receive, send)
 
     def reset(self) -> None:

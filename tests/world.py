@@ -35,12 +35,12 @@ from app.sync.polling import poll
 from app.synclog.models import Entry, EntryDelivery
 from app.worker.dispatcher import Dispatcher
 from tests.agreement import People, find_people
+from tests.doorway import Doorway
 from tests.setting import (
     CALLBACK_SECRET,
     SERVICE,
     STORE,
     Clock,
-    Doorway,
     build_sandbox,
     connect,
     world_settings,
@@ -62,10 +62,12 @@ class World(Tampering):
     clock: Clock
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def set_policy(self, store: str = STORE, **choices: Any) -> None:
+    async def set_policy(
+        self, store: str = STORE, module: Module = Module.CONTACTS, **choices: Any
+    ) -> None:
         async with transaction(self.runtime.sessions) as session:
             policy = SyncPolicy(**choices)
-            await save_policy(session, store, module=Module.CONTACTS, policy=policy, by="test")
+            await save_policy(session, store, module=module, policy=policy, by="test")
 
     async def customer(self, email: str, **fields: Any) -> str:
         """Somebody registers in the shop."""

@@ -35,7 +35,7 @@ CONTACT_RULES: tuple[FieldRule, ...] = (
     FieldRule("email", ("email",), "email", transform="email", required=_WOO),
     FieldRule("phone", ("billing.phone",), "phone", transform="phone"),
     FieldRule("mobile", ("shipping.phone",), "mobile", transform="phone"),
-    FieldRule("company", ("billing.company",), "account_id"),
+    FieldRule("company", ("billing.company",), "account_id", transform="company"),
     *_address("billing", "mailing"),
     *_address("shipping", "other"),
 )

@@ -18,6 +18,7 @@ from app.mapping.places import (
 )
 from app.mapping.text import canonical_text, collapse
 from app.mapping.values import Value
+from app.vtiger.query import fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +168,19 @@ class Percent(Number):
         return canonical_text(value) if found is None else decimal_text(rounded(found, 3))
 
 
+@dataclass(frozen=True, slots=True)
+class Company(Text):
+    """The name of an Account, which Vtiger has once for all that differ in case and accents only
+    (contract page Vtiger §0.16): another spelling is no change."""
+
+    def canonical(self, value: str) -> str:
+        return fold(canonical_text(value))
+
+
 TRANSFORMS: Mapping[str, Text] = {
     "text": Text(),
     "phone": Text(),
+    "company": Company(),
     "email": Email(),
     "street": Street(),
     "country": Country(),

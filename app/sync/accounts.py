@@ -1,12 +1,11 @@
 """Vtiger Accounts by name: a contact's company is a record of its own there."""
 
-import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.errors import Duplicate, NotFound, RemoteError
 from app.vtiger.client import VtigerClient
-from app.vtiger.query import Query, equals, one_of
+from app.vtiger.query import Query, equals, fold, one_of
 from app.vtiger.schemas import VtigerRecord
 
 ACCOUNTS = "Accounts"
@@ -80,9 +79,3 @@ class Accounts:
 
 def _account(record: VtigerRecord) -> Account:
     return Account(record.id, record.get("accountname"))
-
-
-def fold(name: str) -> str:
-    """A name as Vtiger's collation compares it."""
-    plain = unicodedata.normalize("NFKD", name)
-    return "".join(char for char in plain if not unicodedata.combining(char)).casefold().rstrip()

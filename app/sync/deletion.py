@@ -21,6 +21,7 @@ BRAKED = (
     "More than {percent} % of this module's pairs were deleted within an hour: nothing more is "
     "deleted until that hour has passed. Replay this delivery then, if the deletion is meant."
 )
+RESTORE = "{system} {id} was deleted; restore it there to go on syncing this pair."
 NEVER_PAIRED = "There is no such record in {system}, and it was never paired: nothing to do."
 
 
@@ -29,31 +30,41 @@ async def end_of_source(work: Work, link: Link | None) -> Ending:
     if link is None:
         skip = Skip("not_found", NEVER_PAIRED.format(system=work.record.system.label))
         return Ending(skipped(work.target, work.record.id, skip))
-    mark_deleted(link, work.record.system, work.runtime.clock())
-    if work.policy.delete_policy is not DeletePolicy.PROPAGATE or not work.may_write(work.target):
-        return Ending(_left_alone(work), link)
-    if _is_deleted(link, work.target):
-        return Ending(_deleted(work, link), link)
-    if not await _brake_allows(work):
-        share = work.runtime.settings.sync.delete_brake_percent
-        skip = Skip("delete_brake", BRAKED.format(percent=share))
-        return Ending(skipped(work.target, work.record.id, skip), link)
-    work.lease.check()
-    await work.adapter.delete(work.target, _id_in(link, work.target))
-    mark_deleted(link, work.target, work.runtime.clock())
-    return Ending(_deleted(work, link), link)
+    return await _carry_over(work, link, work.record.system)
 
 
-def end_of_target(work: Work, link: Link, source: Side) -> Ending:
-    """The hinted record lives, but its pair was deleted: it is not made again by surprise."""
+async def end_of_target(work: Work, link: Link, source: Side) -> Ending:
+    """The hinted record lives, but its pair was deleted: it is not made again by surprise.
+
+    Nobody told of that deletion yet, so it is carried over from here where the settings say so;
+    one that was left alone before stays so.
+    """
+    known = _is_deleted(link, work.target)
+    if work.policy.delete_policy is DeletePolicy.PROPAGATE and not known:
+        return await _carry_over(work, link, work.target)
     mark_deleted(link, work.target, work.runtime.clock())
-    skip = Skip(
-        "delete_ignored",
-        f"{work.target.label} {_id_in(link, work.target)} was deleted; restore it there to "
-        "go on syncing this pair.",
-    )
-    result = skipped(work.target, source.id, skip, label=source.label)
-    return Ending(result, link)
+    message = RESTORE.format(system=work.target.label, id=_id_in(link, work.target))
+    skip = Skip("delete_ignored", message)
+    return Ending(skipped(work.target, source.id, skip, label=source.label), link)
+
+
+async def _carry_over(work: Work, link: Link, gone: System) -> Ending:
+    """What the settings make of the record whose partner in `gone` is no more."""
+    mark_deleted(link, gone, work.runtime.clock())
+    source_id, other = _id_in(link, gone), gone.other
+    if work.policy.delete_policy is not DeletePolicy.PROPAGATE or not work.may_write(other):
+        message = IGNORED.format(policy=work.policy.delete_policy)
+        return Ending(skipped(other, source_id, Skip("delete_ignored", message)), link)
+    if not _is_deleted(link, other):
+        if not await _brake_allows(work):
+            percent = work.runtime.settings.sync.delete_brake_percent
+            skip = Skip("delete_brake", BRAKED.format(percent=percent))
+            return Ending(skipped(other, source_id, skip), link)
+        work.lease.check()
+        await work.adapter.delete(other, _id_in(link, other))
+        mark_deleted(link, other, work.runtime.clock())
+    deleted = Result(other, Outcome.DELETED, source_id, target_id=_id_in(link, other))
+    return Ending(deleted, link)
 
 
 def mark_deleted(link: Link, system: System, now: datetime) -> None:
@@ -70,21 +81,6 @@ def _is_deleted(link: Link, system: System) -> bool:
 
 def _id_in(link: Link, system: System) -> str:
     return link.woo_id if system is System.WOOCOMMERCE else link.vtiger_id
-
-
-def _left_alone(work: Work) -> Result:
-    message = IGNORED.format(policy=work.policy.delete_policy)
-    skip = Skip("delete_ignored", message)
-    return skipped(work.target, work.record.id, skip)
-
-
-def _deleted(work: Work, link: Link) -> Result:
-    return Result(
-        target=work.target,
-        outcome=Outcome.DELETED,
-        source_id=work.record.id,
-        target_id=_id_in(link, work.target),
-    )
 
 
 async def _brake_allows(work: Work) -> bool:

@@ -61,6 +61,28 @@ async def test_a_deleted_contacts_customer_goes_where_the_setting_says_so(world:
         await world.get_customer(customer_id)
 
 
+async def test_a_deletion_that_nobody_told_of_is_seen_from_the_other_record(world: World) -> None:
+    await world.set_policy(delete_policy="propagate")
+    customer_id, contact_id = await _pair(world)
+    world.sandbox.shop.users.remove(world.sandbox.shop.customers.get(int(customer_id)))
+    await world.edit_contact(contact_id, phone="1")
+    await world.settle()
+
+    assert await world.told() == [("vtiger", "deleted", None)]
+    assert world.contacts() == []
+
+
+async def test_a_deletion_that_was_left_alone_stays_so(world: World) -> None:
+    customer_id, contact_id = await _pair(world)
+    world.delete_customer(customer_id)
+    await world.settle()
+    await world.set_policy(delete_policy="propagate")
+    await world.edit_contact(contact_id, phone="1")
+    await world.settle()
+
+    assert world.get_contact(contact_id)["phone"] == "1"
+
+
 async def test_a_deletion_in_the_way_of_the_direction_is_not_carried_over(world: World) -> None:
     customer_id, contact_id = await _pair(world)
     await world.set_policy(delete_policy="propagate", direction="vtiger_to_woo")
