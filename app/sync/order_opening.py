@@ -1,0 +1,73 @@
+"""The adapter of sales orders, put together from its parts."""
+
+import re
+from dataclasses import dataclass
+from functools import partial
+
+from app.links.leases import PairLease
+from app.mapping.order_rules import ORDER_RULES
+from app.mapping.rules import effective_rules
+from app.policies.schemas import SyncPolicy
+from app.runtime import Runtime
+from app.sync.accounts import Accounts
+from app.sync.books import Books
+from app.sync.dependencies import Dependencies
+from app.sync.hold import PATIENCE
+from app.sync.order_buyers import Buyers
+from app.sync.order_references import OrderReferences
+from app.sync.order_returning import OrderReturner
+from app.sync.order_sides import OrderSides
+from app.sync.order_taxing import TaxCarriers
+from app.sync.order_twins import OrderTwins
+from app.sync.order_writing import OrderWriter
+from app.sync.sales_orders import OrderAdapter
+from app.sync.setup import FEE_SERVICE, setup_ids
+from app.vtiger.orders import ORDERS
+
+SHIPPING_TAX = re.compile(r"shtax[0-9]+_sh_percent", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderParts:
+    """What the parts share. Without `dependencies` nothing is brought: it only looks."""
+
+    runtime: Runtime
+    store: str
+    policy: SyncPolicy
+    lease: PairLease
+    books: Books
+    dependencies: Dependencies | None
+    id_field: str | None
+
+    async def open(self) -> OrderAdapter:
+        rules = effective_rules(ORDER_RULES, ())
+        accounts = Accounts(self.runtime.vtiger, partial(self.lease.extend, patience=PATIENCE))
+        buyers = Buyers(self.runtime, self.store, self.policy, accounts, self.dependencies)
+        references = await self._references(buyers)
+        sides = OrderSides(self.runtime, self.store, self.policy, rules, self.id_field, references)
+        returner = OrderReturner(self.runtime, self.store, self.policy, rules, references, buyers)
+        carriers = await self._carriers()
+        writer = OrderWriter(self.runtime, self.policy, rules, self.books, accounts, carriers)
+        twins = OrderTwins(sides, returner)
+        return OrderAdapter(rules, self.policy, sides, twins, writer, returner)
+
+    async def _references(self, buyers: Buyers) -> OrderReferences:
+        return OrderReferences(
+            self.runtime,
+            self.store,
+            self.policy,
+            self.books,
+            buyers,
+            self.dependencies,
+            await self._shipping_tax_field(),
+        )
+
+    async def _shipping_tax_field(self) -> str | None:
+        """Where the tax of shipping goes: the first one there is (03-describe-SalesOrder)."""
+        shape = await self.runtime.shapes.get(ORDERS)
+        names = [field.name for field in shape.fields if SHIPPING_TAX.fullmatch(field.name)]
+        return min(names, default=None)
+
+    async def _carriers(self) -> TaxCarriers:
+        fee_service_id = (await setup_ids(self.runtime)).get(FEE_SERVICE, "")
+        return TaxCarriers(self.runtime, self.store, self.lease, fee_service_id)
