@@ -13,7 +13,6 @@ from app.sandbox.vtiger.users import CrmUser, default_users
 from app.sandbox.vtiger.workflows import Callback
 from app.sandbox.woocommerce import Shop, ShopData
 from app.sandbox.woocommerce.credentials import ApiKey
-from app.settings import Settings
 from app.woocommerce.topics import TOPICS
 
 STORE = "main"
@@ -38,14 +37,18 @@ class Clock:
 
 
 def build_sandbox(
-    data: ShopData | None, clock: Clock, doorway: httpx.AsyncBaseTransport
+    data: ShopData | None,
+    clock: Clock,
+    doorway: httpx.AsyncBaseTransport,
+    *,
+    cron_interval_s: float | None = None,
 ) -> Sandbox:
     known = Credentials(webhook_secret=WEBHOOK_SECRET)
     shop = Shop(data, clock=clock, transport=doorway)
     person, _ = default_users()
     user = CrmUser(known.username, known.access_key, last_name="api", currency_decimals=5)
     http = httpx.AsyncClient(transport=doorway)
-    return Sandbox(shop, Crm(users=[person, user], clock=clock, http=http), known, None)
+    return Sandbox(shop, Crm(users=[person, user], clock=clock, http=http), known, cron_interval_s)
 
 
 def connect(sandbox: Sandbox, url: str, *, store: str = STORE) -> None:
@@ -65,26 +68,35 @@ def connect(sandbox: Sandbox, url: str, *, store: str = STORE) -> None:
     sandbox.crm.workflows.callbacks.append(Callback("Contacts", address))
 
 
-def world_settings(
+def setting_values(
     sandbox: Sandbox,
     sandbox_url: str,
     database_url: str,
     *,
     more_stores: Mapping[str, Mapping[str, str]] | None = None,
     **chosen: Any,
-) -> Settings:
+) -> dict[str, Any]:
     """A store `main` and the CRM of the sandbox; times so short that nothing waits."""
     known = sandbox.describe(sandbox_url)
-    stores = {STORE: known["woocommerce"], **(more_stores or {})}
     sync = {"retry_base_delay": 0.01, "ambiguous_wait_seconds": 0, "fresh_body_seconds": 300}
-    return Settings.model_validate(
-        {
-            "database_url": database_url,
-            "auto_migrate": False,
-            "api_tokens": [TOKEN],
-            "stores": stores,
-            "vtiger": known["vtiger"] | {"callback_secret": CALLBACK_SECRET},
-            **chosen,
-            "sync": sync | chosen.get("sync", {}),
-        }
-    )
+    return {
+        "database_url": database_url,
+        "auto_migrate": False,
+        "api_tokens": [TOKEN],
+        "stores": {STORE: known["woocommerce"], **(more_stores or {})},
+        "vtiger": known["vtiger"] | {"callback_secret": CALLBACK_SECRET},
+        **chosen,
+        "sync": sync | chosen.get("sync", {}),
+    }
+
+
+def as_environment(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """The same settings as environment variables."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            found |= as_environment(value, f"{key}__")
+        else:
+            found[key.upper()] = ",".join(value) if isinstance(value, list) else str(value)
+    return found

@@ -30,6 +30,7 @@ from app.sandbox.server import serve
 from app.sandbox.woocommerce import ShopData
 from app.sandbox.woocommerce.credentials import ApiKey
 from app.sandbox.woocommerce.delivery import Outbound
+from app.settings import Settings
 from app.sync.pipeline import drain
 from app.sync.polling import poll
 from app.synclog.models import Entry, EntryDelivery
@@ -43,7 +44,7 @@ from tests.setting import (
     Clock,
     build_sandbox,
     connect,
-    world_settings,
+    setting_values,
 )
 from tests.tampering import Tampering
 from tests.traffic import Traffic
@@ -144,6 +145,12 @@ class World(Tampering):
                 return
         raise AssertionError(f"never quiet: {await self.waiting()}")
 
+    async def hint_customer(self, customer_id: str) -> None:
+        """A person asks for a look at one customer."""
+        record = Record(STORE, System.WOOCOMMERCE, Module.CONTACTS, customer_id)
+        hint = NewDelivery(record, Origin.MANUAL, Event.CHANGED, uuid4().hex)
+        await self.runtime.acceptor.accept([hint])
+
     async def settle_again(self) -> None:
         """A poll, and a hint by hand for each side of each pair: all of it is read and merged."""
         await poll(self.runtime)
@@ -220,8 +227,8 @@ async def open_world(
     sandbox = build_sandbox(data, clock, doorway)
     traffic = Traffic(create_sandbox_app(sandbox))
     async with serve(traffic) as remote:
-        chosen = world_settings(sandbox, remote.url, database_url, **settings)
-        app = create_app(chosen, worker=False)
+        chosen = setting_values(sandbox, remote.url, database_url, **settings)
+        app = create_app(Settings.model_validate(chosen), worker=False)
         async with LifespanManager(app):
             doorway.open_to(app)
             if hooks:
