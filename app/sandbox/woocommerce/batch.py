@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.sandbox.woocommerce.errors import RestError
+from app.sandbox.woocommerce.errors import FatalError, RestError
 from app.sandbox.woocommerce.php import integer
 from app.sandbox.woocommerce.rest import RestRequest, RestResponse
 
@@ -52,6 +52,8 @@ async def _run(
     params = item if isinstance(item, Mapping) else {}
     try:
         response = await operation(replace(request, method=method, params=params))
+    except FatalError:
+        raise
     except RestError as error:
         return {"id": item_id, "error": error.envelope()}
     return response.body

@@ -32,6 +32,9 @@ class Customers:
         self._users = users
         self._emit = emit
 
+    def find(self, user_id: int) -> User | None:
+        return self._users.find(user_id)
+
     def get(self, user_id: int) -> User:
         """The user of any role; raises wc_user_invalid_id (404)."""
         user = self._users.find(user_id)
@@ -90,6 +93,22 @@ class Customers:
         if username and username != user.username:
             message = "Username isn't editable."
             raise RestError("woocommerce_rest_customer_invalid_argument", message, 400)
+
+    def mark_as_paying(self, user_id: int) -> None:
+        """The first paid order makes a paying customer: customer.updated, once."""
+        self._set_paying(user_id, paying=True)
+
+    def unmark_as_paying(self, user_id: int) -> None:
+        """The last paid order was deleted for good: customer.updated."""
+        self._set_paying(user_id, paying=False)
+
+    def _set_paying(self, user_id: int, *, paying: bool) -> None:
+        user = self._users.find(user_id)
+        if user is not None and user.is_paying_customer is not paying:
+            user.is_paying_customer = paying
+            user.modified_at = self._site.now()
+            resave_names(user)
+            self._emit("customer.updated", user_id)
 
     def delete(self, user_id: int) -> User:
         """Gone for good; customer.deleted fires for the role customer only."""

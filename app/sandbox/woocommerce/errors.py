@@ -17,3 +17,18 @@ class RestError(Exception):
     def envelope(self) -> dict[str, Any]:
         """The JSON body `{"code", "message", "data"}`."""
         return {"code": self.code, "message": self.message, "data": dict(self.data)}
+
+
+class FatalError(RestError):
+    """PHP died in the middle of a request: 500, and what it had written stays written.
+
+    Within a batch it ends the whole request (contract page "read-back").
+    """
+
+    def __init__(self) -> None:
+        message = (
+            "<p>There has been a critical error on this website.</p>"
+            '<p><a href="https://wordpress.org/documentation/article/faq-troubleshooting/">'
+            "Learn more about troubleshooting WordPress.</a></p>"
+        )
+        super().__init__("internal_server_error", message, 500)

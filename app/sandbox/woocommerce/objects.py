@@ -25,6 +25,12 @@ class ObjectTable:
             self._rows[row["id"]] = dict(row)
             self._ids.skip(row["id"])
 
+    def new_id(self) -> int:
+        return self._ids.next()
+
+    def remove(self, object_id: int) -> None:
+        del self._rows[object_id]
+
     def find(self, object_id: int) -> dict[str, Any] | None:
         return self._rows.get(object_id)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.sandbox.woocommerce.errors import RestError
 from app.sandbox.woocommerce.php import scalar_text
+from app.sandbox.woocommerce.phpnumber import whole_number
 from app.sandbox.woocommerce.wordpress import is_email, sanitize_text_field
 
 Schema = Mapping[str, Any]
@@ -93,6 +94,8 @@ def _clean(value: Any, param: Param | None) -> Any:
 
 def validate(value: Any, schema: Schema, name: str) -> None:
     """Raise ParamFault unless the value fits the schema; `name` is how the message calls it."""
+    if value is None and schema.get("nullable"):
+        return
     kind = schema.get("type", "mixed")
     if not _TYPE_CHECKS[kind](value):
         raise ParamFault("rest_invalid_type", f"{name} is not of type {kind}.", {"param": name})
@@ -159,7 +162,7 @@ def sanitize(value: Any, schema: Schema) -> Any:
         text = scalar_text(value)
         return sanitize_text_field(text) if schema.get("format") == "email" else text
     if kind == "integer":
-        return int(float(value or 0))
+        return whole_number(value or 0)
     if kind == "boolean":
         return _boolean(value)
     return value

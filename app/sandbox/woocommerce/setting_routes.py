@@ -1,17 +1,17 @@
-"""/settings: the options that decide about currency, rounding and taxes, readable.
+"""/settings: the options that decide about currency, rounding and taxes.
 
 Recordings settings_*; the definitions beside this file are those, values are the shop's.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from app.sandbox.woocommerce.errors import RestError
 from app.sandbox.woocommerce.links import item_links
 from app.sandbox.woocommerce.permissions import known_caller
-from app.sandbox.woocommerce.rest import Endpoint, RestRequest, RestResponse, Route
+from app.sandbox.woocommerce.php import scalar_text
+from app.sandbox.woocommerce.rest import EDIT_METHODS, Endpoint, RestRequest, RestResponse, Route
 from app.sandbox.woocommerce.site import Site
 
 DEFINITIONS: Final[dict[str, dict[str, Any]]] = json.loads(
@@ -21,9 +21,9 @@ _METHODS: Final = ("GET", "POST", "PUT", "PATCH")
 
 
 class SettingRoutes:
-    """GET of settings; `values` maps "group/id" to the value in force."""
+    """Settings by group; `values` maps "group/id" to the value in force."""
 
-    def __init__(self, site: Site, values: Mapping[str, Any]) -> None:
+    def __init__(self, site: Site, values: dict[str, Any]) -> None:
         self._site = site
         self._values = values
 
@@ -31,7 +31,11 @@ class SettingRoutes:
         listing, view = known_caller("list"), known_caller("view")
         return [
             Route("/wc/v3/settings/{group:slug}", Endpoint(["GET"], self._list, listing)),
-            Route("/wc/v3/settings/{group:slug}/{name:slug}", Endpoint(["GET"], self._get, view)),
+            Route(
+                "/wc/v3/settings/{group:slug}/{name:slug}",
+                Endpoint(["GET"], self._get, view),
+                Endpoint(EDIT_METHODS, self._update, known_caller("edit")),
+            ),
         ]
 
     async def _list(self, request: RestRequest) -> RestResponse:
@@ -43,10 +47,23 @@ class SettingRoutes:
         return RestResponse(body)
 
     async def _get(self, request: RestRequest) -> RestResponse:
+        return RestResponse(self._render(self._known(request)))
+
+    async def _update(self, request: RestRequest) -> RestResponse:
+        key = self._known(request)
+        value = request.params.get("value")
+        choices = _choices(DEFINITIONS.get(key, {}))
+        if choices and value not in choices:
+            message = "An invalid setting value was passed."
+            raise RestError("rest_setting_value_invalid", message, 400)
+        self._values[key] = scalar_text(value)
+        return RestResponse(self._render(key))
+
+    def _known(self, request: RestRequest) -> str:
         key = f"{request.params['group']}/{request.params['name']}"
         if key not in self._values:
             raise RestError("rest_setting_setting_invalid", "Invalid setting.", 404)
-        return RestResponse(self._render(key))
+        return key
 
     def _render(self, key: str) -> dict[str, Any]:
         group, _, name = key.partition("/")
@@ -58,3 +75,10 @@ class SettingRoutes:
             "group_id": group,
             "_links": item_links(f"{collection}/{name}", collection, _METHODS),
         }
+
+
+def _choices(definition: dict[str, Any]) -> list[str]:
+    """The values that a setting may have, none for free text."""
+    if definition.get("type") == "checkbox":
+        return ["yes", "no"]
+    return list(definition.get("options", ()))

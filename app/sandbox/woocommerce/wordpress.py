@@ -44,10 +44,15 @@ _GENERIC_LOCAL_PARTS = frozenset({"sales", "hello", "mail", "contact", "info"})
 def sanitize_text_field(text: str) -> str:
     """One line of plain text: no tags, no %xx, single blanks, trimmed."""
     if "<" in text:
-        text = _LESS_THAN.sub(lambda found: _escape_unclosed(found[0]), text)
+        text = escape_unclosed_tags(text)
         text = trim(strip_tags(_SCRIPT.sub("", text))).replace("<\n", "&lt;\n")
     text = trim(_BLANKS.sub(" ", text))
     return _without_percent_codes(text)
+
+
+def escape_unclosed_tags(text: str) -> str:
+    """wp_pre_kses_less_than(): a "<" that no ">" follows is text."""
+    return _LESS_THAN.sub(lambda found: _escape_unclosed(found[0]), text)
 
 
 def _escape_unclosed(part: str) -> str:
@@ -76,7 +81,7 @@ def saved_user_name(text: str) -> str:
 
 
 def _kses(text: str) -> str:
-    text = _normalize_entities(_CONTROLS.sub("", text))
+    text = normalize_entities(_CONTROLS.sub("", text))
     return _KSES_TOKEN.sub(lambda found: _kses_token(found[0]), text)
 
 
@@ -92,12 +97,13 @@ def _kses_token(token: str) -> str:
 
 
 def _special_chars(text: str, *, quotes: bool = False) -> str:
-    text = _BARE_AMPERSAND.sub("&amp;", _normalize_entities(text))
+    text = _BARE_AMPERSAND.sub("&amp;", normalize_entities(text))
     text = text.replace("<", "&lt;").replace(">", "&gt;")
     return text.replace('"', "&quot;").replace("'", "&#039;") if quotes else text
 
 
-def _normalize_entities(text: str) -> str:
+def normalize_entities(text: str) -> str:
+    """wp_kses_normalize_entities(): every `&` that begins no known entity is encoded."""
     if "&" not in text:
         return text
     text = text.replace("&", "&amp;")

@@ -130,10 +130,10 @@ async def test_products_are_found_by_words_slug_and_type(front: Front) -> None:
 
 async def test_a_deleted_customer_leaves_guest_orders_without_an_event(front: Front) -> None:
     await front.subscribe("order.updated", "customer.deleted")
-    order = next(o for o in front.shop.orders if o["customer_id"])
-    await front.api.delete(f"/customers/{order['customer_id']}", params={"force": True})
+    order = next(o for o in front.shop.trade.orders if o.customer_id)
+    await front.api.delete(f"/customers/{order.customer_id}", params={"force": True})
 
-    assert (await front.api.get(f"/orders/{order['id']}")).json()["customer_id"] == 0
+    assert (await front.api.get(f"/orders/{order.id}")).json()["customer_id"] == 0
     assert await front.flushed() == ["customer.deleted"]
 
 

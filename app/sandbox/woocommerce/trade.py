@@ -1,0 +1,167 @@
+"""Everything a shop sells with, wired together: catalogue, taxes, coupons, orders and refunds."""
+
+from collections.abc import Callable
+from typing import Any
+
+from app.sandbox.woocommerce.catalog import Catalog
+from app.sandbox.woocommerce.coupon_routes import CouponRoutes
+from app.sandbox.woocommerce.coupons import OrderCoupons
+from app.sandbox.woocommerce.customers import Customers, Emit
+from app.sandbox.woocommerce.errors import RestError
+from app.sandbox.woocommerce.notes import NoteRoutes
+from app.sandbox.woocommerce.objects import ObjectTable
+from app.sandbox.woocommerce.options import Options
+from app.sandbox.woocommerce.order_routes import OrderRoutes
+from app.sandbox.woocommerce.orderbook import OrderBook
+from app.sandbox.woocommerce.orderload import load_order
+from app.sandbox.woocommerce.orders import OrderTable
+from app.sandbox.woocommerce.ordertaxes import OrderTaxes
+from app.sandbox.woocommerce.ordertotals import OrderTotals
+from app.sandbox.woocommerce.orderviews import OrderView
+from app.sandbox.woocommerce.orderwrites import OrderWriter
+from app.sandbox.woocommerce.product_routes import ProductRoutes
+from app.sandbox.woocommerce.productbook import ProductBook
+from app.sandbox.woocommerce.productload import load_product, load_variation
+from app.sandbox.woocommerce.productviews import ProductView
+from app.sandbox.woocommerce.refund_routes import RefundRoutes
+from app.sandbox.woocommerce.refunds import Refunds
+from app.sandbox.woocommerce.rest import Route
+from app.sandbox.woocommerce.setting_routes import SettingRoutes
+from app.sandbox.woocommerce.shopdata import ShopData
+from app.sandbox.woocommerce.site import Sequence, Site
+from app.sandbox.woocommerce.stock import Stock
+from app.sandbox.woocommerce.tax_routes import TaxRoutes
+from app.sandbox.woocommerce.taxbook import TaxBook
+from app.sandbox.woocommerce.variation_routes import VariationRoutes
+
+
+class Trade:
+    """The tables and operations of one shop's trade; `emit` takes a topic and an id."""
+
+    def __init__(
+        self,
+        site: Site,
+        settings: dict[str, Any],
+        tax_classes: dict[str, str],
+        *,
+        customers: Customers,
+        emit: Emit,
+    ) -> None:
+        self._site = site
+        self._settings = settings
+        self._tax_classes = tax_classes
+        self._customers = customers
+        self._emit = emit
+        self.options = Options(settings)
+        self._make_tables()
+        self._make_catalog()
+        self._make_orders()
+
+    def _make_tables(self) -> None:
+        posts, rates = Sequence(), Sequence()
+        self.post_ids = posts
+        self.products = ObjectTable(self._site, posts, _invalid_id("product"))
+        self.variations = ObjectTable(self._site, posts, _invalid_id("product_variation"))
+        self.orders = OrderTable(posts)
+        self.refunds = ObjectTable(self._site, posts, _invalid_id("shop_order_refund"))
+        self.coupons = ObjectTable(self._site, posts, _invalid_id("shop_coupon"))
+        missing_rate = RestError("woocommerce_rest_invalid_id", "Invalid resource ID.", 404)
+        self.taxes = ObjectTable(self._site, rates, missing_rate)
+
+    def _make_catalog(self) -> None:
+        self.tax_book = TaxBook(self._site, self.taxes, self._tax_classes, self._emit)
+        self.catalog = Catalog(self.products, self.variations)
+        self._order_taxes = OrderTaxes(self.options, self.taxes, self.tax_book.slugs, self.catalog)
+        self._product_view = ProductView(self._site, self.options, self.catalog, self._order_taxes)
+        self.product_book = ProductBook(
+            self._site,
+            self.catalog,
+            tax_classes=self.tax_book.slugs,
+            gone=self._forget_product,
+            emit=self._emit,
+        )
+
+    def _make_orders(self) -> None:
+        orders, taxes, options = self.orders, self._order_taxes, self.options
+        stock = Stock(self.catalog, orders, self.product_book.save)
+        totals = OrderTotals(options, taxes, self.taxes, orders)
+        self._order_view = OrderView(self._site, options, self.catalog)
+        self._refund_book = Refunds(
+            self._site,
+            options,
+            table=self.refunds,
+            orders=orders,
+            totals=totals,
+            view=self._order_view,
+            stock=stock,
+        )
+        self.order_book = OrderBook(
+            self._site,
+            options,
+            orders=orders,
+            customers=self._customers,
+            writer=OrderWriter(
+                orders, self.catalog, taxes, stock=stock, classes=self.tax_book.slugs
+            ),
+            totals=totals,
+            coupons=OrderCoupons(
+                options, self.coupons, orders, catalog=self.catalog, taxes=taxes, totals=totals
+            ),
+            stock=stock,
+            needs_processing=self._order_view.needs_processing,
+            refund_rest=self._refund_book.refund_rest,
+            emit=self._emit,
+        )
+
+    def routes(self) -> list[Route]:
+        site, options = self._site, self.options
+        catalog, book, view = self.catalog, self.product_book, self._product_view
+        return [
+            *ProductRoutes(site, catalog, book, view).routes(),
+            *VariationRoutes(site, catalog, book, view).routes(),
+            *OrderRoutes(site, self.orders, self.order_book, self._order_view).routes(),
+            *RefundRoutes(site, self.refunds, self.order_book, self._refund_book).routes(),
+            *NoteRoutes(site, self.orders).routes(),
+            *CouponRoutes(site, options, self.coupons, self._emit).routes(),
+            *TaxRoutes(site, self.taxes, self._tax_classes, self.tax_book).routes(),
+            *SettingRoutes(site, self._settings).routes(),
+        ]
+
+    def views(self) -> dict[str, Callable[[int], dict[str, Any]]]:
+        """How webhooks render the objects of each resource; each raises its 404."""
+        return {
+            "product": lambda key: self._product_view.product(self.product_book.get(key)),
+            "order": lambda key: self._order_view.render(self.orders.get(key)),
+            "coupon": lambda key: self.coupons.render(self.coupons.get(key)),
+        }
+
+    def _forget_product(self, product_id: int) -> None:
+        self.order_book.forget_product(product_id)
+        for refund in self.refunds:
+            for line in refund["line_items"]:
+                if line["product_id"] == product_id:
+                    line["product_id"] = line["variation_id"] = 0
+                elif line["variation_id"] == product_id:
+                    line["variation_id"] = 0
+
+    def load(self, data: ShopData) -> None:
+        """Take over a file; raises ShopDataError for an order or product that is not one."""
+        remember = self._product_view.remember_rendered
+        self.products.load(
+            load_product(row, f"products[{index}]", self._site, remember)
+            for index, row in enumerate(data.products)
+        )
+        self.variations.load(
+            load_variation(row, f"variations[{index}]", self._site, remember)
+            for index, row in enumerate(data.variations)
+        )
+        for index, row in enumerate(data.orders):
+            self.orders.add(load_order(row, f"orders[{index}]", self._site))
+        self.refunds.load(data.refunds)
+        self.coupons.load(data.coupons)
+        self.taxes.load(data.taxes)
+        self.product_book.remember_meta_ids()
+
+
+def _invalid_id(kind: str) -> RestError:
+    return RestError(f"woocommerce_rest_{kind}_invalid_id", "Invalid ID.", 404)
