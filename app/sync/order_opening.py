@@ -24,7 +24,7 @@ from app.sync.sales_orders import OrderAdapter
 from app.sync.setup import FEE_SERVICE, setup_ids
 from app.vtiger.orders import ORDERS
 
-SHIPPING_TAX = re.compile(r"shtax[0-9]+_sh_percent", re.ASCII)
+CHARGE_TAX = re.compile(r".+_shtax(?P<number>[0-9]+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,12 @@ class OrderParts:
         )
 
     async def _shipping_tax_field(self) -> str | None:
-        """Where the tax of shipping goes: the first one there is (03-describe-SalesOrder)."""
+        """Where the tax of shipping goes, by the charges that describe names (contract page
+        Vtiger §3; recording 03-describe-SalesOrder)."""
         shape = await self.runtime.shapes.get(ORDERS)
-        names = [field.name for field in shape.fields if SHIPPING_TAX.fullmatch(field.name)]
-        return min(names, default=None)
+        found = (CHARGE_TAX.fullmatch(field.name) for field in shape.fields)
+        numbers = [int(match["number"]) for match in found if match]
+        return f"shtax{min(numbers)}_sh_percent" if numbers else None
 
     async def _carriers(self) -> TaxCarriers:
         fee_service_id = (await setup_ids(self.runtime)).get(FEE_SERVICE, "")
