@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+from uuid import uuid4
 
 from app.db.session import transaction
-from app.errors import RemoteError
+from app.errors import LeaseLost, RemoteError
 from app.inbox.repository import prune_deliveries
+from app.links.leases import hold
 from app.runtime import Runtime
 from app.sync.polling import poll
 from app.synclog.retention import prune_entries
 from app.woocommerce import webhooks
 
 log = logging.getLogger(__name__)
+
+TURN = "upkeep:webhooks"
 
 
 async def upkeep(runtime: Runtime) -> None:
@@ -24,10 +28,19 @@ async def upkeep(runtime: Runtime) -> None:
 
 
 async def watch_webhooks(runtime: Runtime) -> None:
-    """Replace webhooks of ours that a shop gave up; where none was installed, none is."""
+    """Replace webhooks of ours that a shop gave up; where none was installed, none is.
+
+    One worker at a time: two that heal together would install everything twice.
+    """
+    seconds = runtime.settings.worker.lease_seconds
     for store in runtime.stores:
         try:
-            await _watch_store(runtime, store)
+            async with hold(
+                runtime.sessions, [f"{TURN}:{store}"], owner=uuid4().hex, seconds=seconds
+            ):
+                await _watch_store(runtime, store)
+        except LeaseLost:
+            log.debug("another worker watches the webhooks of store %s", store)
         except RemoteError as error:
             log.warning("webhooks of store %s could not be looked at: %s", store, error)
 

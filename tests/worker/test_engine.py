@@ -1,0 +1,69 @@
+"""A worker as it runs: it drains what comes, ends what it has begun, and outlives a database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.inbox.models import DeliveryState
+from app.worker.engine import running_worker
+from tests.acceptance.process import wait_until
+from tests.world import World, open_world
+
+pytestmark = pytest.mark.anyio
+
+QUICK = {"dispatch_interval": 0.1, "heartbeat": 0.2, "lease_seconds": 1, "stalled_after": 1}
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url, worker=QUICK) as opened:
+        yield opened
+
+
+async def _settled(world: World) -> bool:
+    deliveries = await world.deliveries()
+    return bool(deliveries) and {each.state for each in deliveries} == {DeliveryState.DONE}
+
+
+async def test_what_is_accepted_is_drained(world: World, database_url: str) -> None:
+    async with running_worker(world.runtime, periodic=False):
+        await world.customer("zoe@shop.example", last_name="M")
+        await world.sandbox.shop.webhooks.flush()
+        await wait_until(database_url, lambda: _settled(world), "the outcome")
+
+    assert len(world.contacts()) == 1
+
+
+async def test_a_worker_that_is_told_to_stop_finishes_what_it_does(world: World) -> None:
+    in_call, go_on = asyncio.Event(), asyncio.Event()
+
+    async def waits() -> None:
+        in_call.set()
+        await go_on.wait()
+
+    world.traffic.before["vtiger create"] = waits
+    async with running_worker(world.runtime, periodic=False):
+        await world.customer("zoe@shop.example", last_name="M")
+        await world.sandbox.shop.webhooks.flush()
+        await in_call.wait()
+        asyncio.get_running_loop().call_soon(go_on.set)
+
+    row = (await world.log())[0]
+    assert (row.outcome, row.target, row.attempts) == ("created", "vtiger", 1)
+    assert DeliveryState.PROCESSING not in {each.state for each in await world.deliveries()}
+
+
+async def test_a_worker_goes_on_after_the_database_was_away(
+    world: World, database_url: str
+) -> None:
+    async with running_worker(world.runtime, periodic=False):
+        await world.customer("one@shop.example", last_name="One")
+        await world.sandbox.shop.webhooks.flush()
+        await wait_until(database_url, lambda: _settled(world), "the first outcome")
+        await world.break_connections()
+        await world.customer("two@shop.example", last_name="Two")
+        await world.sandbox.shop.webhooks.flush()
+        await wait_until(database_url, lambda: _settled(world), "the second outcome")
+
+    assert len(world.contacts()) == 2

@@ -1,0 +1,102 @@
+"""What a worker does beside draining: webhooks healed, old rows dropped, polls by turns."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import func, select
+
+from app.inbox.models import Delivery
+from app.synclog.models import Entry
+from app.worker.upkeep import prune, watch_webhooks
+from tests.setting import SERVICE
+from tests.world import World, open_world
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def world(emptied_database_url: str) -> AsyncIterator[World]:
+    async with open_world(emptied_database_url, public_url=SERVICE) as opened:
+        yield opened
+
+
+def _active(world: World) -> Counter[str]:
+    hooks = world.sandbox.shop.webhooks.all()
+    return Counter(hook.topic for hook in hooks if hook.status == "active")
+
+
+async def test_a_webhook_that_the_shop_gave_up_is_replaced(world: World) -> None:
+    topics = _active(world)
+    world.sandbox.shop.webhooks.all()[1].status = "disabled"
+    await watch_webhooks(world.runtime)
+
+    assert _active(world) == topics
+    await world.customer("zoe@shop.example", last_name="M")
+    await world.settle()
+    assert len(world.contacts()) == 1
+
+
+async def test_healthy_webhooks_are_left_alone(world: World) -> None:
+    await watch_webhooks(world.runtime)
+
+    assert world.traffic.writes == {}
+
+
+async def test_where_no_webhook_was_installed_none_is(world: World) -> None:
+    for hook in world.sandbox.shop.webhooks.all():
+        world.sandbox.shop.webhooks.remove(hook)
+    await watch_webhooks(world.runtime)
+
+    assert world.traffic.writes == {}
+
+
+async def test_workers_that_heal_at_once_install_nothing_twice(world: World) -> None:
+    topics = _active(world)
+    for hook in world.sandbox.shop.webhooks.all():
+        hook.status = "disabled"
+    await asyncio.gather(*(watch_webhooks(world.runtime) for _ in range(3)))
+
+    assert _active(world) == topics
+
+
+async def test_a_shop_that_is_down_is_watched_later(world: World) -> None:
+    world.sandbox.shop_faults.fail(times=100)
+    await watch_webhooks(world.runtime)
+
+    world.sandbox.shop_faults.clear()
+    await watch_webhooks(world.runtime)
+    assert set(_active(world).values()) == {1}
+
+
+async def test_what_is_older_than_the_settings_keep_is_dropped(world: World) -> None:
+    for name in ("old", "new"):
+        await world.customer(f"{name}@shop.example", last_name=name)
+        await world.settle()
+        if name == "old":
+            await world.execute("UPDATE deliveries SET settled_at = now() - interval '91 days'")
+            await world.execute("UPDATE sync_log SET occurred_at = now() - interval '731 days'")
+    await prune(world.runtime)
+
+    async with world.runtime.sessions() as session:
+        rows = await session.scalar(select(func.count()).select_from(Entry))
+        hints = await session.scalar(select(func.count()).select_from(Delivery))
+    assert rows is not None
+    assert hints is not None
+    assert 0 < rows <= 3
+    assert 0 < hints <= 4
+
+
+async def test_nothing_is_dropped_where_the_settings_keep_all(
+    emptied_database_url: str,
+) -> None:
+    keep = {"deliveries_days": 0, "sync_log_days": 0}
+    async with open_world(emptied_database_url, retention=keep) as world:
+        await world.customer("old@shop.example", last_name="Old")
+        await world.settle()
+        before = len(await world.log())
+        await world.execute("UPDATE sync_log SET occurred_at = now() - interval '9999 days'")
+        await prune(world.runtime)
+
+        assert len(await world.log()) == before
