@@ -34,6 +34,7 @@ class BackOffice:
         orders, book = self._trade.orders, self._trade.order_book
         order = book.draft(created_via="admin", order_id=orders.new_id())
         order.status, order.customer_id = "auto-draft", customer_id
+        order.prices_include_tax = False
         lines = [{"product_id": key, "quantity": quantity} for key, quantity in cart]
         params = {"billing": billing or {}, "line_items": lines}
         book.write(order, params, recalculate=False)

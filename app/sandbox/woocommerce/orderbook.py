@@ -188,6 +188,8 @@ class OrderBook:
             order.completed_at = now
 
     def _follow(self, order: Order) -> None:
+        if order.status == "completed":
+            self._pay(order)
         if order.status in TAKES_STOCK:
             self._stock.take(order)
             self._stock.count_sales(order)
@@ -195,8 +197,6 @@ class OrderBook:
             self._stock.give_back(order)
             if order.status == "cancelled":
                 self._stock.discount_sales(order)
-        if order.status == "completed":
-            self._pay(order)
         if order.status == "refunded":
             self._refund_rest(order)
 
@@ -221,6 +221,8 @@ class OrderBook:
         for key in (TRASH_STATUS, TRASH_TIME):
             set_meta(order.meta, key, None, self._orders.meta_ids)
         order.status, order.modified_at = status or "pending", self._site.now()
+        if order.status in TAKES_STOCK:
+            self._stock.count_sales(order)
         self._emit("order.restored", order.id)
         return order
 
@@ -231,7 +233,9 @@ class OrderBook:
         self._stock.discount_sales(order)
         self._orders.remove(order)
         self._emit("action.woocommerce_delete_order", order.id)
-        if not any(o.customer_id == order.customer_id and o.status in _PAID for o in self._orders):
+        if order.status in _PAID and not any(
+            o.customer_id == order.customer_id and o.status in _PAID for o in self._orders
+        ):
             self._customers.unmark_as_paying(order.customer_id)
         return order
 

@@ -1,6 +1,6 @@
 """Orders as the shop keeps them, with lookups by id. HPOS: orders have a table of their own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -149,5 +149,10 @@ class OrderTable:
         del self._rows[order.id]
 
     def add_item(self, order: Order, item: Item) -> None:
-        item.id = self.item_ids.next()
         order.items.append(item)
+        self.number([item])
+
+    def number(self, items: Iterable[Item]) -> None:
+        """Give ids to the lines that have none yet."""
+        for item in items:
+            item.id = item.id or self.item_ids.next()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.sandbox.woocommerce.errors import FatalError
+from app.sandbox.woocommerce.metadata import meta_value
 from app.sandbox.woocommerce.objects import ObjectTable
 from app.sandbox.woocommerce.options import Options
 from app.sandbox.woocommerce.orderitems import TaxLine
@@ -19,6 +20,7 @@ from app.sandbox.woocommerce.phpnumber import (
     php_round,
     stored_number,
 )
+from app.sandbox.woocommerce.stock import REDUCED
 from app.sandbox.woocommerce.taxrates import rate_code
 
 Sums = dict[int, float]
@@ -53,9 +55,13 @@ class OrderTotals:
         order.charges = self._taxes.charges(order.items)
 
     def remember_charges(self, order: Order, stored: Order) -> None:
-        """Before an update is computed: lines written so far are saved, new ones are not."""
+        """Before an update is computed: known lines are saved already, of new ones only those
+        that took stock."""
         written = {item.id: item for item in order.items}
-        order.charges = self._taxes.charges(written.get(i.id, i) for i in stored.items)
+        known = {item.id for item in stored.items}
+        saved = [written.get(item.id, item) for item in stored.items]
+        saved += [i for i in order.items if i.id not in known and meta_value(i.meta, REDUCED)]
+        order.charges = self._taxes.charges(saved)
 
     def _sum_of_lines(self, order: Order, name: str) -> float:
         """In cents while adding, each rounded unless the shop rounds at subtotal."""

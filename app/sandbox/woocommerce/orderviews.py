@@ -44,7 +44,7 @@ TEXTS: Final = (
 )
 _FROM_CATALOG: Final = ("sku", "image", "parent_name")
 _EDITABLE: Final = ("pending", "on-hold", "auto-draft")
-_PAYABLE: Final = ("pending", "failed")
+_PAYABLE: Final = ("pending", "failed", "checkout-draft")
 _CURRENCY_NAME: Final = re.compile(r".*\((.+)\) — \w+$")
 CURRENCIES: Final[Mapping[str, str]] = DEFINITIONS["general/woocommerce_currency"]["options"]
 

@@ -71,6 +71,8 @@ class OrderWriter:
             for posted in value if isinstance(value, list) else ():
                 if isinstance(posted, Mapping):
                     self._write_item(order, posted, write)
+        self._orders.number(order.items)
+        order.items.sort(key=lambda item: item.id)
 
     def _write_item(self, order: Order, posted: Mapping[str, Any], write: Any) -> None:
         if _is_removal(posted):
@@ -81,6 +83,8 @@ class OrderWriter:
     def _remove(self, order: Order, item_id: Any) -> None:
         for item in order.items:
             if item.id == item_id:
+                if isinstance(item, LineItem):
+                    self._stock.give_back_line(item)
                 order.items.remove(item)
                 return
 
@@ -95,10 +99,10 @@ class OrderWriter:
                 self._set_price(target, product, max(0, quantity))
         self._write_line_fields(target, posted)
         write_meta(target.meta, posted.get("meta_data"), self._orders.item_meta_ids)
-        if order.id and order.status in TAKES_STOCK:
-            self._stock.adjust(target)
         if line is None:
-            self._orders.add_item(order, target)
+            order.items.append(target)
+        if order.id and order.status in TAKES_STOCK and self._stock.adjust(target):
+            self._orders.number([target])
 
     def _product(self, posted: Mapping[str, Any], *, is_new: bool) -> Row | None:
         if posted.get("sku"):
@@ -182,7 +186,7 @@ class OrderWriter:
             item.total = cleaned_price(posted["total"])
         write_meta(item.meta, posted.get("meta_data"), self._orders.item_meta_ids)
         if is_new:
-            self._orders.add_item(order, item)
+            order.items.append(item)
 
 
 def _known(order: Order, posted: Mapping[str, Any], kind: type[ItemT]) -> ItemT | None:

@@ -165,6 +165,7 @@ def _refunded(
     taxes = {
         whole_number(tax["id"]): _negative(tax.get("refund_total"))
         for tax in entry.get("refund_tax") or ()
+        if number(cleaned_price(tax.get("refund_total")))
     }
     if not total and not quantity and not any(number(text) for text in taxes.values()):
         return None

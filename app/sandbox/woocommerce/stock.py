@@ -44,10 +44,14 @@ class Stock:
             return
         order.has_reduced_stock = False
         for line in order.lines:
-            holder, taken = self._holder(line), integer(meta_value(line.meta, REDUCED))
-            if holder is not None and taken:
-                self._move(holder, taken)
-                self._note(line, 0)
+            self.give_back_line(line)
+            set_meta(line.meta, REDUCED, None, self._orders.item_meta_ids)
+
+    def give_back_line(self, line: LineItem) -> None:
+        """A line is removed: what it took comes back."""
+        holder, taken = self._holder(line), integer(meta_value(line.meta, REDUCED))
+        if holder is not None and taken:
+            self._move(holder, taken)
 
     def adjust(self, line: LineItem) -> bool:
         """A line of an order that has taken stock was written; answers whether it took more."""
@@ -95,5 +99,4 @@ class Stock:
         self._save(holder)
 
     def _note(self, line: LineItem, quantity: int) -> None:
-        value = quantity or None
-        set_meta(line.meta, REDUCED, value, self._orders.item_meta_ids)
+        set_meta(line.meta, REDUCED, str(quantity), self._orders.item_meta_ids)

@@ -6,16 +6,19 @@ hook_storefront_*.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import md5
 from typing import Final
 
 from app.sandbox.woocommerce.customers import Customers
 from app.sandbox.woocommerce.kses import kses_post
 from app.sandbox.woocommerce.metadata import set_meta
+from app.sandbox.woocommerce.orderitems import LineItem, ShippingLine, TaxLine
 from app.sandbox.woocommerce.orders import Order
 from app.sandbox.woocommerce.slugs import slug_of
 from app.sandbox.woocommerce.trade import Trade
 
 _METHOD: Final = {"method_id": "flat_rate", "method_title": "Flat rate", "instance_id": "1"}
+_DRAFT_ORDER: Final[tuple[type, ...]] = (TaxLine, LineItem, ShippingLine)
 _PAYMENTS: Final = {"bacs": "on-hold", "cheque": "on-hold"}
 
 Fields = Mapping[str, str]
@@ -52,15 +55,35 @@ class Storefront:
         order = book.draft(created_via="store-api", order_id=orders.new_id())
         order.status, order.customer_id = "checkout-draft", customer_id
         order.texts |= {"customer_ip_address": "127.0.0.1", "customer_user_agent": "sandbox"}
+        order.texts["payment_method"] = "bacs"
         country = self._trade.options.base_country[0]
         order.billing["country"] = order.shipping["country"] = country
         lines = [{"product_id": key, "quantity": quantity} for key, quantity in cart]
         shipping = {**_METHOD, "total": shipping_total}
         book.write(order, {"line_items": lines, "shipping_lines": [shipping]})
-        set_meta(order.meta, "is_vat_exempt", "no", orders.meta_ids)
+        self._decorate(order)
         orders.add(order)
         book.save(order, order.status)
         return order
+
+    def _decorate(self, order: Order) -> None:
+        """What the checkout writes beside the order itself, and the ids in its own order."""
+        orders = self._trade.orders
+        goods = ", ".join(f"{line.name} &times; {line.quantity}" for line in order.lines)
+        for line in order.shipping_lines:
+            set_meta(line.meta, "Items", goods, orders.item_meta_ids)
+        for key in ("_coupons_hash", "_fees_hash", "_shipping_hash", "_taxes_hash"):
+            set_meta(
+                order.meta,
+                key,
+                md5(f"{key}{goods}".encode(), usedforsecurity=False).hexdigest(),
+                orders.meta_ids,
+            )
+        set_meta(order.meta, "is_vat_exempt", "no", orders.meta_ids)
+        ids = sorted(item.id for item in order.items)
+        order.items.sort(key=lambda item: _DRAFT_ORDER.index(type(item)))
+        for item, item_id in zip(order.items, ids, strict=True):
+            item.id = item_id
 
     def place(self, order: Order, purchase: Purchase, *, create_account: bool = False) -> Order:
         """The order is placed: the account if wanted, order.created, then the stock."""
@@ -77,11 +100,20 @@ class Storefront:
             "payment_method_title": purchase.payment_method_title,
             "customer_note": purchase.customer_note.replace("\r\n", "\n"),
         }
+        order.items = [item for item in order.items if not isinstance(item, TaxLine)]
         book.write(order, form)
+        self._renumber(order)
         if purchase.coupons:
             book.apply_coupons(order, purchase.coupons)
         book.set_status(order, _PAYMENTS.get(purchase.payment_method, "processing"))
         return order
+
+    def _renumber(self, order: Order) -> None:
+        """Placing an order makes its tax lines and lines anew."""
+        for item in order.lines:
+            item.id = 0
+        self._trade.orders.number(order.lines)
+        order.items.sort(key=lambda item: item.id)
 
     def checkout(
         self,
