@@ -40,8 +40,8 @@ class BackOffice:
         book.write(order, params, recalculate=False)
         set_meta(order.meta, _SOURCE, "admin", orders.meta_ids)
         orders.add(order)
-        book.save(order, order.status)
-        book.set_status(order, status)
+        self._trade.order_life.save(order, order.status)
+        self._trade.order_life.set_status(order, status)
         return order
 
     def recalculate_order(self, order_id: int) -> Order:
@@ -49,12 +49,12 @@ class BackOffice:
         book = self._trade.order_book
         order = book.get(order_id)
         book.write(order, {})
-        book.save(order, order.status)
+        self._trade.order_life.save(order, order.status)
         return order
 
     def restore_order(self, order_id: int) -> Order:
         """order.restored."""
-        return self._trade.order_book.restore(order_id)
+        return self._trade.order_life.restore(order_id)
 
     def restore_product(self, product_id: int) -> Row:
         """product.updated, then product.restored."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from app.sandbox.woocommerce.batch import BatchOperations, run_batch
 from app.sandbox.woocommerce.errors import RestError
 from app.sandbox.woocommerce.orderbook import OrderBook
+from app.sandbox.woocommerce.orderlife import OrderLife
 from app.sandbox.woocommerce.orders import ORDER_BILLING, STATUSES, Order, OrderTable
 from app.sandbox.woocommerce.orderviews import CURRENCIES, OrderView
 from app.sandbox.woocommerce.paging import CONTEXT, chosen, page_response
@@ -70,10 +71,13 @@ _LIST_PARAMS: Final = {**POST_PARAMS, "customer": Param(_INTEGER), **_DECIMALS}
 class OrderRoutes:
     """The endpoints of /orders over one shop's orders."""
 
-    def __init__(self, site: Site, orders: OrderTable, book: OrderBook, view: OrderView) -> None:
+    def __init__(
+        self, site: Site, orders: OrderTable, book: OrderBook, *, life: OrderLife, view: OrderView
+    ) -> None:
         self._site = site
         self._orders = orders
         self._book = book
+        self._life = life
         self._view = view
 
     def routes(self) -> list[Route]:
@@ -142,9 +146,9 @@ class OrderRoutes:
     async def _delete(self, request: RestRequest) -> RestResponse:
         body = self._view.render(self._orders.get(request.id))
         if request.params.get("force"):
-            self._book.delete(request.id)
+            self._life.delete(request.id)
         else:
-            self._book.trash(request.id)
+            self._life.trash(request.id)
         return RestResponse(body)
 
     def _body(self, order: Order, request: RestRequest) -> dict[str, Any]:

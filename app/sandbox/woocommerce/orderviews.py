@@ -5,23 +5,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.sandbox.woocommerce.catalog import Catalog, is_variation
+from app.sandbox.woocommerce.catalog import Catalog
+from app.sandbox.woocommerce.lineviews import LineView
 from app.sandbox.woocommerce.links import ALL_METHODS, item_links
-from app.sandbox.woocommerce.metadata import render_line_meta, render_meta
+from app.sandbox.woocommerce.metadata import render_meta
 from app.sandbox.woocommerce.options import Options
-from app.sandbox.woocommerce.orderitems import (
-    CouponLine,
-    FeeLine,
-    LineItem,
-    ShippingLine,
-    Taxes,
-    TaxLine,
-)
 from app.sandbox.woocommerce.orders import Order
-from app.sandbox.woocommerce.phpnumber import fixed_text, json_number, number
+from app.sandbox.woocommerce.phpnumber import fixed_text, number
 from app.sandbox.woocommerce.setting_routes import DEFINITIONS
 from app.sandbox.woocommerce.site import Site
-from app.sandbox.woocommerce.slugs import slug_of
 
 VERSION: Final = "10.0.2"
 TOTALS: Final = (
@@ -42,7 +34,6 @@ TEXTS: Final = (
     "created_via",
     "customer_note",
 )
-_FROM_CATALOG: Final = ("sku", "image", "parent_name")
 _EDITABLE: Final = ("pending", "on-hold", "auto-draft")
 _PAYABLE: Final = ("pending", "failed", "checkout-draft")
 _CURRENCY_NAME: Final = re.compile(r".*\((.+)\) — \w+$")
@@ -56,6 +47,7 @@ class OrderView:
         self._site = site
         self._options = options
         self._catalog = catalog
+        self._lines = LineView(options, catalog)
 
     def render(self, order: Order, *, decimals: int | None = None) -> dict[str, Any]:
         """The REST object; `decimals` is the request's dp, None for the shop's setting."""
@@ -82,17 +74,7 @@ class OrderView:
             "number": str(order.id),
             "meta_data": render_meta(order.meta),
         }
-        return {**body, **self.lines(order, places), **self._state(order, places, dates)}
-
-    def lines(self, order: Order, places: int) -> dict[str, Any]:
-        """All lines by the name of their list; a refund's are shown the same way."""
-        return {
-            "line_items": [self._line(line, places) for line in order.lines],
-            "tax_lines": [_tax_line(line, places) for line in order.tax_lines],
-            "shipping_lines": [self._shipping(line, places) for line in order.shipping_lines],
-            "fee_lines": [self._fee(line, places) for line in order.fees],
-            "coupon_lines": [_coupon(line) for line in order.coupons],
-        }
+        return {**body, **self._lines.render(order, places), **self._state(order, places, dates)}
 
     def _state(self, order: Order, places: int, dates: dict[str, Any]) -> dict[str, Any]:
         site = self._site
@@ -111,7 +93,7 @@ class OrderView:
             ],
             "payment_url": f"{site.base_url}/{path}",
             "is_editable": order.status in _EDITABLE,
-            "needs_payment": order.status in _PAYABLE and number(order.totals["total"]) > 0,
+            "needs_payment": is_payable(order),
             "needs_processing": self.needs_processing(order),
             **{key: dates[key] for key in dates if key.endswith("_gmt")},
             "currency_symbol": currency_symbol(order.currency),
@@ -129,83 +111,6 @@ class OrderView:
         products = [self._catalog.find(line.ordered_id) for line in order.lines]
         return any(p is not None and not (p["virtual"] and p["downloadable"]) for p in products)
 
-    def _line(self, line: LineItem, places: int) -> dict[str, Any]:
-        taxes = line.taxes.values()
-        body = {
-            "id": line.id,
-            "name": line.name,
-            "product_id": line.product_id,
-            "variation_id": line.variation_id,
-            "quantity": line.quantity,
-            "tax_class": line.tax_class,
-            "subtotal": fixed_text(number(line.subtotal), places),
-            "subtotal_tax": self._tax_sum([tax.subtotal for tax in taxes], places),
-            "total": fixed_text(number(line.total), places),
-            "total_tax": self._tax_sum([tax.total for tax in taxes], places),
-            "taxes": _taxes(line.taxes, places),
-            "meta_data": render_line_meta(line.meta, self._labels(line)),
-            **self._product_of(line),
-        }
-        if self._catalog.find(line.ordered_id) is None:
-            return {**body, **line.shown}
-        shown = {key: line.shown[key] for key in line.shown if key not in _FROM_CATALOG}
-        return {**body, **shown}
-
-    def _product_of(self, line: LineItem) -> dict[str, Any]:
-        product = self._catalog.find(line.ordered_id)
-        is_variant = product is not None and is_variation(product)
-        parent_name = self._catalog.parent(product)["name"] if product and is_variant else None
-        return {
-            "sku": self._catalog.shown_sku(product) if product else None,
-            "price": json_number(number(line.total) / (line.quantity or 1)),
-            "image": {"id": 0 if is_variant or not product else "", "src": ""},
-            "parent_name": parent_name,
-        }
-
-    def _labels(self, line: LineItem) -> dict[str, str]:
-        """How the attributes of a variation are called, and their values."""
-        parent, variation = (
-            self._catalog.find(key) for key in (line.product_id, line.variation_id)
-        )
-        labels = {slug_of(a["slug"]): a["name"] for a in (parent or {}).get("attributes", ())}
-        for attribute in variation["attributes"] if variation else ():
-            key = f"{attribute['slug']}={attribute_value(attribute)}"
-            labels[key] = attribute["option"]
-        return labels
-
-    def _shipping(self, line: ShippingLine, places: int) -> dict[str, Any]:
-        return {
-            "id": line.id,
-            "method_title": line.method_title,
-            "method_id": line.method_id,
-            "instance_id": line.instance_id,
-            "total": fixed_text(number(line.total), places),
-            "total_tax": self._tax_sum([tax.total for tax in line.taxes.values()], places),
-            "taxes": _taxes(line.taxes, places),
-            "tax_status": line.tax_status,
-            "meta_data": render_line_meta(line.meta, {}),
-            **line.shown,
-        }
-
-    def _fee(self, line: FeeLine, places: int) -> dict[str, Any]:
-        return {
-            "id": line.id,
-            "name": line.name,
-            "tax_class": line.tax_class,
-            "tax_status": line.tax_status,
-            "amount": "",
-            "total": fixed_text(number(line.total), places),
-            "total_tax": self._tax_sum([tax.total for tax in line.taxes.values()], places),
-            "taxes": _taxes(line.taxes, places),
-            "meta_data": render_line_meta(line.meta, {}),
-            **line.shown,
-        }
-
-    def _tax_sum(self, amounts: list[str], places: int) -> str:
-        """Added up when read, so that it follows the shop's rounding of today."""
-        total = sum(self._options.round_line_tax(number(amount)) for amount in amounts)
-        return fixed_text(total, places)
-
 
 def _dates(order: Order, site: Site) -> dict[str, Any]:
     return {
@@ -216,51 +121,12 @@ def _dates(order: Order, site: Site) -> dict[str, Any]:
     }
 
 
-def _taxes(taxes: Taxes, places: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": rate_id,
-            "total": fixed_text(number(tax.total), places),
-            "subtotal": fixed_text(number(tax.subtotal), places) if tax.subtotal else "",
-        }
-        for rate_id, tax in taxes.items()
-    ]
-
-
-def _tax_line(line: TaxLine, places: int) -> dict[str, Any]:
-    return {
-        "id": line.id,
-        "rate_code": line.rate_code,
-        "rate_id": line.rate_id,
-        "label": line.label,
-        "compound": line.is_compound,
-        "tax_total": fixed_text(number(line.tax_total), places),
-        "shipping_tax_total": fixed_text(number(line.shipping_tax_total), places),
-        "rate_percent": json_number(line.percent),
-        "meta_data": render_meta(line.meta),
-    }
-
-
-def _coupon(line: CouponLine) -> dict[str, Any]:
-    return {
-        "id": line.id,
-        "code": line.code,
-        "discount": line.discount,
-        "discount_tax": line.discount_tax,
-        "meta_data": render_line_meta(line.meta, {}),
-        "discount_type": line.discount_type,
-        "nominal_amount": json_number(line.nominal_amount),
-        "free_shipping": line.is_free_shipping,
-    }
+def is_payable(order: Order) -> bool:
+    """Whether its customer may still pay it."""
+    return order.status in _PAYABLE and number(order.totals["total"]) > 0
 
 
 def currency_symbol(code: str) -> str:
     """The sign that WooCommerce's own list of currencies names."""
     found = _CURRENCY_NAME.match(CURRENCIES.get(code, ""))
     return html.unescape(found[1]) if found else ""
-
-
-def attribute_value(attribute: Mapping[str, Any]) -> str:
-    """What a line stores of an attribute: a slug for those of the shop, else the text."""
-    option = str(attribute["option"])
-    return option.lower().replace(" ", "-") if attribute["slug"].startswith("pa_") else option

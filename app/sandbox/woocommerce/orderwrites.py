@@ -8,11 +8,11 @@ from typing import Any, Final, TypeVar
 
 from app.sandbox.woocommerce.catalog import Catalog, Row, is_variation, unit_price
 from app.sandbox.woocommerce.errors import FatalError, RestError
+from app.sandbox.woocommerce.lineviews import attribute_value
 from app.sandbox.woocommerce.metadata import set_meta, write_meta
 from app.sandbox.woocommerce.orderitems import FeeLine, Item, LineItem, ShippingLine
 from app.sandbox.woocommerce.orders import ORDER_BILLING, ORDER_SHIPPING, Order, OrderTable
 from app.sandbox.woocommerce.ordertaxes import OrderTaxes
-from app.sandbox.woocommerce.orderviews import attribute_value
 from app.sandbox.woocommerce.php import scalar_text
 from app.sandbox.woocommerce.phpnumber import cleaned_price, whole_number
 from app.sandbox.woocommerce.stock import TAKES_STOCK, Stock

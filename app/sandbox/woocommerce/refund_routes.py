@@ -5,8 +5,8 @@ from typing import Any, Final
 from app.sandbox.woocommerce.errors import RestError
 from app.sandbox.woocommerce.links import rebase_links
 from app.sandbox.woocommerce.objects import ObjectTable
-from app.sandbox.woocommerce.orderbook import OrderBook
-from app.sandbox.woocommerce.orders import Order
+from app.sandbox.woocommerce.orderlife import OrderLife
+from app.sandbox.woocommerce.orders import Order, OrderTable
 from app.sandbox.woocommerce.paging import chosen, page_response
 from app.sandbox.woocommerce.permissions import known_caller
 from app.sandbox.woocommerce.phpnumber import whole_number
@@ -30,10 +30,19 @@ _DELETE_PARAMS: Final = {"force": Param({"type": "boolean"}, default=False)}
 class RefundRoutes:
     """The endpoints of refunds, each below its order."""
 
-    def __init__(self, site: Site, table: ObjectTable, book: OrderBook, refunds: Refunds) -> None:
+    def __init__(
+        self,
+        site: Site,
+        table: ObjectTable,
+        orders: OrderTable,
+        *,
+        life: OrderLife,
+        refunds: Refunds,
+    ) -> None:
         self._site = site
         self._table = table
-        self._book = book
+        self._orders = orders
+        self._life = life
         self._refunds = refunds
 
     def routes(self) -> list[Route]:
@@ -70,9 +79,9 @@ class RefundRoutes:
     def _settle(self, order: Order, is_full: bool) -> None:
         """An order that nothing is left of becomes "refunded"."""
         if is_full:
-            self._book.set_status(order, "refunded")
+            self._life.set_status(order, "refunded")
         else:
-            self._book.save(order, order.status)
+            self._life.save(order, order.status)
 
     async def _delete(self, request: RestRequest) -> RestResponse:
         row = self._known(request)
@@ -83,7 +92,7 @@ class RefundRoutes:
         return RestResponse(self._render(row))
 
     def _order(self, request: RestRequest) -> Order:
-        return self._book.get(whole_number(request.params["order_id"]))
+        return self._orders.get(whole_number(request.params["order_id"]))
 
     def _known(self, request: RestRequest) -> dict[str, Any]:
         own = {note.id for note in self._order(request).refunds}

@@ -3,10 +3,12 @@
 Contract page WooCommerce §3 (Refund); recordings order_refund_create, order_refunds_list.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from app.sandbox.woocommerce.errors import RestError
+from app.sandbox.woocommerce.lineviews import LineView
 from app.sandbox.woocommerce.links import item_links
 from app.sandbox.woocommerce.metadata import set_meta
 from app.sandbox.woocommerce.objects import ObjectTable
@@ -14,7 +16,6 @@ from app.sandbox.woocommerce.options import Options
 from app.sandbox.woocommerce.orderitems import FeeLine, Item, LineItem, LineTax, ShippingLine
 from app.sandbox.woocommerce.orders import Order, OrderTable, RefundNote
 from app.sandbox.woocommerce.ordertotals import OrderTotals
-from app.sandbox.woocommerce.orderviews import OrderView
 from app.sandbox.woocommerce.php import scalar_text
 from app.sandbox.woocommerce.phpnumber import (
     cleaned_price,
@@ -54,7 +55,7 @@ class Refunds:
         table: ObjectTable,
         orders: OrderTable,
         totals: OrderTotals,
-        view: OrderView,
+        lines: LineView,
         stock: Stock,
     ) -> None:
         self._site = site
@@ -62,7 +63,7 @@ class Refunds:
         self._table = table
         self._orders = orders
         self._totals = totals
-        self._view = view
+        self._lines = lines
         self._stock = stock
 
     def create(
@@ -137,7 +138,7 @@ class Refunds:
 
     def _render(self, order: Order, refund: Order, amount: float) -> dict[str, Any]:
         url = self._site.rest_url(f"orders/{order.id}")
-        lines = self._view.lines(refund, self._options.decimals)
+        lines = self._lines.render(refund, self._options.decimals)
         names = ("line_items", "shipping_lines", "tax_lines", "fee_lines")
         return {
             "id": refund.id,
@@ -160,42 +161,39 @@ def _refunded(
     item: LineItem | ShippingLine | FeeLine, entry: Params
 ) -> LineItem | ShippingLine | FeeLine | None:
     """The negative counterpart of a line; None where nothing of it is refunded."""
-    total = number(cleaned_price(entry.get("refund_total")))
-    quantity = whole_number(entry.get("quantity") or 0)
-    taxes = {
+    taxes = _refunded_taxes(entry)
+    amount, quantity = (
+        _negative(entry.get("refund_total")),
+        whole_number(entry.get("quantity") or 0),
+    )
+    if not number(amount) and not quantity and not taxes:
+        return None
+    if isinstance(item, LineItem):
+        return _refunded_line(item, -quantity, amount, taxes=taxes)
+    refunded = dataclasses.replace(item, id=0, total=amount, meta=[], shown={})
+    refunded.taxes = {rate_id: LineTax(text) for rate_id, text in taxes.items()}
+    return refunded
+
+
+def _refunded_taxes(entry: Params) -> dict[int, str]:
+    texts = {
         whole_number(tax["id"]): _negative(tax.get("refund_total"))
         for tax in entry.get("refund_tax") or ()
-        if number(cleaned_price(tax.get("refund_total")))
     }
-    if not total and not quantity and not any(number(text) for text in taxes.values()):
-        return None
-    amount = _negative(entry.get("refund_total"))
-    if isinstance(item, LineItem):
-        line_taxes = {rate_id: LineTax(text, text) for rate_id, text in taxes.items()}
-        return LineItem(
-            taxes=line_taxes,
-            name=item.name,
-            product_id=item.product_id,
-            variation_id=item.variation_id,
-            quantity=-quantity,
-            tax_class=item.tax_class,
-            subtotal=amount,
-            total=amount,
-        )
-    own_taxes = {rate_id: LineTax(text) for rate_id, text in taxes.items()}
-    if isinstance(item, ShippingLine):
-        return ShippingLine(
-            taxes=own_taxes,
-            method_title=item.method_title,
-            method_id=item.method_id,
-            total=amount,
-            tax_status=item.tax_status,
-        )
-    return FeeLine(
-        taxes=own_taxes,
-        name=item.name,
-        tax_class=item.tax_class,
-        tax_status=item.tax_status,
+    return {rate_id: text for rate_id, text in texts.items() if number(text)}
+
+
+def _refunded_line(
+    line: LineItem, quantity: int, amount: str, *, taxes: Mapping[int, str]
+) -> LineItem:
+    return LineItem(
+        taxes={rate_id: LineTax(text, text) for rate_id, text in taxes.items()},
+        name=line.name,
+        product_id=line.product_id,
+        variation_id=line.variation_id,
+        quantity=quantity,
+        tax_class=line.tax_class,
+        subtotal=amount,
         total=amount,
     )
 

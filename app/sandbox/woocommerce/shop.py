@@ -41,8 +41,9 @@ class Shop:
     """One WooCommerce shop held in memory.
 
     `clock` gives aware UTC; `timezone` is the site's; `transport` stands in for the network on
-    the way of webhooks. `customers`, `trade`, `webhooks` are usable directly, `storefront` and
-    `admin` are the people in front of it: `await webhooks.flush()` is a run of WP-Cron. All changes are synchronous, so one event loop keeps them atomic.
+    the way of webhooks. `customers`, `trade` and `webhooks` are usable directly, `storefront` and
+    `admin` are the people in front of it: `await webhooks.flush()` is a run of WP-Cron. All
+    changes are synchronous, so one event loop keeps them atomic.
     """
 
     def __init__(

@@ -63,7 +63,7 @@ class Storefront:
         book.write(order, {"line_items": lines, "shipping_lines": [shipping]})
         self._decorate(order)
         orders.add(order)
-        book.save(order, order.status)
+        self._trade.order_life.save(order, order.status)
         return order
 
     def _decorate(self, order: Order) -> None:
@@ -88,7 +88,7 @@ class Storefront:
     def place(self, order: Order, purchase: Purchase, *, create_account: bool = False) -> Order:
         """The order is placed: the account if wanted, order.created, then the stock."""
         book = self._trade.order_book
-        book.save(order, order.status)
+        self._trade.order_life.save(order, order.status)
         billing = _encoded(purchase.billing)
         shipping = _encoded(purchase.shipping or purchase.billing)
         if create_account:
@@ -105,7 +105,9 @@ class Storefront:
         self._renumber(order)
         if purchase.coupons:
             book.apply_coupons(order, purchase.coupons)
-        book.set_status(order, _PAYMENTS.get(purchase.payment_method, "processing"))
+        self._trade.order_life.set_status(
+            order, _PAYMENTS.get(purchase.payment_method, "processing")
+        )
         return order
 
     def _renumber(self, order: Order) -> None:

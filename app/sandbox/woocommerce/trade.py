@@ -8,11 +8,13 @@ from app.sandbox.woocommerce.coupon_routes import CouponRoutes
 from app.sandbox.woocommerce.coupons import OrderCoupons
 from app.sandbox.woocommerce.customers import Customers, Emit
 from app.sandbox.woocommerce.errors import RestError
+from app.sandbox.woocommerce.lineviews import LineView
 from app.sandbox.woocommerce.notes import NoteRoutes
 from app.sandbox.woocommerce.objects import ObjectTable
 from app.sandbox.woocommerce.options import Options
 from app.sandbox.woocommerce.order_routes import OrderRoutes
 from app.sandbox.woocommerce.orderbook import OrderBook
+from app.sandbox.woocommerce.orderlife import OrderLife
 from app.sandbox.woocommerce.orderload import load_order
 from app.sandbox.woocommerce.orders import OrderTable
 from app.sandbox.woocommerce.ordertaxes import OrderTaxes
@@ -92,8 +94,17 @@ class Trade:
             table=self.refunds,
             orders=orders,
             totals=totals,
-            view=self._order_view,
+            lines=LineView(options, self.catalog),
             stock=stock,
+        )
+        self.order_life = OrderLife(
+            self._site,
+            orders,
+            self._customers,
+            stock=stock,
+            needs_processing=self._order_view.needs_processing,
+            refund_rest=self._refund_book.refund_rest,
+            emit=self._emit,
         )
         self.order_book = OrderBook(
             self._site,
@@ -107,9 +118,7 @@ class Trade:
             coupons=OrderCoupons(
                 options, self.coupons, orders, catalog=self.catalog, taxes=taxes, totals=totals
             ),
-            stock=stock,
-            needs_processing=self._order_view.needs_processing,
-            refund_rest=self._refund_book.refund_rest,
+            life=self.order_life,
             emit=self._emit,
         )
 
@@ -119,8 +128,12 @@ class Trade:
         return [
             *ProductRoutes(site, catalog, book, view).routes(),
             *VariationRoutes(site, catalog, book, view).routes(),
-            *OrderRoutes(site, self.orders, self.order_book, self._order_view).routes(),
-            *RefundRoutes(site, self.refunds, self.order_book, self._refund_book).routes(),
+            *OrderRoutes(
+                site, self.orders, self.order_book, life=self.order_life, view=self._order_view
+            ).routes(),
+            *RefundRoutes(
+                site, self.refunds, self.orders, life=self.order_life, refunds=self._refund_book
+            ).routes(),
             *NoteRoutes(site, self.orders).routes(),
             *CouponRoutes(site, options, self.coupons, self._emit).routes(),
             *TaxRoutes(site, self.taxes, self._tax_classes, self.tax_book).routes(),
