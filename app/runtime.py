@@ -1,10 +1,11 @@
 """What the API, the workers and the command line share: engine, sessions, clients, clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import procrastinate
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,6 +24,7 @@ from app.vtiger.schemas import VtigerModule
 from app.woocommerce.client import WooClient
 
 DATABASE = "woo_vtiger"
+T = TypeVar("T")
 
 
 def utc_now() -> datetime:
@@ -47,6 +49,36 @@ class Shapes:
         return shape
 
 
+@dataclass(slots=True)
+class Memory:
+    """What one process has read and many records need, such as tax rates: kept for a minute.
+
+    Several that want the same wait for one reading. Each process remembers for itself, so whoever
+    misses what another process made says `forget` and looks again.
+    """
+
+    clock: Callable[[], datetime]
+    keep_seconds: float = 60.0
+    _known: dict[str, tuple[datetime, Any]] = field(default_factory=dict)
+    _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    async def get(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
+        """What `key` stands for; `load` reads it if it is not known any more."""
+        async with self._turns.setdefault(key, asyncio.Lock()):
+            known = self._known.get(key)
+            if known and (self.clock() - known[0]).total_seconds() < self.keep_seconds:
+                found: T = known[1]
+                return found
+            read_at = self.clock()
+            loaded = await load()
+            self._known[key] = (read_at, loaded)
+            return loaded
+
+    def forget(self, *keys: str) -> None:
+        for key in keys:
+            self._known.pop(key, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """Everything with a life of its own; made once a process by `open_runtime`."""
@@ -60,6 +92,7 @@ class Runtime:
     stores: Mapping[str, WooClient]
     vtiger: VtigerClient
     shapes: Shapes
+    memory: Memory
     clock: Callable[[], datetime] = utc_now
 
 
@@ -148,4 +181,5 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             stores=stores,
             vtiger=vtiger,
             shapes=Shapes(vtiger, utc_now),
+            memory=Memory(utc_now),
         )

@@ -35,6 +35,12 @@ async def search_links(session: AsyncSession, records: Collection[Record]) -> di
     return {link.woo_id if woo else link.vtiger_id: link for link in found}
 
 
+async def search_module_links(session: AsyncSession, store: str, module: Module) -> Sequence[Link]:
+    """All pairs of a module: meant for taxes, of which there are few."""
+    found = select(Link).where(Link.store == store, Link.module == module)
+    return (await session.scalars(found.order_by(Link.id))).all()
+
+
 async def save_link(session: AsyncSession, link: Link) -> Link:
     """Store a new or changed link; the unique keys refuse a second pair for either record."""
     kept = await session.merge(link)

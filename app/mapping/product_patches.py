@@ -135,6 +135,18 @@ def tax_body(rates: Mapping[str, Decimal]) -> dict[str, str]:
     return {name: decimal_text(rate) for name, rate in rates.items()}
 
 
+def whole_fields(
+    fields: Mapping[str, str], record: VtigerRecord, *, currency_id: str
+) -> dict[str, str]:
+    """`fields` with all that Vtiger would wipe beside them: price, currency, prices, taxes.
+
+    `record` is the product or service as just read. Contract page Vtiger §0.5.
+    """
+    draft = PatchDraft(body=tax_body(vtiger_taxes(record)) | dict(fields))
+    _put_price(draft, record, currency_id=currency_id)
+    return draft.body
+
+
 def carry_taxes(record: VtigerRecord, needed: Sequence[str], *, currency_id: str) -> dict[str, str]:
     """The fields that let a product or service be taxed by `needed` (tax fields) in orders.
 
@@ -142,12 +154,10 @@ def carry_taxes(record: VtigerRecord, needed: Sequence[str], *, currency_id: str
     Price, currency and the other taxes are sent along. Contract page Vtiger §0.5, §10.
     """
     held = vtiger_taxes(record)
-    missing = [name for name in needed if name not in held]
+    missing = dict.fromkeys((name for name in needed if name not in held), Decimal(0))
     if not missing:
         return {}
-    draft = PatchDraft(body=dict(tax_body({**held, **dict.fromkeys(missing, Decimal(0))})))
-    _put_price(draft, record, currency_id=currency_id)
-    return draft.body
+    return whole_fields(tax_body(missing), record, currency_id=currency_id)
 
 
 def woo_product_patch(

@@ -1,25 +1,36 @@
 """From a hint to the work on it: is the module synced, which record is meant, who writes it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from app.errors import System
 from app.inbox.models import Delivery
 from app.links.leases import PairLease
 from app.mapping.contact_rules import CONTACT_RULES
+from app.mapping.product_rules import PRODUCT_RULES
 from app.mapping.rules import effective_rules
+from app.mapping.values import PatchOptions
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
-from app.records import Module, Record
+from app.records import Module, Origin, Record
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
+from app.sync.books import TAX, Books
 from app.sync.contacts import CONTACTS, ContactAdapter
+from app.sync.dependencies import Dependencies
 from app.sync.foreign_ids import foreign_id_field
+from app.sync.guests import Guests
 from app.sync.hold import PATIENCE
-from app.sync.sides import Skip
+from app.sync.product_sides import ProductSides
+from app.sync.product_writing import PRODUCTS, ProductWriter
+from app.sync.order_opening import OrderParts
+from app.sync.products import ProductAdapter
+from app.sync.sides import Adapter, Skip
+from app.sync.taxes import TaxAdapter
 from app.sync.work import Work
 
-VTIGER_MODULES = {Module.CONTACTS: CONTACTS}
+VTIGER_MODULES = {Module.CONTACTS: CONTACTS, Module.PRODUCTS: PRODUCTS, Module.TAXES: TAX}
 
 NO_MODULE = "Topic {kind} belongs to no module that is synced; remove its webhook to save calls."
 MODULE_OFF = "Module {module} is switched off for store {store}: switch it on in its settings."
@@ -55,23 +66,117 @@ async def resolve(runtime: Runtime, record: Record) -> Record:
 
 
 async def open_work(
-    runtime: Runtime, record: Record, deliveries: Sequence[Delivery], lease: PairLease
+    runtime: Runtime,
+    record: Record,
+    deliveries: Sequence[Delivery],
+    *,
+    lease: PairLease,
+    dependencies: Dependencies,
 ) -> Work:
-    policy = await policy_of(runtime, record.store, Module.CONTACTS)
-    adapter = await open_contacts(runtime, record.store, policy, lease)
+    """The work on a record of a module that is synced."""
+    module = Module(record.module or "")
+    policy = await policy_of(runtime, record.store, module)
+    context = Context(runtime, record.store, policy, lease, dependencies, _is_needed(deliveries))
+    adapter = await open_adapter(context, module)
     return Work(runtime, adapter, policy, record, deliveries, lease)
+
+
+def _is_needed(deliveries: Sequence[Delivery]) -> bool:
+    return any(delivery.origin == Origin.DEPENDENCY for delivery in deliveries)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an adapter may need. Without `dependencies` it brings nothing: it only looks.
+
+    `is_needed`: another record asks for the one that is worked on.
+    """
+
+    runtime: Runtime
+    store: str
+    policy: SyncPolicy
+    lease: PairLease
+    dependencies: Dependencies | None = None
+    is_needed: bool = False
+
+    async def id_field(self, vtiger_module: str) -> str | None:
+        """Our id field of a Vtiger module, where it has one."""
+        shape = await self.runtime.shapes.get(vtiger_module)
+        return foreign_id_field(shape, self.store, only_store=len(self.runtime.stores) == 1)
+
+    @property
+    def books(self) -> Books:
+        return Books(self.runtime, self.store, self.dependencies)
+
+
+async def open_adapter(context: Context, module: Module) -> Adapter:
+    """The adapter of a module that is built (`BUILT_MODULES`)."""
+    openers: dict[Module, Callable[[Context], Awaitable[Adapter]]] = {
+        Module.CONTACTS: _contacts,
+        Module.PRODUCTS: _products,
+        Module.TAXES: _taxes,
+        Module.SALES_ORDERS: _orders,
+    }
+    return await openers[module](context)
+
+
+async def _contacts(context: Context) -> ContactAdapter:
+    return ContactAdapter(
+        store=context.store,
+        woo=context.runtime.stores[context.store],
+        vtiger=context.runtime.vtiger,
+        accounts=Accounts(context.runtime.vtiger, partial(context.lease.extend, patience=PATIENCE)),
+        guests=Guests(
+            context.runtime.sessions, context.store, context.runtime.stores[context.store]
+        ),
+        rules=effective_rules(CONTACT_RULES, ()),
+        policy=context.policy,
+        id_field=await context.id_field(CONTACTS),
+    )
+
+
+async def _products(context: Context) -> ProductAdapter:
+    runtime, books = context.runtime, context.books
+    code = (await books.shop()).currency
+    sides = ProductSides(
+        woo=runtime.stores[context.store],
+        vtiger=runtime.vtiger,
+        books=books,
+        rules=effective_rules(PRODUCT_RULES, ()),
+        id_field=await context.id_field(PRODUCTS),
+        currency_code=code,
+        currency=(await books.crm()).find_currency(code),
+        writes_vtiger=context.policy.direction.allows(System.VTIGER),
+    )
+    options = PatchOptions(too_long=context.policy.too_long.value)
+    return ProductAdapter(sides, ProductWriter(sides, options), options)
+
+
+async def _taxes(context: Context) -> TaxAdapter:
+    return TaxAdapter(
+        woo=context.runtime.stores[context.store],
+        vtiger=context.runtime.vtiger,
+        books=context.books,
+        policy=context.policy,
+        is_needed=context.is_needed,
+    )
+
+
+async def _orders(context: Context) -> OrderAdapter:
+    parts = OrderParts(
+        context.runtime,
+        context.store,
+        context.policy,
+        context.lease,
+        context.books,
+        context.dependencies,
+        await context.id_field(ORDERS),
+    )
+    return await parts.open()
 
 
 async def open_contacts(
     runtime: Runtime, store: str, policy: SyncPolicy, lease: PairLease
 ) -> ContactAdapter:
-    shape = await runtime.shapes.get(CONTACTS)
-    return ContactAdapter(
-        store=store,
-        woo=runtime.stores[store],
-        vtiger=runtime.vtiger,
-        accounts=Accounts(runtime.vtiger, partial(lease.extend, patience=PATIENCE)),
-        rules=effective_rules(CONTACT_RULES, ()),
-        policy=policy,
-        id_field=foreign_id_field(shape, store, only_store=len(runtime.stores) == 1),
-    )
+    """For whoever looks at contacts in bulk."""
+    return await _contacts(Context(runtime, store, policy, lease))

@@ -14,13 +14,14 @@ from app.mapping.values import Agreed, base_to_json
 from app.records import Outcome
 from app.sync.marks import leave_ids
 from app.sync.match import new_link
-from app.sync.outcome import Result, describe_changes, describe_notes
-from app.sync.sides import Side, Written
+from app.sync.outcome import Result, describe_changes, describe_notes, skipped
+from app.sync.sides import Side, Skip, Written
 from app.sync.stamps import stamp_read, stamp_written
 from app.sync.work import Ending, Work
 
 
-async def create(work: Work, source: Side) -> Ending:
+async def create(work: Work, source: Side) -> Ending | Side:
+    """The twin is made; a Side is one that was there already, though no look had found it."""
     await _wait_for_broken_call(work)
     async with transaction(work.runtime.sessions) as session:
         natural = ",".join(work.adapter.natural_keys(source))
@@ -31,7 +32,9 @@ async def create(work: Work, source: Side) -> Ending:
     except WooVtigerError as error:
         await _note_failure(work, natural, error)
         raise
-    return await _created(work, source, written)
+    if isinstance(written, Skip):
+        return Ending(skipped(work.target, source.id, written, label=source.label))
+    return written if isinstance(written, Side) else await _created(work, source, written)
 
 
 async def _note_failure(work: Work, natural: str, error: WooVtigerError) -> None:

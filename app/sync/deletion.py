@@ -61,7 +61,9 @@ async def _carry_over(work: Work, link: Link, gone: System) -> Ending:
             skip = Skip("delete_brake", BRAKED.format(percent=percent))
             return Ending(skipped(other, source_id, skip), link)
         work.lease.check()
-        await work.adapter.delete(other, _id_in(link, other))
+        refused = await work.adapter.delete(other, _id_in(link, other))
+        if refused is not None:
+            return Ending(skipped(other, source_id, refused), link)
         mark_deleted(link, other, work.runtime.clock())
     deleted = Result(other, Outcome.DELETED, source_id, target_id=_id_in(link, other))
     return Ending(deleted, link)

@@ -35,8 +35,11 @@ async def find_twin(work: Work, source: Side) -> Twin | Skip | None:
     await work.lease.extend(work.adapter.natural_keys(source))
     ours = await work.was_started()
     chosen = await choose_twin(work.adapter, work.policy, source, ours=ours)
-    if not isinstance(chosen, Side):
-        return chosen
+    return await take(work, source, chosen, ours=ours) if isinstance(chosen, Side) else chosen
+
+
+async def take(work: Work, source: Side, chosen: Side, *, ours: bool = False) -> Twin | Skip:
+    """The twin with a link to be filled; Skip if it is not to be synced, or another's already."""
     await work.lease.extend(lease_keys(_record_of(work, chosen)), patience=PATIENCE)
     return await _pair(work, source, chosen, ours=ours)
 
@@ -106,7 +109,7 @@ async def _pair(work: Work, source: Side, twin: Side, *, ours: bool) -> Twin | S
         return Skip(
             "ambiguous_match",
             f"{twin.system.label} {twin.id} matches, but is paired with {source.system.label} "
-            f"{partner}: merge the two in {source.system.label}, or change one's e-mail.",
+            f"{partner}: merge the two in {source.system.label}, or change what they share.",
         )
     return Twin(twin, _moved(taken, source), ours)
 

@@ -24,6 +24,7 @@ from app.queue import clear_wakeup
 from app.records import Outcome
 from app.runtime import Runtime
 from app.sync.adapters import find_objection, open_work, resolve
+from app.sync.dependencies import Dependencies
 from app.sync.hold import lease_keys, partner_of
 from app.sync.outcome import Result, failed, skipped
 from app.sync.reconcile import reconcile
@@ -84,7 +85,8 @@ async def _settle(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairL
         await _end_without_pair(runtime, deliveries, lease, result=result)
         return
     record = await resolve(runtime, told)
-    work = await open_work(runtime, record, deliveries, lease)
+    dependencies = Dependencies(runtime, drain)
+    work = await open_work(runtime, record, deliveries, lease=lease, dependencies=dependencies)
     link = await _link_under_lease(work)
     await work.finish(await reconcile(work, link))
 

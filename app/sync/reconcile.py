@@ -13,7 +13,8 @@ from app.sync.creation import create
 from app.sync.deletion import end_of_source, end_of_target
 from app.sync.freshness import find_lone_body, is_fresh
 from app.sync.marks import leave_ids, partner_id
-from app.sync.match import Twin, find_twin
+from app.sync.match import Twin, find_twin, take
+from app.sync.members import hint_members
 from app.sync.outcome import Result, skipped
 from app.sync.pair import agree, needs_reading
 from app.sync.sides import Side, Skip
@@ -32,6 +33,7 @@ async def reconcile(work: Work, link: Link | None) -> Ending:
         return await end_of_source(work, link)
     refused = work.adapter.objection(source)
     if refused is not None:
+        await hint_members(work, source)
         return _skip(work, source, refused)
     if link is not None:
         return await _go_on(work, link, source)
@@ -135,7 +137,16 @@ async def _begin(work: Work, source: Side) -> Ending:
     refused = work.adapter.creation_objection(source)
     if refused is not None:
         return _skip(work, source, refused)
-    return await create(work, source)
+    made = await create(work, source)
+    return made if isinstance(made, Ending) else await _take(work, source, made)
+
+
+async def _take(work: Work, source: Side, holder: Side) -> Ending:
+    """The target refused a second one of a unique value, and told who has it."""
+    taken = await take(work, source, holder)
+    if isinstance(taken, Skip):
+        return _skip(work, source, taken)
+    return await _join(work, source, taken)
 
 
 def _skip(work: Work, source: Side, skip: Skip) -> Ending:

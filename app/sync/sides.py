@@ -1,13 +1,13 @@
 """What one module's adapter and the pipeline say to each other about one side of a pair."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from app.errors import System
+from app.errors import RemoteError, System
 from app.mapping.rules import FieldRule
-from app.mapping.values import FieldNote, Mapped, Value
+from app.mapping.values import FieldNote, Mapped, Patch, Value
 from app.records import Module
 
 
@@ -55,6 +55,13 @@ class Written:
     sent: bool = True
 
 
+def leave_out(patch: Patch, path: str, name: str, *, error: RemoteError) -> Patch:
+    """A patch without the value at `path`, which the target refused, and a note on that."""
+    body = {key: value for key, value in patch.body.items() if key != path}
+    note = FieldNote(name, error.reason, str(error), str(patch.body[path]))
+    return Patch(body, (*patch.notes, note), patch.unwritten | {name}, patch.apart)
+
+
 class Adapter(Protocol):
     """One module between one shop and Vtiger; reads and writes, decides nothing.
 
@@ -99,8 +106,12 @@ class Adapter(Protocol):
         """Other records of the same system with the same natural key."""
         ...
 
-    async def create(self, target: System, source: Side) -> Written:
-        """Make the twin, carrying the source's id."""
+    async def create(self, target: System, source: Side) -> Written | Side | Skip:
+        """Make the twin, carrying the source's id.
+
+        A Side is the twin that is there already, as the target's refusal showed; a Skip tells
+        why there can be none.
+        """
         ...
 
     async def update(self, current: Side, changes: Mapping[str, Value], source: Side) -> Written:
@@ -111,6 +122,10 @@ class Adapter(Protocol):
         """Leave the other system's id in our id field, where there is one; the side after it."""
         ...
 
-    async def delete(self, system: System, record_id: str) -> None:
-        """Delete the record there; one that is gone already is fine."""
+    async def delete(self, system: System, record_id: str) -> Skip | None:
+        """Delete the record there; one that is gone already is fine. A Skip tells why not."""
+        ...
+
+    async def members(self, side: Side) -> Sequence[Side]:
+        """Records of the same system that show something of this one, such as its name."""
         ...

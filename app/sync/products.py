@@ -1,0 +1,182 @@
+"""Products between one shop and Vtiger: reading, finding twins, whole writes. Decides nothing."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.errors import InvalidInput, NotFound, System
+from app.mapping.product_carrying import product_carriage
+from app.mapping.products import product_key, product_refusal
+from app.mapping.rules import FieldRule
+from app.mapping.values import PatchOptions, Value
+from app.records import Module
+from app.sync.foreign_ids import is_plausible
+from app.sync.product_sides import ProductSides
+from app.sync.product_writing import PRODUCTS, ProductWriter
+from app.sync.sides import Side, Skip, Written
+from app.vtiger.query import Query, equals
+from app.woocommerce.schemas import WooProduct
+
+NO_CURRENCY = (
+    "Vtiger has no active currency {code}, in which the shop's prices are: add it there under "
+    "Settings, Currencies."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductAdapter:
+    """Simple products and variations, and Vtiger Products (mapping table "Products")."""
+
+    sides: ProductSides
+    writer: ProductWriter
+    options: PatchOptions
+    module: Module = Module.PRODUCTS
+
+    @property
+    def rules(self) -> tuple[FieldRule, ...]:
+        return self.sides.rules
+
+    async def find(self, system: System, record_id: str) -> Side | None:
+        """The product by id; None if it is gone, which one in the shop's trash is too.
+
+        Recordings product_get_simple, product_get_trashed; contract page Vtiger §0.15.
+        """
+        try:
+            if system is System.VTIGER:
+                record = await self.sides.vtiger.retrieve(record_id, PRODUCTS)
+                return self.sides.of_vtiger(record)
+            product = await self.sides.woo.get_product(record_id)
+        except NotFound:
+            return None
+        return None if product.status == "trash" else await self.sides.of_woo(product)
+
+    async def read_body(self, body: Mapping[str, object]) -> Side:
+        """Never: webhooks carry rendered text (contract page readback, "products ...")."""
+        raise InvalidInput(f"product {body.get('id')} has to be read")
+
+    def natural_keys(self, side: Side) -> tuple[str, ...]:
+        sku = product_key(side.values)
+        return (f"{self.module}:sku:{sku}",) if sku else ()
+
+    def objection(self, side: Side) -> Skip | None:
+        """Variable parents, groups and drafts; all of a shop whose currency Vtiger has not."""
+        refusal = product_refusal(side.raw) if isinstance(side.raw, WooProduct) else None
+        if refusal is not None:
+            return Skip(refusal.reason, refusal.message)
+        if self.sides.currency is None:
+            message = NO_CURRENCY.format(code=self.sides.currency_code)
+            return Skip("currency_unavailable", message)
+        return None
+
+    def creation_objection(self, side: Side) -> Skip | None:
+        if (side.values.get("name") or "").strip():
+            return None
+        message = f"The product has no name: give it one in {side.system.label}."
+        return Skip("missing_required_field", message)
+
+    def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
+        carriage = product_carriage(self.rules, self.options)
+        return carriage.carried_names(woo.values, vtiger.values)
+
+    async def search_twins(self, side: Side) -> list[Side]:
+        """By our id field, if the SKU or the twin's own id field agree; else by SKU.
+
+        An id alone is not believed: a cloned shop carries ids of others.
+        """
+        if side.foreign_id is not None:
+            twin = await self._find_by_foreign_id(side, side.foreign_id)
+            if twin is not None:
+                return [twin]
+        sku = product_key(side.values)
+        if not sku:
+            return []
+        if side.system is System.WOOCOMMERCE:
+            return await self._search_vtiger(sku)
+        found = await self.sides.woo.search_products_by_sku(side.values.get("sku") or "")
+        return [await self.sides.of_woo(product) for product in found]
+
+    async def search_rivals(self, side: Side) -> list[Side]:
+        """Vtiger takes a part number twice; a shop does not take a SKU twice."""
+        sku = product_key(side.values)
+        if side.system is System.WOOCOMMERCE or not sku:
+            return []
+        return [found for found in await self._search_vtiger(sku) if found.id != side.id]
+
+    async def _find_by_foreign_id(self, side: Side, foreign_id: str) -> Side | None:
+        if not is_plausible(side.system.other, foreign_id):
+            return None
+        twin = await self.find(side.system.other, foreign_id)
+        if twin is None:
+            return None
+        sku = product_key(side.values)
+        agreed = twin.foreign_id == side.id or (sku and product_key(twin.values) == sku)
+        return twin if agreed else None
+
+    async def _search_vtiger(self, sku: str) -> list[Side]:
+        """Each is retrieved: a query shows no taxes, and a write has to send them again."""
+        where = (equals("productcode", sku),)
+        query = Query(PRODUCTS, ("id", "productcode"), where, order_by="id")
+        rows = await self.sides.vtiger.query(query)
+        ids = [row.id for row in rows if row.get("productcode").strip().casefold() == sku]
+        sides = [await self.find(System.VTIGER, record_id) for record_id in ids]
+        return [side for side in sides if side is not None]
+
+    async def create(self, target: System, source: Side) -> Written | Side | Skip:
+        """The twin with all values that the target takes, and the source's id.
+
+        Where the target says that the SKU is taken, its holder (err_product_duplicate_sku).
+        """
+        if target is System.VTIGER:
+            made = await self.writer.create_in_vtiger(source)
+        else:
+            made = await self.writer.create_in_shop(source)
+        if not isinstance(made, str):
+            return made
+        holder = await self._find_holder(target, source, made)
+        return holder or self.writer.refused(target, source, made)
+
+    async def _find_holder(self, target: System, source: Side, told_id: str) -> Side | None:
+        sku = product_key(source.values)
+        if told_id:
+            holder = await self.find(target, told_id)
+            return holder if holder and sku and product_key(holder.values) == sku else None
+        found = await self.search_twins(source)
+        return found[0] if len(found) == 1 else None
+
+    async def update(
+        self,
+        current: Side,
+        changes: Mapping[str, Value],
+        source: Side,  # noqa: ARG002 - a product's changes are all there is to write
+    ) -> Written:
+        """These fields; in Vtiger with all that would be wiped (contract page Vtiger §0.5)."""
+        if current.system is System.VTIGER:
+            return await self.writer.revise(current, changes)
+        return await self.writer.update_in_shop(current, changes)
+
+    async def mark(self, current: Side, foreign_id: str) -> Side:
+        if current.foreign_id == foreign_id:
+            return current
+        if current.system is System.WOOCOMMERCE:
+            return await self.writer.mark_in_shop(current, foreign_id)
+        return await self.writer.mark_in_vtiger(current, foreign_id)
+
+    async def delete(self, system: System, record_id: str) -> Skip | None:
+        """Into the trash or recycle bin; one that is gone already is fine (product_trash)."""
+        with contextlib.suppress(NotFound):
+            if system is System.VTIGER:
+                await self.sides.vtiger.delete(record_id)
+            else:
+                product = await self.sides.woo.get_product(record_id)
+                await self.sides.woo.trash_product(product)
+        return None
+
+    async def members(self, side: Side) -> Sequence[Side]:
+        """The variations of a variable product, which show its name and share its taxes.
+
+        Their list renders the description, so that is not told (contract page readback).
+        """
+        product = side.raw
+        if not isinstance(product, WooProduct) or product.type != "variable":
+            return ()
+        return await self.sides.of_variations(product)
