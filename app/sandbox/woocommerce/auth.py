@@ -131,15 +131,20 @@ def _oauth_params(call: Call) -> dict[str, Any] | None:
 
 
 def _check_signature(key: ApiKey, call: Call, params: dict[str, Any]) -> None:
-    digest = _HASHES.get(params["oauth_signature_method"])
-    if digest is None:
+    if params["oauth_signature_method"] not in _HASHES:
         raise _refused("Invalid signature - signature method is invalid.")
     given = params.pop("oauth_signature").replace(" ", "+")
-    text = "&".join((call.method, _encoded(call.url), _encoded(_normalized(params))))
-    mac = hmac.new(f"{key.consumer_secret}&".encode(), text.encode(), digest)
-    expected = base64.b64encode(mac.digest())
-    if not hmac.compare_digest(expected, given.encode()):
+    expected = signature(key, call.method, call.url, params=params)
+    if not hmac.compare_digest(expected.encode(), given.encode()):
         raise _refused("Invalid signature - provided signature does not match.")
+
+
+def signature(key: ApiKey, method: str, url: str, *, params: Mapping[str, Any]) -> str:
+    """What a call is signed with: `params` are its query and the oauth_ values but this one."""
+    text = "&".join((method, _encoded(url), _encoded(_normalized(params))))
+    digest = _HASHES[params["oauth_signature_method"]]
+    mac = hmac.new(f"{key.consumer_secret}&".encode(), text.encode(), digest)
+    return base64.b64encode(mac.digest()).decode()
 
 
 def _normalized(params: Mapping[str, Any]) -> str:

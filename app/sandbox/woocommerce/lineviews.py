@@ -56,20 +56,25 @@ class LineView:
             "total_tax": self._tax_sum([tax.total for tax in taxes], places),
             "taxes": _taxes(line.taxes, places),
             "meta_data": render_line_meta(line.meta, self._labels(line)),
-            **self._product_of(line),
+            **self._with_price(line),
         }
         if self._catalog.find(line.ordered_id) is None:
             return {**body, **line.shown}
         shown = {key: line.shown[key] for key in line.shown if key not in _FROM_CATALOG}
         return {**body, **shown}
 
-    def _product_of(self, line: LineItem) -> dict[str, Any]:
-        product = self._catalog.find(line.ordered_id)
+    def _with_price(self, line: LineItem) -> dict[str, Any]:
+        about = self.about_product(line.ordered_id)
+        price = json_number(number(line.total) / (line.quantity or 1))
+        return {"sku": about["sku"], "price": price, **about}
+
+    def about_product(self, product_id: int) -> dict[str, Any]:
+        """What a line says of its product or variation; 0 is none."""
+        product = self._catalog.find(product_id)
         is_variant = product is not None and is_variation(product)
         parent_name = self._catalog.parent(product)["name"] if product and is_variant else None
         return {
             "sku": self._catalog.shown_sku(product) if product else None,
-            "price": json_number(number(line.total) / (line.quantity or 1)),
             "image": {"id": 0 if is_variant or not product else "", "src": ""},
             "parent_name": parent_name,
         }

@@ -5,7 +5,7 @@ Each change is one synchronous step that fires the events of contract page WooCo
 
 import copy
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from app.sandbox.woocommerce.coupons import OrderCoupons
@@ -48,6 +48,7 @@ class OrderBook:
         totals: OrderTotals,
         coupons: OrderCoupons,
         life: OrderLife,
+        needs_processing: Callable[[Order], bool],
         emit: Emit,
     ) -> None:
         self._site = site
@@ -58,6 +59,7 @@ class OrderBook:
         self._totals = totals
         self._coupons = coupons
         self._life = life
+        self._needs_processing = needs_processing
         self._emit = emit
 
     def get(self, order_id: int) -> Order:
@@ -134,24 +136,23 @@ class OrderBook:
             self._life.complete_payment(order, scalar_text(params.get("transaction_id")))
 
     def forget_customer(self, user_id: int) -> None:
-        """A deleted customer's orders become guests' orders, without an event."""
+        """A deleted customer's orders become guests' orders: modified, but without an event."""
         for order in self._orders:
             if order.customer_id == user_id:
-                order.customer_id = 0
+                order.customer_id, order.modified_at = 0, self._site.now()
 
     def forget_product(self, product_id: int) -> None:
-        """Lines of a product or variation that is gone lose its id, without an event."""
+        """Lines of a product or variation that goes lose its id, without an event."""
         for order in self._orders:
-            for line in order.lines:
-                _forget(line, product_id)
+            lines = [line for line in order.lines if product_id in _references(line)]
+            if lines:
+                order.needs_processing = self._needs_processing(order)
+            for line in lines:
+                line.forget(product_id)
 
 
-def _forget(line: LineItem, product_id: int) -> None:
-    if line.variation_id == product_id:
-        line.variation_id = 0
-    elif line.product_id == product_id:
-        line.product_id = line.variation_id = 0
-        line.shown.clear()
+def _references(line: LineItem) -> tuple[int, int]:
+    return line.product_id, line.variation_id
 
 
 def _keep_written_lines(stored: Order, written: Order) -> None:

@@ -61,6 +61,14 @@ class LineItem(Item):
         if number(self.subtotal) < number(self.total):
             self.subtotal = self.total
 
+    def forget(self, product_id: int) -> None:
+        """Its product or variation is gone."""
+        if self.variation_id == product_id:
+            self.variation_id = 0
+        elif self.product_id == product_id:
+            self.product_id = self.variation_id = 0
+            self.shown.clear()
+
     @property
     def ordered_id(self) -> int:
         """The id of what was ordered: the variation, else the product."""

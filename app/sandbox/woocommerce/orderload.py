@@ -14,7 +14,7 @@ from app.sandbox.woocommerce.orderitems import (
     ShippingLine,
     TaxLine,
 )
-from app.sandbox.woocommerce.orders import ORDER_BILLING, ORDER_SHIPPING, Order, RefundNote
+from app.sandbox.woocommerce.orders import ORDER_BILLING, ORDER_SHIPPING, Order, Refund, RefundNote
 from app.sandbox.woocommerce.orderviews import TEXTS, TOTALS
 from app.sandbox.woocommerce.schema import parse_date
 from app.sandbox.woocommerce.shopdata import ShopDataError
@@ -34,8 +34,28 @@ def load_order(row: Row, place: str, site: Site) -> Order:
         raise ShopDataError(f"{place} is no order: {error!r}") from error
 
 
-def _order(row: Row, site: Site) -> Order:
+def load_refund(row: Row, place: str, site: Site) -> Refund:
+    """A refund from a REST object with its order's id as `parent_id`; the same error."""
+    try:
+        return _refund(row, site)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ShopDataError(f"{place} is no refund: {error!r}") from error
+
+
+def _refund(row: Row, site: Site) -> Refund:
     created_at = _moment(row, "date_created", site) or site.now()
+    body = Order(row["id"], created_at, created_at, "", items=_items(row))
+    return Refund(
+        order_id=row["parent_id"],
+        amount=row.get("amount", "0"),
+        reason=row.get("reason", ""),
+        body=body,
+        refunded_by=row.get("refunded_by", 0),
+        is_paid_back=bool(row.get("refunded_payment")),
+    )
+
+
+def _items(row: Row) -> list[Item]:
     items: list[Item] = [
         *(_line(line) for line in row.get("line_items", ())),
         *(_tax_line(line) for line in row.get("tax_lines", ())),
@@ -43,6 +63,11 @@ def _order(row: Row, site: Site) -> Order:
         *(_fee(line) for line in row.get("fee_lines", ())),
         *(_coupon(line) for line in row.get("coupon_lines", ())),
     ]
+    return sorted(items, key=lambda item: item.id)
+
+
+def _order(row: Row, site: Site) -> Order:
+    created_at = _moment(row, "date_created", site) or site.now()
     return Order(
         id=row["id"],
         created_at=created_at,
@@ -59,7 +84,7 @@ def _order(row: Row, site: Site) -> Order:
         paid_at=_moment(row, "date_paid", site),
         completed_at=_moment(row, "date_completed", site),
         meta=load_meta(row.get("meta_data")),
-        items=sorted(items, key=lambda item: item.id),
+        items=_items(row),
         refunds=[RefundNote(r["id"], r["reason"], r["total"][1:]) for r in row["refunds"]],
         needs_processing=row.get("needs_processing"),
         has_reduced_stock=_has_reduced_stock(row),

@@ -109,6 +109,18 @@ class Order:
         return self.of_kind(CouponLine)
 
 
+@dataclass(slots=True)
+class Refund:
+    """A refund of an order; `body` has its id, its time and its lines, all negative."""
+
+    order_id: int
+    amount: str
+    reason: str
+    body: Order
+    refunded_by: int = 1
+    is_paid_back: bool = False
+
+
 class OrderTable:
     """All orders by id; ids of lines and of their meta are counted across orders."""
 
@@ -124,6 +136,10 @@ class OrderTable:
 
     def add(self, order: Order) -> None:
         self._rows[order.id] = order
+        self.skip_ids(order)
+
+    def skip_ids(self, order: Order) -> None:
+        """Count on from the ids that an order, or a refund, has."""
         self._ids.skip(order.id)
         for meta in order.meta:
             self.meta_ids.skip(meta.id)

@@ -35,7 +35,7 @@ _TRASH_SLUG: Final = "_wp_desired_post_slug"
 
 
 class ProductBook:
-    """The product operations of one shop; `gone` hears of ids that no longer exist."""
+    """The product operations of one shop; `gone` hears of ids about to be gone."""
 
     def __init__(
         self,
@@ -224,16 +224,18 @@ class ProductBook:
         row = self.get(product_id)
         kind = "product_variation" if is_variation(row) else "product"
         self._emit(f"action.woocommerce_before_delete_{kind}", product_id)
-        table = self._catalog.variations if is_variation(row) else self._catalog.products
-        table.remove(product_id)
-        self._gone(product_id)
+        for child in self._catalog.children(product_id):
+            self._remove(child)
+        self._remove(row)
         if is_variation(row):
             self._sync(row["parent_id"])
-        for child in self._catalog.children(product_id):
-            self._catalog.variations.remove(child["id"])
-            self._gone(child["id"])
         self._emit(f"action.woocommerce_delete_{kind}", product_id)
         return row
+
+    def _remove(self, row: Row) -> None:
+        self._gone(row["id"])
+        table = self._catalog.variations if is_variation(row) else self._catalog.products
+        table.remove(row["id"])
 
     def remember_meta_ids(self) -> None:
         """Count on from the meta ids of a loaded catalogue."""

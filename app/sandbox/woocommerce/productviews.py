@@ -9,7 +9,7 @@ from secrets import SystemRandom
 from typing import Any, Final
 from urllib.parse import quote_plus
 
-from app.sandbox.woocommerce.catalog import PARENT_CLASS, Catalog, Row, is_variation
+from app.sandbox.woocommerce.catalog import Catalog, Row, is_variation
 from app.sandbox.woocommerce.links import ALL_METHODS, item_links
 from app.sandbox.woocommerce.options import Options
 from app.sandbox.woocommerce.ordertaxes import OrderTaxes
@@ -83,6 +83,7 @@ class ProductView:
         body = {key: value for key, value in row.items() if key not in ("slug", "price_html")}
         if context == "view":
             body["description"] = self._description(row["description"])
+            body["tax_class"] = self._catalog.tax_class(row)
         base = self._site.rest_url(f"products/{row['parent_id']}")
         links = item_links(f"{base}/variations/{row['id']}", f"{base}/variations", ALL_METHODS)
         return {
@@ -125,7 +126,6 @@ class ProductView:
         return self._random.sample(others, min(_RELATED, len(others)))
 
     def _variation_as_product(self, row: Row) -> Row:
-        tax_class = row["tax_class"]
         own = {key: value for key, value in row.items() if key != "image"}
         return {
             **_OF_THE_PARENT,
@@ -134,7 +134,7 @@ class ProductView:
             "slug": slug_of(self._catalog.title(row)),
             "sku": self._catalog.shown_sku(row),
             "images": [row["image"]] if row["image"] else [],
-            "tax_class": self._catalog.tax_class(row) if tax_class == PARENT_CLASS else tax_class,
+            "tax_class": self._catalog.tax_class(row),
             "price_html": row.get("price_html"),
         }
 

@@ -1,10 +1,8 @@
 """/orders/{id}/refunds over REST. Recordings order_refund_create, order_refunds_list."""
 
-from typing import Any, Final
+from typing import Final
 
 from app.sandbox.woocommerce.errors import RestError
-from app.sandbox.woocommerce.links import rebase_links
-from app.sandbox.woocommerce.objects import ObjectTable
 from app.sandbox.woocommerce.orderlife import OrderLife
 from app.sandbox.woocommerce.orders import Order, OrderTable
 from app.sandbox.woocommerce.paging import chosen, page_response
@@ -33,14 +31,12 @@ class RefundRoutes:
     def __init__(
         self,
         site: Site,
-        table: ObjectTable,
         orders: OrderTable,
         *,
         life: OrderLife,
         refunds: Refunds,
     ) -> None:
         self._site = site
-        self._table = table
         self._orders = orders
         self._life = life
         self._refunds = refunds
@@ -60,21 +56,25 @@ class RefundRoutes:
         ]
 
     async def _list(self, request: RestRequest) -> RestResponse:
-        own = {note.id for note in self._order(request).refunds}
-        rows = (row for row in self._table if row["id"] in own)
+        refunds = {refund.body.id: refund for refund in self._refunds.of(self._order(request))}
+        rows = (
+            {"id": key, **self._site.dates("date_created", refund.body.created_at)}
+            for key, refund in refunds.items()
+        )
         found = PostQuery(request.params, self._site).run(rows)
-        body = [self._render(dict(row)) for row in chosen(found, request)]
+        body = [self._refunds.render(refunds[row["id"]]) for row in chosen(found, request)]
         return page_response(request, body, len(found))
 
     async def _get(self, request: RestRequest) -> RestResponse:
-        return RestResponse(self._render(self._known(request)))
+        refund = self._refunds.get(self._order(request), request.id)
+        return RestResponse(self._refunds.render(refund))
 
     async def _create(self, request: RestRequest) -> RestResponse:
         order = self._order(request)
         refund = self._refunds.create(order, request.params, settle=self._settle)
-        path = f"orders/{order.id}/refunds/{refund['id']}"
+        path = f"orders/{order.id}/refunds/{refund.body.id}"
         location = {"Location": self._site.rest_url(path)}
-        return RestResponse(self._render(refund), 201, location)
+        return RestResponse(self._refunds.render(refund), 201, location)
 
     def _settle(self, order: Order, is_full: bool) -> None:
         """An order that nothing is left of becomes "refunded"."""
@@ -84,24 +84,13 @@ class RefundRoutes:
             self._life.save(order, order.status)
 
     async def _delete(self, request: RestRequest) -> RestResponse:
-        row = self._known(request)
+        order = self._order(request)
+        refund = self._refunds.get(order, request.id)
         if not request.params.get("force"):
             message = "Refunds do not support trashing."
             raise RestError("woocommerce_rest_trash_not_supported", message, 501)
-        self._refunds.delete(self._order(request), row["id"])
-        return RestResponse(self._render(row))
+        self._refunds.delete(order, request.id)
+        return RestResponse(self._refunds.render(refund))
 
     def _order(self, request: RestRequest) -> Order:
         return self._orders.get(whole_number(request.params["order_id"]))
-
-    def _known(self, request: RestRequest) -> dict[str, Any]:
-        own = {note.id for note in self._order(request).refunds}
-        row = self._table.get(request.id)
-        if row["id"] not in own:
-            message = "Invalid order refund ID."
-            raise RestError("woocommerce_rest_invalid_order_refund_id", message, 404)
-        return row
-
-    def _render(self, row: dict[str, Any]) -> dict[str, Any]:
-        body = {key: value for key, value in row.items() if key != "parent_id"}
-        return {**body, "_links": rebase_links(row.get("_links", {}), self._site.base_url)}

@@ -11,10 +11,9 @@ from app.sandbox.woocommerce.errors import RestError
 from app.sandbox.woocommerce.lineviews import LineView
 from app.sandbox.woocommerce.links import item_links
 from app.sandbox.woocommerce.metadata import set_meta
-from app.sandbox.woocommerce.objects import ObjectTable
 from app.sandbox.woocommerce.options import Options
-from app.sandbox.woocommerce.orderitems import FeeLine, Item, LineItem, LineTax, ShippingLine
-from app.sandbox.woocommerce.orders import Order, OrderTable, RefundNote
+from app.sandbox.woocommerce.orderitems import FeeLine, LineItem, LineTax, ShippingLine
+from app.sandbox.woocommerce.orders import Order, OrderTable, Refund, RefundNote
 from app.sandbox.woocommerce.ordertotals import OrderTotals
 from app.sandbox.woocommerce.php import scalar_text
 from app.sandbox.woocommerce.phpnumber import (
@@ -28,7 +27,7 @@ from app.sandbox.woocommerce.site import Site
 from app.sandbox.woocommerce.stock import Stock
 
 _ALLOW: Final = ("GET", "DELETE")
-_ADMIN_ID: Final = 1
+_LINES: Final = ("line_items", "shipping_lines", "tax_lines", "fee_lines")
 _FULL: Final = "Order fully refunded."
 
 Params = Mapping[str, Any]
@@ -45,14 +44,13 @@ class RefundRefused(RestError):
 
 
 class Refunds:
-    """The refunds of one shop; `refunded` hears of an order that nothing is left of."""
+    """The refunds of one shop, by id."""
 
     def __init__(
         self,
         site: Site,
         options: Options,
         *,
-        table: ObjectTable,
         orders: OrderTable,
         totals: OrderTotals,
         lines: LineView,
@@ -60,7 +58,7 @@ class Refunds:
     ) -> None:
         self._site = site
         self._options = options
-        self._table = table
+        self._rows: dict[int, Refund] = {}
         self._orders = orders
         self._totals = totals
         self._lines = lines
@@ -68,7 +66,7 @@ class Refunds:
 
     def create(
         self, order: Order, params: Params, *, settle: Callable[[Order, bool], None]
-    ) -> dict[str, Any]:
+    ) -> Refund:
         """Refund an amount and, for lines that are named, pieces; answers the refund.
 
         `settle` then saves the order, told whether nothing is left to refund. Raises
@@ -80,18 +78,43 @@ class Refunds:
             raise RefundRefused("Invalid refund amount.")
         lines = [entry for entry in params.get("line_items") or () if isinstance(entry, Mapping)]
         refund = self._new(order, amount, scalar_text(params.get("reason")))
-        refund.items = self._refunded_items(order, refund, lines)
-        self._store(order, refund, amount)
+        self._fill(refund.body, order, lines)
+        self._store(order, refund)
         if params.get("api_restock", True):
             self._restock(order, lines)
         settle(order, fixed_text(left - amount, self._options.decimals) == self._zero())
-        return self._table.get(refund.id)
+        return refund
+
+    def load(self, refund: Refund) -> None:
+        """Take over a refund of a file."""
+        self._rows[refund.body.id] = refund
+        self._orders.skip_ids(refund.body)
+
+    def of(self, order: Order) -> list[Refund]:
+        return [self._rows[note.id] for note in order.refunds if note.id in self._rows]
+
+    def get(self, order: Order, refund_id: int) -> Refund:
+        """A refund of this order; raises the 404 of refunds."""
+        refund = self._rows.get(refund_id)
+        if refund is None:
+            message = "Invalid ID."
+            raise RestError("woocommerce_rest_shop_order_refund_invalid_id", message, 404)
+        if refund.order_id != order.id:
+            message = "Invalid order refund ID."
+            raise RestError("woocommerce_rest_invalid_order_refund_id", message, 404)
+        return refund
+
+    def forget_product(self, product_id: int) -> None:
+        """Lines of a product or variation that goes lose its id."""
+        for refund in self._rows.values():
+            for line in refund.body.lines:
+                line.forget(product_id)
 
     def refund_rest(self, order: Order) -> None:
         """What the status "refunded" brings: a refund of all that is left, without lines."""
         left = self.left_of(order)
         if fixed_text(left, self._options.decimals) != self._zero() and left > 0:
-            self._store(order, self._new(order, left, _FULL), left)
+            self._store(order, self._new(order, left, _FULL))
 
     def left_of(self, order: Order) -> float:
         return number(order.totals["total"]) - sum(number(note.amount) for note in order.refunds)
@@ -99,30 +122,27 @@ class Refunds:
     def delete(self, order: Order, refund_id: int) -> None:
         """Silently: neither an event nor a new date_modified."""
         order.refunds = [note for note in order.refunds if note.id != refund_id]
-        self._table.remove(refund_id)
+        del self._rows[refund_id]
 
     def _zero(self) -> str:
         return fixed_text(0.0, self._options.decimals)
 
-    def _new(self, order: Order, amount: float, reason: str) -> Order:
+    def _new(self, order: Order, amount: float, reason: str) -> Refund:
         now = self._site.now()
-        refund = Order(self._orders.new_id(), now, now, "", currency=order.currency)
-        refund.totals["total"] = stored_number(-amount)
-        refund.texts["reason"] = reason
-        return refund
+        body = Order(self._orders.new_id(), now, now, "", currency=order.currency)
+        return Refund(order.id, stored_number(amount), reason, body)
 
-    def _refunded_items(self, order: Order, refund: Order, lines: list[Params]) -> list[Item]:
+    def _fill(self, body: Order, order: Order, lines: list[Params]) -> None:
         known = {item.id: item for item in order.items}
         for entry in lines:
             item = known.get(whole_number(entry.get("id")))
             if isinstance(item, (LineItem, ShippingLine, FeeLine)):
                 refunded = _refunded(item, entry)
                 if refunded is not None:
-                    meta_id = self._orders.item_meta_ids
-                    set_meta(refunded.meta, "_refunded_item_id", str(item.id), meta_id)
-                    self._orders.add_item(refund, refunded)
-        self._totals.sum_up_taxes(refund)
-        return refund.items
+                    meta_ids = self._orders.item_meta_ids
+                    set_meta(refunded.meta, "_refunded_item_id", str(item.id), meta_ids)
+                    self._orders.add_item(body, refunded)
+        self._totals.sum_up_taxes(body)
 
     def _restock(self, order: Order, lines: list[Params]) -> None:
         known = {line.id: line for line in order.lines}
@@ -131,27 +151,27 @@ class Refunds:
             if line is not None:
                 self._stock.restock(line, whole_number(entry.get("quantity") or 0))
 
-    def _store(self, order: Order, refund: Order, amount: float) -> None:
-        text = stored_number(amount)
-        order.refunds.insert(0, RefundNote(refund.id, refund.texts["reason"], text))
-        self._table.load([self._render(order, refund, amount)])
+    def _store(self, order: Order, refund: Refund) -> None:
+        note = RefundNote(refund.body.id, refund.reason, refund.amount)
+        order.refunds.insert(0, note)
+        self._rows[note.id] = refund
 
-    def _render(self, order: Order, refund: Order, amount: float) -> dict[str, Any]:
-        url = self._site.rest_url(f"orders/{order.id}")
-        lines = self._lines.render(refund, self._options.decimals)
-        names = ("line_items", "shipping_lines", "tax_lines", "fee_lines")
+    def render(self, refund: Refund) -> dict[str, Any]:
+        """The REST object (recording order_refund_create)."""
+        places, body = self._options.decimals, refund.body
+        url = self._site.rest_url(f"orders/{refund.order_id}")
+        lines = self._lines.render(body, places)
         return {
-            "id": refund.id,
-            "parent_id": order.id,
-            **self._site.dates("date_created", refund.created_at),
-            "amount": fixed_text(amount, self._options.decimals),
-            "reason": refund.texts["reason"],
-            "refunded_by": _ADMIN_ID,
-            "refunded_payment": False,
+            "id": body.id,
+            **self._site.dates("date_created", body.created_at),
+            "amount": fixed_text(number(refund.amount), places),
+            "reason": refund.reason,
+            "refunded_by": refund.refunded_by,
+            "refunded_payment": refund.is_paid_back,
             "meta_data": [],
-            **{name: lines[name] for name in names},
+            **{name: lines[name] for name in _LINES},
             "_links": {
-                **item_links(f"{url}/refunds/{refund.id}", f"{url}/refunds", _ALLOW),
+                **item_links(f"{url}/refunds/{body.id}", f"{url}/refunds", _ALLOW),
                 "up": [{"href": url}],
             },
         }

@@ -15,7 +15,7 @@ from app.sandbox.woocommerce.options import Options
 from app.sandbox.woocommerce.order_routes import OrderRoutes
 from app.sandbox.woocommerce.orderbook import OrderBook
 from app.sandbox.woocommerce.orderlife import OrderLife
-from app.sandbox.woocommerce.orderload import load_order
+from app.sandbox.woocommerce.orderload import load_order, load_refund
 from app.sandbox.woocommerce.orders import OrderTable
 from app.sandbox.woocommerce.ordertaxes import OrderTaxes
 from app.sandbox.woocommerce.ordertotals import OrderTotals
@@ -65,7 +65,6 @@ class Trade:
         self.products = ObjectTable(self._site, posts, _invalid_id("product"))
         self.variations = ObjectTable(self._site, posts, _invalid_id("product_variation"))
         self.orders = OrderTable(posts)
-        self.refunds = ObjectTable(self._site, posts, _invalid_id("shop_order_refund"))
         self.coupons = ObjectTable(self._site, posts, _invalid_id("shop_coupon"))
         missing_rate = RestError("woocommerce_rest_invalid_id", "Invalid resource ID.", 404)
         self.taxes = ObjectTable(self._site, rates, missing_rate)
@@ -88,10 +87,9 @@ class Trade:
         stock = Stock(self.catalog, orders, self.product_book.save)
         totals = OrderTotals(options, taxes, self.taxes, orders)
         self._order_view = OrderView(self._site, options, self.catalog)
-        self._refund_book = Refunds(
+        self.refunds = Refunds(
             self._site,
             options,
-            table=self.refunds,
             orders=orders,
             totals=totals,
             lines=LineView(options, self.catalog),
@@ -103,7 +101,7 @@ class Trade:
             self._customers,
             stock=stock,
             needs_processing=self._order_view.needs_processing,
-            refund_rest=self._refund_book.refund_rest,
+            refund_rest=self.refunds.refund_rest,
             emit=self._emit,
         )
         self.order_book = OrderBook(
@@ -119,6 +117,7 @@ class Trade:
                 options, self.coupons, orders, catalog=self.catalog, taxes=taxes, totals=totals
             ),
             life=self.order_life,
+            needs_processing=self._order_view.needs_processing,
             emit=self._emit,
         )
 
@@ -131,9 +130,7 @@ class Trade:
             *OrderRoutes(
                 site, self.orders, self.order_book, life=self.order_life, view=self._order_view
             ).routes(),
-            *RefundRoutes(
-                site, self.refunds, self.orders, life=self.order_life, refunds=self._refund_book
-            ).routes(),
+            *RefundRoutes(site, self.orders, life=self.order_life, refunds=self.refunds).routes(),
             *NoteRoutes(site, self.orders).routes(),
             *CouponRoutes(site, options, self.coupons, self._emit).routes(),
             *TaxRoutes(site, self.taxes, self._tax_classes, self.tax_book).routes(),
@@ -150,12 +147,7 @@ class Trade:
 
     def _forget_product(self, product_id: int) -> None:
         self.order_book.forget_product(product_id)
-        for refund in self.refunds:
-            for line in refund["line_items"]:
-                if line["product_id"] == product_id:
-                    line["product_id"] = line["variation_id"] = 0
-                elif line["variation_id"] == product_id:
-                    line["variation_id"] = 0
+        self.refunds.forget_product(product_id)
 
     def load(self, data: ShopData) -> None:
         """Take over a file; raises ShopDataError for an order or product that is not one."""
@@ -170,7 +162,8 @@ class Trade:
         )
         for index, row in enumerate(data.orders):
             self.orders.add(load_order(row, f"orders[{index}]", self._site))
-        self.refunds.load(data.refunds)
+        for index, row in enumerate(data.refunds):
+            self.refunds.load(load_refund(row, f"refunds[{index}]", self._site))
         self.coupons.load(data.coupons)
         self.taxes.load(data.taxes)
         self.product_book.remember_meta_ids()
