@@ -92,3 +92,14 @@ class CarriedTax(Base):
 
     vtiger_id: Mapped[str] = mapped_column(primary_key=True)
     fields: Mapped[list[Any]]
+
+
+class GuestOrder(Base):
+    """The latest order of a guest, who is nowhere else in the shop; `email` in one case."""
+
+    __tablename__ = "guest_orders"
+
+    store: Mapped[str] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[str]
+    ordered_at: Mapped[datetime]

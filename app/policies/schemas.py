@@ -17,7 +17,7 @@ from app.records import (
     TotalPolicy,
 )
 
-BUILT_MODULES = frozenset({Module.CONTACTS, Module.PRODUCTS, Module.TAXES})
+BUILT_MODULES = frozenset(Module)
 
 Country = Annotated[str, Field(pattern=r"^([A-Z]{2})?$")]
 Role = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]

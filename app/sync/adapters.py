@@ -22,15 +22,22 @@ from app.sync.dependencies import Dependencies
 from app.sync.foreign_ids import foreign_id_field
 from app.sync.guests import Guests
 from app.sync.hold import PATIENCE
+from app.sync.order_opening import OrderParts
 from app.sync.product_sides import ProductSides
 from app.sync.product_writing import PRODUCTS, ProductWriter
-from app.sync.order_opening import OrderParts
 from app.sync.products import ProductAdapter
+from app.sync.sales_orders import OrderAdapter
 from app.sync.sides import Adapter, Skip
 from app.sync.taxes import TaxAdapter
 from app.sync.work import Work
+from app.vtiger.orders import ORDERS
 
-VTIGER_MODULES = {Module.CONTACTS: CONTACTS, Module.PRODUCTS: PRODUCTS, Module.TAXES: TAX}
+VTIGER_MODULES = {
+    Module.CONTACTS: CONTACTS,
+    Module.PRODUCTS: PRODUCTS,
+    Module.TAXES: TAX,
+    Module.SALES_ORDERS: ORDERS,
+}
 
 NO_MODULE = "Topic {kind} belongs to no module that is synced; remove its webhook to save calls."
 MODULE_OFF = "Module {module} is switched off for store {store}: switch it on in its settings."

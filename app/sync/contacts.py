@@ -1,7 +1,7 @@
 """Contacts between one shop and Vtiger: reading, finding twins, writing. Decides nothing."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.errors import InvalidInput, NotFound, System
@@ -23,7 +23,7 @@ from app.records import Module
 from app.sync.accounts import Accounts
 from app.sync.customers import change_customer
 from app.sync.foreign_ids import is_plausible
-from app.sync.guests import find_guest, is_guest, left_alone
+from app.sync.guests import Guests, is_guest, left_alone
 from app.sync.sides import Side, Skip, Written
 from app.vtiger.client import VtigerClient
 from app.vtiger.query import Query, equals
@@ -42,6 +42,7 @@ class ContactAdapter:
     woo: WooClient
     vtiger: VtigerClient
     accounts: Accounts
+    guests: Guests
     rules: tuple[FieldRule, ...]
     policy: SyncPolicy
     id_field: str | None
@@ -50,11 +51,8 @@ class ContactAdapter:
     async def find(self, system: System, record_id: str) -> Side | None:
         """The record by id; None if it is gone (contract pages WooCommerce §2, Vtiger §0.15)."""
         try:
-            if is_guest(record_id):
-                guest = await find_guest(self.woo, record_id)
-                return self.woo_side(guest) if guest else None
             if system is System.WOOCOMMERCE:
-                return self.woo_side(await self.woo.get_customer(record_id))
+                return self.woo_side(await self.guests.get_person(record_id))
             return await self.vtiger_side(await self.vtiger.retrieve(record_id, CONTACTS))
         except NotFound:
             return None
@@ -99,13 +97,12 @@ class ContactAdapter:
 
     def objection(self, side: Side) -> Skip | None:
         """Users of roles that the settings do not name are left alone."""
-        if is_guest(side.id) or not isinstance(side.raw, WooCustomer):
-            return None
-        if side.raw.role in self.policy.roles:
+        raw = side.raw
+        if not isinstance(raw, WooCustomer) or is_guest(side.id) or raw.role in self.policy.roles:
             return None
         return Skip(
             "filtered",
-            f"The user's role is {side.raw.role or 'unknown'}; synced roles are "
+            f"The user's role is {raw.role or 'unknown'}; synced roles are "
             f"{', '.join(self.policy.roles)}. Add it to the setting `roles` to sync it.",
         )
 
@@ -186,7 +183,7 @@ class ContactAdapter:
         self,
         current: Side,
         changes: Mapping[str, Value],
-        source: Side,  # noqa: ARG002 - a contact's changes are all there is to write
+        source: Side,  # noqa: ARG002
     ) -> Written:
         """Only these fields, where the record takes them (customer_update_*, 50-contact-revise)."""
         if isinstance(current.raw, VtigerRecord):
@@ -229,6 +226,10 @@ class ContactAdapter:
         fields = {self.id_field: foreign_id}
         revised = await self.vtiger.revise(current.id, fields, module=CONTACTS)
         return await self.vtiger_side(revised, current.values.get(COMPANY) or "")
+
+    async def members(self, side: Side) -> Sequence[Side]:  # noqa: ARG002
+        """None: a contact's name is nobody else's."""
+        return ()
 
     async def delete(self, system: System, record_id: str) -> None:
         """One that is gone already was deleted by somebody, or by a call whose answer was lost."""

@@ -5,9 +5,13 @@ shipping block of the latest order; nothing can be written to one.
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from app.db.session import Sessions, transaction
+from app.errors import NotFound, System
+from app.links.guests import find_guest_order, see_guest_order
 from app.mapping.sales_orders import DRAFTS
 from app.mapping.values import FieldNote
 from app.sync.sides import Side, Written
@@ -15,31 +19,79 @@ from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooCustomer, WooOrder
 
 PREFIX = "guest:"
+NOBODYS = DRAFTS | {"trash"}
 
 NO_ACCOUNT = "A guest has no account in the shop: the change stays in Vtiger."
 NEVER = datetime.fromtimestamp(0, UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Guests:
+    """The guests of one shop, by the latest order that was seen of each."""
+
+    sessions: Sessions
+    store: str
+    woo: WooClient
+
+    async def see(self, order: WooOrder) -> bool:
+        """Whether the order is the latest that was seen of its guest; it is remembered then."""
+        guest_id = find_guest_id(order)
+        if guest_id is None:
+            return False
+        async with transaction(self.sessions) as session:
+            return await see_guest_order(
+                session,
+                self.store,
+                email=guest_id.removeprefix(PREFIX),
+                order_id=order.id,
+                ordered_at=order.created_at or NEVER,
+            )
+
+    async def get_person(self, record_id: str) -> WooCustomer:
+        """A customer, or a guest as the latest order shows it (order_get_guest_storefront).
+
+        NotFound, for a guest if no order that is no customer's has this e-mail.
+        """
+        if not is_guest(record_id):
+            return await self.woo.get_customer(record_id)
+        order = await self._find_latest(record_id)
+        if order is None:
+            raise NotFound(System.WOOCOMMERCE, f"no order of a {record_id} was found")
+        return guest_of(order)
+
+    async def _find_latest(self, guest_id: str) -> WooOrder | None:
+        """Should the order that was seen last be gone, the shop is searched."""
+        email = guest_id.removeprefix(PREFIX)
+        async with self.sessions() as session:
+            order_id = await find_guest_order(session, self.store, email)
+        latest = await self._find_order(order_id) if order_id else None
+        if latest is not None and find_guest_id(latest) == guest_id:
+            return latest
+        found = await self.woo.search_orders_of(email)
+        orders = [order for order in found if find_guest_id(order) == guest_id]
+        return max(orders, key=_age, default=None)
+
+    async def _find_order(self, order_id: str) -> WooOrder | None:
+        try:
+            return await self.woo.get_order(order_id)
+        except NotFound:
+            return None
+
+
+def _age(order: WooOrder) -> tuple[datetime, int]:
+    return order.created_at or NEVER, int(order.id)
+
+
 def find_guest_id(order: WooOrder) -> str | None:
-    """The guest of an order, by the billing e-mail in one case; None without an e-mail."""
+    """The guest of an order, by the billing e-mail in one case; None if it is somebody else's,
+    a draft, in the trash, or without an e-mail."""
     email = order.text("billing", "email").strip().casefold()
-    return PREFIX + email if email else None
+    guest = order.customer_id is None and order.status not in NOBODYS
+    return PREFIX + email if guest and email else None
 
 
 def is_guest(record_id: str) -> bool:
     return record_id.startswith(PREFIX)
-
-
-async def find_guest(woo: WooClient, record_id: str) -> WooCustomer | None:
-    """The guest as the latest order shows it; None if no order of a guest has this e-mail.
-
-    Recording order_get_guest_storefront.
-    """
-    found = await woo.search_orders_of(record_id.removeprefix(PREFIX))
-    orders = [order for order in found if order.customer_id is None and order.status not in DRAFTS]
-    if not orders:
-        return None
-    return guest_of(max(orders, key=lambda order: (order.created_at or NEVER, int(order.id))))
 
 
 def guest_of(order: WooOrder) -> WooCustomer:

@@ -16,7 +16,7 @@ from app.runtime import Runtime
 from app.sync.accounts import Accounts
 from app.sync.contacts import CONTACTS
 from app.sync.dependencies import Dependencies
-from app.sync.guests import NEVER, PREFIX, find_guest_id, guest_of, is_guest
+from app.sync.guests import PREFIX, Guests, find_guest_id, guest_of, is_guest
 from app.sync.setup import GUEST_CONTACT
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooOrder
@@ -30,6 +30,7 @@ class Buyers:
     store: str
     policy: SyncPolicy
     accounts: Accounts
+    guests: Guests
     dependencies: Dependencies | None
 
     async def contact_of(self, order: WooOrder, setup: Mapping[str, str]) -> str | None:
@@ -43,11 +44,12 @@ class Buyers:
 
     async def _contact_of_guest(self, guest_id: str, order: WooOrder) -> Link | None:
         """A customer with the guest's e-mail is that guest."""
+        latest = await self.guests.see(order)
         link = await self._find(System.WOOCOMMERCE, guest_id)
         if link is None:
             customer = await self._bring_customer(guest_id.removeprefix(PREFIX))
             return customer or await self._bring(System.WOOCOMMERCE, guest_id)
-        if self._brings_to(System.VTIGER) and _is_news(order, link):
+        if latest and self._brings_to(System.VTIGER) and _is_news(order, link):
             await self._hint(guest_id)
         return link
 
@@ -116,9 +118,7 @@ def _living(link: Link | None) -> str | None:
 
 
 def _is_news(order: WooOrder, link: Link) -> bool:
-    """Whether an order tells of its guest what the latest order known so far does not."""
-    if (order.created_at or NEVER) < (link.woo_modified_at or NEVER):
-        return False
+    """Whether an order tells of its guest what is not known yet."""
     base, told = base_from_json(link.base), woo_contact(guest_of(order), CONTACT_RULES)
     return any(
         rule.name in base and not rule.same(told.get(rule.name), base[rule.name].woo)

@@ -12,6 +12,7 @@ from app.runtime import Runtime
 from app.sync.accounts import Accounts
 from app.sync.books import Books
 from app.sync.dependencies import Dependencies
+from app.sync.guests import Guests
 from app.sync.hold import PATIENCE
 from app.sync.order_buyers import Buyers
 from app.sync.order_references import OrderReferences
@@ -42,7 +43,8 @@ class OrderParts:
     async def open(self) -> OrderAdapter:
         rules = effective_rules(ORDER_RULES, ())
         accounts = Accounts(self.runtime.vtiger, partial(self.lease.extend, patience=PATIENCE))
-        buyers = Buyers(self.runtime, self.store, self.policy, accounts, self.dependencies)
+        guests = Guests(self.runtime.sessions, self.store, self.runtime.stores[self.store])
+        buyers = Buyers(self.runtime, self.store, self.policy, accounts, guests, self.dependencies)
         references = await self._references(buyers)
         sides = OrderSides(self.runtime, self.store, self.policy, rules, self.id_field, references)
         returner = OrderReturner(self.runtime, self.store, self.policy, rules, references, buyers)

@@ -4,26 +4,31 @@ An order in Vtiger counts a tax only where the product carries it (contract page
 whatever a line is taxed by is assigned first, at 0 %.
 """
 
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from app.db.session import transaction
-from app.errors import NotFound, System
+from app.errors import Duplicate, NotFound, System
 from app.links.leases import PairLease
 from app.links.models import Link
 from app.links.orders import save_carried, search_carried
 from app.links.repository import search_links
+from app.mapping.numbers import amount, rounded
 from app.mapping.product_patches import carry_taxes
 from app.mapping.products import taxes_from_text, vtiger_taxes
+from app.mapping.tax_use import OrderRate
 from app.mapping.values import base_from_json
 from app.mapping.vtiger_totals import Rates
 from app.records import Module, Record
 from app.runtime import Runtime
 from app.sync.hold import PATIENCE, shared_key
+from app.vtiger.query import fold
 
 PRODUCTS = "Products"
 SERVICES = "Services"
+TAX_PLACES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,27 @@ class TaxCarriers:
         async with transaction(self.runtime.sessions) as session:
             await save_carried(session, vtiger_id, fields | vtiger_taxes(record).keys())
 
+    async def make_tax(self, rate: OrderRate) -> None:
+        """A tax for a rate that the shop has deleted since, by what the order itself tells.
+
+        Nothing if its label has another percentage (contract page woocommerce-month, rate 24).
+        """
+        labels = [rate.label, f"{rate.label} {rate.percentage}%"]
+        await self.lease.extend([tax_key(label) for label in labels], patience=PATIENCE)
+        self.lease.check()
+        percentage = rounded(amount(rate.percentage), TAX_PLACES)
+        for label in labels:
+            with contextlib.suppress(Duplicate):
+                await self.runtime.vtiger.create_tax(label, percentage)
+                return
+
     def _record(self, vtiger_id: str) -> Record:
         return Record(self.store, System.VTIGER, Module.PRODUCTS, vtiger_id)
+
+
+def tax_key(label: str) -> str:
+    """The natural key of a tax: its label, as Vtiger compares it."""
+    return f"{Module.TAXES}:label:{fold(label)}"
 
 
 def _own(link: Link | None) -> frozenset[str]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from app.errors import System
 from app.mapping.hazards import fit_vtiger
 from app.mapping.limits import ACCOUNT_NAME_SIZE
 from app.mapping.numbers import amount, decimal_text
@@ -14,9 +15,11 @@ from app.mapping.order_plan import MoneyPlan
 from app.mapping.order_refs import OrderRefs
 from app.mapping.rules import FieldRule
 from app.mapping.sales_orders import account_name
-from app.mapping.tax_use import order_rates, order_tax_fields
+from app.mapping.tax_use import OrderRate, order_rates, order_tax_fields
 from app.mapping.values import FieldNote, PatchOptions, Value
+from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
+from app.records import Module
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
 from app.sync.books import Books
@@ -134,16 +137,32 @@ class OrderWriter:
 
     async def _with_taxes(self, order: WooOrder, refs: OrderRefs) -> OrderRefs:
         used = {rate.id for rate in order_rates(order)} - {NO_RATE}
-        linked = await self.books.fields_of(used)
+        fields = await self._tax_fields(order, await self.books.fields_of(used))
         crm = await self.books.crm()
         own = {*refs.products.values(), *refs.kept.values()}
         items = {*own, refs.placeholder_id, refs.fee_service_id}
         return replace(
             refs,
-            tax_fields=order_tax_fields(order, linked, taxes=crm.taxes),
+            tax_fields=fields,
             all_tax_fields=crm.tax_fields,
             carried=await self.carriers.carried(items),
         )
+
+    async def _tax_fields(self, order: WooOrder, linked: Mapping[str, str]) -> dict[str, str]:
+        """Vtiger's tax field by rate, also of rates that the shop does not have any more."""
+        fields = order_tax_fields(order, linked, taxes=(await self.books.crm()).taxes)
+        lost = [rate for rate in order_rates(order) if rate.id not in fields and _counts(rate)]
+        if not lost or not await self._may_make_taxes():
+            return fields
+        for rate in lost:
+            await self.carriers.make_tax(rate)
+        self.books.forget_taxes()
+        return order_tax_fields(order, linked, taxes=(await self.books.crm()).taxes)
+
+    async def _may_make_taxes(self) -> bool:
+        async with self.runtime.sessions() as session:
+            policy = await get_policy(session, self.carriers.store, Module.TAXES)
+        return policy.enabled and policy.direction.allows(System.VTIGER)
 
     async def _checked(self, record: VtigerRecord, plan: OrderPlan) -> OrderWritten:
         """The answer, once more written if lines or taxes are missing in it.
@@ -159,6 +178,10 @@ class OrderWriter:
         record = await self.runtime.vtiger.revise(record.id, money.fields, module=ORDERS)
         notes = () if _is_whole(record, money) else (_off(record, money),)
         return OrderWritten(record, (*plan.notes, *notes), plan.unwritten)
+
+
+def _counts(rate: OrderRate) -> bool:
+    return bool(rate.label.strip() and amount(rate.percentage))
 
 
 def _is_whole(record: VtigerRecord, money: MoneyPlan) -> bool:

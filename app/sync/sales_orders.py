@@ -1,7 +1,7 @@
 """Sales orders between one shop and Vtiger: reading, finding twins, writing. Decides nothing."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.errors import NotFound, System
@@ -139,6 +139,10 @@ class OrderAdapter:
         if not record.get(PURCHASE_ORDER):
             fields[PURCHASE_ORDER] = purchase_order(self.sides.store, woo_id)
         return fields
+
+    async def members(self, side: Side) -> Sequence[Side]:  # noqa: ARG002
+        """None: nothing else shows what is in an order."""
+        return ()
 
     async def delete(self, system: System, record_id: str) -> None:
         """Into the trash or recycle bin; one that is gone already is fine."""

@@ -1,4 +1,4 @@
-"""What sales orders rest on: setup records, and the taxes that products carry."""
+"""What sales orders rest on: setup records, the taxes that products carry, guests."""
 
 from collections.abc import Sequence
 
@@ -20,6 +20,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("vtiger_id", name=op.f("pk_carried_taxes")),
     )
     op.create_table(
+        "guest_orders",
+        sa.Column("store", sa.String(), nullable=False),
+        sa.Column("email", sa.String(), nullable=False),
+        sa.Column("order_id", sa.String(), nullable=False),
+        sa.Column("ordered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("store", "email", name=op.f("pk_guest_orders")),
+    )
+    op.create_table(
         "setup_records",
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("vtiger_id", sa.String(), nullable=False),
@@ -29,4 +37,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("setup_records")
+    op.drop_table("guest_orders")
     op.drop_table("carried_taxes")
