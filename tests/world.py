@@ -70,6 +70,10 @@ class World(Tampering):
             policy = SyncPolicy(**choices)
             await save_policy(session, store, module=module, policy=policy, by="test")
 
+    async def sync_only(self, *modules: Module) -> None:
+        for module in set(Module) - set(modules):
+            await self.set_policy(module=module, enabled=False)
+
     async def customer(self, email: str, **fields: Any) -> str:
         """Somebody registers in the shop."""
         user = self.sandbox.shop.customers.create({"email": email, **fields})
@@ -238,4 +242,4 @@ async def open_world(
 
 def _records(link: Link) -> list[Record]:
     ids = {System.WOOCOMMERCE: link.woo_id, System.VTIGER: link.vtiger_id}
-    return [Record(link.store, system, Module.CONTACTS, ids[system]) for system in System]
+    return [Record(link.store, system, Module(link.module), ids[system]) for system in System]

@@ -117,7 +117,7 @@ class Context:
 
 
 async def open_adapter(context: Context, module: Module) -> Adapter:
-    """The adapter of a module that is built (`BUILT_MODULES`)."""
+    """The adapter of a module."""
     openers: dict[Module, Callable[[Context], Awaitable[Adapter]]] = {
         Module.CONTACTS: _contacts,
         Module.PRODUCTS: _products,
@@ -180,10 +180,3 @@ async def _orders(context: Context) -> OrderAdapter:
         await context.id_field(ORDERS),
     )
     return await parts.open()
-
-
-async def open_contacts(
-    runtime: Runtime, store: str, policy: SyncPolicy, lease: PairLease
-) -> ContactAdapter:
-    """For whoever looks at contacts in bulk."""
-    return await _contacts(Context(runtime, store, policy, lease))

@@ -1,17 +1,16 @@
 """Both systems side by side, record by record: what a sync would do, and what differs. Pure.
 
-A customer and its contact are compared through the mapping and the merge, as a drain would.
+A pair is compared through the mapping and the merge, as a drain would.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import System
 from app.links.models import Link
-from app.mapping.carrying import is_explained
 from app.mapping.rules import FieldRule
-from app.mapping.values import PatchOptions, Value, base_from_json
+from app.mapping.values import Value, base_from_json
 from app.policies.schemas import SyncPolicy
 from app.sync.merge import Merge, merge
 from app.sync.pair import newer_side
@@ -51,7 +50,10 @@ class FieldDifference:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One pair, or one record without a pair; its id in the other system is then None."""
+    """One pair, or one record without a pair; its id in the other system is then None.
+
+    `checked` is how many fields were looked at.
+    """
 
     plan: Plan
     label: str
@@ -59,6 +61,7 @@ class Compared:
     vtiger_id: str | None
     fields: tuple[FieldDifference, ...] = ()
     skip: Skip | None = None
+    checked: int = 0
 
     @property
     def pending(self) -> tuple[FieldDifference, ...]:
@@ -67,9 +70,20 @@ class Compared:
 
 
 def compare_pair(
-    link: Link, woo: Side, vtiger: Side, *, rules: tuple[FieldRule, ...], policy: SyncPolicy
+    link: Link,
+    woo: Side,
+    vtiger: Side,
+    *,
+    rules: tuple[FieldRule, ...],
+    policy: SyncPolicy,
+    carried: Collection[str],
+    explains: Callable[[str], bool],
 ) -> Compared:
-    """What a sync would do with a pair; `link.base` is empty for one that is only found."""
+    """What a sync would do with a pair; `link.base` is empty for one that is only found.
+
+    `carried` as in `merge`; `explains` tells whether a field differs only by what the target can
+    hold.
+    """
     merged = merge(
         base_from_json(link.base),
         woo.values,
@@ -78,11 +92,12 @@ def compare_pair(
         direction=policy.direction,
         policy=policy.conflict_policy,
         newer=newer_side(link, {System.WOOCOMMERCE: woo, System.VTIGER: vtiger}),
+        carried=carried,
     )
-    options = PatchOptions(too_long=policy.too_long.value)
-    fields = tuple(_differences(merged, woo, vtiger, rules=rules, options=options))
+    fields = tuple(_differences(merged, woo, vtiger, rules=rules, explains=explains))
     plan = Plan.UPDATE if merged.to_woo or merged.to_vtiger or merged.conflicts else Plan.AGREE
-    return Compared(plan, woo.label or vtiger.label, woo.id, vtiger.id, fields)
+    label = woo.label or vtiger.label
+    return Compared(plan, label, woo.id, vtiger.id, fields, checked=len(rules))
 
 
 def _differences(
@@ -91,16 +106,16 @@ def _differences(
     vtiger: Side,
     *,
     rules: tuple[FieldRule, ...],
-    options: PatchOptions,
+    explains: Callable[[str], bool],
 ) -> Iterator[FieldDifference]:
+    """A field that one side does not have is none."""
     for rule in rules:
         mine, theirs = woo.values.get(rule.name), vtiger.values.get(rule.name)
-        if rule.same(mine or "", theirs or ""):
-            continue
         act = _act(merged, rule.name)
-        if act is Act.DIFFERS and is_explained(
-            rule.name, woo.values, vtiger.values, rules=rules, options=options
-        ):
+        lacking = act is Act.DIFFERS and None in (mine, theirs)
+        if lacking or rule.same(mine or "", theirs or ""):
+            continue
+        if act is Act.DIFFERS and explains(rule.name):
             act = Act.KEPT
         yield FieldDifference(rule.name, mine, theirs, act)
 

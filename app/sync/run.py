@@ -11,20 +11,20 @@ from datetime import datetime
 from uuid import uuid4
 
 from app.db.session import transaction
-from app.errors import InvalidInput, LeaseLost
+from app.errors import InvalidInput, LeaseLost, System
 from app.inbox.models import DeliveryState
 from app.inbox.repository import count_run, new_run_id
 from app.links.leases import PairLease, hold
+from app.policies.schemas import SyncPolicy
 from app.records import Module, Origin
 from app.runtime import Runtime
-from app.sync.adapters import open_contacts, policy_of
+from app.sync.adapters import Context, policy_of
 from app.sync.comparison import Compared
-from app.sync.contacts import ContactAdapter
-from app.sync.polling import Sweep, hint_differences, sweep_shop
-from app.sync.survey import Survey, changed_since
-from app.sync.sweep import each_contact, each_customer
-
-RUNNABLE = (Module.CONTACTS,)
+from app.sync.listing import Listing
+from app.sync.listings import IN_ORDER, open_listing
+from app.sync.setup import ensure_setup
+from app.sync.survey import SECOND, Survey, changed_since
+from app.sync.sweep import Sweep
 
 
 async def start_run(runtime: Runtime) -> int:
@@ -33,18 +33,34 @@ async def start_run(runtime: Runtime) -> int:
         return await new_run_id(session)
 
 
+async def modules_of(runtime: Runtime, store: str) -> list[Module]:
+    """The modules of a store that are synced, in the order of a run."""
+    return [m for m in IN_ORDER if (await policy_of(runtime, store, m)).enabled]
+
+
 async def hint_store(
     runtime: Runtime, store: str, *, module: Module, run_id: int, since: datetime | None = None
 ) -> int:
     """Hint what differs or has no pair, in both systems; how many hints that gave.
 
-    All records, or those changed since a moment. Only the whole pass tells what vanished.
-    Raises InvalidInput if the module is off or a run of this store is under way, and the
-    RemoteError tree.
+    All records, or those changed since a moment. Only the whole pass tells what vanished, and
+    what changed without a stamp. What orders rest on in Vtiger is made first. Raises InvalidInput
+    if the module is off or a run of this store is under way, Waiting, and the RemoteError tree.
     """
-    async with _looking(runtime, store, module) as adapter:
-        sweep = Sweep(runtime, store, adapter, origin=Origin.MANUAL, force=True, run_id=run_id)
-        return await _hint_shop(sweep, since) + await _hint_crm(sweep, since)
+    async with _looking(runtime, store, module) as (listing, _):
+        if module is Module.SALES_ORDERS:
+            await ensure_setup(runtime)
+        sweep = Sweep(runtime, store, listing, origin=Origin.MANUAL, force=True, run_id=run_id)
+        return sum([await _hint_system(sweep, system, since) for system in System])
+
+
+async def _hint_system(sweep: Sweep, system: System, since: datetime | None) -> int:
+    if since is None:
+        return await sweep.everything(system)
+    hints = 0
+    async for page in sweep.listing.each(system, since - SECOND):
+        hints += await sweep.differences(changed_since(page, since))
+    return hints
 
 
 async def compare_store(
@@ -54,21 +70,20 @@ async def compare_store(
 
     Errors as `hint_store`.
     """
-    async with _looking(runtime, store, module) as adapter:
-        async for compared in Survey(runtime, adapter).run(since):
+    async with _looking(runtime, store, module) as (listing, policy):
+        async for compared in Survey(runtime, store, listing, policy).run(since):
             yield compared
 
 
 @asynccontextmanager
-async def _looking(runtime: Runtime, store: str, module: Module) -> AsyncIterator[ContactAdapter]:
-    if module not in RUNNABLE:
-        known = ", ".join(RUNNABLE)
-        raise InvalidInput(f"{module} cannot be run yet; {known} can.", "module")
+async def _looking(
+    runtime: Runtime, store: str, module: Module
+) -> AsyncIterator[tuple[Listing, SyncPolicy]]:
     policy = await policy_of(runtime, store, module)
     if not policy.enabled:
         raise InvalidInput(f"Module {module} of store {store} is switched off.", "module")
     async with _turn(runtime, store) as lease:
-        yield await open_contacts(runtime, store, policy, lease)
+        yield await open_listing(Context(runtime, store, policy, lease), module), policy
 
 
 @asynccontextmanager
@@ -81,22 +96,6 @@ async def _turn(runtime: Runtime, store: str) -> AsyncIterator[PairLease]:
             yield lease
     except LeaseLost:
         raise InvalidInput(f"Another run of store {store} is under way.", "store") from None
-
-
-async def _hint_shop(sweep: Sweep, since: datetime | None) -> int:
-    if since is None:
-        return await sweep_shop(sweep, sweep.runtime.clock())
-    hints = 0
-    async for page in each_customer(sweep.adapter):
-        hints += await hint_differences(sweep, changed_since(page, since))
-    return hints
-
-
-async def _hint_crm(sweep: Sweep, since: datetime | None) -> int:
-    hints = 0
-    async for page in each_contact(sweep.adapter, since):
-        hints += await hint_differences(sweep, page)
-    return hints
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,55 +1,61 @@
 """Reading both systems whole and comparing them, for a dry run or a verdict. Writes nothing.
 
-Records come in pages and in bulk: the contacts of a page of customers in one query, their
-Accounts' names in another. Only a record without a pair costs a look-up of its own.
+Records come in pages; the partners of a page are read in bulk where that can be. Only a record
+without a pair costs a look-up of its own.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from app.errors import System
 from app.links.models import Link
 from app.links.repository import search_links
+from app.policies.schemas import SyncPolicy
 from app.records import Record
 from app.runtime import Runtime
 from app.sync.comparison import Compared, Plan, compare_pair, compare_single
-from app.sync.contacts import CONTACTS, ContactAdapter
+from app.sync.listing import Listing, Seen
 from app.sync.match import choose_twin
-from app.sync.sides import Side, Skip
-from app.sync.sweep import Seen, each_contact, each_customer
-from app.vtiger.query import Query, one_of
-from app.vtiger.schemas import VtigerRecord
-from app.woocommerce.schemas import WooCustomer
+from app.sync.sides import Adapter, Side, Skip
 
 GONE = "Its partner {id} is gone from {system}."
 TAKEN = "{system} {id} matches, but is paired with another record."
+SECOND = timedelta(seconds=1)
+"""A shop tells what changed after a moment, not at it (contract page WooCommerce §2)."""
 DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
 
 
 @dataclass(slots=True)
 class Survey:
-    """One look at one store; `met` are the keys of records that were compared already."""
+    """One look at one module of one store; `met` are the keys of records that were compared
+    already."""
 
     runtime: Runtime
-    adapter: ContactAdapter
+    store: str
+    listing: Listing
+    policy: SyncPolicy
     met: set[str] = field(default_factory=set)
 
     async def run(self, since: datetime | None = None) -> AsyncIterator[Compared]:
         """Each pair and each record without one, once; or those changed since a moment.
 
-        Raises the RemoteError tree.
+        Raises Waiting and the RemoteError tree.
         """
-        async for page in each_customer(self.adapter):
-            for each in await self._page(changed_since(page, since)):
-                yield each
-        async for page in each_contact(self.adapter, since):
-            for each in await self._page(page):
-                yield each
+        for system in System:
+            async for page in self.listing.each(system, since and since - SECOND):
+                for each in await self._page(changed_since(page, since)):
+                    yield each
+
+    @property
+    def _adapter(self) -> Adapter:
+        return self.listing.adapter
 
     async def _page(self, page: Sequence[Seen]) -> list[Compared]:
-        sides = await self._sides([seen.raw for seen in page if not self._was_met(seen)])
+        new = [seen for seen in page if not self._was_met(seen)]
+        sides = await self.listing.complete(new) if new else []
         if not sides:
             return []
         links = await self._links(sides)
@@ -66,7 +72,7 @@ class Survey:
         return self._record(seen.system, seen.id).key in self.met
 
     def _record(self, system: System, record_id: str) -> Record:
-        return Record(self.adapter.store, system, self.adapter.module, record_id)
+        return Record(self.store, system, self._adapter.module, record_id)
 
     async def _links(self, sides: Sequence[Side]) -> dict[str, Link]:
         async with self.runtime.sessions() as session:
@@ -76,25 +82,13 @@ class Survey:
 
     async def _partners(self, system: System, links: Sequence[Link]) -> Mapping[str, Side]:
         """The other sides of these links, by the id that the given system's side has."""
-        if not links:
-            return {}
-        if system is System.WOOCOMMERCE:
-            by_id = {link.vtiger_id: link.woo_id for link in links}
-            query = Query(CONTACTS, where=(one_of("id", list(by_id)),))
-            sides = await self._sides(await self.adapter.vtiger.query(query))
-            return {by_id[side.id]: side for side in sides}
-        found = await asyncio.gather(*(self.adapter.find(system.other, e.woo_id) for e in links))
-        return {link.vtiger_id: side for link, side in zip(links, found, strict=True) if side}
-
-    async def _sides(self, raws: Sequence[WooCustomer | VtigerRecord]) -> list[Side]:
-        contacts = [raw for raw in raws if isinstance(raw, VtigerRecord)]
-        names = await self.adapter.accounts.names_of(raw.get("account_id") for raw in contacts)
-        return [
-            self.adapter.woo_side(raw)
-            if isinstance(raw, WooCustomer)
-            else await self.adapter.vtiger_side(raw, names.get(raw.get("account_id"), ""))
-            for raw in raws
-        ]
+        woo = system is System.WOOCOMMERCE
+        by_id = {
+            link.vtiger_id if woo else link.woo_id: link.woo_id if woo else link.vtiger_id
+            for link in links
+        }
+        found = await self.listing.whole(system.other, list(by_id))
+        return {by_id[side.id]: side for side in found}
 
     async def _compare_linked(
         self, link: Link, side: Side, partners: Mapping[str, Side]
@@ -111,20 +105,28 @@ class Survey:
         for each in (side, partner):
             self.met.add(self._record(each.system, each.id).key)
         woo, vtiger = (side, partner) if side.system is System.WOOCOMMERCE else (partner, side)
-        rules, policy = self.adapter.rules, self.adapter.policy
-        return compare_pair(link, woo, vtiger, rules=rules, policy=policy)
+        compared = compare_pair(
+            link,
+            woo,
+            vtiger,
+            rules=self._adapter.rules,
+            policy=self.policy,
+            carried=self._adapter.carried(woo, vtiger),
+            explains=partial(self.listing.is_explained, woo=woo, vtiger=vtiger),
+        )
+        return replace(compared, fields=(*compared.fields, *self.listing.totals(woo, vtiger)))
 
     async def _compare_single(self, side: Side) -> Compared:
         """As a drain would begin with it: its twin, or a new one, or why neither."""
-        refused = self.adapter.objection(side)
+        refused = self._adapter.objection(side)
         if refused is not None:
             return compare_single(side, Plan.SKIP, skip=refused)
-        twin = await choose_twin(self.adapter, self.adapter.policy, side)
+        twin = await choose_twin(self._adapter, self.policy, side)
         if isinstance(twin, Skip):
             return compare_single(side, Plan.SKIP, skip=twin)
         if twin is not None:
             return await self._compare_twin(side, twin)
-        refused = self._direction_skip(side) or self.adapter.creation_objection(side)
+        refused = self._direction_skip(side) or self._adapter.creation_objection(side)
         return compare_single(side, Plan.SKIP if refused else Plan.CREATE, skip=refused)
 
     async def _compare_twin(self, side: Side, twin: Side) -> Compared:
@@ -135,7 +137,7 @@ class Survey:
         return replace(self._compare_pair(found, side, twin), plan=Plan.PAIR)
 
     def _direction_skip(self, side: Side) -> Skip | None:
-        direction, target = self.adapter.policy.direction, side.system.other
+        direction, target = self.policy.direction, side.system.other
         if direction.allows(target):
             return None
         message = DIRECTION_OFF.format(direction=direction, system=target.label)
@@ -144,9 +146,7 @@ class Survey:
 
 def changed_since(page: Sequence[Seen], since: datetime | None) -> list[Seen]:
     """Those of a listing that changed at or after a moment; a customer never changed counts by
-    the day of its registration."""
+    the day of its registration, and what has no times is always looked at."""
     if since is None:
         return list(page)
-    return [
-        seen for seen in page if (at := seen.raw.modified_at or seen.raw.created_at) and at >= since
-    ]
+    return [seen for seen in page if (at := seen.changed_at) is None or at >= since]

@@ -1,107 +1,172 @@
-"""Reading contacts in bulk, to find what no hint told of. Nothing remote is written here."""
+"""One look at one module of one store: what differs, what vanished, and a hint for each.
 
-from collections.abc import AsyncIterator, Mapping
+A look only reads and hints: a record that holds what was agreed gives no hint, so a quiet shop
+adds nothing to the log.
+"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import TypeVar
 
 import orjson
 
+from app.db.session import transaction
 from app.errors import System
+from app.inbox.repository import NewDelivery
 from app.links.models import Link
-from app.mapping.contacts import vtiger_contact, woo_contact
-from app.mapping.rules import FieldRule
-from app.mapping.values import Mapped, base_from_json
-from app.sync.contacts import CONTACTS, ContactAdapter
-from app.vtiger.query import Query, since
-from app.vtiger.schemas import VtigerRecord
-from app.woocommerce.schemas import WooCustomer
+from app.links.repository import each_living, search_links, search_sightings, see
+from app.mapping.values import base_from_json
+from app.records import Event, Module, Origin, Record
+from app.runtime import Runtime
+from app.sync.guests import is_guest
+from app.sync.listing import Listing, Seen, pages
+from app.sync.sides import Side
 
-PAGE = 100
-T = TypeVar("T")
+GONE = "gone"
+LEFT_OUT = frozenset({"filtered", "draft"})
+
+Change = tuple[Record, Event, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One record as a listing shows it, with the name of its Account."""
+class Sweep:
+    """`origin` names the hints, `take_stock` keeps it from hinting what has no pair, `force`
+    hints what was brought up before."""
 
-    system: System
-    id: str
-    raw: WooCustomer | VtigerRecord
-    account: str = ""
+    runtime: Runtime
+    store: str
+    listing: Listing
+    origin: Origin = Origin.POLL
+    take_stock: bool = False
+    force: bool = False
+    run_id: int | None = None
 
-    def values(self, rules: tuple[FieldRule, ...]) -> Mapped:
-        if isinstance(self.raw, WooCustomer):
-            return woo_contact(self.raw, rules)
-        return vtiger_contact(self.raw, rules, account_name=self.account)
+    @property
+    def module(self) -> Module:
+        return self.listing.adapter.module
 
-    def differs(self, link: Link | None, rules: tuple[FieldRule, ...]) -> bool:
+    def record(self, system: System, record_id: str) -> Record:
+        return Record(self.store, system, self.module, record_id)
+
+    async def everything(self, system: System) -> int:
+        """All records compared, and those that vanished; how many hints that gave."""
+        hints, living, started_at = 0, set[str](), self.runtime.clock()
+        async for page in self.listing.each(system, None):
+            living.update(seen.id for seen in page)
+            hints += await self.differences(page)
+        return hints + await self.vanished(system, living, started_at=started_at)
+
+    async def differences(self, page: Sequence[Seen]) -> int:
+        """Hint each record that differs from its base and was not brought up in this state
+        before."""
+        if not page:
+            return 0
+        records = {seen.id: self.record(seen.system, seen.id) for seen in page}
+        async with self.runtime.sessions() as session:
+            links = await search_links(session, list(records.values()))
+            known = await search_sightings(session, [each.key for each in records.values()])
+        changed = []
+        for side in await self.listing.sides(page):
+            link, record = links.get(side.id), records[side.id]
+            digest = _digest(link, side)
+            new = self.force or known.get(record.key) != digest
+            if new and self._differs(link, side):
+                changed.append((record, Event.CHANGED, digest))
+        return await self._bring_up(changed, links)
+
+    def _differs(self, link: Link | None, side: Side) -> bool:
         """Whether the record is unpaired, is back, or is not what was agreed."""
         if link is None:
+            refused = self.listing.adapter.objection(side)
+            return refused is None or refused.reason not in LEFT_OUT
+        woo = side.system is System.WOOCOMMERCE
+        if (link.woo_deleted_at if woo else link.vtiger_deleted_at) is not None:
             return True
+        if side.system in self.listing.glimpses:
+            return side.modified_at != (link.woo_modified_at if woo else link.vtiger_modified_at)
+        return self._left_base(link, side)
+
+    def _left_base(self, link: Link, side: Side) -> bool:
+        """A field that the listing does not tell says nothing."""
         base = base_from_json(link.base)
-        values = self.values(rules)
-        stale = self.system is System.VTIGER and self.raw.modified_at != link.vtiger_modified_at
-        return stale or any(
-            rule.name not in base
-            or not rule.same(values.get(rule.name), base[rule.name].on(self.system))
-            for rule in rules
+        shown = [(rule, side.values.get(rule.name)) for rule in self.listing.adapter.rules]
+        return any(
+            rule.name not in base or not rule.same(value, base[rule.name].on(side.system))
+            for rule, value in shown
+            if value is not None
         )
 
-    def digest(self, link: Link | None, rules: tuple[FieldRule, ...]) -> str:
-        """Equal as long as neither the record nor what was agreed changes."""
-        base: Mapping[str, object] = link.base if link is not None else {}
-        values = self.values(rules).values
-        stamp = str(self.raw.modified_at) if self.system is System.VTIGER else ""
-        shown = [self.id, stamp, sorted(values.items()), sorted(base.items())]
-        return sha256(orjson.dumps(shown)).hexdigest()
+    async def vanished(
+        self, system: System, living: Collection[str], *, started_at: datetime
+    ) -> int:
+        """Pairs whose record a full pass did not show; the pipeline reads before it believes.
 
-
-async def each_customer(adapter: ContactAdapter) -> AsyncIterator[list[Seen]]:
-    """All customers of the synced roles in pages, ids ascending (contract WooCommerce §2)."""
-    only_customers = set(adapter.policy.roles) == {"customer"}
-    found = adapter.woo.each_customer(role="customer" if only_customers else "all")
-    async for page in _pages(found):
-        yield [
-            Seen(System.WOOCOMMERCE, customer.id, customer)
-            for customer in page
-            if customer.role in adapter.policy.roles
+        Guests are in no list of customers: their orders tell of them.
+        """
+        gone = [
+            record_id
+            async for record_id in self._paired_before(system, started_at)
+            if record_id not in living and not is_guest(record_id)
         ]
+        return await self._hint_gone(system, gone)
 
+    async def trashed(self) -> int:
+        """Pairs whose record is in the shop's trash."""
+        hints = 0
+        async for page in pages(self.listing.each_trashed()):
+            records = [self.record(System.WOOCOMMERCE, record_id) for record_id in page]
+            async with self.runtime.sessions() as session:
+                links = await search_links(session, records)
+            living = [record_id for record_id, link in links.items() if link.woo_deleted_at is None]
+            hints += await self._hint_gone(System.WOOCOMMERCE, living)
+        return hints
 
-async def each_contact(
-    adapter: ContactAdapter, changed_since: datetime | None
-) -> AsyncIterator[list[Seen]]:
-    """Contacts changed at or after a moment, or all, in pages (contract Vtiger §1, query)."""
-    where = (since(changed_since),) if changed_since is not None else ()
-    async for page in _pages(adapter.vtiger.search(CONTACTS, where)):
-        names = await adapter.accounts.names_of(record.get("account_id") for record in page)
-        yield [
-            Seen(System.VTIGER, record.id, record, names.get(record.get("account_id"), ""))
-            for record in page
+    async def _paired_before(self, system: System, moment: datetime) -> AsyncIterator[str]:
+        async with self.runtime.sessions() as session:
+            found = each_living(
+                session, self.store, module=self.module, system=system, before=moment
+            )
+            async for link in found:
+                yield link.woo_id if system is System.WOOCOMMERCE else link.vtiger_id
+
+    async def _hint_gone(self, system: System, ids: Sequence[str]) -> int:
+        gone = [self.record(system, record_id) for record_id in ids]
+        async with self.runtime.sessions() as session:
+            known = await search_sightings(session, [record.key for record in gone])
+        new = [(record, Event.DELETED, GONE) for record in gone if known.get(record.key) != GONE]
+        return await self._bring_up(new, ids)
+
+    async def _bring_up(self, changed: Sequence[Change], paired: Collection[str]) -> int:
+        """Hint first, remember after: a crash between the two hints once more, and loses
+        nothing."""
+        wanted = [each for each in changed if not self.take_stock or each[0].id in paired]
+        hints = await self._hint(wanted)
+        async with transaction(self.runtime.sessions) as session:
+            for record, _, digest in changed:
+                await see(session, record.key, digest)
+        return hints
+
+    async def _hint(self, changes: Sequence[Change]) -> int:
+        hints = [
+            NewDelivery(
+                record, self.origin, event, self._dedupe_key(record, digest), run_id=self.run_id
+            )
+            for record, event, digest in changes
         ]
+        if hints:
+            await self.runtime.acceptor.accept(hints)
+        return len(hints)
+
+    def _dedupe_key(self, record: Record, digest: str) -> str:
+        """Runs count what they hinted, so each has hints of its own."""
+        parts = (record.key, self.origin, digest, str(self.run_id or ""))
+        return sha256("\n".join(parts).encode()).hexdigest()
 
 
-async def each_contact_id(adapter: ContactAdapter) -> AsyncIterator[str]:
-    """The ids of all contacts, a hundred a call."""
-    async for record in adapter.vtiger.search(CONTACTS, columns=("id",)):
-        yield record.id
-
-
-async def find_last_change(adapter: ContactAdapter) -> datetime | None:
-    """When a contact was last changed, by Vtiger's own clock; None if there is none."""
-    newest = Query(CONTACTS, ("modifiedtime",), order_by="modifiedtime", limit=1, descending=True)
-    found = await adapter.vtiger.query(newest)
-    return found[0].modified_at if found else None
-
-
-async def _pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
-    page: list[T] = []
-    async for item in items:
-        page.append(item)
-        if len(page) == PAGE:
-            yield page
-            page = []
-    if page:
-        yield page
+def _digest(link: Link | None, side: Side) -> str:
+    """Equal as long as neither the record nor what was agreed changes."""
+    base = link.base if link is not None else {}
+    stamp = str(side.modified_at) if side.system is System.VTIGER else ""
+    shown = [side.id, stamp, sorted(side.values.values.items()), sorted(base.items())]
+    return sha256(orjson.dumps(shown)).hexdigest()

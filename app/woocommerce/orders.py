@@ -1,6 +1,6 @@
 """The calls about orders and their refunds."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,17 @@ class OrderCalls(ShopRequests):
     def each_trashed_order(self) -> AsyncIterator[WooOrder]:
         """Orders in the trash, which no other listing shows (order_get_trashed)."""
         return self._each(WooOrder, "orders", {"status": "trash"})
+
+    async def find_last_order_change(self) -> datetime | None:
+        """When an order was last changed, by the shop's own clock; None if there is none."""
+        return await self._find_last_change("orders")
+
+    async def search_orders_by_id(self, order_ids: Sequence[str]) -> list[WooOrder]:
+        """Those of at most 100 orders that are there, the trash not (order_get)."""
+        if not order_ids:
+            return []
+        query = {"include": ",".join(order_ids), "status": "any", **paging(1, 100)}
+        return parse_all(WooOrder, await self._get("orders", query))
 
     async def search_orders_of(self, email: str) -> list[WooOrder]:
         """The latest orders billed to an e-mail, newest first, at most 100, the trash not.

@@ -50,6 +50,14 @@ class ProductCalls(ShopRequests):
         query = {"status": "any", **EDIT, **modified_after(changed_since)}
         return self._each(WooProduct, "products", query)
 
+    def each_trashed_product(self) -> AsyncIterator[WooProduct]:
+        """Products in the trash, which no other listing shows (product_get_trashed)."""
+        return self._each(WooProduct, "products", {"status": "trash", **EDIT})
+
+    async def find_last_product_change(self) -> datetime | None:
+        """When a product was last changed, by the shop's own clock; None if there is none."""
+        return await self._find_last_change("products")
+
     def each_variation(self, parent_id: str) -> AsyncIterator[WooProduct]:
         """The variations of one product, by id (variations_list, contract page WooCommerce §2).
 

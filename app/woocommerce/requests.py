@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -88,6 +89,12 @@ class ShopRequests:
             if len(found.items) < per_page:
                 return
             page += 1
+
+    async def _find_last_change(self, path: str) -> datetime | None:
+        """Of products or orders (orders_list_modified_after_gmt); customers have no such order."""
+        latest = {"status": "any", "orderby": "modified", "order": "desc", **paging(1, 1)}
+        found = parse_all(WooRecord, await self._get(path, latest))
+        return found[0].modified_at if found else None
 
     async def _write(
         self,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.records import Outcome
+from app.records import Module, Outcome
 from app.sync.polling import poll
 from tests.world import World, open_world
 
@@ -13,8 +13,9 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def world(emptied_database_url: str) -> AsyncIterator[World]:
-    """Neither system tells anything."""
+    """Neither system tells anything; contacts alone are synced."""
     async with open_world(emptied_database_url, hooks=False) as opened:
+        await opened.sync_only(Module.CONTACTS)
         yield opened
 
 

@@ -1,0 +1,118 @@
+"""What one module's bulk reader and the sweeps say to each other; nothing remote is written.
+
+A listing shows raw records in pages; what they say is worked out only for those that matter.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from app.errors import System
+from app.sync.comparison import FieldDifference
+from app.sync.sides import Adapter, Side
+from app.vtiger.query import Query
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooRecord
+
+PAGE = 100
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One record as a listing shows it."""
+
+    system: System
+    id: str
+    raw: WooRecord | VtigerRecord
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """None where the system does not tell: taxes have no times."""
+        return self.raw.modified_at or self.raw.created_at
+
+
+class Listing(Protocol):
+    """One module of one shop and Vtiger, read in bulk. Every method may raise the RemoteError
+    tree.
+
+    `lists_all`: the systems that cannot tell what changed since a moment, and show everything.
+    `glimpses`: those of which a listing shows little more than when a record was changed.
+    """
+
+    @property
+    def adapter(self) -> Adapter: ...
+
+    @property
+    def lists_all(self) -> frozenset[System]: ...
+
+    @property
+    def glimpses(self) -> frozenset[System]: ...
+
+    async def find_last_change(self, system: System) -> datetime | None:
+        """The latest change by the system's own clock; None if there is nothing in it."""
+        ...
+
+    def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        """Records changed since a moment, or all, in pages; those that are no records of the
+        module, such as a variable product's frame, are left out."""
+        ...
+
+    def each_trashed(self) -> AsyncIterator[str]:
+        """The ids of what is in the shop's trash."""
+        ...
+
+    def each_vtiger_id(self) -> AsyncIterator[str]:
+        """The ids of all records in Vtiger."""
+        ...
+
+    async def sides(self, page: Sequence[Seen]) -> list[Side]:
+        """What a page's records say; a field that the listing does not tell is None."""
+        ...
+
+    async def complete(self, page: Sequence[Seen]) -> list[Side]:
+        """The same, with what the listing does not tell read for each; those that are gone by
+        then are missing."""
+        ...
+
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Side]:
+        """Records by id, told whole; those that are gone are missing."""
+        ...
+
+    def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
+        """Whether a field of a pair differs only by what the target can hold."""
+        ...
+
+    def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:
+        """Differences that no field of the mapping tells."""
+        ...
+
+
+async def pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
+    """The same in lists of a hundred, as they come."""
+    page: list[T] = []
+    async for item in items:
+        page.append(item)
+        if len(page) == PAGE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+def last_change(module: str) -> Query:
+    """Asks for a Vtiger module's latest change."""
+    return Query(module, ("modifiedtime",), order_by="modifiedtime", limit=1, descending=True)
+
+
+async def find_each(adapter: Adapter, system: System, ids: Sequence[str]) -> list[Side]:
+    """Records read one by one, as many at once as the client allows."""
+    found = await asyncio.gather(*(adapter.find(system, record_id) for record_id in ids))
+    return [side for side in found if side is not None]
+
+
+def without(side: Side, name: str) -> Side:
+    """The side as a listing tells it that does not show a field."""
+    return replace(side, values=replace(side.values, values={**side.values.values, name: None}))

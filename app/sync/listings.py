@@ -1,0 +1,34 @@
+"""Which bulk reader a module has."""
+
+from app.records import Module
+from app.sync.adapters import Context, open_adapter
+from app.sync.contact_listing import ContactListing
+from app.sync.contacts import ContactAdapter
+from app.sync.listing import Listing
+from app.sync.order_listing import OrderListing
+from app.sync.product_listing import ProductListing
+from app.sync.products import ProductAdapter
+from app.sync.sales_orders import OrderAdapter
+from app.sync.sides import Adapter
+from app.sync.tax_listing import TaxListing
+from app.sync.taxes import TaxAdapter
+
+IN_ORDER = (Module.TAXES, Module.CONTACTS, Module.PRODUCTS, Module.SALES_ORDERS)
+"""What others rest on comes first."""
+
+
+async def open_listing(context: Context, module: Module) -> Listing:
+    """The bulk reader of a module."""
+    return _listing_of(context, await open_adapter(context, module))
+
+
+def _listing_of(context: Context, adapter: Adapter) -> Listing:
+    if isinstance(adapter, ContactAdapter):
+        return ContactListing(context.runtime, adapter)
+    if isinstance(adapter, ProductAdapter):
+        return ProductListing(adapter)
+    if isinstance(adapter, TaxAdapter):
+        return TaxListing(adapter)
+    if isinstance(adapter, OrderAdapter):
+        return OrderListing(adapter)
+    raise TypeError(f"nothing lists {adapter.module}")

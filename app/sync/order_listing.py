@@ -1,0 +1,136 @@
+"""Sales orders in bulk: whole in the shop, in Vtiger little more than when they changed."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.errors import System
+from app.mapping.order_patches import plan_order
+from app.mapping.order_totals import same_goods, total_differences
+from app.mapping.rules import WriteCondition
+from app.mapping.values import Mapped
+from app.sync.comparison import Act, FieldDifference
+from app.sync.listing import PAGE, Seen, find_each, last_change, pages
+from app.sync.order_references import CrmOrder, ShopOrder
+from app.sync.order_sides import crm_order
+from app.sync.sales_orders import OrderAdapter
+from app.sync.sides import Side
+from app.vtiger.client import VtigerClient
+from app.vtiger.orders import ORDER_COLUMNS, ORDERS
+from app.vtiger.query import fold, since
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.client import WooClient
+from app.woocommerce.schemas import WooOrder
+
+
+@dataclass(frozen=True, slots=True)
+class OrderListing:
+    """Lines of Vtiger's orders are to be had one order at a time (contract page Vtiger §0.11)."""
+
+    adapter: OrderAdapter
+    lists_all: frozenset[System] = frozenset()
+    glimpses: frozenset[System] = frozenset({System.VTIGER})
+
+    @property
+    def _woo(self) -> WooClient:
+        return self.adapter.returner.woo
+
+    @property
+    def _vtiger(self) -> VtigerClient:
+        return self.adapter.sides.runtime.vtiger
+
+    async def find_last_change(self, system: System) -> datetime | None:
+        if system is System.WOOCOMMERCE:
+            return await self._woo.find_last_order_change()
+        found = await self._vtiger.query(last_change(ORDERS))
+        return found[0].modified_at if found else None
+
+    def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        """Without the trash, but with drafts (orders_list_modified_after_gmt)."""
+        of_shop = system is System.WOOCOMMERCE
+        return self._shop(changed_since) if of_shop else self._crm(changed_since)
+
+    async def _shop(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        async for page in pages(self._woo.each_order(changed_since)):
+            yield [Seen(System.WOOCOMMERCE, order.id, order) for order in page]
+
+    async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        where = (since(changed_since),) if changed_since is not None else ()
+        async for page in pages(self._vtiger.search(ORDERS, where, columns=ORDER_COLUMNS)):
+            yield [Seen(System.VTIGER, record.id, record) for record in page]
+
+    async def each_trashed(self) -> AsyncIterator[str]:
+        async for order in self._woo.each_trashed_order():
+            yield order.id
+
+    async def each_vtiger_id(self) -> AsyncIterator[str]:
+        async for record in self._vtiger.search(ORDERS, columns=("id",)):
+            yield record.id
+
+    async def sides(self, page: Sequence[Seen]) -> list[Side]:
+        return [
+            _glimpse(seen.raw)
+            if isinstance(seen.raw, VtigerRecord)
+            else await self.adapter.sides.of_woo(WooOrder(seen.raw.data))
+            for seen in page
+        ]
+
+    async def complete(self, page: Sequence[Seen]) -> list[Side]:
+        of_shop = [seen for seen in page if seen.system is System.WOOCOMMERCE]
+        rest = [seen.id for seen in page if seen.system is System.VTIGER]
+        return [*await self.sides(of_shop), *await self.whole(System.VTIGER, rest)]
+
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Side]:
+        """In Vtiger with the names of the Accounts, which a sync does not look at."""
+        found = await find_each(self.adapter, system, ids)
+        if system is System.WOOCOMMERCE:
+            return found
+        accounts = [crm_order(side).record.get("account_id") for side in found]
+        names: dict[str, str] = {}
+        for start in range(0, len(accounts), PAGE):
+            part = accounts[start : start + PAGE]
+            names |= await self.adapter.writer.accounts.names_of(part)
+        return [
+            replace(side, values=Mapped({**side.values.values, "account": names.get(account, "")}))
+            for side, account in zip(found, accounts, strict=True)
+        ]
+
+    def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
+        """A subject is written once, an Account is found by a name that only Vtiger calls equal,
+        lines may have other names; all else is as it would be written now."""
+        rule = next(rule for rule in self.adapter.rules if rule.name == name)
+        mine, theirs = woo.values.get(name) or "", vtiger.values.get(name) or ""
+        if rule.write is WriteCondition.ON_CREATE:
+            return True
+        if name == "account":
+            return fold(theirs) == fold(mine[: len(theirs)])
+        if name == "lines" and same_goods(mine, theirs):
+            return True
+        return name in self.adapter.carried(woo, vtiger) | self._unwritten(woo)
+
+    def _unwritten(self, woo: Side) -> frozenset[str]:
+        if not isinstance(woo.raw, ShopOrder):
+            return frozenset()
+        order, refs = woo.raw.order, woo.raw.refs
+        return plan_order(order, refs, rules=self.adapter.rules).unwritten
+
+    def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:
+        """The total and its taxes to the cent."""
+        if not isinstance(woo.raw, ShopOrder) or not isinstance(vtiger.raw, CrmOrder):
+            return ()
+        found = total_differences(woo.raw.order, vtiger.raw.record, places=woo.raw.refs.decimals)
+        return [FieldDifference(name, mine, theirs, Act.DIFFERS) for name, mine, theirs in found]
+
+
+def _glimpse(record: VtigerRecord) -> Side:
+    """An order of which only the time of its change is known (45-*)."""
+    return Side(
+        system=System.VTIGER,
+        id=record.id,
+        values=Mapped.missing(),
+        modified_at=record.modified_at,
+        created_at=record.created_at,
+        label=record.get("subject"),
+        foreign_id=None,
+        raw=record,
+    )

@@ -1,0 +1,111 @@
+"""Products in bulk: simple ones, the variations below their parents, and Vtiger's."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.errors import NotFound, System
+from app.mapping.product_carrying import product_carriage
+from app.sync.comparison import FieldDifference
+from app.sync.listing import Seen, find_each, last_change, pages, without
+from app.sync.product_sides import ProductSides
+from app.sync.product_writing import PRODUCTS
+from app.sync.products import ProductAdapter
+from app.sync.sides import Side
+from app.vtiger.query import since
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooProduct
+
+VARIABLE = "variable"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductListing:
+    """A query of Vtiger shows no taxes; the list of a product's variations renders their
+    descriptions (contract page readback)."""
+
+    adapter: ProductAdapter
+    lists_all: frozenset[System] = frozenset()
+    glimpses: frozenset[System] = frozenset()
+
+    @property
+    def _sides(self) -> ProductSides:
+        return self.adapter.sides
+
+    async def find_last_change(self, system: System) -> datetime | None:
+        if system is System.WOOCOMMERCE:
+            return await self._sides.woo.find_last_product_change()
+        found = await self._sides.vtiger.query(last_change(PRODUCTS))
+        return found[0].modified_at if found else None
+
+    def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        """Variations by their parents: one that changes takes its parent's time along (contract
+        page WooCommerce §1)."""
+        of_shop = system is System.WOOCOMMERCE
+        return self._shop(changed_since) if of_shop else self._crm(changed_since)
+
+    async def _shop(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        async for page in pages(self._sides.woo.each_product(changed_since)):
+            parents = [product for product in page if product.type == VARIABLE]
+            yield [_seen(product) for product in page if product.type != VARIABLE]
+            for parent in parents:
+                async for variations in self._variations(parent):
+                    yield variations
+
+    async def _variations(self, parent: WooProduct) -> AsyncIterator[list[Seen]]:
+        self._sides.parents[parent.id] = parent
+        try:
+            async for page in pages(self._sides.woo.each_variation(parent.id)):
+                yield [_seen(variation) for variation in page]
+        except NotFound:
+            return
+
+    async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        """Contract page Vtiger §1, query."""
+        where = (since(changed_since),) if changed_since is not None else ()
+        async for page in pages(self._sides.vtiger.search(PRODUCTS, where)):
+            yield [Seen(System.VTIGER, record.id, record) for record in page]
+
+    async def each_trashed(self) -> AsyncIterator[str]:
+        async for product in self._sides.woo.each_trashed_product():
+            yield product.id
+
+    async def each_vtiger_id(self) -> AsyncIterator[str]:
+        async for record in self._sides.vtiger.search(PRODUCTS, columns=("id",)):
+            yield record.id
+
+    async def sides(self, page: Sequence[Seen]) -> list[Side]:
+        return [await self._side(seen) for seen in page]
+
+    async def _side(self, seen: Seen) -> Side:
+        if isinstance(seen.raw, VtigerRecord):
+            return without(self._sides.of_vtiger(seen.raw), "taxes")
+        product = WooProduct(seen.raw.data)
+        side = await self._sides.of_woo(product)
+        return side if product.parent_id is None else without(side, "description")
+
+    async def complete(self, page: Sequence[Seen]) -> list[Side]:
+        shown = [seen for seen in page if _is_whole(seen)]
+        sides = await self.sides(shown)
+        for system in System:
+            rest = [seen.id for seen in page if seen.system is system and seen not in shown]
+            sides += await self.whole(system, rest)
+        return sides
+
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Side]:
+        return await find_each(self.adapter, system, ids)
+
+    def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
+        carriage = product_carriage(self.adapter.rules, self.adapter.options)
+        return carriage.is_explained(name, woo.values, vtiger.values)
+
+    def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:  # noqa: ARG002
+        return ()
+
+
+def _seen(product: WooProduct) -> Seen:
+    return Seen(System.WOOCOMMERCE, product.id, product)
+
+
+def _is_whole(seen: Seen) -> bool:
+    return isinstance(seen.raw, WooProduct) and seen.raw.parent_id is None

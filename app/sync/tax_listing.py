@@ -1,0 +1,80 @@
+"""Taxes in bulk: few enough to be listed whole each time, for neither system tells of changes."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.errors import System
+from app.sync.comparison import FieldDifference
+from app.sync.listing import Seen, find_each
+from app.sync.sides import Side
+from app.sync.tax_sides import rate_of, tax_side
+from app.sync.taxes import TaxAdapter
+from app.vtiger.schemas import VtigerRecord
+
+
+@dataclass(frozen=True, slots=True)
+class TaxListing:
+    """Rates that have a pair, or could have one, and Vtiger's taxes."""
+
+    adapter: TaxAdapter
+    lists_all: frozenset[System] = frozenset(System)
+    glimpses: frozenset[System] = frozenset()
+
+    async def find_last_change(self, system: System) -> datetime | None:  # noqa: ARG002
+        """None: taxes have no times (tax_get, 70-tax-query)."""
+        return None
+
+    async def each(
+        self,
+        system: System,
+        changed_since: datetime | None,  # noqa: ARG002
+    ) -> AsyncIterator[list[Seen]]:
+        if system is System.VTIGER:
+            self.adapter.books.forget_taxes()
+            taxes = (await self.adapter.books.crm()).taxes
+            yield [Seen(System.VTIGER, tax.id, tax) for tax in taxes]
+            return
+        self.adapter.books.forget_shop()
+        sides = await self.adapter.rate_sides((await self.adapter.books.shop()).rates)
+        linked = await self.adapter.books.tax_links()
+        yield [_seen(side) for side in sides if side.id in linked or await self._concerns(side)]
+
+    async def _concerns(self, rate: Side) -> bool:
+        """A shop may have hundreds of rates that nobody uses: they are not brought up."""
+        if self.adapter.creation_objection(rate) is None:
+            return True
+        return bool(await self.adapter.search_twins(rate))
+
+    async def each_trashed(self) -> AsyncIterator[str]:
+        """None: rates have no trash (err_tax_delete_no_force)."""
+        for nothing in tuple[str, ...]():
+            yield nothing
+
+    async def each_vtiger_id(self) -> AsyncIterator[str]:
+        for tax in (await self.adapter.books.crm()).taxes:
+            yield tax.id
+
+    async def sides(self, page: Sequence[Seen]) -> list[Side]:
+        if all(isinstance(seen.raw, VtigerRecord) for seen in page):
+            return [tax_side(seen.raw) for seen in page if isinstance(seen.raw, VtigerRecord)]
+        wanted = {seen.id for seen in page}
+        sides = await self.adapter.rate_sides((await self.adapter.books.shop()).rates)
+        return [side for side in sides if side.id in wanted]
+
+    async def complete(self, page: Sequence[Seen]) -> list[Side]:
+        return await self.sides(page)
+
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Side]:
+        return await find_each(self.adapter, system, ids)
+
+    def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:  # noqa: ARG002
+        """A tax cannot be renamed in Vtiger (70-tax-update-rename-label-CORRUPTS)."""
+        return name == "label"
+
+    def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:  # noqa: ARG002
+        return ()
+
+
+def _seen(side: Side) -> Seen:
+    return Seen(System.WOOCOMMERCE, side.id, rate_of(side))
