@@ -8,7 +8,7 @@ from app.api.errors import FieldProblem, documented, invalid, not_found
 from app.api.examples import SETTINGS, example
 from app.db.session import transaction
 from app.policies.repository import get_policy, save_policy
-from app.policies.schemas import SyncPolicy, default_policy
+from app.policies.schemas import SyncPolicy
 from app.policies.tokens import Scope
 from app.records import Module
 from app.runtime import Runtime
@@ -65,7 +65,7 @@ async def put_module_settings(
     _check_store(runtime, store)
     _check_place(change, store, module)
     chosen = change.model_dump(exclude_unset=True, exclude={"store", "module"})
-    policy = SyncPolicy.model_validate(default_policy(module).model_dump() | chosen)
+    policy = SyncPolicy.model_validate(SyncPolicy().model_dump() | chosen)
     async with transaction(runtime.sessions) as session:
         await save_policy(session, store, module=module, policy=policy, by=caller.name)
     return await _read(runtime, store, module)

@@ -5,13 +5,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.policies.models import SyncSetting
-from app.policies.schemas import SyncPolicy, check_policy, default_policy
+from app.policies.schemas import SyncPolicy
 from app.records import Module
 
 
 async def get_policy(session: AsyncSession, store: str, module: Module) -> SyncPolicy:
     """The settings in force: the defaults, and over them what was chosen."""
-    defaults = default_policy(module)
+    defaults = SyncPolicy()
     chosen = await session.get(SyncSetting, (store, module))
     if chosen is None:
         return defaults
@@ -21,12 +21,8 @@ async def get_policy(session: AsyncSession, store: str, module: Module) -> SyncP
 async def save_policy(
     session: AsyncSession, store: str, *, module: Module, policy: SyncPolicy, by: str
 ) -> None:
-    """Keep what differs from the defaults, so that a better default reaches those who never chose.
-
-    Raises InvalidInput for what this version cannot do.
-    """
-    check_policy(module, policy)
-    defaults = default_policy(module).model_dump(mode="json")
+    """Keep what differs from the defaults: a better default reaches those who never chose."""
+    defaults = SyncPolicy().model_dump(mode="json")
     chosen = policy.model_dump(mode="json")
     values = {name: value for name, value in chosen.items() if value != defaults[name]}
     row = {"values": values, "updated_at": func.now(), "updated_by": by}

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.errors import InvalidInput
 from app.records import (
     ConflictPolicy,
     DeletePolicy,
@@ -12,12 +11,9 @@ from app.records import (
     GuestPolicy,
     LengthPolicy,
     MatchPolicy,
-    Module,
     TaxScope,
     TotalPolicy,
 )
-
-BUILT_MODULES = frozenset(Module)
 
 Country = Annotated[str, Field(pattern=r"^([A-Z]{2})?$")]
 Role = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -58,7 +54,7 @@ class SyncPolicy(BaseModel):
     )
     tax_country: Country = Field(
         "",
-        description="Taxes: the country (FR) of rates made from Vtiger taxes; empty: none are made.",
+        description="Taxes: the country (FR) of rates made of Vtiger taxes; empty: none are made.",
     )
     order_statuses: tuple[Status, ...] = Field(
         (),
@@ -72,23 +68,9 @@ class SyncPolicy(BaseModel):
     order_account: str = Field(
         "",
         max_length=100,
-        description="Orders: the one Vtiger Account they go to; empty: the company, else the person.",
+        description="Orders: the one Vtiger Account they go to; empty: company, else the person.",
     )
     order_total: TotalPolicy = Field(
         TotalPolicy.WARN,
-        description="Orders written to WooCommerce whose total differs there: noted, or a fee line.",
+        description="Orders in WooCommerce whose total differs from Vtiger's: noted, or a fee line.",
     )
-
-
-def default_policy(module: Module) -> SyncPolicy:
-    return SyncPolicy(enabled=module in BUILT_MODULES)
-
-
-def check_policy(module: Module, policy: SyncPolicy) -> None:
-    """Refuse what this version cannot do, rather than accept it and do nothing."""
-    if policy.enabled and module not in BUILT_MODULES:
-        built = ", ".join(sorted(BUILT_MODULES))
-        raise InvalidInput(
-            f"This version does not sync {module} yet; it syncs {built}. Leave enabled off.",
-            "enabled",
-        )

@@ -18,7 +18,7 @@ async def test_every_module_of_every_store_is_listed(client: httpx.AsyncClient) 
     assert {(item["store"], item["module"]) for item in items} == {
         (store, module) for store in ("main", "shop-fr") for module in Module
     }
-    assert {item["module"] for item in items if item["enabled"]} == {"contacts"}
+    assert {item["module"] for item in items if item["enabled"]} == set(Module)
 
 
 async def test_what_is_put_is_what_is_read(client: httpx.AsyncClient) -> None:
@@ -58,16 +58,6 @@ async def test_a_mistaken_setting_is_refused_by_its_name(
     response = await client.put(CONTACTS, json=change)
     assert problem(response) == (422, "invalid_request")
     assert [error["field"] for error in response.json()["errors"]] == [field]
-
-
-async def test_a_module_that_is_not_built_can_be_set_but_not_enabled(
-    client: httpx.AsyncClient,
-) -> None:
-    refused = await client.put("/settings/main/products", json={"enabled": True})
-    assert problem(refused) == (422, "invalid_request")
-    assert "does not sync products yet" in refused.json()["detail"]
-    prepared = await client.put("/settings/main/products", json={"direction": "woo_to_vtiger"})
-    assert (prepared.json()["enabled"], prepared.json()["direction"]) == (False, "woo_to_vtiger")
 
 
 async def test_unknown_places_are_refused(client: httpx.AsyncClient) -> None:

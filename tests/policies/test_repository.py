@@ -1,4 +1,4 @@
-"""Settings: defaults until someone chooses, refusals of what this version cannot do."""
+"""Settings: defaults until someone chooses, refusals of what nobody can mean."""
 
 from typing import Any
 
@@ -6,10 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from app.db.session import Sessions, transaction
-from app.errors import InvalidInput
 from app.policies.models import SyncSetting
 from app.policies.repository import get_policy, save_policy
-from app.policies.schemas import BUILT_MODULES, SyncPolicy
+from app.policies.schemas import SyncPolicy
 from app.records import DeletePolicy, Direction, Module
 
 pytestmark = pytest.mark.anyio
@@ -31,11 +30,10 @@ async def save(sessions: Sessions, module: Module, policy: SyncPolicy) -> None:
         await save_policy(session, "main", module=module, policy=policy, by="ada")
 
 
-async def test_built_modules_are_on_and_others_off_until_someone_chooses(
-    sessions: Sessions,
-) -> None:
+async def test_every_module_is_on_until_someone_chooses(sessions: Sessions) -> None:
     for module in Module:
-        assert (await read(sessions, "main", module)).enabled == (module in BUILT_MODULES)
+        assert await read(sessions, "main", module) == SyncPolicy()
+        assert (await read(sessions, "main", module)).enabled
 
 
 async def test_a_choice_holds_for_its_store_and_module_alone(sessions: Sessions) -> None:
@@ -55,13 +53,6 @@ async def test_only_what_differs_from_the_defaults_is_kept(sessions: Sessions) -
     async with sessions() as session:
         kept = await session.get_one(SyncSetting, ("main", "contacts"))
     assert (kept.values, kept.updated_by) == ({"direction": "off"}, "ada")
-
-
-async def test_a_module_that_is_not_built_cannot_be_enabled(sessions: Sessions) -> None:
-    with pytest.raises(InvalidInput, match="does not sync taxes yet") as refused:
-        await save(sessions, Module.TAXES, SyncPolicy())
-    assert refused.value.field == "enabled"
-    await save(sessions, Module.TAXES, SyncPolicy(enabled=False))
 
 
 @pytest.mark.parametrize(
