@@ -72,5 +72,5 @@ class SyncPolicy(BaseModel):
     )
     order_total: TotalPolicy = Field(
         TotalPolicy.WARN,
-        description="Orders of Vtiger whose total WooCommerce changes: noted, or made up by a fee line.",
+        description="Orders of Vtiger with another total in WooCommerce: noted, or a fee line.",
     )
