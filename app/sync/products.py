@@ -13,6 +13,7 @@ from app.records import Module
 from app.sync.foreign_ids import is_plausible
 from app.sync.product_sides import ProductSides
 from app.sync.product_writing import PRODUCTS, ProductWriter
+from app.sync.setup import PLACEHOLDER_CODE
 from app.sync.sides import Side, Skip, Written
 from app.vtiger.query import Query, equals
 from app.woocommerce.schemas import WooProduct
@@ -21,6 +22,7 @@ NO_CURRENCY = (
     "Vtiger has no active currency {code}, in which the shop's prices are: add it there under "
     "Settings, Currencies."
 )
+STANDS_IN = "It stands in orders for products that Vtiger does not know: it is no product itself."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,15 @@ class ProductAdapter:
         return (f"{self.module}:sku:{sku}",) if sku else ()
 
     def objection(self, side: Side) -> Skip | None:
-        """Variable parents, groups and drafts; all of a shop whose currency Vtiger has not."""
+        """Variable parents, groups, drafts, the placeholder; all, if Vtiger lacks the currency."""
         refusal = product_refusal(side.raw) if isinstance(side.raw, WooProduct) else None
         if refusal is not None:
             return Skip(refusal.reason, refusal.message)
         if self.sides.currency is None:
             message = NO_CURRENCY.format(code=self.sides.currency_code)
             return Skip("currency_unavailable", message)
-        return None
+        stands_in = side.system is System.VTIGER and side.values.get("sku") == PLACEHOLDER_CODE
+        return Skip("filtered", STANDS_IN) if stands_in else None
 
     def creation_objection(self, side: Side) -> Skip | None:
         if (side.values.get("name") or "").strip():
