@@ -19,7 +19,7 @@ def product_carriage(rules: Sequence[FieldRule], options: PatchOptions) -> Carri
             woo.values,
             rules,
             current=None,
-            tax_fields=tuple(taxes_from_text(woo.get("taxes") or "{}")),
+            tax_fields=tuple(taxes_from_text(woo.get("taxes") or "")),
             currency_id="",
             options=options,
         )

@@ -123,7 +123,7 @@ def _put_taxes(
     held = vtiger_taxes(current) if current else {}
     rates = held
     if wanted is not None:
-        named = taxes_from_text(wanted or "{}")
+        named = taxes_from_text(wanted)
         rates = {**dict.fromkeys(held, Decimal(0)), **named}
         rates = {name: rate for name, rate in rates.items() if name in tax_fields or name in held}
     if draft.body or rates != held:

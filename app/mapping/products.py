@@ -144,13 +144,14 @@ def vtiger_taxes(record: VtigerRecord) -> dict[str, Decimal]:
 
 
 def taxes_text(rates: Mapping[str, Decimal]) -> str:
-    """Carried taxes as a neutral value: canonical JSON of tax field and rate.
+    """Carried taxes as a neutral value: canonical JSON of tax field and rate, "" for none.
 
     Of a rate 3 decimals count; those of 0 are left out: they only let orders use the tax.
     """
-    return canonical_json({n: decimal_text(rounded(rate, 3)) for n, rate in rates.items() if rate})
+    carried = {name: decimal_text(rounded(rate, 3)) for name, rate in rates.items() if rate}
+    return canonical_json(carried) if carried else ""
 
 
 def taxes_from_text(text: str) -> dict[str, Decimal]:
     """What `taxes_text` wrote."""
-    return {name: Decimal(rate) for name, rate in json.loads(text).items()}
+    return {name: Decimal(rate) for name, rate in json.loads(text or "{}").items()}

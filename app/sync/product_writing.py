@@ -38,7 +38,8 @@ class ProductWriter:
             created = await self.sides.vtiger.create(PRODUCTS, patch.body | own)
         except Duplicate:
             return ""
-        return Written(self.sides.of_vtiger(created), patch.notes, patch.unwritten)
+        unwritten = patch.unwritten | _absent(source)
+        return Written(self.sides.of_vtiger(created), patch.notes, unwritten)
 
     async def create_in_shop(self, source: Side) -> Written | str:
         """A simple product (product_create_simple), for sale once it has a price; the id of the
@@ -154,3 +155,9 @@ class ProductWriter:
         fields = whole_fields(own, record, currency_id=self._currency_id)
         revised = await self.sides.vtiger.revise(current.id, fields, module=PRODUCTS)
         return self.sides.of_vtiger(revised)
+
+
+def _absent(side: Side) -> frozenset[str]:
+    """Fields that the shop does not have, such as stock it does not manage: what Vtiger shows
+    there is nothing to tell the shop of."""
+    return frozenset(name for name, value in side.values.values.items() if value is None)

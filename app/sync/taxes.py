@@ -117,8 +117,8 @@ class TaxAdapter:
 
     def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
         """Any label that the rate may have is its label."""
-        label = vtiger.values.get("label")
-        known = label in label_forms(rate_of(woo))
+        forms = {fold(form) for form in label_forms(rate_of(woo))}
+        known = fold(vtiger.values.get("label") or "") in forms
         return frozenset({"label"}) if known else frozenset()
 
     async def search_twins(self, side: Side) -> list[Side]:

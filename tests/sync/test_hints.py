@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.inbox.models import DeliveryState
+from app.records import Module
 from app.sandbox.vtiger.workflows import Callback, Format
 from app.synclog.models import EntryDelivery
 from tests.setting import CALLBACK_SECRET, SERVICE
@@ -27,8 +28,10 @@ async def test_a_topic_without_a_module_is_filtered(world: World) -> None:
     assert await world.told() == [("vtiger", "skipped", "filtered")]
 
 
-async def test_a_module_that_is_not_built_is_off(world: World) -> None:
-    world.sandbox.shop.webhooks.emit("product.deleted", 7)
+async def test_a_module_that_is_switched_off_is_left_alone(world: World) -> None:
+    await world.set_policy(module=Module.PRODUCTS, enabled=False)
+    await world.set_policy(module=Module.SALES_ORDERS, enabled=False)
+    world.sandbox.shop.webhooks.emit("order.deleted", 7)
     await world.settle()
 
     assert await world.told() == [("vtiger", "skipped", "module_off")]
