@@ -20,6 +20,11 @@ SERVICE = "http://service.test"
 TOKEN = "admin-token-of-the-tests"
 WEBHOOK_SECRET = "labsecret"
 CALLBACK_SECRET = "callback-secret-of-the-tests"
+CALLBACKS = (
+    ("Contacts", "contacts"),
+    ("Products", "products"),
+    ("SalesOrder", "sales_orders"),
+)
 
 
 class Clock:
@@ -64,8 +69,9 @@ def connect(sandbox: Sandbox, url: str, *, store: str = STORE) -> None:
             owner=ApiKey(known.consumer_key, known.consumer_secret),
         )
         webhook.pending_delivery = False
-    address = f"{url}/callbacks/vtiger/contacts?token={CALLBACK_SECRET}"
-    sandbox.crm.workflows.callbacks.append(Callback("Contacts", address))
+    for name, module in CALLBACKS:
+        address = f"{url}/callbacks/vtiger/{module}?token={CALLBACK_SECRET}"
+        sandbox.crm.workflows.callbacks.append(Callback(name, address))
 
 
 def setting_values(

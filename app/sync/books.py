@@ -82,6 +82,14 @@ class Books:
         """Vtiger's taxes have changed: read them anew when they are needed."""
         self.runtime.memory.forget(TAXES_KEY)
 
+    async def active_codes(self, wanted: str) -> frozenset[str]:
+        """The codes of Vtiger's active currencies, read anew before `wanted` is missed."""
+        codes = (await self.crm()).active_codes
+        if wanted in codes:
+            return codes
+        self.runtime.memory.forget(CURRENCIES_KEY)
+        return (await self.crm()).active_codes
+
     @property
     def _shop_key(self) -> str:
         return f"shop:{self.store}"

@@ -64,7 +64,7 @@ class OrderReferences:
         return order_refusal(
             order,
             statuses=self.policy.order_statuses or None,
-            currencies=(await self.books.crm()).active_codes,
+            currencies=await self.books.active_codes(order.text("currency")),
         ) or (Refusal("filtered", NO_GUESTS) if guest else None)
 
     async def of_woo(self, order: WooOrder, link: Link | None) -> OrderRefs:
