@@ -14,8 +14,8 @@ from app.sandbox.woocommerce.orderitems import TaxLine
 from app.sandbox.woocommerce.orders import Order, OrderTable
 from app.sandbox.woocommerce.ordertaxes import OrderTaxes
 from app.sandbox.woocommerce.phpnumber import (
+    begins_numeric,
     fixed_text,
-    is_numeric,
     number,
     php_round,
     stored_number,
@@ -75,7 +75,7 @@ class OrderTotals:
         """A negative fee cannot take off more than there is."""
         fees = 0.0
         for fee in order.fees:
-            if not is_numeric(fee.total):
+            if not begins_numeric(fee.total):
                 raise FatalError
             limit = -php_round(charged + fees, self._options.decimals)
             if number(fee.total) < limit < 0:

@@ -7,21 +7,25 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from app.sandbox.woocommerce.catalog import Catalog, Row, is_variation, unit_price
-from app.sandbox.woocommerce.errors import FatalError, RestError
+from app.sandbox.woocommerce.errors import RestError
 from app.sandbox.woocommerce.lineviews import attribute_value
 from app.sandbox.woocommerce.metadata import set_meta, write_meta
+from app.sandbox.woocommerce.ordercolumns import (
+    fitting_text,
+    stored_text,
+    write_address,
+    write_note,
+)
 from app.sandbox.woocommerce.orderitems import FeeLine, Item, LineItem, ShippingLine
 from app.sandbox.woocommerce.orders import ORDER_BILLING, ORDER_SHIPPING, Order, OrderTable
 from app.sandbox.woocommerce.ordertaxes import OrderTaxes
 from app.sandbox.woocommerce.php import scalar_text
 from app.sandbox.woocommerce.phpnumber import cleaned_price, whole_number
 from app.sandbox.woocommerce.stock import TAKES_STOCK, Stock
-from app.sandbox.woocommerce.wordpress import is_email, sanitize_email, sanitize_text_field
+from app.sandbox.woocommerce.wordpress import sanitize_text_field
 
 ItemT = TypeVar("ItemT", bound=Item)
 
-_TEXT_BYTES: Final = 65535
-_PHONE: Final = 100
 _TEXTS: Final = ("payment_method", "payment_method_title", "transaction_id")
 _REFERENCES: Final = ("product_id", "method_id", "method_title", "name", "code")
 
@@ -54,9 +58,9 @@ class OrderWriter:
                 order.texts[name] = sanitize_text_field(scalar_text(params[name]))
         self._write_items(order, params)
         write_meta(order.meta, params.get("meta_data"), self._orders.meta_ids)
-        _write_note(order, params.get("customer_note"))
-        _write_address(order.billing, params.get("billing"), ORDER_BILLING)
-        _write_address(order.shipping, params.get("shipping"), ORDER_SHIPPING)
+        write_note(order, params.get("customer_note"))
+        write_address(order.billing, params.get("billing"), ORDER_BILLING)
+        write_address(order.shipping, params.get("shipping"), ORDER_SHIPPING)
 
     def _write_items(self, order: Order, params: Mapping[str, Any]) -> None:
         writers = {
@@ -137,7 +141,7 @@ class OrderWriter:
 
     def _write_line_fields(self, line: LineItem, posted: Mapping[str, Any]) -> None:
         if posted.get("name") is not None:
-            line.name = _fitting(_stored(posted["name"]), line.name)
+            line.name = fitting_text(stored_text(posted["name"]), line.name)
         if posted.get("quantity") is not None:
             line.quantity = whole_number(posted["quantity"])
             line.shown.pop("price", None)
@@ -172,7 +176,7 @@ class OrderWriter:
             raise RestError("woocommerce_rest_invalid_fee_item", "Fee name is required.", 400)
         target = line or FeeLine()
         if posted.get("name") is not None:
-            target.name = _stored(posted["name"])
+            target.name = stored_text(posted["name"])
         if posted.get("tax_class") is not None:
             target.tax_class = self._class(posted["tax_class"], "fee")
         if posted.get("tax_status") is not None:
@@ -204,47 +208,3 @@ def _is_removal(posted: Mapping[str, Any]) -> bool:
     if any(name in posted and posted[name] is None for name in _REFERENCES):
         return True
     return posted.get("quantity") == 0 and not isinstance(posted["quantity"], (str, bool, float))
-
-
-def _stored(value: Any) -> str:
-    """What a text column makes of a value that is no text."""
-    return "Array" if isinstance(value, (list, dict)) else scalar_text(value)
-
-
-def _fitting(text: str, before: str) -> str:
-    """A text that is too long for its column is not stored at all."""
-    return text if len(text.encode()) <= _TEXT_BYTES else before
-
-
-def _write_note(order: Order, note: Any) -> None:
-    if note is None:
-        return
-    if isinstance(note, (list, dict)):
-        raise FatalError
-    cut = scalar_text(note).encode()[:_TEXT_BYTES]
-    order.texts["customer_note"] = cut.decode(errors="ignore")
-
-
-def _write_address(address: dict[str, str], values: Any, names: list[str]) -> None:
-    """One row of a table: a value that does not fit keeps the whole address as it was."""
-    if not isinstance(values, Mapping):
-        return
-    written = {name: _address_text(name, values[name]) for name in names if name in values}
-    if all(_fits(name, text) for name, text in written.items()):
-        address.update(written)
-
-
-def _address_text(name: str, value: Any) -> str:
-    if isinstance(value, (list, dict)) and name != "phone":
-        raise FatalError
-    text = _stored(value)
-    if name != "email":
-        return text
-    if text and not is_email(text):
-        message = "Invalid billing email address"
-        raise RestError("order_invalid_billing_email", message, 400)
-    return sanitize_email(text)
-
-
-def _fits(name: str, text: str) -> bool:
-    return len(text) <= _PHONE if name == "phone" else len(text.encode()) <= _TEXT_BYTES

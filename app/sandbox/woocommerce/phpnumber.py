@@ -12,9 +12,9 @@ from app.sandbox.woocommerce.php import scalar_text
 from app.sandbox.woocommerce.wordpress import sanitize_text_field
 
 _SUPERFLUOUS: Final = re.compile(r"\.(?![^.]+$)|[^0-9.-]")
-_NUMERIC: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$")
-_PREFIX: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_WHOLE: Final = re.compile(r"\s*[+-]?\d+\s*$")
+_NUMERIC: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$", re.ASCII)
+_PREFIX: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_WHOLE: Final = re.compile(r"\s*[+-]?\d+\s*$", re.ASCII)
 _INT_MAX: Final = 2**63 - 1
 _INT_MIN: Final = -(2**63)
 _STORED_PLACES: Final = 6
@@ -53,6 +53,11 @@ def number(text: str) -> float:
     """(float) of a text: its numeric beginning, 0 where there is none."""
     found = _PREFIX.match(text)
     return float(found[0]) if found else 0.0
+
+
+def begins_numeric(text: str) -> bool:
+    """Whether PHP can add the text to a number at all, if with a warning."""
+    return bool(_PREFIX.match(text))
 
 
 def is_numeric(text: str) -> bool:

@@ -1,5 +1,6 @@
 """WordPress's request validation: which argument is refused, with which code and message."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from app.sandbox.woocommerce.wordpress import is_email, sanitize_text_field
 
 Schema = Mapping[str, Any]
 
-_NUMERIC = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$")
+_NUMERIC = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$", re.ASCII)
 _BOOLEAN_WORDS = frozenset({"false", "true", "0", "1", ""})
 
 
@@ -123,7 +124,7 @@ def _validate_scalar(value: Any, schema: Schema, name: str) -> None:
     if schema.get("format") == "date-time" and parse_date(value) is None:
         raise ParamFault("rest_invalid_date", "Invalid date.")
     if "minimum" in schema:
-        _validate_bounds(int(float(value)), schema, name)
+        _validate_bounds(whole_number(value), schema, name)
 
 
 def _validate_bounds(value: int, schema: Schema, name: str) -> None:
@@ -192,7 +193,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _is_integer(value: Any) -> bool:
-    return _is_number(value) and float(value).is_integer()
+    return _is_number(value) and (math.isinf(float(value)) or float(value).is_integer())
 
 
 def _is_number(value: Any) -> bool:

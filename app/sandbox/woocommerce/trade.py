@@ -73,7 +73,7 @@ class Trade:
         self.tax_book = TaxBook(self._site, self.taxes, self._tax_classes, self._emit)
         self.catalog = Catalog(self.products, self.variations)
         self._order_taxes = OrderTaxes(self.options, self.taxes, self.tax_book.slugs, self.catalog)
-        self._product_view = ProductView(self._site, self.options, self.catalog, self._order_taxes)
+        self.product_view = ProductView(self._site, self.options, self.catalog, self._order_taxes)
         self.product_book = ProductBook(
             self._site,
             self.catalog,
@@ -123,7 +123,7 @@ class Trade:
 
     def routes(self) -> list[Route]:
         site, options = self._site, self.options
-        catalog, book, view = self.catalog, self.product_book, self._product_view
+        catalog, book, view = self.catalog, self.product_book, self.product_view
         return [
             *ProductRoutes(site, catalog, book, view).routes(),
             *VariationRoutes(site, catalog, book, view).routes(),
@@ -140,7 +140,7 @@ class Trade:
     def views(self) -> dict[str, Callable[[int], dict[str, Any]]]:
         """How webhooks render the objects of each resource; each raises its 404."""
         return {
-            "product": lambda key: self._product_view.product(self.product_book.get(key)),
+            "product": lambda key: self.product_view.product(self.product_book.get(key)),
             "order": lambda key: self._order_view.render(self.orders.get(key)),
             "coupon": lambda key: self.coupons.render(self.coupons.get(key)),
         }
@@ -151,7 +151,7 @@ class Trade:
 
     def load(self, data: ShopData) -> None:
         """Take over a file; raises ShopDataError for an order or product that is not one."""
-        remember = self._product_view.remember_rendered
+        remember = self.product_view.remember_rendered
         self.products.load(
             load_product(row, f"products[{index}]", self._site, remember)
             for index, row in enumerate(data.products)

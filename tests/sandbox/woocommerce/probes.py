@@ -1,7 +1,7 @@
 """Replaying recorded read-back probes: each value is written over REST, then read by GET."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -73,7 +73,17 @@ class Module(Protocol):
     def read(self, item: Mapping[str, Any], field: str) -> Any: ...
 
 
-async def replay(probe: Probe, api: httpx.AsyncClient, module: Module) -> Result:
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """What a module's batches were like: the item of a probe, and one that PHP died of."""
+
+    item: Callable[[Probe], dict[str, Any]]
+    deadly_item: Callable[[], dict[str, Any]]
+
+
+async def replay(
+    probe: Probe, api: httpx.AsyncClient, module: Module, batches: Batches | None = None
+) -> Result:
     """What the sandbox answers to the probe's write, and what a GET shows afterwards."""
     if probe.op == "create":
         return await _create(probe, api, module)
@@ -82,15 +92,27 @@ async def replay(probe: Probe, api: httpx.AsyncClient, module: Module) -> Result
     if probe.op == "put":
         response = await _send(api, "PUT", f"{module.path}/{object_id}", body)
     else:
-        response = await _batch(probe, api, module, {"id": object_id, **body})
+        item = batches.item(probe) if batches else body
+        deadly = batches.deadly_item if batches and probe.status >= 500 else None
+        response = await _batch(probe, api, module, {"id": object_id, **item}, deadly=deadly)
     return await _result(response, api, module, probe, object_id)
 
 
 async def _batch(
-    probe: Probe, api: httpx.AsyncClient, module: Module, item: dict[str, Any]
+    probe: Probe,
+    api: httpx.AsyncClient,
+    module: Module,
+    item: dict[str, Any],
+    *,
+    deadly: Callable[[], dict[str, Any]] | None,
 ) -> httpx.Response:
-    spoiler = [{"id": 0, "note": LONE_SURROGATE}] if probe.spoiled else []
-    return await _send(api, "POST", f"{module.path}/batch", {"update": [item, *spoiler]})
+    items = [item]
+    if probe.spoiled:
+        items.append({"id": 0, "note": LONE_SURROGATE})
+    if deadly is not None:
+        # Objects and empty lists stood behind the item that ended the batch, the rest before it.
+        items.insert(0 if probe.sent in ({"a": "b"}, []) else 1, deadly())
+    return await _send(api, "POST", f"{module.path}/batch", {"update": items})
 
 
 async def _create(probe: Probe, api: httpx.AsyncClient, module: Module) -> Result:
@@ -113,9 +135,17 @@ async def _result(
     probe: Probe,
     object_id: int | None,
 ) -> Result:
-    refused = response.status_code >= 400
-    code = response.json()["code"] if refused else None
+    status, code = _verdict(response)
     if object_id is None:
-        return Result(response.status_code, code, None)
+        return Result(status, code, None)
     shown = (await api.get(f"{module.path}/{object_id}")).json()
-    return Result(response.status_code, code, module.read(shown, probe.field))
+    return Result(status, code, module.read(shown, probe.field))
+
+
+def _verdict(response: httpx.Response) -> tuple[int, str | None]:
+    """Status and error code; of a batch those of its first item."""
+    body = response.json()
+    if response.status_code >= 400:
+        return response.status_code, body["code"]
+    error = body["update"][0].get("error") if "update" in body else None
+    return (error["data"]["status"], error["code"]) if error else (response.status_code, None)
