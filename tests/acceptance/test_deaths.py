@@ -73,9 +73,8 @@ async def _play(url: str, folder: Path, *, kills: int, people: int, acts: int, s
                 await crowd.act()
             await world.sandbox.shop.webhooks.flush()
         async with town.service():
-            await wait_until(url, town.rests, "agreement")
             await wait_until(url, lambda: _heals(world), "webhooks that are active again")
-            await wait_until(url, town.rests, "agreement")
+            await town.come_to_rest()
         await _check(world)
 
 

@@ -1,5 +1,6 @@
 """The small world with the service as processes: real network, real clocks, real deaths."""
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from app.sandbox.server import serve
 from app.serving import listen, url_of
 from app.settings import Settings
 from app.sync.polling import poll
-from tests.acceptance.process import Process, answers, running, wait_until
+from tests.acceptance.process import NeverCame, Process, answers, running, wait_until
 from tests.doorway import Doorway
 from tests.setting import Clock, as_environment, build_sandbox, connect, setting_values
 from tests.traffic import Traffic
@@ -22,7 +23,12 @@ from tests.world import World
 
 QUICK = {
     "worker": {"lease_seconds": 2, "stalled_after": 2, "heartbeat": 0.5, "dispatch_interval": 0.2},
-    "sync": {"poll_interval": 1, "retry_base_delay": 0.2, "ambiguous_wait_seconds": 1},
+    "sync": {
+        "poll_interval": 1,
+        "retry_base_delay": 0.2,
+        "ambiguous_wait_seconds": 1,
+        "delete_brake_percent": 100,
+    },
 }
 
 
@@ -50,11 +56,24 @@ class Town:
         async with running("worker", environment=self.environment, log=self.log) as process:
             yield process
 
-    async def rests(self) -> bool:
-        """Nothing waits, and both systems agree."""
-        if self.world.sandbox.shop.webhooks.pending or await self.world.waiting():
+    async def come_to_rest(self) -> None:
+        """Wait until nothing waits and both systems agree, as long as the log still grows."""
+        faults = ["nobody has looked yet"]
+
+        async def rests() -> bool:
+            waiting = await self.world.waiting()
+            faults[:] = [f"{key}: {error}" for key, error in waiting]
+            if not waiting and not self.world.sandbox.shop.webhooks.pending:
+                faults[:] = (await self.world.people()).faults()
+                return not faults
             return False
-        return (await self.world.people()).faults() == []
+
+        rows = -1
+        while (now := len(await self.world.log())) > rows:
+            rows = now
+            with contextlib.suppress(NeverCame):
+                return await wait_until(self.database_url, rests, faults)
+        raise NeverCame(str(faults))
 
 
 @asynccontextmanager

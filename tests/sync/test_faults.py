@@ -65,8 +65,14 @@ def _faults(sandbox: Sandbox, system: str) -> Faults:
     return sandbox.shop_faults if system == "shop" else sandbox.crm_faults
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("broken", [_server_error, _too_many, _html, _drop, _hang])
+SLOW = [
+    pytest.param(broken, after, marks=pytest.mark.faults)
+    for broken in (_too_many, _html, _hang)
+    for after in (False, True)
+]
+
+
+@pytest.mark.parametrize(("broken", "after"), [(_server_error, False), (_drop, True), *SLOW])
 async def test_each_call_may_break_once(world: World, broken: Break, after: bool) -> None:
     """Both ways, created and updated, with a company; the write happened or did not."""
     for number, (system, method, text) in enumerate(CALLS):
