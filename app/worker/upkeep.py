@@ -1,4 +1,4 @@
-"""What a worker does beside draining: catch-up polls, the webhook watch, pruning."""
+"""What a worker does beside draining: setup, catch-up polls, the webhook watch, pruning."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from app.inbox.repository import prune_deliveries
 from app.links.leases import hold
 from app.runtime import Runtime
 from app.sync.polling import poll
+from app.sync.setup import prepare
 from app.synclog.retention import prune_entries
 from app.woocommerce import webhooks
 
@@ -21,6 +22,7 @@ TURN = "upkeep:webhooks"
 async def upkeep(runtime: Runtime) -> None:
     """At start and then periodically; several workers cost some reads more, and no harm."""
     while True:
+        await prepare(runtime)
         await watch_webhooks(runtime)
         await poll(runtime)
         await prune(runtime)
