@@ -8,10 +8,9 @@ from app.cli.console import OUT
 from app.cli.stage import STORE, Stage
 from app.cli.tables import print_summary
 from app.inbox.repository import count_open
-from app.mapping.contact_rules import CONTACT_RULES
-from app.records import Module, Outcome
-from app.sync.comparison import Act, Compared, Plan
-from app.sync.run import compare_store
+from app.records import Outcome
+from app.sync.comparison import Compared
+from app.sync.run import compare_store, modules_of
 from app.synclog.totals import Summary, summary
 
 
@@ -37,14 +36,13 @@ class Verdict:
         return not self.differing and not self.failed
 
     def add(self, compared: Compared) -> None:
-        unexplained = [each for each in compared.fields if each.act is not Act.KEPT]
         if compared.skip is not None:
             self.left_out.append((compared.label, compared.skip.reason))
-        elif compared.plan is not Plan.AGREE or unexplained:
+        elif not compared.agrees:
             self.differing.append(compared)
         else:
             self.pairs += 1
-            self.fields += len(CONTACT_RULES)
+            self.fields += compared.checked
             self.kept += len(compared.fields)
 
 
@@ -55,8 +53,9 @@ async def judge(stage: Stage) -> Verdict:
         counts = await summary(session)
         dead = (await count_open(session))["dead"]
     verdict = Verdict(counts, dead)
-    async for compared in compare_store(stage.runtime, STORE, module=Module.CONTACTS):
-        verdict.add(compared)
+    for module in await modules_of(stage.runtime, STORE):
+        async for compared in compare_store(stage.runtime, STORE, module=module):
+            verdict.add(compared)
     return verdict
 
 
@@ -81,7 +80,6 @@ def _but(verdict: Verdict) -> str:
 def _print_difference(compared: Compared) -> None:
     where = f"WooCommerce {compared.woo_id or '-'}, Vtiger {compared.vtiger_id or '-'}"
     OUT.print(f"[red]{compared.plan}[/]  {escape(compared.label)}  [dim]{where}[/]")
-    for each in compared.fields:
-        if each.act is not Act.KEPT:
-            values = f"WooCommerce {each.woo!r}, Vtiger {each.vtiger!r}"
-            OUT.print(f"    {each.field}: {escape(values)}  [dim]{each.act}[/]")
+    for each in compared.unexplained:
+        values = f"WooCommerce {each.woo!r}, Vtiger {each.vtiger!r}"
+        OUT.print(f"    {each.field}: {escape(values)}  [dim]{each.act}[/]")

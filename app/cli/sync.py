@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.cli.console import ERR, OUT, new_table, print_json, run
 from app.cli.failures import FAILED
 from app.cli.stores import Store, chosen_stores
-from app.cli.tables import TITLES, print_summary
+from app.cli.tables import NAMES, TITLES, print_summary
 from app.errors import ConfigError, System
 from app.logging import configure_logging
 from app.mapping.values import Value
@@ -22,7 +22,7 @@ from app.records import Module, Outcome
 from app.runtime import Runtime, open_runtime
 from app.settings import Settings, load_settings
 from app.sync.comparison import Act, Compared, FieldDifference, Plan
-from app.sync.run import compare_store, hint_store, start_run, watch_run
+from app.sync.run import compare_store, hint_store, modules_of, start_run, watch_run
 from app.synclog.repository import LogFilter, search
 from app.synclog.totals import Summary, summary_of_run
 from app.worker.engine import running_worker
@@ -38,6 +38,9 @@ ARROWS = {
     Act.DIFFERS: "·",
 }
 
+Found = tuple[str, Module, Compared]
+"""Store, module, and what a run would find."""
+
 
 def _moment(text: str) -> datetime:
     try:
@@ -49,17 +52,26 @@ def _moment(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a run is about."""
+    """What a run is about; `module` None: all that a store syncs."""
 
     stores: tuple[str, ...]
-    module: Module
+    module: Module | None
     since: datetime | None
+
+    async def each(self, runtime: Runtime) -> AsyncIterator[tuple[str, Module]]:
+        """Store by store, what others rest on first."""
+        for store in self.stores:
+            chosen = [self.module] if self.module else await modules_of(runtime, store)
+            for module in chosen:
+                yield store, module
 
 
 def sync(
     *,
     store: Store = None,
-    module: Annotated[Module, typer.Option(help="What to sync.")] = Module.CONTACTS,
+    module: Annotated[
+        Module | None, typer.Option(help="What to sync: all, unless one is named.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every record: the default.")] = False,
     since: Annotated[
         datetime | None,
@@ -86,27 +98,26 @@ def sync(
         raise typer.Exit(FAILED)
 
 
-async def _compare(settings: Settings, wanted: Wanted) -> list[tuple[str, Compared]]:
-    """What a run would touch or leave out, with the store it is of."""
+async def _compare(settings: Settings, wanted: Wanted) -> list[Found]:
+    """What a run would touch, leave out, or not mend."""
     async with open_runtime(settings) as runtime:
         return [
-            (store, compared)
-            for store in wanted.stores
-            async for compared in compare_store(
-                runtime, store, module=wanted.module, since=wanted.since
-            )
-            if compared.plan is not Plan.AGREE
+            (store, module, compared)
+            async for store, module in wanted.each(runtime)
+            async for compared in compare_store(runtime, store, module=module, since=wanted.since)
+            if not compared.agrees
         ]
 
 
-def _print_plans(found: Sequence[tuple[str, Compared]], *, as_json: bool) -> None:
+def _print_plans(found: Sequence[Found], *, as_json: bool) -> None:
     if as_json:
-        print_json([_plan_as_json(store, compared) for store, compared in found])
+        print_json([_plan_as_json(*each) for each in found])
         return
-    table = new_table("Store", "Plan", "Record", "WooCommerce", "Vtiger", "What differs")
-    for store, compared in found:
+    table = new_table("Store", "Module", "Plan", "Record", "WooCommerce", "Vtiger", "What differs")
+    for store, module, compared in found:
         ids = (compared.woo_id or "", compared.vtiger_id or "")
-        table.add_row(store, compared.plan, escape(compared.label), *ids, _reason(compared))
+        row = (compared.plan, escape(compared.label), *ids, _reason(compared))
+        table.add_row(store, NAMES[module], *row)
     OUT.print(table if found else "Nothing to do: both systems agree.")
 
 
@@ -116,7 +127,7 @@ def _reason(compared: Compared) -> str:
     if compared.plan is Plan.CREATE:
         target = System.VTIGER if compared.vtiger_id is None else System.WOOCOMMERCE
         return f"new in {TITLES[target]}"
-    return "\n".join(map(_difference, compared.pending))
+    return "\n".join(map(_difference, compared.unexplained))
 
 
 def _difference(each: FieldDifference) -> str:
@@ -128,9 +139,10 @@ def _shown(value: Value) -> str:
     return value or "(empty)"
 
 
-def _plan_as_json(store: str, compared: Compared) -> dict[str, object]:
+def _plan_as_json(store: str, module: Module, compared: Compared) -> dict[str, object]:
     return {
         "store": store,
+        "module": module,
         "plan": compared.plan,
         "label": compared.label,
         "woo_id": compared.woo_id,
@@ -159,11 +171,9 @@ async def _sync(settings: Settings, wanted: Wanted, *, as_json: bool) -> bool:
 
 async def _hint(runtime: Runtime, wanted: Wanted, *, run_id: int, progress: Progress) -> int:
     hints = 0
-    for store in wanted.stores:
-        looking = progress.add_task(f"Comparing {store}", total=None)
-        hints += await hint_store(
-            runtime, store, module=wanted.module, run_id=run_id, since=wanted.since
-        )
+    async for store, module in wanted.each(runtime):
+        looking = progress.add_task(f"Comparing {NAMES[module]} of {store}", total=None)
+        hints += await hint_store(runtime, store, module=module, run_id=run_id, since=wanted.since)
         progress.remove_task(looking)
     return hints
 

@@ -68,6 +68,16 @@ class Compared:
         """The fields that a sync would write, or ask about."""
         return tuple(each for each in self.fields if each.act not in (Act.KEPT, Act.DIFFERS))
 
+    @property
+    def unexplained(self) -> tuple[FieldDifference, ...]:
+        """Those, and the fields that stay different for no good reason."""
+        return tuple(each for each in self.fields if each.act is not Act.KEPT)
+
+    @property
+    def agrees(self) -> bool:
+        """A pair in which both sides say the same, as near as the systems allow."""
+        return self.plan is Plan.AGREE and not self.unexplained
+
 
 def compare_pair(
     link: Link,

@@ -14,7 +14,6 @@ from app.sync.foreign_ids import is_plausible
 from app.sync.product_sides import ProductSides
 from app.sync.product_writing import PRODUCTS, ProductWriter
 from app.sync.setup import PLACEHOLDER_CODE
-from app.sync.setup import PLACEHOLDER_CODE
 from app.sync.sides import Side, Skip, Written
 from app.vtiger.query import Query, equals
 from app.woocommerce.schemas import WooProduct
@@ -24,7 +23,6 @@ NO_CURRENCY = (
     "Vtiger has no active currency {code}, in which the shop's prices are: add it there under "
     "Settings, Currencies."
 )
-STANDS_IN = "It stands in orders for products that Vtiger does not know: it is no product itself."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +70,7 @@ class ProductAdapter:
         if self.sides.currency is None:
             message = NO_CURRENCY.format(code=self.sides.currency_code)
             return Skip("currency_unavailable", message)
-        stands_in = side.system is System.VTIGER and side.values.get("sku") == PLACEHOLDER_CODE
-        return Skip("filtered", STANDS_IN) if stands_in else None
+        return None
 
     def creation_objection(self, side: Side) -> Skip | None:
         if (side.values.get("name") or "").strip():
