@@ -18,7 +18,6 @@ from app.sync.sides import Side, Skip, Written
 from app.vtiger.query import Query, equals
 from app.woocommerce.schemas import WooProduct
 
-PLACEHOLDER = "It stands for products that the shop has deleted, in orders: it is not sold."
 NO_CURRENCY = (
     "Vtiger has no active currency {code}, in which the shop's prices are: add it there under "
     "Settings, Currencies."
@@ -65,8 +64,6 @@ class ProductAdapter:
         refusal = product_refusal(side.raw) if isinstance(side.raw, WooProduct) else None
         if refusal is not None:
             return Skip(refusal.reason, refusal.message)
-        if side.system is System.VTIGER and side.values.get("sku") == PLACEHOLDER_CODE:
-            return Skip("filtered", PLACEHOLDER)
         if self.sides.currency is None:
             message = NO_CURRENCY.format(code=self.sides.currency_code)
             return Skip("currency_unavailable", message)
