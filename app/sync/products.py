@@ -18,6 +18,7 @@ from app.sync.sides import Side, Skip, Written
 from app.vtiger.query import Query, equals
 from app.woocommerce.schemas import WooProduct
 
+PLACEHOLDER = "It stands in orders for products that Vtiger does not know: it is not sold."
 NO_CURRENCY = (
     "Vtiger has no active currency {code}, in which the shop's prices are: add it there under "
     "Settings, Currencies."
@@ -64,6 +65,8 @@ class ProductAdapter:
         refusal = product_refusal(side.raw) if isinstance(side.raw, WooProduct) else None
         if refusal is not None:
             return Skip(refusal.reason, refusal.message)
+        if side.system is System.VTIGER and side.values.get("sku") == PLACEHOLDER_CODE:
+            return Skip("filtered", PLACEHOLDER)
         if self.sides.currency is None:
             message = NO_CURRENCY.format(code=self.sides.currency_code)
             return Skip("currency_unavailable", message)
