@@ -13,6 +13,7 @@ from app.links.models import Link
 from app.records import DeletePolicy, Outcome
 from app.sync.hold import PATIENCE
 from app.sync.outcome import Result, skipped
+from app.sync.retirement import retire
 from app.sync.sides import Side, Skip
 from app.sync.work import Ending, Work
 
@@ -40,7 +41,7 @@ async def end_of_target(work: Work, link: Link, source: Side) -> Ending:
     one that was left alone before stays so.
     """
     known = _is_deleted(link, work.target)
-    if work.policy.delete_policy is DeletePolicy.PROPAGATE and not known:
+    if work.policy.delete_policy is not DeletePolicy.IGNORE and not known:
         return await _carry_over(work, link, work.target)
     mark_deleted(link, work.target, work.runtime.clock())
     message = RESTORE.format(system=work.target.label, id=_id_in(link, work.target))
@@ -50,8 +51,12 @@ async def end_of_target(work: Work, link: Link, source: Side) -> Ending:
 
 async def _carry_over(work: Work, link: Link, gone: System) -> Ending:
     """What the settings make of the record whose partner in `gone` is no more."""
+    known = _is_deleted(link, gone)
     mark_deleted(link, gone, work.runtime.clock())
     source_id, other = _id_in(link, gone), gone.other
+    retires = work.policy.delete_policy is DeletePolicy.DEACTIVATE and work.may_write(other)
+    if retires and not known and (ending := await retire(work, link, gone)):
+        return ending
     if work.policy.delete_policy is not DeletePolicy.PROPAGATE or not work.may_write(other):
         message = IGNORED.format(policy=work.policy.delete_policy)
         return Ending(skipped(other, source_id, Skip("delete_ignored", message)), link)

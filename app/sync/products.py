@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.errors import InvalidInput, NotFound, System
 from app.mapping.product_carrying import product_carriage
-from app.mapping.products import product_key, product_refusal
+from app.mapping.products import INACTIVE, product_key, product_refusal
 from app.mapping.rules import FieldRule
 from app.mapping.values import PatchOptions, Value
 from app.records import Module
@@ -164,6 +164,12 @@ class ProductAdapter:
         if current.system is System.WOOCOMMERCE:
             return await self.writer.mark_in_shop(current, foreign_id)
         return await self.writer.mark_in_vtiger(current, foreign_id)
+
+    async def retire(self, side: Side) -> Written:
+        """Inactive in Vtiger, private in the shop, where it is not that already."""
+        if side.values.get("status") == INACTIVE:
+            return Written(side, (), frozenset(), sent=False)
+        return await self.update(side, {"status": INACTIVE}, side)
 
     async def delete(self, system: System, record_id: str) -> Skip | None:
         """Into the trash or recycle bin; one that is gone already is fine (product_trash)."""

@@ -21,6 +21,8 @@ from app.sync.sides import Side, Skip, Written
 from app.vtiger.orders import ORDERS, PURCHASE_ORDER
 from app.vtiger.schemas import VtigerRecord
 
+CANCELLED = "Cancelled"
+
 
 @dataclass(frozen=True, slots=True)
 class OrderAdapter:
@@ -139,6 +141,18 @@ class OrderAdapter:
         if not record.get(PURCHASE_ORDER):
             fields[PURCHASE_ORDER] = purchase_order(self.sides.store, woo_id)
         return fields
+
+    async def retire(self, side: Side) -> Written:
+        """Cancelled, where it is not that already (contract pages WooCommerce §3, Vtiger §10)."""
+        if side.values.get("status") == CANCELLED:
+            return Written(side, (), frozenset(), sent=False)
+        if side.system is System.WOOCOMMERCE:
+            cancelled = await self.returner.woo.update_order(side.id, {"status": "cancelled"})
+            return Written(await self.sides.of_woo(cancelled), (), frozenset())
+        rate = crm_order(side).record.get("conversion_rate") or "1"
+        fields = {"sostatus": CANCELLED, "conversion_rate": rate}
+        record = await self.sides.runtime.vtiger.revise(side.id, fields, module=ORDERS)
+        return Written(await self.sides.of_vtiger(record), (), frozenset())
 
     async def members(self, side: Side) -> Sequence[Side]:  # noqa: ARG002
         """None: nothing else shows what is in an order."""

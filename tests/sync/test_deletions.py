@@ -195,3 +195,13 @@ async def test_a_late_body_makes_no_contact_for_a_customer_that_is_gone(world: W
     await world.settle()
 
     assert world.contacts() == []
+
+
+async def test_there_is_no_inactive_contact(world: World) -> None:
+    await world.set_policy(delete_policy="deactivate")
+    customer_id, contact_id = await _pair(world)
+    world.delete_customer(customer_id)
+    await world.settle()
+
+    assert world.get_contact(contact_id)["lastname"] == "Müller"
+    assert await world.told() == [("vtiger", "skipped", "delete_ignored")]

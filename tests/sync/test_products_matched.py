@@ -244,3 +244,37 @@ async def test_a_deleted_vtiger_product_goes_to_the_trash_where_set(world: World
     await world.settle()
 
     assert shelf(world, product_id)["status"] == "trash"
+
+
+async def test_a_trashed_product_is_inactive_where_set_until_it_is_restored(world: World) -> None:
+    await world.set_policy(module=Module.PRODUCTS, delete_policy="deactivate")
+    product_id = product(world, name="Mug", sku="MUG-1")
+    await world.settle()
+    await world.forget_log()
+    world.sandbox.shop.trade.product_book.trash(int(product_id))
+    await world.settle()
+    assert [row["discontinued"] for row in listed(world)] == ["0"]
+    assert ("vtiger", "updated", None) in await told_of(world, Module.PRODUCTS)
+
+    world.later()
+    world.sandbox.shop.admin.restore_product(int(product_id))
+    await world.settle()
+    assert [row["discontinued"] for row in listed(world)] == ["1"]
+    assert shelf(world, product_id)["status"] == "publish"
+
+
+async def test_a_product_deleted_in_vtiger_is_private_where_set(world: World) -> None:
+    await world.set_policy(module=Module.PRODUCTS, delete_policy="deactivate")
+    product_id = product(world, name="Mug", sku="MUG-1")
+    await world.settle()
+    [link] = await links_of(world, Module.PRODUCTS)
+    world.sandbox.crm.ui_delete(link.vtiger_id)
+    world.later()
+    edit(world, product_id, name="Cup")
+    await world.settle()
+
+    assert shelf(world, product_id)["status"] == "private"
+    world.later()
+    edit(world, product_id, status="publish")
+    await world.settle()
+    assert shelf(world, product_id)["status"] == "publish"
