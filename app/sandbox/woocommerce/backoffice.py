@@ -12,6 +12,7 @@ from app.sandbox.woocommerce.metadata import set_meta
 from app.sandbox.woocommerce.orders import Order
 from app.sandbox.woocommerce.trade import Trade
 
+_TEXTS = ("name", "description", "short_description")
 _SOURCE = "_wc_order_attribution_source_type"
 
 
@@ -67,8 +68,10 @@ class BackOffice:
         return row
 
     def edit_product(self, product_id: int, fields: Mapping[str, Any]) -> Row:
-        """product.updated, once a save."""
-        return self._trade.product_book.update(product_id, fields)
+        """product.updated, once a save; an administrator's texts are stored as typed."""
+        row = self._trade.product_book.update(product_id, fields)
+        row |= {name: fields[name] for name in _TEXTS if name in fields}
+        return row
 
     def trash_page(self) -> int:
         """Some page is trashed, and webhooks take it for a product; answers its id."""

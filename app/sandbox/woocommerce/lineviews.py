@@ -93,7 +93,7 @@ class LineView:
     def _shipping(self, line: ShippingLine, places: int) -> dict[str, Any]:
         return {
             "id": line.id,
-            "method_title": line.method_title,
+            "method_title": line.method_title or "Shipping",
             "method_id": line.method_id,
             "instance_id": line.instance_id,
             "total": fixed_text(number(line.total), places),

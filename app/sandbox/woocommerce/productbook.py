@@ -52,6 +52,8 @@ class ProductBook:
         self._gone = gone
         self._emit = emit
         self.meta_ids = Sequence()
+        # The attributes of the shop: id -> name and slug.
+        self.attributes: dict[int, tuple[str, str]] = {}
 
     def get(self, product_id: int) -> Row:
         """The product or variation; raises woocommerce_rest_product_invalid_id (404)."""
@@ -113,8 +115,8 @@ class ProductBook:
         if params.get("type") is not None and not is_variation(row):
             row["type"] = scalar_text(params["type"])
         if params.get("attributes") is not None and not is_variation(row):
-            entries = enumerate(params["attributes"])
-            row["attributes"] = [self._named(attribute_of(e, p)) for p, e in entries]
+            entries = map(attribute_of, params["attributes"])
+            row["attributes"] = [self._named(attribute) for attribute in entries]
         meta = load_meta(row["meta_data"])
         write_meta(meta, params.get("meta_data"), self.meta_ids)
         row["meta_data"] = render_meta(meta)
@@ -122,14 +124,12 @@ class ProductBook:
         settle(row)
 
     def _named(self, attribute: dict[str, Any]) -> dict[str, Any]:
-        """An attribute of the shop is called as other products call it."""
-        if not attribute["id"]:
+        """An attribute of the shop has a name of its own, and its terms are sorted."""
+        known = self.attributes.get(attribute["id"])
+        if known is None:
             return attribute
-        for row in self._catalog.products:
-            for known in row["attributes"]:
-                if known["id"] == attribute["id"]:
-                    return {**attribute, "name": known["name"], "slug": known["slug"]}
-        return attribute
+        options = sorted(attribute["options"], key=str.casefold)
+        return {**attribute, "name": known[0], "slug": known[1], "options": options}
 
     def _write_options(self, row: Row, params: Params, parent: Row) -> None:
         if params.get("attributes") is None:
@@ -237,8 +237,11 @@ class ProductBook:
         table = self._catalog.variations if is_variation(row) else self._catalog.products
         table.remove(row["id"])
 
-    def remember_meta_ids(self) -> None:
-        """Count on from the meta ids of a loaded catalogue."""
+    def take_over(self) -> None:
+        """Learn the ids and the attributes of the shop from a loaded catalogue."""
         for row in self._catalog:
-            for entry in row.get("meta_data") or ():
+            for entry in row["meta_data"]:
                 self.meta_ids.skip(whole_number(entry["id"]))
+            for attribute in row["attributes"]:
+                if attribute["id"]:
+                    self.attributes[attribute["id"]] = attribute["name"], attribute["slug"]

@@ -7,7 +7,7 @@ and `related_ids` is made up when it is shown.
 import html
 from secrets import SystemRandom
 from typing import Any, Final
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote
 
 from app.sandbox.woocommerce.catalog import Catalog, Row, is_variation
 from app.sandbox.woocommerce.links import ALL_METHODS, item_links
@@ -75,7 +75,9 @@ class ProductView:
             body["related_ids"] = self._related(row)
         if context == "edit" and not is_variation(row):
             template = f"{self._site.base_url}/product/%pagename%/"
-            body |= {"permalink_template": template, "generated_slug": slug_of(row["name"])}
+            slug = unquote(slug_of(row["name"]))
+            body |= {"permalink_template": template, "generated_slug": slug}
+            body["average_rating"] = body["average_rating"].removesuffix(".00")
         return {**body, "permalink": self.permalink(row), "_links": self._links(row)}
 
     def variation(self, row: Row, *, context: str = "view") -> dict[str, Any]:

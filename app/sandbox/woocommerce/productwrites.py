@@ -183,14 +183,14 @@ def sync_parent(parent: Row, children: list[Row]) -> None:
         parent["stock_status"] = next((s for s in ranked if s in found), "outofstock")
 
 
-def attribute_of(entry: Params, position: int) -> dict[str, Any]:
+def attribute_of(entry: Params) -> dict[str, Any]:
     """An attribute of a variable product, as it is shown."""
     name = scalar_text(entry.get("name"))
     return {
         "id": whole_number(entry.get("id") or 0),
         "name": name,
         "slug": scalar_text(entry.get("slug")) or name,
-        "position": whole_number(entry.get("position") or position),
+        "position": whole_number(entry.get("position") or 0),
         "visible": bool(entry.get("visible", False)),
         "variation": bool(entry.get("variation", False)),
         "options": [scalar_text(option) for option in entry.get("options") or ()],

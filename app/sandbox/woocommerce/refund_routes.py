@@ -72,7 +72,8 @@ class RefundRoutes:
     async def _create(self, request: RestRequest) -> RestResponse:
         order = self._order(request)
         refund = self._refunds.create(order, request.params, settle=self._settle)
-        path = f"orders/{order.id}/refunds/{refund.body.id}"
+        # The pattern in it is WooCommerce's own mistake (recording order_refund_create).
+        path = f"orders/(?P<order_id>[\\d]+)/refunds/{refund.body.id}"
         location = {"Location": self._site.rest_url(path)}
         return RestResponse(self._refunds.render(refund), 201, location)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from app.sandbox.woocommerce.attribute_routes import AttributeRoutes
 from app.sandbox.woocommerce.catalog import Catalog
 from app.sandbox.woocommerce.coupon_routes import CouponRoutes
 from app.sandbox.woocommerce.coupons import OrderCoupons
@@ -126,6 +127,7 @@ class Trade:
         catalog, book, view = self.catalog, self.product_book, self.product_view
         return [
             *ProductRoutes(site, catalog, book, view).routes(),
+            *AttributeRoutes(site, book.attributes).routes(),
             *VariationRoutes(site, catalog, book, view).routes(),
             *OrderRoutes(
                 site, self.orders, self.order_book, life=self.order_life, view=self._order_view
@@ -166,7 +168,7 @@ class Trade:
             self.refunds.load(load_refund(row, f"refunds[{index}]", self._site))
         self.coupons.load(data.coupons)
         self.taxes.load(data.taxes)
-        self.product_book.remember_meta_ids()
+        self.product_book.take_over()
 
 
 def _invalid_id(kind: str) -> RestError:

@@ -1,4 +1,4 @@
-"""The collections that can only be read so far: filters, orders, the trap of two time zones."""
+"""Lists and single objects of a loaded shop: filters, orders, the trap of two time zones."""
 
 from typing import Any
 
