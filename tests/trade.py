@@ -33,7 +33,7 @@ def edit(world: World, order_id: str, **fields: Any) -> None:
 
 
 def trash(world: World, order_id: str) -> None:
-    world.sandbox.shop.trade.order_book.trash(int(order_id))
+    world.sandbox.shop.trade.order_life.trash(int(order_id))
 
 
 def restore(world: World, order_id: str) -> None:
@@ -83,3 +83,13 @@ async def off(world: World) -> list[str]:
         if totals.get(f"WC-main-{each.id}") != wanted:
             found.append(f"{each.id}: {wanted} became {totals.get(f'WC-main-{each.id}')}")
     return found
+
+
+def refund(world: World, order_id: str, amount: str) -> None:
+    """A part of the order is paid back."""
+    trade = world.sandbox.shop.trade
+    trade.refunds.create(
+        kept(world, order_id),
+        {"amount": amount},
+        settle=lambda refunded, _: trade.order_life.save(refunded, refunded.status),
+    )

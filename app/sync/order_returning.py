@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from app.errors import NotFound
 from app.mapping.numbers import decimal_text
 from app.mapping.order_back import adjusting_fee, total_delta, woo_order_patch
-from app.mapping.order_lines import Sold
+from app.mapping.order_lines import Sold, woo_rows
 from app.mapping.order_refs import OrderRefs, WooItem
 from app.mapping.rules import FieldRule
 from app.mapping.sales_orders import FOREIGN_ID_META
@@ -121,6 +120,15 @@ class OrderReturner:
         return OrderReturned(order, (*patch.notes, note), patch.unwritten)
 
     async def _adjust(self, order: WooOrder, crm: CrmOrder) -> WooOrder:
-        delta = total_delta(order, crm.record)
-        body: dict[str, Any] = adjusting_fee(delta, places=crm.refs.decimals)
+        """A negative fee takes tax off too, whatever its status: it is set again, in proportion
+        (contract page WooCommerce §3)."""
+        delta, places = total_delta(order, crm.record), crm.refs.decimals
+        before = {row.get("id") for row in woo_rows(order, "fee_lines")}
+        made = await self.woo.update_order(order.id, adjusting_fee(delta, places=places))
+        moved = delta - total_delta(made, crm.record)
+        new = [row["id"] for row in woo_rows(made, "fee_lines") if row.get("id") not in before]
+        if moved in (delta, 0) or not new:
+            return made
+        body = adjusting_fee(delta * delta / moved, places=places)
+        body["fee_lines"][0]["id"] = new[0]
         return await self.woo.update_order(order.id, body)

@@ -1,13 +1,11 @@
 """Finding the order that an order without a link was made into, whole or half."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from app.errors import NotFound, System
 from app.links.repository import find_intent
-from app.mapping.order_refs import Buyer
-from app.mapping.sales_orders import FOREIGN_ID_META, purchase_order
+from app.mapping.sales_orders import CREATED_VIA, FOREIGN_ID_META, purchase_order
 from app.mapping.values import Mapped
 from app.sync.foreign_ids import is_plausible
 from app.sync.order_returning import OrderReturner
@@ -15,9 +13,9 @@ from app.sync.order_sides import OrderSides, crm_order, shop_order
 from app.sync.order_writing import is_half_made
 from app.sync.sides import Side
 from app.vtiger.orders import PURCHASE_ORDER
-from app.woocommerce.schemas import WooOrder
 
-OVERLAP = timedelta(minutes=2)
+OVERLAP = timedelta(minutes=15)
+"""By how much the shop's clock may be behind ours."""
 LINES = frozenset({"lines"})
 
 
@@ -42,7 +40,7 @@ class OrderTwins:
         twins = [await self._find_in_vtiger(side, record.id) for record in found]
         if not found and side.foreign_id and is_plausible(System.VTIGER, side.foreign_id):
             twin = await self._find_in_vtiger(side, side.foreign_id)
-            twins = [twin] if twin and twin.foreign_id == side.id else []
+            twins = [twin] if twin and _is_meant(twin, side) else []
         return [twin for twin in twins if twin is not None]
 
     async def _find_in_vtiger(self, side: Side, record_id: str) -> Side | None:
@@ -69,24 +67,22 @@ class OrderTwins:
         return twin if twin and (agreed or twin.foreign_id == side.id) else None
 
     async def _find_made(self, side: Side) -> Side | None:
-        """What a broken create of ours left: the shop cannot be asked by a foreign id."""
+        """What a broken create of ours left. The shop cannot be asked by a foreign id, so all
+        that changed since then is looked at (contract page WooCommerce §2)."""
         async with self.sides.runtime.sessions() as session:
             intent = await find_intent(session, self.sides.record(System.VTIGER, side.id))
         if intent is None:
             return None
-        buyer = await self.returner.buyers.buyer_of(crm_order(side).record)
-        order = await self._find_marked(side.id, buyer, since=intent[0].created_at)
-        return await self.sides.of_woo(order) if order else None
-
-    async def _find_marked(
-        self, vtiger_id: str, buyer: Buyer, *, since: datetime
-    ) -> WooOrder | None:
-        """Among the buyer's latest orders, or all that changed since the create was tried."""
-        woo = self.returner.woo
-        if buyer.email:
-            return _marked(await woo.search_orders_of(buyer.email), vtiger_id)
-        return _marked([one async for one in woo.each_order(since - OVERLAP)], vtiger_id)
+        async for order in self.returner.woo.each_order(intent[0].created_at - OVERLAP):
+            if order.meta(FOREIGN_ID_META) == side.id:
+                return await self.sides.of_woo(order)
+        return None
 
 
-def _marked(orders: Iterable[WooOrder], vtiger_id: str) -> WooOrder | None:
-    return next((one for one in orders if one.meta(FOREIGN_ID_META) == vtiger_id), None)
+def _is_meant(twin: Side, side: Side) -> bool:
+    """An order of the shop that carries a Vtiger order's id is its twin if that one says so, or
+    says nothing and we made the shop's: a cloned shop carries ids of others."""
+    if twin.foreign_id is not None:
+        return twin.foreign_id == side.id
+    ours = shop_order(side).order.text("created_via") == CREATED_VIA
+    return ours and not crm_order(twin).record.get(PURCHASE_ORDER)

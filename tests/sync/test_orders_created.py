@@ -88,7 +88,7 @@ async def test_a_negative_fee_is_in_the_adjustment(market: World) -> None:
     await market.settle()
 
     found = sale(market, order_id)
-    assert (total(found), Decimal(found["txtAdjustment"])) == (15, -5)
+    assert (total(found), Decimal(found["txtAdjustment"])) == (Decimal(15), Decimal(-5))
     [row] = [r for r in await rows_of(market, Module.SALES_ORDERS) if r.outcome == "created"]
     assert [note["reason"] for note in row.notes] == ["adjustment"]
 

@@ -1,0 +1,120 @@
+"""Guests: one contact a person, from whichever order is the latest, until there is a customer."""
+
+import asyncio
+
+import pytest
+
+from app.records import GuestPolicy, Module
+from app.sync.setup import ensure_setup
+from tests.goods import links_of, product, told_of
+from tests.trade import ADDRESS, edit, order, sale, sales
+from tests.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_orders_of_one_email_share_a_contact_whatever_its_case(market: World) -> None:
+    mug = product(market, name="Mug", sku="MUG")
+    for email in ("zoe@shop.example", "Zoe@Shop.Example", "ZOE@SHOP.EXAMPLE"):
+        order(market, (mug, 1), billing={**ADDRESS, "email": email})
+    await market.settle()
+
+    [contact] = market.contacts()
+    assert {row["contact_id"] for row in sales(market)} == {contact["id"]}
+    assert contact["cf_853"] == "", "a guest has no number in the shop"
+
+
+async def test_the_latest_order_tells_where_a_guest_lives(market: World) -> None:
+    mug = product(market, name="Mug", sku="MUG")
+    old = order(market, (mug, 1))
+    await market.settle()
+    market.later(60)
+    order(market, (mug, 1), billing={**ADDRESS, "city": "Paris"})
+    await market.settle()
+    market.later(60)
+    edit(market, old, status="completed")
+    await market.settle()
+
+    [contact] = market.contacts()
+    assert contact["mailingcity"] == "Paris"
+
+
+async def test_a_change_that_is_meant_for_a_guest_stays_in_vtiger(market: World) -> None:
+    mug = product(market, name="Mug", sku="MUG")
+    order(market, (mug, 1))
+    await market.settle()
+    await market.forget_log()
+    [contact] = market.contacts()
+    await market.edit_contact(contact["id"], phone="0800")
+    await market.settle()
+
+    assert await told_of(market, Module.CONTACTS) == [("woocommerce", "skipped", "filtered")]
+    assert market.contacts()[0]["phone"] == "0800"
+
+
+async def test_a_guest_who_registers_keeps_the_contact(market: World) -> None:
+    mug = product(market, name="Mug", sku="MUG")
+    order(market, (mug, 1))
+    await market.settle()
+    customer_id = await market.customer("zoe@shop.example", first_name="Zoë", last_name="Müller")
+    await market.settle()
+    later = order(market, (mug, 1), customer_id=int(customer_id))
+    await market.settle()
+
+    [contact] = market.contacts()
+    [link] = await links_of(market, Module.CONTACTS)
+    assert (link.woo_id, link.vtiger_id) == (customer_id, contact["id"])
+    assert contact["cf_853"] == customer_id
+    assert sale(market, later)["contact_id"] == contact["id"]
+
+
+async def test_a_customer_who_orders_as_a_guest_is_known(market: World) -> None:
+    customer_id = await market.customer("zoe@shop.example", last_name="Müller")
+    mug = product(market, name="Mug", sku="MUG")
+    order_id = order(market, (mug, 1))
+    await market.settle()
+
+    [contact] = market.contacts()
+    assert (contact["cf_853"], sale(market, order_id)["contact_id"]) == (customer_id, contact["id"])
+
+
+async def test_a_guest_without_email_has_no_contact(market: World) -> None:
+    mug = product(market, name="Mug", sku="MUG")
+    order_id = order(market, (mug, 1), billing={"first_name": "Zoë"})
+    await market.settle()
+
+    assert market.contacts() == []
+    assert sale(market, order_id)["contact_id"] == ""
+    assert market.accounts() == ["Zoë"]
+
+
+async def test_one_contact_may_stand_for_all_guests(market: World) -> None:
+    await market.set_policy(module=Module.SALES_ORDERS, guests=GuestPolicy.ONE_CONTACT)
+    await ensure_setup(market.runtime)
+    mug = product(market, name="Mug", sku="MUG")
+    for email in ("a@shop.example", "b@shop.example"):
+        order(market, (mug, 1), billing={**ADDRESS, "email": email})
+    await market.settle()
+
+    [contact] = market.contacts()
+    assert contact["lastname"] == "WooCommerce guests"
+    assert {row["contact_id"] for row in sales(market)} == {contact["id"]}
+
+
+async def test_guests_may_be_left_alone(market: World) -> None:
+    await market.set_policy(module=Module.SALES_ORDERS, guests=GuestPolicy.SKIP)
+    mug = product(market, name="Mug", sku="MUG")
+    order(market, (mug, 1))
+    await market.settle()
+
+    assert (sales(market), market.contacts()) == ([], [])
+    assert set(await told_of(market, Module.SALES_ORDERS)) == {("vtiger", "skipped", "filtered")}
+
+
+async def test_many_orders_of_one_guest_at_once_make_one_contact(market: World) -> None:
+    mug = product(market, name="Mug", sku="MUG")
+    ids = [order(market, (mug, count)) for count in range(1, 9)]
+    await asyncio.gather(market.settle())
+
+    assert len(market.contacts()) == 1
+    assert len(sales(market)) == len(ids)
