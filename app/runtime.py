@@ -1,6 +1,7 @@
 """What the API, the workers and the command line share: engine, sessions, clients, clock."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class Memory:
     keep_seconds: float = 60.0
     _known: dict[str, tuple[datetime, Any]] = field(default_factory=dict)
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _forgotten: Counter[str] = field(default_factory=Counter)
 
     async def get(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
         """What `key` stands for; `load` reads it if it is not known any more."""
@@ -69,14 +71,17 @@ class Memory:
             if known and (self.clock() - known[0]).total_seconds() < self.keep_seconds:
                 found: T = known[1]
                 return found
-            read_at = self.clock()
+            read_at, forgotten = self.clock(), self._forgotten[key]
             loaded = await load()
-            self._known[key] = (read_at, loaded)
+            if self._forgotten[key] == forgotten:
+                self._known[key] = (read_at, loaded)
             return loaded
 
     def forget(self, *keys: str) -> None:
+        """These have changed, perhaps while they are being read."""
         for key in keys:
             self._known.pop(key, None)
+            self._forgotten[key] += 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,10 @@ class Carriage:
     def is_explained(self, name: str, woo: Mapped, vtiger: Mapped) -> bool:
         """Whether the field differs only by what the target does to it, or refuses of it.
 
-        `woo` and `vtiger` are both sides as read.
+        `woo` and `vtiger` are both sides as read; one of them may not have the field at all.
         """
+        if woo.get(name) is None or vtiger.get(name) is None:
+            return True
         rule = next(rule for rule in self.rules if rule.name == name)
         carried, left_out = self.to_vtiger(woo)
         if name in left_out or rule.same(carried.get(name) or "", vtiger.get(name) or ""):

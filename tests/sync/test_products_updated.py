@@ -156,8 +156,8 @@ async def test_a_renamed_parent_renames_its_variations(world: World) -> None:
     edit(world, shirt, name="Shirt")
     await world.settle()
 
-    names = [row["productname"] for row in listed(world)]
-    assert names == ["Shirt – Red, L", "Shirt – Blue, S"]
+    names = {row["productname"] for row in listed(world)}
+    assert names == {"Shirt – Red, L", "Shirt – Blue, S"}
 
 
 async def test_a_saved_parent_that_changes_nothing_hints_no_variation(world: World) -> None:
@@ -257,3 +257,30 @@ async def test_random_related_ids_are_no_change(world: World) -> None:
 
     assert world.traffic.writes == {}
     assert {each[1] for each in await told_of(world, Module.PRODUCTS)} == {"unchanged"}
+
+
+async def test_a_variation_costs_one_read_more(world: World) -> None:
+    shirt = variable(world, "T-shirt")
+    red = variation(world, shirt, "Red", "L", sku="R-L")
+    await world.settle()
+    world.sandbox.crm.workflows.callbacks.clear()
+    world.later()
+    world.traffic.reset()
+    edit(world, red, regular_price="12")
+    await world.settle()
+
+    assert world.traffic.reads["GET products"] == 2
+    assert world.traffic.writes == {"vtiger revise": 1}
+
+
+async def test_a_change_of_vtiger_costs_a_read_and_a_write_of_the_shop(world: World) -> None:
+    _, vtiger_id = await _pair(world)
+    for webhook in world.sandbox.shop.webhooks.all():
+        world.sandbox.shop.webhooks.remove(webhook)
+    world.traffic.reset()
+    await world.edit_contact(vtiger_id, unit_price="12")
+    await world.settle()
+
+    assert world.traffic.reads["GET products"] == 1
+    assert world.traffic.reads["vtiger retrieve"] == 1
+    assert world.traffic.writes == {"PUT products": 1}

@@ -1,0 +1,51 @@
+"""A difference that the way to the other system makes is no edit of anybody."""
+
+from app.mapping.product_carrying import product_carriage
+from app.mapping.product_rules import PRODUCT_RULES
+from app.mapping.values import Mapped, PatchOptions
+
+CARRIAGE = product_carriage(PRODUCT_RULES, PatchOptions())
+LONG = "word " * 30
+
+
+def _woo(**values: str | None) -> Mapped:
+    return Mapped({"name": "Mug", "price": "10", "taxes": "", **values})
+
+
+def test_a_name_that_vtiger_cut_is_the_shops() -> None:
+    vtiger = Mapped({"name": LONG[:99], "price": "10.00000000"})
+    assert "name" in CARRIAGE.carried_names(_woo(name=LONG), vtiger)
+    assert CARRIAGE.is_explained("name", _woo(name=LONG), vtiger)
+
+
+def test_an_edited_name_is_not() -> None:
+    vtiger = Mapped({"name": "Cup"})
+    assert "name" not in CARRIAGE.carried_names(_woo(), vtiger)
+    assert not CARRIAGE.is_explained("name", _woo(), vtiger)
+
+
+def test_a_price_that_vtiger_rounded_is_the_shops() -> None:
+    vtiger = Mapped({"name": "Mug", "price": "1.23457"})
+    assert CARRIAGE.is_explained("price", _woo(price="1.234567"), vtiger)
+
+
+def test_no_price_is_told_to_nobody() -> None:
+    assert CARRIAGE.is_explained("price", _woo(price=""), Mapped({"name": "Mug", "price": "9"}))
+    assert CARRIAGE.is_explained("price", _woo(price="9"), Mapped({"name": "Mug", "price": ""}))
+    assert not CARRIAGE.is_explained("price", _woo(), Mapped({"name": "Mug", "price": "9"}))
+
+
+def test_stock_that_the_shop_does_not_manage_is_explained() -> None:
+    assert CARRIAGE.is_explained("stock", _woo(stock=None), Mapped({"name": "Mug", "stock": "4"}))
+
+
+def test_a_fraction_of_stock_is_explained() -> None:
+    vtiger = Mapped({"name": "Mug", "stock": "2.5"})
+    assert CARRIAGE.is_explained("stock", _woo(stock="3"), vtiger)
+
+
+def test_taxes_are_carried_as_they_are() -> None:
+    rates = '{"tax4":"20"}'
+    names = CARRIAGE.carried_names(_woo(taxes=rates), Mapped({"taxes": rates}))
+    assert "taxes" in names
+    assert not CARRIAGE.is_explained("taxes", _woo(taxes=rates), Mapped({"taxes": ""}))
