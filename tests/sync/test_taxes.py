@@ -9,6 +9,7 @@ from tests.goods import (
     edit_rate,
     forget_books,
     links_of,
+    listed,
     product,
     rate,
     rows_of,
@@ -218,3 +219,14 @@ async def test_two_taxes_of_one_label_are_not_revised(world: World) -> None:
     assert taxes(world)["tax4"] == ("TVA", "20.000")
     [row] = await rows_of(world, Module.TAXES)
     assert (row.outcome, row.reason) == ("skipped", "unsafe_in_vtiger")
+
+
+async def test_many_products_that_need_one_new_tax_make_one(world: World) -> None:
+    rate(world, "TVA", "20.0000")
+    for number in range(12):
+        product(world, name=f"Mug {number}", sku=f"MUG-{number}")
+    await world.settle()
+
+    assert taxes(world) == {**INSTALLED, "tax4": ("TVA", "20.000")}
+    assert [row["tax4"] for row in listed(world)] == ["20.000"] * 12
+    assert "failed" not in {each[1] for each in await world.told()}
