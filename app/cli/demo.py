@@ -15,8 +15,8 @@ from app.cli.failures import FAILED
 from app.cli.stage import HOST, Unsettled, open_stage
 from app.db.embedded import start_embedded
 from app.logging import configure_logging
+from app.sandbox.cast import StoryStuck
 from app.sandbox.day import DAY, count_steps
-from app.sandbox.story import StoryStuck
 from app.serving import listen
 from app.settings import Settings
 

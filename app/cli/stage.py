@@ -13,18 +13,25 @@ from app.errors import WooVtigerError
 from app.inbox.repository import count_open
 from app.main import create_app
 from app.policies.tokens import PREFIX
-from app.runtime import Runtime, open_store
-from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
+from app.runtime import Runtime
+from app.sandbox.app import SHOP_PATH, Sandbox, create_sandbox_app, new_sandbox
+from app.sandbox.cast import Cast
 from app.sandbox.day import DAY, no_pause, play
-from app.sandbox.story import Cast, Step
+from app.sandbox.shop_calls import ShopCalls
+from app.sandbox.story import Step
 from app.sandbox.vtiger.workflows import Callback
+from app.sandbox.woocommerce import ApiKey
 from app.serving import Served, listen, serving, url_of
 from app.settings import Settings, StoreSettings, VtigerSettings
 from app.woocommerce import webhooks
 
 STORE = "main"
 HOST = "127.0.0.1"
-CALLBACK_MODULES = {"Contacts": "contacts"}
+CALLBACK_MODULES = {
+    "Contacts": "contacts",
+    "Products": "products",
+    "SalesOrder": "sales_orders",
+}
 PORTS_TRIED = 20
 LAST_PORT = 65_535
 PATIENCE_SECONDS = 60.0
@@ -51,7 +58,9 @@ class Stage:
         Raises StoryStuck or Unsettled if the sync does not keep up.
         """
         pause = no_pause if seconds else self.settle
-        async with open_store(self.settings, STORE) as shop:
+        known = self.sandbox.credentials
+        key = ApiKey(known.consumer_key, known.consumer_secret)
+        async with ShopCalls(f"{self.sandbox_url}{SHOP_PATH}", key) as shop:
             cast = Cast(self.sandbox, shop)
             await play(DAY, cast, tell=tell, seconds=seconds, pause=pause)
 

@@ -4,12 +4,27 @@ Each name or address is there for what it does to a sync: a company that two sha
 emoji, a street too long for the CRM, an address without names, one address for two people.
 """
 
-from app.sandbox.story import Scene, Step, address, change, change_both, register, type_in
+from app.sandbox.people import (
+    add_user,
+    address,
+    appear_in_both,
+    change,
+    change_both,
+    close_account,
+    register,
+    type_in,
+)
+from app.sandbox.story import Scene
 
 ANNA = "anna.schmidt@hafenkontor.example"
 JONAS = "jonas.schmidt@hafenkontor.example"
 LEA = "lea.dubois@courrier.example"
 SOREN = "soren.kjaer@post.example"
+SOREN_NEW = "kjaer@nyadresse.example"
+TARO = "taro.yamada@mail.example"
+TOM = "tom@fish-and-chips.example"
+KIOSK = "info@kiosk-am-markt.example"
+CHIARA = "chiara.conti@northgate.example"
 LIAM = "liam.obrien@mail.example"
 PRIYA = "priya.raman@mail.example"
 MIA = "mia.rossi@posta.example"
@@ -17,7 +32,8 @@ EMILY = "emily.carter@mail.example"
 FELIX = "felix.wagner@mail.example"
 OLIVIA = "olivia.brown@northgate.example"
 MAX = "max.berg@berg-bau.example"
-GUEST = "old.account@mail.example"
+MAX_NEW = "m.berg@berg-bau.example"
+OTTO = "old.account@mail.example"
 
 LONG_STREET = (
     "Calle de la Constitución 12, edificio Las Palmeras, escalera izquierda, tercer piso, puerta B"
@@ -79,7 +95,7 @@ _OPENING = (
     ),
     register(
         "山田 太郎 registers",
-        "taro.yamada@mail.example",
+        TARO,
         first="太郎",
         last="山田",
         billing={
@@ -170,7 +186,7 @@ _MORNING = (
     ),
     register(
         "Tom registers, his company spelled with an HTML entity",
-        "tom@fish-and-chips.example",
+        TOM,
         first="Tom",
         last="Fisher",
         billing={
@@ -180,7 +196,7 @@ _MORNING = (
     ),
     register(
         "A kiosk registers, without anybody's name",
-        "info@kiosk-am-markt.example",
+        KIOSK,
         first="",
         last="",
         billing={
@@ -188,36 +204,25 @@ _MORNING = (
             **address("Marktplatz 1", "Bremen", postcode="28195", country="DE"),
         },
     ),
-    Step(
-        "shop",
-        "An editor's account is made, no customer",
-        lambda cast: cast.add_user("newsletter@mail.example", "subscriber"),
-    ),
-    register(
-        "Somebody registers who will not stay", GUEST, first="Otto", last="Leaver", billing={}
-    ),
-    Step(
-        "both",
+    add_user("An editor's account is made, no customer", "newsletter@mail.example", "subscriber"),
+    register("Somebody registers who will not stay", OTTO, first="Otto", last="Leaver", billing={}),
+    appear_in_both(
         "Felix Wagner registers while sales types him in",
-        lambda cast: cast.appear_in_both(
-            {
-                "email": FELIX,
-                "first_name": "Felix",
-                "last_name": "Wagner",
-                "billing": {"phone": "+43 1 555 01 23", "city": "Wien", "country": "AT"},
-            },
-            {"firstname": "Felix", "lastname": "Wagner", "email": FELIX, "mobile": "+43 660 555"},
-        ),
+        shop={
+            "email": FELIX,
+            "first_name": "Felix",
+            "last_name": "Wagner",
+            "billing": {"phone": "+43 1 555 01 23", "city": "Wien", "country": "AT"},
+        },
+        crm={"firstname": "Felix", "lastname": "Wagner", "email": FELIX, "mobile": "+43 660 555"},
     ),
 )
 
 _AFTERNOON = (
     change("shop", "Léa adds her phone", whose=LEA, billing={"phone": "+33 4 72 00 00 00"}),
     change("CRM", "Sales corrects Anna's phone", whose=ANNA, phone="+49 40 7654321"),
-    change(
-        "shop", "Søren changes his e-mail address", whose=SOREN, email="kjaer@nyadresse.example"
-    ),
-    change("CRM", "Max gets a new e-mail address", whose=MAX, email="m.berg@berg-bau.example"),
+    change("shop", "Søren changes his e-mail address", whose=SOREN, email=SOREN_NEW),
+    change("CRM", "Max gets a new e-mail address", whose=MAX, email=MAX_NEW),
     change(
         "shop",
         "Emily moves to Seattle",
@@ -238,7 +243,7 @@ _AFTERNOON = (
         shop={"billing": {"phone": "+91 44 5550 0001"}},
         crm={"phone": "+91 44 5550 0002"},
     ),
-    Step("shop", "Otto closes his account", lambda cast: cast.delete_customer(GUEST)),
+    close_account("Otto closes his account", OTTO),
     type_in(
         "An assistant is typed in with Anna's address",
         firstname="Antje",
@@ -249,19 +254,19 @@ _AFTERNOON = (
 )
 
 _EVENING = (
-    Step(
+    change(
         "CRM",
         "The assistant gets an address of her own",
-        lambda cast: cast.edit_contact(
-            ANNA, {"email": "antje.vogel@hafenkontor.example"}, last_name="Vogel"
-        ),
+        whose=ANNA,
+        last_name="Vogel",
+        email="antje.vogel@hafenkontor.example",
     ),
     type_in(
         "Sales types in Chiara Conti, of the company Northgate",
         company="Northgate Ltd",
         firstname="Chiara",
         lastname="Conti",
-        email="chiara.conti@northgate.example",
+        email=CHIARA,
         mailingcity="Torino",
         mailingcountry="Italy",
     ),
@@ -269,9 +274,7 @@ _EVENING = (
     change("CRM", "Jonas leaves the company", whose=JONAS, account_id=""),
 )
 
-CONTACT_SCENES: tuple[Scene, ...] = (
-    Scene("Opening", _OPENING),
-    Scene("Morning", _MORNING),
-    Scene("Afternoon", _AFTERNOON),
-    Scene("Evening", _EVENING),
-)
+OPENING = Scene("Opening", _OPENING)
+MORNING = Scene("Morning", _MORNING)
+AFTERNOON = Scene("Afternoon", _AFTERNOON)
+EVENING = Scene("Evening", _EVENING)

@@ -1,16 +1,42 @@
 """The sandbox day: a short story of shop and CRM events, the same every time.
 
-It goes through what people use: the shop's REST API, its wp-admin, the CRM's forms. A module's
-scenes are one more tuple in `DAY`.
+It goes through what people use: the shop's REST API, its storefront and wp-admin, the CRM's forms.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from app.sandbox.contact_story import CONTACT_SCENES
-from app.sandbox.story import Cast, Scene, Step
+from app.sandbox.cast import Cast
+from app.sandbox.contact_story import AFTERNOON, EVENING, MORNING, OPENING
+from app.sandbox.order_story import (
+    AFTERNOON_SALES,
+    CHANGES,
+    LAST_ORDERS,
+    NOON,
+    RUSH,
+    TELEPHONE,
+)
+from app.sandbox.product_story import CATALOGUE, CLEARANCE, SECOND_THOUGHTS, SHELVES
+from app.sandbox.story import Scene, Step
+from app.sandbox.tax_story import RATES
 
-DAY: tuple[Scene, ...] = (*CONTACT_SCENES,)
+DAY: tuple[Scene, ...] = (
+    OPENING,
+    RATES,
+    CATALOGUE,
+    MORNING,
+    SHELVES,
+    NOON,
+    AFTERNOON,
+    AFTERNOON_SALES,
+    TELEPHONE,
+    CHANGES,
+    CLEARANCE,
+    EVENING,
+    SECOND_THOUGHTS,
+    RUSH,
+    LAST_ORDERS,
+)
 
 
 async def no_pause() -> None:

@@ -1,42 +1,26 @@
 """The day's steps against both sandboxes, with a stand-in for the sync between them."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
-from app.sandbox.app import Sandbox, new_sandbox
+from app.sandbox.app import SHOP_PATH, Sandbox, create_sandbox_app, new_sandbox
+from app.sandbox.cast import Cast, StoryStuck
 from app.sandbox.day import DAY, count_steps, play
-from app.sandbox.story import Cast, Scene, Step, StoryStuck, change, register, type_in
+from app.sandbox.goods import publish, restore_item
+from app.sandbox.people import change, change_both, register, type_in
+from app.sandbox.sales import check_out, edit_cart
+from app.sandbox.shop_calls import CallRefused, ShopCalls
+from app.sandbox.story import Scene, Step
+from app.sandbox.woocommerce import ApiKey
+from app.sandbox.woocommerce.orders import DRAFTS, Order
+from tests.sandbox.mirror import Mirror
 
 pytestmark = pytest.mark.anyio
 
-
-class Mirror:
-    """The shop's API and a sync in one: what one system gets by e-mail, the other gets too."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
-        self.closed: list[str] = []
-
-    async def create_customer(self, body: Mapping[str, Any], /) -> None:
-        self.sandbox.shop.customers.create(body)
-
-    async def update_customer(self, customer_id: str, patch: Mapping[str, Any], /) -> None:
-        self.sandbox.shop.customers.update(int(customer_id), patch)
-
-    async def delete_customer(self, customer_id: str, /) -> None:
-        self.closed.append(self.sandbox.shop.customers.delete(int(customer_id)).email)
-
-    async def sync(self) -> None:
-        contacts = {each["email"]: each for each in self.sandbox.crm.records("Contacts")}
-        users = {user.email: user for user in self.sandbox.shop.users}
-        for email in users.keys() - contacts.keys():
-            values = {"lastname": users[email].last_name or "-", "email": email}
-            await self.sandbox.crm.ui_create("Contacts", values)
-        for email in contacts.keys() - users.keys() - {""}:
-            self.sandbox.shop.customers.create({"email": email})
+GUEST = {"first_name": "Zoë", "email": "zoe@shop.example", "country": "FR"}
 
 
 @pytest.fixture
@@ -50,39 +34,90 @@ def mirror(sandbox: Sandbox) -> Mirror:
 
 
 @pytest.fixture
-def cast(sandbox: Sandbox, mirror: Mirror) -> Cast:
-    return Cast(sandbox, mirror, patience_s=0.05)
+async def cast(sandbox: Sandbox) -> AsyncIterator[Cast]:
+    known = sandbox.credentials
+    key = ApiKey(known.consumer_key, known.consumer_secret)
+    transport = httpx.ASGITransport(create_sandbox_app(sandbox))
+    async with ShopCalls(f"http://shop.example{SHOP_PATH}", key, transport=transport) as shop:
+        yield Cast(sandbox, shop, patience_s=0.05)
 
 
-async def test_a_day_that_is_synced_goes_through_to_its_end(cast: Cast, mirror: Mirror) -> None:
-    told: list[Step] = []
+@pytest.fixture
+async def evening(cast: Cast, mirror: Mirror) -> Cast:
+    """The day is over, each of its steps synced."""
     for scene in DAY:
         for step in scene.steps:
-            await play([Scene("", (step,))], cast, tell=told.append, pause=mirror.sync)
-
-    assert told == [step for scene in DAY for step in scene.steps]
-    assert {step.where for step in told} == {"shop", "CRM", "both"}
-
-
-async def test_the_story_has_people_whom_a_sync_finds_hard(cast: Cast, mirror: Mirror) -> None:
-    for scene in DAY:
-        await play(
-            [Scene("", (step,)) for step in scene.steps], cast, tell=_hear, pause=mirror.sync
-        )
-
-    contacts = cast.sandbox.crm.records("Contacts")
-    users = list(cast.sandbox.shop.users)
-    emails = {user.email for user in users}
-    assert "" in {contact["email"] for contact in contacts}
-    assert "subscriber" in {user.role for user in users}
-    assert "kjaer@nyadresse.example" in emails
-    assert mirror.closed == ["old.account@mail.example"]
-    assert {"山田", "O'Brien", "García Peña"} <= {user.last_name for user in users}
-    assert any("🌻" in user.first_name for user in users)
+            await play([Scene("", (step,))], cast, tell=_hear, pause=mirror.sync)
+    return cast
 
 
 def _hear(_: Step) -> None:
     """The story is not told."""
+
+
+def _orders(cast: Cast) -> list[Order]:
+    return list(cast.sandbox.shop.trade.orders)
+
+
+async def test_the_steps_are_told_in_order_and_of_either_system(cast: Cast, mirror: Mirror) -> None:
+    told: list[Step] = []
+    for step in DAY[0].steps:
+        await play([Scene("", (step,))], cast, tell=told.append, pause=mirror.sync)
+
+    assert told == list(DAY[0].steps)
+    assert {step.where for scene in DAY for step in scene.steps} == {"shop", "CRM", "both"}
+
+
+async def test_the_story_has_people_whom_a_sync_finds_hard(evening: Cast) -> None:
+    contacts = evening.sandbox.crm.records("Contacts")
+    users = list(evening.sandbox.shop.users)
+    emails = {user.email for user in users}
+    assert "" in {contact["email"] for contact in contacts}
+    assert "subscriber" in {user.role for user in users}
+    assert "kjaer@nyadresse.example" in emails
+    assert "old.account@mail.example" not in emails
+    assert {"山田", "O'Brien", "García Peña"} <= {user.last_name for user in users}
+    assert any("🌻" in user.first_name for user in users)
+
+
+async def test_the_shop_takes_42_orders_that_a_crm_can_have_and_the_crm_one(evening: Cast) -> None:
+    placed = [row for row in _orders(evening) if row.status not in DRAFTS]
+    sold = [row for row in placed if row.currency != "CHF" and row.lines]
+    typed = [
+        row
+        for row in evening.sandbox.crm.records("SalesOrder")
+        if not row["subject"].startswith("WooCommerce order")
+    ]
+    assert (len(sold), len(typed)) == (42, 1)
+
+
+async def test_the_orders_are_of_every_shape_that_a_sync_finds_hard(evening: Cast) -> None:
+    orders = _orders(evening)
+    assert {"checkout-draft", "pending", "on-hold", "processing", "refunded", "trash"} <= {
+        row.status for row in orders
+    }
+    assert {"store-api", "admin", "rest-api"} == {row.texts["created_via"] for row in orders}
+    assert {"EUR", "USD", "CHF"} == {row.currency for row in orders}
+    assert any(row.customer_id for row in orders)
+    assert any(not row.customer_id and not row.billing["email"] for row in orders)
+    assert max(len(row.coupons) for row in orders) == 2
+    assert {float(fee.total) > 0 for row in orders for fee in row.fees} == {True, False}
+    assert any(line.variation_id for row in orders for line in row.lines)
+    assert any(not line.product_id for row in orders for line in row.lines)
+    assert {tax.label for row in orders for tax in row.tax_lines} >= {"GST", "QST", "VAT", "MwSt"}
+    assert any(row.refunds for row in orders)
+
+
+async def test_the_catalogue_is_changed_on_both_sides(evening: Cast) -> None:
+    catalog = evening.sandbox.shop.trade.catalog
+    kinds = {row["type"] for row in catalog}
+    names = {catalog.title(row) for row in catalog}
+    codes = [row["productcode"] for row in evening.sandbox.crm.records("Products")]
+    assert {"simple", "variable", "variation"} == kinds
+    assert "Sailor's shirt - Red, S" in names
+    assert codes.count("COFFEE-250") == 2
+    assert "CALENDAR-2026" not in {row["sku"] for row in catalog}
+    assert await evening.item("TOUR-1")
 
 
 async def test_who_is_typed_in_with_a_company_shares_its_account(cast: Cast) -> None:
@@ -97,7 +132,7 @@ async def test_who_is_typed_in_with_a_company_shares_its_account(cast: Cast) -> 
 
 
 async def test_a_step_waits_for_the_record_that_it_is_about(cast: Cast, mirror: Mirror) -> None:
-    patient = Cast(cast.sandbox, mirror, patience_s=5)
+    patient = Cast(cast.sandbox, cast.shop, patience_s=5)
     customer = register("", "zoe@shop.example", first="Zoë", last="M", billing={})
     edit = change("CRM", "", whose="zoe@shop.example", phone="1")
     editing = asyncio.create_task(play([Scene("", (edit,))], patient, tell=_hear))
@@ -110,24 +145,53 @@ async def test_a_step_waits_for_the_record_that_it_is_about(cast: Cast, mirror: 
 
 async def test_a_story_without_a_sync_gets_stuck(cast: Cast) -> None:
     step = change("CRM", "", whose="nobody@shop.example", phone="1")
-    with pytest.raises(StoryStuck, match=r"contact nobody@shop\.example"):
+    with pytest.raises(StoryStuck, match=r"Contacts nobody@shop\.example"):
         await play([Scene("", (step,))], cast, tell=_hear)
+
+
+async def test_what_the_shop_refuses_ends_the_story(cast: Cast) -> None:
+    twice = (publish("", "A", "Mug", "1"), publish("", "A", "Cup", "1"))
+    with pytest.raises(CallRefused, match=r"POST products: 400 .*product_invalid_sku"):
+        await play([Scene("", twice)], cast, tell=_hear)
 
 
 async def test_both_sides_of_a_pair_are_edited_before_either_is_told(
     cast: Cast, mirror: Mirror
 ) -> None:
-    """The webhook is only queued, and the callback finds the customer changed already."""
-    await mirror.create_customer({"email": "zoe@shop.example"})
-    await mirror.sync()
-    patch, changes = {"billing": {"city": "Lyon"}}, {"mobile": "7"}
-    await cast.edit_both("zoe@shop.example", patch=patch, changes=changes)
+    steps = (
+        register("", "zoe@shop.example", first="Zoë", last="M", billing={}),
+        change_both(
+            "", "zoe@shop.example", shop={"billing": {"city": "Lyon"}}, crm={"mobile": "7"}
+        ),
+    )
+    await play([Scene("", (step,)) for step in steps], cast, tell=_hear, pause=mirror.sync)
 
     user = cast.sandbox.shop.users.find_by_email("zoe@shop.example")
     assert user is not None
     assert user.billing["city"] == "Lyon"
     [contact] = [c for c in cast.sandbox.crm.records("Contacts") if c["mobile"] == "7"]
     assert contact["email"] == "zoe@shop.example"
+
+
+async def test_a_cart_is_changed_line_by_line(cast: Cast, mirror: Mirror) -> None:
+    steps = (
+        publish("", "A", "Mug", "10"),
+        publish("", "B", "Cup", "4"),
+        publish("", "C", "Jar", "3"),
+        check_out("", GUEST, {"A": 2, "B": 1}, order="hers"),
+        edit_cart("", "hers", {"A": 3, "B": 0, "C": 1}),
+    )
+    await play([Scene("", (step,)) for step in steps], cast, tell=_hear, pause=mirror.sync)
+
+    [order] = _orders(cast)
+    lines = [(line.name, line.quantity, float(line.total)) for line in order.lines]
+    assert lines == [("Mug", 3, 30.0), ("Jar", 1, 3.0)]
+
+
+async def test_only_what_is_in_the_trash_is_taken_out_of_it(cast: Cast) -> None:
+    steps = (publish("", "A", "Mug", "10"), restore_item("", "A"))
+    with pytest.raises(StoryStuck, match="trashed A"):
+        await play([Scene("", steps)], cast, tell=_hear)
 
 
 async def test_the_steps_are_spread_over_the_time_given(cast: Cast) -> None:

@@ -112,6 +112,12 @@ class Crm:
         """A person moves the record to the recycle bin; no workflow fires."""
         self._entities_of(ws_id).delete(ws_id, self._person(user))
 
+    def ui_add_currency(self, values: Mapping[str, Any]) -> str:
+        """A person adds a currency on the settings page; its id. No workflow fires."""
+        element = {"defaultid": "0", "deleted": "0", **values}
+        currencies = self.actors["Currency"]
+        return currencies.ws_id(currencies.create(element, self._person(None)).record)
+
     def record(self, ws_id: str) -> dict[str, Any]:
         """The record as retrieve answers it to the first user; refused when it is gone."""
         entities = self._entities_of(ws_id)
