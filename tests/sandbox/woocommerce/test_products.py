@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.woocommerce.shopfront import MANAGER, Front
+from tests.sandbox.woocommerce.shopfront import Front
 
 pytestmark = pytest.mark.anyio
 
@@ -247,9 +247,3 @@ async def test_the_admin_stores_names_as_typed(front: Front) -> None:
 
     assert (await read(front, row["id"]))["name"] == "Tom & Jerry"
     assert await front.flushed() == ["product.updated"]
-
-
-async def test_a_manager_may_write_products(front: Front) -> None:
-    answer = await front.client(MANAGER).post("/products", json={"name": "Managed"})
-
-    assert answer.status_code == 201
