@@ -131,11 +131,12 @@ class PairLease:
 
 @asynccontextmanager
 async def hold(
-    sessions: Sessions, keys: Collection[str], *, owner: str, seconds: float
+    sessions: Sessions, keys: Collection[str], *, owner: str, seconds: float, patience: float = 0.0
 ) -> AsyncIterator[PairLease]:
-    """Hold the keys for the body's time; LeaseLost at once if another worker has one of them."""
+    """Hold the keys for the body's time; LeaseLost if another worker has one of them, at once or
+    after `patience` seconds."""
     lease = PairLease(sessions, owner, seconds)
-    await lease.extend(keys)
+    await lease.extend(keys, patience=patience)
     keeper = asyncio.create_task(lease.keep())
     try:
         yield lease

@@ -16,8 +16,6 @@ from app.woocommerce import webhooks
 
 log = logging.getLogger(__name__)
 
-TURN = "upkeep:webhooks"
-
 
 async def upkeep(runtime: Runtime) -> None:
     """At start and then periodically; several workers cost some reads more, and no harm."""
@@ -29,6 +27,11 @@ async def upkeep(runtime: Runtime) -> None:
         await asyncio.sleep(runtime.settings.sync.poll_interval)
 
 
+def webhook_turn(store: str) -> str:
+    """The key of whoever changes a shop's webhooks now."""
+    return f"upkeep:webhooks:{store}"
+
+
 async def watch_webhooks(runtime: Runtime) -> None:
     """Replace webhooks of ours that a shop gave up; where none was installed, none is.
 
@@ -38,7 +41,7 @@ async def watch_webhooks(runtime: Runtime) -> None:
     for store in runtime.stores:
         try:
             async with hold(
-                runtime.sessions, [f"{TURN}:{store}"], owner=uuid4().hex, seconds=seconds
+                runtime.sessions, [webhook_turn(store)], owner=uuid4().hex, seconds=seconds
             ):
                 await _watch_store(runtime, store)
         except LeaseLost:
