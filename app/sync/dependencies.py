@@ -4,14 +4,16 @@ An order needs its customer and its products, a product its taxes. The one that 
 hint of its own, with its own log row, and is drained at once by the worker that needs it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from time import monotonic
 from uuid import uuid4
 
 from app.db.session import transaction
 from app.errors import Waiting
-from app.inbox.models import DeliveryState
+from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import NewDelivery, accept, find_delivery
 from app.links.models import Link
 from app.links.repository import find_link
@@ -19,6 +21,9 @@ from app.records import Event, Origin, Record
 from app.runtime import Runtime
 
 Drain = Callable[..., Awaitable[None]]
+
+PATIENCE = 2.0
+STEP = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +48,25 @@ class Dependencies:
             await accept(session, [_hint(record, None)])
 
     async def _bring(self, record: Record, body: bytes | None) -> Link | None:
+        """Another worker may be at that record just then: it is waited for a moment."""
         async with transaction(self.runtime.sessions) as session:
             [accepted] = await accept(session, [_hint(record, body)], announce=False)
-        await self.drain(self.runtime, record.key, owner=uuid4().hex)
-        link = await self.find(record)
-        if link is None and not await self._is_settled(accepted.id):
-            raise Waiting(f"{record.key} is to be synced first, and is not ready yet")
-        return link
+        give_up_at = monotonic() + PATIENCE
+        while True:
+            await self.drain(self.runtime, record.key, owner=uuid4().hex)
+            link, hint = await self.find(record), await self._find_open(accepted.id)
+            if link is not None or hint is None:
+                return link
+            if hint.last_error is not None or monotonic() >= give_up_at:
+                raise Waiting(f"{record.key} is to be synced first, and is not ready yet")
+            await asyncio.sleep(STEP)
 
-    async def _is_settled(self, delivery_id: int) -> bool:
+    async def _find_open(self, delivery_id: int) -> Delivery | None:
+        """The hint, unless it is settled."""
         async with self.runtime.sessions() as session:
             delivery = await find_delivery(session, delivery_id)
         open_states = (DeliveryState.PENDING, DeliveryState.PROCESSING)
-        return delivery is None or delivery.state not in open_states
+        return delivery if delivery is not None and delivery.state in open_states else None
 
 
 def _hint(record: Record, body: bytes | None) -> NewDelivery:

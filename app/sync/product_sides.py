@@ -47,14 +47,15 @@ class ProductSides:
     writes_vtiger: bool
     parents: dict[str, WooProduct | None] = field(default_factory=dict)
 
-    async def of_woo(self, product: WooProduct) -> Side:
+    async def of_woo(self, product: WooProduct, *, brings: bool = True) -> Side:
         """A product or variation read with `context=edit` (product_get_variation_by_id).
 
-        Raises Waiting while one of its taxes cannot be brought to Vtiger.
+        Raises Waiting while one of its taxes cannot be brought to Vtiger; without `brings`, as
+        after a write that must not be forgotten, such a tax is left out.
         """
         parent = await self._parent_of(product)
         name = find_path(parent.data, "name") if parent is not None else None
-        taxes = await self._taxes_of(product, parent)
+        taxes = await self._taxes_of(product, parent, brings=brings)
         values = woo_product(product, self.rules, parent_name=name, taxes=taxes)
         return Side(
             system=System.WOOCOMMERCE,
@@ -110,12 +111,14 @@ class ProductSides:
         except NotFound:
             return None
 
-    async def _taxes_of(self, product: WooProduct, parent: WooProduct | None) -> Value:
+    async def _taxes_of(
+        self, product: WooProduct, parent: WooProduct | None, *, brings: bool
+    ) -> Value:
         if product_refusal(product) is not None:
             return None
         shop = await self.books.shop()
         rates = product_rates(_classed(product, parent), shop.rates, base=shop.base)
-        if self.writes_vtiger:
+        if brings and self.writes_vtiger:
             linked = await self.books.fields_of({rate.id for rate in rates})
         else:
             linked = await self.books.linked_fields()

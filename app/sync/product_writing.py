@@ -58,7 +58,7 @@ class ProductWriter:
             )
         except Duplicate as error:
             return error.holder_id or ""
-        after = await self.sides.of_woo(created)
+        after = await self.sides.of_woo(created, brings=False)
         return Written(self._untold(after), patch.notes, patch.unwritten)
 
     def _untold(self, side: Side) -> Side:
@@ -130,7 +130,7 @@ class ProductWriter:
                 raise
             less = leave_out(patch, "sku", "sku", error=error)
             return await self._update_in_shop(current, less)
-        after = await self.sides.of_woo(await self._whole(updated))
+        after = await self.sides.of_woo(await self._whole(updated), brings=False)
         return Written(after, patch.notes, patch.unwritten)
 
     async def _whole(self, written: WooProduct) -> WooProduct:
@@ -142,9 +142,8 @@ class ProductWriter:
     async def mark_in_shop(self, current: Side, foreign_id: str) -> Side:
         """Meta with a leading underscore is kept with products (product_update_meta_only)."""
         meta = {"meta_data": [{"key": FOREIGN_ID_META, "value": foreign_id}]}
-        return await self.sides.of_woo(
-            await self.sides.woo.update_product(shop_product(current), meta)
-        )
+        marked = await self.sides.woo.update_product(shop_product(current), meta)
+        return await self.sides.of_woo(marked, brings=False)
 
     async def mark_in_vtiger(self, current: Side, foreign_id: str) -> Side:
         """Read anew: what was just written is to be sent along, not what was there before."""
