@@ -31,7 +31,7 @@ class BackOffice:
         billing: Mapping[str, str] | None = None,
         status: str = "pending",
     ) -> Order:
-        """ "Add order": order.updated, then order.created; totals are 0 until recalculated."""
+        """An order added by hand: order.updated, then order.created; totals are 0 until recalculated."""
         orders, book = self._trade.orders, self._trade.order_book
         order = book.draft(created_via="admin", order_id=orders.new_id())
         order.status, order.customer_id = "auto-draft", customer_id
@@ -62,7 +62,7 @@ class BackOffice:
         return self._trade.product_book.restore(product_id)
 
     def publish_product(self, fields: Mapping[str, Any]) -> Row:
-        """ "Add product": product.created and product.updated (recording hook_admin_product_*)."""
+        """A product added by hand: product.created and product.updated (hook_admin_product_*)."""
         row = self._trade.product_book.create(fields)
         self._emit("product.updated", row["id"])
         return row

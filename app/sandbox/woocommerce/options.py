@@ -35,7 +35,7 @@ class Options:
 
     @property
     def tax_based_on(self) -> str:
-        """ "shipping", "billing" or "base"."""
+        """One of "shipping", "billing" and "base"."""
         return str(self.values.get("tax/woocommerce_tax_based_on", "shipping"))
 
     @property
