@@ -28,8 +28,8 @@ GUEST_CONTACT = "guest_contact"
 PLACEHOLDER_CODE = "WC-PLACEHOLDER"
 
 NOT_READY = (
-    "Vtiger's {names} for orders is not there yet: a worker makes it when it starts, or "
-    "`woo-vtiger doctor --fix`."
+    "Vtiger's {names} for orders is not there yet: a worker makes it when it starts, and with "
+    "every poll."
 )
 
 
