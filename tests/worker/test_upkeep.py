@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from app.inbox.models import Delivery
+from app.records import Module
+from app.sync.setup import prepare, setup_ids
 from app.synclog.models import Entry
 from app.worker.upkeep import prune, watch_webhooks
 from tests.setting import SERVICE
@@ -100,3 +102,28 @@ async def test_nothing_is_dropped_where_the_settings_keep_all(
         await prune(world.runtime)
 
         assert len(await world.log()) == before
+
+
+async def test_what_orders_rest_on_is_made_and_tried_again_with_the_next_round(
+    world: World,
+) -> None:
+    world.sandbox.crm_faults.fail("POST", "elementType=Services", times=1)
+    await prepare(world.runtime)
+    assert await setup_ids(world.runtime) == {}
+
+    await prepare(world.runtime)
+    assert set(await setup_ids(world.runtime)) == {"placeholder", "fee_service"}
+    assert len(world.sandbox.crm.records("Products")) == 1
+
+
+async def test_workers_that_set_vtiger_up_at_once_make_nothing_twice(world: World) -> None:
+    await asyncio.gather(*(prepare(world.runtime) for _ in range(4)))
+
+    assert len(world.sandbox.crm.records("Services")) == 1
+
+
+async def test_where_orders_are_off_nothing_is_made_for_them(world: World) -> None:
+    await world.set_policy(module=Module.SALES_ORDERS, enabled=False)
+    await prepare(world.runtime)
+
+    assert world.traffic.writes == {}
