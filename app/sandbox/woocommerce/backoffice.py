@@ -31,7 +31,7 @@ class BackOffice:
         billing: Mapping[str, str] | None = None,
         status: str = "pending",
     ) -> Order:
-        """An order added by hand: order.updated, then order.created; totals are 0 until recalculated."""
+        """Added by hand: order.updated, then order.created; totals are 0 until recalculated."""
         orders, book = self._trade.orders, self._trade.order_book
         order = book.draft(created_via="admin", order_id=orders.new_id())
         order.status, order.customer_id = "auto-draft", customer_id

@@ -111,8 +111,8 @@ def _events() -> list[Row]:
 class Month:
     """The replay on one shop; `run` goes through all of it."""
 
-    def __init__(self) -> None:
-        self.front = Front(first_state())
+    def __init__(self, front: Front | None = None) -> None:
+        self.front = front or Front(first_state())
         self._trade = self.front.shop.trade
         self._deliveries = recorded_deliveries()
         self._cart: list[tuple[int, int]] = []
