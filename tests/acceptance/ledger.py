@@ -28,6 +28,9 @@ STATUSES = {
 }
 CENT = Decimal("0.01")
 FIELD = 30
+CITY = 40
+ROUNDED = 2
+"""Yen have no decimals: each part of such an order may be half a yen off."""
 
 
 def number(value: object) -> Decimal:
@@ -124,6 +127,7 @@ class Ledger:
             "postcode": order["billing"]["postcode"].strip()[:FIELD],
             "buyer": self._buyer(order),
             "currency": order["currency"],
+            "roundings": True,
         }
         found = self._shown(order, sale)
         yield from (
@@ -147,6 +151,7 @@ class Ledger:
             "postcode": sale["bill_code"],
             "buyer": contact.get("email", "").casefold(),
             "currency": codes[sale["currency_id"]],
+            "roundings": abs(_rest(order, sale)) < ROUNDED,
         }
 
     def _buyer(self, order: Row) -> str:
@@ -207,7 +212,7 @@ def _guest_faults(order: Row, contact: Row | None) -> Iterator[str]:
         return
     billing = order["billing"]
     for name, field in (("phone", "phone"), ("city", "mailingcity"), ("postcode", "mailingzip")):
-        if billing[name].strip() != contact[field]:
+        if billing[name].strip()[:CITY] != contact[field]:
             yield f"{field} is {contact[field]!r}, not {billing[name]!r}"
 
 
@@ -231,9 +236,16 @@ def _crm_lines(sale: Row) -> Iterator[tuple[Decimal, Decimal]]:
 def _crm_tax(order: Row, sale: Row) -> Decimal:
     """What is left of the grand total without the net amounts, but for what the shop's own
     total is off the sum of its parts."""
-    rows = [*order["line_items"], *order["fee_lines"], *order["shipping_lines"]]
-    net = sum((number(row["total"]) for row in rows), Decimal(0))
+    rows = [*order["line_items"], *order["fee_lines"]]
+    net = sum((number(row["total"]) for row in rows), number(order["shipping_total"]))
     off = number(order["total"]) - net - number(order["total_tax"])
     fees = (number(fee["total"]) for fee in order["fee_lines"])
     taken = sum((fee for fee in fees if fee < 0), Decimal(0))
     return number(sale["hdnGrandTotal"]) - number(sale["pre_tax_total"]) - taken - off
+
+
+def _rest(order: Row, sale: Row) -> Decimal:
+    """What Vtiger's adjustment holds beside negative fees: no tax, but what is rounded away."""
+    fees = [fee for fee in order["fee_lines"] if number(fee["total"]) < 0]
+    taken = sum((number(fee["total"]) + number(fee["total_tax"]) for fee in fees), Decimal(0))
+    return number(sale["txtAdjustment"]) - taken

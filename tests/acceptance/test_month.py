@@ -55,7 +55,7 @@ async def _post(world: World, sent: Sequence[Sent]) -> None:
     assert set(statuses) <= {200, 202}
 
 
-async def _compare_all(world: World) -> None:
+async def compare_all(world: World) -> None:
     """The full comparison run."""
     run_id = await start_run(world.runtime)
     for module in await modules_of(world.runtime, STORE):
@@ -63,12 +63,12 @@ async def _compare_all(world: World) -> None:
     await world.settle()
 
 
-async def _check(world: World) -> None:
+async def check(world: World) -> None:
     await _check_log(world)
     assert await (await open_ledger(world)).faults() == []
     assert await _differing(world) == []
     world.traffic.reset()
-    await _compare_all(world)
+    await compare_all(world)
     assert world.traffic.writes == {}
 
 
@@ -97,8 +97,8 @@ async def _check_log(world: World) -> None:
 async def test_a_few_of_its_orders_shuffled_and_doubled(emptied_database_url: str) -> None:
     async with _open(emptied_database_url, every=FEW) as world:
         await _post(world, stream(seed=4, doubled=True, every=FEW))
-        await _compare_all(world)
-        await _check(world)
+        await compare_all(world)
+        await check(world)
 
 
 async def test_customers_shuffled_and_doubled(emptied_database_url: str) -> None:
@@ -123,8 +123,8 @@ async def in_order(other_database_url: str) -> dict[str, object]:
     """What Vtiger holds when everything came once, and in order."""
     async with _open(other_database_url) as world:
         await _post(world, stream())
-        await _compare_all(world)
-        await _check(world)
+        await compare_all(world)
+        await check(world)
         return snapshot(world)
 
 
@@ -136,8 +136,8 @@ async def test_any_order_ends_as_the_real_one(
 ) -> None:
     async with _open(emptied_database_url) as world:
         await _post(world, stream(seed=seed, doubled=doubled))
-        await _compare_all(world)
-        await _check(world)
+        await compare_all(world)
+        await check(world)
         found = snapshot(world)
 
     for part, held in in_order.items():
