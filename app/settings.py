@@ -59,8 +59,8 @@ class VtigerSettings(Group):
     access_key: Secret = Field(
         description="access key of that user (Vtiger > My Preferences > Access Key)"
     )
-    api: Literal["webservice", "rest"] = Field(
-        "webservice", description="`webservice` for Community Edition, `rest` for Cloud"
+    api: Literal["webservice"] = Field(
+        "webservice", description="`webservice`, the API that Community Edition has"
     )
     callback_secret: Secret = Field(
         description="token that Vtiger sends with its callbacks: a long random text"
