@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 DATABASE = "woo_vtiger_sandbox"
 SANDBOX_PORT = 9000
-DAY_SECONDS = 60.0
+DAY_SECONDS = 120.0
 CRON_SECONDS = 1.0
 TICK_SECONDS = 0.5
 COLOURS = {

@@ -18,7 +18,7 @@ from app.settings_reference import setting_names
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = (sys.executable, "-m", "app")
-LONGEST_S = 60
+LONGEST_S = 240
 
 
 @dataclass(slots=True)
