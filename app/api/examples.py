@@ -80,6 +80,12 @@ SETTINGS: dict[str, Any] = {
     "ambiguous_match": "skip",
     "too_long": "cut",
     "roles": ["customer"],
+    "tax_scope": "used",
+    "tax_country": "",
+    "order_statuses": [],
+    "guests": "contact_per_email",
+    "order_account": "",
+    "order_total": "warn",
 }
 
 LINK: dict[str, Any] = {

@@ -142,6 +142,7 @@ async def test_recorded_logins_are_understood() -> None:
 
 async def test_no_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")  # a command under test quiets it
     client, _ = open_crm(httpx.ReadError("reset"))
     with pytest.raises(RemoteError) as caught:
         await client.retrieve("12x1", "Contacts")

@@ -40,6 +40,7 @@ async def test_a_write_is_tried_again_only_if_it_never_left() -> None:
 @pytest.mark.parametrize("url", ["https://shop.test", "http://shop.test"])
 async def test_no_secret_is_shown(url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")  # a command under test quiets it
     client, _ = open_shop(httpx.ReadError("reset"), recorded("auth_wrong_secret"), url=url)
     with pytest.raises(RemoteError) as caught:
         await client.get_customer("1")
