@@ -93,3 +93,30 @@ def refund(world: World, order_id: str, amount: str) -> None:
         {"amount": amount},
         settle=lambda refunded, _: trade.order_life.save(refunded, refunded.status),
     )
+
+
+def item(product_id: str, quantity: str, price: str, **fields: str) -> dict[str, str]:
+    """A line of a sales order that somebody types."""
+    return {"productid": product_id, "quantity": quantity, "listprice": price, **fields}
+
+
+async def typed(world: World, *items: dict[str, str], **fields: Any) -> str:
+    """Somebody types an order of Acme's into Vtiger; its id."""
+    account = await world.sandbox.crm.ui_create("Accounts", {"accountname": "Acme"})
+    sale_id = await world.sandbox.crm.ui_create(
+        "SalesOrder",
+        {
+            "subject": "By phone",
+            "sostatus": "Approved",
+            "account_id": account,
+            "bill_street": "1 High St",
+            "bill_city": "Leeds",
+            "bill_country": "United Kingdom",
+            "ship_street": "1 High St",
+            "currency_id": "21x1",
+            "LineItems": list(items),
+            "productid": items[0]["productid"],
+            **fields,
+        },
+    )
+    return str(sale_id)

@@ -1,14 +1,12 @@
 """Sold lines as the rows of a WooCommerce order: addressed by id, added, or removed."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from app.mapping.numbers import amount, decimal_text
-from app.mapping.order_lines import SoldLine, vtiger_sold, woo_fee, woo_line, woo_rows
+from app.mapping.order_lines import SoldLine, woo_fee, woo_line, woo_rows
 from app.mapping.order_refs import OrderRefs
-from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 
 Row = dict[str, Any]
@@ -42,24 +40,18 @@ def paired(
     return pairs, left, open_lines
 
 
-def kept_products(order: WooRecord, record: VtigerRecord, *, refs: OrderRefs) -> dict[str, str]:
-    """For `OrderRefs.kept`: the products that lines had in Vtiger before the shop deleted them.
+def kept_products(
+    order: WooRecord, known: Iterable[SoldLine], *, refs: OrderRefs
+) -> dict[str, str]:
+    """For `OrderRefs.kept`: the products, by line id, that an order's lines had in `known`, the
+    lines that both sides agreed on.
 
-    By line id; found by the line's text and quantity. Contract page WooCommerce §3: a deleted
-    product's lines show product 0 and keep their name.
+    Found by the line's text. Contract page WooCommerce §3: a deleted product's lines show
+    product 0 and keep their name.
     """
-    bare = replace(refs, kept={})
-    lines = (
-        line for line in vtiger_sold(record, bare).goods if line.product != refs.placeholder_id
-    )
-    known = {(line.text, line.quantity): line.product for line in lines}
-    found: dict[str, str] = {}
-    for row in woo_rows(order, "line_items"):
-        line = woo_line(row, bare)
-        product = known.get((line.text, line.quantity))
-        if product and line.product == refs.placeholder_id:
-            found[str(row.get("id"))] = product
-    return found
+    products = {line.text: line.product for line in known if line.product}
+    lines = [(str(row.get("id")), woo_line(row, refs)) for row in woo_rows(order, "line_items")]
+    return {line_id: products[line.text] for line_id, line in lines if line.text in products}
 
 
 def line_rows(

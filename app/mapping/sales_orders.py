@@ -22,6 +22,7 @@ FOREIGN_ID_META = "_vtiger_id"
 CREATED_VIA = "vtiger-sync"
 
 _REFUND_LABEL = "Refunded in WooCommerce: "
+_PURCHASE_ORDER = re.compile(r"WC-(?P<store>.+)-[0-9]+", re.ASCII)
 _REFUND = re.compile(rf"(?:\A|\n\n){_REFUND_LABEL}(?P<refunded>[^\n]*)\Z")
 _PARTS = ("address_1", "address_2", "city", "postcode", "state", "country")
 
@@ -52,6 +53,12 @@ def purchase_order(store: str, order_id: str) -> str:
     The query ignores case, accents and trailing spaces: compare exactly (contract Vtiger §10).
     """
     return f"WC-{store}-{order_id}"
+
+
+def find_store(purchase_order_text: str) -> str | None:
+    """The store whose order a purchase order text of ours names; None if it is none of ours."""
+    found = _PURCHASE_ORDER.fullmatch(purchase_order_text)
+    return found["store"] if found else None
 
 
 def find_order_id(store: str, purchase_order_text: str) -> str | None:

@@ -37,17 +37,9 @@ class ContactListing:
         return found[0].modified_at if found else None
 
     def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
-        """Customers always all, ids ascending (contract page WooCommerce §2); guests only where
-        all is asked for: what changes one is an order."""
-        if system is System.VTIGER:
-            return self._contacts(changed_since)
-        return self._people() if changed_since is None else self._customers()
-
-    async def _people(self) -> AsyncIterator[list[Seen]]:
-        async for page in self._customers():
-            yield page
-        async for page in self._guests():
-            yield page
+        """Customers always all, ids ascending (contract page WooCommerce §2); guests are in no
+        list of theirs."""
+        return self._contacts(changed_since) if system is System.VTIGER else self._customers()
 
     async def _customers(self) -> AsyncIterator[list[Seen]]:
         roles = self.adapter.policy.roles
@@ -55,8 +47,9 @@ class ContactListing:
         async for page in pages(self.adapter.woo.each_customer(role=role)):
             yield [_seen_person(customer) for customer in page if customer.role in roles]
 
-    async def _guests(self) -> AsyncIterator[list[Seen]]:
-        """The guests who are contacts, a hundred a call (order_get_guest_storefront)."""
+    async def each_guest(self) -> AsyncIterator[list[Seen]]:
+        """The guests who are contacts, as the latest order that was seen of each shows them, a
+        hundred a call (order_get_guest_storefront)."""
         async with self.runtime.sessions() as session:
             ids = await search_guest_orders(session, self.adapter.store)
         for start in range(0, len(ids), PAGE):

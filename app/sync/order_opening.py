@@ -4,10 +4,13 @@ import re
 from dataclasses import dataclass
 from functools import partial
 
+from app.errors import System
 from app.links.leases import PairLease
 from app.mapping.order_rules import ORDER_RULES
 from app.mapping.rules import effective_rules
+from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
+from app.records import Module
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
 from app.sync.books import Books
@@ -46,12 +49,31 @@ class OrderParts:
         guests = Guests(self.runtime.sessions, self.store, self.runtime.stores[self.store])
         buyers = Buyers(self.runtime, self.store, self.policy, accounts, guests, self.dependencies)
         references = await self._references(buyers)
-        sides = OrderSides(self.runtime, self.store, self.policy, rules, self.id_field, references)
+        sides = OrderSides(
+            self.runtime,
+            self.store,
+            self.policy,
+            rules,
+            self.id_field,
+            references,
+            await self._home(),
+        )
         returner = OrderReturner(self.runtime, self.store, self.policy, rules, references, buyers)
         carriers = await self._carriers()
         writer = OrderWriter(self.runtime, self.policy, rules, self.books, accounts, carriers)
         twins = OrderTwins(sides, returner)
         return OrderAdapter(rules, self.policy, sides, twins, writer, returner)
+
+    async def _home(self) -> str:
+        """The first store whose orders are written; this one, where there is no other."""
+        if len(self.runtime.stores) == 1:
+            return self.store
+        async with self.runtime.sessions() as session:
+            for store in self.runtime.stores:
+                policy = await get_policy(session, store, Module.SALES_ORDERS)
+                if policy.enabled and policy.direction.allows(System.WOOCOMMERCE):
+                    return store
+        return self.store
 
     async def _references(self, buyers: Buyers) -> OrderReferences:
         return OrderReferences(

@@ -7,8 +7,9 @@ from app.errors import System
 from app.links.models import Link
 from app.links.repository import find_link, search_links
 from app.mapping.numbers import decimal_text
-from app.mapping.order_lines import Sold, is_sold, woo_line, woo_rows
+from app.mapping.order_lines import Sold, is_sold, woo_rows
 from app.mapping.order_refs import OrderRefs, WooItem
+from app.mapping.order_rows import kept_products
 from app.mapping.sales_orders import order_refusal
 from app.mapping.values import Refusal, base_from_json
 from app.policies.schemas import SyncPolicy
@@ -17,7 +18,7 @@ from app.runtime import Runtime
 from app.sync.books import Books
 from app.sync.dependencies import Dependencies
 from app.sync.order_buyers import Buyers
-from app.sync.setup import FEE_SERVICE, PLACEHOLDER, get_orders_setup
+from app.sync.setup import FEE_SERVICE, PLACEHOLDER, get_orders_setup, setup_ids
 from app.vtiger.schemas import VtigerCurrency, VtigerOrder, VtigerRecord
 from app.woocommerce.schemas import WooOrder, find_id
 
@@ -36,10 +37,11 @@ class ShopOrder:
 
 @dataclass(frozen=True, slots=True)
 class CrmOrder:
-    """A Vtiger order, lines included, with what it names."""
+    """A Vtiger order, lines included, with what it names; `refusal` as above."""
 
     record: VtigerRecord
     refs: OrderRefs
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class OrderReferences:
 
         A line whose product the shop has deleted keeps the one it had when both sides agreed.
         """
-        setup = await get_orders_setup(self.runtime, self.policy)
+        setup = await self._setup()
         refs = await self._around(order.text("currency"), setup)
         kept = _kept(order, link, refs)
         contact = await self.buyers.contact_of(order, setup)
@@ -82,7 +84,7 @@ class OrderReferences:
     async def of_vtiger(self, record: VtigerRecord, *, brings: bool) -> OrderRefs:
         """The shop's products of a Vtiger order's lines; with `brings` they are made, as is the
         customer."""
-        setup = await get_orders_setup(self.runtime, self.policy)
+        setup = await self._setup()
         refs = await self._around(await self._currency_of(record), setup)
         lines = VtigerOrder(record.id, record.module, record.data).lines
         wanted = {str(line.get("productid")) for line in lines} - set(setup.values())
@@ -100,6 +102,12 @@ class OrderReferences:
             for product_id, link in links.items()
             if link.woo_deleted_at is None
         }
+
+    async def _setup(self) -> Mapping[str, str]:
+        """Who only looks, perhaps before any order was synced, does without what is not there."""
+        if self.dependencies is None:
+            return {PLACEHOLDER: "", FEE_SERVICE: "", **await setup_ids(self.runtime)}
+        return await get_orders_setup(self.runtime, self.policy)
 
     async def _around(self, code: str, setup: Mapping[str, str]) -> OrderRefs:
         crm = await self.books.crm()
@@ -174,8 +182,5 @@ def _product_id(line: Mapping[str, object]) -> str | None:
 def _kept(order: WooOrder, link: Link | None, refs: OrderRefs) -> dict[str, str]:
     """Vtiger's product by line id, of the lines that were there when both sides last agreed."""
     agreed = base_from_json(link.base).get("lines") if link is not None else None
-    if agreed is None or not agreed.woo:
-        return {}
-    products = {line.text: line.product for line in Sold.from_text(agreed.woo).goods}
-    rows = [(str(row.get("id")), woo_line(row, refs)) for row in woo_rows(order, "line_items")]
-    return {line_id: products[line.text] for line_id, line in rows if line.text in products}
+    known = Sold.from_text(agreed.woo).goods if agreed is not None and agreed.woo else ()
+    return kept_products(order, known, refs=refs)

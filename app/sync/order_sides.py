@@ -7,7 +7,13 @@ from app.errors import InvalidInput, NotFound, System
 from app.links.models import Link
 from app.links.repository import find_link
 from app.mapping.rules import FieldRule
-from app.mapping.sales_orders import FOREIGN_ID_META, find_order_id, vtiger_order, woo_order
+from app.mapping.sales_orders import (
+    FOREIGN_ID_META,
+    find_order_id,
+    find_store,
+    vtiger_order,
+    woo_order,
+)
 from app.mapping.values import Mapped, Refusal
 from app.policies.schemas import SyncPolicy
 from app.records import Module, Record
@@ -20,10 +26,16 @@ from app.woocommerce.schemas import WooOrder
 
 TRASH = "trash"
 
+OTHERS = "It is an order of store {store}, by its Purchase Order: clear that to make it a new one."
+AWAY = "New orders of Vtiger go to store {store}, the first one whose orders are written."
+
 
 @dataclass(frozen=True, slots=True)
 class OrderSides:
-    """Reads orders. Methods raise Waiting and the RemoteError tree."""
+    """Reads orders. Methods raise Waiting and the RemoteError tree.
+
+    `home` is the store that orders made in Vtiger go to.
+    """
 
     runtime: Runtime
     store: str
@@ -31,6 +43,7 @@ class OrderSides:
     rules: tuple[FieldRule, ...]
     id_field: str | None
     references: OrderReferences
+    home: str
 
     async def find(self, system: System, record_id: str) -> Side | None:
         """The order by id; None if it is gone or in the trash, from where it may come back.
@@ -83,8 +96,10 @@ class OrderSides:
     async def of_vtiger(self, record: VtigerRecord, *, brings: bool = False) -> Side:
         """`brings`: of an order that is new to us, what it names is made in the shop first."""
         foreign_id = self._foreign_id(record)
-        known = foreign_id or await self._link(System.VTIGER, record.id)
-        refs = await self.references.of_vtiger(record, brings=brings and not known)
+        linked = await self._link(System.VTIGER, record.id) is not None
+        refusal = None if linked else self._refusal(record, foreign_id)
+        is_new = not (linked or foreign_id or refusal)
+        refs = await self.references.of_vtiger(record, brings=brings and is_new)
         return Side(
             system=System.VTIGER,
             id=record.id,
@@ -93,8 +108,17 @@ class OrderSides:
             created_at=record.created_at,
             label=record.get("subject"),
             foreign_id=foreign_id,
-            raw=CrmOrder(record, refs),
+            raw=CrmOrder(record, refs, refusal),
         )
+
+    def _refusal(self, record: VtigerRecord, foreign_id: str | None) -> Refusal | None:
+        """Shops share the CRM: an order of one must not be made in another."""
+        owner = find_store(record.get(PURCHASE_ORDER))
+        if owner not in (None, self.store):
+            return Refusal("filtered", OTHERS.format(store=owner))
+        if foreign_id is None and self.home != self.store:
+            return Refusal("filtered", AWAY.format(store=self.home))
+        return None
 
     def _foreign_id(self, record: VtigerRecord) -> str | None:
         told = find_order_id(self.store, record.get(PURCHASE_ORDER))

@@ -23,6 +23,7 @@ from app.records import Module
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
 from app.sync.books import Books
+from app.sync.guests import find_guest_id
 from app.sync.order_references import ShopOrder
 from app.sync.order_taxing import TaxCarriers
 from app.vtiger.orders import ORDERS
@@ -35,6 +36,7 @@ NEGLIGIBLE = Decimal("0.000001")
 ANONYMOUS = "Guest"
 NO_RATE = "0"
 
+NO_CONTACT = "The buyer is no contact in Vtiger; the log of module contacts tells why."
 OFF = "Vtiger made a total of {got} of an order of {wanted}: look at the taxes of its products."
 
 
@@ -68,7 +70,8 @@ class OrderWriter:
         """
         plan = await self._plan(shop, None, current=None)
         created = await self.runtime.vtiger.create(ORDERS, {**plan.fields, **own})
-        return await self._checked(created, plan)
+        written = await self._checked(created, plan)
+        return replace(written, notes=(*written.notes, *_buyer_notes(shop)))
 
     async def revise(
         self, shop: ShopOrder, changes: Mapping[str, Value], *, current: VtigerRecord
@@ -182,6 +185,13 @@ class OrderWriter:
 
 def _counts(rate: OrderRate) -> bool:
     return bool(rate.label.strip() and amount(rate.percentage))
+
+
+def _buyer_notes(shop: ShopOrder) -> tuple[FieldNote, ...]:
+    buyer = shop.order.customer_id or find_guest_id(shop.order)
+    if shop.refs.contact_id or buyer is None:
+        return ()
+    return (FieldNote("contact", "not_found", NO_CONTACT, buyer),)
 
 
 def _is_whole(record: VtigerRecord, money: MoneyPlan) -> bool:

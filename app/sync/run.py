@@ -20,6 +20,7 @@ from app.records import Module, Origin
 from app.runtime import Runtime
 from app.sync.adapters import Context, policy_of
 from app.sync.comparison import Compared
+from app.sync.contact_listing import ContactListing
 from app.sync.listing import Listing
 from app.sync.listings import IN_ORDER, open_listing
 from app.sync.setup import ensure_setup
@@ -51,7 +52,22 @@ async def hint_store(
         if module is Module.SALES_ORDERS:
             await ensure_setup(runtime)
         sweep = Sweep(runtime, store, listing, origin=Origin.MANUAL, force=True, run_id=run_id)
-        return sum([await _hint_system(sweep, system, since) for system in System])
+        hints = sum([await _hint_system(sweep, system, since) for system in System])
+    if module is Module.SALES_ORDERS and since is None:
+        hints += await _hint_guests(runtime, store, run_id=run_id)
+    return hints
+
+
+async def _hint_guests(runtime: Runtime, store: str, *, run_id: int) -> int:
+    """Those whose contact is not as their latest order has it: orders tell of guests, so all
+    orders were looked at before."""
+    if Module.CONTACTS not in await modules_of(runtime, store):
+        return 0
+    async with _looking(runtime, store, Module.CONTACTS) as (listing, _):
+        if not isinstance(listing, ContactListing):
+            raise TypeError("contacts are listed by another")
+        sweep = Sweep(runtime, store, listing, origin=Origin.MANUAL, force=True, run_id=run_id)
+        return sum([await sweep.differences(page) async for page in listing.each_guest()])
 
 
 async def _hint_system(sweep: Sweep, system: System, since: datetime | None) -> int:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.errors import NotFound, System
 from app.mapping.numbers import decimal_text
@@ -12,7 +12,7 @@ from app.mapping.sales_orders import FOREIGN_ID_META, purchase_order, vtiger_ord
 from app.mapping.values import PatchOptions, Refusal, Value
 from app.policies.schemas import SyncPolicy
 from app.records import Module
-from app.sync.order_references import ShopOrder
+from app.sync.order_references import CrmOrder, ShopOrder
 from app.sync.order_returning import OrderReturned, OrderReturner
 from app.sync.order_sides import OrderSides, crm_order, shop_order
 from app.sync.order_twins import OrderTwins
@@ -51,8 +51,10 @@ class OrderAdapter:
         return tuple(f"{self.module}:{key}" for key in keys)
 
     def objection(self, side: Side) -> Skip | None:
-        """Drafts, statuses that are not synced, currencies that Vtiger does not have, guests."""
-        refusal = side.raw.refusal if isinstance(side.raw, ShopOrder) else side.raw
+        """Drafts, statuses and guests that are not synced, currencies that Vtiger does not have,
+        orders of other shops."""
+        raw = side.raw
+        refusal = raw.refusal if isinstance(raw, ShopOrder | CrmOrder) else raw
         return Skip(refusal.reason, refusal.message) if isinstance(refusal, Refusal) else None
 
     def creation_objection(self, side: Side) -> Skip | None:
@@ -72,7 +74,8 @@ class OrderAdapter:
         plan = plan_order(woo.raw.order, woo.raw.refs, rules=self.rules, options=self._options)
         total = decimal_text(plan.money.wanted) if plan.money else "0"
         planned = VtigerRecord("", ORDERS, {**plan.fields, "hdnGrandTotal": total})
-        there = vtiger_order(planned, crm_order(vtiger).refs, rules=self.rules).values
+        refs = replace(crm_order(vtiger).refs, currency=woo.raw.refs.currency)
+        there = vtiger_order(planned, refs, rules=self.rules).values
         return frozenset(
             rule.name
             for rule in self.rules

@@ -49,6 +49,17 @@ async def test_an_order_knows_its_customer(market: World) -> None:
     assert sale(market, order_id)["contact_id"] == contact["id"]
 
 
+async def test_an_order_whose_customer_is_not_synced_says_so(market: World) -> None:
+    user = market.sandbox.shop.customers.register("ann@shop.example", role="subscriber")
+    mug = product(market, name="Mug", sku="MUG")
+    order_id = order(market, (mug, 1), customer_id=user.id)
+    await market.settle()
+
+    assert sale(market, order_id)["contact_id"] == ""
+    [row] = [r for r in await rows_of(market, Module.SALES_ORDERS) if r.outcome == "created"]
+    assert ("contact", "not_found") in [(note["field"], note["reason"]) for note in row.notes]
+
+
 async def test_lines_of_every_kind_keep_their_amounts(market: World) -> None:
     """A variation, a coupon, a fee, shipping with tax, two rates, a compound one."""
     rate(market, "VAT 20", "20.0000", priority=1)

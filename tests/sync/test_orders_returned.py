@@ -1,42 +1,15 @@
 """Orders of Vtiger in the shop: made there, and their edits carried back, whatever the taxes."""
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from app.records import Module, TotalPolicy
 from tests.goods import listed, product, rate, rows_of, told_of
-from tests.trade import kept, lines, order, sale, sales, shown
+from tests.trade import item, kept, lines, order, sale, sales, shown, typed
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
-
-
-def line(product_id: str, quantity: str, price: str, **fields: str) -> dict[str, str]:
-    return {"productid": product_id, "quantity": quantity, "listprice": price, **fields}
-
-
-async def written(world: World, *items: dict[str, str], **fields: Any) -> str:
-    """Somebody types an order into Vtiger; its id."""
-    account = await world.sandbox.crm.ui_create("Accounts", {"accountname": "Acme"})
-    sale_id = await world.sandbox.crm.ui_create(
-        "SalesOrder",
-        {
-            "subject": "By phone",
-            "sostatus": "Approved",
-            "account_id": account,
-            "bill_street": "1 High St",
-            "bill_city": "Leeds",
-            "bill_country": "United Kingdom",
-            "ship_street": "1 High St",
-            "currency_id": "21x1",
-            "LineItems": list(items),
-            "productid": items[0]["productid"],
-            **fields,
-        },
-    )
-    return str(sale_id)
 
 
 async def known(world: World, sku: str, price: str = "10.00") -> str:
@@ -49,7 +22,7 @@ async def known(world: World, sku: str, price: str = "10.00") -> str:
 async def test_a_new_order_of_vtiger_becomes_one_of_the_shop(market: World) -> None:
     mug = await known(market, "MUG")
     contact = await market.contact(firstname="Max", lastname="Berg", email="max@crm.example")
-    sale_id = await written(market, line(mug, "2", "9.50"), contact_id=contact, description="Soon")
+    sale_id = await typed(market, item(mug, "2", "9.50"), contact_id=contact, description="Soon")
     await market.settle()
 
     [found] = sales(market)
@@ -62,8 +35,8 @@ async def test_a_new_order_of_vtiger_becomes_one_of_the_shop(market: World) -> N
     assert made["billing"]["company"] == "Acme"
     customer = await market.get_customer(str(made["customer_id"]))
     assert customer["email"] == "max@crm.example"
-    [item] = made["line_items"]
-    assert (item["quantity"], item["sku"]) == (2, "MUG")
+    [line] = made["line_items"]
+    assert (line["quantity"], line["sku"]) == (2, "MUG")
     assert {row["key"]: row["value"] for row in made["meta_data"]}["_vtiger_id"] == sale_id
     assert (found["sostatus"], found["id"]) == ("Approved", sale_id)
 
@@ -77,7 +50,7 @@ async def test_an_order_of_vtiger_whose_making_had_no_answer_is_found(
     mug = await known(market, "MUG")
     contact = await market.contact(lastname="Berg", email=email)
     market.sandbox.shop_faults.drop("POST", "/orders", after_write=True)
-    await written(market, line(mug, "1", "10"), contact_id=contact)
+    await typed(market, item(mug, "1", "10"), contact_id=contact)
     while not told and await market.step():
         pass
     await market.settle()
@@ -91,7 +64,7 @@ async def test_an_order_of_vtiger_whose_making_had_no_answer_is_found(
 
 async def test_an_order_with_a_fraction_is_not_made(market: World) -> None:
     mug = await known(market, "MUG")
-    await written(market, line(mug, "1.5", "10"))
+    await typed(market, item(mug, "1.5", "10"))
     await market.settle()
 
     assert list(market.sandbox.shop.trade.orders) == []
@@ -134,7 +107,7 @@ async def test_lines_come_back_by_id(market: World) -> None:
     order_id = order(market, (shop_ids["MUG"], 1))
     await market.settle()
     first = kept(market, order_id).lines[0].id
-    items = [line(mug, "3", "10", comment="Mug"), line(tea, "1", "4", comment="Tea")]
+    items = [item(mug, "3", "10", comment="Mug"), item(tea, "1", "4", comment="Tea")]
     money = {"LineItems": items, "hdnTaxType": "individual", "hdnS_H_Amount": "5"}
     await market.sandbox.crm.ui_edit(sale(market, order_id)["id"], money)
     await market.settle()
@@ -148,7 +121,7 @@ async def test_lines_come_back_by_id(market: World) -> None:
 async def test_another_total_is_told_and_left(market: World) -> None:
     rate(market, "VAT 20", "20.0000", country="GB")
     mug = await known(market, "MUG")
-    await written(market, line(mug, "1", "10"))
+    await typed(market, item(mug, "1", "10"))
     await market.settle()
 
     [made] = market.sandbox.shop.trade.orders
@@ -162,7 +135,7 @@ async def test_another_total_is_made_up_for_where_the_settings_say_so(market: Wo
     await market.set_policy(module=Module.SALES_ORDERS, order_total=TotalPolicy.ADJUST)
     rate(market, "VAT 20", "20.0000", country="GB")
     mug = await known(market, "MUG")
-    await written(market, line(mug, "1", "10"))
+    await typed(market, item(mug, "1", "10"))
     await market.settle()
 
     [made] = market.sandbox.shop.trade.orders
@@ -175,10 +148,23 @@ async def test_a_copy_of_an_order_of_the_shop_is_not_taken_for_it(market: World)
     order_id = order(market, (listed(market)[-1]["cf_855"], 1))
     await market.settle()
     await market.forget_log()
-    await written(market, line(mug, "1", "10"), vtiger_purchaseorder=f"WC-main-{order_id}")
+    await typed(market, item(mug, "1", "10"), vtiger_purchaseorder=f"WC-main-{order_id}")
     await market.settle()
 
     assert ("woocommerce", "skipped", "ambiguous_match") in await told_of(
         market, Module.SALES_ORDERS
     )
     assert len(list(market.sandbox.shop.trade.orders)) == 1
+
+
+async def test_an_order_of_another_shop_stays_out_of_this_one(market: World) -> None:
+    mug = await known(market, "MUG")
+    contact = await market.contact(lastname="Berg", email="max@crm.example")
+    await market.settle()
+    await typed(
+        market, item(mug, "1", "10"), vtiger_purchaseorder="WC-shop-fr-5", contact_id=contact
+    )
+    await market.settle()
+
+    assert await told_of(market, Module.SALES_ORDERS) == [("woocommerce", "skipped", "filtered")]
+    assert list(market.sandbox.shop.trade.orders) == []

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from app.records import DeletePolicy, Module
+from tests.goods import currency, forget_books, product, rate, rows_of, told_of
 from tests.goods import edit as edit_product
-from tests.goods import product, rate, rows_of, told_of
 from tests.trade import (
     edit,
     kept,
@@ -175,3 +175,15 @@ async def test_a_trashed_order_is_cancelled_where_the_settings_say_so_until_it_i
     await market.settle()
     assert sale(market, order_id)["sostatus"] == "Approved"
     assert kept(market, order_id).status == "processing"
+
+
+async def test_another_currency_is_carried_over(market: World) -> None:
+    currency(market, "USD")
+    forget_books(market)
+    order_id = await placed(market)
+    before = sale(market, order_id)["currency_id"]
+    edit(market, order_id, currency="USD")
+    await market.settle()
+
+    assert sale(market, order_id)["currency_id"] != before
+    assert await off(market) == []

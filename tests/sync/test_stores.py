@@ -7,7 +7,10 @@ import pytest
 
 from app.sandbox.app import create_sandbox_app, new_sandbox
 from app.sandbox.server import serve
+from app.sync.setup import ensure_setup
 from tests.agreement import find_people
+from tests.goods import listed, product
+from tests.trade import item, order, sales, typed
 from tests.world import World, open_world
 
 pytestmark = pytest.mark.anyio
@@ -72,3 +75,26 @@ async def test_one_shop_may_only_give(world: World) -> None:
     await _settle(world)
 
     assert (await find_people(world.runtime.stores["shop-fr"], world.runtime.vtiger)).woo == []
+
+
+async def test_an_order_of_one_shop_is_no_order_of_the_other(world: World) -> None:
+    await ensure_setup(world.runtime)
+    mug = product(world, name="Mug", sku="MUG")
+    order_id = order(world, (mug, 1))
+    await _settle(world)
+
+    assert [row["vtiger_purchaseorder"] for row in sales(world)] == [f"WC-main-{order_id}"]
+    assert [each async for each in world.runtime.stores["shop-fr"].each_order()] == []
+
+
+async def test_an_order_of_vtiger_goes_to_one_shop(world: World) -> None:
+    await ensure_setup(world.runtime)
+    product(world, name="Mug", sku="MUG")
+    await world.settle()
+    [mug] = [row["id"] for row in listed(world) if row["productcode"] == "MUG"]
+    await typed(world, item(mug, "1", "10"))
+    await _settle(world)
+
+    made = [each async for each in world.runtime.stores["main"].each_order()]
+    assert [row["vtiger_purchaseorder"] for row in sales(world)] == [f"WC-main-{made[0].id}"]
+    assert [each async for each in world.runtime.stores["shop-fr"].each_order()] == []
