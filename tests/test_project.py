@@ -35,7 +35,9 @@ MOST_LINES = 250
 def _texts() -> Iterator[Path]:
     for path in ROOT.rglob("*"):
         parts = path.relative_to(ROOT).parts
-        hidden = any(part in NOT_OURS or part[0] == "." for part in parts[:-1])
+        hidden = any(part in NOT_OURS or part[0] == "." for part in parts[:-1]) or parts == (
+            ".git",
+        )
         if path.is_file() and not hidden and path.suffix in TEXTS:
             yield path
 
@@ -127,7 +129,10 @@ def test_links_between_the_texts_lead_somewhere() -> None:
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
-    wanted = [*project["project"]["dependencies"], *groups["build"], *groups["dev"]]
+    extras = [
+        line for lines in project["project"]["optional-dependencies"].values() for line in lines
+    ]
+    wanted = [*project["project"]["dependencies"], *extras, *groups["build"], *groups["dev"]]
     names = {re.split(r"[\[<>=;, ]", line)[0] for line in wanted}
     reasons = (ROOT / "docs" / "decisions" / "0003-dependencies.md").read_text()
     assert not [name for name in names if not re.search(rf"\| .*\b{name}\b.* \|", reasons)]
