@@ -16,6 +16,7 @@ from app.setting_types import (
     Filled,
     OptionalAddress,
     OptionalSecret,
+    OptionalText,
     Seconds,
     Secret,
     Secrets,
@@ -159,6 +160,12 @@ class Settings(BaseSettings):
     )
     log_json: bool | None = Field(
         None, description="log lines as JSON; by default unless a person watches (a terminal)"
+    )
+    build_commit: OptionalText = Field(
+        None, description="commit that the running build was made of; the image sets it"
+    )
+    build_date: OptionalText = Field(
+        None, description="when the running build was made, UTC; the image sets it"
     )
     stores: Mapping[StoreKey, StoreSettings] = Field({}, description="the shops, by key")
     vtiger: VtigerSettings | None = Field(None, description="the CRM")

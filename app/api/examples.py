@@ -107,10 +107,13 @@ DUPLICATE = {"delivery_id": "2077", "duplicate": True}
 PING = {"ping": True}
 CALLBACK_ACCEPTED = {"delivery_ids": ["2078"]}
 
-LIVE = {"status": "ok", "version": "0.1.0"}
-READY: dict[str, Any] = {
+LIVE = {
     "status": "ok",
     "version": "0.1.0",
+    "commit": "4124856",
+    "built_at": "2026-11-24T08:00:00Z",
+}
+READY: dict[str, Any] = LIVE | {
     "checks": {"database": "ok", "migrations": "ok", "worker": "ok"},
     "queue": {"pending": 0, "processing": 0, "dead": 0},
 }

@@ -14,15 +14,18 @@ from app.db.outage import OUTAGES
 from app.inbox.repository import count_open
 from app.queue import count_workers
 from app.runtime import Runtime
+from app.settings import Settings
 
 router = APIRouter(tags=["Health"], dependencies=[Depends(no_query)], responses=documented(422))
 
 
 class Live(BaseModel):
-    """The process answers."""
+    """The process answers, and says what it was built of; null where the build did not tell."""
 
     status: str = "ok"
     version: str = __version__
+    commit: str | None = None
+    built_at: str | None = None
 
 
 class Ready(Live):
@@ -45,9 +48,9 @@ async def get_index() -> dict[str, str]:
 
 
 @router.get("/health/live", responses=example(LIVE))
-async def get_live() -> Live:
+async def get_live(runtime: RuntimeDep) -> Live:
     """Answers as long as the process does, whatever else is down."""
-    return Live()
+    return Live(**_build(runtime.settings))
 
 
 @router.get("/health/ready", responses=example(READY) | documented(503))
@@ -61,7 +64,11 @@ async def get_ready(runtime: RuntimeDep, request: Request) -> Ready:
     if failed:
         detail = "; ".join(f"{name}: {checks[name]}" for name in failed)
         raise Problem(503, "not_ready", detail, members={"checks": checks, "queue": queue})
-    return Ready(checks=checks, queue=queue)
+    return Ready(checks=checks, queue=queue, **_build(runtime.settings))
+
+
+def _build(settings: Settings) -> dict[str, str | None]:
+    return {"commit": settings.build_commit, "built_at": settings.build_date}
 
 
 async def _check(runtime: Runtime, *, worker_inside: bool) -> tuple[dict[str, str], dict[str, int]]:

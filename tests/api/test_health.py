@@ -29,7 +29,12 @@ def test_the_version_is_the_packages_own() -> None:
 
 async def test_the_front_page_and_liveness_need_no_token(stranger: httpx.AsyncClient) -> None:
     assert (await stranger.get("/")).json()["summary"] == "/sync-log/summary"
-    assert (await stranger.get("/health/live")).json() == {"status": "ok", "version": __version__}
+    assert (await stranger.get("/health/live")).json() == {
+        "status": "ok",
+        "version": __version__,
+        "commit": None,
+        "built_at": None,
+    }
 
 
 async def test_ready_tells_the_queue(stranger: httpx.AsyncClient, runtime: Runtime) -> None:
