@@ -30,8 +30,9 @@ faults: setup-dev ## the long fault suite
 bench: setup-dev ## the benchmarks
 	@$(PYTHON) -m benchmarks $(ARGS)
 
-docs: setup-dev ## write docs/configuration.md anew
+docs: setup-dev ## write the pages of docs/ that come from the code anew
 	@$(PYTHON) -m app.settings_reference > docs/configuration.md
+	@$(PYTHON) -m app.reasons > docs/reason-codes.md
 
 lock: setup-dev ## renew the lock files
 	@$(PYTHON) -m pip install --quiet uv

@@ -48,9 +48,9 @@ def port_error(host: str, port: int, error: OSError) -> ConfigError:
     """Why the service cannot listen there, and what to do about it."""
     match error.errno:
         case errno.EADDRINUSE:
-            reason = "is taken: stop what runs there, or choose another port"
+            trouble = "is taken: stop what runs there, or choose another port"
         case errno.EACCES:
-            reason = "needs more rights: choose one above 1023"
+            trouble = "needs more rights: choose one above 1023"
         case _:
-            reason = f"cannot be used ({error.strerror})"
-    return ConfigError(f"Port {port} on {host} {reason} (--port, or PORT in .env).")
+            trouble = f"cannot be used ({error.strerror})"
+    return ConfigError(f"Port {port} on {host} {trouble} (--port, or PORT in .env).")

@@ -1,7 +1,7 @@
 """How a hint ended, as values; the pipeline turns each into one row of the sync log."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.errors import System, WooVtigerError
@@ -46,6 +46,15 @@ def failed(target: System, source_id: str, error: WooVtigerError) -> Result:
         source_id=source_id,
         reason=error.reason,
         message=str(error),
+    )
+
+
+def given_up(target: System, source_id: str, error: WooVtigerError, *, attempts: int) -> Result:
+    """What was worth trying again, but for too long."""
+    return replace(
+        failed(target, source_id, error),
+        reason="attempts_exhausted",
+        message=f"Given up after {attempts} tries; the last ended as {error.reason}: {error}",
     )
 
 

@@ -26,7 +26,7 @@ from app.runtime import Runtime
 from app.sync.adapters import find_objection, open_work, resolve
 from app.sync.dependencies import Dependencies
 from app.sync.hold import lease_keys, partner_of
-from app.sync.outcome import Result, failed, skipped
+from app.sync.outcome import Result, failed, given_up, skipped
 from app.sync.reconcile import reconcile
 from app.sync.retry import RetryPolicy, delay_seconds, worth_trying
 from app.sync.sides import Skip
@@ -143,6 +143,9 @@ async def _bury(
     record = deliveries[-1].record
     if isinstance(error, NotFound):
         result = skipped(record.system.other, record.id, Skip("not_found", str(error)))
+    elif error.retryable:
+        attempts = max(delivery.attempts for delivery in deliveries)
+        result = given_up(record.system.other, record.id, error, attempts=attempts)
     else:
         result = failed(record.system.other, record.id, error)
     await _end_without_pair(runtime, deliveries, lease, result=result)

@@ -229,7 +229,9 @@ async def test_a_hint_that_fails_for_days_is_dead_and_told_once(world: World) ->
     await world.step()
 
     [row] = await world.log()
-    assert (row.outcome, row.reason) == ("failed", "remote_unavailable")
+    assert (row.outcome, row.reason, row.attempts) == ("failed", "attempts_exhausted", 2)
+    assert "2 tries" in row.message
+    assert "remote_unavailable" in row.message
     deliveries = await world.deliveries()
     assert {(each.state, each.sync_log_id) for each in deliveries} == {(DeliveryState.DEAD, row.id)}
 
