@@ -6,7 +6,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import callbacks, deliveries, errors, health, links, openapi, sync_log, webhooks
+from app.api import (
+    callbacks,
+    deliveries,
+    errors,
+    health,
+    incidents,
+    links,
+    openapi,
+    sync_log,
+    webhooks,
+)
 from app.api import settings as sync_settings
 from app.runtime import open_runtime
 from app.settings import Settings, load_settings
@@ -48,7 +58,7 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
 def _install(app: FastAPI) -> None:
     app.add_route(webhooks.PATH, webhooks.receive, methods=["POST"])
     app.add_route(callbacks.PATH, callbacks.receive, methods=list(callbacks.METHODS))
-    for part in (sync_log, deliveries, sync_settings, links, health):
+    for part in (sync_log, deliveries, sync_settings, links, incidents, health):
         app.include_router(part.router)
     errors.install(app)
     openapi.install(app)

@@ -131,6 +131,7 @@ class RetentionSettings(Group):
 
     deliveries_days: int = Field(90, ge=0, description="days that settled deliveries are kept")
     sync_log_days: int = Field(730, ge=0, description="days that Sync Log entries are kept")
+    incidents_days: int = Field(730, ge=0, description="days that incidents are kept when mended")
 
 
 class Settings(BaseSettings):

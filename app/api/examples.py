@@ -117,6 +117,19 @@ READY: dict[str, Any] = LIVE | {
     "checks": {"database": "ok", "migrations": "ok", "worker": "ok"},
     "queue": {"pending": 0, "processing": 0, "dead": 0},
 }
+INCIDENT: dict[str, Any] = {
+    "id": "31",
+    "kind": "webhook_broken",
+    "system": "woocommerce",
+    "store": "main",
+    "subject": "order.updated",
+    "message": "The shop disabled the webhook.",
+    "began_at": "2026-11-24T09:15:01.902113Z",
+    "last_seen_at": "2026-11-24T09:15:01.902113Z",
+    "ended_at": "2026-11-24T09:15:02.118245Z",
+    "mended": "It was replaced by a new one.",
+}
+
 INDEX = {
     "service": "woo-vtiger",
     "version": "0.1.0",

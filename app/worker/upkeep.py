@@ -7,6 +7,7 @@ from uuid import uuid4
 from app.db.session import transaction
 from app.errors import LeaseLost, RemoteError
 from app.inbox.repository import prune_deliveries
+from app.incidents.repository import prune_incidents
 from app.links.leases import hold
 from app.runtime import Runtime
 from app.sync.polling import poll
@@ -74,3 +75,5 @@ async def prune(runtime: Runtime) -> None:
             await prune_deliveries(session, keep.deliveries_days)
         if keep.sync_log_days:
             await prune_entries(session, keep.sync_log_days)
+        if keep.incidents_days:
+            await prune_incidents(session, keep.incidents_days)
