@@ -143,6 +143,7 @@ def _open_vtiger(settings: Settings) -> VtigerClient:
         settings.vtiger.url,
         username=settings.vtiger.username,
         access_key=settings.vtiger.access_key.get_secret_value(),
+        api=settings.vtiger.api,
         limits=_limits(settings),
     )
 

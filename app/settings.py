@@ -60,8 +60,9 @@ class VtigerSettings(Group):
     access_key: Secret = Field(
         description="access key of that user (Vtiger > My Preferences > Access Key)"
     )
-    api: Literal["webservice"] = Field(
-        "webservice", description="`webservice`, the API that Community Edition has"
+    api: Literal["webservice", "rest"] = Field(
+        "webservice",
+        description="`webservice` is the API of Community Edition, `rest` that of Vtiger Cloud",
     )
     callback_secret: Secret = Field(
         description="token that Vtiger sends with its callbacks: a long random text"

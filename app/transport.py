@@ -66,11 +66,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: status, headers (any case) and the whole decoded body."""
+    """What came back: status, headers (any case), the decoded body, the status line's words."""
 
     status: int
     headers: httpx.Headers = field(repr=False)
     body: bytes = field(repr=False)
+    reason: str = ""
 
 
 class Channel:
@@ -156,7 +157,7 @@ class Channel:
             body = b"".join([chunk async for chunk in chunks])
         finally:
             await response.aclose()
-        return Answer(response.status_code, response.headers, body)
+        return Answer(response.status_code, response.headers, body, response.reason_phrase)
 
 
 def refuse_status(system: System, answer: Answer, *, write: bool) -> None:

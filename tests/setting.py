@@ -8,6 +8,7 @@ import httpx
 
 from app.runtime import utc_now
 from app.sandbox.app import Credentials, Sandbox
+from app.sandbox.vtiger.cloud import Limits
 from app.sandbox.vtiger.crm import Crm
 from app.sandbox.vtiger.users import CrmUser, default_users
 from app.sandbox.vtiger.workflows import Callback
@@ -47,13 +48,15 @@ def build_sandbox(
     doorway: httpx.AsyncBaseTransport,
     *,
     cron_interval_s: float | None = None,
+    cloud: Limits | None = None,
 ) -> Sandbox:
     known = Credentials(webhook_secret=WEBHOOK_SECRET)
     shop = Shop(data, clock=clock, transport=doorway)
     person, _ = default_users()
     user = CrmUser(known.username, known.access_key, last_name="api", currency_decimals=5)
     http = httpx.AsyncClient(transport=doorway)
-    return Sandbox(shop, Crm(users=[person, user], clock=clock, http=http), known, cron_interval_s)
+    crm = Crm(users=[person, user], clock=clock, http=http)
+    return Sandbox(shop, crm, known, cron_interval_s, cloud)
 
 
 def connect(sandbox: Sandbox, url: str, *, store: str = STORE) -> None:
@@ -84,13 +87,14 @@ def setting_values(
 ) -> dict[str, Any]:
     """A store `main` and the CRM of the sandbox; times so short that nothing waits."""
     known = sandbox.describe(sandbox_url)
+    api = "webservice" if sandbox.cloud is None else "rest"
     sync = {"retry_base_delay": 0.01, "ambiguous_wait_seconds": 0, "fresh_body_seconds": 300}
     return {
         "database_url": database_url,
         "auto_migrate": False,
         "api_tokens": [TOKEN],
         "stores": {STORE: known["woocommerce"], **(more_stores or {})},
-        "vtiger": known["vtiger"] | {"callback_secret": CALLBACK_SECRET},
+        "vtiger": known["vtiger"] | {"api": api, "callback_secret": CALLBACK_SECRET},
         **chosen,
         "sync": sync | chosen.get("sync", {}),
     }

@@ -27,6 +27,7 @@ from app.policies.schemas import SyncPolicy
 from app.records import Event, Module, Origin, Outcome, Record
 from app.sandbox.app import Sandbox, create_sandbox_app
 from app.sandbox.server import serve
+from app.sandbox.vtiger.cloud import Limits
 from app.sandbox.woocommerce import ShopData
 from app.sandbox.woocommerce.credentials import ApiKey
 from app.sandbox.woocommerce.delivery import Outbound
@@ -220,7 +221,12 @@ class World(Tampering):
 
 @asynccontextmanager
 async def open_world(
-    database_url: str, data: ShopData | None = None, *, hooks: bool = True, **settings: Any
+    database_url: str,
+    data: ShopData | None = None,
+    *,
+    hooks: bool = True,
+    cloud: Limits | None = None,
+    **settings: Any,
 ) -> AsyncIterator[World]:
     """With `hooks` the shop sends webhooks and the CRM callbacks to the service.
 
@@ -228,7 +234,7 @@ async def open_world(
     service is called in the process.
     """
     clock, doorway = Clock(), Doorway()
-    sandbox = build_sandbox(data, clock, doorway)
+    sandbox = build_sandbox(data, clock, doorway, cloud=cloud)
     traffic = Traffic(create_sandbox_app(sandbox))
     async with serve(traffic) as remote:
         chosen = setting_values(sandbox, remote.url, database_url, **settings)

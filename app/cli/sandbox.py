@@ -13,6 +13,7 @@ from app.cli.signals import stop_event
 from app.cli.stage import HOST
 from app.errors import ConfigError
 from app.sandbox.app import Credentials, Sandbox, create_sandbox_app, new_sandbox
+from app.sandbox.vtiger.cloud import Limits
 from app.sandbox.vtiger.workflows import Callback
 from app.sandbox.woocommerce import ShopData
 from app.sandbox.woocommerce.shopdata import ShopDataError, parse_shop_data
@@ -34,6 +35,9 @@ def sandbox(
         list[str] | None,
         typer.Option(help="Where the CRM calls when a contact is saved. May be repeated."),
     ] = None,
+    cloud: Annotated[
+        bool, typer.Option("--cloud", help="Vtiger Cloud's REST API instead of webservice.php.")
+    ] = False,
     consumer_key: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
     consumer_secret: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
     webhook_secret: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
@@ -52,7 +56,9 @@ def sandbox(
         "access_key": access_key,
     }
     credentials = Credentials(**{name: text for name, text in given.items() if text})
-    systems = new_sandbox(_load(shop_data), credentials=credentials)
+    systems = new_sandbox(
+        _load(shop_data), credentials=credentials, cloud=Limits() if cloud else None
+    )
     systems.crm.workflows.callbacks += [Callback("Contacts", url) for url in callback_url or ()]
     logging.basicConfig(level="WARNING")
     run(_serve(systems, port, as_json=json))

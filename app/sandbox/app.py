@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.sandbox.faults import FaultMiddleware, Faults
 from app.sandbox.vtiger.app import create_crm_app
+from app.sandbox.vtiger.cloud import Limits, create_cloud_app
 from app.sandbox.vtiger.crm import Crm
 from app.sandbox.vtiger.users import CrmUser, default_users
 from app.sandbox.woocommerce import ApiKey, Shop, ShopData, create_shop_app
@@ -38,13 +39,15 @@ class Sandbox:
     """A shop and a CRM with the credentials of one API user in each, and their fault switches.
 
     `cron_interval_s` is how often the shop's webhook queue is run once `start` was called; None
-    leaves that to explicit `shop.webhooks.flush()`.
+    leaves that to explicit `shop.webhooks.flush()`. With `cloud` the CRM is a Vtiger Cloud
+    with these call limits: its REST API in the place of webservice.php.
     """
 
     shop: Shop
     crm: Crm
     credentials: Credentials
     cron_interval_s: float | None = 1.0
+    cloud: Limits | None = None
     shop_faults: Faults = field(default_factory=Faults)
     crm_faults: Faults = field(default_factory=Faults)
     _cron: asyncio.Task[None] | None = None
@@ -87,12 +90,13 @@ def new_sandbox(
     *,
     credentials: Credentials | None = None,
     cron_interval_s: float | None = 1.0,
+    cloud: Limits | None = None,
     clock: Clock = utc_now,
 ) -> Sandbox:
     """Both systems, the shop loaded with `data`, the CRM empty but for its users."""
     credentials = credentials or Credentials()
     crm = Crm(users=_crm_users(credentials), clock=clock)
-    return Sandbox(Shop(data, clock=clock), crm, credentials, cron_interval_s)
+    return Sandbox(Shop(data, clock=clock), crm, credentials, cron_interval_s, cloud)
 
 
 def _crm_users(credentials: Credentials) -> list[CrmUser]:
@@ -112,8 +116,14 @@ def create_sandbox_app(sandbox: Sandbox) -> ASGIApp:
     known = sandbox.credentials
     keys = [ApiKey(known.consumer_key, known.consumer_secret)]
     shop = create_shop_app(sandbox.shop, credentials=keys, faults=sandbox.shop_faults)
-    crm = FaultMiddleware(create_crm_app(sandbox.crm), sandbox.crm_faults)
+    crm = FaultMiddleware(_crm_app(sandbox), sandbox.crm_faults)
     return _SandboxApp(sandbox, {SHOP_PATH: shop, CRM_PATH: crm})
+
+
+def _crm_app(sandbox: Sandbox) -> ASGIApp:
+    if sandbox.cloud is not None:
+        return create_cloud_app(sandbox.crm, sandbox.cloud)
+    return create_crm_app(sandbox.crm)
 
 
 class _SandboxApp:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Literal
 
 import httpx
 
@@ -10,6 +11,7 @@ from app.transport import ClientLimits, Sleep
 from app.vtiger.answers import VTIGER
 from app.vtiger.orders import OrderCalls
 from app.vtiger.query import Query, equals
+from app.vtiger.rest import RestApi
 from app.vtiger.schemas import ID_PATTERN, VtigerModule
 from app.vtiger.taxes import TaxCalls
 from app.vtiger.webservice import VtigerApi, Webservice
@@ -23,17 +25,25 @@ NUMBER_FIELDS = {
 }
 
 
+Edition = Literal["webservice", "rest"]
+APIS: Mapping[Edition, type[Webservice] | type[RestApi]] = {
+    "webservice": Webservice,
+    "rest": RestApi,
+}
+
+
 def open_vtiger(
     url: str,
     *,
     username: str,
     access_key: str,
+    api: Edition = "webservice",
     limits: ClientLimits | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     sleep: Sleep = asyncio.sleep,
 ) -> "VtigerClient":
-    """A client over webservice.php (Community Edition). Logs in with the first call."""
-    api = Webservice(
+    """A client over webservice.php (Community Edition) or, with "rest", over Cloud's REST API."""
+    opened = APIS[api](
         url,
         username=username,
         access_key=access_key,
@@ -41,7 +51,7 @@ def open_vtiger(
         transport=transport,
         sleep=sleep,
     )
-    return VtigerClient(api)
+    return VtigerClient(opened)
 
 
 class VtigerClient(OrderCalls, TaxCalls):

@@ -8,6 +8,7 @@ from app.errors import ResponseUnreadable
 from app.vtiger.answers import VTIGER
 from app.vtiger.element import render_element
 from app.vtiger.query import COUNT, MAX_ROWS, Query, Where, after
+from app.vtiger.quota import Quota
 from app.vtiger.schemas import VtigerRecord
 from app.vtiger.webservice import VtigerApi
 
@@ -26,6 +27,11 @@ class RecordCalls:
 
     async def aclose(self) -> None:
         await self._api.aclose()
+
+    @property
+    def quota(self) -> Quota | None:
+        """The call limits as last told by Vtiger Cloud; None without any (Community Edition)."""
+        return self._api.quota
 
     async def user_id(self) -> str:
         """The API user, `19xN`, by which our own writes are told from others' (§6)."""

@@ -14,6 +14,7 @@ from app.errors import ConfigError, ResponseUnreadable, System
 from app.transport import Channel, ClientLimits, Request, Sleep
 from app.vtiger.answers import VTIGER, read_result
 from app.vtiger.auth import VtigerAuth
+from app.vtiger.quota import Quota
 
 
 class VtigerApi(Protocol):
@@ -24,6 +25,9 @@ class VtigerApi(Protocol):
     async def write(self, operation: str, params: Mapping[str, str]) -> Any: ...
 
     async def user_id(self) -> str: ...
+
+    @property
+    def quota(self) -> Quota | None: ...
 
     async def aclose(self) -> None: ...
 
@@ -50,6 +54,11 @@ class Webservice:
             transport=transport,
             sleep=sleep,
         )
+
+    @property
+    def quota(self) -> Quota | None:
+        """None: Community Edition counts no calls."""
+        return None
 
     async def aclose(self) -> None:
         await self._channel.aclose()

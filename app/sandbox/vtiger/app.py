@@ -29,7 +29,7 @@ def create_crm_app(crm: Crm) -> Starlette:
 
 
 async def _answer(crm: Crm, request: Request) -> Response:
-    read = {"GET": _pairs(request.url.query), "POST": await _form(request)}
+    read = {"GET": read_pairs(request.url.query), "POST": await read_form(request)}
     everything = read["GET"] | read["POST"]
     name = everything.get("operation", "").lower()
     operation = BEFORE_LOGIN.get(name) or OPERATIONS.get(name)
@@ -59,14 +59,14 @@ async def _result(
         return await operation.run(crm, session, params)
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> dict[str, str]:
     """The form of a POST; a JSON body is not read (recording 10-err-login-json-body)."""
     body = await request.body()
     is_form = request.headers.get("content-type", "").startswith(_FORM)
-    return _pairs(body.decode(errors="replace")) if is_form else {}
+    return read_pairs(body.decode(errors="replace")) if is_form else {}
 
 
-def _pairs(encoded: str) -> dict[str, str]:
+def read_pairs(encoded: str) -> dict[str, str]:
     return dict(parse_qsl(encoded, keep_blank_values=True, errors="replace"))
 
 

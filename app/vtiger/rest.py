@@ -1,0 +1,167 @@
+"""The transport of Vtiger Cloud: its REST API, the same operations under an address each.
+
+Contract page Vtiger §2 and Vtiger's "Rest API Manual": Basic authentication with user name and
+access key, form-encoded bodies, the envelope of webservice.php, failures as HTTP 400 with the
+message in the status line, and call limits. Written from that documentation, not from a live one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import httpx
+
+from app.errors import AuthRejected, ConfigError, RateLimited, ResponseUnreadable
+from app.transport import Answer, Channel, ClientLimits, Request, Sleep, refuse_status
+from app.vtiger.answers import DUPLICATE_CODE, VTIGER, find_envelope, read_error, read_result
+from app.vtiger.quota import Quota, find_quota
+from app.vtiger.schemas import ID_PATTERN
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+BASE = "/restapi/v1/vtiger/default"
+ALL_TYPES = {"fieldTypeList": "null"}
+DENIED_TEXTS = ("permission to perform the operation is denied", "is not found", "not exist")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class RestApi:
+    """The REST API of one Cloud instance; no session, so nothing to log in to."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        username: str,
+        access_key: str,
+        limits: ClientLimits | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._base = read_cloud_url(url)
+        self._clock = clock
+        self._quota: Quota | None = None
+        self._user_id: str | None = None
+        self._channel = Channel(
+            VTIGER,
+            limits or ClientLimits(),
+            auth=httpx.BasicAuth(username, access_key),
+            transport=transport,
+            sleep=sleep,
+        )
+
+    @property
+    def quota(self) -> Quota | None:
+        """The limits as the last answer told them."""
+        return self._quota
+
+    async def aclose(self) -> None:
+        await self._channel.aclose()
+
+    async def read(self, operation: str, params: Mapping[str, str]) -> Any:
+        """GET {base}/{operation}?params."""
+        query = ALL_TYPES if operation == "listtypes" else params
+        request = Request("GET", self._address(operation), query)
+        return await self._send(request, operation, write=False)
+
+    async def write(self, operation: str, params: Mapping[str, str]) -> Any:
+        """POST {base}/{operation} with a form."""
+        request = Request("POST", self._address(operation), form=params)
+        return await self._send(request, operation, write=True)
+
+    async def user_id(self) -> str:
+        """The API user, `19xN`, by the operation `me`."""
+        if self._user_id is None:
+            me = await self.read("me", {})
+            text = str(me.get("id", "")) if isinstance(me, Mapping) else ""
+            if not ID_PATTERN.fullmatch(text):
+                raise ResponseUnreadable(VTIGER, "`me` did not tell the user's id")
+            self._user_id = text
+        return self._user_id
+
+    def _address(self, operation: str) -> httpx.URL:
+        return self._base.copy_with(path=f"{self._base.path}/{operation}")
+
+    async def _send(self, request: Request, operation: str, *, write: bool) -> Any:
+        """RateLimited before a call that the limit per minute would refuse anyway."""
+        wait = self._quota.wait_seconds(self._clock()) if self._quota else 0.0
+        if wait:
+            message = "Vtiger allows no more calls in this minute"
+            raise RateLimited(VTIGER, message, retry_after=wait)
+        return await self._channel.send(
+            request, lambda answer: self._read(answer, operation, write=write), write=write
+        )
+
+    def _read(self, answer: Answer, operation: str, *, write: bool) -> Any:
+        self._note(find_quota(answer.headers))
+        if answer.status == 429:
+            raise self._too_many(answer, write=write)
+        return read_rest_answer(answer, operation, write=write)
+
+    def _note(self, told: Quota | None) -> None:
+        if told is None:
+            return
+        was_low = self._quota is not None and self._quota.is_low
+        self._quota = told
+        if told.is_low and not was_low:
+            log.warning(
+                "Vtiger's API has %s of %s calls left for this day",
+                told.daily_left,
+                told.daily_limit,
+            )
+
+    def _too_many(self, answer: Answer, *, write: bool) -> RateLimited:
+        """Retry-After where it is given, else the end of the minute that is used up."""
+        try:
+            refuse_status(VTIGER, answer, write=write)
+        except RateLimited as error:
+            told = self._quota
+            if error.retry_after is None and told is not None:
+                used_up = replace(told, minute_left=0)
+                error.retry_after = used_up.wait_seconds(self._clock()) or None
+            return error
+        raise AssertionError("a 429 is refused")  # pragma: no cover
+
+
+def read_rest_answer(answer: Answer, operation: str, *, write: bool) -> Any:
+    """The `result` of a success; anything else raises from the error tree."""
+    if answer.status in {401, 403}:
+        raise AuthRejected(VTIGER, _reason(answer), status=answer.status)
+    if answer.status == 400 and find_envelope(answer.body) is None:
+        error = {"code": _code(answer.reason), "message": _reason(answer)}
+        raise read_error({"success": False, "error": error}, operation, write=write)
+    return read_result(answer, operation, write=write)
+
+
+def read_cloud_url(url: str) -> httpx.URL:
+    """The API's base, from the instance's address with or without it, or with index.php."""
+    try:
+        parsed = httpx.URL(url.strip())
+    except httpx.InvalidURL as error:
+        raise ConfigError(f"Vtiger's address cannot be read: {error}") from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ConfigError("Vtiger's address must start with https:// (or http://) and a host.")
+    folder = parsed.path.split("/restapi")[0]
+    folder = folder.rsplit("/", 1)[0] if folder.endswith(".php") else folder
+    path = f"{folder.rstrip('/')}{BASE}"
+    return parsed.copy_with(path=path, query=None, fragment=None, username=None, password=None)
+
+
+def _reason(answer: Answer) -> str:
+    return answer.reason.strip() or f"refused without a word (HTTP {answer.status})"
+
+
+def _code(reason: str) -> str:
+    """The code of webservice.php that a status line without one stands for."""
+    text = reason.casefold()
+    if any(words in text for words in DENIED_TEXTS):
+        return "ACCESS_DENIED"
+    return DUPLICATE_CODE if "duplicate" in text else ""
