@@ -16,6 +16,8 @@ WooVtigerError
     └── Rejected                the remote refused the request for what is in it
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import ClassVar
 
@@ -37,10 +39,24 @@ class System(StrEnum):
 
 
 class WooVtigerError(Exception):
-    """Root of the tree. `reason` is the code that a sync-log row carries for it."""
+    """Root of the tree. `reason` is the code that a sync-log row carries for it.
+
+    `made`: a record had been created when this came, so that the next try has to look for it.
+    """
 
     retryable: ClassVar[bool] = False
     reason: ClassVar[str] = "bug"
+    made: bool = False
+
+
+@contextmanager
+def once_made() -> Iterator[None]:
+    """For what follows a create: a failure in here does not undo it, and says so."""
+    try:
+        yield
+    except WooVtigerError as error:
+        error.made = True
+        raise
 
 
 class ConfigError(WooVtigerError):

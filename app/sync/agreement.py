@@ -20,9 +20,8 @@ from app.sync.outcome import (
 )
 from app.sync.sides import Side, Written
 from app.sync.stamps import is_echo
-from app.sync.work import Work
+from app.sync.work import LANDED, Work
 
-LANDED = "Found what a broken call had done."
 OPEN = "Both sides changed the same field; the setting says that a person decides."
 
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.errors import InvalidInput, NotFound, System
+from app.errors import InvalidInput, NotFound, System, once_made
 from app.mapping.carrying import carried_names
 from app.mapping.contacts import (
     COMPANY,
@@ -177,7 +177,8 @@ class ContactAdapter:
         if self.id_field and not is_guest(source.id):
             fields[self.id_field] = source.id
         created = await self.vtiger.create(CONTACTS, fields)
-        return Written(await self.vtiger_side(created, account), patch.notes, patch.unwritten)
+        with once_made():
+            return Written(await self.vtiger_side(created, account), patch.notes, patch.unwritten)
 
     async def update(
         self,
@@ -246,5 +247,4 @@ def _folded_email(side: Side) -> str:
 
 def _label(values: Mapped) -> str:
     name = " ".join(filter(None, (values.get("first_name"), values.get("last_name"))))
-    email = values.get("email")
-    return f"{name} <{email}>" if email else name
+    return f"{name} <{email}>" if (email := values.get("email")) else name

@@ -15,7 +15,7 @@ from app.records import Outcome
 from app.sync.marks import leave_ids
 from app.sync.match import new_link
 from app.sync.outcome import Result, describe_changes, describe_notes, skipped
-from app.sync.sides import Side, Skip, Written
+from app.sync.sides import Side, Written
 from app.sync.stamps import stamp_read, stamp_written
 from app.sync.work import Ending, Work
 
@@ -32,14 +32,20 @@ async def create(work: Work, source: Side) -> Ending | Side:
     except WooVtigerError as error:
         await _note_failure(work, natural, error)
         raise
-    if isinstance(written, Skip):
-        return Ending(skipped(work.target, source.id, written, label=source.label))
-    return written if isinstance(written, Side) else await _created(work, source, written)
+    if isinstance(written, Written):
+        return await _created(work, source, written)
+    async with transaction(work.runtime.sessions) as session:
+        await close_intent(session, work.record)
+    if isinstance(written, Side):
+        return written
+    return Ending(skipped(work.target, source.id, written, label=source.label))
 
 
 async def _note_failure(work: Work, natural: str, error: WooVtigerError) -> None:
     """A create that surely did not happen leaves nothing; one that may have is looked for from
-    now on, for it may show itself late."""
+    now on, for it may show itself late. What followed one that did changes nothing."""
+    if error.made:
+        return
     async with transaction(work.runtime.sessions) as session:
         if isinstance(error, RemoteError) and error.ambiguous:
             await open_intent(session, work.record, natural)

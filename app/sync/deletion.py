@@ -24,12 +24,18 @@ BRAKED = (
 )
 RESTORE = "{system} {id} was deleted; restore it there to go on syncing this pair."
 NEVER_PAIRED = "There is no such record in {system}, and it was never paired: nothing to do."
+PERHAPS_MADE = (
+    "The record is gone from {system}, and the answer to the call that was to create it in "
+    "{other} was lost: look for it there."
+)
 
 
 async def end_of_source(work: Work, link: Link | None) -> Ending:
     """The hinted record is gone."""
     if link is None:
-        skip = Skip("not_found", NEVER_PAIRED.format(system=work.record.system.label))
+        text = PERHAPS_MADE if await work.was_started() else NEVER_PAIRED
+        names = {"system": work.record.system.label, "other": work.target.label}
+        skip = Skip("not_found", text.format(**names))
         return Ending(skipped(work.target, work.record.id, skip))
     return await _carry_over(work, link, work.record.system)
 

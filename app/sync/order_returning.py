@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from app.errors import NotFound
+from app.errors import NotFound, once_made
 from app.mapping.numbers import decimal_text
 from app.mapping.order_back import adjusting_fee, total_delta, woo_order_patch
 from app.mapping.order_lines import Sold, woo_rows
@@ -62,7 +62,8 @@ class OrderReturner:
         patch = woo_order_patch(values, refs, current=None, rules=self.rules, buyer=buyer)
         meta = {"meta_data": [{"key": FOREIGN_ID_META, "value": crm.record.id}]}
         created = await self.woo.create_order(patch.body | meta)
-        return await self._totalled(created, patch, crm)
+        with once_made():
+            return await self._totalled(created, patch, crm)
 
     async def update(
         self, shop: ShopOrder, changes: Mapping[str, Value], *, crm: CrmOrder

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from app.errors import System
+from app.errors import System, once_made
 from app.mapping.hazards import fit_vtiger
 from app.mapping.limits import ACCOUNT_NAME_SIZE
 from app.mapping.numbers import amount, decimal_text
@@ -70,7 +70,8 @@ class OrderWriter:
         """
         plan = await self._plan(shop, None, current=None)
         created = await self.runtime.vtiger.create(ORDERS, {**plan.fields, **own})
-        written = await self._checked(created, plan)
+        with once_made():
+            written = await self._checked(created, plan)
         return replace(written, notes=(*written.notes, *_buyer_notes(shop)))
 
     async def revise(

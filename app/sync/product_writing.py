@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from app.errors import Duplicate, System
+from app.errors import Duplicate, System, once_made
 from app.mapping.product_patches import vtiger_product_patch, whole_fields, woo_product_patch
 from app.mapping.products import FOREIGN_ID_META
 from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value
@@ -58,7 +58,8 @@ class ProductWriter:
             )
         except Duplicate as error:
             return error.holder_id or ""
-        after = await self.sides.of_woo(created, brings=False)
+        with once_made():
+            after = await self.sides.of_woo(created, brings=False)
         return Written(self._untold(after), patch.notes, patch.unwritten)
 
     def _untold(self, side: Side) -> Side:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.errors import NotFound, System
+from app.errors import NotFound, System, once_made
 from app.mapping.numbers import decimal_text
 from app.mapping.order_patches import plan_order
 from app.mapping.rules import FieldRule
@@ -98,9 +98,11 @@ class OrderAdapter:
         if target is System.VTIGER:
             own = {self.sides.id_field: source.id} if self.sides.id_field else {}
             written = await self.writer.create(shop_order(source), own)
-            return await self._vtiger_written(source, written)
+            with once_made():
+                return await self._vtiger_written(source, written)
         returned = await self.returner.create(crm_order(source), source.values.values)
-        return await self._shop_written(source, returned)
+        with once_made():
+            return await self._shop_written(source, returned)
 
     async def update(self, current: Side, changes: Mapping[str, Value], source: Side) -> Written:
         """These fields; lines whole in Vtiger, by id in the shop (contract pages §3)."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.errors import Duplicate, InvalidInput, NotFound, Rejected, System
+from app.errors import Duplicate, InvalidInput, NotFound, Rejected, System, once_made
 from app.mapping.rules import FieldRule
 from app.mapping.tax_labels import label_forms, tax_labels
 from app.mapping.taxes import TAX_RULES, match_rate, vtiger_tax_patch, woo_tax_patch
@@ -158,7 +158,9 @@ class TaxAdapter:
         patch = woo_tax_patch(source.values.values, current=None, country=self.policy.tax_country)
         created = await self.woo.create_tax_rate(patch.body)
         self.books.forget_shop()
-        return Written(await self._rate_side(created), patch.notes, patch.unwritten)
+        with once_made():
+            side = await self._rate_side(created)
+        return Written(side, patch.notes, patch.unwritten)
 
     async def _create_tax(self, source: Side) -> Written | Skip:
         """Recording 70-tax-create. Two taxes of one label would take each other's column."""

@@ -1,7 +1,7 @@
 """One drain's work on one record, and the way its results are written down."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from app.db.session import Session, transaction
@@ -17,6 +17,8 @@ from app.runtime import Runtime
 from app.sync.outcome import Result
 from app.sync.sides import Adapter
 from app.synclog.repository import NewEntry, append
+
+LANDED = "Found what a broken call had done."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Work:
     lease: PairLease
     started: float = field(default_factory=monotonic)
     entry_id: int | None = None
+    has_told_creation: bool = False
 
     @property
     def target(self) -> System:
@@ -58,14 +61,12 @@ class Work:
 
     async def was_started(self) -> bool:
         """Whether an earlier try was about to create the twin and never told how that ended."""
-        if not self.is_retried:
-            return False
         async with self.runtime.sessions() as session:
             return await find_intent(session, self.record) is not None
 
     async def keep(self, link: Link, result: Result | None = None) -> Link:
-        """Write a step down at once: what a crash must not forget. An intent stays open: only
-        `finish` tells that the twin was created."""
+        """Write a step down at once: what a crash must not forget. An intent stays open until
+        the log tells that the twin was created."""
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
             kept = await save_link(session, link)
@@ -79,10 +80,23 @@ class Work:
         state = DeliveryState.DEAD if dead else DeliveryState.DONE
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
-            await close_intent(session, self.record)
             link = await save_link(session, ending.link) if ending.link is not None else None
+            if link is not None:
+                await self._tell_creation(session, ending.result, link)
             entry_id = await self._append(session, ending.result, link)
             await settle(session, self._delivery_ids, entry_id, state=state)
+
+    async def _tell_creation(self, session: Session, result: Result, link: Link) -> None:
+        """A twin that an earlier try made is told as created, though this hint ends otherwise."""
+        told = self.has_told_creation or self._tells_creation(result)
+        if told or await find_intent(session, self.record) is None:
+            return
+        ids = {System.WOOCOMMERCE: link.woo_id, System.VTIGER: link.vtiger_id}
+        made = Result(self.target, Outcome.CREATED, self.record.id, ids[self.target], link.id)
+        await self._append(session, replace(made, label=result.label, message=LANDED), link)
+
+    def _tells_creation(self, result: Result) -> bool:
+        return result.outcome is Outcome.CREATED and result.target is self.target
 
     @property
     def _delivery_ids(self) -> list[int]:
@@ -94,6 +108,9 @@ class Work:
             entry_of(self.record, self.deliveries, result, link, self.started),
             self._delivery_ids,
         )
+        if self._tells_creation(result):
+            self.has_told_creation = True
+            await close_intent(session, self.record)
         self.entry_id = self.entry_id or entry_id
         return self.entry_id
 
