@@ -5,6 +5,7 @@ WooVtigerError
 ├── InvalidInput                a request of ours or a user's cannot be understood
 ├── LeaseLost                   another worker holds, or took over, the pair
 ├── Waiting                     another record has to be synced first
+├── Overtaken                   what a request rests on is not so any more
 └── RemoteError                 a remote system did not do what was asked
     ├── RemoteUnavailable       refused, reset, 5xx, name or TLS failure
     │   ├── RemoteTimeout       no answer in time
@@ -85,6 +86,12 @@ class Waiting(WooVtigerError):
 
     retryable = True
     reason = "waiting_for_dependency"
+
+
+class Overtaken(WooVtigerError):
+    """What a request rests on is not so any more: somebody, or a sync, was quicker."""
+
+    reason = "overtaken"
 
 
 class RemoteError(WooVtigerError):

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from app import __version__
 from app.api import (
     callbacks,
+    conflicts,
     deliveries,
     errors,
     health,
@@ -58,7 +59,7 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
 def _install(app: FastAPI) -> None:
     app.add_route(webhooks.PATH, webhooks.receive, methods=["POST"])
     app.add_route(callbacks.PATH, callbacks.receive, methods=list(callbacks.METHODS))
-    for part in (sync_log, deliveries, sync_settings, links, incidents, health):
+    for part in (sync_log, deliveries, sync_settings, links, conflicts, incidents, health):
         app.include_router(part.router)
     errors.install(app)
     openapi.install(app)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from app.db.outage import OUTAGES
-from app.errors import InvalidInput
+from app.errors import InvalidInput, Overtaken
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -140,6 +140,10 @@ async def _on_invalid(_: Request, error: InvalidInput) -> Response:
     return invalid([FieldProblem(field=error.field, message=str(error))]).response()
 
 
+async def _on_overtaken(_: Request, error: Overtaken) -> Response:
+    return Problem(409, error.reason, str(error)).response()
+
+
 async def _on_outage(_: Request, error: Exception) -> Response:
     logger.error("The database cannot be reached: %s", type(error).__name__)
     return unavailable().response()
@@ -155,6 +159,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_on_http)
     app.exception_handler(RequestValidationError)(_on_validation)
     app.exception_handler(InvalidInput)(_on_invalid)
+    app.exception_handler(Overtaken)(_on_overtaken)
     for outage in OUTAGES:
         app.exception_handler(outage)(_on_outage)
     app.exception_handler(Exception)(_on_bug)

@@ -102,6 +102,36 @@ LINK: dict[str, Any] = {
     "vtiger_deleted_at": None,
 }
 
+CONFLICT: dict[str, Any] = {
+    "id": "31",
+    "store": "main",
+    "module": "contacts",
+    "link_id": "5",
+    "woocommerce_id": "7",
+    "vtiger_id": "12x34",
+    "label": "Ada Lovelace <ada@shop.example>",
+    "field": "phone",
+    "woocommerce": "555 0100",
+    "vtiger": "555 0199",
+    "woocommerce_modified_at": "2026-11-24T09:14:58Z",
+    "vtiger_modified_at": "2026-11-24T09:15:02Z",
+    "began_at": "2026-11-24T09:15:03.001122Z",
+    "updated_at": "2026-11-24T09:15:03.001122Z",
+    "state": "open",
+    "resolution": None,
+    "resolved_by": None,
+    "resolved_at": None,
+    "applied_at": None,
+}
+RESOLVED = CONFLICT | {
+    "updated_at": "2026-11-24T09:31:40.500120Z",
+    "state": "resolved",
+    "resolution": "vtiger",
+    "resolved_by": "Ada",
+    "resolved_at": "2026-11-24T09:31:40.500120Z",
+    "delivery_id": "2079",
+}
+
 ACCEPTED = {"delivery_id": "2077"}
 DUPLICATE = {"delivery_id": "2077", "duplicate": True}
 PING = {"ping": True}

@@ -1,4 +1,4 @@
-"""Tables of the pairs: links with their base, leases, intents, and what orders rest on."""
+"""Tables of the pairs: links with their base, conflicts, leases, intents, what orders rest on."""
 
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,47 @@ class Link(Numbered, Base):
     woo_deleted_at: Mapped[datetime | None]
     vtiger_deleted_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class FieldConflict(Base):
+    """A field that both sides changed and that waits, or waited, for a person's word.
+
+    It is settled once `applied_at` is set: until then at most one row a field and pair. `woo` and
+    `vtiger` are the values that the person sees; a decision holds for these alone.
+    """
+
+    __tablename__ = "conflicts"
+    __table_args__ = (
+        Index(
+            "uq_conflicts_unsettled",
+            "link_id",
+            "field",
+            unique=True,
+            postgresql_where=text("applied_at IS NULL"),
+        ),
+        Index("ix_conflicts_began_at_id", "began_at", "id"),
+        Index("ix_conflicts_link_id", "link_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    store: Mapped[str]
+    module: Mapped[str]
+    link_id: Mapped[int]
+    woo_id: Mapped[str]
+    vtiger_id: Mapped[str]
+    label: Mapped[str]
+    field: Mapped[str]
+    woo: Mapped[str | None]
+    vtiger: Mapped[str | None]
+    woo_modified_at: Mapped[datetime | None]
+    vtiger_modified_at: Mapped[datetime | None]
+    began_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+    state: Mapped[str]
+    resolution: Mapped[str | None]
+    resolved_by: Mapped[str | None]
+    resolved_at: Mapped[datetime | None]
+    applied_at: Mapped[datetime | None]
 
 
 class Lease(Base):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from app.errors import System
 from app.inbox.waiting import was_tried
+from app.links.conflicts import Both
 from app.links.models import Link
 from app.mapping.rules import FieldRule
 from app.mapping.values import Agreed, Base, FieldNote, Value
@@ -22,7 +23,7 @@ from app.sync.sides import Side, Written
 from app.sync.stamps import is_echo
 from app.sync.work import LANDED, Work
 
-OPEN = "Both sides changed the same field; the setting says that a person decides."
+OPEN = "Both sides changed the same field; a person decides: see GET /conflicts."
 
 
 @dataclass(slots=True)
@@ -49,6 +50,23 @@ class Agreement:
     def made(self, target: System) -> bool:
         """Whether the target is what an unfinished create of ours left."""
         return self.ours and target is self.work.target
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a person has to decide on a field."""
+        return bool(self.opened)
+
+    @property
+    def opened(self) -> dict[str, Both]:
+        """Both values of each field that a person has to decide on."""
+        found = (conflict for conflict in self.merged.conflicts if conflict.winner is None)
+        return {conflict.field: (conflict.woo, conflict.vtiger) for conflict in found}
+
+    @property
+    def is_told(self) -> bool:
+        """Whether each of these was told before, with these values."""
+        told = {row.field: (row.woo, row.vtiger) for row in self.work.unsettled}
+        return self.opened.items() <= told.items()
 
     @property
     def notes(self) -> list[FieldNote]:
@@ -95,20 +113,20 @@ def entry_for(agreement: Agreement, target: System) -> Result:
 
 
 def _conflict_reason(agreement: Agreement, target: System) -> str | None:
-    winners = {conflict.winner for conflict in agreement.merged.conflicts}
-    if None in winners:
+    if agreement.is_open:
         return "conflict_open"
+    winners = {conflict.winner for conflict in agreement.merged.conflicts}
     return "conflict_lost" if target.other in winners else None
 
 
 def _idle(agreement: Agreement) -> Result:
     """Nothing was sent: an open conflict, fields kept back, an echo, no change."""
     result = _blank(agreement, agreement.work.target)
-    if None in {conflict.winner for conflict in agreement.merged.conflicts}:
+    echo = is_echo(agreement.link, agreement.sides[agreement.work.record.system])
+    if agreement.is_open and not (echo and agreement.is_told):
         return replace(result, outcome=Outcome.SKIPPED, reason="conflict_open", message=OPEN)
     if agreement.notes:
         return _kept_back(result, agreement.notes)
-    echo = is_echo(agreement.link, agreement.sides[agreement.work.record.system])
     return replace(result, reason="echo" if echo else "no_difference")
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from app.db.session import transaction
 from app.errors import System
+from app.links.conflicts import Report
 from app.links.deletions import within_brake
 from app.links.models import Link
 from app.records import DeletePolicy, Outcome
@@ -52,7 +53,12 @@ async def end_of_target(work: Work, link: Link, source: Side) -> Ending:
     mark_deleted(link, work.target, work.runtime.clock())
     message = RESTORE.format(system=work.target.label, id=_id_in(link, work.target))
     skip = Skip("delete_ignored", message)
-    return Ending(skipped(work.target, source.id, skip, label=source.label), link)
+    return _end(work, link, skipped(work.target, source.id, skip, label=source.label))
+
+
+def _end(work: Work, link: Link, result: Result) -> Ending:
+    """Nobody has to decide any more what a record shall say that is gone."""
+    return Ending(result, link, Report() if work.unsettled else None)
 
 
 async def _carry_over(work: Work, link: Link, gone: System) -> Ending:
@@ -61,23 +67,23 @@ async def _carry_over(work: Work, link: Link, gone: System) -> Ending:
     mark_deleted(link, gone, work.runtime.clock())
     source_id, other = _id_in(link, gone), gone.other
     retires = work.policy.delete_policy is DeletePolicy.DEACTIVATE and work.may_write(other)
-    if retires and not known and (ending := await retire(work, link, gone)):
-        return ending
+    if retires and not known and (retired := await retire(work, link, gone)):
+        return _end(work, link, retired)
     if work.policy.delete_policy is not DeletePolicy.PROPAGATE or not work.may_write(other):
         message = IGNORED.format(policy=work.policy.delete_policy)
-        return Ending(skipped(other, source_id, Skip("delete_ignored", message)), link)
+        return _end(work, link, skipped(other, source_id, Skip("delete_ignored", message)))
     if not _is_deleted(link, other):
         if not await _brake_allows(work):
             percent = work.runtime.settings.sync.delete_brake_percent
             skip = Skip("delete_brake", BRAKED.format(percent=percent))
-            return Ending(skipped(other, source_id, skip), link)
+            return _end(work, link, skipped(other, source_id, skip))
         work.lease.check()
         refused = await work.adapter.delete(other, _id_in(link, other))
         if refused is not None:
-            return Ending(skipped(other, source_id, refused), link)
+            return _end(work, link, skipped(other, source_id, refused))
         mark_deleted(link, other, work.runtime.clock())
     deleted = Result(other, Outcome.DELETED, source_id, target_id=_id_in(link, other))
-    return Ending(deleted, link)
+    return _end(work, link, deleted)
 
 
 def mark_deleted(link: Link, system: System, now: datetime) -> None:

@@ -4,13 +4,15 @@ Per field: changed on one side goes to the other; changed on both to the same is
 on both differently is a conflict, settled by policy. Architecture, "Merge".
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.errors import System
 from app.mapping.rules import FieldRule, WriteCondition
 from app.mapping.values import Agreed, Base, Mapped, Value
 from app.records import ConflictPolicy, Direction
+
+NOTHING_DECIDED: Mapping[str, "Decision"] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,15 @@ class Conflict:
     woo: Value
     vtiger: Value
     winner: System | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A person's word on a conflict: it holds for these two values, which the person saw."""
+
+    winner: System
+    woo: Value
+    vtiger: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +60,11 @@ def merge(
     policy: ConflictPolicy,
     newer: System,
     carried: Collection[str] = (),
+    decided: Mapping[str, Decision] = NOTHING_DECIDED,
 ) -> Merge:
     """Merge the two sides per field rule. `newer` is the side modified last, for `latest_wins`.
     `carried` names fields of which one side holds what the other's value becomes there: equal.
+    `decided` are a person's words on fields in conflict; they come before the policy.
 
     One-way (the record's direction and the rule's together): the source wins a conflict whatever
     the policy says, and it is still reported; an edit of the target alone is left as it is until
@@ -65,7 +78,7 @@ def merge(
         if way is Direction.OFF:
             continue
         pair = _Pair(rule, way, base.get(rule.name), woo, vtiger, rule.name in carried)
-        if conflict := pair.conflict(policy, newer):
+        if conflict := pair.conflict(policy, newer, decided.get(rule.name)):
             conflicts.append(conflict)
         source = conflict.winner if conflict else pair.source()
         if conflict is None or source:
@@ -110,13 +123,22 @@ class _Pair:
         able = [system for system in self._able() if self.way.allows(system.other)]
         return able[0] if len(able) == 1 else None
 
-    def conflict(self, policy: ConflictPolicy, newer: System) -> Conflict | None:
+    def conflict(
+        self, policy: ConflictPolicy, newer: System, decision: Decision | None
+    ) -> Conflict | None:
         """Set if each side's change would be written over the other's."""
         if len(self._able()) < len(System):
             return None
-        return Conflict(
-            self.rule.name, self.woo, self.vtiger, self._one_way_source() or policy.winner(newer)
-        )
+        winner = self._one_way_source() or self._decided(decision) or policy.winner(newer)
+        return Conflict(self.rule.name, self.woo, self.vtiger, winner)
+
+    def _decided(self, decision: Decision | None) -> System | None:
+        """The person's choice, if both sides still hold what the person saw."""
+        if decision is None:
+            return None
+        same = self.rule.same
+        seen = same(self.woo, decision.woo) and same(self.vtiger, decision.vtiger)
+        return decision.winner if seen else None
 
     def _able(self) -> list[System]:
         return [system for system in self.changed() if self._condition_allows(system.other)]

@@ -1,13 +1,15 @@
 """Bringing one pair into agreement: both sides read, merged, written, and told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from app.errors import System
-from app.links.models import Link
+from app.links.conflicts import Both, ConflictState, Report
+from app.links.models import FieldConflict, Link
 from app.mapping.values import base_from_json, base_to_json
+from app.records import ConflictPolicy
 from app.sync.agreement import Agreement, entry_for, result_of
-from app.sync.merge import Merge, merge, next_base
+from app.sync.merge import Decision, Merge, merge, next_base
 from app.sync.sides import Side
 from app.sync.stamps import stamp_read, stamp_written
 from app.sync.work import Ending, Work
@@ -33,7 +35,29 @@ async def agree(work: Work, link: Link, source: Side, other: Side, *, ours: bool
         if target != agreement.targets[-1]:
             await _keep_first(agreement, target)
     _refresh(agreement)
-    return Ending(await result_of(agreement), agreement.link)
+    return Ending(await result_of(agreement), agreement.link, _report(agreement))
+
+
+def _report(agreement: Agreement) -> Report | None:
+    """What became of the pair's conflicts; None if there is, and was, nothing to tell."""
+    conflicts, policy = agreement.merged.conflicts, agreement.work.policy
+    if not agreement.is_open and not agreement.work.unsettled:
+        return None
+    woo, vtiger = (agreement.sides[system] for system in System)
+    asked = policy.conflict_policy is ConflictPolicy.ASK
+    return Report(
+        label=woo.label or vtiger.label,
+        open=agreement.opened,
+        settled={each.field: each.winner for each in conflicts if each.winner},
+        now={rule.name: _both(woo, vtiger, rule.name) for rule in agreement.work.adapter.rules},
+        woo_modified_at=woo.modified_at,
+        vtiger_modified_at=vtiger.modified_at,
+        by="direction" if asked else policy.conflict_policy,
+    )
+
+
+def _both(woo: Side, vtiger: Side, name: str) -> Both:
+    return woo.values.get(name), vtiger.values.get(name)
 
 
 def _merge(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
@@ -46,7 +70,16 @@ def _merge(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
         policy=work.policy.conflict_policy,
         newer=newer_side(link, sides),
         carried=work.adapter.carried(sides[System.WOOCOMMERCE], sides[System.VTIGER]),
+        decided=_decisions(work.unsettled),
     )
+
+
+def _decisions(unsettled: Sequence[FieldConflict]) -> dict[str, Decision]:
+    return {
+        row.field: Decision(System(row.resolution), row.woo, row.vtiger)
+        for row in unsettled
+        if row.state == ConflictState.RESOLVED and row.resolution is not None
+    }
 
 
 def newer_side(link: Link, sides: Mapping[System, Side]) -> System:

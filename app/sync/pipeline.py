@@ -92,7 +92,7 @@ async def _settle(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairL
 
 
 async def _link_under_lease(work: Work) -> Link | None:
-    """The record's link, with both records of the pair leased."""
+    """The record's link, with both records of the pair leased, and its conflicts."""
     async with work.runtime.sessions() as session:
         link = await find_link(session, work.record)
     records = [work.record] if link is None else [work.record, partner_of(link, work.record)]
@@ -100,7 +100,10 @@ async def _link_under_lease(work: Work) -> Link | None:
     if link is None:
         return None
     async with work.runtime.sessions() as session:
-        return await find_link(session, work.record)
+        link = await find_link(session, work.record)
+    if link is not None:
+        await work.read_conflicts(link)
+    return link
 
 
 async def _retry_or_bury(

@@ -75,9 +75,11 @@ async def _parse_body(work: Work, body: bytes) -> Side | None:
 
 
 async def _go_on(work: Work, link: Link, source: Side) -> Ending:
-    """A known pair. A hint about a side that holds what was agreed needs no look at the other."""
+    """A known pair. A hint about a side that holds what was agreed needs no look at the other,
+    unless the other's edit waits in a conflict."""
     ours = await work.was_started()
-    if not ours and _is_told_by_event(work) and _as_agreed(work, link, source):
+    calm = not ours and not work.unsettled
+    if calm and _is_told_by_event(work) and _as_agreed(work, link, source):
         return await leave_ids(work, _unchanged(work, link, source), *_edited(link, source))
     other = await work.adapter.find(work.target, partner_id(link, work.target))
     if other is None:
@@ -159,6 +161,7 @@ async def _join(work: Work, source: Side, twin: Twin) -> Ending:
     if twin.ours and twin.side.made is not None:
         twin.link.base = base_to_json(_unedited(source, twin.side, twin.side.made))
     link = await work.keep(twin.link)
+    await work.read_conflicts(link)
     ending = await agree(work, link, source, twin.side, ours=twin.ours)
     return await leave_ids(work, ending, source, twin.side)
 

@@ -13,7 +13,7 @@ from app.sync.marks import partner_id
 from app.sync.outcome import Result, describe_changes, describe_notes
 from app.sync.sides import Side, Written
 from app.sync.stamps import stamp_written
-from app.sync.work import Ending, Work
+from app.sync.work import Work
 
 
 @runtime_checkable
@@ -25,7 +25,7 @@ class Retires(Protocol):
         ...
 
 
-async def retire(work: Work, link: Link, gone: System) -> Ending | None:
+async def retire(work: Work, link: Link, gone: System) -> Result | None:
     """The partner of a record that is gone, out of use; None if there is nothing to do."""
     other = gone.other
     if not isinstance(work.adapter, Retires):
@@ -42,7 +42,7 @@ async def retire(work: Work, link: Link, gone: System) -> Ending | None:
         base_from_json(link.base) | {name: Agreed(value, value) for name, value in changes.items()}
     )
     stamp_written(link, written.after)
-    result = Result(
+    return Result(
         target=other,
         outcome=Outcome.UPDATED,
         source_id=partner_id(link, gone),
@@ -51,7 +51,6 @@ async def retire(work: Work, link: Link, gone: System) -> Ending | None:
         changes=describe_changes(before, changes, gone),
         notes=describe_notes(written.notes),
     )
-    return Ending(result, link)
 
 
 def _changes(before: Side, after: Side) -> dict[str, Value]:

@@ -8,8 +8,9 @@ from app.db.session import Session, transaction
 from app.errors import System
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import settle
+from app.links.conflicts import Report, note, search_unsettled
 from app.links.leases import PairLease
-from app.links.models import Link
+from app.links.models import FieldConflict, Link
 from app.links.repository import close_intent, find_intent, save_link
 from app.policies.schemas import SyncPolicy
 from app.records import Event, Outcome, Record
@@ -23,15 +24,17 @@ LANDED = "Found what a broken call had done."
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A result that settles the hint, with the pair's new state."""
+    """A result that settles the hint, with the pair's new state, and what became of conflicts."""
 
     result: Result
     link: Link | None = None
+    conflicts: Report | None = None
 
 
 @dataclass(slots=True)
 class Work:
-    """What the steps of one drain share. `entry_id` is the first row written for its hints."""
+    """What the steps of one drain share. `unsettled` are the pair's conflicts that wait for a
+    person or for being written; `entry_id` is the first row written for its hints."""
 
     runtime: Runtime
     adapter: Adapter
@@ -39,6 +42,7 @@ class Work:
     record: Record
     deliveries: Sequence[Delivery]
     lease: PairLease
+    unsettled: Sequence[FieldConflict] = ()
     started: float = field(default_factory=monotonic)
     entry_id: int | None = None
     has_told_creation: bool = False
@@ -64,6 +68,10 @@ class Work:
         async with self.runtime.sessions() as session:
             return await find_intent(session, self.record) is not None
 
+    async def read_conflicts(self, link: Link) -> None:
+        async with self.runtime.sessions() as session:
+            self.unsettled = await search_unsettled(session, link.id)
+
     async def keep(self, link: Link, result: Result | None = None) -> Link:
         """Write a step down at once: what a crash must not forget. An intent stays open until
         the log tells that the twin was created."""
@@ -83,6 +91,8 @@ class Work:
             link = await save_link(session, ending.link) if ending.link is not None else None
             if link is not None:
                 await self._tell_creation(session, ending.result, link)
+            if link is not None and ending.conflicts is not None:
+                await note(session, link, ending.conflicts)
             entry_id = await self._append(session, ending.result, link)
             await settle(session, self._delivery_ids, entry_id, state=state)
 

@@ -62,13 +62,20 @@ async def test_a_wrong_token_opens_nothing(
     assert problem(response) == (401, "unauthorized")
 
 
+CHANGES = (
+    ("PUT", "/settings/main/contacts"),
+    ("POST", "/deliveries/1/replay"),
+    ("POST", "/conflicts/1/resolve"),
+)
+
+
 async def test_a_reader_reads_but_changes_nothing(
     stranger: httpx.AsyncClient, runtime: Runtime
 ) -> None:
     _, secret = await token(runtime, Scope.READ)
     headers = bearer(secret)
     assert (await stranger.get("/sync-log", headers=headers)).status_code == 200
-    for method, path in (("PUT", "/settings/main/contacts"), ("POST", "/deliveries/1/replay")):
+    for method, path in CHANGES:
         response = await stranger.request(method, path, headers=headers, json={})
         assert problem(response) == (403, "forbidden")
 

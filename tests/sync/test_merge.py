@@ -10,7 +10,7 @@ from app.errors import System
 from app.mapping.rules import FieldRule, WriteCondition
 from app.mapping.values import Agreed, Mapped, Value
 from app.records import ConflictPolicy, Direction
-from app.sync.merge import Conflict, Merge, merge, next_base
+from app.sync.merge import NOTHING_DECIDED, Conflict, Decision, Merge, merge, next_base
 
 WOO, VTIGER = System.WOOCOMMERCE, System.VTIGER
 CITY = FieldRule("city", ("billing.city",), "mailingcity")
@@ -26,6 +26,7 @@ def run(
     direction: Direction = Direction.BOTH,
     policy: ConflictPolicy = ConflictPolicy.LATEST_WINS,
     newer: System = WOO,
+    decided: Mapping[str, Decision] = NOTHING_DECIDED,
 ) -> Merge:
     return merge(
         base,
@@ -35,6 +36,7 @@ def run(
         direction=direction,
         policy=policy,
         newer=newer,
+        decided=decided,
     )
 
 
@@ -286,3 +288,25 @@ def test_second_merge_writes_nothing(
     second = run(woo, vtiger, base=after, rule=rule, direction=direction, policy=policy)
     assert (second.to_woo, second.to_vtiger) == ({}, {})
     assert all(conflict.winner is None for conflict in second.conflicts)
+
+
+@pytest.mark.parametrize("keep", [WOO, VTIGER])
+@pytest.mark.parametrize("policy", [ConflictPolicy.ASK, ConflictPolicy.WOOCOMMERCE_WINS])
+def test_a_persons_word_comes_before_the_policy(keep: System, policy: ConflictPolicy) -> None:
+    merged = run("Lyon", "Nice", policy=policy, decided={"city": Decision(keep, "Lyon", "Nice")})
+    assert merged.conflicts == (Conflict("city", "Lyon", "Nice", keep),)
+    assert merged.to_vtiger == ({"city": "Lyon"} if keep is WOO else {})
+    assert merged.to_woo == ({"city": "Nice"} if keep is VTIGER else {})
+
+
+@pytest.mark.parametrize(("woo", "vtiger"), [("Lille", "Nice"), ("Lyon", "Metz"), ("Nice", "Lyon")])
+def test_a_persons_word_holds_for_the_values_that_were_seen_alone(woo: str, vtiger: str) -> None:
+    decided = {"city": Decision(WOO, "Lyon", "Nice")}
+    merged = run(woo, vtiger, policy=ConflictPolicy.ASK, decided=decided)
+    assert merged == Merge(conflicts=(Conflict("city", woo, vtiger, None),))
+
+
+def test_a_direction_comes_before_a_persons_word() -> None:
+    decided = {"city": Decision(VTIGER, "Lyon", "Nice")}
+    merged = run("Lyon", "Nice", direction=Direction.WOO_TO_VTIGER, decided=decided)
+    assert (merged.to_woo, merged.to_vtiger) == ({}, {"city": "Lyon"})

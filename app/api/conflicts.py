@@ -1,0 +1,144 @@
+"""GET /conflicts: fields that both sides changed; POST …/resolve: a person's word on one."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Query as QueryParameters
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.deps import Admin, Guard, RuntimeDep, no_query
+from app.api.errors import documented, not_found
+from app.api.examples import CONFLICT, RESOLVED, example, page_of
+from app.api.fields import (
+    Answer,
+    Id,
+    Number,
+    PageAnswer,
+    PageQuery,
+    RowId,
+    Text,
+    Time,
+    link_next,
+)
+from app.errors import System
+from app.links.conflicts import ConflictFilter, ConflictState, find_conflict, search_conflicts
+from app.policies.tokens import Scope
+from app.records import Module
+from app.sync.decision import resolve
+
+router = APIRouter(
+    prefix="/conflicts",
+    tags=["Conflicts"],
+    dependencies=[Depends(Guard(Scope.READ))],
+    responses=documented(401, 403, 422),
+)
+
+
+class ConflictQuery(PageQuery):
+    """Every filter may be given several times, which means either."""
+
+    store: list[Text] = Field([], description="key of a shop")
+    module: list[Module] = Field([], description="module of the pair")
+    state: list[ConflictState] = Field([], description="`open`: waits for a person")
+    link_id: list[Number] = Field([], description="id of the pair")
+    field: list[Text] = Field([], description="mapped name of the field")
+
+    def filters(self) -> ConflictFilter:
+        return ConflictFilter(
+            store=self.store,
+            module=self.module,
+            state=self.state,
+            link_id=self.link_id,
+            field=self.field,
+        )
+
+
+class ConflictItem(Answer):
+    """One field with both values. `resolution` is the system whose value was kept, or `vanished`
+    where nobody had to decide any more; `applied_at` tells when the decision had been written."""
+
+    id: Id
+    store: str
+    module: str
+    link_id: Id
+    woocommerce_id: str = Field(validation_alias="woo_id")
+    vtiger_id: str
+    label: str
+    field: str
+    woocommerce: str | None = Field(validation_alias="woo")
+    vtiger: str | None
+    woocommerce_modified_at: Time | None = Field(validation_alias="woo_modified_at")
+    vtiger_modified_at: Time | None
+    began_at: Time
+    updated_at: Time
+    state: str
+    resolution: str | None
+    resolved_by: str | None
+    resolved_at: Time | None
+    applied_at: Time | None
+
+
+class Resolution(BaseModel):
+    """Which side's value is kept. With `updated_at`, as the conflict showed it, the decision is
+    refused if a side has changed since."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keep: System
+    updated_at: Time | None = None
+
+
+class Resolved(ConflictItem):
+    """The conflict with the decision, and the delivery that brings it to the pair."""
+
+    delivery_id: Id = ""
+
+
+@router.get("", responses=example(page_of(CONFLICT)))
+async def search_all_conflicts(
+    runtime: RuntimeDep,
+    query: Annotated[ConflictQuery, QueryParameters()],
+    request: Request,
+    response: Response,
+) -> PageAnswer[ConflictItem]:
+    """Conflicts that waited or wait for a person, newest first."""
+    async with runtime.sessions() as session:
+        page = await search_conflicts(
+            session, query.filters(), cursor=query.cursor, limit=query.limit
+        )
+    link_next(request, response, page.next_cursor)
+    items = [ConflictItem.model_validate(conflict) for conflict in page.items]
+    return PageAnswer(items=items, next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/{conflict_id}",
+    dependencies=[Depends(no_query)],
+    responses=example(CONFLICT) | documented(404),
+)
+async def get_conflict(runtime: RuntimeDep, conflict_id: RowId) -> ConflictItem:
+    """One conflict."""
+    async with runtime.sessions() as session:
+        conflict = await find_conflict(session, conflict_id)
+    if conflict is None:
+        raise not_found(f"conflict {conflict_id}")
+    return ConflictItem.model_validate(conflict)
+
+
+@router.post(
+    "/{conflict_id}/resolve",
+    status_code=202,
+    dependencies=[Depends(no_query)],
+    responses=example(RESOLVED, status=202) | documented(404, 409),
+)
+async def resolve_conflict(
+    runtime: RuntimeDep, caller: Admin, conflict_id: RowId, choice: Resolution
+) -> Resolved:
+    """Keep one side's value. If a side changes before it is written, the conflict opens again."""
+    decided = await resolve(
+        runtime, conflict_id, keep=choice.keep, by=caller.name, seen_at=choice.updated_at
+    )
+    if decided is None:
+        raise not_found(f"conflict {conflict_id}")
+    item = Resolved.model_validate(decided.conflict)
+    return item.model_copy(update={"delivery_id": str(decided.delivery_id)})

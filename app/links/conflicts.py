@@ -1,0 +1,159 @@
+"""Conflicts that wait for a person: what each merge found, and what was decided."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.pagination import Page, fetch_page
+from app.errors import System
+from app.links.models import FieldConflict, Link
+
+VANISHED = "vanished"
+"""How a conflict ends that nobody decided: both sides say the same, or the record is gone."""
+
+Both = tuple[str | None, str | None]
+"""A field's values in WooCommerce and in Vtiger."""
+
+
+class ConflictState(StrEnum):
+    """`resolved` may still wait for its turn to be written: `applied_at` is set once it was."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one merge of a pair found. `open` and `settled` are its conflicts by field, the latter
+    with the winner; `now` all values of both sides; `by` names the policy that settled.
+    """
+
+    label: str = ""
+    open: Mapping[str, Both] = field(default_factory=dict)
+    settled: Mapping[str, System] = field(default_factory=dict)
+    now: Mapping[str, Both] = field(default_factory=dict)
+    woo_modified_at: datetime | None = None
+    vtiger_modified_at: datetime | None = None
+    by: str = ""
+
+
+async def search_unsettled(session: AsyncSession, link_id: int) -> Sequence[FieldConflict]:
+    """The conflicts of a pair that are open, or decided and not written yet."""
+    found = select(FieldConflict).where(
+        FieldConflict.link_id == link_id, FieldConflict.applied_at.is_(None)
+    )
+    return (await session.scalars(found.order_by(FieldConflict.id))).all()
+
+
+async def note(session: AsyncSession, link: Link, report: Report) -> None:
+    """Bring the pair's conflicts up to date with what a merge found.
+
+    The rows are locked: a decision that comes at the same moment waits, or is seen.
+    """
+    found = select(FieldConflict).where(
+        FieldConflict.link_id == link.id, FieldConflict.applied_at.is_(None)
+    )
+    rows = {row.field: row for row in await session.scalars(found.with_for_update())}
+    for name, values in report.open.items():
+        row = rows.get(name)
+        if row is None:
+            session.add(_new(link, name, values, report=report))
+        elif (row.woo, row.vtiger) != values:
+            _reopen(row, values, report)
+    for name, row in rows.items():
+        if name not in report.open:
+            _end(row, report)
+    await session.flush()
+
+
+def _new(link: Link, name: str, values: Both, *, report: Report) -> FieldConflict:
+    row = FieldConflict(
+        store=link.store,
+        module=link.module,
+        link_id=link.id,
+        woo_id=link.woo_id,
+        vtiger_id=link.vtiger_id,
+        field=name,
+    )
+    _reopen(row, values, report)
+    return row
+
+
+def _reopen(row: FieldConflict, values: Both, report: Report) -> None:
+    """The person has not seen these values: what was decided on others does not hold."""
+    row.woo, row.vtiger = values
+    row.label = report.label
+    row.woo_modified_at, row.vtiger_modified_at = report.woo_modified_at, report.vtiger_modified_at
+    row.state = ConflictState.OPEN
+    row.resolution = row.resolved_by = row.resolved_at = None
+
+
+def _end(row: FieldConflict, report: Report) -> None:
+    """Settled as decided, by the policy that holds now, or because there is nothing to settle."""
+    if not _is_as_decided(row, report):
+        winner = report.settled.get(row.field)
+        row.resolution = winner or VANISHED
+        row.resolved_by = report.by if winner else None
+        row.resolved_at = func.now()
+    row.state = ConflictState.RESOLVED
+    row.applied_at = func.now()
+
+
+def _is_as_decided(row: FieldConflict, report: Report) -> bool:
+    """Whether the value that a person chose is what counts, in this merge or since an earlier one
+    whose end nobody heard."""
+    if row.state != ConflictState.RESOLVED:
+        return False
+    if winner := report.settled.get(row.field):
+        return winner == row.resolution
+    now = report.now.get(row.field)
+    at = 0 if row.resolution == System.WOOCOMMERCE else 1
+    return now is not None and now[at] == (row.woo, row.vtiger)[at]
+
+
+async def find_conflict(session: AsyncSession, conflict_id: int) -> FieldConflict | None:
+    return await session.get(FieldConflict, conflict_id)
+
+
+async def find_for_decision(session: AsyncSession, conflict_id: int) -> FieldConflict | None:
+    """The conflict, locked until the transaction ends."""
+    return await session.get(FieldConflict, conflict_id, with_for_update=True)
+
+
+def decide(row: FieldConflict, *, keep: System, by: str) -> None:
+    """A person's word on the values that the row shows; the next merge of the pair goes by it."""
+    row.state = ConflictState.RESOLVED
+    row.resolution, row.resolved_by, row.resolved_at = keep, by, func.now()
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictFilter:
+    """What to show; several values of one filter mean either, several filters mean all."""
+
+    store: Sequence[str] = ()
+    module: Sequence[str] = ()
+    state: Sequence[str] = ()
+    link_id: Sequence[int] = ()
+    field: Sequence[str] = ()
+
+
+async def search_conflicts(
+    session: AsyncSession, filters: ConflictFilter, *, cursor: str | None, limit: int
+) -> Page[FieldConflict]:
+    """Newest first. Raises InvalidInput for a cursor that is not ours."""
+    found = select(FieldConflict)
+    for name in ("store", "module", "state", "link_id", "field"):
+        if wanted := getattr(filters, name):
+            found = found.where(getattr(FieldConflict, name).in_(wanted))
+    key = (FieldConflict.began_at, FieldConflict.id)
+    return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)
+
+
+async def prune_conflicts(session: AsyncSession, days: int) -> None:
+    """Drop what was settled longer ago; what waits, waits."""
+    old = FieldConflict.applied_at < func.now() - func.make_interval(0, 0, 0, days)
+    await session.execute(delete(FieldConflict).where(old))
