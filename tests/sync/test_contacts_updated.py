@@ -128,6 +128,7 @@ async def test_a_conflict_that_a_person_shall_settle_writes_nothing(
     world: World, pair: tuple[str, str]
 ) -> None:
     await world.set_policy(conflict_policy="ask")
+    world.later()
     world.edit_customer(pair[0], billing={"city": "SHOP"})
     await world.edit_contact(pair[1], mailingcity="CRM")
     await world.settle()
