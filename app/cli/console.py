@@ -1,6 +1,7 @@
 """What a person reads: results on stdout, everything else on stderr."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -19,9 +20,13 @@ ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """The one event loop of a command."""
+    """The one event loop of a command. After Ctrl-C nothing that is broken off complains of it."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+        try:
+            return runner.run(work)
+        except KeyboardInterrupt:
+            logging.disable()
+            raise
 
 
 def print_json(data: Any) -> None:

@@ -58,6 +58,7 @@ async def serve_day(settings: Settings, listener: socket) -> None:
             print_banner(stage, settings)
             day = asyncio.create_task(_live(stage))
             await stop.wait()
+            OUT.print("\nStopping: what runs is finished first. Ctrl-C again breaks it off.")
             day.cancel()
             await asyncio.gather(day, return_exceptions=True)
 

@@ -51,6 +51,17 @@ def test_without_configuration_the_day_is_played(folder: Path, database_url: str
         assert connection.execute("SELECT count(*) FROM deliveries").fetchone() == (0,)
 
 
+def test_an_impatient_second_ctrl_c_is_answered_without_a_traceback(folder: Path) -> None:
+    data_dir = str(Path(os.environ[RUN_FOLDER]) / "data")
+    with running("serve", "--port", "0", folder=folder, env={"DATA_DIR": data_dir}) as service:
+        service.line_with("→ Vtiger CRM  created Anna Schmidt")
+        service.popen.send_signal(signal.SIGINT)
+        service.line_with("Ctrl-C again")
+        code = service.stop(signal.SIGINT)
+
+    assert (code, "".join(service.errors)) == (130, "")
+
+
 def _start_line(process: Process) -> str:
     return str(json.loads(process.error_with("woo-vtiger"))["message"])
 
@@ -133,3 +144,13 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(
     assert done.exit_code == 2
     assert done.stderr.splitlines()[-1].startswith("The database does not answer: ")
     assert "pass-4711" not in done.stderr
+
+
+def test_ctrl_c_while_the_command_loads_just_ends_it(folder: Path) -> None:
+    env = {"PYTHONVERBOSE": "1"}  # tells of each module as it is loaded
+    with running("--version", folder=folder, env=env) as command:
+        command.error_with("app/cli/__init__")
+        code = command.stop(signal.SIGINT)
+
+    assert code == -signal.SIGINT
+    assert "Traceback" not in "".join(command.errors)
