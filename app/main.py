@@ -14,6 +14,7 @@ from app.api import (
     health,
     incidents,
     links,
+    metrics,
     openapi,
     sync_log,
     webhooks,
@@ -21,11 +22,24 @@ from app.api import (
 from app.api import settings as sync_settings
 from app.runtime import open_runtime
 from app.settings import Settings, load_settings
+from app.tracing import configure_tracing
 from app.worker.engine import running_worker
 
 DESCRIPTION = """Keeps WooCommerce and Vtiger CRM in agreement and tells every record's fate.
 
 Ids are text, times are UTC, errors are `application/problem+json` with a stable `code`."""
+
+
+ROUTERS = (
+    sync_log,
+    deliveries,
+    sync_settings,
+    links,
+    conflicts,
+    incidents,
+    health,
+    metrics,
+)
 
 
 def create_app(settings: Settings | None = None, *, worker: bool = True) -> FastAPI:
@@ -38,6 +52,7 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            configure_tracing(__version__, wanted=chosen.tracing)
             runtime = await stack.enter_async_context(open_runtime(chosen))
             if worker:
                 await stack.enter_async_context(running_worker(runtime))
@@ -59,7 +74,7 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
 def _install(app: FastAPI) -> None:
     app.add_route(webhooks.PATH, webhooks.receive, methods=["POST"])
     app.add_route(callbacks.PATH, callbacks.receive, methods=list(callbacks.METHODS))
-    for part in (sync_log, deliveries, sync_settings, links, conflicts, incidents, health):
+    for part in ROUTERS:
         app.include_router(part.router)
     errors.install(app)
     openapi.install(app)

@@ -163,6 +163,18 @@ class Settings(BaseSettings):
     log_json: bool | None = Field(
         None, description="log lines as JSON; by default unless a person watches (a terminal)"
     )
+    tracing: bool = Field(
+        False,
+        description="send OpenTelemetry spans to the collector that OTEL_EXPORTER_OTLP_ENDPOINT"
+        " names; needs the extra `tracing`",
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port on which a worker alone tells its metrics, at /metrics on HOST;"
+        " the API tells its own at its own port",
+    )
     build_commit: OptionalText = Field(
         None, description="commit that the running build was made of; the image sets it"
     )

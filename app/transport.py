@@ -15,12 +15,15 @@ import httpx
 
 from app.errors import (
     RateLimited,
+    RemoteError,
     RemoteTimeout,
     RemoteUnavailable,
     ResponseUnreadable,
     System,
 )
 from app.http_pool import TooLarge, capped, open_pool, show_address
+from app.metrics import REMOTE_ERRORS, REMOTE_SECONDS
+from app.tracing import span
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
@@ -115,12 +118,24 @@ class Channel:
         """
         for delay in self._limits.retry_delays:
             try:
-                return read(await self._exchange(request, write=write))
+                return await self._try(request, read, write=write)
             except RemoteUnavailable as error:
                 if not _worth_another_try(error, write=write):
                     raise
             await self._sleep(delay)
-        return read(await self._exchange(request, write=write))
+        return await self._try(request, read, write=write)
+
+    async def _try(self, request: Request, read: Callable[[Answer], T], *, write: bool) -> T:
+        """One exchange, timed and counted."""
+        told = {"system": str(self.system), "verb": request.method}
+        with span(f"{self.system} {request.method}", {"url.path": request.url.path}):
+            try:
+                with REMOTE_SECONDS.labels(**told).time():
+                    answer = await self._exchange(request, write=write)
+                return read(answer)
+            except RemoteError as error:
+                REMOTE_ERRORS.labels(self.system, error.reason).inc()
+                raise
 
     async def _exchange(self, request: Request, *, write: bool) -> Answer:
         label, built = LABELS[self.system], self._build(request)

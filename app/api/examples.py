@@ -178,3 +178,9 @@ def example(
 ) -> dict[int | str, dict[str, Any]]:
     """A route's `responses` with one example of success."""
     return {status: {"content": {media_type: {"example": value}}}}
+
+
+METRICS = """# HELP woo_vtiger_deliveries Hints that want work or a person, by state.
+# TYPE woo_vtiger_deliveries gauge
+woo_vtiger_deliveries{state="pending"} 3.0
+"""

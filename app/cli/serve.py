@@ -1,11 +1,13 @@
 """`serve` and `worker`: the service until it is told to stop."""
 
 import logging
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from socket import socket
 from typing import Annotated
 
 import typer
+from prometheus_client import start_http_server
 
 from app import __version__
 from app.cli.console import run
@@ -15,9 +17,11 @@ from app.cli.signals import stop_event
 from app.errors import ConfigError
 from app.logging import configure_logging
 from app.main import create_app
+from app.metrics import REGISTRY
 from app.runtime import open_runtime
 from app.serving import listen, serving
 from app.settings import Settings, load_settings
+from app.tracing import configure_tracing
 from app.worker.engine import running_worker
 
 log = logging.getLogger(__name__)
@@ -92,6 +96,12 @@ def worker() -> None:
 
 async def _work(settings: Settings) -> None:
     _log_to_stderr(settings)
+    configure_tracing(__version__, wanted=settings.tracing)
+    with _telling_metrics(settings):
+        await _work_until_stopped(settings)
+
+
+async def _work_until_stopped(settings: Settings) -> None:
     async with (
         stop_event() as stop,
         open_runtime(settings) as runtime,
@@ -100,6 +110,25 @@ async def _work(settings: Settings) -> None:
         log.info("woo-vtiger %s works, %s at a time", __version__, settings.worker.concurrency)
         await stop.wait()
         log.info("stopping: what runs is finished first")
+
+
+@contextmanager
+def _telling_metrics(settings: Settings) -> Iterator[None]:
+    """For a worker alone, which serves nothing else."""
+    if settings.metrics_port is None:
+        yield
+        return
+    try:
+        server, thread = start_http_server(settings.metrics_port, settings.host, REGISTRY)
+    except OSError as error:
+        raise port_error(settings.host, settings.metrics_port, error) from None
+    log.info("metrics at http://%s:%s/metrics", settings.host, server.server_port)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _log_to_stderr(settings: Settings) -> None:

@@ -1,10 +1,15 @@
 """Group commit: hints that arrive together share one transaction, each answered after it."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from app.db.session import Sessions, transaction
 from app.inbox.repository import Accepted, NewDelivery, accept
+from app.logging import traced
+from app.metrics import ACCEPTED
+
+log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 200
 
@@ -45,7 +50,22 @@ class Acceptor:
         except Exception as error:
             _fail(batch, error)
         else:
+            _count(hints, accepted)
             _answer(batch, accepted)
+
+
+def _count(hints: Sequence[NewDelivery], accepted: Sequence[Accepted]) -> None:
+    for hint, stored in zip(hints, accepted, strict=True):
+        record = hint.record
+        with traced(str(stored.id)):
+            log.info("hint accepted", extra={"record": record.key, "origin": str(hint.origin)})
+        ACCEPTED.labels(
+            record.store,
+            record.system,
+            hint.origin,
+            record.module or "",
+            str(stored.duplicate).lower(),
+        ).inc()
 
 
 def _answer(batch: list[_Waiting], accepted: list[Accepted]) -> None:

@@ -181,6 +181,15 @@ async def count_open(session: AsyncSession) -> dict[str, int]:
     return {str(state): counts.get(state, 0) for state in open_states}
 
 
+async def find_oldest_due(session: AsyncSession) -> datetime | None:
+    """Since when the longest waiting of the hints that are due has been due."""
+    due = (Delivery.state == DeliveryState.PENDING) & (Delivery.next_attempt_at <= func.now())
+    oldest: datetime | None = await session.scalar(
+        select(func.min(Delivery.next_attempt_at)).where(due)
+    )
+    return oldest
+
+
 async def new_run_id(session: AsyncSession) -> int:
     """A number for a manual run, drawn from the deliveries' own: lower than any of its hints'."""
     drawn = text("SELECT nextval(pg_get_serial_sequence('deliveries', 'id'))")

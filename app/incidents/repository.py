@@ -87,6 +87,17 @@ async def search_incidents(
     return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)
 
 
+async def count_lasting(session: AsyncSession) -> dict[str, int]:
+    """Incidents without an end by kind, zeros included."""
+    rows = await session.execute(
+        select(IncidentRow.kind, func.count())
+        .where(IncidentRow.ended_at.is_(None))
+        .group_by(IncidentRow.kind)
+    )
+    counts = {str(kind): int(count) for kind, count in rows}
+    return {str(kind): counts.get(kind, 0) for kind in IncidentKind}
+
+
 async def prune_incidents(session: AsyncSession, days: int) -> None:
     """Drop what ended longer ago."""
     await session.execute(

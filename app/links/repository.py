@@ -122,6 +122,12 @@ async def find_watermark(session: AsyncSession, key: str) -> datetime | None:
     return mark
 
 
+async def search_watermarks(session: AsyncSession) -> dict[str, datetime]:
+    """All of them: a few for each store."""
+    rows = await session.execute(select(Watermark.key, Watermark.reached_at))
+    return {str(key): reached_at for key, reached_at in rows}
+
+
 async def save_watermark(session: AsyncSession, key: str, reached_at: datetime) -> None:
     await session.execute(
         insert(Watermark)

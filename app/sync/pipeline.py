@@ -20,6 +20,8 @@ from app.inbox.waiting import peek
 from app.links.leases import PairLease, hold
 from app.links.models import Link
 from app.links.repository import find_link
+from app.logging import traced
+from app.metrics import RETRIES
 from app.queue import clear_wakeup
 from app.records import Outcome
 from app.runtime import Runtime
@@ -30,8 +32,9 @@ from app.sync.outcome import Result, failed, given_up, skipped
 from app.sync.reconcile import reconcile
 from app.sync.retry import RetryPolicy, delay_seconds, worth_trying
 from app.sync.sides import Skip
+from app.sync.telling import tell
 from app.sync.work import Work, entry_of
-from app.synclog.repository import append
+from app.tracing import span
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +52,7 @@ async def drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
             async with transaction(runtime.sessions) as session:
                 deliveries = await claim(session, record_key)
             if deliveries:
-                await _bring(runtime, deliveries, lease)
+                await _bring_traced(runtime, deliveries, lease)
     except LeaseLost:
         log.debug("record %s is in other hands", record_key)
 
@@ -62,6 +65,14 @@ async def _pair_keys(session: Session, record_key: str) -> Sequence[str]:
     link = await find_link(session, record)
     records = [record] if link is None else [record, partner_of(link, record)]
     return [record_key, *lease_keys(*records)]
+
+
+async def _bring_traced(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
+    """All lines carry the id of the oldest hint, as the line of its receipt did."""
+    oldest = deliveries[0]
+    told = {"record": oldest.record_key, "delivery": str(oldest.id)}
+    with traced(told["delivery"]), span("sync record", told):
+        await _bring(runtime, deliveries, lease)
 
 
 async def _bring(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
@@ -125,6 +136,7 @@ async def _retry_or_bury(
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
         await postpone(session, [delivery.id for delivery in young], wait)
+    RETRIES.labels(young[-1].module or "", error.reason).inc()
 
 
 def _retry_policy(runtime: Runtime) -> RetryPolicy:
@@ -163,4 +175,4 @@ async def _end_without_pair(
     entry = entry_of(deliveries[-1].record, deliveries, result, None, monotonic())
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
-        await settle(session, ids, await append(session, entry, ids), state=state)
+        await settle(session, ids, await tell(session, entry, ids), state=state)

@@ -17,7 +17,8 @@ from app.records import Event, Outcome, Record
 from app.runtime import Runtime
 from app.sync.outcome import Result
 from app.sync.sides import Adapter
-from app.synclog.repository import NewEntry, append
+from app.sync.telling import tell
+from app.synclog.repository import NewEntry
 
 LANDED = "Found what a broken call had done."
 
@@ -113,7 +114,7 @@ class Work:
         return [delivery.id for delivery in self.deliveries]
 
     async def _append(self, session: Session, result: Result, link: Link | None) -> int:
-        entry_id = await append(
+        entry_id = await tell(
             session,
             entry_of(self.record, self.deliveries, result, link, self.started),
             self._delivery_ids,

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx
 
 from app.errors import AuthRejected, ConfigError, RateLimited, ResponseUnreadable
+from app.metrics import CALLS_LEFT
 from app.transport import Answer, Channel, ClientLimits, Request, Sleep, refuse_status
 from app.vtiger.answers import DUPLICATE_CODE, VTIGER, find_envelope, read_error, read_result
 from app.vtiger.quota import Quota, find_quota
@@ -111,6 +112,9 @@ class RestApi:
             return
         was_low = self._quota is not None and self._quota.is_low
         self._quota = told
+        for window, left in (("day", told.daily_left), ("minute", told.minute_left)):
+            if left is not None:
+                CALLS_LEFT.labels(window).set(left)
         if told.is_low and not was_low:
             log.warning(
                 "Vtiger's API has %s of %s calls left for this day",

@@ -99,6 +99,17 @@ def test_a_service_without_a_worker_and_a_worker_share_the_work(
     assert codes == (0, 0)
 
 
+def test_a_worker_alone_tells_its_metrics(folder: Path, systems: dict[str, str]) -> None:
+    with running("worker", folder=folder, env=systems | {"METRICS_PORT": "0"}) as worker:
+        told = str(json.loads(worker.error_with("metrics at"))["message"])
+        _start_line(worker)
+        answer = httpx.get(told.partition(" at ")[2], trust_env=False)
+        code = worker.stop(signal.SIGTERM)
+
+    assert "woo_vtiger_outcomes_total" in answer.text
+    assert code == 0
+
+
 def test_a_taken_port_is_told_in_one_sentence(shell: Shell, taken: socket.socket) -> None:
     """Before anything is made in the folder."""
     done = shell.run("serve", "--port", _port(taken))

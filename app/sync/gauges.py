@@ -1,0 +1,84 @@
+"""The state that all processes share, as gauges: read from the database when Prometheus asks."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from app.inbox.repository import count_open, find_oldest_due
+from app.incidents.repository import count_lasting
+from app.links.repository import search_watermarks
+from app.queue import count_workers
+from app.runtime import Runtime
+
+STATE = "woo_vtiger_deliveries"
+OLDEST = "woo_vtiger_queue_oldest_seconds"
+WORKERS = "woo_vtiger_workers"
+POLLED = "woo_vtiger_poll_age_seconds"
+INCIDENTS = "woo_vtiger_incidents"
+
+
+class Shared:
+    """A Prometheus collector of figures that were read beforehand."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._families
+
+
+async def read_shared(runtime: Runtime) -> Shared:
+    """Raises what the database raises."""
+    now = runtime.clock()
+    async with runtime.sessions() as session:
+        open_counts = await count_open(session)
+        oldest = await find_oldest_due(session)
+        workers = await count_workers(session, runtime.settings.worker.stalled_after)
+        marks = await search_watermarks(session)
+        incidents = await count_lasting(session)
+    return Shared(
+        [
+            _deliveries(open_counts),
+            _plain(
+                OLDEST, "Age of the oldest hint that is due and not in hand.", _age(now, oldest)
+            ),
+            _plain(WORKERS, "Workers that give a sign of life.", workers),
+            _polls(now, marks),
+            _incidents(incidents),
+        ]
+    )
+
+
+def _plain(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, meaning, value=value)
+
+
+def _age(now: datetime, moment: datetime | None) -> float:
+    return 0.0 if moment is None else max(0.0, (now - moment).total_seconds())
+
+
+def _deliveries(counts: dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(
+        STATE, "Hints that want work or a person, by state.", labels=["state"]
+    )
+    for state, count in counts.items():
+        family.add_metric([state], count)
+    return family
+
+
+def _polls(now: datetime, marks: dict[str, datetime]) -> Metric:
+    labels = ["store", "module", "system"]
+    family = GaugeMetricFamily(POLLED, "How far behind the catch-up poll is.", labels=labels)
+    for key, reached_at in marks.items():
+        parts = key.split(":")
+        if len(parts) == len(labels):
+            family.add_metric(parts, _age(now, reached_at))
+    return family
+
+
+def _incidents(counts: dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(INCIDENTS, "Incidents that last, by kind.", labels=["kind"])
+    for kind, count in counts.items():
+        family.add_metric([kind], count)
+    return family
