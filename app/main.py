@@ -17,6 +17,7 @@ from app.api import (
     metrics,
     openapi,
     sync_log,
+    sync_runs,
     webhooks,
 )
 from app.api import settings as sync_settings
@@ -33,6 +34,7 @@ Ids are text, times are UTC, errors are `application/problem+json` with a stable
 ROUTERS = (
     sync_log,
     deliveries,
+    sync_runs,
     sync_settings,
     links,
     conflicts,

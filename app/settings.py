@@ -50,6 +50,12 @@ class StoreSettings(Group):
     webhook_secret_previous: Secret | None = Field(
         None, description="former webhook secret, accepted too while you change it"
     )
+    compare_hours: float = Field(
+        0, ge=0, description="hours between two full comparisons by itself; 0: none"
+    )
+    compare_repairs: bool = Field(
+        False, description="whether such a comparison also syncs what differs, or only reports it"
+    )
 
 
 class VtigerSettings(Group):
@@ -131,7 +137,9 @@ class RetentionSettings(Group):
     """How long what is done is kept; 0 days keep it for ever."""
 
     deliveries_days: int = Field(90, ge=0, description="days that settled deliveries are kept")
-    sync_log_days: int = Field(730, ge=0, description="days that Sync Log entries are kept")
+    sync_log_days: int = Field(
+        730, ge=0, description="days that Sync Log entries and runs are kept"
+    )
     incidents_days: int = Field(730, ge=0, description="days that incidents are kept when mended")
 
 

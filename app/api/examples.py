@@ -132,6 +132,50 @@ RESOLVED = CONFLICT | {
     "delivery_id": "2079",
 }
 
+RUN: dict[str, Any] = {
+    "id": "12",
+    "created_at": "2026-11-24T09:00:00Z",
+    "store": "main",
+    "modules": ["contacts"],
+    "direction": "both",
+    "since": None,
+    "dry_run": True,
+    "repair_of": None,
+    "scheduled": False,
+    "started_by": "ops",
+    "state": "running",
+    "done": 1200,
+    "total": 20100,
+    "difference_count": 1,
+    "started_at": "2026-11-24T09:00:01.204113Z",
+    "finished_at": None,
+    "next_attempt_at": "2026-11-24T09:00:00Z",
+    "last_reason": None,
+    "last_error": None,
+}
+
+DIFFERENCE: dict[str, Any] = {
+    "id": "31",
+    "module": "contacts",
+    "plan": "update",
+    "label": "Ada Lovelace <ada@shop.example>",
+    "woocommerce_id": "7",
+    "vtiger_id": "12x34",
+    "reason": None,
+    "message": "",
+    "fields": [
+        {"field": "phone", "woocommerce": "555 0199", "vtiger": "555 0100", "act": "to_vtiger"}
+    ],
+}
+
+RUN_DETAIL: dict[str, Any] = RUN | {
+    "outcomes": _NOTHING | {"unchanged": 1199},
+    "waiting": 0,
+    "rate": 184.6,
+    "eta_seconds": 102.4,
+    "differences": {"items": [DIFFERENCE], "next_cursor": None},
+}
+
 ACCEPTED = {"delivery_id": "2077"}
 DUPLICATE = {"delivery_id": "2077", "duplicate": True}
 PING = {"ping": True}

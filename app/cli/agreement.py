@@ -10,7 +10,8 @@ from app.cli.tables import print_summary
 from app.inbox.repository import count_open
 from app.records import Outcome
 from app.sync.comparison import Compared
-from app.sync.run import compare_store, modules_of
+from app.sync.drift import compare_store
+from app.sync.run import modules_of
 from app.synclog.totals import Summary, summary
 
 

@@ -42,6 +42,7 @@ class Delivery(Numbered, Base):
             postgresql_where=text("state IN ('pending', 'processing')"),
         ),
         Index("ix_deliveries_received_at_id", "received_at", "id"),
+        Index("ix_deliveries_run_id", "run_id", postgresql_where=text("run_id IS NOT NULL")),
     )
 
     origin: Mapped[str]

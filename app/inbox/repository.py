@@ -80,6 +80,13 @@ async def accept(
     return _in_order(hints, stored)
 
 
+async def take_in(session: AsyncSession, hints: Sequence[NewDelivery]) -> None:
+    """Store hints that are in the caller's hands at once: nobody is woken for them, but for a
+    worker that finds them stranded."""
+    in_hand = {"state": DeliveryState.PROCESSING, "claimed_at": func.now()}
+    await session.execute(insert(Delivery).values([hint.as_row() | in_hand for hint in hints]))
+
+
 def _in_order(hints: Sequence[NewDelivery], stored: dict[str, tuple[int, bool]]) -> list[Accepted]:
     seen: set[str] = set()
     answers = []
@@ -190,18 +197,10 @@ async def find_oldest_due(session: AsyncSession) -> datetime | None:
     return oldest
 
 
-async def new_run_id(session: AsyncSession) -> int:
-    """A number for a manual run, drawn from the deliveries' own: lower than any of its hints'."""
-    drawn = text("SELECT nextval(pg_get_serial_sequence('deliveries', 'id'))")
-    return int(await session.scalar(drawn) or 0)
-
-
 async def count_run(session: AsyncSession, run_id: int) -> dict[DeliveryState, int]:
     """The run's deliveries by state."""
-    of_run = (Delivery.id > run_id) & (Delivery.run_id == run_id)
-    rows = await session.execute(
-        select(Delivery.state, func.count()).where(of_run).group_by(Delivery.state)
-    )
+    counted = select(Delivery.state, func.count()).where(Delivery.run_id == run_id)
+    rows = await session.execute(counted.group_by(Delivery.state))
     counts = {DeliveryState(state): int(count) for state, count in rows}
     return {state: counts.get(state, 0) for state in DeliveryState}
 

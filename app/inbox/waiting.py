@@ -1,6 +1,8 @@
 """Looking at the hints of one record that still want work, without taking them."""
 
-from sqlalchemy import select
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.inbox.models import Delivery, DeliveryState
@@ -31,3 +33,30 @@ async def was_tried(session: AsyncSession, record_key: str) -> bool:
         .limit(1)
     )
     return found is not None
+
+
+async def is_live_waiting(session: AsyncSession) -> bool:
+    """Whether a hint that no run brought up is due."""
+    due = (Delivery.state == DeliveryState.PENDING) & (Delivery.next_attempt_at <= func.now())
+    found = select(Delivery.id).where(due, Delivery.run_id.is_(None))
+    return await session.scalar(found.limit(1)) is not None
+
+
+async def search_hinted(
+    session: AsyncSession, run_id: int, record_keys: Collection[str]
+) -> set[str]:
+    """Those of the records that a run has brought up."""
+    found = select(Delivery.record_key).where(
+        Delivery.run_id == run_id, Delivery.record_key.in_(record_keys)
+    )
+    return set(await session.scalars(found))
+
+
+async def search_open_of_run(session: AsyncSession, run_id: int) -> Sequence[str]:
+    """The records of a run that are due, or in hand."""
+    due = or_(
+        Delivery.state == DeliveryState.PROCESSING,
+        (Delivery.state == DeliveryState.PENDING) & (Delivery.next_attempt_at <= func.now()),
+    )
+    found = select(Delivery.record_key).where(Delivery.run_id == run_id, due)
+    return (await session.scalars(found.distinct().order_by(Delivery.record_key))).all()

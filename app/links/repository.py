@@ -1,6 +1,6 @@
 """Finding and keeping pairs, intents, sightings and watermarks."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -79,14 +79,16 @@ async def close_intent(session: AsyncSession, record: Record) -> None:
     await session.execute(delete(Intent).where(Intent.record_key == record.key))
 
 
-async def see(session: AsyncSession, record_key: str, digest: str) -> None:
-    """Remember what an unlinked record looked like."""
+async def see(session: AsyncSession, seen: Mapping[str, str]) -> None:
+    """Remember what records looked like: the digest of each, by its key."""
+    if not seen:
+        return
+    rows = [{"record_key": key, "digest": seen[key]} for key in sorted(seen)]
+    statement = insert(Sighting).values(rows)
     await session.execute(
-        insert(Sighting)
-        .values(record_key=record_key, digest=digest)
-        .on_conflict_do_update(
+        statement.on_conflict_do_update(
             index_elements=[Sighting.record_key],
-            set_={"digest": digest, "seen_at": func.now()},
+            set_={"digest": statement.excluded.digest, "seen_at": func.now()},
         )
     )
 

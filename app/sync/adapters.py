@@ -13,7 +13,8 @@ from app.mapping.rules import effective_rules
 from app.mapping.values import PatchOptions
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
-from app.records import Module, Origin, Record
+from app.records import Direction, Module, Origin, Record
+from app.runs.repository import directions_of
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
 from app.sync.books import TAX, Books
@@ -61,6 +62,24 @@ async def policy_of(runtime: Runtime, store: str, module: Module) -> SyncPolicy:
         return await get_policy(session, store, module)
 
 
+def narrowed(policy: SyncPolicy, direction: Direction) -> SyncPolicy:
+    """The settings of a run: its direction is one that they allow, or less."""
+    return policy.model_copy(update={"direction": direction.within(policy.direction)})
+
+
+async def _policy_for(
+    runtime: Runtime, deliveries: Sequence[Delivery], module: Module
+) -> SyncPolicy:
+    """Narrowed where only runs of one direction brought the record up."""
+    policy = await policy_of(runtime, deliveries[-1].store, module)
+    run_ids = {delivery.run_id for delivery in deliveries}
+    if None in run_ids:
+        return policy
+    async with runtime.sessions() as session:
+        directions = await directions_of(session, run_ids)
+    return narrowed(policy, directions.pop()) if len(directions) == 1 else policy
+
+
 async def resolve(runtime: Runtime, record: Record) -> Record:
     """A Vtiger record may be told by its bare or its record number: the id it means.
 
@@ -82,7 +101,7 @@ async def open_work(
 ) -> Work:
     """The work on a record of a module that is synced."""
     module = Module(record.module or "")
-    policy = await policy_of(runtime, record.store, module)
+    policy = await _policy_for(runtime, deliveries, module)
     context = Context(runtime, record.store, policy, lease, dependencies, _is_needed(deliveries))
     adapter = await open_adapter(context, module)
     return Work(runtime, adapter, policy, record, deliveries, lease)

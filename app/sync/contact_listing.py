@@ -12,9 +12,9 @@ from app.runtime import Runtime
 from app.sync.comparison import FieldDifference
 from app.sync.contacts import CONTACTS, ContactAdapter
 from app.sync.guests import find_guest_id, guest_of
-from app.sync.listing import PAGE, Seen, find_each, last_change, pages
+from app.sync.listing import PAGE, Seen, changed_where, find_each, last_change, pages
 from app.sync.sides import Side
-from app.vtiger.query import Query, one_of, since
+from app.vtiger.query import Query, one_of
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.customers import Role
 from app.woocommerce.schemas import WooCustomer
@@ -36,6 +36,11 @@ class ContactListing:
         found = await self.adapter.vtiger.query(last_change(CONTACTS))
         return found[0].modified_at if found else None
 
+    async def count(self, system: System, changed_since: datetime | None) -> int:
+        if system is System.WOOCOMMERCE:
+            return await self.adapter.woo.count_customers(role=self._role)
+        return await self.adapter.vtiger.count(CONTACTS, changed_where(changed_since))
+
     def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
         """Customers always all, ids ascending (contract page WooCommerce §2); guests are in no
         list of theirs."""
@@ -43,9 +48,12 @@ class ContactListing:
 
     async def _customers(self) -> AsyncIterator[list[Seen]]:
         roles = self.adapter.policy.roles
-        role: Role = "customer" if set(roles) == {"customer"} else "all"
-        async for page in pages(self.adapter.woo.each_customer(role=role)):
+        async for page in pages(self.adapter.woo.each_customer(role=self._role)):
             yield [_seen_person(customer) for customer in page if customer.role in roles]
+
+    @property
+    def _role(self) -> Role:
+        return "customer" if set(self.adapter.policy.roles) == {"customer"} else "all"
 
     async def each_guest(self) -> AsyncIterator[list[Seen]]:
         """The guests who are contacts, as the latest order that was seen of each shows them, a
@@ -58,8 +66,8 @@ class ContactListing:
 
     async def _contacts(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
         """Contract page Vtiger §1, query."""
-        where = (since(changed_since),) if changed_since is not None else ()
-        async for page in pages(self.adapter.vtiger.search(CONTACTS, where)):
+        found = self.adapter.vtiger.search(CONTACTS, changed_where(changed_since))
+        async for page in pages(found):
             yield [Seen(System.VTIGER, record.id, record) for record in page]
 
     async def each_trashed(self) -> AsyncIterator[str]:

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from app.errors import System
 from app.sync.comparison import FieldDifference
 from app.sync.sides import Adapter, Side
-from app.vtiger.query import Query
+from app.vtiger.query import Query, Where, since
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 
@@ -53,6 +53,10 @@ class Listing(Protocol):
 
     async def find_last_change(self, system: System) -> datetime | None:
         """The latest change by the system's own clock; None if there is nothing in it."""
+        ...
+
+    async def count(self, system: System, changed_since: datetime | None) -> int:
+        """About how many records `each` will show."""
         ...
 
     def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
@@ -105,6 +109,11 @@ async def pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
 def last_change(module: str) -> Query:
     """Asks for a Vtiger module's latest change."""
     return Query(module, ("modifiedtime",), order_by="modifiedtime", limit=1, descending=True)
+
+
+def changed_where(changed_since: datetime | None) -> tuple[Where, ...]:
+    """Asks for Vtiger's records that changed since a moment, or for all."""
+    return (since(changed_since),) if changed_since is not None else ()
 
 
 async def find_each(adapter: Adapter, system: System, ids: Sequence[str]) -> list[Side]:

@@ -10,14 +10,14 @@ from app.mapping.order_totals import same_goods, total_differences
 from app.mapping.rules import WriteCondition
 from app.mapping.values import Mapped
 from app.sync.comparison import Act, FieldDifference
-from app.sync.listing import PAGE, Seen, find_each, last_change, pages
+from app.sync.listing import PAGE, Seen, changed_where, find_each, last_change, pages
 from app.sync.order_references import CrmOrder, ShopOrder
 from app.sync.order_sides import crm_order
 from app.sync.sales_orders import OrderAdapter
 from app.sync.sides import Side
 from app.vtiger.client import VtigerClient
 from app.vtiger.orders import ORDER_COLUMNS, ORDERS
-from app.vtiger.query import fold, since
+from app.vtiger.query import fold
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooOrder
@@ -45,6 +45,11 @@ class OrderListing:
         found = await self._vtiger.query(last_change(ORDERS))
         return found[0].modified_at if found else None
 
+    async def count(self, system: System, changed_since: datetime | None) -> int:
+        if system is System.WOOCOMMERCE:
+            return await self._woo.count_orders(changed_since)
+        return await self._vtiger.count(ORDERS, changed_where(changed_since))
+
     def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
         """Without the trash, but with drafts (orders_list_modified_after_gmt)."""
         of_shop = system is System.WOOCOMMERCE
@@ -55,7 +60,7 @@ class OrderListing:
             yield [Seen(System.WOOCOMMERCE, order.id, order) for order in page]
 
     async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
-        where = (since(changed_since),) if changed_since is not None else ()
+        where = changed_where(changed_since)
         async for page in pages(self._vtiger.search(ORDERS, where, columns=ORDER_COLUMNS)):
             yield [Seen(System.VTIGER, record.id, record) for record in page]
 

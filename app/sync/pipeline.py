@@ -8,7 +8,6 @@ as `failed / bug` like any other outcome.
 import logging
 import random
 from collections.abc import Sequence
-from datetime import timedelta
 from time import monotonic
 
 from app.db.outage import OUTAGES
@@ -30,7 +29,7 @@ from app.sync.dependencies import Dependencies
 from app.sync.hold import lease_keys, partner_of
 from app.sync.outcome import Result, failed, given_up, skipped
 from app.sync.reconcile import reconcile
-from app.sync.retry import RetryPolicy, delay_seconds, worth_trying
+from app.sync.retry import delay_seconds, retry_policy, worth_trying
 from app.sync.sides import Skip
 from app.sync.telling import tell
 from app.sync.work import Work, entry_of
@@ -121,7 +120,7 @@ async def _retry_or_bury(
     runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: WooVtigerError
 ) -> None:
     """Each hint has its own time to be tried in; those whose time is up are told as failed."""
-    policy, now = _retry_policy(runtime), runtime.clock()
+    policy, now = retry_policy(runtime.settings.sync), runtime.clock()
     young = [each for each in deliveries if worth_trying(policy, error, now - each.received_at)]
     spent = [each for each in deliveries if each not in young]
     if spent:
@@ -137,15 +136,6 @@ async def _retry_or_bury(
         await lease.confirm(session)
         await postpone(session, [delivery.id for delivery in young], wait)
     RETRIES.labels(young[-1].module or "", error.reason).inc()
-
-
-def _retry_policy(runtime: Runtime) -> RetryPolicy:
-    sync = runtime.settings.sync
-    return RetryPolicy(
-        base_seconds=sync.retry_base_delay,
-        most_seconds=sync.retry_max_delay,
-        budget=timedelta(seconds=sync.retry_budget),
-    )
 
 
 async def _bury(

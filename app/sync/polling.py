@@ -89,13 +89,17 @@ class Look:
     async def _find_gone(self, sweep: Sweep, living: set[str], started_at: datetime) -> int:
         """What vanished from Vtiger counts only where deletions are carried over."""
         if self.system in self.listing.lists_all:
-            return await sweep.vanished(self.system, living, started_at=started_at)
+            return await self._vanished(sweep, living, started_at)
         if self.system is System.WOOCOMMERCE:
             return await sweep.trashed()
         if self.policy.delete_policy is not DeletePolicy.PROPAGATE:
             return 0
         ids = {record_id async for record_id in self.listing.each_vtiger_id()}
-        return await sweep.vanished(self.system, ids, started_at=started_at)
+        return await self._vanished(sweep, ids, started_at)
+
+    async def _vanished(self, sweep: Sweep, living: set[str], started_at: datetime) -> int:
+        gone = await sweep.vanished(self.system, living, started_at=started_at)
+        return await sweep.bring_up(gone)
 
     @property
     def _key(self) -> str:

@@ -7,12 +7,11 @@ from datetime import datetime
 from app.errors import NotFound, System
 from app.mapping.product_carrying import product_carriage
 from app.sync.comparison import FieldDifference
-from app.sync.listing import Seen, find_each, last_change, pages, without
+from app.sync.listing import Seen, changed_where, find_each, last_change, pages, without
 from app.sync.product_sides import ProductSides
 from app.sync.product_writing import PRODUCTS
 from app.sync.products import ProductAdapter
 from app.sync.sides import Side
-from app.vtiger.query import since
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooProduct
 
@@ -38,6 +37,11 @@ class ProductListing:
         found = await self._sides.vtiger.query(last_change(PRODUCTS))
         return found[0].modified_at if found else None
 
+    async def count(self, system: System, changed_since: datetime | None) -> int:
+        if system is System.WOOCOMMERCE:
+            return await self._sides.woo.count_products(changed_since)
+        return await self._sides.vtiger.count(PRODUCTS, changed_where(changed_since))
+
     def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
         """Variations by their parents: one that changes takes its parent's time along (contract
         page WooCommerce §1)."""
@@ -62,7 +66,7 @@ class ProductListing:
 
     async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
         """Contract page Vtiger §1, query."""
-        where = (since(changed_since),) if changed_since is not None else ()
+        where = changed_where(changed_since)
         async for page in pages(self._sides.vtiger.search(PRODUCTS, where)):
             yield [Seen(System.VTIGER, record.id, record) for record in page]
 

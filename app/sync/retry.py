@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.errors import LeaseLost, RateLimited, WooVtigerError
+from app.settings import SyncSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,15 @@ class RetryPolicy:
     most_seconds: float = 3600.0
     lease_seconds: float = 0.5
     budget: timedelta = timedelta(days=3)
+
+
+def retry_policy(chosen: SyncSettings) -> RetryPolicy:
+    """As the settings have it."""
+    return RetryPolicy(
+        base_seconds=chosen.retry_base_delay,
+        most_seconds=chosen.retry_max_delay,
+        budget=timedelta(seconds=chosen.retry_budget),
+    )
 
 
 def delay_seconds(

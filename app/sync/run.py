@@ -1,37 +1,34 @@
-"""A manual run: every record that differs is hinted, then watched until all hints are settled.
+"""Runs as people see them: asked for, watched, cancelled; whoever is free carries them out."""
 
-The run writes nothing itself: its hints take the way of all others, so what a worker of another
-process does with them, or leaves for later, is the same.
-"""
-
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import uuid4
 
+from app.db.pagination import Page
 from app.db.session import transaction
-from app.errors import InvalidInput, LeaseLost, System
+from app.errors import InvalidInput
 from app.inbox.models import DeliveryState
-from app.inbox.repository import count_run, new_run_id
-from app.links.leases import PairLease, hold
-from app.policies.schemas import SyncPolicy
-from app.records import Module, Origin
+from app.inbox.repository import count_run
+from app.records import Module, Outcome
+from app.runs.models import RunDifference, RunState, SyncRun
+from app.runs.repository import (
+    NewRun,
+    RunFilter,
+    create_run,
+    find_run,
+    finish_run,
+    search_differences,
+    search_runs,
+)
 from app.runtime import Runtime
-from app.sync.adapters import Context, policy_of
-from app.sync.comparison import Compared
-from app.sync.contact_listing import ContactListing
-from app.sync.listing import Listing
-from app.sync.listings import IN_ORDER, open_listing
-from app.sync.setup import ensure_setup
-from app.sync.survey import SECOND, Survey, changed_since
-from app.sync.sweep import Sweep
+from app.sync.adapters import policy_of
+from app.sync.listings import IN_ORDER
+from app.synclog.totals import outcomes_of_run
 
-
-async def start_run(runtime: Runtime) -> int:
-    """The number that the run's deliveries and log rows carry."""
-    async with transaction(runtime.sessions) as session:
-        return await new_run_id(session)
+NO_STORE = "There is no store {store}; the settings know {known}."
+OFF = "Module {module} of store {store} is switched off."
+NO_RUN = "There is no run {run_id}."
+NO_REPORT = "Run {run_id} is no finished comparison: only what a dry run found can be repaired."
 
 
 async def modules_of(runtime: Runtime, store: str) -> list[Module]:
@@ -39,92 +36,129 @@ async def modules_of(runtime: Runtime, store: str) -> list[Module]:
     return [m for m in IN_ORDER if (await policy_of(runtime, store, m)).enabled]
 
 
-async def hint_store(
-    runtime: Runtime, store: str, *, module: Module, run_id: int, since: datetime | None = None
-) -> int:
-    """Hint what differs or has no pair, in both systems; how many hints that gave.
+async def start_run(runtime: Runtime, wanted: NewRun) -> SyncRun:
+    """A run is asked for; the next worker that is free takes it up.
 
-    All records, or those changed since a moment. Only the whole pass tells what vanished, and
-    what changed without a stamp. What orders rest on in Vtiger is made first. Raises InvalidInput
-    if the module is off or a run of this store is under way, Waiting, and the RemoteError tree.
+    A repair takes store and modules from the comparison that it mends. Raises InvalidInput for
+    an unknown store, a module that is off, a comparison that is none or has not ended.
     """
-    async with _looking(runtime, store, module) as (listing, _):
-        if module is Module.SALES_ORDERS:
-            await ensure_setup(runtime)
-        sweep = Sweep(runtime, store, listing, origin=Origin.MANUAL, force=True, run_id=run_id)
-        hints = sum([await _hint_system(sweep, system, since) for system in System])
-    if module is Module.SALES_ORDERS and since is None:
-        hints += await _hint_guests(runtime, store, run_id=run_id)
-    return hints
+    if wanted.repair_of is not None:
+        wanted = await _repairing(runtime, wanted, wanted.repair_of)
+    if wanted.store not in runtime.stores:
+        known = ", ".join(runtime.stores)
+        raise InvalidInput(NO_STORE.format(store=wanted.store, known=known), "store")
+    for module in wanted.modules:
+        if not (await policy_of(runtime, wanted.store, module)).enabled:
+            raise InvalidInput(OFF.format(module=module, store=wanted.store), "module")
+    async with transaction(runtime.sessions) as session:
+        return await create_run(session, wanted)
 
 
-async def _hint_guests(runtime: Runtime, store: str, *, run_id: int) -> int:
-    """Those whose contact is not as their latest order has it: orders tell of guests, so all
-    orders were looked at before."""
-    if Module.CONTACTS not in await modules_of(runtime, store):
-        return 0
-    async with _looking(runtime, store, Module.CONTACTS) as (listing, _):
-        if not isinstance(listing, ContactListing):
-            raise TypeError("contacts are listed by another")
-        sweep = Sweep(runtime, store, listing, origin=Origin.MANUAL, force=True, run_id=run_id)
-        return sum([await sweep.differences(page) async for page in listing.each_guest()])
-
-
-async def _hint_system(sweep: Sweep, system: System, since: datetime | None) -> int:
-    if since is None:
-        return await sweep.everything(system)
-    hints = 0
-    async for page in sweep.listing.each(system, since - SECOND):
-        hints += await sweep.differences(changed_since(page, since))
-    return hints
-
-
-async def compare_store(
-    runtime: Runtime, store: str, *, module: Module, since: datetime | None = None
-) -> AsyncIterator[Compared]:
-    """What a run would find, read from both systems; nothing is written or hinted.
-
-    Errors as `hint_store`.
-    """
-    async with _looking(runtime, store, module) as (listing, policy):
-        async for compared in Survey(runtime, store, listing, policy).run(since):
-            yield compared
-
-
-@asynccontextmanager
-async def _looking(
-    runtime: Runtime, store: str, module: Module
-) -> AsyncIterator[tuple[Listing, SyncPolicy]]:
-    policy = await policy_of(runtime, store, module)
-    if not policy.enabled:
-        raise InvalidInput(f"Module {module} of store {store} is switched off.", "module")
-    async with _turn(runtime, store) as lease:
-        yield await open_listing(Context(runtime, store, policy, lease), module), policy
-
-
-@asynccontextmanager
-async def _turn(runtime: Runtime, store: str) -> AsyncIterator[PairLease]:
-    seconds = runtime.settings.worker.lease_seconds
-    try:
-        async with hold(
-            runtime.sessions, [f"run:{store}"], owner=uuid4().hex, seconds=seconds
-        ) as lease:
-            yield lease
-    except LeaseLost:
-        raise InvalidInput(f"Another run of store {store} is under way.", "store") from None
+async def _repairing(runtime: Runtime, wanted: NewRun, run_id: int) -> NewRun:
+    async with runtime.sessions() as session:
+        report = await find_run(session, run_id)
+    if report is None or not report.dry_run or report.state != RunState.DONE:
+        raise InvalidInput(NO_REPORT.format(run_id=run_id), "repair_of")
+    modules = tuple(Module(each) for each in report.modules)
+    return replace(wanted, store=report.store, modules=modules, dry_run=False, since=None)
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run's hints have come; `open` ones are waiting or being worked on."""
+class RunProgress:
+    """A run and how far it has come.
 
-    open: int
-    done: int
-    dead: int
+    `outcomes` counts records by what became of them, `waiting` those that wait for another try;
+    `rate` is records a second, `eta_seconds` the rest at that rate; None where that cannot be told.
+    """
+
+    run: SyncRun
+    outcomes: Mapping[Outcome, int]
+    waiting: int
+    rate: float | None
+    eta_seconds: float | None
 
 
-async def watch_run(runtime: Runtime, run_id: int) -> Progress:
+async def get_progress(runtime: Runtime, run_id: int) -> RunProgress:
+    """Raises InvalidInput if there is no such run."""
+    found = await find_progress(runtime, run_id)
+    if found is None:
+        raise InvalidInput(NO_RUN.format(run_id=run_id), "run_id")
+    return found
+
+
+async def find_progress(runtime: Runtime, run_id: int) -> RunProgress | None:
+    """None if there is no such run."""
+    async with runtime.sessions() as session:
+        run = await find_run(session, run_id)
+    return None if run is None else await _progress(runtime, run)
+
+
+async def _progress(runtime: Runtime, run: SyncRun) -> RunProgress:
+    rate = _rate(run)
+    left = max(0, run.total - run.done)
+    return RunProgress(
+        run,
+        outcomes=await count_outcomes(runtime, run),
+        waiting=await count_waiting(runtime, run.id),
+        rate=rate,
+        eta_seconds=left / rate if rate and run.is_open else None,
+    )
+
+
+async def count_outcomes(runtime: Runtime, run: SyncRun) -> dict[Outcome, int]:
+    """Records by what became of them, as far as the run has come; pairs that agreed count as
+    unchanged."""
+    if run.totals is not None:
+        return {outcome: int(run.totals.get(outcome, 0)) for outcome in Outcome}
+    async with runtime.sessions() as session:
+        counts = await outcomes_of_run(session, run.id)
+    return counts | {Outcome.UNCHANGED: counts[Outcome.UNCHANGED] + run.agreed}
+
+
+async def count_waiting(runtime: Runtime, run_id: int) -> int:
+    """The run's records that are being worked on, or wait for another try."""
     async with runtime.sessions() as session:
         counts = await count_run(session, run_id)
-    waiting = counts[DeliveryState.PENDING] + counts[DeliveryState.PROCESSING]
-    return Progress(waiting, counts[DeliveryState.DONE], counts[DeliveryState.DEAD])
+    return counts[DeliveryState.PENDING] + counts[DeliveryState.PROCESSING]
+
+
+def _rate(run: SyncRun) -> float | None:
+    """Since the run was last taken up: how quick another worker was before says little."""
+    if run.resumed_at is None:
+        return None
+    seconds = _seconds(run.resumed_at, run.finished_at or run.updated_at)
+    looked = run.done - run.resumed_done
+    return looked / seconds if seconds > 0 and looked > 0 else None
+
+
+def _seconds(begin: datetime, end: datetime) -> float:
+    return (end - begin).total_seconds()
+
+
+async def search(
+    runtime: Runtime, filters: RunFilter, *, cursor: str | None = None, limit: int = 50
+) -> Page[SyncRun]:
+    """Newest first. Raises InvalidInput for a cursor that is not ours."""
+    async with runtime.sessions() as session:
+        return await search_runs(session, filters, cursor=cursor, limit=limit)
+
+
+async def differences(
+    runtime: Runtime, run_id: int, *, cursor: str | None = None, limit: int = 50
+) -> Page[RunDifference]:
+    """What a comparison found, the latest first. Raises InvalidInput for a foreign cursor."""
+    async with runtime.sessions() as session:
+        return await search_differences(session, run_id, cursor=cursor, limit=limit)
+
+
+async def cancel_run(runtime: Runtime, run_id: int) -> SyncRun | None:
+    """The run, stopped before its next page; one that has ended stays as it is, None if there is
+    none. What it has brought up already is synced all the same, like any other hint."""
+    async with runtime.sessions() as session:
+        run = await find_run(session, run_id)
+    if run is None or not run.is_open:
+        return run
+    totals = await count_outcomes(runtime, run)
+    async with transaction(runtime.sessions) as session:
+        ended = await finish_run(session, run_id, RunState.CANCELLED, totals=totals)
+    return ended or run

@@ -26,7 +26,16 @@ from app.sync.sides import Side
 GONE = "gone"
 LEFT_OUT = frozenset({"filtered", "draft"})
 
-Change = tuple[Record, Event, str]
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A record to be brought up; `digest` names the state that it is in, `paired` tells whether
+    it has a partner."""
+
+    record: Record
+    event: Event = Event.CHANGED
+    digest: str = ""
+    paired: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,6 @@ class Sweep:
     origin: Origin = Origin.POLL
     take_stock: bool = False
     force: bool = False
-    run_id: int | None = None
 
     @property
     def module(self) -> Module:
@@ -49,19 +57,15 @@ class Sweep:
     def record(self, system: System, record_id: str) -> Record:
         return Record(self.store, system, self.module, record_id)
 
-    async def everything(self, system: System) -> int:
-        """All records compared, and those that vanished; how many hints that gave."""
-        hints, living, started_at = 0, set[str](), self.runtime.clock()
-        async for page in self.listing.each(system, None):
-            living.update(seen.id for seen in page)
-            hints += await self.differences(page)
-        return hints + await self.vanished(system, living, started_at=started_at)
-
     async def differences(self, page: Sequence[Seen]) -> int:
         """Hint each record that differs from its base and was not brought up in this state
-        before."""
+        before; how many those are."""
+        return await self.bring_up(await self.changes(page))
+
+    async def changes(self, page: Sequence[Seen]) -> list[Change]:
+        """Those records, not hinted yet."""
         if not page:
-            return 0
+            return []
         records = {seen.id: self.record(seen.system, seen.id) for seen in page}
         async with self.runtime.sessions() as session:
             links = await search_links(session, list(records.values()))
@@ -69,11 +73,11 @@ class Sweep:
         changed = []
         for side in await self.listing.sides(page):
             link, record = links.get(side.id), records[side.id]
-            digest = _digest(link, side)
-            new = self.force or known.get(record.key) != digest
+            change = Change(record, digest=_digest(link, side), paired=link is not None)
+            new = self.force or known.get(record.key) != change.digest
             if new and self._differs(link, side):
-                changed.append((record, Event.CHANGED, digest))
-        return await self._bring_up(changed, links)
+                changed.append(change)
+        return changed
 
     def _differs(self, link: Link | None, side: Side) -> bool:
         """Whether the record is unpaired, is back, or is not what was agreed."""
@@ -99,7 +103,7 @@ class Sweep:
 
     async def vanished(
         self, system: System, living: Collection[str], *, started_at: datetime
-    ) -> int:
+    ) -> list[Change]:
         """Pairs whose record a full pass did not show; the pipeline reads before it believes.
 
         Guests are in no list of customers: their orders tell of them.
@@ -109,7 +113,7 @@ class Sweep:
             async for record_id in self._paired_before(system, started_at)
             if record_id not in living and not is_guest(record_id)
         ]
-        return await self._hint_gone(system, gone)
+        return await self._gone(system, gone)
 
     async def trashed(self) -> int:
         """Pairs whose record is in the shop's trash."""
@@ -119,7 +123,7 @@ class Sweep:
             async with self.runtime.sessions() as session:
                 links = await search_links(session, records)
             living = [record_id for record_id, link in links.items() if link.woo_deleted_at is None]
-            hints += await self._hint_gone(System.WOOCOMMERCE, living)
+            hints += await self.bring_up(await self._gone(System.WOOCOMMERCE, living))
         return hints
 
     async def _paired_before(self, system: System, moment: datetime) -> AsyncIterator[str]:
@@ -130,37 +134,30 @@ class Sweep:
             async for link in found:
                 yield link.woo_id if system is System.WOOCOMMERCE else link.vtiger_id
 
-    async def _hint_gone(self, system: System, ids: Sequence[str]) -> int:
+    async def _gone(self, system: System, ids: Sequence[str]) -> list[Change]:
         gone = [self.record(system, record_id) for record_id in ids]
         async with self.runtime.sessions() as session:
             known = await search_sightings(session, [record.key for record in gone])
-        new = [(record, Event.DELETED, GONE) for record in gone if known.get(record.key) != GONE]
-        return await self._bring_up(new, ids)
+        return [
+            Change(record, Event.DELETED, GONE) for record in gone if known.get(record.key) != GONE
+        ]
 
-    async def _bring_up(self, changed: Sequence[Change], paired: Collection[str]) -> int:
+    async def bring_up(self, changed: Sequence[Change]) -> int:
         """Hint first, remember after: a crash between the two hints once more, and loses
         nothing."""
-        wanted = [each for each in changed if not self.take_stock or each[0].id in paired]
-        hints = await self._hint(wanted)
-        async with transaction(self.runtime.sessions) as session:
-            for record, _, digest in changed:
-                await see(session, record.key, digest)
-        return hints
-
-    async def _hint(self, changes: Sequence[Change]) -> int:
+        wanted = [each for each in changed if not self.take_stock or each.paired]
         hints = [
-            NewDelivery(
-                record, self.origin, event, self._dedupe_key(record, digest), run_id=self.run_id
-            )
-            for record, event, digest in changes
+            NewDelivery(each.record, self.origin, each.event, self._dedupe_key(each))
+            for each in wanted
         ]
         if hints:
             await self.runtime.acceptor.accept(hints)
+        async with transaction(self.runtime.sessions) as session:
+            await see(session, {each.record.key: each.digest for each in changed})
         return len(hints)
 
-    def _dedupe_key(self, record: Record, digest: str) -> str:
-        """Runs count what they hinted, so each has hints of its own."""
-        parts = (record.key, self.origin, digest, str(self.run_id or ""))
+    def _dedupe_key(self, change: Change) -> str:
+        parts = (change.record.key, self.origin, change.digest)
         return sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -25,6 +25,9 @@ class TaxListing:
         """None: taxes have no times (tax_get, 70-tax-query)."""
         return None
 
+    async def count(self, system: System, changed_since: datetime | None) -> int:
+        return sum([len(page) async for page in self.each(system, changed_since)])
+
     async def each(
         self,
         system: System,

@@ -106,6 +106,14 @@ async def summary_of_run(session: AsyncSession, run_id: int) -> Summary:
     )
 
 
+async def outcomes_of_run(session: AsyncSession, run_id: int) -> dict[Outcome, int]:
+    """Its entries by outcome, zeros included."""
+    counted = select(Entry.outcome, func.count()).where(Entry.run_id == run_id)
+    rows = await session.execute(counted.group_by(Entry.outcome))
+    counts = {Outcome(outcome): int(count) for outcome, count in rows}
+    return {outcome: counts.get(outcome, 0) for outcome in Outcome}
+
+
 def _filled(counts: Iterable[Any]) -> Summary:
     found: Summary = {
         target: {module: dict.fromkeys(Outcome, 0) for module in Module} for target in System

@@ -53,6 +53,10 @@ class CustomerCalls(ShopRequests):
         """Each customer once, in the order of ids (contract page WooCommerce §2, Paging)."""
         return self._each(WooCustomer, "customers", {"role": role}, per_page=per_page)
 
+    async def count_customers(self, *, role: Role = "all") -> int:
+        """How many there are, told by one short page (recording customer_paging)."""
+        return await self._count("customers", {"role": role})
+
     async def create_customer(self, body: Mapping[str, Any]) -> WooCustomer:
         """Duplicate if a user of any role has the e-mail (customer_create, err_customer_*)."""
         return WooCustomer.parse(await self._write("POST", "customers", body))

@@ -20,6 +20,11 @@ class OrderCalls(ShopRequests):
         (orders_list_modified_after_gmt, contract page WooCommerce §2)."""
         return self._each(WooOrder, "orders", {"status": "any", **modified_after(changed_since)})
 
+    async def count_orders(self, changed_since: datetime | None = None) -> int:
+        """How many `each_order` would show, told by one short page (contract page WooCommerce §2,
+        Paging)."""
+        return await self._count("orders", {"status": "any", **modified_after(changed_since)})
+
     def each_trashed_order(self) -> AsyncIterator[WooOrder]:
         """Orders in the trash, which no other listing shows (order_get_trashed)."""
         return self._each(WooOrder, "orders", {"status": "trash"})

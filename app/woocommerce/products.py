@@ -50,6 +50,11 @@ class ProductCalls(ShopRequests):
         query = {"status": "any", **EDIT, **modified_after(changed_since)}
         return self._each(WooProduct, "products", query)
 
+    async def count_products(self, changed_since: datetime | None = None) -> int:
+        """How many `each_product` would show, told by one short page (contract page WooCommerce §2,
+        Paging)."""
+        return await self._count("products", {"status": "any", **modified_after(changed_since)})
+
     def each_trashed_product(self) -> AsyncIterator[WooProduct]:
         """Products in the trash, which no other listing shows (product_get_trashed)."""
         return self._each(WooProduct, "products", {"status": "trash", **EDIT})

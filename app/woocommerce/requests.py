@@ -59,12 +59,15 @@ class ShopRequests:
     async def _page(self, kind: type[R], path: str, query: Mapping[str, str]) -> WooPage[R]:
         def read(answer: Answer) -> WooPage[R]:
             items = parse_all(kind, read_json(answer, write=False))
-            total, pages = (_count(answer, f"x-wp-total{what}") for what in ("", "pages"))
+            total, pages = (_header_count(answer, f"x-wp-total{what}") for what in ("", "pages"))
             return WooPage(tuple(items), total, pages)
 
         return await self._channel.send(
             Request("GET", self._address(path), query), read, write=False
         )
+
+    async def _count(self, path: str, query: Mapping[str, str]) -> int:
+        return (await self._page(WooRecord, path, {**query, **paging(1, 1)})).total
 
     async def _each(
         self, kind: type[R], path: str, query: Mapping[str, str], *, per_page: int = PER_PAGE
@@ -146,7 +149,7 @@ def parse_all(kind: type[R], data: object) -> list[R]:
     return [kind.parse(item) for item in data]
 
 
-def _count(answer: Answer, header: str) -> int:
+def _header_count(answer: Answer, header: str) -> int:
     text = answer.headers.get(header, "")
     if not text.isdigit():
         raise ResponseUnreadable(WOO, f"a listing came without its {header} header")

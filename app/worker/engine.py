@@ -11,6 +11,7 @@ from app.queue import DRAIN, QUEUE
 from app.runtime import Runtime
 from app.sync.pipeline import drain
 from app.worker.dispatcher import Dispatcher
+from app.worker.runs import carry_out_runs
 from app.worker.upkeep import upkeep
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ async def running_worker(runtime: Runtime, *, periodic: bool = True) -> AsyncIte
     }
     if periodic:
         parts["upkeep"] = lambda: upkeep(runtime)
+        parts["the runs"] = lambda: carry_out_runs(runtime)
     tasks = [asyncio.create_task(_for_ever(name, run), name=name) for name, run in parts.items()]
     try:
         yield

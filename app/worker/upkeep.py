@@ -9,6 +9,7 @@ from app.errors import LeaseLost, RemoteError
 from app.inbox.repository import prune_deliveries
 from app.incidents.repository import prune_incidents
 from app.links.leases import hold
+from app.runs.repository import prune_runs
 from app.runtime import Runtime
 from app.sync.polling import poll
 from app.sync.setup import prepare
@@ -75,5 +76,6 @@ async def prune(runtime: Runtime) -> None:
             await prune_deliveries(session, keep.deliveries_days)
         if keep.sync_log_days:
             await prune_entries(session, keep.sync_log_days)
+            await prune_runs(session, keep.sync_log_days)
         if keep.incidents_days:
             await prune_incidents(session, keep.incidents_days)

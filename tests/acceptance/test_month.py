@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 from app.inbox.models import DeliveryState
 from app.records import Module, Outcome
 from app.sync.comparison import Plan
-from app.sync.run import compare_store, hint_store, modules_of, start_run
+from app.sync.drift import compare_store
+from app.sync.run import modules_of
 from app.sync.setup import ensure_setup
 from app.synclog.models import EntryDelivery
 from tests.acceptance.ledger import open_ledger
@@ -22,6 +23,7 @@ from tests.acceptance.month import Sent, month_end, stream
 from tests.acceptance.snapshot import snapshot
 from tests.conftest import new_database
 from tests.goods import currency
+from tests.running import run
 from tests.setting import SERVICE, STORE
 from tests.world import World, open_world
 
@@ -57,9 +59,7 @@ async def _post(world: World, sent: Sequence[Sent]) -> None:
 
 async def compare_all(world: World) -> None:
     """The full comparison run."""
-    run_id = await start_run(world.runtime)
-    for module in await modules_of(world.runtime, STORE):
-        await hint_store(world.runtime, STORE, module=module, run_id=run_id)
+    await run(world)
     await world.settle()
 
 

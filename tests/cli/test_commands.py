@@ -103,8 +103,8 @@ async def test_a_dry_run_tells_and_a_sync_does(shell: Shell, env: Env, shop: Woo
     done, after, again = await run(), await run("--dry-run"), await run("--json")
 
     assert "new in Vtiger" in before.stdout
-    [plan] = json.loads(planned.stdout)
-    assert (plan["plan"], plan["woo_id"], plan["vtiger_id"]) == ("create", made.id, None)
+    [plan] = json.loads(planned.stdout)["differences"]
+    assert (plan["plan"], plan["woocommerce_id"], plan["vtiger_id"]) == ("create", made.id, None)
     assert done.exit_code == 0
     assert "Contacts             1" in done.stdout.partition("Vtiger CRM")[2]
     assert after.stdout == "Nothing to do: both systems agree.\n"
@@ -116,7 +116,8 @@ def test_a_sync_is_of_all_modules_unless_one_is_named(shell: Shell, env: Env) ->
     done, after = shell.run("sync", env=env), shell.run("sync", "--dry-run", "--json", env=env)
 
     assert done.exit_code == 0
-    left = [(each["module"], each["plan"], each["reason"]) for each in json.loads(after.stdout)]
+    found = json.loads(after.stdout)["differences"]
+    left = [(each["module"], each["plan"], each["reason"]) for each in found]
     taxes = [("taxes", "skip", "missing_required_field")] * 3
     assert left == [*taxes, ("products", "skip", "filtered")]
 

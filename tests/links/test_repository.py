@@ -110,9 +110,9 @@ async def test_an_intent_that_is_opened_again_is_young_again(sessions: Sessions)
 
 async def test_the_last_sight_of_a_record_is_kept(sessions: Sessions) -> None:
     async with transaction(sessions) as session:
-        await see(session, "a", "1")
-        await see(session, "a", "2")
-        assert await search_sightings(session, ["a", "b"]) == {"a": "2"}
+        await see(session, {"a": "1", "b": "1"})
+        await see(session, {"a": "2"})
+        assert await search_sightings(session, ["a", "b"]) == {"a": "2", "b": "1"}
 
 
 async def test_a_watermark_is_kept(sessions: Sessions) -> None:

@@ -9,8 +9,10 @@ from app.links.leases import hold
 from app.records import Module, Outcome
 from app.runtime import utc_now
 from app.sync.comparison import Act, Compared, Plan
-from app.sync.run import compare_store, hint_store, start_run, watch_run
+from app.sync.drift import compare_store
+from app.sync.execution import execute
 from app.synclog.totals import summary_of_run
+from tests.running import begin, run
 from tests.setting import STORE
 from tests.world import World
 
@@ -41,15 +43,11 @@ async def _quietly_edit(world: World, **fields: str) -> None:
 async def test_a_run_syncs_what_nobody_told_of(world: World) -> None:
     await _pair(world)
     await _quietly_edit(world, phone="+1 555")
-    run_id = await start_run(world.runtime)
-    assert await hint_store(world.runtime, STORE, module=CONTACTS, run_id=run_id) == 1
-    assert (await watch_run(world.runtime, run_id)).open == 1
-    await world.settle()
-
-    progress = await watch_run(world.runtime, run_id)
+    done = await run(world, CONTACTS)
     async with world.runtime.sessions() as session:
-        counts = await summary_of_run(session, run_id)
-    assert (progress.open, progress.done, progress.dead) == (0, 1, 0)
+        counts = await summary_of_run(session, done.run.id)
+
+    assert (done.run.state, done.waiting, done.outcomes[Outcome.UPDATED]) == ("done", 0, 1)
     assert counts[System.WOOCOMMERCE][CONTACTS][Outcome.UPDATED] == 1
     assert counts[System.VTIGER][CONTACTS][Outcome.CREATED] == 0
     assert (await _compare(world))["zoe@shop.example"].plan is Plan.AGREE
@@ -58,45 +56,41 @@ async def test_a_run_syncs_what_nobody_told_of(world: World) -> None:
 async def test_two_runs_count_their_own(world: World) -> None:
     await world.contact(lastname="Nobody", firstname="x")
     await world.settle()
-    runs = [await start_run(world.runtime) for _ in range(2)]
-    for run_id in runs:
-        await hint_store(world.runtime, STORE, module=CONTACTS, run_id=run_id)
-    await world.settle()
+    runs = [await run(world, CONTACTS) for _ in range(2)]
 
-    assert runs[0] < runs[1]
-    assert [(await watch_run(world.runtime, run_id)).done for run_id in runs] == [1, 1]
+    assert runs[0].run.id < runs[1].run.id
+    assert [each.outcomes[Outcome.SKIPPED] for each in runs] == [1, 1]
 
 
 async def test_a_run_since_a_moment_leaves_the_rest_alone(world: World) -> None:
     await _pair(world)
     await _quietly_edit(world, phone="+1 555")
-    run_id = await start_run(world.runtime)
-    tomorrow = utc_now() + timedelta(days=1)
-    hints = await hint_store(world.runtime, STORE, module=CONTACTS, run_id=run_id, since=tomorrow)
+    done = await run(world, CONTACTS, since=utc_now() + timedelta(days=1))
 
-    assert hints == 0
+    assert set(done.outcomes.values()) == {0}
 
 
 async def test_a_run_since_a_moment_takes_what_changed_after_it(world: World) -> None:
     world.sandbox.crm.workflows.callbacks.clear()
     await world.contact(lastname="New", email="new@crm.example")
-    yesterday, run_id = utc_now() - timedelta(days=1), await start_run(world.runtime)
     world.sandbox.shop.customers.create({"email": "new@shop.example"})
-    hints = await hint_store(world.runtime, STORE, module=CONTACTS, run_id=run_id, since=yesterday)
+    done = await run(world, CONTACTS, since=utc_now() - timedelta(days=1))
 
-    assert hints == 2
+    assert done.outcomes[Outcome.CREATED] == 2
 
 
 async def test_a_module_that_is_off_is_not_run(world: World) -> None:
     await world.set_policy(enabled=False)
     with pytest.raises(InvalidInput, match="contacts of store main is switched off"):
-        await hint_store(world.runtime, STORE, module=CONTACTS, run_id=1)
+        await begin(world, CONTACTS)
 
 
 async def test_one_run_of_a_store_at_a_time(world: World) -> None:
+    started = await begin(world, CONTACTS)
     async with hold(world.runtime.sessions, [f"run:{STORE}"], owner="another", seconds=60):
+        assert not await execute(world.runtime, started.id)
         with pytest.raises(InvalidInput, match="under way"):
-            await hint_store(world.runtime, STORE, module=CONTACTS, run_id=1)
+            await _compare(world)
 
 
 async def test_a_dry_run_shows_each_field_and_which_way_it_would_go(world: World) -> None:
@@ -204,8 +198,6 @@ async def test_hints_of_a_run_carry_its_number_to_the_log(world: World) -> None:
     await world.contact(lastname="Nobody")
     await world.settle()
     await world.forget_log()
-    run_id = await start_run(world.runtime)
-    await hint_store(world.runtime, STORE, module=CONTACTS, run_id=run_id)
-    await world.settle()
+    done = await run(world, CONTACTS)
 
-    assert [row.run_id for row in await world.log()] == [run_id]
+    assert [row.run_id for row in await world.log()] == [done.run.id]

@@ -1,0 +1,217 @@
+"""/sync-runs: whole modules synced or compared, on demand; any worker carries them out."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Query as QueryParameters
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from app.api.deps import Admin, Guard, RuntimeDep, no_query
+from app.api.errors import documented, not_found
+from app.api.examples import RUN, RUN_DETAIL, example, page_of
+from app.api.fields import (
+    Answer,
+    Id,
+    Moment,
+    Number,
+    OptionalId,
+    PageAnswer,
+    PageQuery,
+    RowId,
+    Text,
+    Time,
+    link_next,
+)
+from app.policies.tokens import Scope
+from app.records import Direction, Module, Outcome
+from app.runs.models import RunState
+from app.runs.repository import NewRun, RunFilter
+from app.runtime import Runtime
+from app.sync.run import (
+    RunProgress,
+    cancel_run,
+    differences,
+    find_progress,
+    get_progress,
+    search,
+    start_run,
+)
+
+router = APIRouter(
+    prefix="/sync-runs",
+    tags=["Sync runs"],
+    dependencies=[Depends(Guard(Scope.READ))],
+    responses=documented(401, 403, 422),
+)
+
+
+class RunQuery(PageQuery):
+    """Every filter may be given several times, which means either."""
+
+    store: list[Text] = Field([], description="key of a shop")
+    state: list[RunState] = Field([], description="where the run stands")
+    dry_run: bool | None = Field(None, description="only comparisons, or only syncs")
+
+
+def _any_way(direction: Direction) -> Direction:
+    if direction is Direction.OFF:
+        raise ValueError("a run of no direction does nothing")
+    return direction
+
+
+class RunRequest(BaseModel):
+    """What to sync. `repair_of` names a finished dry run, whose records are synced."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"store": "main", "module": ["contacts"]}}
+    )
+
+    store: Text | None = Field(None, description="key of a shop; needed if there are several")
+    module: Module | list[Module] = Field([], description="one or several; none: all")
+    direction: Annotated[Direction, AfterValidator(_any_way)] = Field(
+        Direction.BOTH, description="narrows what the settings allow, never widens it"
+    )
+    since: Moment | None = Field(None, description="only what changed from this moment on")
+    dry_run: bool = Field(False, description="tell every difference, write nothing")
+    repair_of: Number | None = Field(None, description="id of a finished dry run")
+
+    def wanted(self, runtime: Runtime, started_by: str) -> NewRun:
+        only = next(iter(runtime.stores)) if len(runtime.stores) == 1 else ""
+        modules = self.module if isinstance(self.module, list) else [self.module]
+        return NewRun(
+            store=self.store or only,
+            modules=tuple(dict.fromkeys(modules)),
+            direction=self.direction,
+            since=self.since,
+            dry_run=self.dry_run,
+            repair_of=self.repair_of,
+            started_by=started_by,
+        )
+
+
+class RunItem(Answer):
+    """One run. `done` of about `total` records were looked at; `last_error` tells why it waits,
+    or how it failed."""
+
+    id: Id
+    created_at: Time
+    store: str
+    modules: list[str]
+    direction: str
+    since: Time | None
+    dry_run: bool
+    repair_of: OptionalId
+    scheduled: bool
+    started_by: str
+    state: str
+    done: int
+    total: int
+    difference_count: int
+    started_at: Time | None
+    finished_at: Time | None
+    next_attempt_at: Time | None
+    last_reason: str | None
+    last_error: str | None
+
+
+class Difference(Answer):
+    """A record that a dry run told of. `plan` is what a sync would do with it, `act` what it would
+    do with a field."""
+
+    id: Id
+    module: str
+    plan: str
+    label: str
+    woocommerce_id: str | None = Field(validation_alias="woo_id")
+    vtiger_id: str | None
+    reason: str | None
+    message: str
+    fields: list[Mapping[str, str | None]]
+
+
+class RunDetail(RunItem):
+    """`outcomes` counts records by what became of them, pairs that agreed as unchanged; `waiting`
+    are tried again later. `rate` is records a second."""
+
+    outcomes: dict[Outcome, int]
+    waiting: int
+    rate: float | None
+    eta_seconds: float | None
+    differences: PageAnswer[Difference]
+
+
+def _item(run: object) -> RunItem:
+    item = RunItem.model_validate(run)
+    ended = item.state not in (RunState.QUEUED, RunState.RUNNING)
+    return item.model_copy(update={"next_attempt_at": None}) if ended else item
+
+
+async def _detail(
+    runtime: Runtime, progress: RunProgress, *, cursor: str | None = None, limit: int = 50
+) -> RunDetail:
+    page = await differences(runtime, progress.run.id, cursor=cursor, limit=limit)
+    items = [Difference.model_validate(each) for each in page.items]
+    return RunDetail(
+        **_item(progress.run).model_dump(),
+        outcomes=progress.outcomes,
+        waiting=progress.waiting,
+        rate=progress.rate,
+        eta_seconds=progress.eta_seconds,
+        differences=PageAnswer(items=items, next_cursor=page.next_cursor),
+    )
+
+
+@router.post("", status_code=202, responses=example(RUN_DETAIL, status=202))
+async def start_sync_run(
+    runtime: RuntimeDep, caller: Admin, wanted: RunRequest, response: Response
+) -> RunDetail:
+    """Ask for a run. Runs of one store take turns."""
+    run = await start_run(runtime, wanted.wanted(runtime, caller.name))
+    response.headers["Location"] = f"/sync-runs/{run.id}"
+    return await _detail(runtime, await get_progress(runtime, run.id))
+
+
+@router.get("", responses=example(page_of(RUN)))
+async def search_sync_runs(
+    runtime: RuntimeDep,
+    query: Annotated[RunQuery, QueryParameters()],
+    request: Request,
+    response: Response,
+) -> PageAnswer[RunItem]:
+    """Runs, newest first."""
+    filters = RunFilter(store=query.store, state=query.state, dry_run=query.dry_run)
+    page = await search(runtime, filters, cursor=query.cursor, limit=query.limit)
+    link_next(request, response, page.next_cursor)
+    return PageAnswer(items=[_item(run) for run in page.items], next_cursor=page.next_cursor)
+
+
+@router.get("/{run_id}", responses=example(RUN_DETAIL) | documented(404))
+async def get_sync_run(
+    runtime: RuntimeDep,
+    run_id: RowId,
+    query: Annotated[PageQuery, QueryParameters()],
+    request: Request,
+    response: Response,
+) -> RunDetail:
+    """One run with its progress, and a page of what it found."""
+    progress = await find_progress(runtime, run_id)
+    if progress is None:
+        raise not_found(f"run {run_id}")
+    detail = await _detail(runtime, progress, cursor=query.cursor, limit=query.limit)
+    link_next(request, response, detail.differences.next_cursor)
+    return detail
+
+
+@router.delete(
+    "/{run_id}",
+    dependencies=[Depends(Guard(Scope.ADMIN)), Depends(no_query)],
+    responses=example(RUN_DETAIL) | documented(404),
+)
+async def cancel_sync_run(runtime: RuntimeDep, run_id: RowId) -> RunDetail:
+    """Stop a run before its next page. What it has brought up is synced all the same; a run that
+    has ended stays as it is."""
+    run = await cancel_run(runtime, run_id)
+    if run is None:
+        raise not_found(f"run {run_id}")
+    return await _detail(runtime, await get_progress(runtime, run_id))

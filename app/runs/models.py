@@ -1,0 +1,99 @@
+"""Tables of the runs: one row a run, and the differences that a comparison found."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Numbered
+
+
+class RunState(StrEnum):
+    """Where a run stands; the last three are its end."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES = (RunState.QUEUED, RunState.RUNNING)
+
+
+class SyncRun(Numbered, Base):
+    """One look at whole modules of one store, which syncs what differs or, `dry_run`, tells of it.
+
+    `modules` are those that were asked for; none: all that are synced. `cursor` is where to go
+    on: `{"steps": [[module, what], ...], "step", "done", "agreed"}`, the numbers being those at
+    the start of that step. `done` counts records that were looked at, `agreed` pairs that gave
+    nothing to do; `totals` is the end's `{outcome: number}`.
+    """
+
+    __tablename__ = "sync_runs"
+    __table_args__ = (
+        Index(
+            "ix_sync_runs_open",
+            "next_attempt_at",
+            postgresql_where=text("state IN ('queued', 'running')"),
+        ),
+        Index(
+            "uq_sync_runs_scheduled",
+            "store",
+            unique=True,
+            postgresql_where=text("scheduled AND state IN ('queued', 'running')"),
+        ),
+    )
+
+    store: Mapped[str]
+    modules: Mapped[list[Any]]
+    direction: Mapped[str]
+    since: Mapped[datetime | None]
+    dry_run: Mapped[bool]
+    repair_of: Mapped[int | None]
+    scheduled: Mapped[bool] = mapped_column(server_default=text("false"))
+    started_by: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=RunState.QUEUED)
+    cursor: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    total: Mapped[int] = mapped_column(server_default=text("0"))
+    done: Mapped[int] = mapped_column(server_default=text("0"))
+    agreed: Mapped[int] = mapped_column(server_default=text("0"))
+    difference_count: Mapped[int] = mapped_column(server_default=text("0"))
+    totals: Mapped[dict[str, Any] | None]
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_reason: Mapped[str | None]
+    last_error: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+    resumed_at: Mapped[datetime | None]
+    resumed_done: Mapped[int] = mapped_column(server_default=text("0"))
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_STATES
+
+
+class RunDifference(Numbered, Base):
+    """A record of which a comparison told; `fields` is a list of
+    `{"field", "woocommerce", "vtiger", "act"}`."""
+
+    __tablename__ = "sync_run_differences"
+    __table_args__ = (
+        Index("uq_sync_run_differences_record", "run_id", "record_key", unique=True),
+        Index("ix_sync_run_differences_run_id_created_at", "run_id", "created_at", "id"),
+    )
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("sync_runs.id", ondelete="CASCADE"))
+    record_key: Mapped[str]
+    module: Mapped[str]
+    plan: Mapped[str]
+    label: Mapped[str]
+    woo_id: Mapped[str | None]
+    vtiger_id: Mapped[str | None]
+    reason: Mapped[str | None]
+    message: Mapped[str]
+    fields: Mapped[list[Any]]
