@@ -15,7 +15,7 @@ from app.errors import InvalidInput, System
 from app.inbox.repository import NewDelivery
 from app.records import Origin, Record
 from app.runtime import Runtime
-from app.settings import StoreSettings
+from app.setting_systems import StoreSettings
 from app.woocommerce.signature import verify
 from app.woocommerce.topics import HookKind, WooHook, find_ping, parse_hook
 

@@ -24,7 +24,8 @@ from app.sandbox.story import Step
 from app.sandbox.vtiger.workflows import Callback
 from app.sandbox.woocommerce import ApiKey
 from app.serving import Served, listen, serving, url_of
-from app.settings import Settings, StoreSettings, VtigerSettings
+from app.setting_systems import StoreSettings, VtigerSettings
+from app.settings import Settings
 from app.woocommerce import webhooks
 from app.worker.upkeep import webhook_turn
 
