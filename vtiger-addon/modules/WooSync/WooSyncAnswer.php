@@ -1,0 +1,30 @@
+<?php
+// What the service answered: taken, refused (a person has to mend something), or not to be reached.
+
+class WooSyncAnswer
+{
+    public $taken;
+    public $refused;
+    public $message;
+
+    public function __construct($status, $body, $error)
+    {
+        $this->taken = $status >= 200 && $status < 300;
+        $this->refused = $status >= 300 && $status < 500 && $status !== 408 && $status !== 429;
+        $this->message = $this->taken ? '' : self::explain($status, $body, $error);
+    }
+
+    private static function explain($status, $body, $error)
+    {
+        if (!$status) {
+            return 'The service gave no answer: ' . ($error ?: 'no reason known');
+        }
+        if ($status < 400) {
+            return "The service redirects (HTTP $status); set the address that it answers at itself.";
+        }
+        $problem = json_decode((string) $body, true);
+        $detail = is_array($problem) && isset($problem['detail']) ? $problem['detail'] : '';
+        $text = is_string($detail) && $detail !== '' ? $detail : 'is this the address of woo-vtiger?';
+        return "The service answered HTTP $status: " . substr($text, 0, 300);
+    }
+}

@@ -1,0 +1,218 @@
+<?php
+// Everything that the add-on enters in Vtiger, and how each entry goes again.
+
+require_once __DIR__ . '/WooSyncState.php';
+
+class WooSyncInstaller
+{
+    const CRON = 'WooSync';
+    const CRON_FILE = 'cron/modules/WooSync/WooSync.service';
+    const OPERATION = 'woosync_changes';
+    const MENU = 'WooSync';
+    const MENU_LINK = 'index.php?module=WooSync&parent=Settings&view=Index';
+    const FOLDERS = array(
+        'modules/Settings/WooSync',
+        'layouts/v7/modules/Settings/WooSync',
+        'cron/modules/WooSync',
+        'modules/WooSync',
+    );
+
+    private $db;
+    private $state;
+
+    public function __construct(WooSyncDb $db)
+    {
+        $this->db = $db;
+        $this->state = new WooSyncState($db);
+    }
+
+    public static function open()
+    {
+        return new self(WooSyncDb::open());
+    }
+
+    public function install()
+    {
+        $this->prepare();
+        $this->start();
+    }
+
+    /** An update renews what is registered, and leaves settings, outbox and a switch-off alone. */
+    public function update()
+    {
+        $this->prepare();
+        if ($this->state->config->get('enabled', '1') === '1') {
+            $this->register();
+        }
+    }
+
+    public function enable()
+    {
+        $this->prepare();
+        $this->start();
+    }
+
+    public function disable()
+    {
+        $this->unregister();
+        $this->state->config->set(array('enabled' => 0));
+    }
+
+    /** What happened before is nobody's business: the service looks at everything once. */
+    private function start()
+    {
+        $this->state->outbox->settle(time());
+        $this->state->config->set(WooSyncState::newInstallation(time()) + array('enabled' => 1));
+        $this->register();
+    }
+
+    private function prepare()
+    {
+        $this->state->config->create();
+        $this->state->outbox->create();
+        $this->addMenu();
+        if ($this->state->config->get('modules') === '') {
+            $this->state->config->set(array('modules' => json_encode(WooSyncRules::MODULES)));
+        }
+    }
+
+    private function register()
+    {
+        $this->unregister();
+        $objection = WooSyncRules::objection(self::vtigerVersion(), PHP_VERSION, function_exists('curl_init'));
+        $this->state->config->set(array('objection' => $objection));
+        if ($objection !== '') {
+            return; // the settings page says so
+        }
+        $this->addHandlers();
+        $this->addOperation();
+        // The lowest sequence: a task that dies takes those after it along.
+        require_once 'vtlib/Vtiger/Cron.php';
+        Vtiger_Cron::register(
+            self::CRON, self::CRON_FILE, 60, 'WooSync', 1, -1, 'Tells woo-vtiger what events did not'
+        );
+    }
+
+    private function unregister()
+    {
+        require_once 'include/events/include.inc';
+        require_once 'vtlib/Vtiger/Cron.php';
+        $events = new VTEventsManager(PearDatabase::getInstance());
+        $events->unregisterHandler('WooSyncHandler');
+        Vtiger_Cron::deregister(self::CRON);
+        $this->removeOperation();
+    }
+
+    private function addHandlers()
+    {
+        $events = new VTEventsManager(PearDatabase::getInstance());
+        foreach (WooSyncRules::EVENTS as $event) {
+            $events->registerHandler($event, 'modules/WooSync/WooSyncHandler.php', 'WooSyncHandler', '', '[]');
+        }
+        $events->setModuleForHandler('WooSync', 'WooSyncHandler');
+    }
+
+    private function addOperation()
+    {
+        require_once 'include/Webservices/Utils.php';
+        $file = 'modules/WooSync/WooSyncWs.php';
+        $id = vtws_addWebserviceOperation(self::OPERATION, $file, 'woosync_changes', 'GET');
+        vtws_addWebserviceOperationParam($id, 'since', 'string', 1);
+        vtws_addWebserviceOperationParam($id, 'limit', 'string', 2);
+    }
+
+    private function removeOperation()
+    {
+        $found = $this->db->rows(
+            'SELECT operationid FROM vtiger_ws_operation WHERE name = ?',
+            array(self::OPERATION)
+        );
+        foreach ($found as $row) {
+            $id = array((int) $row['operationid']);
+            $this->db->change('DELETE FROM vtiger_ws_operation_parameters WHERE operationid = ?', $id);
+            $this->db->change('DELETE FROM vtiger_ws_operation WHERE operationid = ?', $id);
+        }
+    }
+
+    private function addMenu()
+    {
+        $sql = 'SELECT COUNT(*) AS found FROM vtiger_settings_field WHERE name = ?';
+        if ((int) $this->db->value($sql, array(self::MENU))) {
+            return;
+        }
+        $this->db->change(
+            'INSERT INTO vtiger_settings_field'
+            . ' (fieldid, blockid, name, iconpath, description, linkto, sequence, active)'
+            . ' VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+            array(
+                $this->db->nextId('vtiger_settings_field'), $this->menuBlock(), self::MENU, '',
+                'Tells woo-vtiger which records changed', self::MENU_LINK, 9, 0,
+            )
+        );
+    }
+
+    private function menuBlock()
+    {
+        $sql = 'SELECT blockid AS found FROM vtiger_settings_blocks WHERE label = ?';
+        $block = $this->db->value($sql, array('LBL_INTEGRATION'));
+        if ($block === null) {
+            $block = $this->db->nextId('vtiger_settings_blocks');
+            $last = (int) $this->db->value('SELECT MAX(sequence) AS found FROM vtiger_settings_blocks');
+            $this->db->change(
+                'INSERT INTO vtiger_settings_blocks (blockid, label, sequence) VALUES (?, ?, ?)',
+                array($block, 'LBL_INTEGRATION', $last + 1)
+            );
+        }
+        return (int) $block;
+    }
+
+    /** All entries in the database; Vtiger itself removes its module row and profile rows. */
+    public function remove()
+    {
+        $this->unregister();
+        $this->db->change('DELETE FROM vtiger_settings_field WHERE name = ? AND linkto = ?', array(
+            self::MENU, self::MENU_LINK,
+        ));
+        $this->state->outbox->drop();
+        $this->state->config->drop();
+    }
+
+    /** The whole add-on, files too: a folder left behind would bar the next installation. */
+    public static function uninstall($root)
+    {
+        require_once 'vtlib/Vtiger/Module.php';
+        $module = Vtiger_Module::getInstance('WooSync');
+        if ($module) {
+            $module->delete(); // fires module.preuninstall
+        }
+        $left = array();
+        foreach (self::FOLDERS as $folder) {
+            self::removeFolder($root . '/' . $folder);
+            if (file_exists($root . '/' . $folder)) {
+                $left[] = $folder;
+            }
+        }
+        return $left;
+    }
+
+    private static function removeFolder($folder)
+    {
+        if (!is_dir($folder) || is_link($folder)) {
+            return;
+        }
+        foreach (array_diff(scandir($folder), array('.', '..')) as $name) {
+            $path = $folder . '/' . $name;
+            is_dir($path) && !is_link($path) ? self::removeFolder($path) : @unlink($path);
+        }
+        @rmdir($folder);
+    }
+
+    private static function vtigerVersion()
+    {
+        if (empty($GLOBALS['vtiger_current_version']) && is_file('vtigerversion.php')) {
+            include 'vtigerversion.php';
+            return isset($vtiger_current_version) ? $vtiger_current_version : '';
+        }
+        return isset($GLOBALS['vtiger_current_version']) ? $GLOBALS['vtiger_current_version'] : '';
+    }
+}
