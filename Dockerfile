@@ -8,6 +8,7 @@ RUN /opt/woo-vtiger/bin/pip install --no-cache-dir --require-hashes --requiremen
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
 COPY migrations migrations
+COPY vtiger-addon vtiger-addon
 RUN /opt/woo-vtiger/bin/pip install --no-cache-dir --no-index --no-deps --no-build-isolation .
 
 FROM python:3.13-slim

@@ -1,5 +1,5 @@
 # Two commands for everybody: `make run` and `make test`. `make help` lists the rest.
-.PHONY: help setup setup-dev run test check bench faults docs lock clean
+.PHONY: help setup setup-dev setup-php vtiger-addon run test check bench faults docs lock clean
 PYTHON := .venv/bin/python
 
 help: ## this list
@@ -11,10 +11,16 @@ setup: ## .venv with the locked dependencies and .venv/bin/woo-vtiger
 setup-dev: ## the same with what tests and checks need
 	@scripts/setup.sh requirements-dev.lock
 
+setup-php: # the add-on's tests need it; without it the run's summary says so
+	@scripts/setup-php.sh
+
+vtiger-addon: setup ## dist/WooSync-<version>.zip, the add-on for Vtiger Community Edition
+	@$(PYTHON) -m app.vtiger.addon_package dist
+
 run: setup ## start the service on 127.0.0.1:8000; without .env on the sandbox of both systems
 	@exec .venv/bin/woo-vtiger serve
 
-test: setup-dev ## the whole test suite, on a PostgreSQL of its own
+test: setup-dev setup-php ## the whole test suite, on a PostgreSQL of its own
 	@$(PYTHON) -m pytest -n 2 $(ARGS)
 
 check: setup-dev ## lint, format, types, import rules, migration drift

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from app.db.embedded import start_embedded
 from app.db.migrate import upgrade
 from app.db.url import libpq_url
+from tests.vtiger_addon.php import ABSENT, has_php
 
 RUN_FOLDER = "WOO_VTIGER_TEST_FOLDER"
 EMPTY = """
@@ -38,6 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ.pop(RUN_FOLDER), ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What could not be tested on this machine is said at the end, not passed over in silence."""
+    if not has_php():
+        terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
+        terminalreporter.line(ABSENT, red=True)
 
 
 @pytest.fixture(scope="session")

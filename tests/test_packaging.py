@@ -16,7 +16,7 @@ from app.settings_reference import setting_names
 from tests.cli.processes import ROOT, environment
 
 FOR_OTHERS = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
-BUILT_FROM = ("app", "migrations", "pyproject.toml", "README.md", "LICENSE")
+BUILT_FROM = ("app", "migrations", "vtiger-addon", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def _files(folder: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("package", ["app", "migrations"])
+@pytest.mark.parametrize("package", ["app", "migrations", "vtiger-addon"])
 def test_the_wheel_holds_every_file_of_the_packages(installed: Path, package: str) -> None:
     assert _files(installed / package) == _files(ROOT / package)
 

@@ -27,6 +27,12 @@ class WooSyncConfig
         return isset($this->known[$name]) ? $this->known[$name] : $default;
     }
 
+    /** Read anew: other requests may have written since. */
+    public function refresh()
+    {
+        $this->known = null;
+    }
+
     public function set($values)
     {
         foreach ($values as $name => $value) {

@@ -162,29 +162,39 @@ class WooSyncInstaller
                 'INSERT INTO vtiger_settings_blocks (blockid, label, sequence) VALUES (?, ?, ?)',
                 array($block, 'LBL_INTEGRATION', $last + 1)
             );
+            $this->state->config->set(array('menu_block' => $block));
         }
         return (int) $block;
+    }
+
+    /** The block that was made for the add-on goes with it, unless others use it by now. */
+    private function removeMenu()
+    {
+        $sql = 'DELETE FROM vtiger_settings_field WHERE name = ? AND linkto = ?';
+        $this->db->change($sql, array(self::MENU, self::MENU_LINK));
+        $block = (int) $this->state->config->get('menu_block');
+        $used = 'SELECT COUNT(*) AS found FROM vtiger_settings_field WHERE blockid = ?';
+        if ($block && !(int) $this->db->value($used, array($block))) {
+            $this->db->change('DELETE FROM vtiger_settings_blocks WHERE blockid = ?', array($block));
+        }
     }
 
     /** All entries in the database; Vtiger itself removes its module row and profile rows. */
     public function remove()
     {
         $this->unregister();
-        $this->db->change('DELETE FROM vtiger_settings_field WHERE name = ? AND linkto = ?', array(
-            self::MENU, self::MENU_LINK,
-        ));
+        $this->removeMenu();
         $this->state->outbox->drop();
         $this->state->config->drop();
     }
 
     /** The whole add-on, files too: a folder left behind would bar the next installation. */
-    public static function uninstall($root)
+    public static function uninstall()
     {
         require_once 'vtlib/Vtiger/Module.php';
         $module = Vtiger_Module::getInstance('WooSync');
-        if ($module) {
-            $module->delete(); // fires module.preuninstall
-        }
+        $module ? $module->delete() : self::open()->remove(); // delete fires module.preuninstall
+        $root = dirname(__DIR__, 2);
         $left = array();
         foreach (self::FOLDERS as $folder) {
             self::removeFolder($root . '/' . $folder);

@@ -54,6 +54,7 @@ class WooSyncSender
     public function afterResponse($forced = false)
     {
         $now = time();
+        $this->config->refresh();
         $downUntil = (int) $this->config->get('down_until');
         if (!$forced && WooSyncBreaker::isOpen($downUntil, $now)) {
             return;

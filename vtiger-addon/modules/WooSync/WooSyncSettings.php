@@ -52,7 +52,7 @@ class WooSyncSettings
             $problems[] = 'Nothing is sent until the address and the secret are set.';
         }
         if (time() - (int) $config->get('cron_at') > self::CRON_LATE_SECONDS) {
-            $problems[] = 'The cron task has not run for half an hour: set up cron/vtigercron.sh on the server.';
+            $problems[] = 'The cron task did not run in the last half hour: set up cron/vtigercron.sh on the server.';
         }
         return $problems;
     }

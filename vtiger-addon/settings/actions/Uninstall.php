@@ -9,7 +9,7 @@ class Settings_WooSync_Uninstall_Action extends Settings_Vtiger_Basic_Action
     {
         $response = new Vtiger_Response();
         try {
-            $left = WooSyncInstaller::uninstall(getcwd());
+            $left = WooSyncInstaller::uninstall();
             $left
                 ? $response->setError('WOOSYNC', 'Removed; delete these folders by hand: ' . implode(', ', $left))
                 : $response->setResult(array('message' => 'WooSync is removed.'));

@@ -1,0 +1,64 @@
+"""The add-on for Vtiger Community Edition as the zip that Module Manager installs.
+
+Contract page Vtiger extension §1 (zip layout). The same sources give the same bytes: no times of
+files, no order of folders, no compression that differs from one zlib to the next.
+"""
+
+import sys
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+import app
+
+SOURCES = Path(app.__file__).parent.parent / "vtiger-addon"
+MANIFEST = "manifest.xml"
+REGULAR_FILE = 0o100644 << 16
+UNIX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class AddonPackage:
+    """A zip ready to be saved: `name` as in WooSync-1.0.0.zip."""
+
+    name: str
+    content: bytes
+
+
+def build_package(sources: Path = SOURCES) -> AddonPackage:
+    """Pack the add-on's sources. Raises FileNotFoundError where they are not there."""
+    manifest = ElementTree.parse(sources / MANIFEST).getroot()  # noqa: S314 our own file
+    target = BytesIO()
+    with ZipFile(target, "w", ZIP_STORED) as package:
+        for path in sorted(path for path in sources.rglob("*") if path.is_file()):
+            package.writestr(_entry(path.relative_to(sources).as_posix()), path.read_bytes())
+    name = f"{manifest.findtext('name')}-{manifest.findtext('version')}.zip"
+    return AddonPackage(name, target.getvalue())
+
+
+def addon_version(sources: Path = SOURCES) -> str:
+    """The version that this service was made with, as in 1.0.0."""
+    manifest = ElementTree.parse(sources / MANIFEST).getroot()  # noqa: S314 our own file
+    return manifest.findtext("version", "")
+
+
+def _entry(name: str) -> ZipInfo:
+    entry = ZipInfo(name)
+    entry.external_attr = REGULAR_FILE
+    entry.create_system = UNIX
+    return entry
+
+
+def main(folder: str) -> None:
+    """Save the zip in a folder, which is made if need be, and say where."""
+    package = build_package()
+    target = Path(folder) / package.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(package.content)
+    sys.stdout.write(f"{target}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

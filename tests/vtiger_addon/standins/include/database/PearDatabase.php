@@ -1,0 +1,89 @@
+<?php
+// Stands in for Vtiger's database object: the calls the add-on makes, over SQLite in another process.
+// As in Vtiger a failing statement gives false, and only the raw reader leaves text as it is stored.
+
+class PearDatabase
+{
+    public $dieOnError = false;
+    private $pipes;
+    private $process;
+    private $affected = 0;
+    private static $shared;
+
+    public static function getInstance()
+    {
+        if (self::$shared === null) {
+            self::$shared = new self();
+        }
+        return self::$shared;
+    }
+
+    private function __construct()
+    {
+        $command = array(getenv('CRM_PYTHON'), getenv('CRM_BRIDGE'), getenv('CRM_DATABASE'));
+        $this->process = proc_open($command, array(array('pipe', 'r'), array('pipe', 'w'), STDERR), $this->pipes);
+    }
+
+    public function pquery($sql, $params = array(), $dieOnError = false, $msg = '')
+    {
+        if (strpos(preg_replace("/'[^']*'/", '', $sql), '?') === false && $params) {
+            throw new Exception("parameters without a place: $sql");
+        }
+        return $this->execute($sql, array_values($params));
+    }
+
+    public function query($sql, $dieOnError = false, $msg = '')
+    {
+        return $this->execute($sql, array());
+    }
+
+    private function execute($sql, $params)
+    {
+        fwrite($this->pipes[0], json_encode(array($sql, $params)) . "\n");
+        $answer = json_decode(fgets($this->pipes[1]), true);
+        if (isset($answer['error'])) {
+            fwrite(STDERR, "$sql: {$answer['error']}\n");
+            return false;
+        }
+        $this->affected = $answer['affected'];
+        return (object) array('rows' => $answer['rows']);
+    }
+
+    public function num_rows(&$result)
+    {
+        return count($result->rows);
+    }
+
+    public function raw_query_result_rowdata(&$result, $row = 0)
+    {
+        return $result->rows[$row];
+    }
+
+    public function query_result_rowdata(&$result, $row = 0)
+    {
+        return array_map(function ($value) {
+            return htmlentities((string) $value, ENT_QUOTES);
+        }, $result->rows[$row]);
+    }
+
+    public function query_result(&$result, $row, $col = 0)
+    {
+        return $this->query_result_rowdata($result, $row)[$col];
+    }
+
+    public function getAffectedRowCount(&$result)
+    {
+        return $this->affected;
+    }
+
+    /** Counted in a table of its own, as Vtiger does. */
+    public function getUniqueID($table)
+    {
+        $this->query("CREATE TABLE IF NOT EXISTS {$table}_seq (id INT)");
+        $result = $this->query("SELECT MAX(id) AS id FROM {$table}_seq");
+        $next = (int) $result->rows[0]['id'] + 100;
+        $this->query("DELETE FROM {$table}_seq");
+        $this->pquery("INSERT INTO {$table}_seq (id) VALUES (?)", array($next));
+        return $next;
+    }
+}

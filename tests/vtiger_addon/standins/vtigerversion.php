@@ -1,0 +1,2 @@
+<?php
+$vtiger_current_version = getenv("CRM_VERSION");
