@@ -87,6 +87,9 @@ class WorkerSettings(Group):
 class RetentionSettings(Group):
     """How long what is done is kept; 0 days keep it for ever."""
 
+    payloads_days: int = Field(
+        30, ge=0, description="days that bodies of settled deliveries are kept"
+    )
     deliveries_days: int = Field(90, ge=0, description="days that settled deliveries are kept")
     sync_log_days: int = Field(
         730, ge=0, description="days that Sync Log entries and runs are kept"

@@ -1,14 +1,14 @@
-"""GET /deliveries: every accepted hint and where it stands; POST …/replay: bring it up again."""
+"""GET /deliveries: every accepted hint and where it stands; POST …/replay: bring them up again."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryParameters
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from app.api.deps import Guard, RuntimeDep, no_query
-from app.api.errors import documented, not_found
-from app.api.examples import ACCEPTED, DELIVERY, example, page_of
+from app.api.errors import FieldProblem, documented, invalid, not_found
+from app.api.examples import ACCEPTED, DELIVERY, REPLAYED, example, page_of
 from app.api.fields import (
     Answer,
     Id,
@@ -16,17 +16,19 @@ from app.api.fields import (
     OptionalId,
     PageAnswer,
     PageQuery,
+    Query,
     RowId,
     Text,
     Time,
     link_next,
 )
-from app.api.intake import dedupe_key, store_hints
+from app.api.intake import store_hints
 from app.errors import System
 from app.inbox.models import Delivery, DeliveryState
+from app.inbox.replay import replay, replay_key
 from app.inbox.repository import DeliveryFilter, NewDelivery, find_delivery, search_deliveries
 from app.policies.tokens import Scope
-from app.records import Event, Module, Origin
+from app.records import Event, Module, Origin, Outcome
 from app.runtime import Runtime
 
 router = APIRouter(
@@ -37,7 +39,7 @@ router = APIRouter(
 )
 
 
-class DeliveryQuery(PageQuery):
+class DeliveryFilters(Query):
     """Every filter may be given several times, which means either."""
 
     state: list[DeliveryState] = Field([], description="where it stands")
@@ -47,6 +49,8 @@ class DeliveryQuery(PageQuery):
         [], description="the system that the hint is about, or where it came from"
     )
     record_id: list[Text] = Field([], description="id of the record in its system")
+    reason: list[Text] = Field([], description="reason of its end, or of its last try")
+    outcome: list[Outcome] = Field([], description="how it ended")
     since: list[Moment] = Field([], description="received from this moment on")
     until: list[Moment] = Field([], description="received before this moment")
 
@@ -58,9 +62,26 @@ class DeliveryQuery(PageQuery):
             system=[source for source in self.source if isinstance(source, System)],
             origin=[source for source in self.source if isinstance(source, Origin)],
             record_id=self.record_id,
+            reason=self.reason,
+            outcome=self.outcome,
             since=min(self.since, default=None),
             until=max(self.until, default=None),
         )
+
+
+class DeliveryQuery(DeliveryFilters, PageQuery):
+    """Filters and page."""
+
+
+class ReplayFilters(DeliveryFilters):
+    """The same in a body, where one value needs no list."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_lists(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: each if isinstance(each, list) else [each] for name, each in given.items()}
 
 
 class DeliveryItem(Answer):
@@ -104,6 +125,15 @@ class Replayed(BaseModel):
     duplicate: bool = False
 
 
+class ReplayedMany(BaseModel):
+    """How many deliveries matched, how many new ones that gave (one a record), and how many
+    records had a replay waiting already."""
+
+    matched: int
+    replayed: int
+    duplicates: int
+
+
 @router.get("", responses=example(page_of(DELIVERY)))
 async def search_all_deliveries(
     runtime: RuntimeDep,
@@ -129,6 +159,30 @@ async def _get(runtime: Runtime, delivery_id: int) -> Delivery:
     return delivery
 
 
+@router.post(
+    "/replay",
+    status_code=202,
+    dependencies=[Depends(Guard(Scope.ADMIN))],
+    responses=example(REPLAYED, status=202),
+)
+async def replay_deliveries(
+    runtime: RuntimeDep,
+    query: Annotated[DeliveryFilters, QueryParameters()],
+    body: ReplayFilters | None = None,
+) -> ReplayedMany:
+    """Bring up again the records of all matching deliveries; filters in query or body."""
+    chosen = DeliveryFilters.model_validate(
+        {
+            name: getattr(query, name) + (getattr(body, name) if body else [])
+            for name in DeliveryFilters.model_fields
+        }
+    )
+    if not any(chosen.model_dump().values()):
+        raise invalid([FieldProblem(field="filter", message="name one at least, as state=dead")])
+    found = await replay(runtime.sessions, chosen.filters())
+    return ReplayedMany(matched=found.matched, replayed=found.replayed, duplicates=found.duplicates)
+
+
 @router.get(
     "/{delivery_id}",
     dependencies=[Depends(no_query)],
@@ -152,7 +206,7 @@ async def replay_delivery(runtime: RuntimeDep, delivery_id: RowId, response: Res
         record=delivery.record,
         origin=Origin.REPLAY,
         event=Event(delivery.event),
-        dedupe_key=dedupe_key("replay", delivery.record_key),
+        dedupe_key=replay_key(delivery.record_key),
         remote_note=f"replay of delivery {delivery.id}",
     )
     [accepted] = await store_hints(runtime, [hint])

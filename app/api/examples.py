@@ -178,6 +178,7 @@ RUN_DETAIL: dict[str, Any] = RUN | {
 
 ACCEPTED = {"delivery_id": "2077"}
 DUPLICATE = {"delivery_id": "2077", "duplicate": True}
+REPLAYED = {"matched": 120, "replayed": 97, "duplicates": 3}
 PING = {"ping": True}
 CALLBACK_ACCEPTED = {"delivery_ids": ["2078"]}
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import demo, migrate, sandbox, serve, sync, tokens, webhooks
+from app.cli import demo, export, migrate, replay, sandbox, serve, sync, tokens, webhooks
 from app.cli.console import OUT
 from app.cli.failures import Commands
 
@@ -37,6 +37,8 @@ app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("demo")(demo.demo)
 app.command("sync")(sync.sync)
+app.command("replay")(replay.replay)
+app.command("export")(export.export)
 app.command("sandbox")(sandbox.sandbox)
 app.command("migrate")(migrate.migrate)
 app.add_typer(webhooks.app, name="webhooks")

@@ -1,29 +1,20 @@
 """`token`: who may use the API."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from app.cli.console import ERR, OUT, new_table, print_json, run
+from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
-from app.db.session import Sessions, open_sessions, transaction
+from app.db.session import transaction
 from app.policies.models import ApiToken
 from app.policies.tokens import Scope, create_token, revoke_token, search_tokens
-from app.runtime import open_database
-from app.settings import load_settings
 
 app = typer.Typer(help="Make, list and revoke tokens of the API.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@asynccontextmanager
-async def _sessions() -> AsyncIterator[Sessions]:
-    async with open_database(load_settings()) as (_, engine):
-        yield open_sessions(engine)
 
 
 @app.command()
@@ -43,7 +34,7 @@ def create(
 
 
 async def _create(name: str, scope: Scope) -> tuple[ApiToken, str]:
-    async with _sessions() as sessions, transaction(sessions) as session:
+    async with cli_sessions() as sessions, transaction(sessions) as session:
         token, secret = await create_token(session, name, scope=scope)
         await session.refresh(token)
         return token, secret
@@ -64,7 +55,7 @@ def list_tokens(*, json: Json = False) -> None:
 
 
 async def _search() -> list[ApiToken]:
-    async with _sessions() as sessions, sessions() as session:
+    async with cli_sessions() as sessions, sessions() as session:
         return list(await search_tokens(session))
 
 
@@ -78,7 +69,7 @@ def revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
 
 
 async def _revoke(token_id: int) -> bool:
-    async with _sessions() as sessions, transaction(sessions) as session:
+    async with cli_sessions() as sessions, transaction(sessions) as session:
         return await revoke_token(session, token_id)
 
 

@@ -43,6 +43,17 @@ class Delivery(Numbered, Base):
         ),
         Index("ix_deliveries_received_at_id", "received_at", "id"),
         Index("ix_deliveries_run_id", "run_id", postgresql_where=text("run_id IS NOT NULL")),
+        Index(
+            "ix_deliveries_dead",
+            "received_at",
+            "id",
+            postgresql_where=text("state = 'dead'"),
+        ),
+        Index(
+            "ix_deliveries_dead_record",
+            "record_key",
+            postgresql_where=text("state = 'dead'"),
+        ),
     )
 
     origin: Mapped[str]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, column, exists, func, or_, select, table, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
@@ -118,12 +118,23 @@ async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
 async def settle(
     session: AsyncSession, ids: Sequence[int], entry_id: int, *, state: DeliveryState
 ) -> None:
-    """The end of deliveries in hand; one that is settled already keeps its row."""
-    await session.execute(
+    """The end of deliveries in hand; one that is settled already keeps its row.
+
+    Dead letters of a record that went well since need nobody any more.
+    """
+    settled = await session.scalars(
         update(Delivery)
         .where(Delivery.id.in_(ids), Delivery.state == DeliveryState.PROCESSING)
         .values(state=state, settled_at=func.now(), sync_log_id=entry_id)
+        .returning(Delivery.record_key)
     )
+    keys = set(settled)
+    if keys and state is DeliveryState.DONE:
+        await session.execute(
+            update(Delivery)
+            .where(Delivery.state == DeliveryState.DEAD, Delivery.record_key.in_(keys))
+            .values(state=DeliveryState.DONE)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +170,6 @@ async def _yield_keys(session: AsyncSession, ids: Sequence[int]) -> None:
         .where(Delivery.id.in_(ids))
         .values(dedupe_key=func.concat(Delivery.dedupe_key, ":", Delivery.id))
         .where(Delivery.dedupe_key.not_like("%:%"))
-    )
-
-
-async def prune_deliveries(session: AsyncSession, days: int) -> None:
-    """Drop what was settled longer ago; dead letters wait for a person as long as it takes."""
-    await session.execute(
-        delete(Delivery).where(
-            Delivery.state == DeliveryState.DONE,
-            Delivery.settled_at < func.now() - func.make_interval(0, 0, 0, days),
-        )
     )
 
 
@@ -216,24 +217,43 @@ class DeliveryFilter:
     system: Sequence[str] = ()
     origin: Sequence[str] = ()
     record_id: Sequence[str] = ()
+    reason: Sequence[str] = ()
+    outcome: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
 
 
 _EQUAL = ("id", "state", "store", "module", "system", "origin", "record_id")
+_LOG = table("sync_log", column("id"), column("reason"), column("outcome"))
+
+
+def matching(filters: DeliveryFilter) -> list[ColumnElement[bool]]:
+    """The filters as conditions; `reason` is what the log or the last try says."""
+    found: list[ColumnElement[bool]] = [
+        getattr(Delivery, name).in_(getattr(filters, name))
+        for name in _EQUAL
+        if getattr(filters, name)
+    ]
+    if filters.reason:
+        waiting = Delivery.sync_log_id.is_(None) & Delivery.last_reason.in_(filters.reason)
+        found.append(or_(_ended(_LOG.c.reason.in_(filters.reason)), waiting))
+    if filters.outcome:
+        found.append(_ended(_LOG.c.outcome.in_(filters.outcome)))
+    if filters.since is not None:
+        found.append(Delivery.received_at >= filters.since)
+    if filters.until is not None:
+        found.append(Delivery.received_at < filters.until)
+    return found
+
+
+def _ended(how: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(_LOG.c.id == Delivery.sync_log_id, how)
 
 
 async def search_deliveries(
     session: AsyncSession, filters: DeliveryFilter, *, cursor: str | None, limit: int
 ) -> Page[Delivery]:
     """Newest first. Raises InvalidInput for a cursor that is not ours."""
-    found = select(Delivery).options(defer(Delivery.body))
-    for name in _EQUAL:
-        if wanted := getattr(filters, name):
-            found = found.where(getattr(Delivery, name).in_(wanted))
-    if filters.since is not None:
-        found = found.where(Delivery.received_at >= filters.since)
-    if filters.until is not None:
-        found = found.where(Delivery.received_at < filters.until)
+    found = select(Delivery).options(defer(Delivery.body)).where(*matching(filters))
     key = (Delivery.received_at, Delivery.id)
     return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)

@@ -153,7 +153,11 @@ async def search_conflicts(
     return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)
 
 
-async def prune_conflicts(session: AsyncSession, days: int) -> None:
-    """Drop what was settled longer ago; what waits, waits."""
-    old = FieldConflict.applied_at < func.now() - func.make_interval(0, 0, 0, days)
-    await session.execute(delete(FieldConflict).where(old))
+async def prune_conflicts(session: AsyncSession, days: int, *, most: int) -> int:
+    """Drop what was settled longer ago, at most so many; what waits, waits."""
+    moment = func.now() - func.make_interval(0, 0, 0, days)
+    old = select(FieldConflict.id).where(FieldConflict.applied_at < moment).limit(most)
+    dropped = await session.scalars(
+        delete(FieldConflict).where(FieldConflict.id.in_(old)).returning(FieldConflict.id)
+    )
+    return len(dropped.all())

@@ -6,8 +6,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.synclog.models import Entry, EntryDelivery
 
 
-async def prune_entries(session: AsyncSession, days: int) -> None:
+async def prune_entries(session: AsyncSession, days: int, *, most: int) -> int:
+    """Drop at most so many; how many those were."""
     old = Entry.occurred_at < func.now() - func.make_interval(0, 0, 0, days)
-    told = select(Entry.id).where(old)
-    await session.execute(delete(EntryDelivery).where(EntryDelivery.entry_id.in_(told)))
-    await session.execute(delete(Entry).where(old))
+    ids = (await session.scalars(select(Entry.id).where(old).limit(most))).all()
+    await session.execute(delete(EntryDelivery).where(EntryDelivery.entry_id.in_(ids)))
+    await session.execute(delete(Entry).where(Entry.id.in_(ids)))
+    return len(ids)

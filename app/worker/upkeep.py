@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from typing import Protocol
 from uuid import uuid4
 
-from app.db.session import transaction
+from app.db.session import Session, transaction
 from app.errors import LeaseLost, RemoteError
-from app.inbox.repository import prune_deliveries
+from app.inbox.retention import prune_deliveries, prune_payloads
 from app.incidents.repository import prune_incidents
+from app.links.conflicts import prune_conflicts
 from app.links.leases import hold
 from app.runs.repository import prune_runs
 from app.runtime import Runtime
@@ -17,6 +19,8 @@ from app.synclog.retention import prune_entries
 from app.woocommerce import webhooks
 
 log = logging.getLogger(__name__)
+
+MOST_PRUNED = 5000
 
 
 async def upkeep(runtime: Runtime) -> None:
@@ -71,11 +75,26 @@ async def _watch_store(runtime: Runtime, store: str) -> None:
 async def prune(runtime: Runtime) -> None:
     """Drop what is older than the settings keep; totals stay."""
     keep = runtime.settings.retention
+    await _prune(runtime, prune_payloads, keep.payloads_days)
+    await _prune(runtime, prune_deliveries, keep.deliveries_days)
+    await _prune(runtime, prune_entries, keep.sync_log_days)
+    await _prune(runtime, prune_conflicts, keep.sync_log_days)
     async with transaction(runtime.sessions) as session:
-        if keep.deliveries_days:
-            await prune_deliveries(session, keep.deliveries_days)
         if keep.sync_log_days:
-            await prune_entries(session, keep.sync_log_days)
             await prune_runs(session, keep.sync_log_days)
         if keep.incidents_days:
             await prune_incidents(session, keep.incidents_days)
+
+
+class Pruner(Protocol):
+    """Drops what is older than so many days, at most so many rows; tells how many those were."""
+
+    async def __call__(self, session: Session, days: int, *, most: int) -> int: ...
+
+
+async def _prune(runtime: Runtime, drop: Pruner, days: int) -> None:
+    """Little by little, so that no transaction is long; 0 days keep everything."""
+    dropped = MOST_PRUNED if days else 0
+    while dropped == MOST_PRUNED:
+        async with transaction(runtime.sessions) as session:
+            dropped = await drop(session, days, most=MOST_PRUNED)

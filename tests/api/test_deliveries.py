@@ -102,3 +102,54 @@ async def test_a_second_replay_joins_the_one_that_waits(
 async def test_unknown_deliveries_are_not_found(client: httpx.AsyncClient) -> None:
     assert problem(await client.get("/deliveries/17")) == (404, "not_found")
     assert problem(await client.post("/deliveries/17/replay")) == (404, "not_found")
+
+
+async def dead(runtime: Runtime, *record_ids: str) -> None:
+    for record_id in record_ids:
+        await settled_hint(runtime, record_id, DeliveryState.DEAD)
+
+
+@pytest.mark.parametrize("asked", [{"params": {"state": "dead"}}, {"json": {"state": "dead"}}])
+async def test_all_dead_letters_are_replayed_by_one_call(
+    client: httpx.AsyncClient, runtime: Runtime, asked: dict[str, dict[str, str]]
+) -> None:
+    await dead(runtime, "7", "8")
+    await settled_hint(runtime, "9")
+    answer = await client.post("/deliveries/replay", **asked)  # type: ignore[arg-type]
+    assert answer.status_code == 202
+    assert answer.json() == {"matched": 2, "replayed": 2, "duplicates": 0}
+    shown = (await client.get("/deliveries?source=replay")).json()["items"]
+    assert sorted(item["record_id"] for item in shown) == ["7", "8"]
+
+
+async def test_a_replay_by_filter_and_a_replay_of_one_are_the_same_hint(
+    client: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    delivery_id, _ = await settled_hint(runtime, "7", DeliveryState.DEAD)
+    one = (await client.post(f"/deliveries/{delivery_id}/replay")).json()
+    many = (await client.post("/deliveries/replay", json={"record_id": ["7", "8"]})).json()
+    assert many == {"matched": 2, "replayed": 0, "duplicates": 1}
+    assert (await client.get(f"/deliveries/{one['delivery_id']}")).json()["duplicates"] == 1
+
+
+async def test_filters_of_a_replay_narrow_together(
+    client: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    await dead(runtime, "7", "8")
+    for body, matched in (
+        ({"state": ["dead"], "record_id": "7"}, 1),
+        ({"state": "dead", "store": "shop-fr"}, 0),
+        ({"state": "dead", "module": ["contacts", "taxes"], "source": "woocommerce"}, 2),
+        ({"outcome": "updated", "reason": "echo"}, 0),
+        ({"state": "dead", "since": "2000-01-01", "until": "2001-01-01T00:00:00Z"}, 0),
+    ):
+        answer = await client.post("/deliveries/replay", json=body)
+        assert answer.json()["matched"] == matched, body
+
+
+async def test_a_replay_of_everything_is_not_meant(client: httpx.AsyncClient) -> None:
+    assert problem(await client.post("/deliveries/replay")) == (422, "invalid_request")
+    bodies: list[object] = [{}, {"state": []}, {"stat": "dead"}, {"state": "gone"}, ["dead"]]
+    for body in bodies:
+        answer = await client.post("/deliveries/replay", json=body)
+        assert problem(answer) == (422, "invalid_request"), body

@@ -11,7 +11,18 @@ from app.woocommerce.client import WooClient
 from app.woocommerce.topics import TOPICS
 from tests.cli.processes import Shell
 
-COMMANDS = ("serve", "worker", "demo", "sync", "sandbox", "migrate", "webhooks", "token")
+COMMANDS = (
+    "serve",
+    "worker",
+    "demo",
+    "sync",
+    "sandbox",
+    "migrate",
+    "webhooks",
+    "token",
+    "replay",
+    "export",
+)
 Env = dict[str, str]
 
 

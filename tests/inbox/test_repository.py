@@ -11,9 +11,9 @@ from app.inbox.repository import (
     claim,
     count_open,
     postpone,
-    prune_deliveries,
     settle,
 )
+from app.inbox.retention import prune_deliveries
 from app.inbox.waiting import peek, was_tried
 from tests.inbox.hints import KEY, hint
 
@@ -157,10 +157,11 @@ async def test_old_settled_hints_are_dropped_and_dead_ones_kept(sessions: Sessio
         async with transaction(sessions) as session:
             await session.execute(values)
     async with transaction(sessions) as session:
-        old = "UPDATE deliveries SET settled_at = now() - interval '91 days' WHERE record_id IN "
-        await session.execute(text(old + "('old', 'dead')"))
+        old = "UPDATE deliveries SET {0}, received_at = now() - interval '91 days' WHERE {1}"
+        settled = "settled_at = now() - interval '91 days'"
+        await session.execute(text(old.format(settled, "record_id IN ('old', 'dead')")))
         new = "UPDATE deliveries SET settled_at = now() WHERE record_id = 'new'"
         await session.execute(text(new))
-        await prune_deliveries(session, 90)
+        await prune_deliveries(session, 90, most=10)
 
     assert [each.record_id for each in await _all(sessions)] == ["dead", "new", "open"]

@@ -72,12 +72,18 @@ async def test_a_shop_that_is_down_is_watched_later(world: World) -> None:
     assert set(_active(world).values()) == {1}
 
 
+AGED = (
+    "UPDATE deliveries SET settled_at = now() - interval '91 days',"
+    " received_at = now() - interval '91 days'"
+)
+
+
 async def test_what_is_older_than_the_settings_keep_is_dropped(world: World) -> None:
     for name in ("old", "new"):
         await world.customer(f"{name}@shop.example", last_name=name)
         await world.settle()
         if name == "old":
-            await world.execute("UPDATE deliveries SET settled_at = now() - interval '91 days'")
+            await world.execute(AGED)
             await world.execute("UPDATE sync_log SET occurred_at = now() - interval '731 days'")
     await prune(world.runtime)
 

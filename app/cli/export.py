@@ -1,0 +1,87 @@
+"""`export`: the Sync Log as a file, streamed as GET /sync-log/export does."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from app.api.export import csv_lines, ndjson_lines
+from app.cli.console import ERR, run
+from app.cli.database import cli_sessions
+from app.cli.filters import Modules, Outcomes, Reasons, Since, Stores, Until
+from app.errors import ConfigError, System
+from app.synclog.repository import LogFilter
+from app.synclog.repository import export as export_log
+
+
+class Form(StrEnum):
+    """CSV for a spreadsheet, or one JSON object a line, with changes, notes and conflicts."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+def export(
+    *,
+    form: Annotated[Form, typer.Option("--format", help="The form of the file.")] = Form.CSV,
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write it; by default it is printed.")
+    ] = None,
+    store: Stores = None,
+    module: Modules = None,
+    target: Annotated[
+        list[System] | None, typer.Option(help="The system that was written to.")
+    ] = None,
+    outcome: Outcomes = None,
+    reason: Reasons = None,
+    run_id: Annotated[list[int] | None, typer.Option(help="Number of a manual run.")] = None,
+    q: Annotated[
+        list[str] | None, typer.Option("--search", help="Part of message, label or an id.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """Write all matching entries of the Sync Log, newest first."""
+    filters = LogFilter(
+        store=store or (),
+        module=module or (),
+        target=target or (),
+        outcome=outcome or (),
+        reason=reason or (),
+        run_id=run_id or (),
+        q=q or (),
+        since=since,
+        until=until,
+    )
+    with _opened(output) as file:
+        run(_export(filters, form, file))
+    if output is not None:
+        ERR.print(f"Written to {output}.", markup=False)
+
+
+async def _export(filters: LogFilter, form: Form, file: BinaryIO) -> None:
+    async with cli_sessions() as sessions:
+        entries = export_log(sessions, filters)
+        if form is Form.CSV:
+            async for line in csv_lines(entries):
+                file.write(line.encode())
+        else:
+            async for row in ndjson_lines(entries):
+                file.write(row)
+        file.flush()
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[BinaryIO]:
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        with output.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,103 @@
+"""Bringing many records up again: one new hint for each record whose deliveries match a filter.
+
+The database does it by itself, in batches of its own transactions, so that a hundred thousand dead
+letters neither pass through memory nor hold anything up. Always safe: a hint is only a hint.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, cast, func, literal, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.dml import ReturningInsert
+
+from app.db.session import Sessions, transaction
+from app.inbox.models import Delivery
+from app.inbox.repository import CHANNEL, DeliveryFilter, matching
+from app.records import Origin
+
+BATCH = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many deliveries matched, how many new ones that gave, and of how many records a replay
+    was waiting already."""
+
+    matched: int = 0
+    replayed: int = 0
+    duplicates: int = 0
+
+
+async def replay(sessions: Sessions, filters: DeliveryFilter, *, batch: int = BATCH) -> Replayed:
+    """Hint the records of all matching deliveries that are there now."""
+    async with sessions() as session:
+        last = int(await session.scalar(select(func.max(Delivery.id))) or 0)
+    done, total = 0, Replayed()
+    while done < last:
+        async with transaction(sessions) as session:
+            found = await _replay_batch(session, filters, after=done, last=last, batch=batch)
+        done, part = found
+        total = Replayed(
+            total.matched + part.matched,
+            total.replayed + part.replayed,
+            total.duplicates + part.duplicates,
+        )
+    return total
+
+
+async def _replay_batch(
+    session: AsyncSession, filters: DeliveryFilter, *, after: int, last: int, batch: int
+) -> tuple[int, Replayed]:
+    """The id up to which all is done, and what that gave."""
+    conditions = [*matching(filters), Delivery.id > after, Delivery.id <= last]
+    ids = select(Delivery.id).where(*conditions).order_by(Delivery.id).limit(batch).subquery()
+    matched, end = (
+        await session.execute(select(func.count(), func.max(ids.c.id)).select_from(ids))
+    ).one()
+    if not matched:
+        return last, Replayed()
+    old = await session.scalars(_insert([*conditions, Delivery.id <= end]))
+    waiting = list(old)
+    await session.execute(select(func.pg_notify(CHANNEL, "")))
+    return int(end), Replayed(int(matched), waiting.count(False), waiting.count(True))
+
+
+_COPIED = ("store", "system", "module", "kind", "event", "record_id", "record_key")
+
+
+def _insert(conditions: list[ColumnElement[bool]]) -> ReturningInsert[Any]:
+    """One hint a record, told by its newest delivery; one that waits already is bumped."""
+    newest = select(func.max(Delivery.id)).where(*conditions).group_by(Delivery.record_key)
+    key = _key_of(Delivery.record_key)
+    rows = select(
+        *(getattr(Delivery, name) for name in _COPIED),
+        literal(Origin.REPLAY.value),
+        key,
+        func.concat("replay of delivery ", Delivery.id),
+    )
+    rows = rows.where(Delivery.id.in_(newest)).order_by(key)
+    names = [*_COPIED, "origin", "dedupe_key", "remote_note"]
+    statement = insert(Delivery).from_select(names, rows)
+    return statement.on_conflict_do_update(
+        index_elements=[Delivery.dedupe_key],
+        index_where=text("state = 'pending'"),
+        set_={
+            "duplicates": Delivery.duplicates + 1,
+            "last_received_at": func.clock_timestamp(),
+        },
+    ).returning(text("xmax <> 0"))
+
+
+def replay_key(record_key: str) -> str:
+    """The dedupe key of a replay of the record: the same whoever asks for it."""
+    return sha256(f"replay\n{record_key}".encode()).hexdigest()
+
+
+def _key_of(record_key: InstrumentedAttribute[str]) -> ColumnElement[str]:
+    """The same, worked out by the database."""
+    digest = func.sha256(func.convert_to(func.concat("replay\n", record_key), "UTF8"))
+    return cast(func.encode(digest, "hex"), Text)
