@@ -26,7 +26,8 @@ from app.api.intake import store_hints
 from app.errors import System
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.replay import replay, replay_key
-from app.inbox.repository import DeliveryFilter, NewDelivery, find_delivery, search_deliveries
+from app.inbox.repository import NewDelivery, find_delivery
+from app.inbox.search import DeliveryFilter, search_deliveries
 from app.policies.tokens import Scope
 from app.records import Event, Module, Origin, Outcome
 from app.runtime import Runtime

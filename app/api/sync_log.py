@@ -28,7 +28,7 @@ from app.api.fields import (
 )
 from app.db.pagination import MOST_PER_PAGE
 from app.errors import System
-from app.inbox.repository import DeliveryFilter, search_deliveries
+from app.inbox.search import DeliveryFilter, search_deliveries
 from app.policies.tokens import Scope
 from app.records import Module, Outcome
 from app.synclog.repository import (

@@ -13,7 +13,7 @@ from app.errors import ConfigError, System
 from app.inbox.models import DeliveryState
 from app.inbox.replay import Replayed
 from app.inbox.replay import replay as replay_matching
-from app.inbox.repository import DeliveryFilter
+from app.inbox.search import DeliveryFilter
 from app.records import Origin
 
 NO_FILTER = "Name a delivery, or a filter such as --state dead; --help lists them."

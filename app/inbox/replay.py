@@ -16,7 +16,8 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from app.db.session import Sessions, transaction
 from app.inbox.models import Delivery
-from app.inbox.repository import CHANNEL, DeliveryFilter, matching
+from app.inbox.repository import CHANNEL
+from app.inbox.search import DeliveryFilter, matching
 from app.records import Origin
 
 BATCH = 5000

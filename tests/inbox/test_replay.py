@@ -9,7 +9,8 @@ from app.db.session import Sessions, transaction
 from app.errors import System
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.replay import Replayed, replay, replay_key
-from app.inbox.repository import DeliveryFilter, accept, claim, settle
+from app.inbox.repository import accept, claim, settle
+from app.inbox.search import DeliveryFilter
 from app.records import Event, Module, Record
 from app.synclog.models import Entry
 from tests.inbox.hints import KEY, hint
