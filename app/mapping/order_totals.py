@@ -1,13 +1,16 @@
 """Whether both orders of a pair say the same, where their texts may differ. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from app.mapping.numbers import amount, decimal_text, rounded
 from app.mapping.order_lines import Sold, SoldLine, woo_rows
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
+
+_HALF_CENT = Decimal("0.005")
 
 
 def same_goods(woo: str, vtiger: str) -> bool:
@@ -21,6 +24,27 @@ def same_goods(woo: str, vtiger: str) -> bool:
 
 def _bare(sold: Sold) -> list[SoldLine]:
     return sorted(replace(line, text="") for line in sold.lines)
+
+
+def adds_up(record: VtigerRecord) -> bool:
+    """Whether a Vtiger order has lines and its own total before tax is theirs.
+
+    Vtiger computes one from the other in each write of lines (contract page Vtiger §10; all 237
+    orders of sales-orders.jsonl), so an order that does not add up was left half-written.
+    """
+    items = record.data.get("LineItems") or ()
+    net = sum((_net(item) for item in items), Decimal(0))
+    off = amount(record.get("hdnDiscountAmount"))
+    if not off:
+        off = amount(record.get("hdnDiscountPercent")) * amount(record.get("hdnSubTotal")) / 100
+    there = net - max(off, Decimal(0)) + amount(record.get("hdnS_H_Amount"))
+    return bool(items) and abs(there - amount(record.get("pre_tax_total"))) <= _HALF_CENT
+
+
+def _net(item: Mapping[str, Any]) -> Decimal:
+    gross = amount(item.get("quantity")) * amount(item.get("listprice"))
+    off = amount(item.get("discount_amount"))
+    return gross - (off or gross * amount(item.get("discount_percent")) / 100)
 
 
 def total_differences(

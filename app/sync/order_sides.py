@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from app.errors import InvalidInput, NotFound, System
 from app.links.models import Link
 from app.links.repository import find_link
+from app.mapping.order_totals import adds_up
 from app.mapping.rules import FieldRule
 from app.mapping.sales_orders import (
     FOREIGN_ID_META,
@@ -25,6 +26,8 @@ from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooOrder
 
 TRASH = "trash"
+NOTHING: frozenset[str] = frozenset()
+LINES = frozenset({"lines"})
 
 OTHERS = "It is an order of store {store}, by its Purchase Order: clear that to make it a new one."
 AWAY = "New orders of Vtiger go to store {store}, the first one whose orders are written."
@@ -94,21 +97,27 @@ class OrderSides:
         return Mapped({**values.values, "account": self.policy.order_account})
 
     async def of_vtiger(self, record: VtigerRecord, *, brings: bool = False) -> Side:
-        """`brings`: of an order that is new to us, what it names is made in the shop first."""
+        """`brings`: of an order that is new to us, what it names is made in the shop first.
+
+        Lines that do not add up are no person's: a broken write of ours left them.
+        """
         foreign_id = self._foreign_id(record)
         linked = await self._link(System.VTIGER, record.id) is not None
         refusal = None if linked else self._refusal(record, foreign_id)
         is_new = not (linked or foreign_id or refusal)
         refs = await self.references.of_vtiger(record, brings=brings and is_new)
+        torn = NOTHING if is_new or refusal or adds_up(record) else LINES
+        values = vtiger_order(record, refs, rules=self.rules).values
         return Side(
             system=System.VTIGER,
             id=record.id,
-            values=vtiger_order(record, refs, rules=self.rules),
+            values=Mapped({**values, **dict.fromkeys(torn & values.keys())}),
             modified_at=record.modified_at,
             created_at=record.created_at,
             label=record.get("subject"),
             foreign_id=foreign_id,
             raw=CrmOrder(record, refs, refusal),
+            torn=torn,
         )
 
     def _refusal(self, record: VtigerRecord, foreign_id: str | None) -> Refusal | None:

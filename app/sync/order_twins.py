@@ -9,14 +9,13 @@ from app.mapping.sales_orders import CREATED_VIA, FOREIGN_ID_META, purchase_orde
 from app.mapping.values import Mapped
 from app.sync.foreign_ids import is_plausible
 from app.sync.order_returning import OrderReturner
-from app.sync.order_sides import OrderSides, crm_order, shop_order
+from app.sync.order_sides import LINES, OrderSides, crm_order, shop_order
 from app.sync.order_writing import is_half_made
 from app.sync.sides import Side
 from app.vtiger.orders import PURCHASE_ORDER
 
 OVERLAP = timedelta(minutes=15)
 """By how much the shop's clock may be behind ours."""
-LINES = frozenset({"lines"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from app.errors import System, once_made
+from app.errors import RemoteUnavailable, System, once_made
 from app.mapping.hazards import fit_vtiger
 from app.mapping.limits import ACCOUNT_NAME_SIZE
 from app.mapping.numbers import amount, decimal_text
 from app.mapping.order_patches import OrderPlan, plan_order
 from app.mapping.order_plan import MoneyPlan
 from app.mapping.order_refs import OrderRefs
+from app.mapping.order_totals import adds_up
 from app.mapping.rules import FieldRule
 from app.mapping.sales_orders import account_name
 from app.mapping.tax_use import OrderRate, order_rates, order_tax_fields
@@ -37,6 +38,7 @@ ANONYMOUS = "Guest"
 NO_RATE = "0"
 
 NO_CONTACT = "The buyer is no contact in Vtiger; the log of module contacts tells why."
+LOST_LINES = "Vtiger kept fewer lines than it was sent, twice; they are sent again."
 OFF = "Vtiger made a total of {got} of an order of {wanted}: look at the taxes of its products."
 
 
@@ -180,6 +182,8 @@ class OrderWriter:
         currency_id = str(money.fields["currency_id"])
         await self.carriers.assign(_taxed(money), currency_id=currency_id)
         record = await self.runtime.vtiger.revise(record.id, money.fields, module=ORDERS)
+        if not _is_complete(record, money):
+            raise RemoteUnavailable(System.VTIGER, LOST_LINES)
         notes = () if _is_whole(record, money) else (_off(record, money),)
         return OrderWritten(record, (*plan.notes, *notes), plan.unwritten)
 
@@ -197,8 +201,14 @@ def _buyer_notes(shop: ShopOrder) -> tuple[FieldNote, ...]:
 
 def _is_whole(record: VtigerRecord, money: MoneyPlan) -> bool:
     """Whether all lines are there and the total is what was wanted."""
-    complete = len(record.data.get("LineItems") or ()) == len(money.fields["LineItems"])
-    return complete and abs(_total(record) - money.predicted.grand_total) <= NEGLIGIBLE
+    return (
+        _is_complete(record, money)
+        and abs(_total(record) - money.predicted.grand_total) <= NEGLIGIBLE
+    )
+
+
+def _is_complete(record: VtigerRecord, money: MoneyPlan) -> bool:
+    return len(record.data.get("LineItems") or ()) == len(money.fields["LineItems"])
 
 
 def _total(record: VtigerRecord) -> Decimal:
@@ -224,10 +234,10 @@ def _off(record: VtigerRecord, money: MoneyPlan) -> FieldNote:
 
 
 def is_half_made(record: VtigerRecord, order: WooOrder) -> bool:
-    """Whether Vtiger broke off while it made the order: a ghost without lines, or without total.
+    """Whether Vtiger broke off while it made the order: a ghost without all lines, or total.
 
     Contract page Vtiger §10, "Such a 500 leaves a live, queryable ghost order".
     """
-    if not record.data.get("LineItems"):
+    if not adds_up(record):
         return True
     return not _total(record) and bool(amount(order.data.get("total")))

@@ -6,7 +6,7 @@ from datetime import datetime
 from app.errors import System
 from app.links.conflicts import Both, ConflictState, Report
 from app.links.models import FieldConflict, Link
-from app.mapping.values import base_from_json, base_to_json
+from app.mapping.values import Agreed, base_from_json, base_to_json
 from app.records import ConflictPolicy
 from app.sync.agreement import Agreement, entry_for, result_of
 from app.sync.merge import Decision, Merge, merge, next_base
@@ -24,7 +24,7 @@ def needs_reading(work: Work, link: Link, source: Side, other: Side) -> bool:
 async def agree(work: Work, link: Link, source: Side, other: Side, *, ours: bool = False) -> Ending:
     """Merge and write, one target after the other; each write is kept at once."""
     sides = {source.system: source, other.system: other}
-    before = base_from_json(link.base)
+    before = _believed(link, sides)
     agreement = Agreement(work, link, sides, before, _merge(work, link, sides), ours=ours)
     for target in agreement.targets:
         work.lease.check()
@@ -62,7 +62,7 @@ def _both(woo: Side, vtiger: Side, name: str) -> Both:
 
 def _merge(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
     return merge(
-        base_from_json(link.base),
+        _believed(link, sides),
         sides[System.WOOCOMMERCE].values,
         sides[System.VTIGER].values,
         rules=work.adapter.rules,
@@ -80,6 +80,12 @@ def _decisions(unsettled: Sequence[FieldConflict]) -> dict[str, Decision]:
         for row in unsettled
         if row.state == ConflictState.RESOLVED and row.resolution is not None
     }
+
+
+def _believed(link: Link, sides: Mapping[System, Side]) -> dict[str, Agreed]:
+    """The base without the fields that are half-written on a side: the other's go there again."""
+    torn = frozenset().union(*(side.torn for side in sides.values()))
+    return {name: both for name, both in base_from_json(link.base).items() if name not in torn}
 
 
 def newer_side(link: Link, sides: Mapping[System, Side]) -> System:

@@ -18,7 +18,8 @@ class Side:
     `foreign_id` is the other system's id that the record carries in our id field, if any;
     `raw` is what the adapter needs to write it again. `is_hearsay`: a webhook's body told it,
     which may be out of date. `made`: if an unfinished create of ours left this, the fields that
-    it surely wrote; None where that cannot be told.
+    it surely wrote; None where that cannot be told. `torn`: fields that a broken write of ours
+    left half-written there: nobody's edit, to be written again.
     """
 
     system: System
@@ -31,6 +32,7 @@ class Side:
     raw: object
     is_hearsay: bool = False
     made: frozenset[str] | None = None
+    torn: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidInput
+from app.mapping.order_totals import adds_up
 from app.mapping.vtiger_totals import Rates, Totals, predict
+from app.vtiger.schemas import VtigerRecord
 from tests.mapping.orders import read_lines
 from tests.mapping.records import RECORDINGS
 
@@ -104,3 +106,20 @@ def test_a_charge_by_its_own_name_replaces_shipping_and_its_tax() -> None:
         "shipping_&_handling_shtax2": "10",
     }
     assert predict(order, LAB).grand_total == Decimal("18.8")
+
+
+def test_recorded_orders_add_up_and_one_that_lost_a_line_does_not() -> None:
+    answers = [row["retrieve"]["result"] for row in RANDOM if row["create"].get("success")]
+    assert len(answers) == 237
+    for answer in answers:
+        assert adds_up(VtigerRecord.parse(answer, "SalesOrder"))
+        *kept, lost = answer["LineItems"]
+        torn = VtigerRecord.parse({**answer, "LineItems": kept}, "SalesOrder")
+        assert not _counts(lost) or not adds_up(torn)
+
+
+def _counts(line: dict[str, Any]) -> bool:
+    """Whether the line is worth a cent after its discount."""
+    gross = Decimal(line["quantity"]) * Decimal(line["listprice"])
+    off = Decimal(line["discount_amount"]) or gross * Decimal(line["discount_percent"]) / 100
+    return abs(gross - off) > Decimal("0.01")

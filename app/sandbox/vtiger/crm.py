@@ -52,7 +52,8 @@ class Crm:
 
     `users` the logins, the first of them the person behind the UI; `custom_fields` per module as
     (name, label) or CustomField; `unique_fields` per module what "prevent duplicates" checks;
-    `http` the client callbacks are sent with. All mutations are synchronous and therefore atomic
+    `http` the client callbacks are sent with; `mishaps` are what befalls the next writes of order
+    lines. All mutations are synchronous and therefore atomic
     within one event loop; only the callbacks after them are awaited.
     """
 
@@ -76,6 +77,7 @@ class Crm:
             name: actors(self.database, modules[name]) for name, actors in _ACTORS.items()
         }
         store = OrderStore(Catalogue(self.database))
+        self.mishaps = store.mishaps
         self.actors["LineItem"] = LineItems(self.database, modules["LineItem"], store)
         self.entities = {
             name: self._entities(module, store)

@@ -31,12 +31,25 @@ class OrderState:
     totals: Totals | None = None
 
 
+@dataclass(frozen=True)
+class Mishap:
+    """A write that keeps only its first lines: PHP dies after them, or nobody notices.
+
+    Contract pages readback, "Worst of all" (of 148 orders made at once one got no line row), and
+    Vtiger §10 (a 500 leaves what was written until then).
+    """
+
+    kept: int
+    dies: bool
+
+
 @dataclass
 class OrderStore:
-    """The lines and states of all orders, by record number."""
+    """The lines and states of all orders, by record number; `mishaps` befall the next writes."""
 
     catalogue: Catalogue
     lines: LineTable = field(default_factory=LineTable)
+    mishaps: list[Mishap] = field(default_factory=list)
     _states: dict[int, OrderState] = field(default_factory=dict)
 
     def state(self, order: int) -> OrderState:

@@ -10,6 +10,7 @@ from app.sandbox.vtiger.database import Record
 from app.sandbox.vtiger.lines import Sent, column_values, product_of, sent_lines
 from app.sandbox.vtiger.money import money_values
 from app.sandbox.vtiger.order_state import RECURRING, TOTALS, OrderStore
+from app.sandbox.vtiger.refusals import PhpFatal
 from app.sandbox.vtiger.schema import Module
 from app.sandbox.vtiger.totals import is_individual
 
@@ -33,8 +34,11 @@ class OrderWriter:
         """
         self._begin(record, element)
         lines = self.lines_of(element)
-        for position, line in enumerate(lines, 1):
+        mishap = self._store.mishaps.pop(0) if self._store.mishaps else None
+        for position, line in enumerate(lines[: mishap.kept] if mishap else lines, 1):
             self._insert(record, line, position)
+        if mishap and mishap.dies:
+            raise PhpFatal
         state = self._store.state(record.number)
         state.unfinished = {name: record.values[name] for name in (*TOTALS, *RECURRING)}
         self._compute(record, lines)

@@ -31,15 +31,15 @@ class Products(Entities):
         return super().read(record, user) | self._catalogue.shown(record.number, user)
 
     def type_in(self, values: Mapping[str, Any], user: CrmUser, record: Record | None) -> Record:
-        """The form sends every tax and price along, so that those not typed stay as they were.
-
-        A new product is ticked as active, as the form has it.
+        """The form sends every tax and price along, so that those not typed stay as they were; a
+        tax that is typed empty is unticked. A new product is ticked as active.
         """
         own = {name: value for name, value in values.items() if not _ASSIGNED.fullmatch(name)}
         own = own if record else {"discontinued": True} | own
         saved = super().type_in(own, user, record)
         article = self._catalogue.article(saved.number)
-        article.rates |= self._catalogue.sent_rates(values)
+        kept = {name: rate for name, rate in article.rates.items() if values.get(name) != ""}
+        article.rates = kept | self._catalogue.sent_rates(values)
         article.prices |= self._catalogue.sent_prices(values, user)
         article.currency = self._catalogue.check_currency(values) or article.currency
         article.prices[article.currency] = Decimal(saved.values["unit_price"])
