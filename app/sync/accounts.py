@@ -9,6 +9,7 @@ from app.vtiger.query import Query, equals, fold, one_of
 from app.vtiger.schemas import VtigerRecord
 
 ACCOUNTS = "Accounts"
+OF_API = "WEBSERVICE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +49,46 @@ class Accounts:
         return {each.id: each.get("accountname") for each in await self.vtiger.query(query)}
 
     async def find_or_create(self, name: str) -> Account:
-        """The Account of this name; an empty name means none (recording 20-create-account)."""
+        """The Account of this name; an empty name means none (recording 20-create-account).
+
+        One of ours gets the name where that is the better spelling of its own, so that it does
+        not matter whose order came first.
+        """
         if not name.strip():
             return Account("", "")
-        return await self._find(name) or await self._create(name)
+        found = await self._find(name)
+        if found is not None and not await self._is_to_be_respelled(found, name):
+            return _account(found)
+        await self.take_turn([f"vtiger:accounts:{fold(name)}"])
+        found = await self._find(name)
+        if found is None:
+            return await self._create(name)
+        if await self._is_to_be_respelled(found, name):
+            return await self._respell(found, name)
+        return _account(found)
 
-    async def _find(self, name: str) -> Account | None:
+    async def _find(self, name: str) -> VtigerRecord | None:
         found = await self.vtiger.query(Query(ACCOUNTS, where=(equals("accountname", name),)))
         exact = [record for record in found if record.get("accountname") == name]
         best = exact or found  # what Vtiger calls equal, it would refuse as a duplicate
-        return _account(best[0]) if best else None
+        return best[0] if best else None
+
+    async def _is_to_be_respelled(self, record: VtigerRecord, name: str) -> bool:
+        """Only what the API user made, and nobody has touched since (20-create-account)."""
+        return (
+            _spelling(name) < _spelling(record.get("accountname"))
+            and record.get("source") == OF_API
+            and record.get("modifiedby") == await self.vtiger.user_id()
+        )
+
+    async def _respell(self, record: VtigerRecord, name: str) -> Account:
+        try:
+            revised = await self.vtiger.revise(record.id, {"accountname": name}, module=ACCOUNTS)
+        except Duplicate:  # a third spelling, from before names had to be unique
+            return _account(record)
+        return _account(revised)
 
     async def _create(self, name: str) -> Account:
-        await self.take_turn([f"vtiger:accounts:{fold(name)}"])
-        found = await self._find(name)
-        if found is not None:
-            return found
         try:
             return _account(await self.vtiger.create(ACCOUNTS, {"accountname": name}))
         except Duplicate as error:
@@ -74,8 +99,15 @@ class Accounts:
         holder = await self._find(name)
         if holder is None:
             raise error
-        return holder
+        return _account(holder)
 
 
 def _account(record: VtigerRecord) -> Account:
     return Account(record.id, record.get("accountname"))
+
+
+def _spelling(name: str) -> tuple[bool, bool, int, str]:
+    """Orders spellings that Vtiger calls equal, the best first: in capitals and small letters,
+    with accents."""
+    plain = sum(one.isascii() for one in name)
+    return name.isupper(), name.islower(), plain, name

@@ -28,7 +28,6 @@ from app.sync.guests import find_guest_id
 from app.sync.order_references import ShopOrder
 from app.sync.order_taxing import TaxCarriers
 from app.vtiger.orders import ORDERS
-from app.vtiger.query import fold
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooOrder
 
@@ -139,7 +138,7 @@ class OrderWriter:
         cut = replace(self._options, too_long="cut")
         name = fit_vtiger(name, ACCOUNT_NAME_SIZE, options=cut).text or ANONYMOUS
         look = partial(self.accounts.find_or_create, name)
-        return (await self.runtime.memory.get(f"account:{fold(name)}", look)).id
+        return (await self.runtime.memory.get(f"account:{name}", look)).id
 
     async def _with_taxes(self, order: WooOrder, refs: OrderRefs) -> OrderRefs:
         used = {rate.id for rate in order_rates(order)} - {NO_RATE}

@@ -24,6 +24,35 @@ async def test_people_of_one_company_share_its_account(world: World) -> None:
     assert len({contact["account_id"] for contact in world.contacts()}) == 1
 
 
+@pytest.mark.parametrize("turned", [False, True])
+async def test_whoever_comes_first_the_best_spelling_names_the_account(
+    world: World, *, turned: bool
+) -> None:
+    spellings = ("MÜLLER GMBH", "Müller GmbH", "muller gmbh")
+    for number, company in enumerate(reversed(spellings) if turned else spellings):
+        await _customer(world, f"p{number}@shop.example", company)
+        await world.settle()
+    world.traffic.reset()
+    await world.settle_again()
+
+    assert world.accounts() == ["Müller GmbH"]
+    assert world.traffic.writes == {}
+
+
+async def test_an_account_that_somebody_typed_keeps_its_spelling(world: World) -> None:
+    await world.sandbox.crm.ui_create("Accounts", {"accountname": "müller gmbh"})
+    made = await _customer(world, "a@shop.example", "ACME LTD")
+    await world.settle()
+    [contact] = world.contacts()
+    await world.edit_contact(contact["account_id"], phone="1", accountname="acme ltd")
+    await _customer(world, "b@shop.example", "Müller GmbH")
+    await _customer(world, "c@shop.example", "Acme Ltd")
+    await world.settle()
+
+    assert sorted(world.accounts()) == ["acme ltd", "müller gmbh"]
+    assert (await world.get_customer(made))["billing"]["company"] == "ACME LTD"
+
+
 async def test_a_spelling_is_not_written_back(world: World) -> None:
     await _customer(world, "a@shop.example", "Müller GmbH")
     await world.settle()
