@@ -24,6 +24,7 @@ from app.api import settings as sync_settings
 from app.runtime import open_runtime
 from app.settings import Settings, load_settings
 from app.tracing import configure_tracing
+from app.web import site
 from app.worker.engine import running_worker
 
 DESCRIPTION = """Keeps WooCommerce and Vtiger CRM in agreement and tells every record's fate.
@@ -78,5 +79,6 @@ def _install(app: FastAPI) -> None:
     app.add_route(callbacks.PATH, callbacks.receive, methods=list(callbacks.METHODS))
     for part in ROUTERS:
         app.include_router(part.router)
+    site.install(app)
     errors.install(app)
     openapi.install(app)

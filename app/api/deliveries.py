@@ -24,12 +24,13 @@ from app.api.fields import (
 )
 from app.api.intake import store_hints
 from app.errors import System
+from app.inbox.hints import hint_again
 from app.inbox.models import Delivery, DeliveryState
-from app.inbox.replay import replay, replay_key
-from app.inbox.repository import NewDelivery, find_delivery
+from app.inbox.replay import replay
+from app.inbox.repository import find_delivery
 from app.inbox.search import DeliveryFilter, search_deliveries
 from app.policies.tokens import Scope
-from app.records import Event, Module, Origin, Outcome
+from app.records import Module, Origin, Outcome
 from app.runtime import Runtime
 
 router = APIRouter(
@@ -203,13 +204,6 @@ async def get_delivery(runtime: RuntimeDep, delivery_id: RowId) -> DeliveryItem:
 async def replay_delivery(runtime: RuntimeDep, delivery_id: RowId, response: Response) -> Replayed:
     """Bring its record up again. Safe at any time: both sides are read anew."""
     delivery = await _get(runtime, delivery_id)
-    hint = NewDelivery(
-        record=delivery.record,
-        origin=Origin.REPLAY,
-        event=Event(delivery.event),
-        dedupe_key=replay_key(delivery.record_key),
-        remote_note=f"replay of delivery {delivery.id}",
-    )
-    [accepted] = await store_hints(runtime, [hint])
+    [accepted] = await store_hints(runtime, [hint_again(delivery)])
     response.status_code = 200 if accepted.duplicate else 202
     return Replayed(delivery_id=str(accepted.id), duplicate=accepted.duplicate)

@@ -205,14 +205,6 @@ INCIDENT: dict[str, Any] = {
     "mended": "It was replaced by a new one.",
 }
 
-INDEX = {
-    "service": "woo-vtiger",
-    "version": "0.1.0",
-    "documentation": "/docs",
-    "sync_log": "/sync-log",
-    "summary": "/sync-log/summary",
-}
-
 
 def page_of(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"items": [item], "next_cursor": "AAY9bZ0vT3kAAAAAAAAEEpr3V8c_"}

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from app import __version__
 from app.api.deps import RuntimeDep, no_query
 from app.api.errors import Problem, documented
-from app.api.examples import INDEX, LIVE, READY, example
+from app.api.examples import LIVE, READY, example
 from app.db.migrate import pending
 from app.db.outage import OUTAGES
 from app.inbox.repository import count_open
@@ -33,18 +33,6 @@ class Ready(Live):
 
     checks: dict[str, str]
     queue: dict[str, int]
-
-
-@router.get("/", responses=example(INDEX))
-async def get_index() -> dict[str, str]:
-    """Where to go from here."""
-    return {
-        "service": "woo-vtiger",
-        "version": __version__,
-        "documentation": "/docs",
-        "sync_log": "/sync-log",
-        "summary": "/sync-log/summary",
-    }
 
 
 @router.get("/health/live", responses=example(LIVE))

@@ -1,6 +1,7 @@
-"""Looking at the hints of one record that still want work, without taking them."""
+"""Looking at the hints that still want work, without taking them."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -60,3 +61,10 @@ async def search_open_of_run(session: AsyncSession, run_id: int) -> Sequence[str
     )
     found = select(Delivery.record_key).where(Delivery.run_id == run_id, due)
     return (await session.scalars(found.distinct().order_by(Delivery.record_key))).all()
+
+
+async def find_oldest_waiting(session: AsyncSession) -> datetime | None:
+    """When the hint came in that waits the longest."""
+    waiting = select(func.min(Delivery.received_at)).where(Delivery.state.in_(_OPEN))
+    oldest: datetime | None = await session.scalar(waiting)
+    return oldest

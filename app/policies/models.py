@@ -1,4 +1,4 @@
-"""Tables of the users' choices: sync settings, custom mapping rows and API tokens."""
+"""Tables of the users' choices: sync settings, custom mapping rows, API tokens and secrets."""
 
 from datetime import datetime
 from typing import Any
@@ -32,3 +32,12 @@ class ApiToken(Numbered, Base):
     scope: Mapped[str]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class SharedSecret(Base):
+    """A random secret by what it is for, such as signing the cookies of the pages."""
+
+    __tablename__ = "shared_secrets"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]

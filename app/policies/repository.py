@@ -18,6 +18,11 @@ async def get_policy(session: AsyncSession, store: str, module: Module) -> SyncP
     return SyncPolicy.model_validate(defaults.model_dump() | chosen.values)
 
 
+async def find_choice(session: AsyncSession, store: str, module: Module) -> SyncSetting | None:
+    """What was chosen, by whom and when; None while the defaults hold."""
+    return await session.get(SyncSetting, (store, module))
+
+
 async def save_policy(
     session: AsyncSession, store: str, *, module: Module, policy: SyncPolicy, by: str
 ) -> None:

@@ -54,6 +54,13 @@ async def find_token(session: AsyncSession, secret: str) -> ApiToken | None:
     return token
 
 
+async def find_token_in_force(session: AsyncSession, token_id: int) -> ApiToken | None:
+    """For who has proved before that the token is theirs."""
+    found = select(ApiToken).where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None))
+    token: ApiToken | None = await session.scalar(found)
+    return token
+
+
 async def search_tokens(session: AsyncSession) -> Sequence[ApiToken]:
     """Every token ever made, revoked ones included, oldest first."""
     return (await session.scalars(select(ApiToken).order_by(ApiToken.id))).all()

@@ -11,7 +11,7 @@ from tests.api.calls import ADMIN, problem
 
 pytestmark = pytest.mark.anyio
 
-OPEN = {"/", "/health/live", "/health/ready"}
+OPEN = {"/health/live", "/health/ready"}
 
 
 def bearer(secret: str) -> dict[str, str]:

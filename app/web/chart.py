@@ -1,0 +1,106 @@
+"""The geometry of the chart of outcomes over time: stacked bars in a box of 1000 by 200."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.records import Outcome
+from app.synclog.series import Bucket
+
+WIDTH, HEIGHT = 1000.0, 200.0
+GAP = 0.24
+MOST_BARS = 48
+MOST_LABELS = 5
+STEPS = (
+    *(timedelta(seconds=seconds) for seconds in (5, 10, 30, 60, 300, 900)),
+    *(timedelta(hours=hours) for hours in (1, 3, 6, 12)),
+    *(timedelta(days=days) for days in (1, 2, 7, 14, 28, 84, 364)),
+)
+
+
+def step_for(span: timedelta) -> timedelta:
+    """The finest step that does not make too many bars."""
+    return next((step for step in STEPS if span / step <= MOST_BARS), STEPS[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One outcome's part of a bar."""
+
+    outcome: Outcome
+    count: int
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One step of time."""
+
+    bucket: Bucket
+    x: float
+    width: float
+    pieces: Sequence[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`top` is what the upper edge stands for."""
+
+    bars: Sequence[Bar]
+    top: int
+    step: timedelta
+    outcomes: Sequence[Outcome]
+
+    @property
+    def labels(self) -> list[str]:
+        """Times of some bars, evenly spread."""
+        every = max(1, -(-len(self.bars) // MOST_LABELS))
+        return [self.say(bar.bucket.starts_at) for bar in self.bars[::every]]
+
+    def say(self, moment: datetime) -> str:
+        if self.step >= timedelta(days=1):
+            return f"{moment:%-d %b}"
+        if self.step >= timedelta(minutes=1):
+            return f"{moment:%-d %b %H:%M}" if self._spans_days else f"{moment:%H:%M}"
+        return f"{moment:%H:%M:%S}"
+
+    @property
+    def _spans_days(self) -> bool:
+        days = {bar.bucket.starts_at.date() for bar in self.bars}
+        return len(days) > 1
+
+    @property
+    def total(self) -> int:
+        return sum(piece.count for bar in self.bars for piece in bar.pieces)
+
+
+def draw(buckets: Sequence[Bucket], step: timedelta, outcomes: Sequence[Outcome]) -> Chart:
+    """Stacked in the order of `outcomes`, the first at the bottom."""
+    heights = [sum(bucket.counts[outcome] for outcome in outcomes) for bucket in buckets]
+    top = nice_top(max(heights, default=0))
+    width = WIDTH / max(1, len(buckets))
+    bars = [
+        Bar(bucket, round((n + GAP / 2) * width, 2), round(width * (1 - GAP), 2), pieces)
+        for n, bucket in enumerate(buckets)
+        for pieces in [_stack(bucket, top, outcomes)]
+    ]
+    return Chart(bars, top, step, outcomes)
+
+
+def _stack(bucket: Bucket, top: int, outcomes: Sequence[Outcome]) -> list[Piece]:
+    pieces, below = [], 0
+    for outcome in outcomes:
+        if count := bucket.counts[outcome]:
+            below += count
+            y, height = HEIGHT * (1 - below / top), HEIGHT * count / top
+            pieces.append(Piece(outcome, count, round(y, 2), round(height, 2)))
+    return pieces
+
+
+def nice_top(highest: int) -> int:
+    """The next round number at or above: 1, 2, 4 or 10 times a power of ten, even beyond one."""
+    power = 1
+    while power * 10 < highest:
+        power *= 10
+    return next(factor * power for factor in (1, 2, 4, 6, 8, 10) if factor * power >= highest)

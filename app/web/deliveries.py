@@ -1,0 +1,129 @@
+"""Deliveries: every accepted hint and where it stands; dead letters with what stopped them."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request, Response
+
+from app.errors import System
+from app.inbox.hints import hint_again
+from app.inbox.models import Delivery, DeliveryState
+from app.inbox.repository import count_open, find_delivery
+from app.inbox.search import DeliveryFilter, search_deliveries
+from app.reasons import REASONS
+from app.records import Module
+from app.runtime import Runtime
+from app.synclog.repository import LogFilter, search
+from app.web.faults import not_found
+from app.web.filters import BIGGEST, Chosen, Filter, choose
+from app.web.forms import AdminForm, Reader
+from app.web.pages import PageRoute, go_to, render
+from app.web.remote_links import remote_link
+from app.web.words import MODULES, ORIGINS, STATES, SYSTEMS
+
+router = APIRouter(prefix="/ui/deliveries", route_class=PageRoute, include_in_schema=False)
+
+PER_PAGE = 50
+MOST_ENTRIES = 20
+MOST_BODY = 20_000
+
+
+def filters_of(stores: Sequence[str]) -> tuple[Filter, ...]:
+    """Those of GET /deliveries."""
+    return (
+        Filter("state", "State", "choice", STATES),
+        Filter("module", "Module", "choice", MODULES),
+        Filter("system", "About", "choice", SYSTEMS),
+        Filter("origin", "Came by", "choice", ORIGINS),
+        Filter("store", "Store", "choice", {store: store for store in stores}),
+        Filter("record_id", "Record id"),
+        Filter("since", "From (UTC)", "time"),
+        Filter("until", "Before (UTC)", "time"),
+    )
+
+
+def delivery_filter(chosen: Chosen) -> DeliveryFilter:
+    names = ("state", "module", "system", "origin", "store", "record_id")
+    return DeliveryFilter(
+        **{name: chosen.many(name) for name in names},
+        since=chosen.earliest("since"),
+        until=chosen.latest("until"),
+    )
+
+
+@router.get("")
+async def show_deliveries(request: Request, visitor: Reader) -> Response:
+    """Newest first, page by page."""
+    runtime: Runtime = request.app.state.runtime
+    params = request.query_params
+    chosen = choose("/ui/deliveries", filters_of(list(runtime.settings.stores)), params)
+    cursor = params.get("cursor") or None
+    async with runtime.sessions() as session:
+        page = await search_deliveries(
+            session, delivery_filter(chosen), cursor=cursor, limit=PER_PAGE
+        )
+        queue = await count_open(session)
+    return render(
+        request,
+        "deliveries.html",
+        visitor=visitor,
+        status=422 if chosen.errors else 200,
+        chosen=chosen,
+        page=page,
+        cursor=cursor,
+        queue=queue,
+        replayed=params.get("replayed"),
+    )
+
+
+@router.get("/{delivery_id}")
+async def show_delivery(request: Request, visitor: Reader, delivery_id: int) -> Response:
+    """One hint: where it stands, what stopped it, what came with it, what was logged."""
+    runtime: Runtime = request.app.state.runtime
+    delivery = await _get(runtime, delivery_id)
+    async with runtime.sessions() as session:
+        told = LogFilter(delivery_id=[delivery.id])
+        entries = await search(session, told, cursor=None, limit=MOST_ENTRIES)
+    link = remote_link(
+        runtime.settings,
+        delivery.store,
+        system=System(delivery.system),
+        module=Module(delivery.module) if delivery.module else None,
+        record_id=delivery.record_id,
+    )
+    return render(
+        request,
+        "delivery.html",
+        visitor=visitor,
+        delivery=delivery,
+        entries=entries.items,
+        link=link,
+        body=_readable(delivery.body),
+        reason=REASONS.get(delivery.last_reason or ""),
+        has_ended=delivery.state in (DeliveryState.DONE, DeliveryState.DEAD),
+        replayed=request.query_params.get("replayed"),
+    )
+
+
+def _readable(body: bytes | None) -> str:
+    """What was received, as text; only its beginning if it is long."""
+    text = (body or b"").decode("utf-8", "replace")
+    return text if len(text) <= MOST_BODY else f"{text[:MOST_BODY]}…"
+
+
+@router.post("/{delivery_id}/replay")
+async def replay_delivery(request: Request, form: AdminForm, delivery_id: int) -> Response:
+    """Have its record looked at again. Safe at any time: both sides are read anew."""
+    del form  # it was checked
+    runtime: Runtime = request.app.state.runtime
+    delivery = await _get(runtime, delivery_id)
+    [accepted] = await runtime.acceptor.accept([hint_again(delivery)])
+    return go_to(f"/ui/deliveries/{accepted.id}?replayed=1")
+
+
+async def _get(runtime: Runtime, delivery_id: int) -> Delivery:
+    async with runtime.sessions() as session:
+        known = 1 <= delivery_id <= BIGGEST
+        delivery = await find_delivery(session, delivery_id) if known else None
+    if delivery is None:
+        raise not_found(f"delivery {delivery_id}")
+    return delivery

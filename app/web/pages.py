@@ -1,0 +1,161 @@
+"""Making pages of templates, and what every answer of the pages carries."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from app import __version__
+from app.db.outage import OUTAGES
+from app.errors import InvalidInput
+from app.runtime import Runtime
+from app.web import values, words
+from app.web.faults import PageFault, SignInNeeded
+from app.web.tickets import COOKIE, LONGEST_S, Ticket
+from app.web.visitors import Visitor
+
+STATIC = Path(__file__).parent / "static"
+SIGN_IN = "/sign-in"
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+
+logger = logging.getLogger(__name__)
+
+
+def _asset(name: str) -> str:
+    """The address of a static file; it changes with the file, so that browsers may keep it."""
+    digest = sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/ui/static/{name}?v={digest}"
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("app.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"words": words, "version": __version__}
+    made.globals["assets"] = {each.name: _asset(each.name) for each in STATIC.iterdir()}
+    made.filters |= {"time": words.clock_time, "duration": words.duration}
+    made.filters |= {"iso": _iso, "field_name": words.field_name, "shown": values.shown}
+    made.filters |= {"label": words.split_label, "prose": values.prose}
+    return made
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+_TEMPLATES = _environment()
+
+
+def render(
+    request: Request,
+    template: str,
+    *,
+    visitor: Visitor | None = None,
+    status: int = 200,
+    **context: Any,
+) -> Response:
+    """A page; a visitor's first one brings the cookie that later forms are tied to."""
+    given = {"request": request, "visitor": visitor, **context}
+    response = HTMLResponse(_TEMPLATES.get_template(template).render(given), status)
+    if visitor is not None and visitor.is_new:
+        give_ticket(request, response, visitor.seal.close(visitor.ticket))
+    return response
+
+
+def give_ticket(request: Request, response: Response, sealed: str) -> None:
+    response.set_cookie(
+        COOKIE,
+        sealed,
+        max_age=LONGEST_S,
+        httponly=True,
+        secure=_is_https(request),
+        samesite="lax",
+    )
+
+
+def _is_https(request: Request) -> bool:
+    runtime: Runtime = request.app.state.runtime
+    public_url = runtime.settings.public_url or ""
+    return request.url.scheme == "https" or public_url.startswith("https:")
+
+
+def hand_over(request: Request, visitor: Visitor, ticket: Ticket, location: str) -> Response:
+    """Go on with another ticket."""
+    response = go_to(location)
+    give_ticket(request, response, visitor.seal.close(ticket))
+    return response
+
+
+def go_to(location: str) -> Response:
+    """Show another page after a form was taken in."""
+    return RedirectResponse(location, 303)
+
+
+class PageRoute(APIRoute):
+    """A route whose faults are pages too, and whose answers carry the headers."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                response = await answer(request)
+            except Exception as error:
+                response = _fault_page(request, error)
+            response.headers.update(HEADERS)
+            return response
+
+        return handle
+
+
+def _fault_page(request: Request, error: Exception) -> Response:
+    if isinstance(error, SignInNeeded):
+        return _to_sign_in(request)
+    fault = _as_fault(error)
+    return render(request, "fault.html", status=fault.status, fault=fault)
+
+
+def _to_sign_in(request: Request) -> Response:
+    if request.method != "GET":
+        return go_to(SIGN_IN)
+    way = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return go_to(f"{SIGN_IN}?next={quote(way, safe='/')}" if way != "/" else SIGN_IN)
+
+
+def _as_fault(error: Exception) -> PageFault:
+    if isinstance(error, PageFault):
+        return error
+    if isinstance(error, InvalidInput):
+        return PageFault(422, "That cannot be understood", str(error))
+    if isinstance(error, RequestValidationError):
+        return PageFault(404, "Not found", "There is nothing at this address.")
+    if isinstance(error, OUTAGES):
+        logger.error("The database cannot be reached: %s", type(error).__name__)
+        detail = "The database cannot be reached. What comes in is refused until it can; try again."
+        return PageFault(503, "No database", detail)
+    logger.exception("A page could not be made", exc_info=error)
+    return PageFault(500, "Something went wrong", "The service's log has the trace.")

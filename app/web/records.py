@@ -1,0 +1,157 @@
+"""The records: the log with all its filters, an entry with why and what changed, and replay."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+
+from app.db.pagination import MOST_PER_PAGE
+from app.errors import System
+from app.inbox.hints import hint_again, hint_record
+from app.inbox.models import Delivery
+from app.inbox.repository import NewDelivery
+from app.inbox.search import DeliveryFilter, search_deliveries
+from app.reasons import REASONS
+from app.records import Event, Module, Record
+from app.runtime import Runtime
+from app.synclog.models import Entry
+from app.synclog.repository import NO_MODULE, LogFilter, delivery_ids_of, find_entry, search
+from app.web.faults import not_found
+from app.web.filters import BIGGEST, Chosen, Filter, choose
+from app.web.forms import AdminForm, Reader
+from app.web.pages import PageRoute, go_to, render
+from app.web.remote_links import RemoteLink, remote_link
+from app.web.words import MODULES, OUTCOMES, SYSTEMS
+
+router = APIRouter(prefix="/ui/records", route_class=PageRoute, include_in_schema=False)
+
+PER_PAGE = 50
+
+
+def filters_of(stores: Sequence[str]) -> tuple[Filter, ...]:
+    """Those of GET /sync-log."""
+    reasons = {code: code.replace("_", " ") for code in sorted(REASONS)}
+    return (
+        Filter("q", "Search"),
+        Filter("outcome", "Outcome", "choice", OUTCOMES),
+        Filter("module", "Module", "choice", {**MODULES, NO_MODULE: "None"}),
+        Filter("target", "Written to", "choice", SYSTEMS),
+        Filter("reason", "Reason", "choice", reasons),
+        Filter("store", "Store", "choice", {store: store for store in stores}),
+        Filter("since", "From (UTC)", "time"),
+        Filter("until", "Before (UTC)", "time"),
+        Filter("source_id", "Id where it came from", apart=True),
+        Filter("target_id", "Id in the target", apart=True),
+        Filter("link_id", "Pair", "number", apart=True),
+        Filter("run_id", "Run", "number", apart=True),
+        Filter("delivery_id", "Delivery", "number", apart=True),
+    )
+
+
+def _log_filter(chosen: Chosen) -> LogFilter:
+    texts = ("store", "module", "target", "outcome", "reason", "source_id", "target_id", "q")
+    numbers = ("link_id", "run_id", "delivery_id")
+    return LogFilter(
+        **{name: chosen.many(name) for name in (*texts, *numbers)},
+        since=chosen.earliest("since"),
+        until=chosen.latest("until"),
+    )
+
+
+@router.get("")
+async def show_records(request: Request, visitor: Reader) -> Response:
+    """Newest first, page by page."""
+    runtime: Runtime = request.app.state.runtime
+    params = request.query_params
+    chosen = choose("/ui/records", filters_of(list(runtime.settings.stores)), params)
+    async with runtime.sessions() as session:
+        cursor = params.get("cursor") or None
+        page = await search(session, _log_filter(chosen), cursor=cursor, limit=PER_PAGE)
+    status = 422 if chosen.errors else 200
+    return render(
+        request,
+        "records.html",
+        visitor=visitor,
+        status=status,
+        chosen=chosen,
+        page=page,
+        cursor=cursor,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """An entry with all that belongs to it."""
+
+    entry: Entry
+    deliveries: Sequence[Delivery]
+    source: RemoteLink
+    target: RemoteLink | None
+
+    @property
+    def hints(self) -> list[NewDelivery]:
+        """One for each record that the entry tells of."""
+        told = {delivery.record_key: hint_again(delivery) for delivery in self.deliveries}
+        return list(told.values()) or _hint_source(self.entry)
+
+
+def _hint_source(entry: Entry) -> list[NewDelivery]:
+    """Where the deliveries are gone by age, the record that it came from is looked at again."""
+    if entry.module is None:
+        return []
+    module, system = Module(entry.module), System(entry.target).other
+    record = Record(entry.store, system, module, entry.source_id)
+    return [hint_record(record, Event(entry.event), note=f"replay of entry {entry.id}")]
+
+
+async def _look_behind(runtime: Runtime, entry_id: int) -> Behind:
+    async with runtime.sessions() as session:
+        entry = await find_entry(session, entry_id) if 1 <= entry_id <= BIGGEST else None
+        if entry is None:
+            raise not_found(f"entry {entry_id}")
+        ids = await delivery_ids_of(session, entry_id, MOST_PER_PAGE)
+        told = await search_deliveries(
+            session, DeliveryFilter(id=ids or [0]), cursor=None, limit=MOST_PER_PAGE
+        )
+    target = System(entry.target)
+    return Behind(
+        entry,
+        told.items,
+        source=_link(runtime, entry, target.other, entry.source_id),
+        target=_link(runtime, entry, target, entry.target_id) if entry.target_id else None,
+    )
+
+
+def _link(runtime: Runtime, entry: Entry, system: System, record_id: str) -> RemoteLink:
+    module = Module(entry.module) if entry.module else None
+    return remote_link(
+        runtime.settings, entry.store, system=system, module=module, record_id=record_id
+    )
+
+
+@router.get("/{entry_id}")
+async def show_entry(request: Request, visitor: Reader, entry_id: int) -> Response:
+    """What happened, why, and what to do about it."""
+    behind = await _look_behind(request.app.state.runtime, entry_id)
+    reason = REASONS.get(behind.entry.reason or "")
+    replayed = request.query_params.get("replayed")
+    return render(
+        request,
+        "entry.html",
+        visitor=visitor,
+        behind=behind,
+        entry=behind.entry,
+        reason=reason,
+        reasons=REASONS,
+        replayed=replayed,
+    )
+
+
+@router.post("/{entry_id}/replay")
+async def replay_entry(request: Request, form: AdminForm, entry_id: int) -> Response:
+    """Have its record looked at again. Safe at any time: both sides are read anew."""
+    del form  # it was checked
+    runtime: Runtime = request.app.state.runtime
+    hints = (await _look_behind(runtime, entry_id)).hints
+    accepted = await runtime.acceptor.accept(hints) if hints else []
+    return go_to(f"/ui/records/{entry_id}?replayed={len(accepted)}")

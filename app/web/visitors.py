@@ -1,0 +1,93 @@
+"""Who looks at a page: the session of a request, and what its token may do."""
+
+import hmac
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from app.db.session import transaction
+from app.policies.models import ApiToken
+from app.policies.secrets import get_secret
+from app.policies.tokens import Scope, find_token, find_token_in_force
+from app.runtime import Runtime
+from app.settings import Settings
+from app.web.tickets import COOKIE, Seal, Ticket, new_ticket
+
+BOOTSTRAP = "API_TOKENS"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose token it is; `id` is how a ticket names it."""
+
+    id: str
+    name: str
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A browser's session. `holder` is None before sign-in; `is_new` if it has no cookie yet."""
+
+    seal: Seal
+    ticket: Ticket
+    holder: Holder | None
+    is_new: bool = False
+
+    @property
+    def form_token(self) -> str:
+        return self.seal.form_token(self.ticket)
+
+    @property
+    def is_admin(self) -> bool:
+        return self.holder is not None and self.holder.scope is Scope.ADMIN
+
+
+async def find_visitor(request: Request) -> Visitor:
+    """Anybody: strangers get a ticket of their own, which the sign-in form is tied to."""
+    runtime: Runtime = request.app.state.runtime
+    seal = await open_seal(runtime)
+    ticket = seal.open(request.cookies.get(COOKIE, ""))
+    if ticket is None:
+        return Visitor(seal, new_ticket(), None, is_new=True)
+    return Visitor(seal, ticket, await _find_holder(runtime, seal, ticket.holder))
+
+
+async def open_seal(runtime: Runtime) -> Seal:
+    async def load() -> str:
+        async with transaction(runtime.sessions) as session:
+            return await get_secret(session, "web_sessions")
+
+    return Seal(await runtime.memory.get("web_sessions", load))
+
+
+async def _find_holder(runtime: Runtime, seal: Seal, holder: str) -> Holder | None:
+    if seal.find_fingerprint(holder, _bootstrap_tokens(runtime.settings)):
+        return Holder(holder, BOOTSTRAP, Scope.ADMIN)
+    if not holder.isdecimal():
+        return None
+    async with runtime.sessions() as session:
+        return _holder(await find_token_in_force(session, int(holder)))
+
+
+async def sign_in(runtime: Runtime, secret: str) -> Holder | None:
+    """Whose token this is; None if it is nobody's, or revoked."""
+    given = secret.encode("utf-8", "replace")
+    matches = [
+        token
+        for token in _bootstrap_tokens(runtime.settings)
+        if hmac.compare_digest(token.encode(), given)
+    ]
+    if matches:
+        seal = await open_seal(runtime)
+        return Holder(seal.fingerprint(matches[0]), BOOTSTRAP, Scope.ADMIN)
+    async with transaction(runtime.sessions) as session:
+        return _holder(await find_token(session, secret))
+
+
+def _holder(token: ApiToken | None) -> Holder | None:
+    return Holder(str(token.id), token.name, Scope(token.scope)) if token else None
+
+
+def _bootstrap_tokens(settings: Settings) -> list[str]:
+    return [token.get_secret_value() for token in settings.api_tokens]

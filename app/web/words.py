@@ -1,0 +1,75 @@
+"""How the pages say what the code calls by its own names."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from app.errors import System
+from app.incidents.models import IncidentKind
+from app.records import Direction, Event, Module, Origin, Outcome
+
+SYSTEMS: Mapping[str, str] = {System.WOOCOMMERCE: "WooCommerce", System.VTIGER: "Vtiger CRM"}
+MODULES: Mapping[str, str] = {
+    Module.CONTACTS: "Contacts",
+    Module.PRODUCTS: "Products",
+    Module.SALES_ORDERS: "Sales Orders",
+    Module.TAXES: "Taxes",
+}
+OUTCOMES: Mapping[str, str] = {outcome: outcome.value.capitalize() for outcome in Outcome}
+EVENTS: Mapping[str, str] = {event: event.value.capitalize() for event in Event}
+DIRECTIONS: Mapping[str, str] = {
+    Direction.BOTH: "Both ways",
+    Direction.WOO_TO_VTIGER: "WooCommerce → Vtiger CRM",
+    Direction.VTIGER_TO_WOO: "Vtiger CRM → WooCommerce",
+    Direction.OFF: "Off",
+}
+ORIGINS: Mapping[str, str] = {
+    Origin.WEBHOOK: "Webhook",
+    Origin.CALLBACK: "Callback",
+    Origin.POLL: "Poll",
+    Origin.MANUAL: "Manual",
+    Origin.REPLAY: "Replay",
+    Origin.DEPENDENCY: "Needed by another record",
+}
+INCIDENTS: Mapping[str, str] = {
+    IncidentKind.REMOTE_DOWN: "Out of reach",
+    IncidentKind.AUTH_REJECTED: "Credentials refused",
+    IncidentKind.WEBHOOK_BROKEN: "Webhook broken",
+    IncidentKind.POLL_FAILED: "Poll failed",
+}
+STATES: Mapping[str, str] = {
+    "pending": "Waiting",
+    "processing": "In work",
+    "done": "Done",
+    "dead": "Dead letter",
+}
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+def clock_time(moment: datetime) -> str:
+    """UTC, as in 24 Nov 2026, 08:15:04; this year goes without saying."""
+    at = moment.astimezone(UTC)
+    this_year = at.year == datetime.now(UTC).year
+    return f"{at:%-d %b, %H:%M:%S}" if this_year else f"{at:%-d %b %Y, %H:%M:%S}"
+
+
+def duration(seconds: float) -> str:
+    """The largest unit alone, as in 3 min."""
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    if seconds < 2 * _DAY:
+        return f"{seconds / _HOUR:.0f} h"
+    return f"{seconds / _DAY:.0f} days"
+
+
+def field_name(name: str) -> str:
+    """`billing_street` as a person writes it."""
+    return name.replace("_", " ").capitalize()
+
+
+def split_label(label: str) -> tuple[str, str]:
+    """A label's name, and the e-mail behind it if there is one."""
+    name, _, email = label.partition(" <")
+    return name, email.removesuffix(">")

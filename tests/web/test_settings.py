@@ -1,0 +1,108 @@
+"""Settings: shown as they are in force, changed one module at a time, refused with the reason."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import pytest
+
+from app.policies.repository import find_choice, get_policy
+from app.policies.schemas import SyncPolicy
+from app.records import ConflictPolicy, Direction, Module
+from app.runtime import Runtime
+from app.web.setting_fields import fields_of
+from tests.web.browsing import Browser
+
+pytestmark = pytest.mark.anyio
+
+CONTACTS = "/ui/settings/main/contacts"
+AS_DELIVERED = {
+    "enabled": "on",
+    "direction": "both",
+    "conflict_policy": "latest_wins",
+    "delete_policy": "ignore",
+    "ambiguous_match": "skip",
+    "too_long": "cut",
+    "roles": "customer",
+}
+
+
+def test_every_setting_and_every_choice_has_its_place_in_a_form() -> None:
+    fields = {field.name: field for module in Module for field in fields_of(module)}
+    assert set(fields) == set(SyncPolicy.model_fields)
+    for name, field in fields.items():
+        default = getattr(SyncPolicy(), name)
+        if field.kind == "choice":
+            assert set(field.choices) == set(_members(default)), name
+        if field.kind == "list":
+            assert isinstance(default, tuple), name
+
+
+def _members(choice: StrEnum) -> Iterable[StrEnum]:
+    return type(choice)
+
+
+async def test_settings_are_changed_and_tell_by_whom(admin: Browser, runtime: Runtime) -> None:
+    chosen = AS_DELIVERED | {
+        "direction": "woo_to_vtiger",
+        "conflict_policy": "ask",
+        "roles": "customer, wholesale ,customer",
+    }
+    answer = await admin.post(CONTACTS, on=CONTACTS, **chosen)
+    async with runtime.sessions() as session:
+        policy = await get_policy(session, "main", Module.CONTACTS)
+        other = await get_policy(session, "shop-fr", Module.CONTACTS)
+        choice = await find_choice(session, "main", Module.CONTACTS)
+    overview, form = await admin.text("/ui/settings"), await admin.text(f"{CONTACTS}?saved=1")
+
+    assert answer.headers["location"] == f"{CONTACTS}?saved=1"
+    assert (policy.direction, policy.conflict_policy) == (
+        Direction.WOO_TO_VTIGER,
+        ConflictPolicy.ASK,
+    )
+    assert policy.roles == ("customer", "wholesale")
+    assert other == SyncPolicy()
+    assert choice is not None
+    assert choice.updated_by == "API_TOKENS"
+    assert "by API_TOKENS" in overview
+    assert 'value="woo_to_vtiger" checked' in form
+    assert 'value="customer, wholesale"' in form
+    assert "Saved." in form
+
+
+async def test_a_module_is_switched_off_by_an_empty_box(admin: Browser, runtime: Runtime) -> None:
+    chosen = {name: text for name, text in AS_DELIVERED.items() if name != "enabled"}
+    await admin.post(CONTACTS, on=CONTACTS, **chosen)
+    async with runtime.sessions() as session:
+        assert not (await get_policy(session, "main", Module.CONTACTS)).enabled
+
+
+async def test_what_another_module_has_is_left_as_it_was(admin: Browser, runtime: Runtime) -> None:
+    path = "/ui/settings/main/taxes"
+    chosen = {name: text for name, text in AS_DELIVERED.items() if name != "roles"}
+    await admin.post(path, on=path, tax_scope="all", tax_country="FR", **chosen)
+    async with runtime.sessions() as session:
+        policy = await get_policy(session, "main", Module.TAXES)
+    assert (policy.tax_scope, policy.tax_country, policy.roles) == ("all", "FR", ("customer",))
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "text"),
+    [
+        (CONTACTS, "direction", "sideways"),
+        (CONTACTS, "roles", "customer, shop manager!"),
+        ("/ui/settings/main/taxes", "tax_country", "France"),
+        ("/ui/settings/main/sales_orders", "order_statuses", "On Hold"),
+        ("/ui/settings/main/sales_orders", "order_account", "x" * 101),
+    ],
+)
+async def test_a_setting_that_cannot_be_is_refused_at_its_field(
+    admin: Browser, runtime: Runtime, path: str, field: str, text: str
+) -> None:
+    others = {"tax_scope": "used", "guests": "skip", "order_total": "warn"}
+    answer = await admin.post(path, on=path, **(AS_DELIVERED | others | {field: text}))
+    module = Module(path.rpartition("/")[2])
+    async with runtime.sessions() as session:
+        assert await find_choice(session, "main", module) is None
+    assert answer.status_code == 422
+    assert f'id="e-{field}"' in answer.text
+    assert "Nothing was saved: 1 field cannot be as it is." in answer.text
