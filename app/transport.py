@@ -93,12 +93,18 @@ class Channel:
         self._limits = limits
         self._auth = auth
         self._sleep = sleep
+        self._skew: float | None = None
         self._http = open_pool(
             timeout=limits.timeout,
             max_connections=limits.max_connections,
             max_bytes=limits.max_response_bytes,
             transport=transport,
         )
+
+    @property
+    def clock_skew(self) -> float | None:
+        """Seconds that the remote's clock is ahead of ours, to a second; None before an answer."""
+        return self._skew
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -172,6 +178,7 @@ class Channel:
             body = b"".join([chunk async for chunk in chunks])
         finally:
             await response.aclose()
+        self._skew = find_skew(response.headers, self._skew)
         return Answer(response.status_code, response.headers, body, response.reason_phrase)
 
 
@@ -193,6 +200,16 @@ def refuse_status(system: System, answer: Answer, *, write: bool) -> None:
     if answer.status >= 500:
         message = f"{LABELS[system]} failed inside (HTTP {answer.status})"
         raise RemoteUnavailable(system, message, status=answer.status, ambiguous=write)
+
+
+def find_skew(headers: Mapping[str, str], known: float | None = None) -> float | None:
+    """Seconds that the `Date` of an answer is ahead of ours; what was known where it has none."""
+    try:
+        told = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return known
+    told = told if told.tzinfo else told.replace(tzinfo=UTC)
+    return (told - datetime.now(UTC)).total_seconds()
 
 
 def parse_retry_after(text: str, now: datetime | None = None) -> float | None:

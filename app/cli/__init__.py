@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import demo, export, migrate, replay, sandbox, serve, sync, tokens, webhooks
+from app.cli import demo, doctor, export, migrate, replay, sandbox, serve, sync, tokens, webhooks
 from app.cli.console import OUT
 from app.cli.failures import Commands
 
@@ -36,6 +36,7 @@ def root(
 app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("sync")(sync.sync)
 app.command("replay")(replay.replay)
 app.command("export")(export.export)

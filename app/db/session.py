@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -39,3 +41,9 @@ def open_sessions(engine: AsyncEngine) -> Sessions:
 async def transaction(sessions: Sessions) -> AsyncIterator[AsyncSession]:
     async with sessions() as session, session.begin():
         yield session
+
+
+async def find_clock_skew(session: AsyncSession) -> float:
+    """Seconds that the database's clock is ahead of ours."""
+    theirs = await session.scalar(select(func.clock_timestamp()))
+    return float((theirs - datetime.now(UTC)).total_seconds()) if theirs else 0.0

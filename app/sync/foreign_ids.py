@@ -7,9 +7,15 @@ from app.vtiger.schemas import VtigerModule
 
 def foreign_id_field(shape: VtigerModule, store: str, *, only_store: bool) -> str | None:
     """Our id field by its label: one for the only shop, or one named after each of several."""
-    labels = [f"{FOREIGN_ID_LABEL} ({store})"] + ([FOREIGN_ID_LABEL] if only_store else [])
+    labels = [label_of(store, only_store=False)]
+    labels += [label_of(store, only_store=True)] if only_store else []
     found = (shape.field_labelled(label) for label in labels)
     return next((field.name for field in found if field is not None), None)
+
+
+def label_of(store: str, *, only_store: bool) -> str:
+    """The label that an admin is to give the field."""
+    return FOREIGN_ID_LABEL if only_store else f"{FOREIGN_ID_LABEL} ({store})"
 
 
 def is_plausible(system: System, text: str) -> bool:

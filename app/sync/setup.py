@@ -93,6 +93,12 @@ async def ensure_setup(runtime: Runtime) -> Mapping[str, str]:
     return await setup_ids(runtime)
 
 
+async def missing_pieces(runtime: Runtime) -> list[str]:
+    """What is needed and was not made, or not found, yet."""
+    ids = await setup_ids(runtime)
+    return [piece.key for piece in await _wanted(runtime) if piece.key not in ids]
+
+
 async def prepare(runtime: Runtime) -> None:
     """The same for upkeep: what fails is told and tried again with the next round."""
     try:

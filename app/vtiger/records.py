@@ -33,6 +33,11 @@ class RecordCalls:
         """The call limits as last told by Vtiger Cloud; None without any (Community Edition)."""
         return self._api.quota
 
+    @property
+    def clock_skew(self) -> float | None:
+        """Seconds that the CRM's clock is ahead of ours, by its last answer."""
+        return self._api.clock_skew
+
     async def user_id(self) -> str:
         """The API user, `19xN`, by which our own writes are told from others' (§6)."""
         return await self._api.user_id()

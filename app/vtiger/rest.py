@@ -64,6 +64,10 @@ class RestApi:
         """The limits as the last answer told them."""
         return self._quota
 
+    @property
+    def clock_skew(self) -> float | None:
+        return self._channel.clock_skew
+
     async def aclose(self) -> None:
         await self._channel.aclose()
 

@@ -29,6 +29,9 @@ class VtigerApi(Protocol):
     @property
     def quota(self) -> Quota | None: ...
 
+    @property
+    def clock_skew(self) -> float | None: ...
+
     async def aclose(self) -> None: ...
 
 
@@ -59,6 +62,10 @@ class Webservice:
     def quota(self) -> Quota | None:
         """None: Community Edition counts no calls."""
         return None
+
+    @property
+    def clock_skew(self) -> float | None:
+        return self._channel.clock_skew
 
     async def aclose(self) -> None:
         await self._channel.aclose()

@@ -29,6 +29,13 @@ class WooClient(CustomerCalls, ProductCalls, OrderCalls, TaxCalls):
             raise ResponseUnreadable(WOO, "the API's index has no routes")
         return WooIndex(str(data.get("namespace", "")), frozenset(routes))
 
+    async def probe_write(self) -> None:
+        """An empty batch: it changes nothing, but needs the right to write.
+
+        AuthRejected with a key that only reads (auth_readonly_key_post).
+        """
+        await self._write("POST", "customers/batch", {})
+
     async def search_webhooks(self, *, page: int = 1, per_page: int = 100) -> WooPage[WooWebhook]:
         """One page of all webhooks of the shop, ours or not (recording webhooks_list)."""
         return await self._page(WooWebhook, "webhooks", paging(page, per_page))

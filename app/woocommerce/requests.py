@@ -50,6 +50,11 @@ class ShopRequests:
     async def aclose(self) -> None:
         await self._channel.aclose()
 
+    @property
+    def clock_skew(self) -> float | None:
+        """Seconds that the shop's clock is ahead of ours, by its last answer."""
+        return self._channel.clock_skew
+
     async def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         request = Request("GET", self._address(path), query or {})
         return await self._channel.send(

@@ -80,6 +80,7 @@ def _user_row(user: CrmUser) -> Record:
         "date_format": user.date_format,
         "time_zone": user.time_zone,
         "language": user.language,
+        "currency_decimal_separator": user.decimal_separator,
         "no_of_currency_decimals": "" if user.currency_decimals is None else str(user.decimals),
         "userlabel": user.label,
     }

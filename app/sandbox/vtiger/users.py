@@ -25,6 +25,7 @@ class CrmUser:
     time_zone: str = "UTC"
     date_format: str = "yyyy-mm-dd"
     language: str = "en_us"
+    decimal_separator: str = "."
     id: int = 0
 
     @property

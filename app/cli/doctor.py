@@ -1,0 +1,64 @@
+"""`doctor`: every check, what it found, and how to mend it."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from app.cli.console import OUT, new_table, print_json, run
+from app.cli.failures import FAILED
+from app.cli.stores import Store, chosen_stores
+from app.doctor.checkup import examine
+from app.doctor.findings import Finding, Verdict, worst
+from app.settings import load_settings
+
+MARKS = {
+    Verdict.OK: "[green]✓[/]",
+    Verdict.MENDED: "[green]mended[/]",
+    Verdict.NOTE: "[blue]note[/]",
+    Verdict.WARNING: "[yellow]warning[/]",
+    Verdict.FAILED: "[red]failed[/]",
+}
+
+
+def doctor(
+    *,
+    store: Store = None,
+    fix: Annotated[
+        bool,
+        typer.Option(
+            "--fix", help="Mend what is safe: migrations, webhooks, what orders need in Vtiger."
+        ),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check what a sync rests on. Exit code 1 if anything keeps records from syncing."""
+    settings = load_settings()
+    found = run(examine(settings, chosen_stores(settings, store), fix=fix))
+    if json:
+        print_json([asdict(finding) for finding in found])
+    else:
+        _print(found)
+    if worst(found):
+        raise typer.Exit(FAILED)
+
+
+def _print(found: list[Finding]) -> None:
+    table = new_table("", "Where", "Check", "Found")
+    for finding in found:
+        told = escape(finding.message)
+        if finding.remedy:
+            told += f"\n[dim]→ {escape(finding.remedy)}[/]"
+        table.add_row(MARKS[finding.verdict], finding.subject, finding.check, told)
+    OUT.print(table)
+    bad = [finding for finding in found if finding.verdict in {Verdict.FAILED, Verdict.WARNING}]
+    fixable = sum(finding.can_fix for finding in bad)
+    OUT.print(_summary(len(bad), fixable))
+
+
+def _summary(bad: int, fixable: int) -> str:
+    if not bad:
+        return "[green]Nothing is wrong.[/]"
+    told = f"{bad} to mend"
+    return f"{told}, {fixable} of them by `woo-vtiger doctor --fix`." if fixable else f"{told}."

@@ -1,0 +1,83 @@
+"""The whole check-up, and the mending of what can be mended safely."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from app.db.migrate import upgrade
+from app.db.outage import OUTAGES, driver_message
+from app.doctor.crm import check_crm
+from app.doctor.findings import Finding, Verdict
+from app.doctor.service import check_address, check_database, unreachable
+from app.doctor.shop import check_shop
+from app.errors import RemoteError
+from app.runtime import Runtime, open_runtime
+from app.settings import Settings
+from app.sync.setup import ensure_setup
+from app.woocommerce import webhooks
+
+Mending = Callable[[Runtime, Finding], Awaitable[str]]
+
+
+async def examine(settings: Settings, stores: Sequence[str], *, fix: bool = False) -> list[Finding]:
+    """Everything, each store in turn; with `fix` what can be mended is, and told as `mended`.
+
+    Nothing is migrated by looking. Raises ConfigError where the settings cannot be used.
+    """
+    as_it_is = settings.model_copy(update={"auto_migrate": False})
+    try:
+        async with open_runtime(as_it_is) as runtime:
+            return await examine_runtime(runtime, stores, fix=fix)
+    except OUTAGES as error:
+        return [unreachable(driver_message(error))]
+
+
+async def examine_runtime(
+    runtime: Runtime, stores: Sequence[str], *, fix: bool = False
+) -> list[Finding]:
+    """The same of a service that runs."""
+    found = [*await _treat(runtime, await check_database(runtime), fix=fix)]
+    if any(finding.verdict is Verdict.FAILED for finding in found):
+        return found
+    found += check_address(runtime.settings)
+    for store in stores:
+        found += await _treat(runtime, await check_shop(runtime, store), fix=fix)
+    return [*found, *await _treat(runtime, await check_crm(runtime), fix=fix)]
+
+
+async def _treat(runtime: Runtime, found: Sequence[Finding], *, fix: bool) -> list[Finding]:
+    return [await _mend(runtime, each) if fix and each.can_fix else each for each in found]
+
+
+async def _mend(runtime: Runtime, finding: Finding) -> Finding:
+    try:
+        return finding.mended(await MENDINGS[finding.check](runtime, finding))
+    except RemoteError as error:
+        return finding.still_there(str(error))
+
+
+async def _migrate(runtime: Runtime, _finding: Finding) -> str:
+    await asyncio.to_thread(upgrade, runtime.address)
+    return "all applied"
+
+
+async def _heal_webhooks(runtime: Runtime, finding: Finding) -> str:
+    store = finding.subject
+    address = runtime.settings.webhook_url(store) or ""
+    secret = runtime.settings.stores[store].webhook_secret.get_secret_value()
+    report = await webhooks.heal(runtime.stores[store], address, secret=secret)
+    for step in report.failed:
+        if step.error is not None:
+            raise step.error
+    return f"{len(report.steps)} topics, all active"
+
+
+async def _set_up(runtime: Runtime, _finding: Finding) -> str:
+    await ensure_setup(runtime)
+    return "what orders rest on was made"
+
+
+MENDINGS: Mapping[str, Mending] = {
+    "migrations": _migrate,
+    "webhooks": _heal_webhooks,
+    "setup": _set_up,
+}

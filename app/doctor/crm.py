@@ -1,0 +1,168 @@
+"""The CRM: reachable, the API user's preferences, modules and fields, currencies, taxes, setup."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+
+from app.doctor.clock import check_clock
+from app.doctor.fields import check_fields
+from app.doctor.findings import Finding, Subject
+from app.errors import AuthRejected, NotFound, RateLimited, Rejected, RemoteError
+from app.runtime import Runtime
+from app.sync.setup import missing_pieces
+from app.vtiger.query import fold
+from app.vtiger.schemas import VtigerRecord
+
+CRM = Subject("vtiger")
+MODULES = ("Accounts", "Contacts", "Products", "SalesOrder", "Services")
+LEAST_DECIMALS = 5
+REACH = (
+    "Open the address in a browser from this machine; VTIGER__URL is the folder that Vtiger's"
+    " index.php is in, and VTIGER__API must fit it (`rest` for Cloud)."
+)
+KEY = (
+    "Copy the access key anew from My Preferences of that user (it changes with the password),"
+    " and set VTIGER__USERNAME and VTIGER__ACCESS_KEY."
+)
+PREFERENCES = "Log in to Vtiger as that user and open My Preferences."
+DECIMALS = f"{PREFERENCES} Number of currency decimals: 5."
+SEPARATORS = f"{PREFERENCES} Decimal separator: a dot."
+LANGUAGE = f"{PREFERENCES} Language: US English, so that labels and messages are as expected."
+ROLE = "Give the user's profile the right to view, create and edit these modules, or enable them."
+MAILS = (
+    "Settings > Workflows, module Contacts: switch off the workflow that mails the owner on every"
+    " save, before the first full sync."
+)
+SETUP = "Start a worker, or let `doctor --fix` make it."
+LABELS = "Give each tax a label of its own in Settings > Tax Calculations."
+CURRENCY = "Add it in Settings > Currency Settings, with its conversion rate, as Active."
+
+Check = Callable[[Runtime], Awaitable[list[Finding]]]
+
+
+async def check_crm(runtime: Runtime) -> list[Finding]:
+    """In order; what rests on a check that failed is not looked at."""
+    reached = await check_reach(runtime)
+    found = [*reached, *check_clock(CRM, runtime.vtiger.clock_skew)]
+    if reached[0].verdict != "ok":
+        return found
+    for check in (check_user, check_modules):
+        found += await _run(check, runtime)
+    if any(finding.check == "modules" and finding.verdict != "ok" for finding in found):
+        return found
+    for check in (check_fields, check_currencies, check_taxes, check_setup, check_calls):
+        found += await _run(check, runtime)
+    return [*found, CRM.note("mails", "whether a workflow mails on every save is not told", MAILS)]
+
+
+async def _run(check: Check, runtime: Runtime) -> list[Finding]:
+    try:
+        return await check(runtime)
+    except RemoteError as error:
+        name = check.__name__.removeprefix("check_")
+        return [CRM.error(name, error, "Mend what it says, then look again.")]
+
+
+async def check_reach(runtime: Runtime) -> list[Finding]:
+    try:
+        await runtime.vtiger.user_id()
+    except AuthRejected as error:
+        return [CRM.error("credentials", error, KEY)]
+    except RateLimited as error:
+        return [CRM.warning("reachable", str(error), "Wait a while, then look again.")]
+    except RemoteError as error:
+        return [CRM.error("reachable", error, REACH)]
+    return [CRM.ok("reachable", "the API user is logged in")]
+
+
+async def check_user(runtime: Runtime) -> list[Finding]:
+    """Money is rounded to the user's decimals on the way in (contract page Vtiger §0.3)."""
+    try:
+        user = await runtime.vtiger.retrieve(await runtime.vtiger.user_id(), "Users")
+    except (NotFound, Rejected) as error:
+        message = f"the user's preferences cannot be read: {error}"
+        return [CRM.note("decimals", message, DECIMALS)]
+    return [_decimals(user), _separator(user), _language(user)]
+
+
+def _decimals(user: VtigerRecord) -> Finding:
+    text = user.get("no_of_currency_decimals")
+    decimals = int(text) if text.isdecimal() else 0
+    if decimals >= LEAST_DECIMALS:
+        return CRM.ok("decimals", f"{decimals} currency decimals")
+    message = f"the API user has {decimals} currency decimals: Vtiger rounds every price to them"
+    return CRM.failed("decimals", message, DECIMALS)
+
+
+def _separator(user: VtigerRecord) -> Finding:
+    separator = user.get("currency_decimal_separator")
+    if separator in {"", "."}:
+        return CRM.ok("separator", "decimals are told by a dot")
+    message = f"the API user's decimal separator is {separator!r}"
+    return CRM.warning("separator", message, SEPARATORS)
+
+
+def _language(user: VtigerRecord) -> Finding:
+    language = user.get("language")
+    if language in {"", "en_us"}:
+        return CRM.ok("language", "en_us")
+    message = f"the API user's language is {language}: Vtiger may translate labels and messages"
+    return CRM.warning("language", message, LANGUAGE)
+
+
+async def check_modules(runtime: Runtime) -> list[Finding]:
+    seen = set(await runtime.vtiger.list_types())
+    hidden = [name for name in MODULES if name not in seen]
+    if hidden:
+        message = f"the API user does not see {', '.join(hidden)}"
+        return [CRM.failed("modules", message, ROLE)]
+    return [CRM.ok("modules", f"sees {', '.join(MODULES)}")]
+
+
+async def check_currencies(runtime: Runtime) -> list[Finding]:
+    """An order in a currency that Vtiger does not have is skipped."""
+    active = {one.code for one in await runtime.vtiger.search_currencies() if one.active}
+    found: list[Finding] = []
+    for store, woo in runtime.stores.items():
+        try:
+            code = await woo.get_setting("general", "woocommerce_currency")
+        except RemoteError:
+            continue  # the shop's own checks tell that
+        found.append(_currency(store, code, active))
+    return found
+
+
+def _currency(store: str, code: str, active: set[str]) -> Finding:
+    if code in active:
+        return CRM.ok("currency", f"{code}, the currency of store {store}, is active")
+    message = f"{code}, the currency of store {store}, is not active: its orders are skipped"
+    return CRM.failed("currency", message, CURRENCY)
+
+
+async def check_taxes(runtime: Runtime) -> list[Finding]:
+    """Two taxes of one label take each other's column when one is written (70-tax-revise)."""
+    labels = [tax.label for tax in await runtime.vtiger.search_taxes()]
+    counts = Counter(fold(label) for label in labels)
+    twice = sorted({label for label in labels if counts[fold(label)] > 1})
+    if twice:
+        message = f"several taxes share the label {', '.join(map(repr, twice))}"
+        return [CRM.warning("taxes", f"{message}: they are not changed", LABELS)]
+    return [CRM.ok("taxes", f"{len(labels)} taxes, each with a label of its own")]
+
+
+async def check_setup(runtime: Runtime) -> list[Finding]:
+    missing: Sequence[str] = await missing_pieces(runtime)
+    if missing:
+        message = f"not there yet: {', '.join(missing).replace('_', ' ')}"
+        return [CRM.warning("setup", message, SETUP, can_fix=True)]
+    return [CRM.ok("setup", "what orders rest on is there")]
+
+
+async def check_calls(runtime: Runtime) -> list[Finding]:
+    """Vtiger Cloud alone counts calls."""
+    quota = runtime.vtiger.quota
+    if quota is None or quota.daily_limit is None:
+        return []
+    message = f"{quota.daily_left} of {quota.daily_limit} calls left today"
+    if quota.is_low:
+        return [CRM.warning("calls", message, "Raise SYNC__POLL_INTERVAL, or buy calls.")]
+    return [CRM.ok("calls", message)]

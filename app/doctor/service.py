@@ -1,0 +1,71 @@
+"""The service itself: its database, its clock, its workers, and where it can be reached."""
+
+import asyncio
+import ipaddress
+from urllib.parse import urlsplit
+
+from app.db.migrate import pending
+from app.db.outage import OUTAGES, driver_message
+from app.db.session import find_clock_skew
+from app.doctor.clock import check_clock
+from app.doctor.findings import Finding, Subject
+from app.queue import count_workers
+from app.runtime import Runtime
+from app.settings import Settings
+
+SERVICE = Subject("service")
+ALLOWED_PORTS = frozenset({80, 443, 8080})
+MIGRATE = "Run `woo-vtiger migrate`, or let `doctor --fix` do it."
+GUIDE = "docs/connect-woocommerce.md has the two WordPress filters that allow it."
+
+
+async def check_database(runtime: Runtime) -> list[Finding]:
+    """Reachable, up to date, of the same time, with a worker; later checks need the earlier."""
+    try:
+        missing = await asyncio.to_thread(pending, runtime.address)
+        if missing:
+            message = f"{len(missing)} migrations wait: {', '.join(missing)}"
+            return [SERVICE.failed("migrations", message, MIGRATE, can_fix=True)]
+        async with runtime.sessions() as session:
+            skew = await find_clock_skew(session)
+            workers = await count_workers(session, runtime.settings.worker.stalled_after)
+    except OUTAGES as error:
+        return [unreachable(driver_message(error))]
+    found = [SERVICE.ok("database", "answers"), SERVICE.ok("migrations", "all applied")]
+    return [*found, *check_clock(Subject("database"), skew), _workers(workers)]
+
+
+def unreachable(why: str) -> Finding:
+    """Nothing else is looked at until the database answers."""
+    return SERVICE.failed("database", why, "Start PostgreSQL, or correct DATABASE_URL.")
+
+
+def _workers(count: int) -> Finding:
+    if count:
+        return SERVICE.ok("workers", f"{count} at work")
+    message = "none gives a sign of life; hints are accepted but not worked on"
+    return SERVICE.warning("workers", message, "Start `woo-vtiger serve` or `woo-vtiger worker`.")
+
+
+def check_address(settings: Settings) -> list[Finding]:
+    """WordPress calls neither private addresses nor odd ports unless filters allow it
+    (contract page WooCommerce §1)."""
+    if settings.public_url is None:
+        message = "PUBLIC_URL is not set: webhooks cannot be installed, polls alone find changes"
+        remedy = "Set PUBLIC_URL to the address at which the shop reaches this service."
+        return [SERVICE.warning("address", message, remedy)]
+    parts = urlsplit(settings.public_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if port not in ALLOWED_PORTS or _is_private(parts.hostname or ""):
+        message = f"WordPress refuses to call {settings.public_url} by itself"
+        return [SERVICE.note("address", message, GUIDE)]
+    return [SERVICE.ok("address", settings.public_url)]
+
+
+def _is_private(host: str) -> bool:
+    if host == "localhost" or host.endswith((".local", ".internal", ".lan")):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False

@@ -1,0 +1,115 @@
+"""One shop: reachable, credentials that read and write everything, webhooks, clock."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from app.doctor.clock import check_clock
+from app.doctor.findings import Finding, Subject
+from app.errors import (
+    AuthRejected,
+    NotFound,
+    RateLimited,
+    Rejected,
+    RemoteError,
+    RemoteUnavailable,
+    ResponseUnreadable,
+)
+from app.runtime import Runtime
+from app.woocommerce import webhooks
+from app.woocommerce.client import WooClient
+from app.woocommerce.webhooks import WebhookAct
+
+REACH = (
+    "Open the address in a browser from this machine: name, port and certificate must be right,"
+    " and permalinks other than *Plain* (Settings > Permalinks), which hide the REST API."
+)
+KEYS = (
+    "Make a new key under WooCommerce > Settings > Advanced > REST API, for an administrator,"
+    " with permission Read/Write, and set CONSUMER_KEY and CONSUMER_SECRET of this store."
+)
+LOOK = "Look into the shop's log (WooCommerce > Status > Logs) for what failed."
+WEBHOOKS = "Run `woo-vtiger webhooks heal`, or let `doctor --fix` do it."
+Look = Callable[[], Awaitable[object]]
+
+
+async def check_shop(runtime: Runtime, store: str) -> list[Finding]:
+    """In order; what rests on a check that failed is not looked at."""
+    client, subject = runtime.stores[store], Subject(store)
+    reached = await check_reach(subject, client)
+    found = [*reached, *check_clock(subject, client.clock_skew)]
+    if reached[0].verdict != "ok":
+        return found
+    rights = await check_rights(subject, client)
+    found += rights
+    if any(finding.verdict != "ok" for finding in rights):
+        return found
+    return [*found, await check_webhooks(subject, client, runtime.settings.webhook_url(store))]
+
+
+async def check_reach(subject: Subject, client: WooClient) -> list[Finding]:
+    try:
+        index = await client.get_index()
+    except AuthRejected as error:
+        return [subject.error("credentials", error, KEYS)]
+    except RateLimited as error:
+        return [subject.warning("reachable", str(error), "Wait a while, then look again.")]
+    except RemoteError as error:
+        return [subject.error("reachable", error, REACH)]
+    return [subject.ok("reachable", f"answers with {len(index.routes)} routes")]
+
+
+async def check_rights(subject: Subject, client: WooClient) -> list[Finding]:
+    """Reads a little of everything, then an empty batch, which writes nothing but needs the right
+    (contract page WooCommerce §2, Auth; recording auth_read_only_key_write)."""
+    looks: dict[str, Look] = {
+        "customers": lambda: client.search_customers(page=1, per_page=1, role="all"),
+        "products": client.find_last_product_change,
+        "orders": client.find_last_order_change,
+        "settings": lambda: client.get_setting("general", "woocommerce_currency"),
+        "webhooks": lambda: client.search_webhooks(per_page=1),
+    }
+    refused = {name: error for name, look in looks.items() if (error := await _try(look))}
+    if refused:
+        return [_unread(subject, refused)]
+    found = [subject.ok("credentials", "the key reads everything that is synced")]
+    error = await _try(client.probe_write)
+    if error is not None:
+        return [*found, subject.failed("permission", f"the key may not write: {error}", KEYS)]
+    return [*found, subject.ok("permission", "the key may write")]
+
+
+def _unread(subject: Subject, refused: Mapping[str, RemoteError]) -> Finding:
+    names, first = ", ".join(refused), next(iter(refused.values()))
+    if all(isinstance(error, AuthRejected) for error in refused.values()):
+        return subject.failed("credentials", f"the key may not read {names}: {first}", KEYS)
+    return subject.failed("reachable", f"{names} cannot be read: {first}", LOOK)
+
+
+async def _try(look: Look) -> RemoteError | None:
+    try:
+        await look()
+    except (AuthRejected, Rejected, NotFound, RemoteUnavailable, ResponseUnreadable) as error:
+        return error
+    return None
+
+
+async def check_webhooks(subject: Subject, client: WooClient, address: str | None) -> Finding:
+    """Without PUBLIC_URL there is nothing to compare with, which its own check tells."""
+    if address is None:
+        return subject.note("webhooks", "not looked at: PUBLIC_URL is not set", "Set PUBLIC_URL.")
+    report = await webhooks.status(client, address)
+    if report.healthy:
+        return subject.ok("webhooks", f"{len(report.steps)} topics, all active")
+    told = ", ".join(f"{step.topic} ({_state(step)})" for step in report.steps if _is_bad(step))
+    return subject.failed("webhooks", f"to {address}: {told}", WEBHOOKS, can_fix=True)
+
+
+def _is_bad(step: webhooks.WebhookStep) -> bool:
+    return step.act is not WebhookAct.KEEP
+
+
+def _state(step: webhooks.WebhookStep) -> str:
+    if step.act is WebhookAct.CREATE:
+        return "missing"
+    if step.act is WebhookAct.REMOVE:
+        return "twice"
+    return step.webhook.status if step.webhook else "missing"
