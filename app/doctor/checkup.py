@@ -7,7 +7,7 @@ from app.db.migrate import upgrade
 from app.db.outage import OUTAGES, driver_message
 from app.doctor.crm import check_crm
 from app.doctor.findings import Finding, Verdict
-from app.doctor.service import check_address, check_database, unreachable
+from app.doctor.host import check_address, check_database, unreachable
 from app.doctor.shop import check_shop
 from app.errors import RemoteError
 from app.runtime import Runtime, open_runtime

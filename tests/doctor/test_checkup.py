@@ -15,7 +15,7 @@ from app.doctor.checkup import examine, examine_runtime
 from app.doctor.clock import check_clock
 from app.doctor.crm import check_calls, check_modules
 from app.doctor.findings import Finding, Subject, Verdict, worst
-from app.doctor.service import check_address
+from app.doctor.host import check_address
 from app.runtime import Runtime
 from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
 from app.sandbox.server import serve
