@@ -10,6 +10,9 @@ WooVtigerError
     ├── RemoteUnavailable       refused, reset, 5xx, name or TLS failure
     │   ├── RemoteTimeout       no answer in time
     │   ├── RateLimited         429, or 503 with Retry-After
+    │   ├── RemoteHeld          no call was made
+    │   │   ├── CircuitOpen     because it is down, so far as we know
+    │   │   └── CallsPaused     because it asked for fewer calls
     │   └── ResponseUnreadable  an answer that is not what the API speaks
     ├── AuthRejected            the credentials were refused
     ├── NotFound                the record is gone, or hidden from us
@@ -19,6 +22,7 @@ WooVtigerError
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -143,6 +147,27 @@ class RateLimited(RemoteUnavailable):
     def __init__(self, system: System, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(system, message, status=429)
         self.retry_after = retry_after
+
+
+class RemoteHeld(RemoteUnavailable):
+    """No call was made: the remote is left alone until a moment, `seconds` from now."""
+
+    ambiguous_class = False
+
+    def __init__(self, system: System, message: str, *, until: datetime, seconds: float) -> None:
+        super().__init__(system, message)
+        self.until = until
+        self.seconds = seconds
+
+
+class CircuitOpen(RemoteHeld):
+    """The remote is down, so far as calls of late tell; the next try is a probe at `until`."""
+
+
+class CallsPaused(RemoteHeld):
+    """The remote asked for fewer calls, whichever worker it told."""
+
+    reason = "rate_limited"
 
 
 class ResponseUnreadable(RemoteUnavailable):

@@ -18,23 +18,28 @@ QUEUE = "records"
 MOST_AT_ONCE = 500
 
 _WAKE = text("""
-WITH due AS (
-    SELECT record_key, min(next_attempt_at) AS since
+WITH held AS (  -- remotes that are not called now: what needs them waits, until it is too old
+    SELECT key FROM remotes
+    WHERE (opened_at IS NOT NULL AND closed_at IS NULL) OR paused_until > now()
+), due AS (
+    SELECT record_key, store, min(next_attempt_at) AS since, min(received_at) AS received_at
     FROM deliveries
     WHERE state = 'pending' AND next_attempt_at <= now()
-    GROUP BY record_key
+    GROUP BY record_key, store
   UNION ALL
-    SELECT record_key, min(claimed_at) AS since
+    SELECT record_key, store, min(claimed_at) AS since, min(received_at) AS received_at
     FROM deliveries
     WHERE state = 'processing'
       AND claimed_at < now() - make_interval(secs => :stranded_after)
       AND NOT EXISTS (
           SELECT FROM leases
           WHERE leases.key = deliveries.record_key AND leases.expires_at > now())
-    GROUP BY record_key
+    GROUP BY record_key, store
 ), oldest AS (
     SELECT record_key FROM due
     WHERE NOT EXISTS (SELECT FROM wakeups WHERE wakeups.record_key = due.record_key)
+      AND (due.received_at < now() - make_interval(secs => :retry_budget) OR NOT EXISTS (
+          SELECT FROM held WHERE key = 'vtiger' OR key = 'woocommerce:' || due.store))
     GROUP BY record_key
     ORDER BY min(since)
     LIMIT :most
@@ -52,9 +57,20 @@ def open_jobs(conninfo: str, pool_size: int = 4) -> App:
     return App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=pool_size))
 
 
-async def dispatch(jobs: App, session: AsyncSession, stranded_after: float) -> int:
-    """Give each record with due deliveries and no waiting job one drain job; how many."""
-    woken = await session.scalars(_WAKE, {"most": MOST_AT_ONCE, "stranded_after": stranded_after})
+async def dispatch(
+    jobs: App, session: AsyncSession, *, stranded_after: float, retry_budget: float
+) -> int:
+    """Give each record with due deliveries and no waiting job one drain job; how many.
+
+    Both in seconds: since when a delivery in hand without a lease is stranded, and the age at
+    which one is woken although its remote is left alone, to be told as failed.
+    """
+    values = {
+        "most": MOST_AT_ONCE,
+        "stranded_after": stranded_after,
+        "retry_budget": retry_budget,
+    }
+    woken = await session.scalars(_WAKE, values)
     drains = [_drain(key) for key in woken]
     if drains:
         connection = await (await session.connection()).get_raw_connection()

@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 import procrastinate
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.clients import open_gates, open_store, open_vtiger
 from app.db.embedded import start_embedded
 from app.db.migrate import upgrade
 from app.db.session import Sessions, open_engine, open_sessions
 from app.db.url import libpq_url, sqlalchemy_url
-from app.errors import ConfigError
 from app.inbox.acceptor import Acceptor
 from app.queue import open_jobs
+from app.remotes.gate import SharedGate
 from app.settings import Settings
-from app.transport import ClientLimits
-from app.vtiger.client import VtigerClient, open_vtiger
+from app.vtiger.client import VtigerClient
 from app.vtiger.schemas import VtigerModule
 from app.woocommerce.client import WooClient
 
@@ -96,6 +96,7 @@ class Runtime:
     jobs: procrastinate.App
     stores: Mapping[str, WooClient]
     vtiger: VtigerClient
+    gates: Mapping[str, SharedGate]
     shapes: Shapes
     memory: Memory
     clock: Callable[[], datetime] = utc_now
@@ -112,40 +113,6 @@ def database_address(settings: Settings, name: str = DATABASE) -> Iterator[str]:
         yield server.ensure_database(name)
     finally:
         server.stop()
-
-
-def _limits(settings: Settings) -> ClientLimits:
-    http = settings.http
-    return ClientLimits(
-        connect_timeout=http.connect_timeout,
-        read_timeout=http.read_timeout,
-        write_timeout=http.write_timeout,
-        pool_timeout=http.pool_timeout,
-        max_connections=http.max_connections,
-        max_response_bytes=http.max_response_bytes,
-    )
-
-
-def open_store(settings: Settings, key: str) -> WooClient:
-    store = settings.stores[key]
-    return WooClient(
-        store.url,
-        consumer_key=store.consumer_key.get_secret_value(),
-        consumer_secret=store.consumer_secret.get_secret_value(),
-        limits=_limits(settings),
-    )
-
-
-def _open_vtiger(settings: Settings) -> VtigerClient:
-    if settings.vtiger is None:
-        raise ConfigError("no Vtiger is set: set VTIGER__URL and its companions")
-    return open_vtiger(
-        settings.vtiger.url,
-        username=settings.vtiger.username,
-        access_key=settings.vtiger.access_key.get_secret_value(),
-        api=settings.vtiger.api,
-        limits=_limits(settings),
-    )
 
 
 @asynccontextmanager
@@ -171,12 +138,13 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     async with AsyncExitStack() as stack:
         address, engine = await stack.enter_async_context(open_database(settings))
         jobs = await stack.enter_async_context(open_jobs(address).open_async())
-        stores = {
-            key: await stack.enter_async_context(open_store(settings, key))
-            for key in settings.stores
-        }
-        vtiger = await stack.enter_async_context(_open_vtiger(settings))
         sessions = open_sessions(engine)
+        gates = open_gates(settings, sessions)
+        stores = {
+            store: await stack.enter_async_context(open_store(settings, store, gates))
+            for store in settings.stores
+        }
+        vtiger = await stack.enter_async_context(open_vtiger(settings, gates))
         yield Runtime(
             settings=settings,
             address=address,
@@ -186,6 +154,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             jobs=jobs,
             stores=stores,
             vtiger=vtiger,
+            gates=gates,
             shapes=Shapes(vtiger, utc_now),
             memory=Memory(utc_now),
         )

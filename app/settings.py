@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from app.errors import ConfigError
 from app.setting_faults import fault_sentence
-from app.setting_systems import Group, StoreSettings, VtigerSettings
+from app.setting_systems import MIB, Group, HttpSettings, StoreSettings, VtigerSettings
 from app.setting_types import (
     Filled,
     OptionalAddress,
@@ -23,19 +23,7 @@ from app.setting_types import (
     StoreKey,
 )
 
-MIB = 1024 * 1024
 DAY = 86_400
-
-
-class HttpSettings(Group):
-    """Calls to the two systems."""
-
-    connect_timeout: Seconds = Field(5, description="seconds to wait for a connection")
-    read_timeout: Seconds = Field(30, description="seconds to wait for more of an answer")
-    write_timeout: Seconds = Field(30, description="seconds to wait while sending")
-    pool_timeout: Seconds = Field(10, description="seconds to wait for a free connection")
-    max_connections: int = Field(8, ge=1, description="connections to each system at most")
-    max_response_bytes: int = Field(32 * MIB, ge=1, description="largest answer that is read")
 
 
 class ReceiverSettings(Group):

@@ -16,11 +16,13 @@ import httpx
 from app.errors import (
     RateLimited,
     RemoteError,
+    RemoteHeld,
     RemoteTimeout,
     RemoteUnavailable,
     ResponseUnreadable,
     System,
 )
+from app.gate import FREE_GATE, Gate
 from app.http_pool import TooLarge, capped, open_pool, show_address
 from app.metrics import REMOTE_ERRORS, REMOTE_SECONDS
 from app.tracing import span
@@ -88,8 +90,10 @@ class Channel:
         auth: httpx.Auth | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
+        gate: Gate = FREE_GATE,
     ) -> None:
         self.system = system
+        self._gate = gate
         self._limits = limits
         self._auth = auth
         self._sleep = sleep
@@ -120,16 +124,21 @@ class Channel:
 
         A request that never left is tried again, a read also after any other failure that is
         neither a timeout nor a plea for fewer calls. A write that may have arrived never is:
-        its error says `ambiguous`, and the caller looks first. Each try is signed afresh.
+        its error says `ambiguous`, and the caller looks first. Each try passes the gate and is
+        signed afresh.
         """
+
+        async def attempt() -> T:
+            return await self._try(request, read, write=write)
+
         for delay in self._limits.retry_delays:
             try:
-                return await self._try(request, read, write=write)
+                return await self._gate.run(attempt)
             except RemoteUnavailable as error:
                 if not _worth_another_try(error, write=write):
                     raise
             await self._sleep(delay)
-        return await self._try(request, read, write=write)
+        return await self._gate.run(attempt)
 
     async def _try(self, request: Request, read: Callable[[Answer], T], *, write: bool) -> T:
         """One exchange, timed and counted."""
@@ -236,4 +245,4 @@ def _may_have_arrived(error: Exception, built: httpx.Request) -> bool:
 def _worth_another_try(error: RemoteUnavailable, *, write: bool) -> bool:
     if isinstance(error.__cause__, NEVER_SENT):
         return True
-    return not write and not isinstance(error, RateLimited | RemoteTimeout)
+    return not write and not isinstance(error, RateLimited | RemoteTimeout | RemoteHeld)

@@ -18,6 +18,15 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 END_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+AGE_REMOTES = """
+UPDATE remotes SET
+    opened_at = opened_at - make_interval(secs => :by),
+    closed_at = closed_at - make_interval(secs => :by),
+    probe_at = probe_at - make_interval(secs => :by),
+    slowed_at = slowed_at - make_interval(secs => :by),
+    paused_until = paused_until - make_interval(secs => :by),
+    booked_until = booked_until - make_interval(secs => :by)
+"""
 
 
 @dataclass(slots=True)
@@ -53,6 +62,10 @@ class Tampering:
         await self.execute(
             "UPDATE deliveries SET received_at = received_at - make_interval(days => :by)", by=days
         )
+
+    async def age_remotes(self, *, seconds: float) -> None:
+        """What is known of the remotes was learned so much earlier."""
+        await self.execute(AGE_REMOTES, by=seconds)
 
     async def break_connections(self) -> None:
         """All connections end, as when the server restarts."""

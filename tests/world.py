@@ -36,6 +36,7 @@ from app.sync.pipeline import drain
 from app.sync.polling import poll
 from app.synclog.models import Entry, EntryDelivery
 from app.worker.dispatcher import Dispatcher
+from app.worker.prober import probe_if_due
 from tests.agreement import People, find_people
 from tests.doorway import Doorway
 from tests.setting import (
@@ -168,6 +169,12 @@ class World(Tampering):
             await self.runtime.acceptor.accept(hints)
         await self.settle()
 
+    async def probe(self) -> None:
+        """As if it were time: pauses end, and remotes that are left alone are asked."""
+        await self.execute("UPDATE remotes SET probe_at = now(), paused_until = NULL")
+        for gate in self.runtime.gates.values():
+            await probe_if_due(self.runtime, gate)
+
     async def step(self) -> int:
         """Drain every record with a waiting delivery once; how many those were."""
         async with transaction(self.runtime.sessions) as session:
@@ -175,6 +182,7 @@ class World(Tampering):
             await session.execute(
                 update(Delivery).where(waiting).values(next_attempt_at=func.now())
             )
+        await self.probe()
         await Dispatcher(self.runtime).run_once()
         async with self.runtime.sessions() as session:
             keys = (await session.scalars(select(Wakeup.record_key))).all()

@@ -1,5 +1,6 @@
 """GET /deliveries: every accepted hint and where it stands; POST …/replay: bring them up again."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -22,6 +23,7 @@ from app.api.fields import (
     Time,
     link_next,
 )
+from app.api.holds import Held, Remotes, find_hold
 from app.api.intake import store_hints
 from app.errors import System
 from app.inbox.hints import hint_again
@@ -31,6 +33,7 @@ from app.inbox.repository import find_delivery
 from app.inbox.search import DeliveryFilter, search_deliveries
 from app.policies.tokens import Scope
 from app.records import Module, Origin, Outcome
+from app.remotes.repository import search_remotes
 from app.runtime import Runtime
 
 router = APIRouter(
@@ -87,7 +90,8 @@ class ReplayFilters(DeliveryFilters):
 
 
 class DeliveryItem(Answer):
-    """One accepted hint. `duplicates` counts the same hint arriving again while it waited."""
+    """One accepted hint. `duplicates` counts the same hint arriving again while it waited; `held`
+    tells for which system's return it waits, without an attempt."""
 
     id: Id
     received_at: Time
@@ -109,6 +113,7 @@ class DeliveryItem(Answer):
     last_error: str | None
     sync_log_id: OptionalId
     run_id: OptionalId
+    held: Held | None = None
 
 
 _ENDED = (DeliveryState.DONE, DeliveryState.DEAD)
@@ -118,6 +123,18 @@ def describe(delivery: Delivery) -> DeliveryItem:
     """A delivery that ended has no next attempt."""
     item = DeliveryItem.model_validate(delivery)
     return item.model_copy(update={"next_attempt_at": None}) if item.state in _ENDED else item
+
+
+def describe_held(delivery: Delivery, remotes: Remotes, now: datetime) -> DeliveryItem:
+    """With what it waits for: the next attempt is not before that is over."""
+    item, held = describe(delivery), find_hold(delivery.store, remotes, now)
+    if held is None or item.state != DeliveryState.PENDING:
+        return item
+    return item.model_copy(update={"held": held, "next_attempt_at": _latest(item, held)})
+
+
+def _latest(item: DeliveryItem, held: Held) -> datetime:
+    return max(held.until, item.next_attempt_at or held.until)
 
 
 class Replayed(BaseModel):
@@ -148,8 +165,9 @@ async def search_all_deliveries(
         page = await search_deliveries(
             session, query.filters(), cursor=query.cursor, limit=query.limit
         )
+        remotes = await search_remotes(session)
     link_next(request, response, page.next_cursor)
-    items = [describe(delivery) for delivery in page.items]
+    items = [describe_held(delivery, remotes, runtime.clock()) for delivery in page.items]
     return PageAnswer(items=items, next_cursor=page.next_cursor)
 
 
@@ -192,7 +210,10 @@ async def replay_deliveries(
 )
 async def get_delivery(runtime: RuntimeDep, delivery_id: RowId) -> DeliveryItem:
     """One delivery; `sync_log_id` names its entry once it is settled."""
-    return describe(await _get(runtime, delivery_id))
+    delivery = await _get(runtime, delivery_id)
+    async with runtime.sessions() as session:
+        remotes = await search_remotes(session)
+    return describe_held(delivery, remotes, runtime.clock())
 
 
 @router.post(

@@ -47,6 +47,7 @@ DELIVERY: dict[str, Any] = {
     "last_error": None,
     "sync_log_id": "1042",
     "run_id": None,
+    "held": None,
 }
 
 ENTRY_DETAIL = ENTRY | {
@@ -190,7 +191,11 @@ LIVE = {
 }
 READY: dict[str, Any] = LIVE | {
     "checks": {"database": "ok", "migrations": "ok", "worker": "ok"},
-    "queue": {"pending": 0, "processing": 0, "dead": 0},
+    "queue": {"pending": 3, "processing": 0, "dead": 0, "workers": 1},
+    "remotes": {
+        "woocommerce:main": "ok",
+        "vtiger": "down since 2026-11-24T09:15:01Z; probed next at 2026-11-24T09:15:31Z",
+    },
 }
 INCIDENT: dict[str, Any] = {
     "id": "31",

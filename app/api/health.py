@@ -13,6 +13,9 @@ from app.db.migrate import pending
 from app.db.outage import OUTAGES
 from app.inbox.repository import count_open
 from app.queue import count_workers
+from app.remotes.news import describe
+from app.remotes.repository import search_remotes
+from app.remotes.state import RemoteState
 from app.runtime import Runtime
 from app.settings import Settings
 
@@ -29,10 +32,12 @@ class Live(BaseModel):
 
 
 class Ready(Live):
-    """Everything that accepting and settling deliveries rests on."""
+    """Everything that accepting and settling deliveries rests on. `remotes` is what is known of
+    each shop and the CRM: one that is down makes deliveries wait, and none is refused for it."""
 
     checks: dict[str, str]
-    queue: dict[str, int]
+    queue: dict[str, int] = {}
+    remotes: dict[str, str] = {}
 
 
 @router.get("/health/live", responses=example(LIVE))
@@ -43,31 +48,36 @@ async def get_live(runtime: RuntimeDep) -> Live:
 
 @router.get("/health/ready", responses=example(READY) | documented(503))
 async def get_ready(runtime: RuntimeDep, request: Request) -> Ready:
-    """503, with the check that failed, unless deliveries can be accepted and settled."""
+    """503, with the check that failed, unless deliveries can be accepted and wait for a worker.
+    A shop or a CRM that is down shows in `remotes`."""
     try:
-        checks, queue = await _check(runtime, worker_inside=request.app.state.worker_inside)
+        ready = await _check(runtime, worker_inside=request.app.state.worker_inside)
     except OUTAGES as error:
-        checks, queue = {"database": f"unreachable ({type(error).__name__})"}, {}
-    failed = [name for name, state in checks.items() if state != "ok"]
+        ready = Ready(checks={"database": f"unreachable ({type(error).__name__})"})
+    failed = [name for name, state in ready.checks.items() if state != "ok"]
     if failed:
-        detail = "; ".join(f"{name}: {checks[name]}" for name in failed)
-        raise Problem(503, "not_ready", detail, members={"checks": checks, "queue": queue})
-    return Ready(checks=checks, queue=queue, **_build(runtime.settings))
+        detail = "; ".join(f"{name}: {ready.checks[name]}" for name in failed)
+        members = ready.model_dump(include={"checks", "queue", "remotes"})
+        raise Problem(503, "not_ready", detail, members=members)
+    return ready.model_copy(update=_build(runtime.settings))
 
 
 def _build(settings: Settings) -> dict[str, str | None]:
     return {"commit": settings.build_commit, "built_at": settings.build_date}
 
 
-async def _check(runtime: Runtime, *, worker_inside: bool) -> tuple[dict[str, str], dict[str, int]]:
+async def _check(runtime: Runtime, *, worker_inside: bool) -> Ready:
     missing = await asyncio.to_thread(pending, runtime.address)
     if missing:
         state = f"{len(missing)} to apply: run `woo-vtiger migrate`"
-        return {"database": "ok", "migrations": state}, {}
+        return Ready(checks={"database": "ok", "migrations": state})
     async with runtime.sessions() as session:
         queue = await count_open(session)
         workers = await count_workers(session, runtime.settings.worker.stalled_after)
+        known = await search_remotes(session)
     checks = {"database": "ok", "migrations": "ok"}
     if worker_inside:
         checks["worker"] = "ok" if workers else "gives no sign of life"
-    return checks, queue | {"workers": workers}
+    now = runtime.clock()
+    remotes = {key: describe(known.get(key, RemoteState()), now) for key in runtime.gates}
+    return Ready(checks=checks, queue=queue | {"workers": workers}, remotes=remotes)

@@ -8,8 +8,8 @@ import typer
 from app.cli.console import OUT, new_table, print_json, run
 from app.cli.failures import FAILED
 from app.cli.stores import Store, chosen_stores
+from app.clients import open_store
 from app.errors import ConfigError
-from app.runtime import open_store
 from app.settings import Settings, load_settings
 from app.woocommerce import webhooks
 from app.woocommerce.client import WooClient

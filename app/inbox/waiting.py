@@ -1,12 +1,13 @@
-"""Looking at the hints that still want work, without taking them."""
+"""Looking at hints that still want work, and waking those that waited, without taking them."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.inbox.models import Delivery, DeliveryState
+from app.inbox.repository import CHANNEL
 from app.records import Record
 
 _OPEN = (DeliveryState.PENDING, DeliveryState.PROCESSING)
@@ -68,3 +69,21 @@ async def find_oldest_waiting(session: AsyncSession) -> datetime | None:
     waiting = select(func.min(Delivery.received_at)).where(Delivery.state.in_(_OPEN))
     oldest: datetime | None = await session.scalar(waiting)
     return oldest
+
+
+async def hasten(session: AsyncSession, reasons: Sequence[str], *, store: str = "") -> int:
+    """Have hints that wait for one of these reasons, of one store or all, tried now; how many."""
+    of_store = Delivery.store == store if store else true()
+    hastened = await session.scalars(
+        update(Delivery)
+        .where(
+            Delivery.state == DeliveryState.PENDING,
+            Delivery.next_attempt_at > func.now(),
+            Delivery.last_reason.in_(reasons),
+            of_store,
+        )
+        .values(next_attempt_at=func.now())
+        .returning(Delivery.id)
+    )
+    await session.execute(select(func.pg_notify(CHANNEL, "")))
+    return len(hastened.all())

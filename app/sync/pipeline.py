@@ -12,7 +12,8 @@ from time import monotonic
 
 from app.db.outage import OUTAGES
 from app.db.session import Session, transaction
-from app.errors import LeaseLost, NotFound, Waiting, WooVtigerError
+from app.errors import LeaseLost, NotFound, WooVtigerError
+from app.gate import calling_for
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import Postponement, claim, postpone, settle
 from app.inbox.waiting import peek
@@ -29,7 +30,7 @@ from app.sync.dependencies import Dependencies
 from app.sync.hold import lease_keys, partner_of
 from app.sync.outcome import Result, failed, given_up, skipped
 from app.sync.reconcile import reconcile
-from app.sync.retry import delay_seconds, retry_policy, worth_trying
+from app.sync.retry import burns_attempt, delay_seconds, retry_policy, worth_trying
 from app.sync.sides import Skip
 from app.sync.telling import tell
 from app.sync.work import Work, entry_of
@@ -76,7 +77,8 @@ async def _bring_traced(runtime: Runtime, deliveries: Sequence[Delivery], lease:
 
 async def _bring(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
     try:
-        await _settle(runtime, deliveries, lease)
+        with calling_for(deliveries[-1].record_key):
+            await _settle(runtime, deliveries, lease)
     except WooVtigerError as error:
         await _retry_or_bury(runtime, deliveries, lease, error=error)
     except OUTAGES:
@@ -129,8 +131,7 @@ async def _retry_or_bury(
         return
     attempts = max(delivery.attempts for delivery in young)
     seconds = delay_seconds(policy, error, attempts, _RANDOM)
-    counted = not isinstance(error, (LeaseLost, Waiting))
-    wait = Postponement(seconds, error.reason, str(error), counted=counted)
+    wait = Postponement(seconds, error.reason, str(error), counted=burns_attempt(error))
     log.info("record %s waits %.1f s: %s", young[-1].record_key, seconds, error)
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.errors import LeaseLost, RateLimited, WooVtigerError
+from app.errors import LeaseLost, RateLimited, RemoteHeld, Waiting, WooVtigerError
 from app.settings import SyncSettings
 
 
@@ -30,9 +30,12 @@ def retry_policy(chosen: SyncSettings) -> RetryPolicy:
 def delay_seconds(
     policy: RetryPolicy, error: WooVtigerError, attempts: int, rng: random.Random
 ) -> float:
-    """Exponential with full jitter above half; what the remote asked for is a lower bound."""
+    """Exponential with full jitter above half; what the remote asked for is a lower bound. Where
+    no call was made there is nothing to back off from: it is until the next call."""
     if isinstance(error, LeaseLost):
         return policy.lease_seconds * (0.5 + rng.random())
+    if isinstance(error, RemoteHeld):
+        return error.seconds + policy.base_seconds * rng.random()
     ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempts - 1, 30))
     wait = ceiling * (0.5 + rng.random() / 2)
     asked = error.retry_after if isinstance(error, RateLimited) else None
@@ -42,3 +45,8 @@ def delay_seconds(
 def worth_trying(policy: RetryPolicy, error: WooVtigerError, age: timedelta) -> bool:
     """Whether another try can help and the hint is young enough for it."""
     return error.retryable and (isinstance(error, LeaseLost) or age < policy.budget)
+
+
+def burns_attempt(error: WooVtigerError) -> bool:
+    """Whether that was a try: not where another worker, record or remote had to be waited for."""
+    return not isinstance(error, LeaseLost | Waiting | RemoteHeld)

@@ -7,6 +7,7 @@ from typing import Literal
 import httpx
 
 from app.errors import InvalidInput, NotFound, Rejected, ResponseUnreadable
+from app.gate import FREE_GATE, Gate
 from app.transport import ClientLimits, Sleep
 from app.vtiger.answers import VTIGER
 from app.vtiger.orders import OrderCalls
@@ -41,6 +42,7 @@ def open_vtiger(
     limits: ClientLimits | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     sleep: Sleep = asyncio.sleep,
+    gate: Gate = FREE_GATE,
 ) -> "VtigerClient":
     """A client over webservice.php (Community Edition) or, with "rest", over Cloud's REST API."""
     opened = APIS[api](
@@ -50,6 +52,7 @@ def open_vtiger(
         limits=limits,
         transport=transport,
         sleep=sleep,
+        gate=gate,
     )
     return VtigerClient(opened)
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx
 
 from app.errors import AuthRejected, ConfigError, RateLimited, ResponseUnreadable
+from app.gate import FREE_GATE, Gate
 from app.metrics import CALLS_LEFT
 from app.transport import Answer, Channel, ClientLimits, Request, Sleep, refuse_status
 from app.vtiger.answers import DUPLICATE_CODE, VTIGER, find_envelope, read_error, read_result
@@ -46,6 +47,7 @@ class RestApi:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], datetime] = utc_now,
+        gate: Gate = FREE_GATE,
     ) -> None:
         self._base = read_cloud_url(url)
         self._clock = clock
@@ -57,6 +59,7 @@ class RestApi:
             auth=httpx.BasicAuth(username, access_key),
             transport=transport,
             sleep=sleep,
+            gate=gate,
         )
 
     @property

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import httpx
 
 from app.errors import ConfigError, ResponseUnreadable, System
+from app.gate import FREE_GATE, Gate
 from app.transport import Channel, ClientLimits, Request, Sleep
 from app.vtiger.answers import VTIGER, read_result
 from app.vtiger.auth import VtigerAuth
@@ -47,6 +48,7 @@ class Webservice:
         limits: ClientLimits | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
+        gate: Gate = FREE_GATE,
     ) -> None:
         self._endpoint = read_crm_url(url)
         self._auth = VtigerAuth(self._endpoint, username, access_key, sleep=sleep)
@@ -56,6 +58,7 @@ class Webservice:
             auth=self._auth,
             transport=transport,
             sleep=sleep,
+            gate=gate,
         )
 
     @property

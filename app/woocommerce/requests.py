@@ -9,6 +9,7 @@ import httpx
 import orjson
 
 from app.errors import ConfigError, InvalidInput, ResponseUnreadable, System
+from app.gate import FREE_GATE, Gate
 from app.transport import Answer, Channel, ClientLimits, Request, Sleep
 from app.woocommerce.answers import WOO, read_json
 from app.woocommerce.auth import choose_auth
@@ -31,6 +32,7 @@ class ShopRequests:
         limits: ClientLimits | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
+        gate: Gate = FREE_GATE,
     ) -> None:
         self._base = read_shop_url(url)
         self._channel = Channel(
@@ -39,6 +41,7 @@ class ShopRequests:
             auth=choose_auth(self._base, consumer_key, consumer_secret),
             transport=transport,
             sleep=sleep,
+            gate=gate,
         )
 
     async def __aenter__(self) -> Self:

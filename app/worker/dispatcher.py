@@ -31,10 +31,15 @@ class Dispatcher:
 
     async def run_once(self) -> None:
         """Wake every record that is due."""
-        stranded_after = self._runtime.settings.worker.lease_seconds
+        settings = self._runtime.settings
         while True:
             async with transaction(self._runtime.sessions) as session:
-                woken = await dispatch(self._runtime.jobs, session, stranded_after)
+                woken = await dispatch(
+                    self._runtime.jobs,
+                    session,
+                    stranded_after=settings.worker.lease_seconds,
+                    retry_budget=settings.sync.retry_budget,
+                )
             if woken < MOST_AT_ONCE:
                 return
 

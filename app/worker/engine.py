@@ -11,6 +11,7 @@ from app.queue import DRAIN, QUEUE
 from app.runtime import Runtime
 from app.sync.pipeline import drain
 from app.worker.dispatcher import Dispatcher
+from app.worker.prober import run_prober
 from app.worker.runs import carry_out_runs
 from app.worker.upkeep import upkeep
 
@@ -64,6 +65,7 @@ async def running_worker(runtime: Runtime, *, periodic: bool = True) -> AsyncIte
         "the job engine": lambda: _run_engine(runtime),
         "the dispatcher": dispatcher.run,
         "the listener": dispatcher.listen,
+        "the prober": lambda: run_prober(runtime),
     }
     if periodic:
         parts["upkeep"] = lambda: upkeep(runtime)

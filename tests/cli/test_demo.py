@@ -13,9 +13,9 @@ from app.cli.agreement import Verdict, judge, print_verdict
 from app.cli.sandbox_day import print_banner
 from app.cli.stage import HOST, STORE, Stage, open_stage
 from app.cli.tables import COLUMNS, NAMES, TITLES
+from app.clients import open_store
 from app.errors import System
 from app.records import Module, Outcome
-from app.runtime import open_store
 from app.sandbox.app import Sandbox
 from app.serving import listen
 from app.settings import Settings

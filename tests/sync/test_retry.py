@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.errors import (
     AuthRejected,
+    CircuitOpen,
     Duplicate,
     LeaseLost,
     NotFound,
@@ -17,9 +18,11 @@ from app.errors import (
     RemoteTimeout,
     RemoteUnavailable,
     System,
+    Waiting,
     WooVtigerError,
 )
-from app.sync.retry import RetryPolicy, delay_seconds, worth_trying
+from app.runtime import utc_now
+from app.sync.retry import RetryPolicy, burns_attempt, delay_seconds, worth_trying
 
 DOWN = RemoteUnavailable(System.VTIGER, "down")
 POLICY = RetryPolicy()
@@ -51,6 +54,22 @@ def test_a_later_delay_is_never_shorter_than_half_of_an_earlier_one(
 def test_what_the_remote_asked_for_is_the_least(attempt: int, seed: int, asked: float) -> None:
     error = RateLimited(System.WOOCOMMERCE, "slow down", retry_after=asked)
     assert delay_seconds(POLICY, error, attempt, Random(seed)) >= asked
+
+
+@given(attempts, seeds, st.floats(0, 100_000))
+def test_a_remote_that_is_left_alone_is_tried_soon_after_its_probe(
+    attempt: int, seed: int, seconds: float
+) -> None:
+    error = CircuitOpen(System.VTIGER, "left alone", until=utc_now(), seconds=seconds)
+    delay = delay_seconds(POLICY, error, attempt, Random(seed))
+    assert seconds <= delay <= seconds + POLICY.base_seconds
+
+
+def test_only_a_try_burns_an_attempt() -> None:
+    held = CircuitOpen(System.VTIGER, "left alone", until=utc_now(), seconds=1)
+    waits = [held, LeaseLost("busy"), Waiting("for its product")]
+    tries = [DOWN, Rejected(System.VTIGER, "no"), AuthRejected(System.VTIGER, "who")]
+    assert [burns_attempt(error) for error in (*waits, *tries)] == [False] * 3 + [True] * 3
 
 
 @given(attempts, seeds)

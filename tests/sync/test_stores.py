@@ -98,3 +98,23 @@ async def test_an_order_of_vtiger_goes_to_one_shop(world: World) -> None:
     made = [each async for each in world.runtime.stores["main"].each_order()]
     assert [row["vtiger_purchaseorder"] for row in sales(world)] == [f"WC-main-{made[0].id}"]
     assert [each async for each in world.runtime.stores["shop-fr"].each_order()] == []
+
+
+async def test_a_shop_that_is_down_stops_no_other(world: World) -> None:
+    await world.runtime.stores["shop-fr"].create_customer(
+        {"email": "ana@shop.example", "last_name": "Ruiz"}
+    )
+    world.sandbox.shop_faults.fail(times=100_000)
+    for number in range(5):
+        await world.customer(f"p{number}@shop.example", last_name="P")
+        await world.contact(lastname="C", email=f"c{number}@crm.example")
+    await world.sandbox.shop.webhooks.flush()
+    for _ in range(3):
+        await world.step()
+    assert world.runtime.gates["woocommerce:main"].known.is_open
+
+    people = await find_people(world.runtime.stores["shop-fr"], world.runtime.vtiger)
+    assert {person.email for person in people.woo} >= {f"c{n}@crm.example" for n in range(5)}
+    world.sandbox.shop_faults.clear()
+    await _settle(world)
+    assert (await world.people()).faults() == []

@@ -17,6 +17,7 @@ from tests.inbox.hints import KEY, hint
 pytestmark = pytest.mark.anyio
 
 STRANDED = 8.0
+BUDGET = 3 * 86_400.0
 TAKE_JOB = """
 WITH worker AS (
     INSERT INTO procrastinate_workers (last_heartbeat)
@@ -40,7 +41,7 @@ async def _accept(sessions: Sessions, *record_ids: str) -> None:
 
 async def _dispatch(jobs: App, sessions: Sessions) -> int:
     async with transaction(sessions) as session:
-        return await dispatch(jobs, session, STRANDED)
+        return await dispatch(jobs, session, stranded_after=STRANDED, retry_budget=BUDGET)
 
 
 async def _locks(sessions: Sessions) -> list[str]:

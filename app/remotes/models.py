@@ -1,0 +1,28 @@
+"""The table of remotes: one row each, shared by all workers on all machines."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base
+
+
+class Remote(Base):
+    """What is known of one remote; the fields are those of `RemoteState`."""
+
+    __tablename__ = "remotes"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int] = mapped_column(server_default=text("0"))
+    last_cause: Mapped[str] = mapped_column(server_default="")
+    last_error: Mapped[str] = mapped_column(server_default="")
+    opened_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    probe_at: Mapped[datetime | None]
+    probes: Mapped[int] = mapped_column(server_default=text("0"))
+    rejected_at: Mapped[datetime | None]
+    rate: Mapped[float | None]
+    slowed_at: Mapped[datetime | None]
+    paused_until: Mapped[datetime | None]
+    booked_until: Mapped[datetime | None]
