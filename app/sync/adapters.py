@@ -24,8 +24,8 @@ from app.sync.foreign_ids import foreign_id_field
 from app.sync.guests import Guests
 from app.sync.hold import PATIENCE
 from app.sync.order_opening import OrderParts
-from app.sync.product_sides import ProductSides
-from app.sync.product_writing import PRODUCTS, ProductWriter
+from app.sync.product_sides import PRODUCTS, ProductSides
+from app.sync.product_writing import ProductWriter
 from app.sync.products import ProductAdapter
 from app.sync.sales_orders import OrderAdapter
 from app.sync.sides import Adapter, Skip

@@ -8,8 +8,7 @@ from app.errors import NotFound, System
 from app.mapping.product_carrying import product_carriage
 from app.sync.comparison import FieldDifference
 from app.sync.listing import Seen, changed_where, find_each, last_change, pages, without
-from app.sync.product_sides import ProductSides
-from app.sync.product_writing import PRODUCTS
+from app.sync.product_sides import PRODUCTS, ProductSides
 from app.sync.products import ProductAdapter
 from app.sync.sides import Side
 from app.vtiger.schemas import VtigerRecord

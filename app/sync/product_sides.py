@@ -25,6 +25,7 @@ from app.vtiger.schemas import VtigerCurrency, VtigerRecord
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooProduct
 
+PRODUCTS = "Products"
 OF_PARENT = "parent"
 
 
@@ -46,6 +47,19 @@ class ProductSides:
     currency: VtigerCurrency | None
     writes_vtiger: bool
     parents: dict[str, WooProduct | None] = field(default_factory=dict)
+
+    async def find(self, system: System, record_id: str) -> Side | None:
+        """The product by id; None if it is gone, which one in the shop's trash is too.
+
+        Recordings product_get_simple, product_get_trashed; contract page Vtiger §0.15.
+        """
+        try:
+            if system is System.VTIGER:
+                return self.of_vtiger(await self.vtiger.retrieve(record_id, PRODUCTS))
+            product = await self.woo.get_product(record_id)
+        except NotFound:
+            return None
+        return None if product.status == "trash" else await self.of_woo(product)
 
     async def of_woo(self, product: WooProduct, *, brings: bool = True) -> Side:
         """A product or variation read with `context=edit` (product_get_variation_by_id).

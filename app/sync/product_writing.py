@@ -8,12 +8,11 @@ from app.mapping.product_patches import vtiger_product_patch, whole_fields, woo_
 from app.mapping.products import FOREIGN_ID_META
 from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value
 from app.records import Direction
-from app.sync.product_sides import ProductSides, crm_product, shop_product
+from app.sync.product_sides import PRODUCTS, ProductSides, crm_product, shop_product
 from app.sync.sides import Side, Skip, Written, leave_out
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooProduct
 
-PRODUCTS = "Products"
 TAKEN = (
     "{system} says that the SKU {sku} is taken, by {holder}: give one of the two another SKU. A "
     "product in the shop's trash keeps its SKU: restore it, or delete it for good. Replay this "

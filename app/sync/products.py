@@ -10,12 +10,11 @@ from app.mapping.products import INACTIVE, product_key, product_refusal
 from app.mapping.rules import FieldRule
 from app.mapping.values import PatchOptions, Value
 from app.records import Module
-from app.sync.foreign_ids import is_plausible
 from app.sync.product_sides import ProductSides
-from app.sync.product_writing import PRODUCTS, ProductWriter
+from app.sync.product_twins import ProductTwins
+from app.sync.product_writing import ProductWriter
 from app.sync.setup import PLACEHOLDER_CODE
 from app.sync.sides import Side, Skip, Written
-from app.vtiger.query import Query, equals
 from app.woocommerce.schemas import WooProduct
 
 PLACEHOLDER = "It stands in orders for products that Vtiger does not know: it is not sold."
@@ -35,22 +34,15 @@ class ProductAdapter:
     module: Module = Module.PRODUCTS
 
     @property
+    def twins(self) -> ProductTwins:
+        return ProductTwins(self.sides)
+
+    @property
     def rules(self) -> tuple[FieldRule, ...]:
         return self.sides.rules
 
     async def find(self, system: System, record_id: str) -> Side | None:
-        """The product by id; None if it is gone, which one in the shop's trash is too.
-
-        Recordings product_get_simple, product_get_trashed; contract page Vtiger §0.15.
-        """
-        try:
-            if system is System.VTIGER:
-                record = await self.sides.vtiger.retrieve(record_id, PRODUCTS)
-                return self.sides.of_vtiger(record)
-            product = await self.sides.woo.get_product(record_id)
-        except NotFound:
-            return None
-        return None if product.status == "trash" else await self.sides.of_woo(product)
+        return await self.sides.find(system, record_id)
 
     async def read_body(self, body: Mapping[str, object]) -> Side:
         """Never: webhooks carry rendered text (contract page readback, "products ...")."""
@@ -83,47 +75,10 @@ class ProductAdapter:
         return carriage.carried_names(woo.values, vtiger.values)
 
     async def search_twins(self, side: Side) -> list[Side]:
-        """By our id field, if the SKU or the twin's own id field agree; else by SKU.
-
-        An id alone is not believed: a cloned shop carries ids of others.
-        """
-        if side.foreign_id is not None:
-            twin = await self._find_by_foreign_id(side, side.foreign_id)
-            if twin is not None:
-                return [twin]
-        sku = product_key(side.values)
-        if not sku:
-            return []
-        if side.system is System.WOOCOMMERCE:
-            return await self._search_vtiger(sku)
-        found = await self.sides.woo.search_products_by_sku(side.values.get("sku") or "")
-        return [await self.sides.of_woo(product) for product in found]
+        return await self.twins.search(side)
 
     async def search_rivals(self, side: Side) -> list[Side]:
-        """Vtiger takes a part number twice; a shop does not take a SKU twice."""
-        sku = product_key(side.values)
-        if side.system is System.WOOCOMMERCE or not sku:
-            return []
-        return [found for found in await self._search_vtiger(sku) if found.id != side.id]
-
-    async def _find_by_foreign_id(self, side: Side, foreign_id: str) -> Side | None:
-        if not is_plausible(side.system.other, foreign_id):
-            return None
-        twin = await self.find(side.system.other, foreign_id)
-        if twin is None:
-            return None
-        sku = product_key(side.values)
-        agreed = twin.foreign_id == side.id or (sku and product_key(twin.values) == sku)
-        return twin if agreed else None
-
-    async def _search_vtiger(self, sku: str) -> list[Side]:
-        """Each is retrieved: a query shows no taxes, and a write has to send them again."""
-        where = (equals("productcode", sku),)
-        query = Query(PRODUCTS, ("id", "productcode"), where, order_by="id")
-        rows = await self.sides.vtiger.query(query)
-        ids = [row.id for row in rows if row.get("productcode").strip().casefold() == sku]
-        sides = [await self.find(System.VTIGER, record_id) for record_id in ids]
-        return [side for side in sides if side is not None]
+        return await self.twins.search_rivals(side)
 
     async def create(self, target: System, source: Side) -> Written | Side | Skip:
         """The twin with all values that the target takes, and the source's id.
@@ -144,7 +99,7 @@ class ProductAdapter:
         if told_id:
             holder = await self.find(target, told_id)
             return holder if holder and sku and product_key(holder.values) == sku else None
-        found = await self.search_twins(source)
+        found = await self.twins.search(source)
         return found[0] if len(found) == 1 else None
 
     async def update(
