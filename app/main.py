@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from app import __version__
 from app.api import (
+    addon,
     callbacks,
     conflicts,
     deliveries,
@@ -33,6 +34,7 @@ Ids are text, times are UTC, errors are `application/problem+json` with a stable
 
 
 ROUTERS = (
+    addon,
     sync_log,
     deliveries,
     sync_runs,
@@ -76,6 +78,7 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
 
 def _install(app: FastAPI) -> None:
     app.add_route(webhooks.PATH, webhooks.receive, methods=["POST"])
+    app.add_route(addon.PATH, addon.receive, methods=["POST"])
     app.add_route(callbacks.PATH, callbacks.receive, methods=list(callbacks.METHODS))
     for part in ROUTERS:
         app.include_router(part.router)

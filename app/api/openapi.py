@@ -5,9 +5,16 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api import callbacks, webhooks
+from app.api import addon, callbacks, webhooks
 from app.api.errors import ProblemBody, documented
-from app.api.examples import ACCEPTED, CALLBACK_ACCEPTED, DUPLICATE, PING
+from app.api.examples import (
+    ACCEPTED,
+    CALLBACK_ACCEPTED,
+    CHANGES_ACCEPTED,
+    DUPLICATE,
+    NO_CHANGES,
+    PING,
+)
 
 _Document = dict[str, Any]
 
@@ -106,6 +113,33 @@ def _callback(method: str) -> _Document:
     return operation
 
 
+def _changes() -> _Document:
+    change = {"sequence": 3, "id": "12x34", "module": "Contacts", "event": "updated"}
+    body = {"installation": "9f86d081884c7d65", "changes": [{**change, "user_id": "19x5"}]}
+    return {
+        "tags": ["Receivers"],
+        "summary": "Receive changes from the Vtiger add-on",
+        "description": "A batch of at most 1000 changes. The signature is `sha256=` and the"
+        " hexadecimal HMAC-SHA256 of the timestamp, a dot and the raw body, made with the callback"
+        " secret. A change is a hint: the record is read back. A sequence that was accepted before"
+        " is counted as a duplicate, a module that is not synced as skipped.",
+        "operationId": "receive_changes",
+        "parameters": [
+            _header("X-WooSync-Timestamp", "Unix seconds, within five minutes", required=True),
+            _header("X-WooSync-Signature", "of the timestamp and the raw body", required=True),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}, "example": body}},
+        },
+        "responses": {
+            "200": _success("Nothing new in it", nothing=NO_CHANGES),
+            "202": _success("Stored, one delivery for each store", accepted=CHANGES_ACCEPTED),
+            **_errors(400, 401, 413, 503),
+        },
+    }
+
+
 def _problem_schemas() -> _Document:
     schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     return {**schema.pop("$defs"), "ProblemBody": schema}
@@ -125,6 +159,7 @@ def install(app: FastAPI) -> None:
             found["components"]["schemas"] |= _problem_schemas()
             methods = [method.lower() for method in callbacks.METHODS]
             found["paths"][webhooks.PATH] = {"post": _webhook()}
+            found["paths"][addon.PATH] = {"post": _changes()}
             found["paths"][callbacks.PATH] = {method: _callback(method) for method in methods}
             app.openapi_schema = found
         return app.openapi_schema

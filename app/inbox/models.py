@@ -98,3 +98,13 @@ class Wakeup(Base):
 
     record_key: Mapped[str] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class HeardChange(Base):
+    """One row of the Vtiger add-on's outbox that was accepted as a hint: it may come twice."""
+
+    __tablename__ = "heard_changes"
+
+    installation: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    heard_at: Mapped[datetime] = mapped_column(server_default=func.now())

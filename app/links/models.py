@@ -117,6 +117,20 @@ class Watermark(Base):
     reached_at: Mapped[datetime]
 
 
+class OutboxMark(Base):
+    """Up to which sequence of the Vtiger add-on's outbox a poll has seen everything.
+
+    `installation` tells one outbox from the next; `looked_at` is the last look that did without.
+    """
+
+    __tablename__ = "outbox_marks"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    installation: Mapped[str]
+    sequence: Mapped[int]
+    looked_at: Mapped[datetime]
+
+
 class SetupRecord(Base):
     """A record of Vtiger's that orders rest on and no shop has: made once, found by `key`."""
 

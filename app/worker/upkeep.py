@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from app.db.session import Session, transaction
 from app.errors import LeaseLost, RemoteError
+from app.inbox.heard import KEEP_DAYS, prune_heard
 from app.inbox.retention import prune_deliveries, prune_payloads
 from app.incidents.repository import prune_incidents
 from app.links.conflicts import prune_conflicts
@@ -75,6 +76,7 @@ async def _watch_store(runtime: Runtime, store: str) -> None:
 async def prune(runtime: Runtime) -> None:
     """Drop what is older than the settings keep; totals stay."""
     keep = runtime.settings.retention
+    await _prune(runtime, prune_heard, KEEP_DAYS)
     await _prune(runtime, prune_payloads, keep.payloads_days)
     await _prune(runtime, prune_deliveries, keep.deliveries_days)
     await _prune(runtime, prune_entries, keep.sync_log_days)

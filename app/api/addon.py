@@ -1,0 +1,132 @@
+"""The add-on for Vtiger Community Edition: the zip to install, and the changes that it tells."""
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.api.callbacks import VTIGER_NAMES
+from app.api.deps import Guard, no_query
+from app.api.errors import Problem, documented
+from app.api.intake import dedupe_key, read_body, store_hints
+from app.db.session import transaction
+from app.errors import InvalidInput, System
+from app.inbox.heard import keep_heard, search_heard
+from app.inbox.repository import NewDelivery
+from app.policies.tokens import Scope
+from app.records import Origin, Record
+from app.runtime import Runtime
+from app.vtiger.addon_hints import (
+    WINDOW_SECONDS,
+    AddonBatch,
+    AddonChange,
+    SignatureFault,
+    find_fault,
+    parse_batch,
+)
+from app.vtiger.addon_package import build_package
+
+PATH = "/callbacks/vtiger"
+ZIP = "application/zip"
+MODULES = {name: module for module, name in VTIGER_NAMES.items()}
+DETAILS = {
+    SignatureFault.MISSING: "Send X-WooSync-Timestamp and X-WooSync-Signature: this address is for"
+    " the WooSync add-on. Callbacks with a token go to /callbacks/vtiger/{module}.",
+    SignatureFault.WRONG: "The signature is not made with this service's VTIGER__CALLBACK_SECRET:"
+    " enter that secret in the add-on's settings.",
+    SignatureFault.STALE: f"The request is more than {WINDOW_SECONDS // 60} minutes off by this"
+    " service's clock: have both servers set their clocks (NTP).",
+}
+
+logger = logging.getLogger(__name__)
+router = APIRouter(tags=["Vtiger add-on"], dependencies=[Depends(no_query)])
+
+
+@router.get(
+    "/vtiger-addon.zip",
+    summary="The add-on for Vtiger Community Edition",
+    description="To be installed in Vtiger's Module Manager; the same bytes each time.",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The zip",
+            "content": {ZIP: {"schema": {"type": "string", "format": "binary"}, "example": "PK"}},
+        },
+        **documented(401, 403, 422),
+    },
+    dependencies=[Depends(Guard(Scope.ADMIN))],
+)
+def download_vtiger_addon() -> Response:
+    package = build_package()
+    name = {"Content-Disposition": f'attachment; filename="{package.name}"'}
+    return Response(package.content, media_type=ZIP, headers=name)
+
+
+async def receive(request: Request) -> Response:
+    """A batch of changes; those of modules that are not synced, and repeated ones, are counted."""
+    runtime: Runtime = request.app.state.runtime
+    body = await read_body(request, runtime.settings.receiver.max_body_bytes)
+    _authenticate(request, runtime, body)
+    batch = _read(body)
+    known = [change for change in batch.changes if change.module in MODULES]
+    async with runtime.sessions() as session:
+        heard = await search_heard(session, batch.installation, [one.sequence for one in known])
+    fresh = [change for change in known if change.sequence not in heard]
+    accepted = await store_hints(runtime, _deliveries(runtime, batch.installation, fresh))
+    async with transaction(runtime.sessions) as session:
+        await keep_heard(session, batch.installation, {one.sequence for one in fresh})
+    return _answer([str(each.id) for each in accepted], batch, known=known, fresh=fresh)
+
+
+def _authenticate(request: Request, runtime: Runtime, body: bytes) -> None:
+    settings = runtime.settings.vtiger
+    fault = find_fault(
+        settings.callback_secret.get_secret_value() if settings else "",
+        body,
+        timestamp=request.headers.get("x-woosync-timestamp", ""),
+        signature=request.headers.get("x-woosync-signature", ""),
+        now=runtime.clock().timestamp(),
+    )
+    if fault is not None:
+        logger.warning("Changes from Vtiger's add-on were refused: %s signature", fault)
+        raise Problem(401, f"signature_{fault}", DETAILS[fault])
+
+
+def _read(body: bytes) -> AddonBatch:
+    try:
+        return parse_batch(body)
+    except InvalidInput as error:
+        raise Problem(400, "unreadable", str(error)) from error
+
+
+def _deliveries(
+    runtime: Runtime, installation: str, changes: Iterable[AddonChange]
+) -> list[NewDelivery]:
+    return [
+        _delivery(store, installation, change)
+        for change in changes
+        for store in runtime.settings.stores
+    ]
+
+
+def _delivery(store: str, installation: str, change: AddonChange) -> NewDelivery:
+    module = MODULES[change.module]
+    return NewDelivery(
+        record=Record(store, System.VTIGER, module, change.record_id, change.module),
+        origin=Origin.CALLBACK,
+        event=change.event,
+        dedupe_key=dedupe_key("addon", store, installation, str(change.sequence)),
+    )
+
+
+def _answer(
+    ids: Sequence[str],
+    batch: AddonBatch,
+    *,
+    known: Sequence[AddonChange],
+    fresh: Sequence[AddonChange],
+) -> Response:
+    skipped = len(batch.changes) - len(known) + batch.unreadable
+    answer = {"delivery_ids": ids, "duplicates": len(known) - len(fresh), "skipped": skipped}
+    return Response(orjson.dumps(answer), 202 if ids else 200, media_type="application/json")
