@@ -126,8 +126,8 @@ REASONS: Mapping[str, Reason] = {
     "delete_brake": Reason(
         "More deletions came than the brake lets through at a time, so this one was not carried "
         "over.",
-        "If the deletions are meant, replay this delivery when the brake is open again. If not, "
-        "restore the records where they were deleted.",
+        "If the deletions are meant, confirm them (`woo-vtiger deletions --confirm`), or replay "
+        "them when an hour has passed. If not, restore the records where they were deleted.",
     ),
     "waiting_for_dependency": Reason(
         "Another record has to be synced first, or another worker has this pair in hand.",

@@ -101,6 +101,7 @@ LINK: dict[str, Any] = {
     "vtiger_modified_at": "2026-11-24T09:15:02Z",
     "woocommerce_deleted_at": None,
     "vtiger_deleted_at": None,
+    "delete_held_at": None,
 }
 
 CONFLICT: dict[str, Any] = {

@@ -29,6 +29,7 @@ class LinkQuery(PageQuery):
     module: list[Module] = Field([], description="module of the record")
     woocommerce_id: list[Text] = Field([], description="id in the shop")
     vtiger_id: list[Text] = Field([], description="as `12x34`")
+    held: bool | None = Field(None, description="pairs whose deletion the brake holds back")
 
     def filters(self) -> LinkFilter:
         return LinkFilter(
@@ -36,6 +37,7 @@ class LinkQuery(PageQuery):
             module=self.module,
             woo_id=self.woocommerce_id,
             vtiger_id=self.vtiger_id,
+            held=self.held,
         )
 
 
@@ -53,6 +55,7 @@ class LinkItem(Answer):
     vtiger_modified_at: Time | None
     woocommerce_deleted_at: Time | None = Field(validation_alias="woo_deleted_at")
     vtiger_deleted_at: Time | None
+    delete_held_at: Time | None
 
 
 @router.get("", responses=example(page_of(LINK)))

@@ -1,5 +1,7 @@
 """GET and PUT /settings: how each module of each store is synced."""
 
+import logging
+
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
@@ -12,6 +14,9 @@ from app.policies.schemas import SyncPolicy
 from app.policies.tokens import Scope
 from app.records import Module
 from app.runtime import Runtime
+from app.sync.brake import confirm_deletions
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(
     prefix="/settings",
@@ -33,6 +38,12 @@ class PolicyChange(SyncPolicy):
 
     store: str | None = None
     module: Module | None = None
+
+
+class Confirmed(BaseModel):
+    """How many deletions go on; GET /links?held=true shows those that wait."""
+
+    confirmed: int
 
 
 class AllPolicies(BaseModel):
@@ -69,6 +80,21 @@ async def put_module_settings(
     async with transaction(runtime.sessions) as session:
         await save_policy(session, store, module=module, policy=policy, by=caller.name)
     return await _read(runtime, store, module)
+
+
+@router.post(
+    "/{store}/{module}/confirm-deletions",
+    status_code=202,
+    responses=example({"confirmed": 12}, status=202) | documented(404),
+)
+async def confirm_held_deletions(
+    runtime: RuntimeDep, caller: Admin, store: str, module: Module
+) -> Confirmed:
+    """Deletions that the brake holds back are meant: bring them up again, past the brake."""
+    _check_store(runtime, store)
+    confirmed = await confirm_deletions(runtime, store, module)
+    logger.warning("%s confirmed %d deletions of %s %s", caller.name, confirmed, store, module)
+    return Confirmed(confirmed=confirmed)
 
 
 async def _read(runtime: Runtime, store: str, module: Module) -> StorePolicy:

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import demo, doctor, export, migrate, replay, sandbox, serve, sync, tokens, webhooks
+from app.cli import (
+    deletions,
+    demo,
+    doctor,
+    export,
+    migrate,
+    replay,
+    sandbox,
+    serve,
+    sync,
+    tokens,
+    webhooks,
+)
 from app.cli.console import OUT
 from app.cli.failures import Commands
 
@@ -39,6 +51,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("sync")(sync.sync)
 app.command("replay")(replay.replay)
+app.command("deletions")(deletions.deletions)
 app.command("export")(export.export)
 app.command("sandbox")(sandbox.sandbox)
 app.command("migrate")(migrate.migrate)

@@ -13,13 +13,22 @@ class Link(Numbered, Base):
     """Two ids that are the same record in both systems, and the base they last agreed on.
 
     `*_modified_at` is the remote's own stamp when that side was last seen; `*_written_at` the
-    stamp that our last write left there, by which an echo is known.
+    stamp that our last write left there, by which an echo is known. `*_deleted_at`: that record
+    is gone. `delete_held_at`: the brake keeps its partner from being deleted too, until a person
+    confirms that or the record is restored; `deleted_by_us_at`: the partner was deleted.
     """
 
     __tablename__ = "links"
     __table_args__ = (
         Index("uq_links_woo", "store", "module", "woo_id", unique=True),
         Index("uq_links_vtiger", "store", "module", "vtiger_id", unique=True),
+        Index(
+            "ix_links_held",
+            "store",
+            "module",
+            "id",
+            postgresql_where=text("delete_held_at IS NOT NULL"),
+        ),
     )
 
     store: Mapped[str]
@@ -33,6 +42,9 @@ class Link(Numbered, Base):
     vtiger_written_at: Mapped[datetime | None]
     woo_deleted_at: Mapped[datetime | None]
     vtiger_deleted_at: Mapped[datetime | None]
+    delete_held_at: Mapped[datetime | None]
+    delete_confirmed_at: Mapped[datetime | None]
+    deleted_by_us_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 

@@ -146,6 +146,7 @@ class LinkFilter:
     module: Sequence[str] = ()
     woo_id: Sequence[str] = ()
     vtiger_id: Sequence[str] = ()
+    held: bool | None = None
 
 
 async def search_pairs(
@@ -156,5 +157,7 @@ async def search_pairs(
     for name in ("store", "module", "woo_id", "vtiger_id"):
         if wanted := getattr(filters, name):
             found = found.where(getattr(Link, name).in_(wanted))
+    if filters.held is not None:
+        found = found.where(Link.delete_held_at.is_not(None) == filters.held)
     key = (Link.created_at, Link.id)
     return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)

@@ -87,12 +87,12 @@ class Look:
         return hints
 
     async def _find_gone(self, sweep: Sweep, living: set[str], started_at: datetime) -> int:
-        """What vanished from Vtiger counts only where deletions are carried over."""
+        """What vanished from Vtiger counts only where deletions do something to the shop."""
         if self.system in self.listing.lists_all:
             return await self._vanished(sweep, living, started_at)
         if self.system is System.WOOCOMMERCE:
             return await sweep.trashed()
-        if self.policy.delete_policy is not DeletePolicy.PROPAGATE:
+        if self.policy.delete_policy is DeletePolicy.IGNORE:
             return 0
         ids = {record_id async for record_id in self.listing.each_vtiger_id()}
         return await self._vanished(sweep, ids, started_at)

@@ -126,6 +126,17 @@ class ProductAdapter:
             return Written(side, (), frozenset(), sent=False)
         return await self.update(side, {"status": INACTIVE}, side)
 
+    async def restore(self, record_id: str, twin: Side) -> Side | None:
+        """Out of the trash by a status; a variation has none (product_get_trashed)."""
+        try:
+            product = await self.sides.woo.get_product(record_id)
+        except NotFound:
+            return None
+        status = "private" if twin.values.get("status") == INACTIVE else "publish"
+        return await self.sides.of_woo(
+            await self.sides.woo.update_product(product, {"status": status})
+        )
+
     async def delete(self, system: System, record_id: str) -> Skip | None:
         """Into the trash or recycle bin; one that is gone already is fine (product_trash)."""
         with contextlib.suppress(NotFound):

@@ -159,6 +159,16 @@ class OrderAdapter:
         record = await self.sides.runtime.vtiger.revise(side.id, fields, module=ORDERS)
         return Written(await self.sides.of_vtiger(record), (), frozenset())
 
+    async def restore(self, record_id: str, twin: Side) -> Side | None:
+        """Out of the trash by the status that Vtiger's means (contract page WooCommerce §1)."""
+        statuses = crm_order(twin).refs.statuses.to_woo
+        status = statuses.get(twin.values.get("status") or "", "on-hold")
+        try:
+            order = await self.returner.woo.update_order(record_id, {"status": status})
+        except NotFound:
+            return None
+        return await self.sides.of_woo(order)
+
     async def members(self, side: Side) -> Sequence[Side]:  # noqa: ARG002
         """None: nothing else shows what is in an order."""
         return ()

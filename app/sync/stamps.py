@@ -7,6 +7,7 @@ from app.sync.sides import Side
 
 def stamp_read(link: Link, side: Side) -> None:
     """The record was seen in this state; one that was marked as deleted is back."""
+    link.delete_held_at = link.delete_confirmed_at = None
     if side.system is System.WOOCOMMERCE:
         link.woo_modified_at, link.woo_deleted_at = side.modified_at, None
     else:

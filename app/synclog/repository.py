@@ -154,6 +154,12 @@ async def find_entry(session: AsyncSession, entry_id: int) -> Entry | None:
     return await session.get(Entry, entry_id)
 
 
+async def find_label(session: AsyncSession, link_id: int) -> str:
+    """What the pair was called last; "" if the log does not know any more."""
+    named = select(Entry.label).where(Entry.link_id == link_id, Entry.label != "")
+    return str(await session.scalar(named.order_by(Entry.id.desc()).limit(1)) or "")
+
+
 async def delivery_ids_of(session: AsyncSession, entry_id: int, limit: int) -> list[int]:
     """The deliveries that the entry tells of, oldest first."""
     told = select(EntryDelivery.delivery_id).where(EntryDelivery.entry_id == entry_id)

@@ -66,6 +66,7 @@ CHANGES = (
     ("PUT", "/settings/main/contacts"),
     ("POST", "/deliveries/1/replay"),
     ("POST", "/conflicts/1/resolve"),
+    ("POST", "/settings/main/contacts/confirm-deletions"),
 )
 
 

@@ -3,6 +3,7 @@
 import json
 
 import anyio.to_thread
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -21,6 +22,7 @@ COMMANDS = (
     "webhooks",
     "token",
     "replay",
+    "deletions",
     "export",
 )
 Env = dict[str, str]
@@ -178,3 +180,26 @@ def test_an_empty_database_is_migrated_once(shell: Shell, empty_database_url: st
     assert (first.exit_code, first.stdout[:9]) == (0, "Applied: ")
     assert second.stdout == "The database is up to date.\n"
     assert shell.run("token", "list", env=env).exit_code == 0
+
+
+def test_deletions_that_are_held_back_are_shown_and_confirmed(shell: Shell, env: Env) -> None:
+    with psycopg.connect(env["DATABASE_URL"]) as connection:
+        connection.execute(HELD)
+    shown = shell.json("deletions", env=env)
+    elsewhere = shell.run("deletions", "--store", "shop-fr", "--confirm", env=env)
+    confirmed = shell.json("deletions", "--module", "contacts", "--confirm", env=env)
+
+    assert shown == [
+        {"store": "main", "module": "contacts", "held": 2},
+        {"store": "main", "module": "products", "held": 2},
+    ]
+    assert "No deletion is held back" in elsewhere.stdout
+    assert confirmed == shown[:1]
+    assert shell.json("deletions", env=env) == shown[1:]
+
+
+HELD = """
+INSERT INTO links (store, module, woo_id, vtiger_id, woo_deleted_at, delete_held_at)
+SELECT 'main', module, n, n, now(), now()
+FROM unnest(ARRAY['contacts', 'products']) AS module, generate_series(1, 2) AS n
+"""

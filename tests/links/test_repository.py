@@ -7,7 +7,6 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db.session import Sessions, transaction
 from app.errors import System
-from app.links.deletions import within_brake
 from app.links.models import Link
 from app.links.repository import (
     close_intent,
@@ -141,31 +140,3 @@ async def test_pairs_whose_record_lives_are_walked(sessions: Sessions) -> None:
         }
     assert sorted(living[System.WOOCOMMERCE]) == ["1", "3"]
     assert sorted(living[System.VTIGER]) == ["1", "2"]
-
-
-@pytest.mark.parametrize(("gone", "allowed"), [(4, True), (5, False)])
-async def test_few_deletions_are_always_allowed(
-    sessions: Sessions, gone: int, allowed: bool
-) -> None:
-    now = datetime.now(UTC)
-    for number in range(10):
-        moment = now if number < gone else None
-        await _pair(
-            sessions,
-            str(number),
-            f"12x{number}",
-            woo_deleted_at=moment,
-            vtiger_deleted_at=moment,
-        )
-    async with sessions() as session:
-        assert await within_brake(session, "main", Module.CONTACTS, percent=10) is allowed
-
-
-async def test_deletions_of_an_hour_ago_brake_no_more(sessions: Sessions) -> None:
-    past = datetime.now(UTC) - timedelta(hours=2)
-    for number in range(10):
-        await _pair(
-            sessions, str(number), f"12x{number}", woo_deleted_at=past, vtiger_deleted_at=past
-        )
-    async with sessions() as session:
-        assert await within_brake(session, "main", Module.CONTACTS, percent=10)

@@ -114,6 +114,14 @@ class Crm:
         """A person moves the record to the recycle bin; no workflow fires."""
         self._entities_of(ws_id).delete(ws_id, self._person(user))
 
+    def ui_restore(self, ws_id: str, user: str | None = None) -> None:
+        """A person takes the record out of the recycle bin: it counts as modified then (contract
+        page vtiger-extension §4); no workflow fires."""
+        record = self.database.find_entity(int(ws_id.partition("x")[2]))
+        if record is not None:
+            record.deleted = False
+            record.touch(self._person(user), self.database.now())
+
     def ui_add_currency(self, values: Mapping[str, Any]) -> str:
         """A person adds a currency on the settings page; its id. No workflow fires."""
         element = {"defaultid": "0", "deleted": "0", **values}

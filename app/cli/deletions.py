@@ -1,0 +1,53 @@
+"""`deletions`: what the brake on deleting holds back, and the word that lets it through."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from app.cli.console import OUT, new_table, print_json, run
+from app.cli.filters import Modules, Stores
+from app.cli.tables import NAMES
+from app.links.deletions import count_held
+from app.records import Module
+from app.runtime import open_runtime
+from app.settings import Settings, load_settings
+from app.sync.brake import confirm_deletions
+
+Held = Mapping[tuple[str, str], int]
+
+
+def deletions(
+    *,
+    store: Stores = None,
+    module: Modules = None,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="They are meant: delete the other records too.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the deletions that wait because there were too many at once, or let them through."""
+    held = run(_look(load_settings(), store or [], module or [], confirm=confirm))
+    if json:
+        print_json([{"store": key[0], "module": key[1], "held": held[key]} for key in held])
+        return
+    table = new_table("Store", "Module", "Confirmed" if confirm else "Held")
+    for (name, kind), count in held.items():
+        table.add_row(name, NAMES[Module(kind)], str(count))
+    OUT.print(table if held else "No deletion is held back.")
+
+
+async def _look(
+    settings: Settings, stores: list[str], modules: list[Module], *, confirm: bool
+) -> Held:
+    async with open_runtime(settings) as runtime:
+        async with runtime.sessions() as session:
+            found = await count_held(session)
+        chosen = {
+            key: count
+            for key, count in found.items()
+            if (not stores or key[0] in stores) and (not modules or key[1] in modules)
+        }
+        if not confirm:
+            return chosen
+        return {key: await confirm_deletions(runtime, key[0], Module(key[1])) for key in chosen}
