@@ -153,6 +153,14 @@ async def search_conflicts(
     return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)
 
 
+async def count_open_conflicts(session: AsyncSession, stores: Sequence[str] = ()) -> int:
+    """Those that wait for a person; of all stores if none is named."""
+    counted = select(func.count()).where(FieldConflict.state == ConflictState.OPEN)
+    if stores:
+        counted = counted.where(FieldConflict.store.in_(stores))
+    return int(await session.scalar(counted) or 0)
+
+
 async def prune_conflicts(session: AsyncSession, days: int, *, most: int) -> int:
     """Drop what was settled longer ago, at most so many; what waits, waits."""
     moment = func.now() - func.make_interval(0, 0, 0, days)

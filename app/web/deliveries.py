@@ -3,22 +3,24 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Request, Response
+from starlette.datastructures import QueryParams
 
 from app.errors import System
 from app.inbox.hints import hint_again
 from app.inbox.models import Delivery, DeliveryState
+from app.inbox.replay import replay
 from app.inbox.repository import count_open, find_delivery
 from app.inbox.search import DeliveryFilter, search_deliveries
 from app.reasons import REASONS
 from app.records import Module
 from app.runtime import Runtime
 from app.synclog.repository import LogFilter, search
-from app.web.faults import not_found
+from app.web.faults import PageFault, not_found
 from app.web.filters import BIGGEST, Chosen, Filter, choose
 from app.web.forms import AdminForm, Reader
 from app.web.pages import PageRoute, go_to, render
 from app.web.remote_links import remote_link
-from app.web.words import MODULES, ORIGINS, STATES, SYSTEMS
+from app.web.words import MODULES, ORIGINS, OUTCOMES, STATES, SYSTEMS
 
 router = APIRouter(prefix="/ui/deliveries", route_class=PageRoute, include_in_schema=False)
 
@@ -35,6 +37,8 @@ def filters_of(stores: Sequence[str]) -> tuple[Filter, ...]:
         Filter("system", "About", "choice", SYSTEMS),
         Filter("origin", "Came by", "choice", ORIGINS),
         Filter("store", "Store", "choice", {store: store for store in stores}),
+        Filter("reason", "Reason", "choice", {code: code.replace("_", " ") for code in REASONS}),
+        Filter("outcome", "Ended", "choice", OUTCOMES),
         Filter("record_id", "Record id"),
         Filter("since", "From (UTC)", "time"),
         Filter("until", "Before (UTC)", "time"),
@@ -42,7 +46,7 @@ def filters_of(stores: Sequence[str]) -> tuple[Filter, ...]:
 
 
 def delivery_filter(chosen: Chosen) -> DeliveryFilter:
-    names = ("state", "module", "system", "origin", "store", "record_id")
+    names = ("state", "module", "system", "origin", "store", "record_id", "reason", "outcome")
     return DeliveryFilter(
         **{name: chosen.many(name) for name in names},
         since=chosen.earliest("since"),
@@ -110,10 +114,22 @@ def _readable(body: bytes | None) -> str:
     return text if len(text) <= MOST_BODY else f"{text[:MOST_BODY]}…"
 
 
+@router.post("/replay")
+async def replay_all(request: Request, posted: AdminForm) -> Response:
+    """Have the records of all deliveries looked at again that the filters in force match."""
+    runtime: Runtime = request.app.state.runtime
+    filters = filters_of(list(runtime.settings.stores))
+    chosen = choose("/ui/deliveries", filters, QueryParams(posted.text("filters")))
+    if chosen.errors or not chosen.chips:
+        raise PageFault(422, "Not replayed", "Choose a filter first, so that not everything is.")
+    found = await replay(runtime.sessions, delivery_filter(chosen))
+    return go_to(chosen.address(replayed=str(found.replayed + found.duplicates)))
+
+
 @router.post("/{delivery_id}/replay")
-async def replay_delivery(request: Request, form: AdminForm, delivery_id: int) -> Response:
+async def replay_delivery(request: Request, posted: AdminForm, delivery_id: int) -> Response:
     """Have its record looked at again. Safe at any time: both sides are read anew."""
-    del form  # it was checked
+    del posted  # it was checked
     runtime: Runtime = request.app.state.runtime
     delivery = await _get(runtime, delivery_id)
     [accepted] = await runtime.acceptor.accept([hint_again(delivery)])

@@ -104,6 +104,11 @@ class Chosen:
         return f"{self.path}?{urlencode(pairs)}" if pairs else self.path
 
     @property
+    def query(self) -> str:
+        """The filters in force alone."""
+        return urlencode(self._pairs())
+
+    @property
     def chips(self) -> list[Chip]:
         return [
             Chip(each.label, each.say(text), self._without(each.name, text))

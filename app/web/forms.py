@@ -1,6 +1,6 @@
 """What forms send: read with a limit, and believed only with the token of the visitor's session."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import parse_qs
 
@@ -30,13 +30,28 @@ async def read_form(request: Request) -> FormData:
     return FormData([(name, value) for name, values in fields.items() for value in values])
 
 
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A form that was checked, and the visitor who sent it."""
+
+    visitor: Visitor
+    form: FormData
+
+    @property
+    def by(self) -> str:
+        return self.visitor.holder.name if self.visitor.holder else ""
+
+    def text(self, name: str) -> str:
+        """The field's text, trimmed; "" if it is not there."""
+        return text_of(self.form, name)
+
+    def texts(self, name: str) -> list[str]:
+        """All of a field's texts but empty ones."""
+        return [text for value in self.form.getlist(name) if (text := str(value).strip())]
+
+
 def text_of(form: FormData, name: str) -> str:
-    """The field's text, trimmed; "" if it is not there."""
     return str(form.get(name, "")).strip()
-
-
-def texts_of(form: FormData, name: str) -> Sequence[str]:
-    return [text for value in form.getlist(name) if (text := str(value).strip())]
 
 
 def check_form(visitor: Visitor, form: FormData) -> None:
@@ -58,8 +73,8 @@ async def get_reader(visitor: Annotated[Visitor, Depends(find_visitor)]) -> Visi
 
 async def get_admin_form(
     request: Request, visitor: Annotated[Visitor, Depends(get_reader)]
-) -> FormData:
-    """The form that an admin posted."""
+) -> Posted:
+    """What an admin posted."""
     if not visitor.is_admin:
         raise PageFault(
             403,
@@ -68,9 +83,9 @@ async def get_admin_form(
         )
     form = await read_form(request)
     check_form(visitor, form)
-    return form
+    return Posted(visitor, form)
 
 
 Reader = Annotated[Visitor, Depends(get_reader)]
 Anybody = Annotated[Visitor, Depends(find_visitor)]
-AdminForm = Annotated[FormData, Depends(get_admin_form)]
+AdminForm = Annotated[Posted, Depends(get_admin_form)]

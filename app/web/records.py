@@ -148,9 +148,9 @@ async def show_entry(request: Request, visitor: Reader, entry_id: int) -> Respon
 
 
 @router.post("/{entry_id}/replay")
-async def replay_entry(request: Request, form: AdminForm, entry_id: int) -> Response:
+async def replay_entry(request: Request, posted: AdminForm, entry_id: int) -> Response:
     """Have its record looked at again. Safe at any time: both sides are read anew."""
-    del form  # it was checked
+    del posted  # it was checked
     runtime: Runtime = request.app.state.runtime
     hints = (await _look_behind(runtime, entry_id)).hints
     accepted = await runtime.acceptor.accept(hints) if hints else []

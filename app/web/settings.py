@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
-from starlette.datastructures import FormData
 
 from app.db.session import transaction
 from app.policies.models import SyncSetting
@@ -15,10 +14,10 @@ from app.policies.schemas import SyncPolicy
 from app.records import Module
 from app.runtime import Runtime
 from app.web.faults import not_found
-from app.web.forms import AdminForm, Reader, text_of
+from app.web.forms import AdminForm, Reader
 from app.web.pages import PageRoute, go_to, render
-from app.web.setting_fields import CONFLICTS, DELETIONS, SettingField, fields_of
-from app.web.visitors import Visitor, find_visitor
+from app.web.setting_fields import CONFLICTS, DELETIONS, fields_of
+from app.web.visitors import Visitor
 
 router = APIRouter(prefix="/ui/settings", route_class=PageRoute, include_in_schema=False)
 
@@ -72,20 +71,19 @@ async def show_module(request: Request, visitor: Reader, store: str, module: Mod
 
 
 @router.post("/{store}/{module}")
-async def save_module(request: Request, form: AdminForm, store: str, module: Module) -> Response:
+async def save_module(request: Request, posted: AdminForm, store: str, module: Module) -> Response:
     """Keep the choices, or show the form again with what is wrong where."""
-    visitor = await find_visitor(request)
     choice = await _read(*_place(request, store), module)
     fields = fields_of(module)
-    given = {field.name: field.read(form) for field in fields}
+    given = {field.name: field.read(posted.form) for field in fields}
     try:
         policy = SyncPolicy.model_validate(choice.policy.model_dump() | given)
     except ValidationError as error:
-        return _form(request, visitor, choice, texts=_texts(form, fields), errors=_errors(error))
+        texts = {field.name: posted.text(field.name) for field in fields}
+        return _form(request, posted.visitor, choice, texts=texts, errors=_errors(error))
     runtime: Runtime = request.app.state.runtime
     async with transaction(runtime.sessions) as session:
-        by = visitor.holder.name if visitor.holder else ""
-        await save_policy(session, store, module=module, policy=policy, by=by)
+        await save_policy(session, store, module=module, policy=policy, by=posted.by)
     return go_to(f"{choice.address}?saved=1")
 
 
@@ -94,11 +92,6 @@ def _place(request: Request, store: str) -> tuple[Runtime, str]:
     if store not in runtime.settings.stores:
         raise not_found(f"store {store}")
     return runtime, store
-
-
-def _texts(form: FormData, fields: tuple[SettingField, ...]) -> dict[str, str]:
-    """The fields as they were sent."""
-    return {field.name: text_of(form, field.name) for field in fields}
 
 
 def _errors(error: ValidationError) -> dict[str, str]:

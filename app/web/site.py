@@ -4,10 +4,20 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.web import deliveries, records, settings, sign_in, status, sync_log
+from app.web import (
+    conflicts,
+    deliveries,
+    records,
+    runs,
+    settings,
+    sign_in,
+    status,
+    sync_log,
+)
 from app.web.faults import PageFault
 from app.web.pages import STATIC, PageRoute
 
+PARTS = (sign_in, sync_log, records, deliveries, conflicts, runs, settings, status)
 KEPT = "public, max-age=31536000, immutable"
 
 rest = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -32,6 +42,6 @@ class KeptFiles(StaticFiles):
 
 def install(app: FastAPI) -> None:
     app.mount("/ui/static", KeptFiles(directory=STATIC), name="static")
-    for part in (sign_in, sync_log, records, deliveries, settings, status):
+    for part in PARTS:
         app.include_router(part.router)
     app.include_router(rest)

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.db.session import Session
 from app.errors import System, WooVtigerError
-from app.inbox.repository import count_open
-from app.inbox.waiting import find_oldest_waiting
+from app.inbox.repository import count_open, find_oldest_due
 from app.incidents.models import IncidentRow
 from app.incidents.repository import IncidentFilter, search_incidents
 from app.links.repository import search_watermarks
@@ -85,7 +84,7 @@ async def _stand(runtime: Runtime) -> Standing:
         lasting, ended = IncidentFilter(lasting=True), IncidentFilter(lasting=False)
         return Standing(
             queue=await count_open(session),
-            oldest=await find_oldest_waiting(session),
+            oldest=await find_oldest_due(session),
             workers=await count_workers(session, runtime.settings.worker.stalled_after),
             lasting=await _incidents(session, lasting, MOST_LASTING),
             ended=await _incidents(session, ended, MOST_ENDED),

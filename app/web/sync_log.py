@@ -9,6 +9,8 @@ from fastapi import APIRouter, Request, Response
 
 from app.errors import System
 from app.inbox.repository import count_open
+from app.incidents.repository import count_lasting
+from app.links.conflicts import count_open_conflicts
 from app.records import Module, Outcome
 from app.runtime import Runtime
 from app.synclog.models import Entry
@@ -88,6 +90,8 @@ class Told:
     chart: Chart
     recent: Sequence[Entry]
     queue: Mapping[str, int]
+    conflicts: int
+    incidents: int
 
 
 @router.get("/")
@@ -121,4 +125,6 @@ async def _tell(runtime: Runtime, view: View) -> Told:
             chart=draw(buckets, step, view.columns),
             recent=(await search(session, filters, cursor=None, limit=MOST_RECENT)).items,
             queue=await count_open(session),
+            conflicts=await count_open_conflicts(session, view.stores),
+            incidents=sum((await count_lasting(session)).values()),
         )

@@ -43,6 +43,29 @@ STATES: Mapping[str, str] = {
     "dead": "Dead letter",
 }
 
+RUN_STATES: Mapping[str, str] = {
+    "queued": "Waiting",
+    "running": "Running",
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+CONFLICT_STATES: Mapping[str, str] = {"open": "Waits for a person", "resolved": "Decided"}
+PLANS: Mapping[str, str] = {
+    "agree": "Agrees",
+    "update": "Would be updated",
+    "pair": "Would be paired",
+    "create": "Would be created",
+    "skip": "Would be skipped",
+}
+ACTS: Mapping[str, str] = {
+    "to_woocommerce": "WooCommerce gets Vtiger's",
+    "to_vtiger": "Vtiger gets WooCommerce's",
+    "conflict": "Changed on both sides",
+    "kept": "As near as the target can hold",
+    "differs": "Differs, and stays so",
+}
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 

@@ -1,0 +1,115 @@
+"""Conflicts: fields that both sides changed, side by side, for a person to decide."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from fastapi import APIRouter, Request, Response
+
+from app.errors import Overtaken, System
+from app.links.conflicts import VANISHED, ConflictFilter, ConflictState, search_conflicts
+from app.links.models import FieldConflict
+from app.records import Module
+from app.runtime import Runtime
+from app.settings import Settings
+from app.sync.decision import resolve
+from app.web.faults import PageFault, not_found
+from app.web.filters import BIGGEST, Filter, choose
+from app.web.forms import AdminForm, Reader
+from app.web.pages import PageRoute, go_to, render
+from app.web.remote_links import RemoteLink, remote_link
+from app.web.visitors import Visitor
+from app.web.words import CONFLICT_STATES, MODULES
+
+router = APIRouter(prefix="/ui/conflicts", route_class=PageRoute, include_in_schema=False)
+
+PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The conflicts of one pair, and where both records are found."""
+
+    label: str
+    module: str
+    store: str
+    links: Sequence[RemoteLink]
+    conflicts: Sequence[FieldConflict]
+
+
+def _pairs(settings: Settings, found: Sequence[FieldConflict]) -> Iterator[Pair]:
+    for _, together in groupby(found, key=lambda conflict: conflict.link_id):
+        conflicts = list(together)
+        first = conflicts[0]
+        ids = {System.WOOCOMMERCE: first.woo_id, System.VTIGER: first.vtiger_id}
+        links = [
+            remote_link(
+                settings, first.store, system=each, module=Module(first.module), record_id=ids[each]
+            )
+            for each in System
+        ]
+        yield Pair(first.label, first.module, first.store, links, conflicts)
+
+
+@router.get("")
+async def show_conflicts(request: Request, visitor: Reader) -> Response:
+    """Those that wait; others on demand."""
+    return await _show(request, visitor)
+
+
+async def _show(request: Request, visitor: Visitor, *, error: str = "") -> Response:
+    runtime: Runtime = request.app.state.runtime
+    stores = {store: store for store in runtime.settings.stores}
+    filters = (
+        Filter("state", "State", "choice", CONFLICT_STATES),
+        Filter("module", "Module", "choice", MODULES),
+        Filter("store", "Store", "choice", stores),
+    )
+    chosen = choose("/ui/conflicts", filters, request.query_params)
+    wanted = ConflictFilter(
+        store=chosen.many("store"),
+        module=chosen.many("module"),
+        state=chosen.many("state") or [ConflictState.OPEN],
+    )
+    cursor = request.query_params.get("cursor") or None
+    async with runtime.sessions() as session:
+        page = await search_conflicts(session, wanted, cursor=cursor, limit=PER_PAGE)
+    return render(
+        request,
+        "conflicts.html",
+        visitor=visitor,
+        status=409 if error else 200,
+        chosen=chosen,
+        page=page,
+        cursor=cursor,
+        pairs=list(_pairs(runtime.settings, page.items)),
+        error=error,
+        decided=request.query_params.get("decided"),
+        vanished=VANISHED,
+    )
+
+
+@router.post("/{conflict_id}/resolve")
+async def decide_conflict(request: Request, posted: AdminForm, conflict_id: int) -> Response:
+    """Keep one side's value, if the conflict still is as the person saw it."""
+    keep, seen_at = _choice(posted.text("keep"), posted.text("seen_at"))
+    try:
+        known = 1 <= conflict_id <= BIGGEST
+        runtime: Runtime = request.app.state.runtime
+        decided = await resolve(
+            runtime, conflict_id if known else 0, keep=keep, by=posted.by, seen_at=seen_at
+        )
+    except Overtaken as error:
+        return await _show(request, posted.visitor, error=str(error))
+    if decided is None:
+        raise not_found(f"conflict {conflict_id}")
+    return go_to(f"/ui/conflicts?decided={decided.delivery_id}")
+
+
+def _choice(keep: str, seen_at: str) -> tuple[System, datetime]:
+    try:
+        return System(keep), datetime.fromisoformat(seen_at)
+    except ValueError:
+        detail = "The form does not say which value to keep. Reload the page and try again."
+        raise PageFault(422, "That cannot be understood", detail) from None

@@ -1,0 +1,187 @@
+"""Runs: whole modules synced or compared on demand, watched to their end, reported and repaired."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.errors import InvalidInput, System
+from app.records import Direction, Module
+from app.runs.models import RunDifference, SyncRun
+from app.runs.repository import NewRun, RunFilter
+from app.runtime import Runtime
+from app.settings import Settings
+from app.sync.run import RunProgress, cancel_run, differences, find_progress, search, start_run
+from app.web.faults import not_found
+from app.web.filters import BIGGEST, Filter, choose
+from app.web.forms import AdminForm, Posted, Reader
+from app.web.pages import PageRoute, go_to, render
+from app.web.remote_links import RemoteLink, remote_link
+from app.web.visitors import Visitor
+from app.web.words import DIRECTIONS, MODULES, RUN_STATES
+
+router = APIRouter(prefix="/ui/runs", route_class=PageRoute, include_in_schema=False)
+
+PER_PAGE = 50
+SINCE = Filter("since", "Only what changed since (UTC)", "time")
+WAYS = {key: name for key, name in DIRECTIONS.items() if key != Direction.OFF}
+
+
+@router.get("")
+async def show_runs(request: Request, visitor: Reader) -> Response:
+    """All runs, newest first, and the form that asks for another."""
+    return await _show(request, visitor, Asked())
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The form as it was sent, with what is wrong."""
+
+    store: str = ""
+    modules: Sequence[str] = ()
+    direction: str = Direction.BOTH
+    since: str = ""
+    dry_run: bool = False
+    error: str = ""
+    field: str = ""
+
+
+async def _show(request: Request, visitor: Visitor, asked: Asked) -> Response:
+    runtime: Runtime = request.app.state.runtime
+    stores = {store: store for store in runtime.settings.stores}
+    filters = (
+        Filter("state", "State", "choice", RUN_STATES),
+        Filter("store", "Store", "choice", stores),
+    )
+    chosen = choose("/ui/runs", filters, request.query_params)
+    wanted = RunFilter(store=chosen.many("store"), state=chosen.many("state"))
+    cursor = request.query_params.get("cursor") or None
+    page = await search(runtime, wanted, cursor=cursor, limit=PER_PAGE)
+    return render(
+        request,
+        "runs.html",
+        visitor=visitor,
+        status=422 if asked.error else 200,
+        chosen=chosen,
+        page=page,
+        cursor=cursor,
+        asked=asked,
+        ways=WAYS,
+        stores=list(stores),
+        any_open=any(run.is_open for run in page.items),
+    )
+
+
+@router.post("")
+async def ask_for_run(request: Request, posted: AdminForm) -> Response:
+    """On to the run, or back to the form with what is wrong."""
+    runtime: Runtime = request.app.state.runtime
+    try:
+        run = await start_run(runtime, _wanted(runtime, posted))
+    except InvalidInput as error:
+        return await _show(request, posted.visitor, _asked(posted, error))
+    return go_to(f"/ui/runs/{run.id}")
+
+
+def _wanted(runtime: Runtime, posted: Posted) -> NewRun:
+    repair_of = posted.text("repair_of")
+    only = next(iter(runtime.settings.stores)) if len(runtime.settings.stores) == 1 else ""
+    try:
+        return NewRun(
+            store=posted.text("store") or only,
+            modules=tuple(Module(each) for each in posted.texts("module")),
+            direction=Direction(posted.text("direction") or Direction.BOTH),
+            since=_since(posted.text("since")),
+            dry_run=posted.text("dry_run") == "1",
+            repair_of=int(repair_of) if repair_of else None,
+            started_by=posted.by,
+        )
+    except ValueError as error:
+        raise InvalidInput(str(error), "module") from None
+
+
+def _since(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment: datetime = SINCE.read(text)
+    except ValueError as error:
+        raise InvalidInput(str(error), "since") from None
+    return moment
+
+
+def _asked(posted: Posted, error: InvalidInput) -> Asked:
+    return Asked(
+        store=posted.text("store"),
+        modules=posted.texts("module"),
+        direction=posted.text("direction"),
+        since=posted.text("since"),
+        dry_run=posted.text("dry_run") == "1",
+        error=str(error),
+        field=error.field,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record that a comparison told of, and where it is found."""
+
+    row: RunDifference
+    links: Sequence[RemoteLink]
+
+    @property
+    def fields(self) -> Sequence[Mapping[str, Any]]:
+        return self.row.fields
+
+
+def _found(settings: Settings, run: SyncRun, row: RunDifference) -> Found:
+    ids = {System.WOOCOMMERCE: row.woo_id, System.VTIGER: row.vtiger_id}
+    links = [
+        remote_link(
+            settings, run.store, system=system, module=Module(row.module), record_id=record_id
+        )
+        for system, record_id in ids.items()
+        if record_id is not None
+    ]
+    return Found(row, links)
+
+
+@router.get("/{run_id}")
+async def show_run(request: Request, visitor: Reader, run_id: int) -> Response:
+    """How far it has come, what became of the records, and what a comparison found."""
+    runtime: Runtime = request.app.state.runtime
+    progress = await _get(runtime, run_id)
+    cursor = request.query_params.get("cursor") or None
+    page = await differences(runtime, run_id, cursor=cursor, limit=PER_PAGE)
+    return render(
+        request,
+        "run.html",
+        visitor=visitor,
+        progress=progress,
+        run=progress.run,
+        page=page,
+        found=[_found(runtime.settings, progress.run, row) for row in page.items],
+        chosen=choose(f"/ui/runs/{run_id}", (), request.query_params),
+        cursor=cursor,
+        modules=progress.run.modules or list(MODULES),
+    )
+
+
+@router.post("/{run_id}/cancel")
+async def cancel(request: Request, posted: AdminForm, run_id: int) -> Response:
+    """Stop it before its next page; what it has brought up is synced all the same."""
+    del posted  # it was checked
+    runtime: Runtime = request.app.state.runtime
+    await _get(runtime, run_id)
+    await cancel_run(runtime, run_id)
+    return go_to(f"/ui/runs/{run_id}")
+
+
+async def _get(runtime: Runtime, run_id: int) -> RunProgress:
+    known = 1 <= run_id <= BIGGEST
+    progress = await find_progress(runtime, run_id) if known else None
+    if progress is None:
+        raise not_found(f"run {run_id}")
+    return progress
