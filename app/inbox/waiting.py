@@ -1,7 +1,6 @@
 """Looking at hints that still want work, and waking those that waited, without taking them."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
 from sqlalchemy import func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -62,13 +61,6 @@ async def search_open_of_run(session: AsyncSession, run_id: int) -> Sequence[str
     )
     found = select(Delivery.record_key).where(Delivery.run_id == run_id, due)
     return (await session.scalars(found.distinct().order_by(Delivery.record_key))).all()
-
-
-async def find_oldest_waiting(session: AsyncSession) -> datetime | None:
-    """When the hint came in that waits the longest."""
-    waiting = select(func.min(Delivery.received_at)).where(Delivery.state.in_(_OPEN))
-    oldest: datetime | None = await session.scalar(waiting)
-    return oldest
 
 
 async def hasten(session: AsyncSession, reasons: Sequence[str], *, store: str = "") -> int:

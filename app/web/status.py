@@ -1,14 +1,16 @@
-"""The status: what waits, what is broken, how far the polls are; both systems asked on demand."""
+"""The status: what waits, what is broken, how far the polls are; findings on demand."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 
 from app.db.session import Session
-from app.errors import System, WooVtigerError
+from app.doctor.checkup import examine_runtime
+from app.doctor.findings import Finding
+from app.errors import System
 from app.inbox.repository import count_open, find_oldest_due
 from app.incidents.models import IncidentRow
 from app.incidents.repository import IncidentFilter, search_incidents
@@ -17,22 +19,17 @@ from app.queue import count_workers
 from app.records import Module
 from app.runtime import Runtime
 from app.sync.polling import BEFORE_ALL
-from app.web.forms import Reader
+from app.web.faults import PageFault
+from app.web.forms import AdminForm, Reader
 from app.web.pages import PageRoute, render
+from app.web.visitors import Visitor
 from app.web.words import SYSTEMS
-from app.woocommerce import webhooks
-from app.woocommerce.webhooks import ACTIVE, WebhookAct, WebhookStep
 
 router = APIRouter(prefix="/ui/status", route_class=PageRoute, include_in_schema=False)
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 MOST_ENDED = 10
 MOST_LASTING = 50
-NEEDS = {
-    WebhookAct.CREATE: "missing",
-    WebhookAct.REMOVE: "there twice",
-    WebhookAct.REPLACE: "given up by the shop",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +47,39 @@ class Standing:
         return self.marks.get(f"{store}:{module}:{system}")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How one of the systems answered just now."""
-
-    name: str
-    ok: bool
-    message: str
-    missing: Sequence[str] = ()
-
-
 @router.get("")
 async def show_status(request: Request, visitor: Reader) -> Response:
-    """With ?check=1 both systems are asked, which may take some seconds."""
-    runtime: Runtime = request.app.state.runtime
+    """With ?check=1 everything is checked anew, which asks both systems and may take seconds."""
     asked = request.query_params.get("check") == "1"
+    runtime: Runtime = request.app.state.runtime
+    findings = await _examine(runtime) if asked else None
+    return await _show(request, visitor, findings)
+
+
+@router.post("/mend")
+async def mend(request: Request, posted: AdminForm) -> Response:
+    """Check everything, and mend what is safe to mend."""
+    runtime: Runtime = request.app.state.runtime
+    return await _show(request, posted.visitor, await _examine(runtime, fix=True))
+
+
+async def _examine(runtime: Runtime, *, fix: bool = False) -> list[Finding]:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await examine_runtime(runtime, list(runtime.stores), fix=fix)
+    except TimeoutError:
+        detail = f"The checks took more than {PATIENCE_S:.0f} seconds: a system answers too slowly."
+        raise PageFault(504, "No answer in time", detail) from None
+
+
+async def _show(request: Request, visitor: Visitor, findings: Sequence[Finding] | None) -> Response:
+    runtime: Runtime = request.app.state.runtime
     return render(
         request,
         "status.html",
         visitor=visitor,
         standing=await _stand(runtime),
-        answers=await _ask(runtime) if asked else None,
+        findings=findings,
         settings=runtime.settings,
         now=runtime.clock(),
         systems=SYSTEMS,
@@ -96,44 +105,3 @@ async def _incidents(
     session: Session, filters: IncidentFilter, limit: int
 ) -> Sequence[IncidentRow]:
     return (await search_incidents(session, filters, cursor=None, limit=limit)).items
-
-
-async def _ask(runtime: Runtime) -> list[Answer]:
-    shops = [
-        _answer(f"WooCommerce, {store}", _ask_shop(runtime, store)) for store in runtime.stores
-    ]
-    return await asyncio.gather(*shops, _answer("Vtiger CRM", _ask_vtiger(runtime)))
-
-
-async def _answer(name: str, asking: Awaitable[Answer]) -> Answer:
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            return await asking
-    except TimeoutError:
-        return Answer(name, ok=False, message=f"No answer within {PATIENCE_S:.0f} seconds.")
-    except WooVtigerError as error:
-        return Answer(name, ok=False, message=str(error))
-
-
-async def _ask_shop(runtime: Runtime, store: str) -> Answer:
-    name = f"WooCommerce, {store}"
-    address = runtime.settings.webhook_url(store)
-    if address is None:
-        await runtime.stores[store].search_webhooks()
-        message = "It answers. PUBLIC_URL is not set, so no webhook can lead here."
-        return Answer(name, ok=False, message=message)
-    found = await webhooks.status(runtime.stores[store], address)
-    missing = [_need(step) for step in found.steps if step.act is not WebhookAct.KEEP]
-    count = sum(step.act is WebhookAct.KEEP for step in found.steps)
-    message = f"It answers; {count} of {count + len(missing)} webhooks are active."
-    return Answer(name, ok=not missing, message=message, missing=missing)
-
-
-def _need(step: WebhookStep) -> str:
-    at = step.webhook.status if step.webhook and step.webhook.status != ACTIVE else NEEDS[step.act]
-    return f"{step.topic}: {at}"
-
-
-async def _ask_vtiger(runtime: Runtime) -> Answer:
-    types = await runtime.vtiger.list_types()
-    return Answer("Vtiger CRM", ok=True, message=f"It answers; {len(types)} modules are in sight.")

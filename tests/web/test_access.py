@@ -17,6 +17,8 @@ PAGES = (
     "/ui/records/1",
     "/ui/deliveries",
     "/ui/deliveries/1",
+    "/ui/conflicts",
+    "/ui/runs",
     "/ui/settings",
     "/ui/settings/main/contacts",
     "/ui/status",

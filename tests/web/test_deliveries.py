@@ -66,3 +66,28 @@ async def test_replay_makes_a_delivery_of_its_own(admin: Browser, runtime: Runti
     _, replay = await stored(runtime)
     assert answer.headers["location"] == f"/ui/deliveries/{replay.id}?replayed=1"
     assert (replay.origin, replay.remote_note) == (Origin.REPLAY, f"replay of delivery {delivery}")
+
+
+async def test_all_that_match_are_replayed_and_no_others(admin: Browser, runtime: Runtime) -> None:
+    for record_id in ("7", "8"):
+        await settled_hint(runtime, record_id, state=DeliveryState.DEAD)
+    await settled_hint(runtime, "9")
+    page = await admin.text("/ui/deliveries?state=dead")
+    assert 'name="filters" value="state=dead"' in page
+    answer = await admin.post(
+        "/ui/deliveries/replay", on="/ui/deliveries?state=dead", filters="state=dead"
+    )
+    replays = [each for each in await stored(runtime) if each.origin == Origin.REPLAY]
+
+    assert answer.headers["location"] == "/ui/deliveries?state=dead&replayed=2"
+    assert {each.record_id for each in replays} == {"7", "8"}
+    assert "2 records will be looked at again." in await admin.text(answer.headers["location"])
+
+
+async def test_everything_is_never_replayed_by_accident(admin: Browser, runtime: Runtime) -> None:
+    await settled_hint(runtime, state=DeliveryState.DEAD)
+    assert "Replay all" not in await admin.text("/ui/deliveries")
+    for filters in ("", "state=exploded", "nonsense=1"):
+        answer = await admin.post("/ui/deliveries/replay", on="/ui/deliveries", filters=filters)
+        assert answer.status_code == 422
+    assert len(await stored(runtime)) == 1

@@ -1,0 +1,153 @@
+"""Runs: asked for, watched, cancelled; a comparison's report and its repair."""
+
+import pytest
+
+from app.db.session import transaction
+from app.records import Direction
+from app.runs.models import RunState
+from app.runs.repository import add_differences, count_on, finish_run, take_up
+from app.runtime import Runtime
+from app.sync.run import get_progress
+from tests.web.browsing import Browser
+
+pytestmark = pytest.mark.anyio
+
+PAGE = "/ui/runs"
+DIFFERENT = {
+    "record_key": "main:contacts:woocommerce:7",
+    "module": "contacts",
+    "plan": "update",
+    "label": "Ada <ada@shop.example>",
+    "woo_id": "7",
+    "vtiger_id": "12x7",
+    "reason": None,
+    "message": "",
+    "fields": [{"field": "phone", "woocommerce": "1", "vtiger": "2", "act": "to_vtiger"}],
+}
+MISSING = {
+    **DIFFERENT,
+    "record_key": "main:contacts:vtiger:12x8",
+    "plan": "skip",
+    "label": "Walter",
+    "woo_id": None,
+    "vtiger_id": "12x8",
+    "reason": "missing_required_field",
+    "message": "WooCommerce needs an e-mail.",
+    "fields": [],
+}
+
+
+async def start(browser: Browser, **wanted: str) -> int:
+    answer = await browser.post(PAGE, on=PAGE, **({"store": "main"} | wanted))
+    assert answer.status_code == 303, answer.text
+    return int(answer.headers["location"].removeprefix(f"{PAGE}/"))
+
+
+async def test_a_run_is_asked_for_as_the_form_says(admin: Browser, runtime: Runtime) -> None:
+    wanted = {"module": "contacts", "direction": "woo_to_vtiger", "since": "2026-11-24"}
+    run_id = await start(admin, dry_run="1", **wanted)
+    run = (await get_progress(runtime, run_id)).run
+    page, listed = await admin.text(f"{PAGE}/{run_id}"), await admin.text(PAGE)
+
+    assert (run.store, run.modules, run.direction) == ("main", ["contacts"], "woo_to_vtiger")
+    assert (run.dry_run, run.started_by) == (True, "API_TOKENS")
+    assert run.since is not None
+    assert "<h1>Comparison of Contacts</h1>" in page
+    assert f'href="{PAGE}/{run_id}">Comparison {run_id}</a>' in listed
+
+
+async def test_sync_now_asks_for_all_modules_of_a_store(admin: Browser, runtime: Runtime) -> None:
+    answer = await admin.post(PAGE, on="/?store=main", store="main")
+    run = (await get_progress(runtime, int(answer.headers["location"].rpartition("/")[2]))).run
+    assert (run.modules, run.direction, run.dry_run) == ([], Direction.BOTH, False)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ({"store": "nowhere"}, "There is no store nowhere"),
+        ({"store": "main", "module": "coupons"}, "coupons"),
+        ({"store": "main", "direction": "sideways"}, "sideways"),
+        ({"store": "main", "since": "yesterday"}, "Give a time such as"),
+        ({"repair_of": "999"}, "Run 999 is no finished comparison"),
+        ({"repair_of": "x"}, "x"),
+    ],
+)
+async def test_a_run_that_cannot_be_is_refused_on_the_form(
+    admin: Browser, wanted: dict[str, str], told: str
+) -> None:
+    answer = await admin.post(PAGE, on=PAGE, **wanted)
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert told in answer.text
+
+
+async def test_progress_is_told_until_the_end(admin: Browser, runtime: Runtime) -> None:
+    run_id = await start(admin)
+    async with transaction(runtime.sessions) as session:
+        await take_up(session, run_id)
+        await count_on(session, run_id, done=30)
+    running = await admin.text(f"{PAGE}/{run_id}")
+    async with transaction(runtime.sessions) as session:
+        await finish_run(session, run_id, RunState.FAILED, totals={}, message="No answer.")
+    ended = await admin.text(f"{PAGE}/{run_id}")
+
+    assert "30 of about 30 records looked at" in running
+    assert 'data-live="1"' in running
+    assert "Cancel the run" in running
+    assert 'value="100"' in ended
+    assert "No answer." in ended
+    assert "data-live" not in ended
+    assert "Cancel the run" not in ended
+
+
+async def test_a_run_is_cancelled(admin: Browser, runtime: Runtime) -> None:
+    run_id = await start(admin)
+    path = f"{PAGE}/{run_id}"
+    answer = await admin.post(f"{path}/cancel", on=path)
+    assert answer.headers["location"] == path
+    assert (await get_progress(runtime, run_id)).run.state == RunState.CANCELLED
+    assert (await admin.post(f"{PAGE}/999/cancel", on=path)).status_code == 404
+
+
+async def test_a_comparison_tells_each_difference_and_is_repaired(
+    admin: Browser, runtime: Runtime
+) -> None:
+    run_id = await start(admin, dry_run="1", module="contacts")
+    async with transaction(runtime.sessions) as session:
+        await take_up(session, run_id)
+        await add_differences(session, run_id, [DIFFERENT, MISSING])
+        await finish_run(session, run_id, RunState.DONE, totals={})
+    path = f"{PAGE}/{run_id}"
+    page = await admin.text(path)
+    answer = await admin.post(PAGE, on=path, repair_of=str(run_id), store="main")
+    repair = (await get_progress(runtime, int(answer.headers["location"].rpartition("/")[2]))).run
+
+    for text in ("Ada", "Would be updated", "Phone", "Vtiger gets WooCommerce&#39;s"):
+        assert text in page
+    for text in ("Walter", "Would be skipped", "WooCommerce needs an e-mail."):
+        assert text in page
+    assert (repair.repair_of, repair.modules, repair.dry_run) == (run_id, ["contacts"], False)
+
+
+async def test_an_agreement_is_told_as_one(admin: Browser, runtime: Runtime) -> None:
+    run_id = await start(admin, dry_run="1")
+    async with transaction(runtime.sessions) as session:
+        await finish_run(session, run_id, RunState.DONE, totals={})
+    page = await admin.text(f"{PAGE}/{run_id}")
+    assert "Both systems agree." in page
+    assert "Repair what it found" not in page
+
+
+async def test_readers_watch_and_start_nothing(
+    admin: Browser, reader: Browser, runtime: Runtime
+) -> None:
+    run_id = await start(admin)
+    for path in (PAGE, f"{PAGE}/{run_id}", "/"):
+        page = await reader.text(path)
+        assert "Start a run" not in page
+        assert "Cancel the run" not in page
+        assert "Sync now" not in page
+    assert (await reader.post(PAGE, on="/", store="main")).status_code == 403
+    assert (await reader.post(f"{PAGE}/{run_id}/cancel", on="/")).status_code == 403
+    assert (await get_progress(runtime, run_id)).run.state == RunState.QUEUED
