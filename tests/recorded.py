@@ -1,6 +1,9 @@
 """The recorded exchanges and deliveries of the real systems that the clients are held to."""
 
+import base64
 import gzip
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +12,8 @@ from typing import Any
 
 import httpx
 import orjson
+
+from tests.setting import WEBHOOK_SECRET
 
 FOLDER = Path(__file__).parent / "recordings" / "clients"
 
@@ -41,6 +46,19 @@ class Delivery:
     headers: Mapping[str, str]
     body: bytes
     secret: str = ""
+
+
+def signed(name: str, body: Mapping[str, Any], *, topic: str) -> Delivery:
+    """A body as the shop would send it, with the secret that the recorded deliveries have."""
+    raw = orjson.dumps(body)
+    digest = hmac.new(WEBHOOK_SECRET.encode(), raw, hashlib.sha256).digest()
+    headers = {
+        "content-type": "application/json",
+        "x-wc-webhook-topic": topic,
+        "x-wc-webhook-id": "2",
+        "x-wc-webhook-signature": base64.b64encode(digest).decode(),
+    }
+    return Delivery(name, headers, raw)
 
 
 @cache

@@ -9,15 +9,18 @@ import orjson
 import pytest
 
 from app.records import Module
+from app.sandbox.woocommerce.productload import load_product, load_variation
 from app.sandbox.woocommerce.shopdata import check_shop_data
-from tests.goods import listed, told_of
-from tests.recorded import Delivery, deliveries
+from tests.expected_products import faults
+from tests.goods import listed, rows_of, taxes, told_of
+from tests.recorded import Delivery, deliveries, signed
 from tests.setting import SERVICE
 from tests.world import World, open_world
 
 pytestmark = pytest.mark.anyio
 
 FOLDER = Path(__file__).parent.parent / "recordings" / "woocommerce"
+SORTED = orjson.OPT_SORT_KEYS
 HOOKS = deliveries("woocommerce-hooks")
 MUG = {
     "productname": "Café “Spécial” & Thé <b>日本</b>",
@@ -121,6 +124,66 @@ def test_every_recorded_product_hook_has_its_test() -> None:
         if topic.startswith(("product.", "action.woocommerce_delete_product"))
     }
     assert products == LISTED.keys() | SKIPPED.keys()
+
+
+def _bodies() -> list[tuple[str, dict[str, Any]]]:
+    """The products that the recorded answers show, each state once, variations among them."""
+    lines = gzip.decompress((FOLDER / "products.jsonl.gz").read_bytes()).splitlines()
+    found: dict[bytes, tuple[str, dict[str, Any]]] = {}
+    for row in map(orjson.loads, lines):
+        for each in row["body"] if isinstance(row["body"], list) else [row["body"]]:
+            if isinstance(each, dict) and "regular_price" in each:
+                found.setdefault(orjson.dumps(each, option=SORTED), (row["name"], each))
+    return list(found.values())
+
+
+def _hold(world: World, body: dict[str, Any]) -> None:
+    """The shop has this product, as it is shown."""
+    trade, site = world.sandbox.shop.trade, world.sandbox.shop.site
+    remember = trade.product_view.remember_rendered
+    if body["type"] == "variation":
+        trade.variations.load([load_variation(body, "recording", site, remember)])
+    else:
+        trade.products.load([load_product(body, "recording", site, remember)])
+
+
+def _expected(body: dict[str, Any]) -> tuple[str, str | None] | None:
+    """The documented skip of a product that is none for Vtiger; None if it is one."""
+    if body["status"] == "trash":
+        return "skipped", "delete_ignored"
+    return ("skipped", "filtered") if body["type"] == "variable" else None
+
+
+async def test_every_recorded_product_becomes_the_right_vtiger_product(
+    emptied_database_url: str,
+) -> None:
+    """As the shop's life had it: some bodies are later states of one product."""
+    rates = [_recorded_rate(name) for name in ("tax_create", "tax_create_compound")]
+    parent = _recorded("product_get_variable")
+    data = check_shop_data({"products": [parent], "taxes": rates})
+    wrong: dict[str, list[str]] = {}
+    async with open_world(emptied_database_url, data, hooks=False) as world:
+        for name, body in _bodies():
+            _hold(world, body)
+            hook = signed(name, body, topic="product.updated")
+            assert await _deliver(world, hook) < 300
+            [*_, last] = await rows_of(world, Module.PRODUCTS)
+            if told := _expected(body):
+                assert (last.outcome, last.reason) == told, name
+                continue
+            assert last.outcome in ("created", "updated", "unchanged"), (name, last.message)
+            [listing] = [row for row in listed(world) if row["cf_855"] == str(body["id"])]
+            owner = parent if body["type"] == "variation" else None
+            labels = {label: column for column, (label, _) in taxes(world).items()}
+            mine = {labels["TVA 20"], labels["Éco-taxe composée"]}
+            wrong[name] = list(faults(body, owner, listing, taxes=mine))
+    assert {name: found for name, found in wrong.items() if found} == {}
+    assert len(wrong) > 12
+
+
+def _recorded_rate(name: str) -> Any:
+    lines = gzip.decompress((FOLDER / "taxes.jsonl.gz").read_bytes()).splitlines()
+    return next(row["body"] for row in map(orjson.loads, lines) if row["name"] == name)
 
 
 async def test_recorded_hooks_of_tax_rates_tell_of_rates(world: World) -> None:
