@@ -10,6 +10,7 @@ from datetime import datetime
 from app.errors import System
 from app.links.conflicts import Report
 from app.links.models import Link
+from app.links.repository import search_sightings, see
 from app.records import DeletePolicy, Outcome
 from app.sync.brake import hold_back
 from app.sync.outcome import Result, skipped
@@ -18,6 +19,9 @@ from app.sync.retirement import retire
 from app.sync.sides import Side, Skip
 from app.sync.work import Ending, Work
 from app.synclog.repository import find_label
+
+ABSENT = "absent"
+"""What a record without a pair looked like that was hinted and not there."""
 
 IGNORED = "The setting `delete_policy` is `{policy}`: the other record stays; the pair is marked."
 RESTORE = "{system} {id} was deleted; restore it there to go on syncing this pair."
@@ -35,11 +39,24 @@ PERHAPS_MADE = (
 async def end_of_source(work: Work, link: Link | None) -> Ending:
     """The hinted record is gone."""
     if link is None:
+        await _see_absent(work)
         text = PERHAPS_MADE if await work.was_started() else NEVER_PAIRED
         names = {"system": work.record.system.label, "other": work.target.label}
         skip = Skip("not_found", text.format(**names))
         return Ending(skipped(work.target, work.record.id, skip))
     return await _carry_over(work, link, work.record.system)
+
+
+async def _see_absent(work: Work) -> None:
+    async with transaction(work.runtime.sessions) as session:
+        await see(session, {work.record.key: ABSENT})
+
+
+async def was_absent(work: Work) -> bool:
+    """Whether a read has shown that a record without a pair is gone: a body that was sent before
+    would make a twin for nobody."""
+    async with work.runtime.sessions() as session:
+        return (await search_sightings(session, [work.record.key])).get(work.record.key) == ABSENT
 
 
 async def end_of_target(work: Work, link: Link, source: Side) -> Ending:

@@ -1,8 +1,9 @@
 """When a webhook's body may stand in for reading the record. Pure.
 
 Bodies are built when they are sent, but arrive in any order and may wait in the inbox (contract
-page WooCommerce §1); so one is believed only about a living pair, alone, and while it is fresh.
-What is to be written to the shop is never decided by a body: the record is read for that.
+page WooCommerce §1); so one is believed only alone, while it is fresh, and never about a record
+that was deleted. What is to be written to the shop is never decided by a body: the record is read
+for that.
 """
 
 from collections.abc import Sequence
@@ -16,17 +17,25 @@ SKEW = timedelta(minutes=1)
 
 
 def find_lone_body(deliveries: Sequence[Delivery], link: Link | None) -> bytes | None:
-    """The body of a pair's only waiting hint, if it came once and no try at it broke off.
+    """The body that all waiting hints carry, if each came once and no try at it broke off.
 
-    None for a record without a pair: it may have vanished since, and its twin would be made
-    for nobody.
+    A shop tells of a new record twice, `created` and `updated`, in the same words.
     """
-    if len(deliveries) != 1 or link is None or link.woo_deleted_at is not None:
+    bodies = {delivery.body for delivery in deliveries}
+    if len(bodies) != 1 or (link is not None and link.woo_deleted_at is not None):
         return None
-    delivery = deliveries[0]
+    return bodies.pop() if all(_is_plain(delivery) for delivery in deliveries) else None
+
+
+def _is_plain(delivery: Delivery) -> bool:
     lone = delivery.duplicates == 0 and delivery.attempts == 1
-    told = delivery.origin == Origin.WEBHOOK and delivery.event != Event.DELETED
-    return delivery.body if lone and told else None
+    return lone and delivery.origin == Origin.WEBHOOK and delivery.event != Event.DELETED
+
+
+def is_outdated(modified_at: datetime | None, *, known_at: datetime | None) -> bool:
+    """Whether a body that tells of a change at `modified_at` was sent before what was seen last:
+    it can tell nothing new, and what it does not tell has a hint of its own."""
+    return modified_at is not None and known_at is not None and modified_at <= known_at
 
 
 def is_fresh(

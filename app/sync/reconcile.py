@@ -10,10 +10,10 @@ from app.links.models import Link
 from app.mapping.values import Agreed, base_from_json, base_to_json
 from app.records import Origin, Outcome
 from app.sync.creation import create
-from app.sync.deletion import end_of_source, end_of_target
-from app.sync.freshness import find_lone_body, is_fresh
+from app.sync.deletion import end_of_source, end_of_target, was_absent
+from app.sync.freshness import find_lone_body, is_fresh, is_outdated
 from app.sync.marks import leave_ids, partner_id
-from app.sync.match import Twin, find_twin, take
+from app.sync.match import EPOCH, Twin, find_twin, take
 from app.sync.members import hint_members
 from app.sync.outcome import Result, skipped
 from app.sync.pair import agree, needs_reading
@@ -47,22 +47,30 @@ def _nameless(work: Work) -> Ending:
 
 
 async def _read_source(work: Work, link: Link | None) -> Side | None:
-    told = await _told_by_body(work, link) if link is not None else None
+    told = await _told_by_body(work, link)
     return told or await work.adapter.find(work.record.system, work.record.id)
 
 
-async def _told_by_body(work: Work, link: Link) -> Side | None:
-    """The source as its webhook carried it: news, or the echo of our own last write."""
+async def _told_by_body(work: Work, link: Link | None) -> Side | None:
+    """The source as its webhook carried it: news, or an old tale of what was agreed."""
     body = find_lone_body(work.deliveries, link)
     side = await _parse_body(work, body) if body is not None else None
     if side is None or work.record.system is not System.WOOCOMMERCE:
         return None
-    if side.modified_at == link.woo_written_at and _as_agreed(work, link, side):
+    if link is not None and _tells_nothing(work, link, side):
         return side
+    if link is None and await was_absent(work):
+        return None
+    known_at = EPOCH if link is None else link.woo_modified_at
     within = timedelta(seconds=work.runtime.settings.sync.fresh_body_seconds)
-    known_at, now = link.woo_modified_at, work.runtime.clock()
+    now = work.runtime.clock()
     fresh = is_fresh(side.modified_at, known_at=known_at, now=now, within=within)
     return side if fresh else None
+
+
+def _tells_nothing(work: Work, link: Link, side: Side) -> bool:
+    old = is_outdated(side.modified_at, known_at=link.woo_modified_at)
+    return old and not work.unsettled and _as_agreed(work, link, side)
 
 
 async def _parse_body(work: Work, body: bytes) -> Side | None:
@@ -94,7 +102,11 @@ async def _go_on(work: Work, link: Link, source: Side) -> Ending:
 
 
 def _edited(link: Link, *sides: Side) -> list[Side]:
-    return [side for side in sides if not is_echo(link, side)]
+    return [side for side in sides if not is_echo(link, side) and not _is_old_tale(link, side)]
+
+
+def _is_old_tale(link: Link, side: Side) -> bool:
+    return side.is_hearsay and is_outdated(side.modified_at, known_at=link.woo_modified_at)
 
 
 def _is_told_by_event(work: Work) -> bool:
@@ -157,7 +169,13 @@ def _skip(work: Work, source: Side, skip: Skip) -> Ending:
 
 
 async def _join(work: Work, source: Side, twin: Twin) -> Ending:
-    """Two records that exist already become a pair, kept before anything is written."""
+    """Two records that exist already become a pair, kept before anything is written: they may
+    both be, so a body does not do."""
+    if source.is_hearsay:
+        read = await work.adapter.find(source.system, source.id)
+        if read is None:
+            return await end_of_source(work, None)
+        source = read
     if twin.ours and twin.side.made is not None:
         twin.link.base = base_to_json(_unedited(source, twin.side, twin.side.made))
     link = await work.keep(twin.link)

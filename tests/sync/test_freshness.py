@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.inbox.models import Delivery
 from app.links.models import Link
 from app.records import Event, Origin
-from app.sync.freshness import SKEW, find_lone_body, is_fresh
+from app.sync.freshness import SKEW, find_lone_body, is_fresh, is_outdated
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 WITHIN = timedelta(minutes=5)
@@ -48,14 +48,26 @@ def test_a_body_with_a_doubt_is_not_taken(change: dict[str, object]) -> None:
     assert find_lone_body([_delivery(**change)], LINK) is None
 
 
-def test_of_several_hints_none_is_taken() -> None:
-    assert find_lone_body([_delivery(), _delivery()], LINK) is None
+def test_of_several_bodies_none_is_taken() -> None:
+    """Nobody can tell which is the later one."""
+    assert find_lone_body([_delivery(), _delivery(body=b"[]")], LINK) is None
+    assert find_lone_body([_delivery(), _delivery(event=Event.DELETED)], LINK) is None
 
 
-def test_no_body_makes_a_pair_or_brings_one_back() -> None:
+def test_one_body_that_several_hints_carry_is_taken() -> None:
+    created = _delivery(event=Event.CREATED)
+    assert find_lone_body([created, _delivery()], None) == b"{}"
+
+
+def test_no_body_brings_a_pair_back() -> None:
     gone = Link(store="main", module="contacts", woo_id="5", vtiger_id="12x7", woo_deleted_at=NOW)
-    assert find_lone_body([_delivery()], None) is None
     assert find_lone_body([_delivery()], gone) is None
+
+
+@given(moments, moments)
+def test_what_is_outdated_is_no_news(modified_at: datetime, known_at: datetime) -> None:
+    fresh = is_fresh(modified_at, known_at=known_at, now=modified_at, within=WITHIN)
+    assert fresh != is_outdated(modified_at, known_at=known_at)
 
 
 @given(moments, moments, moments)

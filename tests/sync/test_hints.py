@@ -132,6 +132,30 @@ async def test_a_body_that_is_fresh_saves_a_read(world: World) -> None:
     assert world.contacts()[0]["mailingcity"] == "Lyon"
 
 
+async def test_the_body_of_a_new_record_saves_a_read_too(world: World) -> None:
+    customer_id = await world.customer("zoe@shop.example", last_name="Müller")
+    world.edit_customer(customer_id, billing={"city": "Lyon"})
+    await world.settle()
+
+    assert world.traffic.reads["GET customers"] == 0
+    assert world.contacts()[0]["mailingcity"] == "Lyon"
+
+
+async def test_no_body_makes_a_twin_of_what_was_seen_gone(world: World) -> None:
+    """The shop's first word arrives after its last."""
+    customer_id = await world.customer("zoe@shop.example", last_name="Müller")
+    world.edit_customer(customer_id, billing={"city": "Lyon"})
+    await world.sandbox.shop.webhooks.flush()
+    created = world.sent()[0]
+    world.delete_customer(customer_id)
+    await world.settle()
+    await world.send(created)
+    await world.settle()
+
+    assert world.contacts() == []
+    assert [row[1:] for row in await world.told()] == [("skipped", "not_found")] * 2
+
+
 async def test_the_shop_is_never_written_on_the_word_of_a_body(world: World) -> None:
     """The customer changed again after the body was sent, and so did the contact."""
     customer_id = await world.customer("zoe@shop.example", last_name="Müller")

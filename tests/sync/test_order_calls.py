@@ -35,6 +35,7 @@ def mug_of(world: World) -> str:
 
 
 async def test_a_new_order_of_what_is_known_is_a_look_and_a_create(busy: World) -> None:
+    """The shop tells of it twice, and is not asked."""
     order_id = order(
         busy, (mug_of(busy), 2), fee_lines=[{"name": "Wrap", "total": "2.00"}], status="pending"
     )
@@ -42,7 +43,20 @@ async def test_a_new_order_of_what_is_known_is_a_look_and_a_create(busy: World) 
 
     assert sale(busy, order_id)["sostatus"] == "Created"
     assert busy.traffic.writes == {"vtiger create": 1, "PUT orders": 1}
-    assert busy.traffic.reads == {"vtiger query": 1, "GET orders": 1}
+    assert busy.traffic.reads == {"vtiger query": 1}
+
+
+async def test_an_old_tale_of_what_is_agreed_costs_nothing(busy: World) -> None:
+    """The second of the two that tell of a new order comes when the first was worked on."""
+    order(busy, (mug_of(busy), 2), status="pending")
+    await busy.settle()
+    told = next(each for each in reversed(busy.sent()) if each.topic == "order.created")
+    busy.traffic.reset()
+    await busy.send(told)
+    await busy.settle()
+
+    assert (await busy.told())[-1][1:] == ("unchanged", "no_difference")
+    assert not busy.traffic.reads + busy.traffic.writes
 
 
 async def test_a_new_account_is_a_look_and_a_create_more(busy: World) -> None:
