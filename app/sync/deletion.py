@@ -7,6 +7,7 @@ A deletion is believed only after a read has shown that the record is gone: WooC
 from dataclasses import replace
 from datetime import datetime
 
+from app.db.session import transaction
 from app.errors import System
 from app.links.conflicts import Report
 from app.links.models import Link
