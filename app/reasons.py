@@ -92,6 +92,18 @@ REASONS: Mapping[str, Reason] = {
         "fraction.",
         "Round the quantity in Vtiger. The rest of the record is synced.",
     ),
+    "wrong_type": Reason(
+        "A row that you added to the mapping cannot carry this value: it is no number, no day, or "
+        "not in the row's table.",
+        "Change the value as the message tells, or the row: another transform, or one more pair "
+        "in its table. The rest of the record is synced.",
+    ),
+    "field_vanished": Reason(
+        "A field that you mapped is gone from the system that should get the value: it was "
+        "removed there, or hidden from the API user.",
+        "Give the field back or let the API user see it; or map another field, or switch the row "
+        "off. Both values stay as they are, and the rest of the record is synced.",
+    ),
     "unsafe_in_vtiger": Reason(
         "Vtiger would change, erase or refuse this value, so it was not sent as it is.",
         "Change the value as the message tells, or make the change in Vtiger by hand. The rest "

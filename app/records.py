@@ -87,6 +87,14 @@ class Direction(StrEnum):
         return self if outer is Direction.BOTH else Direction.OFF
 
 
+class WriteCondition(StrEnum):
+    """When a changed value is written."""
+
+    ALWAYS = "always"
+    ON_CREATE = "on_create"
+    IF_EMPTY = "if_empty"
+
+
 class ConflictPolicy(StrEnum):
     """Who wins where both sides changed a field; `ask` writes nothing and waits for a person."""
 

@@ -41,6 +41,11 @@ class Shapes:
     keep_seconds: float = 600.0
     _known: dict[str, tuple[datetime, VtigerModule]] = field(default_factory=dict)
 
+    async def refresh(self, module: str) -> VtigerModule:
+        """As Vtiger describes it at this moment."""
+        self._known.pop(module, None)
+        return await self.get(module)
+
     async def get(self, module: str) -> VtigerModule:
         known = self._known.get(module)
         if known and (self.clock() - known[0]).total_seconds() < self.keep_seconds:

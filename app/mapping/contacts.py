@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from app.errors import System
 from app.mapping.drafts import PatchDraft, changed_rules
 from app.mapping.hazards import Fitted, email_hazard, fit_vtiger, fit_woo
 from app.mapping.limits import ACCOUNT_NAME_SIZE, CONTACT_SIZES
-from app.mapping.paths import META, find_path, scalar_text, set_path
-from app.mapping.rules import FieldRule
+from app.mapping.paths import META, find_path, set_path
+from app.mapping.row_values import fit_vtiger_row, fit_woo_row, read_vtiger, read_woo
+from app.mapping.rules import FieldRule, givers_first
 from app.mapping.text import restore_astral
-from app.mapping.transforms import TRANSFORMS
 from app.mapping.values import Mapped, Patch, PatchOptions, Value
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
@@ -39,10 +40,8 @@ def woo_contact(customer: WooRecord, rules: Sequence[FieldRule]) -> Mapped:
 
 def _woo_values(data: Mapping[str, Any], rules: Sequence[FieldRule]) -> dict[str, Value]:
     values: dict[str, Value] = {}
-    for rule in _givers_first(rules):
-        texts = [find_path(data, path) for path in rule.woo]
-        given = values.get(rule.given) or ""
-        values[rule.name] = TRANSFORMS[rule.transform].read_woo(texts, given)
+    for rule in givers_first(rules):
+        values[rule.name] = read_woo(rule, data, values.get(rule.given) or "")
     return values
 
 
@@ -65,17 +64,10 @@ def _vtiger_values(
     data: Mapping[str, Any], rules: Sequence[FieldRule], account_name: Value
 ) -> dict[str, Value]:
     values: dict[str, Value] = {}
-    for rule in _givers_first(rules):
+    for rule in givers_first(rules):
         raw = account_name if rule.name == COMPANY else data.get(rule.vtiger)
-        text = scalar_text(raw)
-        given = values.get(rule.given) or ""
-        reader = TRANSFORMS[rule.transform]
-        values[rule.name] = None if text is None else reader.read(text, given)
+        values[rule.name] = read_vtiger(rule, raw, values.get(rule.given) or "")
     return values
-
-
-def _givers_first(rules: Sequence[FieldRule]) -> list[FieldRule]:
-    return sorted(rules, key=lambda rule: bool(rule.given))
 
 
 def missing_required(mapped: Mapped, target: System, rules: Sequence[FieldRule]) -> list[str]:
@@ -149,18 +141,11 @@ def _write_woo(
     given: str,
     options: PatchOptions,
 ) -> None:
-    texts = [find_path(data, path) for path in rule.woo]
-    wanted = TRANSFORMS[rule.transform].write_woo(value, texts, given)
-    fitted = [
-        (path, fit_woo(text, path, options=options))
-        for path, text in zip(rule.woo, wanted, strict=True)
-        if text is not None
-    ]
-    bad = next((fit for _, fit in fitted if fit.text is None), None)
-    noted = bad or next((fit for _, fit in fitted if fit.reason), Fitted(value))
+    fit = partial(fit_woo, options=options)
+    noted, found = fit_woo_row(rule, value, data=data, given=given, fit=fit)
     draft.note(rule.name, noted, value=value)
-    for path, fit in fitted if bad is None else ():
-        set_path(draft.body, path, fit.text or "")
+    for path, content in found:
+        set_path(draft.body, path, content)
 
 
 def vtiger_patch(
@@ -205,9 +190,7 @@ def _size(rule: FieldRule) -> int | None:
 
 
 def _fit_rule(rule: FieldRule, value: str, *, given: str, options: PatchOptions) -> Fitted:
-    size = _size(rule)
-    text = TRANSFORMS[rule.transform].vtiger_text(value, given, size=size)
-    return fit_vtiger(text, size, options=options)
+    return fit_vtiger_row(rule, value, given=given, size=_size(rule), options=options)
 
 
 def _stand_in(refused: Fitted, changes: Mapping[str, Value], rule: FieldRule) -> Fitted:

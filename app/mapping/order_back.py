@@ -14,11 +14,11 @@ from app.mapping.order_lines import Sold
 from app.mapping.order_refs import Buyer, OrderRefs
 from app.mapping.order_rows import fee_rows, line_rows, shipping_rows
 from app.mapping.order_rules import ORDER_RULES
-from app.mapping.paths import find_path, set_path
+from app.mapping.paths import set_path
+from app.mapping.row_values import fit_woo_row
 from app.mapping.rules import FieldRule
 from app.mapping.sales_orders import CREATED_VIA, has_shipping, with_shipping, woo_order
 from app.mapping.text import decode_entities, restore_astral
-from app.mapping.transforms import TRANSFORMS
 from app.mapping.values import Patch, Value
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
@@ -26,12 +26,15 @@ from app.woocommerce.schemas import WooRecord
 _UNSAFE = unsafe_reason(System.WOOCOMMERCE)
 _SHIPPING = "shipping."
 _PHONE_SIZE = 100
+_PHONES = frozenset({"billing.phone", "shipping.phone"})
+_EMAIL = "billing.email"
 _FEE_NAME = "Adjustment from Vtiger"
 _NO_STATUS = "No WooCommerce status is named for this one: add it to the store's status map."
 _NO_QUANTITY = "WooCommerce takes whole quantities other than 0 only: the lines are left alone."
 _NO_PRODUCT = "A line's product is not in the shop: the lines are left alone."
 _NOTHING = "Comments, taxes and the adjustment of an order stay in Vtiger."
 _LONG = f"WooCommerce keeps the old text if there are more than {WOO_TEXT_BYTES} bytes."
+_LONG_PHONE = f"WooCommerce keeps the old phone if there are more than {_PHONE_SIZE} characters."
 _ENCODED = "It contains a doubly encoded HTML entity, which would lose a level on the way back."
 
 
@@ -100,20 +103,17 @@ class _Writer:
 
     def _put_text(self, rule: FieldRule, value: str, *, changes: Mapping[str, Value]) -> None:
         value = restore_astral(value, self.held.get(rule.name) or "")
-        fitted = _fit(value)
+        fitted = self._write(rule, value, changes=changes, data=with_shipping(self.data))
         self.draft.note(rule.name, fitted, value=value)
-        if fitted.text is not None:
-            self._write(rule, value, changes=changes, data=with_shipping(self.data))
 
     def _write(
         self, rule: FieldRule, value: str, *, changes: Mapping[str, Value], data: Mapping[str, Any]
-    ) -> None:
+    ) -> Fitted:
         given = changes.get(rule.given) or self.held.get(rule.given) or ""
-        texts = [find_path(data, path) for path in rule.woo]
-        wanted = TRANSFORMS[rule.transform].write_woo(value, texts, given)
-        for path, text in zip(rule.woo, wanted, strict=True):
-            if text is not None:
-                set_path(self.draft.body, path, text)
+        fitted, found = fit_woo_row(rule, value, data=data, given=given, fit=_fit)
+        for path, content in found:
+            set_path(self.draft.body, path, content)
+        return fitted
 
     def complete_shipping(self, changes: Mapping[str, Value]) -> None:
         """A shipping address that was the billing one becomes its own: all of it is written."""
@@ -148,8 +148,12 @@ def _is_whole(quantity: str) -> bool:
     return number is not None and number != 0 and number == int(number)
 
 
-def _fit(text: str) -> Fitted:
+def _fit(text: str, path: str) -> Fitted:
     """Text of an order, which WooCommerce keeps as it is (contract page readback, "orders ...")."""
+    if path == _EMAIL and (hazard := email_hazard(text)):
+        return Fitted(None, _UNSAFE, hazard)
+    if path in _PHONES and len(text) > _PHONE_SIZE:
+        return Fitted(None, "value_too_long", _LONG_PHONE)
     if decode_entities(text) != text:
         return Fitted(None, _UNSAFE, _ENCODED)
     if len(text.encode(errors="replace")) > WOO_TEXT_BYTES:

@@ -11,6 +11,7 @@ from app.mapping.limits import ORDER_SIZES
 from app.mapping.order_plan import MoneyPlan, plan_money
 from app.mapping.order_refs import OrderRefs
 from app.mapping.order_rules import ORDER_RULES
+from app.mapping.row_values import fit_vtiger_row
 from app.mapping.rules import FieldRule
 from app.mapping.sales_orders import (
     NO_STREET,
@@ -20,7 +21,6 @@ from app.mapping.sales_orders import (
     woo_order,
 )
 from app.mapping.text import plain
-from app.mapping.transforms import TRANSFORMS
 from app.mapping.values import FieldNote, PatchOptions, Value
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
@@ -128,8 +128,7 @@ class _Header:
     def _put_text(self, rule: FieldRule, value: str, *, values: Mapping[str, Value]) -> None:
         given = values.get(rule.given) or self.held.get(rule.given) or ""
         size = rule.size or ORDER_SIZES.get(rule.vtiger)
-        text = TRANSFORMS[rule.transform].vtiger_text(value, given, size=size)
-        fitted = fit_vtiger(text, size, options=self._options)
+        fitted = fit_vtiger_row(rule, value, given=given, size=size, options=self._options)
         if self._needs_stand_in(rule, fitted.text):
             fitted = replace(fitted, text=NO_STREET)
         self.draft.note(rule.name, fitted, value=value)

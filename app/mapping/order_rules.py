@@ -1,8 +1,8 @@
 """The default table of sales orders: WooCommerce orders against Vtiger's SalesOrder."""
 
 from app.errors import System
-from app.mapping.rules import FieldRule, WriteCondition
-from app.records import Direction
+from app.mapping.rules import FieldRule
+from app.records import Direction, WriteCondition
 
 _TO_VTIGER = Direction.WOO_TO_VTIGER
 _VTIGER = frozenset({System.VTIGER})

@@ -1,23 +1,69 @@
 """WooCommerce paths such as `billing.city` and `meta:vat_number`: reading and setting them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.mapping.text import plain
 from app.mapping.values import Value
 
 META = "meta:"
+ATTRIBUTE = "attribute:"
+LIST = "|##|"
+"""Stands before each element of a list that is told as one text."""
+
+_NAMES = ("name", "code", "method_title")
 
 
-def find_path(data: Mapping[str, Any], path: str) -> Value:
-    """The plain text at `path` of a REST object; None if it has none, or it is no single value."""
-    found = _find_meta(data, path[len(META) :]) if path.startswith(META) else _walk(data, path)
-    return scalar_text(found)
+def find_path(data: Mapping[str, Any], path: str, *, many: bool = False) -> Value:
+    """The plain text at `path` of a REST object; None if it has none, or it is no single value.
+
+    `many`: a list of texts is told too, as `listed`. Objects in lists are told by their names
+    (categories, coupons, shipping methods). Meta that a record has none of is empty.
+    """
+    found = find_raw(data, path)
+    return _list_text(found) if many and isinstance(found, list) else scalar_text(found)
+
+
+def find_raw(data: Mapping[str, Any], path: str) -> Any:
+    """What JSON holds at `path`, None if nothing."""
+    if path.startswith(META):
+        return _find_meta(data, path[len(META) :])
+    if path.startswith(ATTRIBUTE):
+        return _find_attribute(data, path[len(ATTRIBUTE) :])
+    found = _walk(data, path)
+    objects = isinstance(found, list) and any(isinstance(each, Mapping) for each in found)
+    return ", ".join(_names(found)) if objects else found
 
 
 def _find_meta(data: Mapping[str, Any], key: str) -> Any:
-    rows = data.get("meta_data") or ()
-    return next((row.get("value") for row in rows if row.get("key") == key), None)
+    rows = data.get("meta_data")
+    if not isinstance(rows, list):
+        return None
+    return next((row.get("value") for row in rows if row.get("key") == key), "")
+
+
+def _find_attribute(data: Mapping[str, Any], name: str) -> Any:
+    """A product's options of an attribute, a variation's choice (product_get_variation_by_id)."""
+    for row in data.get("attributes") or ():
+        if isinstance(row, Mapping) and str(row.get("name", "")).casefold() == name.casefold():
+            return row.get("option") or ", ".join(map(str, row.get("options") or ()))
+    return "" if "attributes" in data else None
+
+
+def _names(rows: list[Any]) -> Iterator[str]:
+    for row in rows:
+        told = (row.get(key) for key in _NAMES) if isinstance(row, Mapping) else ()
+        yield from (str(name) for name in [next(filter(None, told), None)] if name)
+
+
+def _list_text(found: list[Any]) -> Value:
+    texts = [scalar_text(each) for each in found]
+    return None if None in texts else listed([text or "" for text in texts])
+
+
+def listed(words: Sequence[str]) -> str:
+    """A list as one text."""
+    return " ".join(f"{LIST} {word}" for word in words)
 
 
 def _walk(data: Mapping[str, Any], path: str) -> Any:
@@ -34,7 +80,7 @@ def scalar_text(found: Any) -> Value:
     return plain(str(found)) if isinstance(found, str | int | float) else None
 
 
-def set_path(body: dict[str, Any], path: str, value: str) -> None:
+def set_path(body: dict[str, Any], path: str, value: Any) -> None:
     """Put `value` at `path` of a request body, which grows as needed."""
     if path.startswith(META):
         body.setdefault("meta_data", []).append({"key": path[len(META) :], "value": value})
@@ -43,3 +89,8 @@ def set_path(body: dict[str, Any], path: str, value: str) -> None:
     for part in parents:
         body = body.setdefault(part, {})
     body[last] = value
+
+
+def with_meta(body: Mapping[str, Any], key: str, value: str) -> dict[str, Any]:
+    """The request body with one meta row more."""
+    return {**body, "meta_data": [*body.get("meta_data", ()), {"key": key, "value": value}]}

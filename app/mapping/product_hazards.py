@@ -35,6 +35,8 @@ def _hazard(text: str, path: str) -> str:
         return "It contains a doubly encoded HTML entity, which would lose a level on the way back."
     if path.startswith("meta:"):
         return ""
+    if path == "short_description" and text in ("", "0"):
+        return "WooCommerce cannot empty a short description once it has one."
     if "\\" in text and path != "sku":
         return "WooCommerce removes a product's backslashes, more with every change."
     if _MARKUP.search(text if path == "sku" else _KEPT_TAG.sub("", text)):

@@ -8,15 +8,15 @@ from typing import Any
 
 from app.errors import System
 from app.mapping.drafts import PatchDraft, changed_rules
-from app.mapping.hazards import Fitted, fit_vtiger, unsafe_reason
+from app.mapping.hazards import Fitted, unsafe_reason
 from app.mapping.limits import PRODUCT_SIZES
 from app.mapping.numbers import canonical_number, decimal_text, find_decimal, rounded
 from app.mapping.paths import set_path
 from app.mapping.product_hazards import fit_product_text
 from app.mapping.products import ACTIVE, taxes_from_text, vtiger_taxes, woo_product
+from app.mapping.row_values import fit_vtiger_row, fit_woo_row
 from app.mapping.rules import FieldRule
 from app.mapping.text import restore_astral
-from app.mapping.transforms import TRANSFORMS
 from app.mapping.values import Patch, PatchOptions
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
@@ -50,7 +50,11 @@ def vtiger_product_patch(
     draft = PatchDraft()
     for rule, value in changed_rules(changes, rules, target=System.VTIGER):
         if rule.name != "taxes" and (value or current):
-            _put_vtiger(draft, rule, value=value, options=options)
+            given = changes.get(rule.given) or ""
+            fitted = _fit_vtiger(rule, value, given=given, options=options)
+            draft.note(rule.name, fitted, value=value)
+            if fitted.text is not None:
+                draft.body[rule.vtiger] = fitted.text
     if current is None:
         draft.body.setdefault("discontinued", ACTIVE)
     _put_taxes(draft, changes.get("taxes"), current=current, tax_fields=tax_fields)
@@ -59,14 +63,7 @@ def vtiger_product_patch(
     return draft.patch()
 
 
-def _put_vtiger(draft: PatchDraft, rule: FieldRule, *, value: str, options: PatchOptions) -> None:
-    fitted = _fit_vtiger(rule, value, options=options)
-    draft.note(rule.name, fitted, value=value)
-    if fitted.text is not None:
-        draft.body[rule.vtiger] = fitted.text
-
-
-def _fit_vtiger(rule: FieldRule, value: str, *, options: PatchOptions) -> Fitted:
+def _fit_vtiger(rule: FieldRule, value: str, *, given: str, options: PatchOptions) -> Fitted:
     if rule.name == "price":
         return _fit_price(value)
     if rule.transform == "number":
@@ -76,7 +73,7 @@ def _fit_vtiger(rule: FieldRule, value: str, *, options: PatchOptions) -> Fitted
     if rule.name == "website":
         options = replace(options, too_long="skip")
     size = rule.size or PRODUCT_SIZES.get(rule.vtiger)
-    return fit_vtiger(value, size, options=options)
+    return fit_vtiger_row(rule, value, given=given, size=size, options=options)
 
 
 def _fit_price(value: str) -> Fitted:
@@ -180,19 +177,22 @@ def woo_product_patch(
         if not value and not current:
             continue
         value = restore_astral(value, held.get(rule.name) or "")
-        for path, content in _woo_fields(draft, rule, value=value, data=data):
-            if isinstance(content, str):
-                set_path(draft.body, path, content)
-            else:
-                draft.body[path] = content
+        given = changes.get(rule.given) or held.get(rule.given) or ""
+        for path, content in _woo_fields(draft, rule, value=value, data=data, given=given):
+            set_path(draft.body, path, content)
     return draft.patch()
 
 
 def _woo_fields(
-    draft: PatchDraft, rule: FieldRule, *, value: str, data: Mapping[str, Any]
-) -> Iterator[tuple[str, str | int | bool]]:
+    draft: PatchDraft, rule: FieldRule, *, value: str, data: Mapping[str, Any], given: str
+) -> Iterator[tuple[str, Any]]:
     if rule.name == "stock":
         yield from _stock_fields(draft, value, data=data)
+        return
+    if rule.custom:
+        fitted, found = fit_woo_row(rule, value, data=data, given=given, fit=fit_product_text)
+        draft.note(rule.name, fitted, value=value)
+        yield from found
         return
     fitted = _fit_woo(rule, value, data=data)
     draft.note(rule.name, fitted, value=value)
@@ -210,8 +210,7 @@ def _fit_woo(rule: FieldRule, value: str, *, data: Mapping[str, Any]) -> Fitted:
         return Fitted(None, unsafe_reason(System.WOOCOMMERCE), message)
     if rule.name == "name" and not value.strip():
         return Fitted(None, "missing_required_field", "WooCommerce needs it.")
-    text = TRANSFORMS[rule.transform].woo_text(value, "")
-    return fit_product_text(text, rule.woo[0])
+    return fit_product_text(rule.lens.woo_text(value, ""), rule.woo[0])
 
 
 def _fit_woo_price(value: str) -> Fitted:

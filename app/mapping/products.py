@@ -9,8 +9,8 @@ from typing import Any
 from app.mapping.markup import markup_text
 from app.mapping.numbers import amount, canonical_json, decimal_text, find_decimal, rounded
 from app.mapping.paths import find_path, scalar_text
-from app.mapping.rules import FieldRule
-from app.mapping.transforms import TRANSFORMS
+from app.mapping.row_values import read_vtiger, read_woo
+from app.mapping.rules import FieldRule, givers_first
 from app.mapping.values import Mapped, Refusal, Value
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
@@ -61,7 +61,7 @@ def woo_product(
     """
     data = record.data
     values: dict[str, Value] = {}
-    for rule in rules:
+    for rule in givers_first(rules):
         if rule.name == "taxes":
             values["taxes"] = taxes
         elif rule.name == "name":
@@ -69,8 +69,7 @@ def woo_product(
         elif reader := _WOO_READERS.get(rule.name):
             values[rule.name] = reader(data)
         else:
-            texts = [find_path(data, path) for path in rule.woo]
-            values[rule.name] = TRANSFORMS[rule.transform].read_woo(texts, "")
+            values[rule.name] = read_woo(rule, data, values.get(rule.given) or "")
     return Mapped(values)
 
 
@@ -122,7 +121,7 @@ def vtiger_product(record: VtigerRecord, rules: Sequence[FieldRule]) -> Mapped:
     `record.data` is a retrieve answer (recording 30-create-product-with-tax1-tax2).
     """
     values: dict[str, Value] = {}
-    for rule in rules:
+    for rule in givers_first(rules):
         text = scalar_text(record.data.get(rule.vtiger))
         if rule.name == "taxes":
             text = taxes_text(vtiger_taxes(record))
@@ -130,7 +129,7 @@ def vtiger_product(record: VtigerRecord, rules: Sequence[FieldRule]) -> Mapped:
             text = text if amount(text) else ""
         elif rule.name == "status" and text is not None:
             text = ACTIVE if text == ACTIVE else INACTIVE
-        values[rule.name] = text and TRANSFORMS[rule.transform].read(text, "")
+        values[rule.name] = read_vtiger(rule, text, values.get(rule.given) or "")
     return Mapped(values)
 
 

@@ -10,8 +10,8 @@ from app.mapping.order_lines import vtiger_sold, woo_rows, woo_sold
 from app.mapping.order_refs import OrderRefs
 from app.mapping.order_rules import ORDER_RULES
 from app.mapping.paths import find_path, scalar_text
-from app.mapping.rules import FieldRule
-from app.mapping.transforms import TRANSFORMS
+from app.mapping.row_values import read_vtiger, read_woo
+from app.mapping.rules import FieldRule, givers_first
 from app.mapping.values import Mapped, Refusal, Value
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord, find_id
@@ -94,13 +94,11 @@ def woo_order(
     """
     data = with_shipping(order.data)
     values: dict[str, Value] = {}
-    for rule in sorted(rules, key=lambda rule: bool(rule.given)):
+    for rule in givers_first(rules):
         if reader := _WOO_READERS.get(rule.name):
             values[rule.name] = reader(order, refs)
         else:
-            texts = [find_path(data, path) for path in rule.woo]
-            given = values.get(rule.given) or ""
-            values[rule.name] = TRANSFORMS[rule.transform].read_woo(texts, given)
+            values[rule.name] = read_woo(rule, data, values.get(rule.given) or "")
     return Mapped(values)
 
 
@@ -156,7 +154,7 @@ def vtiger_order(
     order's currency_id. A street of "-" is none. Recording 00-REFERENCE-so-retrieve-full-group.
     """
     values: dict[str, Value] = {}
-    for rule in sorted(rules, key=lambda rule: bool(rule.given)):
+    for rule in givers_first(rules):
         if reader := _VTIGER_READERS.get(rule.name):
             values[rule.name] = reader(record, refs)
         elif rule.name == "account":
@@ -171,7 +169,7 @@ def _vtiger_value(record: VtigerRecord, rule: FieldRule, *, given: str) -> Value
     text = scalar_text(record.data.get(rule.vtiger))
     if text == NO_STREET and rule.transform == "street":
         text = ""
-    return None if text is None else TRANSFORMS[rule.transform].read(text, given)
+    return read_vtiger(rule, text, given)
 
 
 def split_description(description: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from app.errors import System
 from app.mapping.numbers import canonical_number, decimal_text, find_decimal, rounded
 from app.mapping.places import (
     country_name,
@@ -32,10 +33,20 @@ class Text:
     least_paths: ClassVar[int] = 1
     most_paths: ClassVar[int] = 4
     needs_given: ClassVar[bool] = False
+    many: ClassVar[bool] = False
+    """Whether it reads lists, which `find_path` then joins."""
 
     def read(self, text: str, given: str) -> str:  # noqa: ARG002 - a state reads its country
         """One side's text in neutral space."""
         return text
+
+    def read_vtiger(self, text: str, given: str) -> str:
+        """The neutral value of the Vtiger field."""
+        return self.read(text, given)
+
+    def fault(self, value: str, target: System) -> str:  # noqa: ARG002 - text fits everywhere
+        """Why this neutral value is none that `target` can be given; "" if it is."""
+        return ""
 
     def read_woo(self, texts: Sequence[Value], given: str) -> Value:
         """The neutral value of the rule's WooCommerce paths."""
@@ -51,13 +62,17 @@ class Text:
         held = self.read_woo(current, given)
         if held is not None and self.canonical(held) == self.canonical(value):
             return tuple(None for _ in current)
-        text = self.woo_text(value, given)
+        text = self.woo_like(value, given, held=current[0] if current else None)
         if text.strip():
             return (text, *(None for _ in current[1:]))
         return (text, *(text if path and path.strip() else None for path in current[1:]))
 
     def woo_text(self, value: str, given: str) -> str:  # noqa: ARG002
         return value
+
+    def woo_like(self, value: str, given: str, *, held: Value) -> str:  # noqa: ARG002
+        """The text for WooCommerce, in the notation of what is there, where it has several."""
+        return self.woo_text(value, given)
 
     def vtiger_text(self, value: str, given: str, *, size: int | None) -> str:  # noqa: ARG002
         """The text for the Vtiger field, which keeps `size` characters (None: any number)."""

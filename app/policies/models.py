@@ -21,6 +21,20 @@ class SyncSetting(Base):
     updated_by: Mapped[str]
 
 
+class MappingVersion(Base):
+    """All rows that users gave to one store and module's mapping, as one version had them."""
+
+    __tablename__ = "mapping_versions"
+
+    store: Mapped[str] = mapped_column(primary_key=True)
+    module: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    rows: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    message: Mapped[str]
+
+
 class ApiToken(Numbered, Base):
     """A bearer token: only its SHA-256 is kept, which suffices for 256 random bits."""
 

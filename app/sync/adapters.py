@@ -7,9 +7,7 @@ from functools import partial
 from app.errors import System
 from app.inbox.models import Delivery
 from app.links.leases import PairLease
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.product_rules import PRODUCT_RULES
-from app.mapping.rules import effective_rules
+from app.mapping.rules import FieldRule
 from app.mapping.values import PatchOptions
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
@@ -23,6 +21,7 @@ from app.sync.dependencies import Dependencies
 from app.sync.foreign_ids import foreign_id_field
 from app.sync.guests import Guests
 from app.sync.hold import PATIENCE
+from app.sync.mappings import rules_of
 from app.sync.order_opening import OrderParts
 from app.sync.product_sides import PRODUCTS, ProductSides
 from app.sync.product_writing import ProductWriter
@@ -115,7 +114,8 @@ def _is_needed(deliveries: Sequence[Delivery]) -> bool:
 class Context:
     """What an adapter may need. Without `dependencies` it brings nothing: it only looks.
 
-    `is_needed`: another record asks for the one that is worked on.
+    `is_needed`: another record asks for the one that is worked on. `proposed`: a mapping to go by
+    instead of the one in force.
     """
 
     runtime: Runtime
@@ -124,11 +124,18 @@ class Context:
     lease: PairLease
     dependencies: Dependencies | None = None
     is_needed: bool = False
+    proposed: tuple[FieldRule, ...] | None = None
 
     async def id_field(self, vtiger_module: str) -> str | None:
         """Our id field of a Vtiger module, where it has one."""
         shape = await self.runtime.shapes.get(vtiger_module)
         return foreign_id_field(shape, self.store, only_store=len(self.runtime.stores) == 1)
+
+    async def rules(self, module: Module) -> tuple[FieldRule, ...]:
+        """The mapping in force, or the one that is only proposed."""
+        if self.proposed is not None:
+            return self.proposed
+        return await rules_of(self.runtime, self.store, module)
 
     @property
     def books(self) -> Books:
@@ -155,7 +162,7 @@ async def _contacts(context: Context) -> ContactAdapter:
         guests=Guests(
             context.runtime.sessions, context.store, context.runtime.stores[context.store]
         ),
-        rules=effective_rules(CONTACT_RULES, ()),
+        rules=await context.rules(Module.CONTACTS),
         policy=context.policy,
         id_field=await context.id_field(CONTACTS),
     )
@@ -168,7 +175,7 @@ async def _products(context: Context) -> ProductAdapter:
         woo=runtime.stores[context.store],
         vtiger=runtime.vtiger,
         books=books,
-        rules=effective_rules(PRODUCT_RULES, ()),
+        rules=await context.rules(Module.PRODUCTS),
         id_field=await context.id_field(PRODUCTS),
         currency_code=code,
         currency=(await books.crm()).find_currency(code),
@@ -197,5 +204,6 @@ async def _orders(context: Context) -> OrderAdapter:
         context.books,
         context.dependencies,
         await context.id_field(ORDERS),
+        await context.rules(Module.SALES_ORDERS),
     )
     return await parts.open()

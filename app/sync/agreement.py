@@ -23,6 +23,10 @@ from app.sync.sides import Side, Written
 from app.sync.stamps import is_echo
 from app.sync.work import LANDED, Work
 
+GONE = (
+    "{system} does not show this row's field any more: it was removed, or hidden from the API "
+    "user. The value stays where it is; see GET /mappings for the row."
+)
 OPEN = "Both sides changed the same field; a person decides: see GET /conflicts."
 
 
@@ -72,6 +76,14 @@ class Agreement:
     def notes(self) -> list[FieldNote]:
         return [note for written in self.written.values() for note in written.notes]
 
+    @property
+    def lost(self) -> list[FieldNote]:
+        """News of rows that one system has no field for any more."""
+        return [
+            vanished(name, system, self.sides[system.other].values.get(name) or "")
+            for name, system in self.merged.lost.items()
+        ]
+
 
 async def result_of(agreement: Agreement) -> Result:
     """The row that ends the hint: the last target's, or that nothing was written."""
@@ -108,8 +120,13 @@ def entry_for(agreement: Agreement, target: System) -> Result:
         outcome=Outcome.CREATED if agreement.made(target) else Outcome.UPDATED,
         reason=_conflict_reason(agreement, target),
         changes=describe_changes(agreement.sides[target], changes, target.other),
-        notes=describe_notes(written.notes),
+        notes=describe_notes([*written.notes, *agreement.lost]),
     )
+
+
+def vanished(name: str, system: System, value: str) -> FieldNote:
+    """Why a row's value was left alone where the field of it is gone."""
+    return FieldNote(name, "field_vanished", GONE.format(system=system.label), value)
 
 
 def _conflict_reason(agreement: Agreement, target: System) -> str | None:
@@ -125,8 +142,8 @@ def _idle(agreement: Agreement) -> Result:
     echo = is_echo(agreement.link, agreement.sides[agreement.work.record.system])
     if agreement.is_open and not (echo and agreement.is_told):
         return replace(result, outcome=Outcome.SKIPPED, reason="conflict_open", message=OPEN)
-    if agreement.notes:
-        return _kept_back(result, agreement.notes)
+    if notes := [*agreement.notes, *(() if echo else agreement.lost)]:
+        return _kept_back(result, notes)
     return replace(result, reason="echo" if echo else "no_difference")
 
 

@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from app.errors import System
 from app.links.models import Link
+from app.mapping.bases import read_base
 from app.mapping.rules import FieldRule
-from app.mapping.values import Value, base_from_json
+from app.mapping.values import Value
 from app.policies.schemas import SyncPolicy
 from app.sync.merge import Merge, merge
 from app.sync.pair import newer_side
@@ -95,7 +96,7 @@ def compare_pair(
     hold.
     """
     merged = merge(
-        base_from_json(link.base),
+        read_base(link.base, rules),
         woo.values,
         vtiger.values,
         rules=rules,

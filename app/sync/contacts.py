@@ -16,6 +16,7 @@ from app.mapping.contacts import (
     woo_foreign_id,
     woo_patch,
 )
+from app.mapping.paths import with_meta
 from app.mapping.rules import FieldRule
 from app.mapping.values import Mapped, Patch, PatchOptions, Value
 from app.policies.schemas import SyncPolicy
@@ -164,8 +165,7 @@ class ContactAdapter:
             patch = vtiger_patch(values, self.rules, current=None, options=self._options)
             return await self._create_in_vtiger(patch, source)
         patch = woo_patch(values, self.rules, current=None, options=self._options)
-        body = patch.body | {"meta_data": [{"key": WOO_META_KEY, "value": source.id}]}
-        created = await self.woo.create_customer(body)
+        created = await self.woo.create_customer(with_meta(patch.body, WOO_META_KEY, source.id))
         return Written(self.woo_side(created), patch.notes, patch.unwritten)
 
     @property

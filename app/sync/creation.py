@@ -10,8 +10,10 @@ from dataclasses import replace
 from app.db.session import transaction
 from app.errors import RemoteError, RemoteUnavailable, System, WooVtigerError
 from app.links.repository import close_intent, find_intent, open_intent
-from app.mapping.values import Agreed, base_to_json
+from app.mapping.bases import write_base
+from app.mapping.values import Agreed
 from app.records import Outcome
+from app.sync.agreement import vanished
 from app.sync.marks import leave_ids
 from app.sync.match import new_link
 from app.sync.outcome import Result, describe_changes, describe_notes, skipped
@@ -67,7 +69,7 @@ async def _wait_for_broken_call(work: Work) -> None:
 async def _created(work: Work, source: Side, written: Written) -> Ending:
     """The link is kept the moment the answer arrives; then the source learns the new id."""
     link = new_link(work, source, written.after.id)
-    link.base = base_to_json(_first_base(work, source, written))
+    link.base = write_base(_first_base(work, source, written), work.adapter.rules)
     stamp_read(link, source)
     stamp_written(link, written.after)
     link = await work.keep(link)
@@ -86,19 +88,28 @@ def _first_base(work: Work, source: Side, written: Written) -> dict[str, Agreed]
         if not mine and theirs and rule.name not in written.unwritten:
             theirs = ""
         woo = source.system is System.WOOCOMMERCE
+        if rule.custom and None in (mine, theirs):
+            continue
         base[rule.name] = Agreed(mine, theirs) if woo else Agreed(theirs, mine)
     return base
 
 
 def _creation(work: Work, source: Side, written: Written) -> Result:
-    values = {
-        name: value
-        for name, value in source.values.values.items()
-        if value and name not in written.unwritten
+    wanted = {
+        rule.name: value
+        for rule in work.adapter.rules
+        if (value := source.values.get(rule.name)) and rule.direction.allows(work.target)
     }
+    gone = [
+        vanished(rule.name, work.target, wanted[rule.name])
+        for rule in work.adapter.rules
+        if rule.custom and rule.name in wanted and written.after.values.get(rule.name) is None
+    ]
+    left_out = written.unwritten | {note.field for note in gone}
+    values = {name: value for name, value in wanted.items() if name not in left_out}
     return replace(
         Result(work.target, Outcome.CREATED, source.id, written.after.id),
         label=source.label,
         changes=describe_changes(None, values, source.system),
-        notes=describe_notes(written.notes),
+        notes=describe_notes([*written.notes, *gone]),
     )

@@ -18,6 +18,13 @@ def label_of(store: str, *, only_store: bool) -> str:
     return FOREIGN_ID_LABEL if only_store else f"{FOREIGN_ID_LABEL} ({store})"
 
 
+def foreign_id_fields(shape: VtigerModule | None) -> frozenset[str]:
+    """The id fields of all shops."""
+    label = FOREIGN_ID_LABEL.casefold()
+    fields = shape.fields if shape else ()
+    return frozenset(field.name for field in fields if field.label.casefold().startswith(label))
+
+
 def is_plausible(system: System, text: str) -> bool:
     """Whether a text is of the form that the system's ids have."""
     number = text if system is System.WOOCOMMERCE else text.partition("x")[2]

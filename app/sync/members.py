@@ -10,7 +10,7 @@ from app.errors import System
 from app.inbox.repository import NewDelivery
 from app.links.models import Link
 from app.links.repository import search_links
-from app.mapping.values import base_from_json
+from app.mapping.bases import holds, read_base
 from app.records import Event, Origin, Record
 from app.sync.sides import Side
 from app.sync.work import Work
@@ -33,10 +33,10 @@ def _record(work: Work, side: Side) -> Record:
 
 def _differs(work: Work, link: Link | None, side: Side) -> bool:
     """A field that the member's own listing does not tell (None) says nothing."""
-    base = base_from_json(link.base) if link is not None else {}
+    base = read_base(link.base, work.adapter.rules) if link is not None else {}
     shown = {rule: side.values.get(rule.name) for rule in work.adapter.rules}
     return link is None or any(
-        rule.name not in base or not rule.same(value, base[rule.name].on(side.system))
+        not holds(rule, base, value, system=side.system)
         for rule, value in shown.items()
         if value is not None
     )

@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.errors import System
-from app.mapping.rules import FieldRule, WriteCondition
+from app.mapping.rules import FieldRule
 from app.mapping.values import Agreed, Base, Mapped, Value
-from app.records import ConflictPolicy, Direction
+from app.records import ConflictPolicy, Direction, WriteCondition
 
 NOTHING_DECIDED: Mapping[str, "Decision"] = {}
 
@@ -40,7 +40,8 @@ class Merge:
 
     `agreed` are new base entries that no write has to confirm: fields that are equal now, and
     those whose difference is not to be carried (direction, write condition), so that it is looked
-    at once and not on every hint.
+    at once and not on every hint. `lost` names users' rows with news that one system has no field
+    for any more, and that system.
     """
 
     to_woo: dict[str, Value] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Merge:
     agreed: dict[str, Agreed] = field(default_factory=dict)
     conflicts: tuple[Conflict, ...] = ()
     seen: dict[str, Agreed] = field(default_factory=dict)
+    lost: dict[str, System] = field(default_factory=dict)
 
 
 def merge(
@@ -78,6 +80,9 @@ def merge(
         if way is Direction.OFF:
             continue
         pair = _Pair(rule, way, base.get(rule.name), woo, vtiger, rule.name in carried)
+        if pair.lacks_field():
+            merged.lost.update(pair.lost())
+            continue
         if conflict := pair.conflict(policy, newer, decided.get(rule.name)):
             conflicts.append(conflict)
         source = conflict.winner if conflict else pair.source()
@@ -110,6 +115,20 @@ class _Pair:
 
     def read(self) -> Agreed:
         return Agreed(self.woo, self.vtiger)
+
+    def lacks_field(self) -> bool:
+        """Whether one of two records does not have the field of a user's row: it is left alone."""
+        there = self.woo_side.values and self.vtiger_side.values
+        return bool(self.rule.custom and there and None in (self.woo, self.vtiger))
+
+    def lost(self) -> dict[str, System]:
+        """The system that has no field for what the other would tell it. Meta is no field: a
+        guest has none."""
+        found = [system for system in System if self.value(system) is None]
+        if self.rule.is_meta:
+            found = [system for system in found if system is System.VTIGER]
+        told = [each for each in found if self.way.allows(each) and self._moved(each.other)]
+        return {self.rule.name: told[0]} if told else {}
 
     def same(self) -> bool:
         return self.carried or self.rule.same(self.woo, self.vtiger)

@@ -7,8 +7,8 @@ from datetime import datetime
 from app.errors import System
 from app.mapping.order_patches import plan_order
 from app.mapping.order_totals import same_goods, total_differences
-from app.mapping.rules import WriteCondition
 from app.mapping.values import Mapped
+from app.records import WriteCondition
 from app.sync.comparison import Act, FieldDifference
 from app.sync.listing import PAGE, Seen, changed_where, find_each, last_change, pages
 from app.sync.order_references import CrmOrder, ShopOrder

@@ -6,8 +6,7 @@ from functools import partial
 
 from app.errors import System
 from app.links.leases import PairLease
-from app.mapping.order_rules import ORDER_RULES
-from app.mapping.rules import effective_rules
+from app.mapping.rules import FieldRule
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
 from app.records import Module
@@ -42,9 +41,10 @@ class OrderParts:
     books: Books
     dependencies: Dependencies | None
     id_field: str | None
+    rules: tuple[FieldRule, ...]
 
     async def open(self) -> OrderAdapter:
-        rules = effective_rules(ORDER_RULES, ())
+        rules = self.rules
         accounts = Accounts(self.runtime.vtiger, partial(self.lease.extend, patience=PATIENCE))
         guests = Guests(self.runtime.sessions, self.store, self.runtime.stores[self.store])
         buyers = Buyers(self.runtime, self.store, self.policy, accounts, guests, self.dependencies)

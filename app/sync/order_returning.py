@@ -9,6 +9,7 @@ from app.mapping.numbers import decimal_text
 from app.mapping.order_back import adjusting_fee, total_delta, woo_order_patch
 from app.mapping.order_lines import Sold, woo_rows
 from app.mapping.order_refs import OrderRefs, WooItem
+from app.mapping.paths import with_meta
 from app.mapping.rules import FieldRule
 from app.mapping.sales_orders import FOREIGN_ID_META
 from app.mapping.values import FieldNote, Patch, Value
@@ -60,8 +61,8 @@ class OrderReturner:
         refs = await self._with_parents(crm.refs)
         buyer = await self.buyers.buyer_of(crm.record)
         patch = woo_order_patch(values, refs, current=None, rules=self.rules, buyer=buyer)
-        meta = {"meta_data": [{"key": FOREIGN_ID_META, "value": crm.record.id}]}
-        created = await self.woo.create_order(patch.body | meta)
+        body = with_meta(patch.body, FOREIGN_ID_META, crm.record.id)
+        created = await self.woo.create_order(body)
         with once_made():
             return await self._totalled(created, patch, crm)
 

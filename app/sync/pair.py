@@ -6,7 +6,8 @@ from datetime import datetime
 from app.errors import System
 from app.links.conflicts import Both, ConflictState, Report
 from app.links.models import FieldConflict, Link
-from app.mapping.values import Agreed, base_from_json, base_to_json
+from app.mapping.bases import read_base, write_base
+from app.mapping.values import Agreed
 from app.records import ConflictPolicy
 from app.sync.agreement import Agreement, entry_for, result_of
 from app.sync.merge import Decision, Merge, merge, next_base
@@ -24,7 +25,7 @@ def needs_reading(work: Work, link: Link, source: Side, other: Side) -> bool:
 async def agree(work: Work, link: Link, source: Side, other: Side, *, ours: bool = False) -> Ending:
     """Merge and write, one target after the other; each write is kept at once."""
     sides = {source.system: source, other.system: other}
-    before = _believed(link, sides)
+    before = _believed(work, link, sides)
     agreement = Agreement(work, link, sides, before, _merge(work, link, sides), ours=ours)
     for target in agreement.targets:
         work.lease.check()
@@ -62,7 +63,7 @@ def _both(woo: Side, vtiger: Side, name: str) -> Both:
 
 def _merge(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
     return merge(
-        _believed(link, sides),
+        _believed(work, link, sides),
         sides[System.WOOCOMMERCE].values,
         sides[System.VTIGER].values,
         rules=work.adapter.rules,
@@ -82,10 +83,11 @@ def _decisions(unsettled: Sequence[FieldConflict]) -> dict[str, Decision]:
     }
 
 
-def _believed(link: Link, sides: Mapping[System, Side]) -> dict[str, Agreed]:
+def _believed(work: Work, link: Link, sides: Mapping[System, Side]) -> dict[str, Agreed]:
     """The base without the fields that are half-written on a side: the other's go there again."""
     torn = frozenset().union(*(side.torn for side in sides.values()))
-    return {name: both for name, both in base_from_json(link.base).items() if name not in torn}
+    base = read_base(link.base, work.adapter.rules)
+    return {name: both for name, both in base.items() if name not in torn}
 
 
 def newer_side(link: Link, sides: Mapping[System, Side]) -> System:
@@ -112,14 +114,15 @@ def _refresh(agreement: Agreement) -> None:
     link, written = agreement.link, agreement.written
     woo, vtiger = written.get(System.WOOCOMMERCE), written.get(System.VTIGER)
     unwritten = frozenset().union(*(each.unwritten for each in written.values()))
+    rules = agreement.work.adapter.rules
     base = next_base(
-        base_from_json(link.base),
+        read_base(link.base, rules),
         agreement.merged,
         woo_after=woo.after.values if woo else None,
         vtiger_after=vtiger.after.values if vtiger else None,
         unwritten=unwritten,
     )
-    link.base = base_to_json(base)
+    link.base = write_base(base, rules)
     for side in agreement.sides.values():
         stamp_read(link, side)
     for each in written.values():

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from app.errors import Duplicate, System, once_made
+from app.mapping.paths import with_meta
 from app.mapping.product_patches import vtiger_product_patch, whole_fields, woo_product_patch
 from app.mapping.products import FOREIGN_ID_META
 from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value
@@ -50,11 +51,9 @@ class ProductWriter:
         patch = woo_product_patch(
             source.values.values, self.sides.rules, current=None, options=self.options
         )
-        meta = [{"key": FOREIGN_ID_META, "value": source.id}]
+        body = with_meta(patch.body, FOREIGN_ID_META, source.id)
         try:
-            created = await self.sides.woo.create_product(
-                patch.body | {"type": "simple", "meta_data": meta}
-            )
+            created = await self.sides.woo.create_product(body | {"type": "simple"})
         except Duplicate as error:
             return error.holder_id or ""
         with once_made():

@@ -7,7 +7,8 @@ import orjson
 
 from app.errors import InvalidInput, RemoteError, System
 from app.links.models import Link
-from app.mapping.values import Agreed, base_from_json, base_to_json
+from app.mapping.bases import holds, read_base, write_base
+from app.mapping.values import Agreed
 from app.records import Origin, Outcome
 from app.sync.creation import create
 from app.sync.deletion import end_of_source, end_of_target, was_absent
@@ -115,10 +116,10 @@ def _is_told_by_event(work: Work) -> bool:
 
 
 def _as_agreed(work: Work, link: Link, side: Side) -> bool:
-    base = base_from_json(link.base)
+    base = read_base(link.base, work.adapter.rules)
     marked = link.woo_deleted_at or link.vtiger_deleted_at
     return not marked and all(
-        rule.name in base and rule.same(side.values.get(rule.name), base[rule.name].on(side.system))
+        holds(rule, base, side.values.get(rule.name), system=side.system)
         for rule in work.adapter.rules
     )
 
@@ -177,7 +178,8 @@ async def _join(work: Work, source: Side, twin: Twin) -> Ending:
             return await end_of_source(work, None)
         source = read
     if twin.ours and twin.side.made is not None:
-        twin.link.base = base_to_json(_unedited(source, twin.side, twin.side.made))
+        unedited = _unedited(source, twin.side, twin.side.made)
+        twin.link.base = write_base(unedited, work.adapter.rules)
     link = await work.keep(twin.link)
     await work.read_conflicts(link)
     ending = await agree(work, link, source, twin.side, ours=twin.ours)

@@ -7,7 +7,8 @@ from typing import Protocol, runtime_checkable
 
 from app.errors import System
 from app.links.models import Link
-from app.mapping.values import Agreed, Value, base_from_json, base_to_json
+from app.mapping.bases import read_base, write_base
+from app.mapping.values import Agreed, Value
 from app.records import Outcome
 from app.sync.marks import partner_id
 from app.sync.outcome import Result, describe_changes, describe_notes
@@ -38,9 +39,9 @@ async def retire(work: Work, link: Link, gone: System) -> Result | None:
     if not written.sent:
         return None
     changes = _changes(before, written.after)
-    link.base = base_to_json(
-        base_from_json(link.base) | {name: Agreed(value, value) for name, value in changes.items()}
-    )
+    rules = work.adapter.rules
+    agreed = {name: Agreed(value, value) for name, value in changes.items()}
+    link.base = write_base(read_base(link.base, rules) | agreed, rules)
     stamp_written(link, written.after)
     return Result(
         target=other,

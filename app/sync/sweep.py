@@ -16,7 +16,9 @@ from app.errors import System
 from app.inbox.repository import NewDelivery
 from app.links.models import Link
 from app.links.repository import each_living, search_links, search_sightings, see
-from app.mapping.values import base_from_json
+from app.mapping.bases import holds, read_base
+from app.mapping.rules import FieldRule
+from app.mapping.values import Base, Value
 from app.records import Event, Module, Origin, Record
 from app.runtime import Runtime
 from app.sync.guests import is_guest
@@ -93,12 +95,12 @@ class Sweep:
 
     def _left_base(self, link: Link, side: Side) -> bool:
         """A field that the listing does not tell says nothing."""
-        base = base_from_json(link.base)
+        base = read_base(link.base, self.listing.adapter.rules)
         shown = [(rule, side.values.get(rule.name)) for rule in self.listing.adapter.rules]
         return any(
-            rule.name not in base or not rule.same(value, base[rule.name].on(side.system))
+            not holds(rule, base, value, system=side.system)
             for rule, value in shown
-            if value is not None
+            if value is not None and not _is_unsaid(rule, base, value)
         )
 
     async def vanished(
@@ -159,6 +161,11 @@ class Sweep:
     def _dedupe_key(self, change: Change) -> str:
         parts = (change.record.key, self.origin, change.digest)
         return sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _is_unsaid(rule: FieldRule, base: Base, value: Value) -> bool:
+    """An empty field of a row that users added since: nothing that a hint would carry over."""
+    return rule.custom and rule.name not in base and not rule.canonical(value)
 
 
 def _digest(link: Link | None, side: Side) -> str:

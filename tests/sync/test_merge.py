@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import System
-from app.mapping.rules import FieldRule, WriteCondition
+from app.mapping.rules import FieldRule
 from app.mapping.values import Agreed, Mapped, Value
-from app.records import ConflictPolicy, Direction
+from app.records import ConflictPolicy, Direction, WriteCondition
 from app.sync.merge import NOTHING_DECIDED, Conflict, Decision, Merge, merge, next_base
 
 WOO, VTIGER = System.WOOCOMMERCE, System.VTIGER

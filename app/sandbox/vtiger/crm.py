@@ -22,7 +22,14 @@ from app.sandbox.vtiger.order_state import OrderStore
 from app.sandbox.vtiger.orders import SalesOrders
 from app.sandbox.vtiger.products import Products
 from app.sandbox.vtiger.refusals import denied
-from app.sandbox.vtiger.schema import MODULES, CustomField, Module, load_module
+from app.sandbox.vtiger.schema import (
+    MODULES,
+    CustomField,
+    Module,
+    add_custom,
+    load_module,
+    remove_custom,
+)
 from app.sandbox.vtiger.sessions import Sessions
 from app.sandbox.vtiger.users import CrmUser, Users, default_users
 from app.sandbox.vtiger.workflows import Callback, Workflows
@@ -127,6 +134,16 @@ class Crm:
         element = {"defaultid": "0", "deleted": "0", **values}
         currencies = self.actors["Currency"]
         return currencies.ws_id(currencies.create(element, self._person(None)).record)
+
+    def ui_add_field(self, module: str, field: CustomField) -> None:
+        """An admin adds a custom field; records that are there have nothing in it."""
+        add_custom(self.database.modules[module], field)
+
+    def ui_remove_field(self, module: str, name: str) -> None:
+        """An admin removes a custom field, and with it what records had in it."""
+        remove_custom(self.database.modules[module], name)
+        for record in self.database.live(module):
+            record.values.pop(name, None)
 
     def record(self, ws_id: str) -> dict[str, Any]:
         """The record as retrieve answers it to the first user; refused when it is gone."""

@@ -30,17 +30,20 @@ _SYSTEM_FIELDS = frozenset({"modifiedby", "starred", "tags"})
 class CustomField:
     """A field an admin added: `name` like "cf_853" (differs per install), found by `label`.
 
-    `type` is a describe type (string, double, boolean, …); text is cut at `length` characters.
+    `type` is a describe type (string, double, boolean, …); text is cut at `length` characters;
+    `values` are those that a picklist offers.
     """
 
     name: str
     label: str
     type: str = "string"
     length: int = 20
+    values: tuple[str, ...] = ()
 
     @property
     def column(self) -> str:
         columns = {"double": "decimal(11,2)", "boolean": "varchar(3)", "integer": "int(11)"}
+        columns |= {"date": "date", "text": "text", "multipicklist": "text"}
         return columns.get(self.type, f"varchar({self.length})")
 
 
@@ -165,8 +168,11 @@ def _insert_custom(fields: list[dict[str, Any]], custom: Iterable[CustomField]) 
 
 def _described(item: CustomField) -> dict[str, Any]:
     type_: dict[str, Any] = {"name": item.type}
-    if item.type == "picklist":
-        type_ = {"picklistValues": [], "defaultValue": None, "name": "picklist"}
+    if item.type in ("picklist", "multipicklist"):
+        offered = [{"label": value, "value": value} for value in item.values]
+        type_ = {"picklistValues": offered, "defaultValue": None, "name": item.type}
+    elif item.type == "date":
+        type_ = {"format": "dd-mm-yyyy", "name": "date"}
     return {
         "name": item.name,
         "label": item.label,
@@ -177,6 +183,23 @@ def _described(item: CustomField) -> dict[str, Any]:
         "editable": True,
         "default": "0" if item.type == "double" else "",
     }
+
+
+def add_custom(module: Module, item: CustomField) -> None:
+    """An admin adds a field in the layout editor."""
+    fields = module.described["fields"]
+    _insert_custom(fields, [item])
+    new = _field(_described(item), {item.name: item.column}, ())
+    known = module.fields | {item.name: new}
+    module.fields.clear()
+    module.fields.update({raw["name"]: known[raw["name"]] for raw in fields})
+
+
+def remove_custom(module: Module, name: str) -> None:
+    """An admin removes a field of theirs."""
+    fields = module.described["fields"]
+    fields[:] = [raw for raw in fields if raw["name"] != name]
+    del module.fields[name]
 
 
 def _mark_unique(fields: list[dict[str, Any]], unique: set[str]) -> None:
