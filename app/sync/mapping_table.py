@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from app.db.session import transaction
 from app.errors import InvalidInput, RemoteError, System
 from app.mapping.defaults import DEFAULT_RULES, find_default
-from app.mapping.rule_checks import RuleFault, Scene, check_table, lacking_sources
+from app.mapping.mandatory import lacking_sources
+from app.mapping.rule_checks import RuleFault, Scene, check_table
 from app.mapping.rules import FieldRule
 from app.policies.mapping_rows import MappingRow
 from app.policies.mappings import Change, Mapping, save_mapping
