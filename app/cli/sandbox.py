@@ -38,6 +38,15 @@ def sandbox(
     cloud: Annotated[
         bool, typer.Option("--cloud", help="Vtiger Cloud's REST API instead of webservice.php.")
     ] = False,
+    addon: Annotated[
+        bool, typer.Option(help="Whether the CRM has the WooSync add-on: its changes to be read.")
+    ] = False,
+    addon_url: Annotated[
+        str, typer.Option(help="Address of the service that the add-on tells at once.")
+    ] = "",
+    addon_secret: Annotated[
+        str, typer.Option(help="VTIGER__CALLBACK_SECRET of that service, to sign with.")
+    ] = "",
     consumer_key: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
     consumer_secret: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
     webhook_secret: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
@@ -60,6 +69,8 @@ def sandbox(
         _load(shop_data), credentials=credentials, cloud=Limits() if cloud else None
     )
     systems.crm.workflows.callbacks += [Callback("Contacts", url) for url in callback_url or ()]
+    if addon:
+        systems.crm.install_addon(addon_url, addon_secret)
     logging.basicConfig(level="WARNING")
     run(_serve(systems, port, as_json=json))
 

@@ -55,7 +55,14 @@ class Sandbox:
     async def start(self) -> None:
         """Start what runs in the background."""
         if self.cron_interval_s is not None and self._cron is None:
-            self._cron = asyncio.create_task(self.shop.webhooks.run(self.cron_interval_s))
+            self._cron = asyncio.create_task(self._run_cron(self.cron_interval_s))
+
+    async def _run_cron(self, interval_s: float) -> None:
+        """The cron of both systems: the shop's webhook queue, and the add-on's task if it is
+        there."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.shop.webhooks.run(interval_s))
+            group.create_task(self.crm.run_addon(interval_s))
 
     async def stop(self) -> None:
         """Stop it again and close the clients that webhooks and callbacks are sent with."""

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.sandbox.vtiger.addon import OPERATION as WOOSYNC
 from app.sandbox.vtiger.crm import Crm
 from app.sandbox.vtiger.operations import BEFORE_LOGIN, OPERATIONS, Operation, Params, PreLogin
 from app.sandbox.vtiger.refusals import PhpFatal, Refusal, RestrictedFile
@@ -32,7 +33,7 @@ async def _answer(crm: Crm, request: Request) -> Response:
     read = {"GET": read_pairs(request.url.query), "POST": await read_form(request)}
     everything = read["GET"] | read["POST"]
     name = everything.get("operation", "").lower()
-    operation = BEFORE_LOGIN.get(name) or OPERATIONS.get(name)
+    operation = _find_operation(crm, name)
     if operation is None:
         return Response(status_code=500, media_type=_HTML)
     if everything.get("format", "json").lower() != "json":
@@ -47,6 +48,13 @@ async def _answer(crm: Crm, request: Request) -> Response:
         error = {"message": refusal.message, "code": refusal.code}
         return _json({"success": False, "error": error})
     return _json({"success": True, "result": result})
+
+
+def _find_operation(crm: Crm, name: str) -> Operation | PreLogin | None:
+    """The add-on's is there while it is installed."""
+    if name == WOOSYNC and crm.addon is None:
+        return None
+    return BEFORE_LOGIN.get(name) or OPERATIONS.get(name)
 
 
 async def _result(

@@ -1,5 +1,6 @@
 """The CRM as tests and the demo day hold it: its state, its people's edits, its settings."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from app.sandbox.vtiger.actors import (
     TaxActors,
     UserActors,
 )
+from app.sandbox.vtiger.addon import Addon
 from app.sandbox.vtiger.catalogue import Catalogue
 from app.sandbox.vtiger.database import Clock, Database, Record
 from app.sandbox.vtiger.entities import Entities
@@ -80,6 +82,7 @@ class Crm:
         self.sessions = Sessions(clock)
         self.workflows = Workflows(self.database, http)
         self.workflows.callbacks.extend(callbacks)
+        self.addon: Addon | None = None
         self.actors = {
             name: actors(self.database, modules[name]) for name, actors in _ACTORS.items()
         }
@@ -108,18 +111,30 @@ class Crm:
         """A person fills in the form of a new record; its id. Refusal on a duplicate."""
         entities = self.entities[module]
         record = entities.type_in(values, self._person(user), None)
-        await self.workflows.fire(entities, record, is_new=True)
+        await self.saved(entities, record, is_new=True)
         return entities.ws_id(record)
 
     async def ui_edit(self, ws_id: str, values: Mapping[str, Any], user: str | None = None) -> None:
         """A person changes some fields; workflows fire even if nothing differs."""
         entities = self._entities_of(ws_id)
         record = entities.type_in(values, self._person(user), entities.get(ws_id))
-        await self.workflows.fire(entities, record, is_new=False)
+        await self.saved(entities, record, is_new=False)
 
     def ui_delete(self, ws_id: str, user: str | None = None) -> None:
-        """A person moves the record to the recycle bin; no workflow fires."""
-        self._entities_of(ws_id).delete(ws_id, self._person(user))
+        """A person moves the record to the recycle bin; no workflow fires.
+
+        What the add-on makes of it waits for its next request: `addon.after_response`.
+        """
+        self.note(self._entities_of(ws_id).delete(ws_id, self._person(user)), "deleted")
+
+    def ui_restore(self, ws_id: str, user: str | None = None) -> None:
+        """A person takes the record out of the recycle bin; no workflow fires."""
+        self.note(self._entities_of(ws_id).restore(ws_id, self._person(user)), "restored")
+
+    def ui_import(self, module: str, values: Mapping[str, Any]) -> str:
+        """One row of a CSV file becomes a record: no workflow and no event (add-on page §4)."""
+        entities = self.entities[module]
+        return entities.ws_id(entities.type_in(values, self._person(None), None))
 
     def ui_restore(self, ws_id: str, user: str | None = None) -> None:
         """A person takes the record out of the recycle bin: it counts as modified then (contract
@@ -159,13 +174,39 @@ class Crm:
         """As after a night's rest or a restart: every session is INVALID_SESSIONID."""
         self.sessions.expire_all()
 
+    def install_addon(self, url: str = "", secret: str = "") -> Addon:
+        """The WooSync add-on from now on; `url` is the service's, without it nobody is told."""
+        self.addon = Addon(self.database, url.rstrip("/"), secret, http=self.workflows.http)
+        return self.addon
+
+    def uninstall_addon(self) -> None:
+        self.addon = None
+
+    async def run_addon(self, interval_s: float) -> None:
+        """The add-on's cron task for ever, where the add-on is installed."""
+        while True:
+            if self.addon is not None:
+                await self.addon.cron()
+            await asyncio.sleep(interval_s)
+
     async def aclose(self) -> None:
         await self.workflows.aclose()
+        if self.addon is not None and self.addon.http is not None:
+            await self.addon.http.aclose()
 
     async def saved(self, module: Entities | Actors, record: Record, *, is_new: bool) -> None:
-        """Runs the workflows of a save made through the web service."""
-        if isinstance(module, Entities):
-            await self.workflows.fire(module, record, is_new=is_new)
+        """What a save sets off: workflows first, then the add-on's handler and its request."""
+        if not isinstance(module, Entities):
+            return
+        await self.workflows.fire(module, record, is_new=is_new)
+        self.note(record, "created" if is_new else "updated")
+        if self.addon is not None:
+            await self.addon.after_response()
+
+    def note(self, record: Record, event: str) -> None:
+        """The add-on's handler hears of it, where there is one."""
+        if self.addon is not None:
+            self.addon.record(record, event)
 
     def _entities(self, module: Module, store: OrderStore) -> Entities:
         if module.name == "SalesOrder":

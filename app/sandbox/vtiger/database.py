@@ -1,7 +1,7 @@
 """The tables behind the CRM: records under one number sequence, and what an id may point at."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -94,6 +94,11 @@ class Database:
 
     def live(self, module: str) -> list[Record]:
         return [record for record in self._tables[module].values() if not record.deleted]
+
+    def changed_since(self, modules: Iterable[str], moment: str) -> list[Record]:
+        """Rows of these modules, deleted ones too, that changed at or after a stored time."""
+        rows = [record for name in modules for record in self._tables[name].values()]
+        return [record for record in rows if record.modified_at >= moment]
 
     def find(self, ws_id: str) -> Record | None:
         """The undeleted record behind "12x34"."""

@@ -44,6 +44,15 @@ class Entities(Table):
         record.touch(user, self.database.now())
         return record
 
+    def restore(self, ws_id: str, user: CrmUser) -> Record:
+        """Out of the recycle bin again."""
+        record = self.database.find_entity(int(ws_id.partition("x")[2]))
+        if record is None or not record.deleted:
+            raise denied()
+        record.deleted = False
+        record.touch(user, self.database.now())
+        return record
+
     def get(self, ws_id: str) -> Record:
         record = self.database.find(ws_id)
         if record is None:

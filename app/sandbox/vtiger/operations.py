@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from app.sandbox.vtiger import php, query, select
 from app.sandbox.vtiger.actors import Actors
+from app.sandbox.vtiger.addon import OPERATION as WOOSYNC
 from app.sandbox.vtiger.crm import Crm
 from app.sandbox.vtiger.entities import Entities
-from app.sandbox.vtiger.refusals import Refusal, denied
+from app.sandbox.vtiger.refusals import PhpFatal, Refusal, denied
 from app.sandbox.vtiger.schema import recorded
 from app.sandbox.vtiger.sessions import Session
 from app.sandbox.vtiger.users import CrmUser
@@ -118,7 +119,9 @@ async def _revise(crm: Crm, session: Session, params: Params) -> Any:
 
 async def _delete(crm: Crm, session: Session, params: Params) -> Any:
     ws_id = params.get("id", "")
-    crm.module_of(ws_id).delete(ws_id, session.user)
+    crm.note(crm.module_of(ws_id).delete(ws_id, session.user), "deleted")
+    if crm.addon is not None:
+        await crm.addon.after_response()
     return {"status": "successful"}
 
 
@@ -129,6 +132,15 @@ async def _query(crm: Crm, session: Session, params: Params) -> Any:
     if module is None:
         raise query.unknown_module(name)
     return select.answer(query.parse(text), module, session.user)
+
+
+async def _woosync_changes(crm: Crm, session: Session, params: Params) -> Any:
+    """The add-on's; whoever asks is up, so what waits is told again (add-on page §6)."""
+    if crm.addon is None:
+        raise PhpFatal
+    result = crm.addon.changes(params, session.user)
+    await crm.addon.after_response(forced=True)
+    return result
 
 
 def _element(params: Params) -> dict[str, Any]:
@@ -150,4 +162,5 @@ OPERATIONS = {
     "update": Operation("POST", _update),
     "revise": Operation("POST", _revise),
     "delete": Operation("POST", _delete),
+    WOOSYNC: Operation("GET", _woosync_changes),
 }

@@ -50,7 +50,7 @@ class Workflows:
 
     def __init__(self, database: Database, http: httpx.AsyncClient | None) -> None:
         self._database = database
-        self._http = http
+        self.http = http
         self.callbacks: list[Callback] = []
         self.sent = 0
         self.failed = 0
@@ -62,8 +62,8 @@ class Workflows:
                 await self._call(callback, module, record, is_new=is_new)
 
     async def aclose(self) -> None:
-        if self._http is not None:
-            await self._http.aclose()
+        if self.http is not None:
+            await self.http.aclose()
 
     async def _call(
         self, callback: Callback, module: Entities, record: Record, *, is_new: bool
@@ -82,9 +82,9 @@ class Workflows:
             self.failed += not answer.is_success
 
     def _client(self) -> httpx.AsyncClient:
-        if self._http is None:
-            self._http = httpx.AsyncClient(trust_env=False)
-        return self._http
+        if self.http is None:
+            self.http = httpx.AsyncClient(trust_env=False)
+        return self.http
 
     def _body(
         self, callback: Callback, module: Entities, record: Record, *, is_new: bool

@@ -1,0 +1,219 @@
+"""The WooSync add-on inside the CRM, as it shows from outside: signed hints, and an operation.
+
+Contract page Vtiger extension §4 (what fires events), §5 (delivery) and §6 (operation). Where it
+is not installed the operation is HTTP 500 with an empty body and nobody is told anything.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from secrets import token_hex
+from typing import Any
+
+import httpx
+
+from app.sandbox.vtiger.database import Database, Record
+from app.sandbox.vtiger.refusals import Refusal
+from app.sandbox.vtiger.users import CrmUser
+
+OPERATION = "woosync_changes"
+PATH = "/callbacks/vtiger"
+MODULES = ("Contacts", "Accounts", "Products", "Services", "SalesOrder")
+VERSION = "1.0.0"
+SETTLED = timedelta(seconds=2)
+KEEP = timedelta(days=30)
+SAVE_TIMEOUT = 1.0
+FIRST_PAUSE = timedelta(seconds=60)
+MOST_ROWS = 1000
+TIME = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass
+class OutboxRow:
+    """One change; `created_at` is the CRM's clock."""
+
+    sequence: int
+    ws_id: str
+    module: str
+    event: str
+    modified_at: str
+    user_id: str
+    created_at: datetime
+    sent: bool = False
+
+
+@dataclass
+class Addon:
+    """One installation. `down_until` is the breaker of what is sent after a save."""
+
+    database: Database
+    url: str = ""
+    secret: str = ""
+    modules: tuple[str, ...] = MODULES
+    version: str = VERSION
+    installation: str = field(default_factory=lambda: token_hex(8))
+    rows: list[OutboxRow] = field(default_factory=list)
+    cron_at: datetime | None = None
+    last_error: str = ""
+    last_error_at: datetime | None = None
+    last_success_at: datetime | None = None
+    down_until: datetime | None = None
+    http: httpx.AsyncClient | None = None
+    _sequence: int = 0
+    _swept_to: str = ""
+
+    def __post_init__(self) -> None:
+        self._swept_to = self.database.now()
+
+    def record(self, record: Record, event: str) -> None:
+        """What the event handler writes down; silent for other modules."""
+        if record.module in self.modules:
+            self._sequence += 1
+            prefix = self.database.modules[record.module].prefix
+            row = OutboxRow(
+                self._sequence,
+                f"{prefix}x{record.number}",
+                record.module,
+                event,
+                record.modified_at,
+                record.modified_by,
+                self.database.clock(),
+            )
+            self.rows.append(row)
+
+    async def after_response(self, *, forced: bool = False) -> None:
+        """One request with all that waits, within a second; not while the breaker is open."""
+        now = self.database.clock()
+        if forced or self.down_until is None or self.down_until <= now:
+            await self._deliver(SAVE_TIMEOUT)
+
+    async def cron(self) -> int:
+        """One run of the cron task; how many changes the sweep found that no event told of."""
+        self.cron_at = self.database.clock()
+        found = self.sweep()
+        await self._deliver(10 * SAVE_TIMEOUT)
+        oldest = self.database.clock() - KEEP
+        self.rows = [row for row in self.rows if row.created_at > oldest or row is self.rows[-1]]
+        return found
+
+    def sweep(self) -> int:
+        """Imports, scheduled workflows and related records: changed, but told by no event."""
+        since = datetime.strptime(self._swept_to, TIME) - timedelta(minutes=10)  # noqa: DTZ007
+        known: dict[str, str] = {}
+        for row in self.rows:
+            known[row.ws_id] = max(row.modified_at, known.get(row.ws_id, ""))
+        before = len(self.rows)
+        for record in self.database.changed_since(self.modules, since.strftime(TIME)):
+            prefix = self.database.modules[record.module].prefix
+            if known.get(f"{prefix}x{record.number}", "") < record.modified_at:
+                self.record(record, _guess(record))
+        self._swept_to = self.database.now()
+        return len(self.rows) - before
+
+    def changes(self, params: Mapping[str, str], user: CrmUser) -> dict[str, Any]:
+        """The operation's result; parameters that are missing or "0" arrive as nothing."""
+        if not user.is_admin:
+            raise Refusal("ACCESS_DENIED", "Only an administrator may read woosync_changes")
+        since, limit = _number(params, "since", 0), _number(params, "limit", 100)
+        limit = max(1, min(MOST_ROWS, limit))
+        now = self.database.clock()
+        if now - datetime.fromisoformat(f"{self._swept_to}+00:00") >= timedelta(minutes=1):
+            self.sweep()
+        young = [row.sequence for row in self.rows if now - row.created_at <= SETTLED]
+        until = min(young, default=self._sequence + 1)
+        found = [row for row in self.rows if since < row.sequence < until]
+        page = found[:limit]
+        return {
+            "changes": [_shown(row) for row in page],
+            "last": page[-1].sequence if page else since,
+            "more": len(found) > limit,
+            **self._facts(now),
+        }
+
+    def _facts(self, now: datetime) -> dict[str, Any]:
+        return {
+            "oldest": min((row.sequence for row in self.rows), default=0),
+            "newest": max((row.sequence for row in self.rows), default=0),
+            "installation": self.installation,
+            "version": self.version,
+            "modules": list(self.modules),
+            "now": int(now.timestamp()),
+            "cron_at": _seconds(self.cron_at),
+            "waiting": sum(not row.sent for row in self.rows),
+            "last_error": self.last_error,
+            "last_error_at": _seconds(self.last_error_at),
+            "last_success_at": _seconds(self.last_success_at),
+        }
+
+    async def _deliver(self, timeout: float) -> None:
+        waiting = [row for row in self.rows if not row.sent]
+        if not self.url or not waiting:
+            return
+        if self.http is None:
+            self.http = httpx.AsyncClient(trust_env=False)
+        error = await self._post(self.http, waiting, timeout)
+        now = self.database.clock()
+        if error:
+            self.last_error, self.last_error_at = error, now
+            self.down_until = now + FIRST_PAUSE
+        else:
+            self.last_success_at, self.down_until = now, None
+            for row in waiting:
+                row.sent = True
+
+    async def _post(self, http: httpx.AsyncClient, rows: list[OutboxRow], timeout: float) -> str:
+        """What went wrong, "" if it was taken."""
+        changes = [_told(row) for row in rows]
+        envelope = {"installation": self.installation, "version": self.version, "changes": changes}
+        body = json.dumps(envelope).encode()
+        try:
+            async with asyncio.timeout(timeout):
+                headers = self._headers(body)
+                answer = await http.post(f"{self.url}{PATH}", content=body, headers=headers)
+        except (httpx.HTTPError, TimeoutError) as error:
+            return f"The service gave no answer: {type(error).__name__}"
+        return "" if answer.is_success else f"The service answered HTTP {answer.status_code}"
+
+    def _headers(self, body: bytes) -> dict[str, str]:
+        stamp = str(int(self.database.clock().timestamp()))
+        digest = hmac.new(self.secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256)
+        return {
+            "Content-Type": "application/json",
+            "X-WooSync-Timestamp": stamp,
+            "X-WooSync-Signature": f"sha256={digest.hexdigest()}",
+        }
+
+
+def _guess(record: Record) -> str:
+    if record.deleted:
+        return "deleted"
+    return "created" if record.created_at == record.modified_at else "updated"
+
+
+def _number(params: Mapping[str, str], name: str, default: int) -> int:
+    text = params.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() else default
+
+
+def _seconds(moment: datetime | None) -> int:
+    return int(moment.timestamp()) if moment else 0
+
+
+def _told(row: OutboxRow) -> dict[str, Any]:
+    return {
+        "sequence": row.sequence,
+        "id": row.ws_id,
+        "module": row.module,
+        "event": row.event,
+        "modifiedtime": row.modified_at,
+        "user_id": row.user_id,
+    }
+
+
+def _shown(row: OutboxRow) -> dict[str, Any]:
+    shown = _told(row)
+    return {"seq": shown.pop("sequence"), **shown, "created_at": _seconds(row.created_at)}
