@@ -20,6 +20,7 @@ from app.runtime import Runtime
 from app.sync.adapters import Context, policy_of
 from app.sync.listing import Listing
 from app.sync.listings import IN_ORDER, open_listing
+from app.sync.outbox import OutboxReader, find_outbox_look, keep_mark
 from app.sync.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -35,21 +36,24 @@ async def poll(runtime: Runtime) -> int:
     hints = 0
     try:
         async with hold(runtime.sessions, [TURN], owner=uuid4().hex, seconds=seconds) as lease:
+            outbox = OutboxReader(runtime)
             for store in runtime.stores:
                 for module in IN_ORDER:
-                    hints += await _poll_module(runtime, store, module, lease=lease)
+                    hints += await _poll_module(runtime, store, module, lease=lease, outbox=outbox)
     except LeaseLost:
         log.debug("another worker polls")
     return hints
 
 
-async def _poll_module(runtime: Runtime, store: str, module: Module, *, lease: PairLease) -> int:
+async def _poll_module(
+    runtime: Runtime, store: str, module: Module, *, lease: PairLease, outbox: OutboxReader
+) -> int:
     policy = await policy_of(runtime, store, module)
     if not policy.enabled:
         return 0
     try:
         listing = await open_listing(Context(runtime, store, policy, lease), module)
-        looks = [Look(runtime, store, listing, policy, system) for system in System]
+        looks = [Look(runtime, store, listing, policy, system, outbox) for system in System]
         return sum([await look.run() for look in looks])
     except (RemoteError, Waiting) as error:
         log.warning("catch-up of %s of store %s is put off: %s", module, store, error)
@@ -65,9 +69,26 @@ class Look:
     listing: Listing
     policy: SyncPolicy
     system: System
+    outbox: OutboxReader
 
     async def run(self) -> int:
         """How many hints that gave. Raises the RemoteError tree.
+
+        Vtiger's add-on, where it is installed, tells what changed; else the records' times do.
+        """
+        if self.system is not System.VTIGER or self.system in self.listing.lists_all:
+            return await self._by_time()
+        outbox = await self.outbox.find()
+        sweep = Sweep(self.runtime, self.store, self.listing)
+        told = await find_outbox_look(self.runtime, sweep, outbox, self._key)
+        if told is not None:
+            return await told.run()
+        hints = await self._by_time()
+        await keep_mark(self.runtime, sweep.module, outbox, self._key)
+        return hints
+
+    async def _by_time(self) -> int:
+        """Everything that changed since the last such look.
 
         The mark is taken before the look and by the remote's own clock: what changes while the
         pages are read is seen by the next look.

@@ -121,11 +121,7 @@ class Sweep:
         """Pairs whose record is in the shop's trash."""
         hints = 0
         async for page in pages(self.listing.each_trashed()):
-            records = [self.record(System.WOOCOMMERCE, record_id) for record_id in page]
-            async with self.runtime.sessions() as session:
-                links = await search_links(session, records)
-            living = [record_id for record_id, link in links.items() if link.woo_deleted_at is None]
-            hints += await self.bring_up(await self._gone(System.WOOCOMMERCE, living))
+            hints += await self.bring_up(await self.told_gone(System.WOOCOMMERCE, page))
         return hints
 
     async def _paired_before(self, system: System, moment: datetime) -> AsyncIterator[str]:
@@ -135,6 +131,19 @@ class Sweep:
             )
             async for link in found:
                 yield link.woo_id if system is System.WOOCOMMERCE else link.vtiger_id
+
+    async def told_gone(self, system: System, ids: Sequence[str]) -> list[Change]:
+        """Pairs among the records that the system itself says are deleted."""
+        records = [self.record(system, record_id) for record_id in ids]
+        async with self.runtime.sessions() as session:
+            links = await search_links(session, records)
+        woo = system is System.WOOCOMMERCE
+        living = [
+            record_id
+            for record_id, link in links.items()
+            if (link.woo_deleted_at if woo else link.vtiger_deleted_at) is None
+        ]
+        return await self._gone(system, living)
 
     async def _gone(self, system: System, ids: Sequence[str]) -> list[Change]:
         gone = [self.record(system, record_id) for record_id in ids]

@@ -9,6 +9,7 @@ import httpx
 from app.errors import InvalidInput, NotFound, Rejected, ResponseUnreadable
 from app.gate import FREE_GATE, Gate
 from app.transport import ClientLimits, Sleep
+from app.vtiger.addon import AddonCalls
 from app.vtiger.answers import VTIGER
 from app.vtiger.orders import OrderCalls
 from app.vtiger.query import Query, equals
@@ -57,7 +58,7 @@ def open_vtiger(
     return VtigerClient(opened)
 
 
-class VtigerClient(OrderCalls, TaxCalls):
+class VtigerClient(OrderCalls, TaxCalls, AddonCalls):
     """One CRM. An async context manager, or call `aclose`.
 
     Any method may raise RemoteUnavailable (and its kinds), AuthRejected and Rejected

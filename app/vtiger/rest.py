@@ -85,6 +85,10 @@ class RestApi:
         request = Request("POST", self._address(operation), form=params)
         return await self._send(request, operation, write=True)
 
+    async def find(self, operation: str, params: Mapping[str, str]) -> Any | None:  # noqa: ARG002
+        """None: add-ons of ours cannot be installed in Cloud, so nobody is asked."""
+        return None
+
     async def user_id(self) -> str:
         """The API user, `19xN`, by the operation `me`."""
         if self._user_id is None:

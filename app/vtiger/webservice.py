@@ -12,7 +12,7 @@ import httpx
 
 from app.errors import ConfigError, ResponseUnreadable, System
 from app.gate import FREE_GATE, Gate
-from app.transport import Channel, ClientLimits, Request, Sleep
+from app.transport import Answer, Channel, ClientLimits, Request, Sleep
 from app.vtiger.answers import VTIGER, read_result
 from app.vtiger.auth import VtigerAuth
 from app.vtiger.quota import Quota
@@ -24,6 +24,8 @@ class VtigerApi(Protocol):
     async def read(self, operation: str, params: Mapping[str, str]) -> Any: ...
 
     async def write(self, operation: str, params: Mapping[str, str]) -> Any: ...
+
+    async def find(self, operation: str, params: Mapping[str, str]) -> Any | None: ...
 
     async def user_id(self) -> str: ...
 
@@ -79,6 +81,17 @@ class Webservice:
         return await self._channel.send(
             request, lambda answer: read_result(answer, operation, write=False), write=False
         )
+
+    async def find(self, operation: str, params: Mapping[str, str]) -> Any | None:
+        """A read of an operation that may not be there: None for HTTP 500 with an empty body."""
+        request = Request("GET", self._endpoint, {"operation": operation, **params})
+
+        def read(answer: Answer) -> Any | None:
+            if answer.status == 500 and not answer.body.strip():
+                return None
+            return read_result(answer, operation, write=False)
+
+        return await self._channel.send(request, read, write=False)
 
     async def write(self, operation: str, params: Mapping[str, str]) -> Any:
         """A form POST, operation and session in the address (11-create-op-in-url)."""

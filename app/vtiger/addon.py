@@ -1,0 +1,178 @@
+"""The WooSync add-on seen from here: is it there, how does it fare, what changed since a sequence.
+
+Contract page Vtiger extension §6; where the operation is absent Vtiger answers HTTP 500 with an
+empty body, which is an answer here and no failure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.errors import Rejected, ResponseUnreadable
+from app.records import Event
+from app.vtiger.addon_hints import read_event
+from app.vtiger.addon_package import addon_version
+from app.vtiger.answers import VTIGER
+from app.vtiger.records import RecordCalls
+
+OPERATION = "woosync_changes"
+MOST_PER_PAGE = 1000
+CRON_LATE_SECONDS = 1800
+DENIED = "ACCESS_DENIED"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxChange:
+    """One row of the outbox: `record_id` as 12x34, "" for a module that Vtiger has no number of;
+    `created_at` by the CRM's clock."""
+
+    sequence: int
+    record_id: str
+    module: str
+    event: Event
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AddonFacts:
+    """How the add-on fares. `oldest` and `newest` are sequences, 0 where there is none; times are
+    None where there was none yet."""
+
+    version: str
+    installation: str
+    modules: frozenset[str]
+    oldest: int
+    newest: int
+    now: datetime
+    cron_at: datetime | None
+    waiting: int
+    last_error: str
+    last_error_at: datetime | None
+    last_success_at: datetime | None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last request was not taken."""
+        if self.last_error_at is None:
+            return False
+        return self.last_success_at is None or self.last_error_at > self.last_success_at
+
+    def warnings(self, bundled: str) -> list[str]:
+        """What a person should mend, each with how; `bundled` is the version we come with."""
+        found = []
+        if _parts(self.version) < _parts(bundled):
+            found.append(
+                f"Vtiger has WooSync {self.version or 'of no version'}, this service comes with"
+                f" {bundled}: install /vtiger-addon.zip over it in Module Manager."
+            )
+        if self.cron_at is None or _age(self.now, self.cron_at) > CRON_LATE_SECONDS:
+            since = "never ran" if self.cron_at is None else f"last ran {self.cron_at:%F %T} UTC"
+            found.append(
+                f"WooSync's cron task {since}: set up cron/vtigercron.sh on Vtiger's server, or"
+                " changes by imports are found by polls only and failed requests wait for them."
+            )
+        if self.is_failing:
+            found.append(f"WooSync could not deliver its last request: {self.last_error}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxPage:
+    """Changes in the order of their sequence; `last` is where the next page goes on."""
+
+    facts: AddonFacts
+    changes: tuple[OutboxChange, ...]
+    last: int
+    more: bool
+
+
+class AddonCalls(RecordCalls):
+    """The add-on's one operation."""
+
+    async def find_changes(self, since: int, limit: int = MOST_PER_PAGE) -> OutboxPage | None:
+        """Changes after a sequence; None where the add-on is not installed, or switched off.
+
+        Rejected (ACCESS_DENIED) unless the API user is an administrator.
+        """
+        params = {"since": str(since), "limit": str(limit)}
+        result = await self._api.find(OPERATION, params)
+        return None if result is None else _read_page(result)
+
+
+@dataclass(frozen=True, slots=True)
+class AddonReport:
+    """For whoever asks how changes are found: `facts` are None where polls have to query."""
+
+    facts: AddonFacts | None
+    warnings: tuple[str, ...]
+
+
+async def look_at_addon(client: AddonCalls) -> AddonReport:
+    """Ask the CRM itself. Raises the RemoteError tree but for what is told as a warning."""
+    try:
+        page = await client.find_changes(0, 1)
+    except Rejected as error:
+        if error.code != DENIED:
+            raise
+        text = "WooSync is installed, but only an administrator may read its changes:"
+        return AddonReport(None, (f"{text} make the API user one in Settings > Users.",))
+    if page is None:
+        text = "The WooSync add-on is not installed: changes are found by polls alone."
+        return AddonReport(None, (text,))
+    return AddonReport(page.facts, tuple(page.facts.warnings(addon_version())))
+
+
+def _read_page(result: Any) -> OutboxPage:
+    try:
+        return OutboxPage(
+            facts=_read_facts(result),
+            changes=tuple(_read_row(row) for row in result["changes"]),
+            last=int(result["last"]),
+            more=bool(result["more"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ResponseUnreadable(VTIGER, f"{OPERATION} gave no changes: {error!r}") from error
+
+
+def _read_facts(result: Mapping[str, Any]) -> AddonFacts:
+    return AddonFacts(
+        version=str(result["version"]),
+        installation=str(result["installation"]),
+        modules=frozenset(str(name) for name in result["modules"]),
+        oldest=int(result["oldest"]),
+        newest=int(result["newest"]),
+        now=_moment(result["now"]),
+        cron_at=_find_moment(result["cron_at"]),
+        waiting=int(result["waiting"]),
+        last_error=str(result["last_error"]),
+        last_error_at=_find_moment(result["last_error_at"]),
+        last_success_at=_find_moment(result["last_success_at"]),
+    )
+
+
+def _read_row(row: Mapping[str, Any]) -> OutboxChange:
+    return OutboxChange(
+        sequence=int(row["seq"]),
+        record_id=str(row["id"] or ""),
+        module=str(row["module"]),
+        event=read_event(row["event"]),
+        created_at=_moment(row["created_at"]),
+    )
+
+
+def _moment(seconds: Any) -> datetime:
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def _find_moment(seconds: Any) -> datetime | None:
+    return _moment(seconds) if int(seconds) else None
+
+
+def _age(now: datetime, then: datetime) -> float:
+    return (now - then).total_seconds()
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    parts = version.split(".")
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
