@@ -1,0 +1,166 @@
+"""The add-on's operation as the client calls it, what it makes of the answers, and its warnings."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from app.errors import Rejected, RemoteUnavailable, ResponseUnreadable
+from app.records import Event
+from app.vtiger.addon import AddonFacts, OutboxChange, look_at_addon
+from app.vtiger.addon_package import addon_version
+from app.vtiger.client import open_vtiger
+from tests.vtiger.crm import Crm, open_crm, refusal, result
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
+EARLIER = NOW - timedelta(minutes=5)
+ROW = {
+    "seq": 3,
+    "id": "12x2559",
+    "module": "Contacts",
+    "event": "deleted",
+    "modifiedtime": "2026-11-25 02:00:00",
+    "user_id": "19x5",
+    "created_at": int(EARLIER.timestamp()),
+}
+RESULT: dict[str, Any] = {
+    "changes": [ROW],
+    "last": 3,
+    "more": True,
+    "oldest": 1,
+    "newest": 9,
+    "installation": "9f86d081884c7d65",
+    "version": addon_version(),
+    "modules": ["Contacts", "Accounts"],
+    "now": int(NOW.timestamp()),
+    "cron_at": int(EARLIER.timestamp()),
+    "waiting": 2,
+    "last_error": "",
+    "last_error_at": 0,
+    "last_success_at": 0,
+}
+FACTS = AddonFacts(
+    version=addon_version(),
+    installation="9f86d081884c7d65",
+    modules=frozenset({"Contacts", "Accounts"}),
+    oldest=1,
+    newest=9,
+    now=NOW,
+    cron_at=EARLIER,
+    waiting=2,
+    last_error="",
+    last_error_at=None,
+    last_success_at=None,
+)
+
+
+async def test_changes_are_asked_for_after_a_sequence() -> None:
+    client, crm = open_crm(result(RESULT))
+    page = await client.find_changes(3, 50)
+    [asked] = crm.calls
+    assert (asked.method, asked.query["operation"]) == ("GET", "woosync_changes")
+    assert (asked.query["since"], asked.query["limit"]) == ("3", "50")
+    assert page is not None
+    assert (page.facts, page.last, page.more) == (FACTS, 3, True)
+    assert page.changes == (OutboxChange(3, "12x2559", "Contacts", Event.DELETED, EARLIER),)
+
+
+async def test_an_operation_that_is_absent_is_an_answer_and_asked_for_once() -> None:
+    """HTTP 500 with an empty body; tried again it would look like an outage."""
+    client, crm = open_crm(httpx.Response(500))
+    assert await client.find_changes(0) is None
+    assert len(crm.calls) == 1
+
+
+async def test_other_failures_stay_failures() -> None:
+    page, _ = open_crm(httpx.Response(500, text="<html>"))
+    with pytest.raises(RemoteUnavailable):
+        await page.find_changes(0)
+    refused, _ = open_crm(refusal("ACCESS_DENIED"))
+    with pytest.raises(Rejected):
+        await refused.find_changes(0)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        [],
+        RESULT | {"changes": None},
+        RESULT | {"changes": [None]},
+        RESULT | {"changes": [ROW | {"seq": "x"}]},
+        RESULT | {"changes": [ROW | {"created_at": 10**30}]},
+        RESULT | {"modules": 7},
+        {name: value for name, value in RESULT.items() if name != "oldest"},
+    ],
+)
+async def test_answers_of_another_shape_are_unreadable(broken: Any) -> None:
+    client, _ = open_crm(result(broken))
+    with pytest.raises(ResponseUnreadable):
+        await client.find_changes(0)
+
+
+async def test_an_event_or_a_number_that_is_not_known_is_no_failure() -> None:
+    client, _ = open_crm(result(RESULT | {"changes": [ROW | {"event": "merged", "id": None}]}))
+    page = await client.find_changes(0)
+    assert page is not None
+    assert [(each.record_id, each.event) for each in page.changes] == [("", Event.CHANGED)]
+
+
+async def test_a_healthy_add_on_gives_no_warning() -> None:
+    client, _ = open_crm(result(RESULT))
+    report = await look_at_addon(client)
+    assert (report.facts, report.warnings) == (FACTS, ())
+
+
+async def test_an_absent_add_on_is_said() -> None:
+    client, _ = open_crm(httpx.Response(500))
+    report = await look_at_addon(client)
+    assert report.facts is None
+    assert "not installed" in report.warnings[0]
+
+
+async def test_a_user_who_is_no_admin_is_said() -> None:
+    client, _ = open_crm(refusal("ACCESS_DENIED"))
+    report = await look_at_addon(client)
+    assert report.facts is None
+    assert "administrator" in report.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("facts", "word"),
+    [
+        (replace(FACTS, version="0.9.12"), "/vtiger-addon.zip"),
+        (replace(FACTS, version="?"), "/vtiger-addon.zip"),
+        (replace(FACTS, cron_at=None), "never ran"),
+        (replace(FACTS, cron_at=NOW - timedelta(hours=1)), "vtigercron.sh"),
+        (replace(FACTS, last_error="HTTP 401", last_error_at=EARLIER), "HTTP 401"),
+        (replace(FACTS, last_error_at=NOW, last_success_at=EARLIER), "could not deliver"),
+    ],
+)
+def test_what_a_person_should_mend_is_told(facts: AddonFacts, word: str) -> None:
+    [warning] = facts.warnings("0.10.0" if facts.version == "0.9.12" else addon_version())
+    assert word in warning
+
+
+def test_an_error_that_was_overcome_and_a_newer_add_on_are_no_faults() -> None:
+    overcome = replace(FACTS, last_error="HTTP 401", last_error_at=EARLIER, last_success_at=NOW)
+    assert overcome.warnings(addon_version()) == []
+    assert replace(FACTS, version="99.0.0").warnings("1.0.0") == []
+
+
+async def test_cloud_has_no_add_on_and_is_not_asked() -> None:
+    crm = Crm([])
+    client = open_vtiger(
+        "https://x.od1.vtiger.com",
+        username="sync",
+        access_key="key",
+        api="rest",
+        transport=crm,
+        sleep=crm.sleep,
+    )
+    assert await client.find_changes(0) is None
+    assert crm.asked == []
