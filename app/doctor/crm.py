@@ -9,6 +9,7 @@ from app.doctor.findings import Finding, Subject
 from app.errors import AuthRejected, NotFound, RateLimited, Rejected, RemoteError
 from app.runtime import Runtime
 from app.sync.setup import missing_pieces
+from app.vtiger.addon import look_at_addon
 from app.vtiger.query import fold
 from app.vtiger.schemas import VtigerRecord
 
@@ -49,7 +50,7 @@ async def check_crm(runtime: Runtime) -> list[Finding]:
         found += await _run(check, runtime)
     if any(finding.check == "modules" and finding.verdict != "ok" for finding in found):
         return found
-    for check in (check_fields, check_currencies, check_taxes, check_setup, check_calls):
+    for check in AFTER_MODULES:
         found += await _run(check, runtime)
     return [*found, CRM.note("mails", "whether a workflow mails on every save is not told", MAILS)]
 
@@ -157,6 +158,17 @@ async def check_setup(runtime: Runtime) -> list[Finding]:
     return [CRM.ok("setup", "what orders rest on is there")]
 
 
+async def check_changes(runtime: Runtime) -> list[Finding]:
+    """How changes are found: the add-on tells them, or polls ask for what is new."""
+    report = await look_at_addon(runtime.vtiger)
+    found = [CRM.warning("changes", each.message, each.remedy) for each in report.warnings]
+    if report.facts is not None:
+        facts = report.facts
+        message = f"read from WooSync {facts.version}'s outbox, {facts.waiting} wait to be sent"
+        return [CRM.ok("changes", message), *found]
+    return found or [CRM.ok("changes", "queried by time: the add-on WooSync is not installed")]
+
+
 async def check_calls(runtime: Runtime) -> list[Finding]:
     """Vtiger Cloud alone counts calls."""
     quota = runtime.vtiger.quota
@@ -166,3 +178,13 @@ async def check_calls(runtime: Runtime) -> list[Finding]:
     if quota.is_low:
         return [CRM.warning("calls", message, "Raise SYNC__POLL_INTERVAL, or buy calls.")]
     return [CRM.ok("calls", message)]
+
+
+AFTER_MODULES = (
+    check_fields,
+    check_currencies,
+    check_taxes,
+    check_setup,
+    check_changes,
+    check_calls,
+)

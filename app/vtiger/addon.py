@@ -20,6 +20,12 @@ OPERATION = "woosync_changes"
 MOST_PER_PAGE = 1000
 CRON_LATE_SECONDS = 1800
 DENIED = "ACCESS_DENIED"
+RENEW = "Install /vtiger-addon.zip of this service over it, in Vtiger's Module Manager."
+SET_UP_CRON = (
+    "Set up cron/vtigercron.sh on Vtiger's server: it finds imports and sends again what failed."
+)
+SET_UP_DELIVERY = "Look at WooSync's page in Vtiger's Settings > Integration, and test it there."
+MAKE_ADMIN = "Make the API user an administrator in Vtiger's Settings > Users."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +64,29 @@ class AddonFacts:
             return False
         return self.last_success_at is None or self.last_error_at > self.last_success_at
 
-    def warnings(self, bundled: str) -> list[str]:
-        """What a person should mend, each with how; `bundled` is the version we come with."""
+    def warnings(self, bundled: str) -> tuple["AddonWarning", ...]:
+        """What a person should mend; `bundled` is the version that we come with."""
         found = []
         if _parts(self.version) < _parts(bundled):
-            found.append(
-                f"Vtiger has WooSync {self.version or 'of no version'}, this service comes with"
-                f" {bundled}: install /vtiger-addon.zip over it in Module Manager."
-            )
-        if self.cron_at is None or _age(self.now, self.cron_at) > CRON_LATE_SECONDS:
-            since = "never ran" if self.cron_at is None else f"last ran {self.cron_at:%F %T} UTC"
-            found.append(
-                f"WooSync's cron task {since}: set up cron/vtigercron.sh on Vtiger's server, or"
-                " changes by imports are found by polls only and failed requests wait for them."
-            )
+            message = f"Vtiger has WooSync {self.version}, this service comes with {bundled}"
+            found.append(AddonWarning(message, RENEW))
+        if self.cron_at is None:
+            found.append(AddonWarning("WooSync's cron task never ran", SET_UP_CRON))
+        elif (self.now - self.cron_at).total_seconds() > CRON_LATE_SECONDS:
+            last = f"{self.cron_at:%Y-%m-%d %H:%M} UTC"
+            found.append(AddonWarning(f"WooSync's cron task last ran {last}", SET_UP_CRON))
         if self.is_failing:
-            found.append(f"WooSync could not deliver its last request: {self.last_error}")
-        return found
+            message = f"WooSync could not deliver its last request: {self.last_error}"
+            found.append(AddonWarning(message, SET_UP_DELIVERY))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class AddonWarning:
+    """What is wrong, in half a sentence, and what to do about it."""
+
+    message: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +114,24 @@ class AddonCalls(RecordCalls):
 
 @dataclass(frozen=True, slots=True)
 class AddonReport:
-    """For whoever asks how changes are found: `facts` are None where polls have to query."""
+    """For whoever asks how changes are found: without `facts` polls have to query."""
 
     facts: AddonFacts | None
-    warnings: tuple[str, ...]
+    warnings: tuple[AddonWarning, ...] = ()
 
 
 async def look_at_addon(client: AddonCalls) -> AddonReport:
-    """Ask the CRM itself. Raises the RemoteError tree but for what is told as a warning."""
+    """Ask the CRM itself; absence is no fault. Raises the RemoteError tree."""
     try:
         page = await client.find_changes(0, 1)
     except Rejected as error:
         if error.code != DENIED:
             raise
-        text = "WooSync is installed, but only an administrator may read its changes:"
-        return AddonReport(None, (f"{text} make the API user one in Settings > Users.",))
+        message = "WooSync is installed, but only administrators may read its changes"
+        return AddonReport(None, (AddonWarning(message, MAKE_ADMIN),))
     if page is None:
-        text = "The WooSync add-on is not installed: changes are found by polls alone."
-        return AddonReport(None, (text,))
-    return AddonReport(page.facts, tuple(page.facts.warnings(addon_version())))
+        return AddonReport(None)
+    return AddonReport(page.facts, page.facts.warnings(addon_version()))
 
 
 def _read_page(result: Any) -> OutboxPage:
@@ -167,10 +178,6 @@ def _moment(seconds: Any) -> datetime:
 
 def _find_moment(seconds: Any) -> datetime | None:
     return _moment(seconds) if int(seconds) else None
-
-
-def _age(now: datetime, then: datetime) -> float:
-    return (now - then).total_seconds()
 
 
 def _parts(version: str) -> tuple[int, ...]:
