@@ -128,21 +128,14 @@ class Crm:
         self.note(self._entities_of(ws_id).delete(ws_id, self._person(user)), "deleted")
 
     def ui_restore(self, ws_id: str, user: str | None = None) -> None:
-        """A person takes the record out of the recycle bin; no workflow fires."""
+        """A person takes the record out of the recycle bin: it counts as modified then (contract
+        page vtiger-extension §4); no workflow fires."""
         self.note(self._entities_of(ws_id).restore(ws_id, self._person(user)), "restored")
 
     def ui_import(self, module: str, values: Mapping[str, Any]) -> str:
         """One row of a CSV file becomes a record: no workflow and no event (add-on page §4)."""
         entities = self.entities[module]
         return entities.ws_id(entities.type_in(values, self._person(None), None))
-
-    def ui_restore(self, ws_id: str, user: str | None = None) -> None:
-        """A person takes the record out of the recycle bin: it counts as modified then (contract
-        page vtiger-extension §4); no workflow fires."""
-        record = self.database.find_entity(int(ws_id.partition("x")[2]))
-        if record is not None:
-            record.deleted = False
-            record.touch(self._person(user), self.database.now())
 
     def ui_add_currency(self, values: Mapping[str, Any]) -> str:
         """A person adds a currency on the settings page; its id. No workflow fires."""
