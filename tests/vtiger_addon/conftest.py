@@ -9,7 +9,9 @@ from tests.vtiger_addon.crm import Crm, build_crm
 from tests.vtiger_addon.php import has_php
 from tests.vtiger_addon.receiver import Receiver, receiving
 
-collect_ignore = [] if has_php() else ["test_php.py", "test_shell.py", "test_delivery.py"]
+NEED_PHP = ["test_php.py", "test_shell.py", "test_delivery.py", "test_together.py"]
+
+collect_ignore = [] if has_php() else NEED_PHP
 
 
 @pytest.fixture

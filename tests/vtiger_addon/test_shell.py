@@ -133,6 +133,20 @@ def test_the_sweep_finds_what_no_event_told(crm: Crm) -> None:
     assert len(crm.outbox()) == 3
 
 
+def test_a_large_import_is_found_whole(crm: Crm) -> None:
+    crm.request(*[["store", number, "Contacts"] for number in range(1, 2102)], ["cron"])
+    assert len({row["crmid"] for row in crm.outbox()}) == len(crm.outbox()) == 2101
+
+
+def test_a_record_that_is_gone_already_is_told_all_the_same(crm: Crm) -> None:
+    """The recycle bin was emptied in between."""
+    purge = "BEGIN DELETE FROM vtiger_crmentity; END"
+    crm.sql(f"CREATE TRIGGER purge AFTER INSERT ON vtiger_crmentity {purge}")
+    crm.request(["act", 5, "Contacts", 1, "save"])
+    [row] = crm.outbox()
+    assert (row["crmid"], row["modifiedtime"]) == (5, None)
+
+
 def test_a_second_silent_change_is_found_again(crm: Crm) -> None:
     crm.request(["store", 7, "Contacts", 1, 0, "2099-01-01 00:00:00"], ["cron"])
     crm.request(["store", 7, "Contacts", 1, 0, "2099-01-01 00:00:01"], ["cron"])

@@ -24,7 +24,8 @@ class WooSyncAnswer
         }
         $problem = json_decode((string) $body, true);
         $detail = is_array($problem) && isset($problem['detail']) ? $problem['detail'] : '';
-        $text = is_string($detail) && $detail !== '' ? $detail : 'is this the address of woo-vtiger?';
+        $guess = $status < 500 ? 'is this the address of woo-vtiger?' : 'it failed inside; it will be tried again.';
+        $text = is_string($detail) && $detail !== '' ? $detail : $guess;
         return "The service answered HTTP $status: " . substr($text, 0, 300);
     }
 }

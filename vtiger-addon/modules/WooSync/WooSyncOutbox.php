@@ -7,6 +7,9 @@ class WooSyncOutbox
 {
     const TABLE = 'vtiger_woosync_outbox';
     const CLAIM_SECONDS = 60;
+    const SWEEP_ROWS = 1000;
+    const SWEEP_INSERTS = 200;
+    const SWEEP_ROUNDS = 100;
     const COLUMNS = 'seq, crmid, module, event, modifiedtime, user_id, created_at, attempts';
 
     private $db;
@@ -16,12 +19,30 @@ class WooSyncOutbox
         $this->db = $db;
     }
 
+    /** Reads and writes apart: INSERT ... SELECT would wait for whoever else edits the record. */
     public function record($crmid, $module, $event, $userId)
     {
-        return $this->db->change(
-            'INSERT INTO ' . self::TABLE . ' (crmid, module, event, modifiedtime, user_id, created_at)'
-            . ' SELECT crmid, ?, ?, modifiedtime, ?, ? FROM vtiger_crmentity WHERE crmid = ?',
-            array($module, $event, (int) $userId, time(), (int) $crmid)
+        $sql = 'SELECT modifiedtime AS found FROM vtiger_crmentity WHERE crmid = ?';
+        $modified = $this->db->value($sql, array((int) $crmid));
+        $this->insert(array(array(
+            'crmid' => $crmid, 'module' => $module, 'event' => $event,
+            'modifiedtime' => $modified, 'user_id' => $userId,
+        )));
+    }
+
+    private function insert($rows)
+    {
+        $values = array();
+        foreach ($rows as $row) {
+            array_push(
+                $values, (int) $row['crmid'], $row['module'], $row['event'], $row['modifiedtime'],
+                (int) $row['user_id'], time()
+            );
+        }
+        $this->db->change(
+            'INSERT INTO ' . self::TABLE . ' (crmid, module, event, modifiedtime, user_id, created_at) VALUES '
+            . implode(', ', array_fill(0, count($rows), '(?, ?, ?, ?, ?, ?)')),
+            $values
         );
     }
 
@@ -107,18 +128,31 @@ class WooSyncOutbox
     /** Changes since a moment that no row tells of: imports, scheduled workflows, related records. */
     public function sweep($since, $modules)
     {
-        if (!$modules) {
-            return 0;
+        $total = 0;
+        for ($round = 0; $modules && $round < self::SWEEP_ROUNDS; $round++) {
+            $found = $this->untold($since, $modules);
+            foreach (array_chunk($found, self::SWEEP_INSERTS) as $rows) {
+                $this->insert($rows);
+            }
+            $total += count($found);
+            if (count($found) < self::SWEEP_ROWS) {
+                break;
+            }
         }
-        return $this->db->change(
-            'INSERT INTO ' . self::TABLE . ' (crmid, module, event, modifiedtime, user_id, created_at)'
-            . " SELECT c.crmid, c.setype, CASE WHEN c.deleted = 1 THEN 'deleted'"
-            . " WHEN c.createdtime = c.modifiedtime THEN 'created' ELSE 'updated' END,"
-            . ' c.modifiedtime, c.modifiedby, ? FROM vtiger_crmentity c LEFT JOIN ' . self::TABLE . ' o'
+        return $total;
+    }
+
+    /** Read without locks, for it goes through all records: none has an index on its time. */
+    private function untold($since, $modules)
+    {
+        return $this->db->rows(
+            "SELECT c.crmid, c.setype AS module, CASE WHEN c.deleted = 1 THEN 'deleted'"
+            . " WHEN c.createdtime = c.modifiedtime THEN 'created' ELSE 'updated' END AS event,"
+            . ' c.modifiedtime, c.modifiedby AS user_id FROM vtiger_crmentity c LEFT JOIN ' . self::TABLE . ' o'
             . ' ON o.crmid = c.crmid AND o.modifiedtime >= c.modifiedtime'
             . ' WHERE c.setype IN (' . WooSyncDb::marks($modules) . ') AND c.modifiedtime >= ?'
-            . ' AND o.seq IS NULL',
-            array_merge(array(time()), $modules, array($since))
+            . ' AND o.seq IS NULL ORDER BY c.modifiedtime, c.crmid LIMIT ' . self::SWEEP_ROWS,
+            array_merge($modules, array($since))
         );
     }
 

@@ -1,0 +1,98 @@
+"""The add-on's PHP and the service understand each other, over real HTTP and to the last byte."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import select
+
+from app.inbox.models import Delivery
+from app.main import create_app
+from app.runtime import Runtime
+from app.sandbox.server import serve
+from app.settings import Settings
+from app.vtiger.addon import look_at_addon
+from tests.api.calls import CALLBACK_SECRET
+from tests.vtiger.crm import open_crm, result
+from tests.vtiger_addon.crm import Crm
+
+pytestmark = pytest.mark.anyio
+
+MODULES = ["Contacts", "Accounts", "Products", "Services", "SalesOrder"]
+LATER = 10
+
+
+@pytest.fixture
+async def service(database_url: str) -> AsyncIterator[tuple[Runtime, str]]:
+    """The runtime, and the address that it is served at."""
+    shop = {
+        "url": "http://127.0.0.1:9",
+        "consumer_key": "ck_of_the_tests",
+        "consumer_secret": "cs_of_the_tests",
+        "webhook_secret": "labsecret",
+    }
+    vtiger = {
+        "url": "http://127.0.0.1:9",
+        "username": "sync",
+        "access_key": "key-of-the-tests",
+        "callback_secret": CALLBACK_SECRET,
+    }
+    values = {"database_url": database_url, "auto_migrate": False}
+    settings = Settings.model_validate(values | {"stores": {"main": shop}, "vtiger": vtiger})
+    app = create_app(settings, worker=False)
+    async with serve(app) as served:
+        yield app.state.runtime, served.url
+
+
+async def accepted(runtime: Runtime) -> list[tuple[str, str]]:
+    async with runtime.sessions() as session:
+        found = await session.scalars(select(Delivery).order_by(Delivery.id))
+        return sorted((each.record_id, each.event) for each in found)
+
+
+async def test_a_save_in_vtiger_is_a_delivery_here(crm: Crm, service: tuple[Runtime, str]) -> None:
+    runtime, url = service
+
+    def live() -> None:
+        form = {"url": url, "secret": CALLBACK_SECRET, "modules": MODULES}
+        assert crm.save("Save", **form)["success"]
+        assert crm.save("Test") == {
+            "success": True,
+            "result": {"message": "The service answered: address and secret are right."},
+        }
+        crm.request(["act", 5, "Contacts", 1, "save"], ["act", 6, "SalesOrder", 1, "save"])
+        crm.request(["act", 7, "Accounts", 1, "save"], ["act", 5, "Contacts", 1, "delete"])
+
+    await asyncio.to_thread(live)
+    assert await accepted(runtime) == [
+        ("12x5", "created"),
+        ("12x5", "deleted"),
+        ("6x6", "created"),
+    ]
+    assert {row["sent_at"] is None for row in crm.outbox()} == {False}
+
+
+async def test_a_wrong_secret_is_told_where_the_admin_sees_it(
+    crm: Crm, service: tuple[Runtime, str]
+) -> None:
+    runtime, url = service
+
+    def live() -> str:
+        crm.save("Save", url=url, secret="another secret", modules=MODULES)
+        message: str = crm.save("Test")["error"]["message"]
+        return message
+
+    assert "VTIGER__CALLBACK_SECRET" in await asyncio.to_thread(live)
+    assert await accepted(runtime) == []
+
+
+async def test_the_operations_answer_is_read(crm: Crm) -> None:
+    await asyncio.to_thread(crm.request, ["act", 5, "Contacts", 1, "save"], ["cron"])
+    crm.age(LATER)
+    found = await asyncio.to_thread(crm.changes)
+    client, _ = open_crm(result(found))
+    page = await client.find_changes(0)
+    assert page is not None
+    assert [(each.sequence, each.record_id) for each in page.changes] == [(1, "12x5")]
+    assert page.facts.modules == frozenset(MODULES)
+    assert (await look_at_addon(client)).warnings == ()
