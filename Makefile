@@ -21,7 +21,8 @@ run: setup ## start the service on 127.0.0.1:8000; without .env on the sandbox o
 	@exec .venv/bin/woo-vtiger serve
 
 test: setup-dev setup-php ## the whole test suite, on a PostgreSQL of its own
-	@$(PYTHON) -m pytest -n 2 $(ARGS)
+	@scripts/setup-browser.sh
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: setup-dev ## lint, format, types, import rules, migration drift
 	$(PYTHON) -m ruff check .

@@ -147,6 +147,8 @@ def test_locks_hold_versions_with_hashes_and_no_address(name: str) -> None:
     assert all(line.endswith("\\") for line in requirements)
 
 
-@pytest.mark.parametrize("name", [".ci/run", "scripts/setup.sh", "scripts/find-python.sh"])
+@pytest.mark.parametrize(
+    "name", [".ci/run", "scripts/setup.sh", "scripts/find-python.sh", "scripts/setup-browser.sh"]
+)
 def test_scripts_can_be_run(name: str) -> None:
     assert (ROOT / name).stat().st_mode & 0o111

@@ -1,6 +1,6 @@
 """Conflicts: fields that both sides changed, side by side, for a person to decide."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -20,11 +20,12 @@ from app.web.forms import AdminForm, Reader
 from app.web.pages import PageRoute, go_to, render
 from app.web.remote_links import RemoteLink, remote_link
 from app.web.visitors import Visitor
-from app.web.words import CONFLICT_STATES, MODULES
+from app.web.words import MODULES
 
 router = APIRouter(prefix="/ui/conflicts", route_class=PageRoute, include_in_schema=False)
 
 PER_PAGE = 50
+DECIDED: Mapping[str, str] = {ConflictState.RESOLVED: "Decided"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ async def _show(request: Request, visitor: Visitor, *, error: str = "") -> Respo
     runtime: Runtime = request.app.state.runtime
     stores = {store: store for store in runtime.settings.stores}
     filters = (
-        Filter("state", "State", "choice", CONFLICT_STATES),
+        Filter("state", "State", "choice", DECIDED, otherwise="Waiting for a person"),
         Filter("module", "Module", "choice", MODULES),
         Filter("store", "Store", "choice", stores),
     )

@@ -16,13 +16,15 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One field of a filter form. `apart` ones are behind "More filters"."""
+    """One field of a filter form. `apart` ones are behind "More filters"; `otherwise` says what is
+    shown where nothing is chosen."""
 
     name: str
     label: str
     kind: Literal["choice", "text", "number", "time"] = "text"
     choices: Mapping[str, str] = field(default_factory=dict)
     apart: bool = False
+    otherwise: str = "Any"
 
     def read(self, text: str) -> Any:
         """The value that a repository takes. ValueError tells what is wrong."""

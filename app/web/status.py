@@ -80,12 +80,19 @@ async def _show(request: Request, visitor: Visitor, findings: Sequence[Finding] 
         visitor=visitor,
         standing=await _stand(runtime),
         findings=findings,
+        subjects=_subjects(runtime),
         settings=runtime.settings,
         now=runtime.clock(),
         systems=SYSTEMS,
         modules=list(Module),
         beginning=BEFORE_ALL,
     )
+
+
+def _subjects(runtime: Runtime) -> dict[str, str]:
+    """What the doctor's findings are about, in words."""
+    stores = {store: f"WooCommerce, store {store}" for store in runtime.settings.stores}
+    return {"service": "This service", "vtiger": "Vtiger CRM", **stores}
 
 
 async def _stand(runtime: Runtime) -> Standing:

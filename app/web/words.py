@@ -50,7 +50,6 @@ RUN_STATES: Mapping[str, str] = {
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
-CONFLICT_STATES: Mapping[str, str] = {"open": "Waits for a person", "resolved": "Decided"}
 PLANS: Mapping[str, str] = {
     "agree": "Agrees",
     "update": "Would be updated",

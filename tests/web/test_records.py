@@ -128,6 +128,17 @@ async def test_an_entry_without_deliveries_brings_up_where_it_came_from(
     assert replay.record_key == "main:contacts:woocommerce:7"
 
 
+@pytest.mark.parametrize("link_id", [5, None])
+async def test_what_comes_of_a_replay_is_one_click_away(
+    admin: Browser, runtime: Runtime, link_id: int | None
+) -> None:
+    [entry, _] = await log(runtime, replace(ENTRY, link_id=link_id), replace(ENTRY, source_id="8"))
+    page = await admin.text(f"/ui/records/{entry}?replayed=1")
+    address = page.partition('">See what comes of it')[0].rpartition('href="')[2]
+    shown = await admin.text(address.replace("&amp;", "&"))
+    assert rows(shown) == (2 if link_id else 1)
+
+
 async def test_what_no_module_syncs_cannot_be_replayed_from_nothing(
     admin: Browser, runtime: Runtime
 ) -> None:
