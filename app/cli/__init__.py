@@ -10,6 +10,7 @@ from app.cli import (
     demo,
     doctor,
     export,
+    forget,
     migrate,
     replay,
     sandbox,
@@ -52,6 +53,7 @@ app.command("doctor")(doctor.doctor)
 app.command("sync")(sync.sync)
 app.command("replay")(replay.replay)
 app.command("deletions")(deletions.deletions)
+app.command("forget")(forget.forget)
 app.command("export")(export.export)
 app.command("sandbox")(sandbox.sandbox)
 app.command("migrate")(migrate.migrate)

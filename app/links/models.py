@@ -16,6 +16,7 @@ class Link(Numbered, Base):
     stamp that our last write left there, by which an echo is known. `*_deleted_at`: that record
     is gone. `delete_held_at`: the brake keeps its partner from being deleted too, until a person
     confirms that or the record is restored; `deleted_by_us_at`: the partner was deleted.
+    `forgotten_at`: what was personal in the base was erased, and no sync has filled it since.
     """
 
     __tablename__ = "links"
@@ -45,6 +46,7 @@ class Link(Numbered, Base):
     delete_held_at: Mapped[datetime | None]
     delete_confirmed_at: Mapped[datetime | None]
     deleted_by_us_at: Mapped[datetime | None]
+    forgotten_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 

@@ -122,7 +122,7 @@ def _refresh(agreement: Agreement) -> None:
         vtiger_after=vtiger.after.values if vtiger else None,
         unwritten=unwritten,
     )
-    link.base = write_base(base, rules)
+    link.base, link.forgotten_at = write_base(base, rules), None
     for side in agreement.sides.values():
         stamp_read(link, side)
     for each in written.values():

@@ -89,7 +89,7 @@ class Sweep:
         woo = side.system is System.WOOCOMMERCE
         if (link.woo_deleted_at if woo else link.vtiger_deleted_at) is not None:
             return True
-        if side.system in self.listing.glimpses:
+        if side.system in self.listing.glimpses or link.forgotten_at is not None:
             return side.modified_at != (link.woo_modified_at if woo else link.vtiger_modified_at)
         return self._left_base(link, side)
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "token",
     "replay",
     "deletions",
+    "forget",
     "export",
 )
 Env = dict[str, str]

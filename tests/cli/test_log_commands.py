@@ -81,3 +81,17 @@ def test_a_file_that_cannot_be_written_is_told(shell: Shell, env: Env, tmp_path:
     done = shell.run("export", "--output", str(tmp_path), env=env)
 
     assert (done.exit_code, "cannot be written" in done.stderr) == (2, True)
+
+
+def test_a_person_is_forgotten(shell: Shell, env: Env) -> None:
+    with psycopg.connect(env["DATABASE_URL"]) as connection:
+        connection.execute("UPDATE sync_log SET label = 'Zoë <zoe@shop.example>' WHERE id < 3")
+        connection.execute("UPDATE deliveries SET last_error = 'zoe@shop.example?' WHERE id = 1")
+    told = shell.run("forget", "--email", "Zoe@shop.example", env=env)
+    again = shell.json("forget", "--email", "zoe@shop.example", "--store", "main", env=env)
+    wrong = shell.run("forget", "--email", "zoe", env=env)
+
+    assert (told.exit_code, wrong.exit_code) == (0, 2)
+    rows = [line.split() for line in told.stdout.splitlines()]
+    assert [row[-1] for row in rows if row[:2] == ["Sync", "Log:"]] == ["2"]
+    assert set(again.values()) == {0}

@@ -1,0 +1,58 @@
+"""`forget`: one person's data erased from what the service keeps."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from app.cli.console import ERR, OUT, new_table, print_json, run
+from app.cli.database import cli_sessions
+from app.cli.failures import FAILED
+from app.errors import ConfigError
+from app.sync.forgetting import Forgotten
+from app.sync.forgetting import forget as forget_person
+
+NAMES = {
+    "deliveries": "Deliveries: what they carried",
+    "log_entries": "Sync Log: names, messages and values",
+    "links": "Pairs: the values last agreed on",
+    "conflicts": "Conflicts: both values",
+    "differences": "Comparisons: what differed",
+}
+KEPT = (
+    "Numbers, times, ids and totals are kept; WooCommerce and Vtiger are as they were. If the "
+    "person's record changes there, it is synced, and written down, as any other."
+)
+WAITING = "{count} deliveries still wait under this name: run this again once they are settled."
+
+
+def forget(
+    *,
+    email: Annotated[str, typer.Option(help="The person's e-mail address, in any case.")],
+    store: Annotated[str | None, typer.Option(help="Key of one shop; all by default.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Erase one person from deliveries, Sync Log, pairs, conflicts and comparisons."""
+    if "@" not in email.strip("@ "):
+        raise ConfigError(f"{email} is no e-mail address.")
+    found = run(_forget(email, store))
+    if json:
+        print_json(asdict(found))
+    else:
+        _print(found)
+    if found.waiting:
+        ERR.print(WAITING.format(count=found.waiting), style="yellow")
+        raise typer.Exit(FAILED)
+
+
+async def _forget(email: str, store: str | None) -> Forgotten:
+    async with cli_sessions() as sessions:
+        return await forget_person(sessions, email, store=store)
+
+
+def _print(found: Forgotten) -> None:
+    table = new_table("Erased", "Rows", numbers=("Rows",))
+    for name, title in NAMES.items():
+        table.add_row(title, str(getattr(found, name)))
+    OUT.print(table)
+    OUT.print(KEPT)

@@ -1,0 +1,75 @@
+"""What deliveries know of one person: whose they are, and what they carried."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import case, delete, func, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.traces import Traces
+from app.inbox.models import Delivery, DeliveryState, Wakeup
+from app.records import Module
+
+PEOPLES = (Module.CONTACTS, Module.SALES_ORDERS)
+NAMELESS = "guest:forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedHints:
+    """How many deliveries lost what they carried, and how many still wait under their name."""
+
+    erased: int
+    waiting: int
+
+
+async def find_told(session: AsyncSession, traces: Traces) -> set[tuple[str, str, str]]:
+    """Store, module and id of records whose bodies have this e-mail as theirs."""
+    found = await session.execute(
+        select(Delivery.store, Delivery.module, Delivery.record_id)
+        .where(
+            Delivery.module.in_(PEOPLES),
+            traces.of_store(Delivery.store),
+            traces.is_value_in_body(Delivery.body),
+        )
+        .distinct()
+    )
+    return {(str(store), str(module), str(record_id)) for store, module, record_id in found}
+
+
+async def erase_deliveries(
+    session: AsyncSession, traces: Traces, keys: Collection[str]
+) -> ErasedHints:
+    """Numbers, times and outcomes stay. A hint that waits keeps the key that it is found by."""
+    named = traces.in_text(Delivery.record_id, Delivery.remote_note, Delivery.last_error)
+    theirs = or_(Delivery.record_key.in_(keys), named, traces.in_body(Delivery.body))
+    erased = await session.scalars(
+        update(Delivery)
+        .where(traces.of_store(Delivery.store), theirs)
+        .values(
+            body=None,
+            last_error=None,
+            remote_note=case(
+                (traces.in_text(Delivery.remote_note), ""), else_=Delivery.remote_note
+            ),
+        )
+        .returning(Delivery.id)
+    )
+    ids = erased.all()
+    ended = Delivery.state.in_([DeliveryState.DONE, DeliveryState.DEAD])
+    guest = Delivery.id.in_(ids) & traces.in_text(Delivery.record_id)
+    key = func.concat(Delivery.store, ":contacts:woocommerce:", NAMELESS)
+    await session.execute(
+        update(Delivery).where(guest, ended).values(record_id=NAMELESS, record_key=key)
+    )
+    waiting = select(func.count()).where(guest, ~ended)
+    await _drop_jobs(session, traces)
+    return ErasedHints(len(ids), int(await session.scalar(waiting) or 0))
+
+
+async def _drop_jobs(session: AsyncSession, traces: Traces) -> None:
+    """Jobs only wake: a record that still waits gets another one."""
+    await session.execute(delete(Wakeup).where(traces.in_text(Wakeup.record_key)))
+    jobs = text(
+        "DELETE FROM procrastinate_jobs WHERE status <> 'doing' AND strpos(lower(lock), :email) > 0"
+    )
+    await session.execute(jobs, {"email": traces.folded})

@@ -1,0 +1,99 @@
+"""What pairs know of one person: found, and erased without parting the pairs.
+
+A link keeps its ids and stamps, and its base what is not personal; polls leave it alone until the
+record changes, and then both sides are compared as when a pair is first found.
+"""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import delete, func, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.traces import Traces
+from app.links.models import FieldConflict, GuestOrder, Intent, Lease, Link, Sighting
+from app.records import Module
+
+GUEST = "guest:"
+NOT_PERSONAL = ("subject", "status", "contact", "currency", "refunded", "lines")
+
+Place = tuple[str, str, str]
+"""Store, module and the id in one of the two systems."""
+
+
+async def find_contacts(session: AsyncSession, traces: Traces) -> Sequence[Link]:
+    """The pairs that are this person."""
+    emails = [func.lower(Link.base["email"][side].astext) == traces.folded for side in (0, 1)]
+    mine = or_(Link.woo_id == GUEST + traces.folded, *emails)
+    found = select(Link).where(Link.module == Module.CONTACTS, traces.of_store(Link.store), mine)
+    return (await session.scalars(found)).all()
+
+
+async def find_orders(
+    session: AsyncSession, traces: Traces, contacts: Sequence[Link]
+) -> Sequence[Link]:
+    """The pairs of orders that go to this person's contacts."""
+    ids = [link.vtiger_id for link in contacts]
+    theirs = [Link.base["contact"][side].astext.in_(ids) for side in (0, 1)]
+    latest = select(GuestOrder.store, GuestOrder.order_id).where(
+        GuestOrder.email == traces.folded, traces.of_store(GuestOrder.store)
+    )
+    found = select(Link).where(
+        Link.module == Module.SALES_ORDERS,
+        traces.of_store(Link.store),
+        or_(*theirs, tuple_(Link.store, Link.woo_id).in_(latest)),
+    )
+    return (await session.scalars(found)).all()
+
+
+async def find_at(session: AsyncSession, places: Collection[Place]) -> Sequence[Link]:
+    """The pairs that have one of these records."""
+    if not places:
+        return []
+    columns = ((Link.store, Link.module, each) for each in (Link.woo_id, Link.vtiger_id))
+    found = select(Link).where(or_(*(tuple_(*each).in_(places) for each in columns)))
+    return (await session.scalars(found)).all()
+
+
+async def erase_links(session: AsyncSession, traces: Traces, links: Sequence[Link]) -> int:
+    """How many; a guest's link keeps a name that says nothing, and counts as deleted."""
+    for link in links:
+        kept = NOT_PERSONAL if link.module == Module.SALES_ORDERS else ()
+        link.base = {name: link.base[name] for name in kept if name in link.base}
+        link.forgotten_at = func.now()
+        if link.woo_id == GUEST + traces.folded:
+            link.woo_id = f"{GUEST}forgotten:{link.id}"
+            link.woo_deleted_at = func.now()
+    await session.execute(
+        delete(GuestOrder).where(
+            GuestOrder.email == traces.folded, traces.of_store(GuestOrder.store)
+        )
+    )
+    return len(links)
+
+
+async def erase_conflicts(session: AsyncSession, traces: Traces, link_ids: Collection[int]) -> int:
+    """The values; one that is open is filled again by the next merge."""
+    held = traces.in_text(
+        FieldConflict.label, FieldConflict.woo, FieldConflict.vtiger, FieldConflict.woo_id
+    )
+    theirs = or_(FieldConflict.link_id.in_(link_ids), held)
+    values = {"label": "", "woo": None, "vtiger": None}
+    nameless = func.regexp_replace(FieldConflict.woo_id, f"^{GUEST}.*", f"{GUEST}forgotten")
+    erased = await session.scalars(
+        update(FieldConflict)
+        .where(traces.of_store(FieldConflict.store), theirs)
+        .values(**values, woo_id=nameless)
+        .returning(FieldConflict.id)
+    )
+    return len(erased.all())
+
+
+async def erase_keys(session: AsyncSession, traces: Traces) -> None:
+    """What is kept beside the pairs by keys that name the person; not what polls have seen of a
+    record without a pair, which tells nothing: it would be brought over by surprise."""
+    named = traces.in_text(Intent.natural_key)
+    await session.execute(update(Intent).where(named).values(natural_key=""))
+    for table in (Sighting, Intent):
+        await session.execute(delete(table).where(traces.in_text(table.record_key)))
+    expired = Lease.expires_at < func.clock_timestamp()
+    await session.execute(delete(Lease).where(traces.in_text(Lease.key), expired))
