@@ -22,8 +22,7 @@ Place = tuple[str, str, str]
 
 async def find_contacts(session: AsyncSession, traces: Traces) -> Sequence[Link]:
     """The pairs that are this person."""
-    emails = [func.lower(Link.base["email"][side].astext) == traces.folded for side in (0, 1)]
-    mine = or_(Link.woo_id == GUEST + traces.folded, *emails)
+    mine = or_(Link.woo_id == GUEST + traces.folded, traces.in_text(Link.base))
     found = select(Link).where(Link.module == Module.CONTACTS, traces.of_store(Link.store), mine)
     return (await session.scalars(found)).all()
 
