@@ -3,18 +3,24 @@
 What that did is no edit of a person: when the deleted record comes back, it is what counts.
 """
 
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from app.errors import System
+from app.inbox.waiting import was_tried
 from app.links.models import Link
 from app.mapping.bases import read_base, write_base
-from app.mapping.values import Agreed, Value
+from app.mapping.values import Agreed, Base, Mapped, Value
 from app.records import Outcome
+from app.sync.hold import partner_of
 from app.sync.marks import partner_id
 from app.sync.outcome import Result, describe_changes, describe_notes
 from app.sync.sides import Side, Written
 from app.sync.stamps import stamp_written
-from app.sync.work import Work
+from app.sync.work import LANDED, Work
+
+STATUS = "status"
+"""The field that says so, in every module that has it."""
 
 
 @runtime_checkable
@@ -36,12 +42,14 @@ async def retire(work: Work, link: Link, gone: System) -> Result | None:
         return None
     work.lease.check()
     written = await work.adapter.retire(before)
-    if not written.sent:
+    changes = _changes(before, written.after) if written.sent else await _lost(work, link, before)
+    if not changes:
         return None
-    changes = _changes(before, written.after)
     rules = work.adapter.rules
+    base = read_base(link.base, rules)
+    old = before if written.sent else replace(before, values=_of(base, other))
     agreed = {name: Agreed(value, value) for name, value in changes.items()}
-    link.base = write_base(read_base(link.base, rules) | agreed, rules)
+    link.base = write_base(base | agreed, rules)
     stamp_written(link, written.after)
     return Result(
         target=other,
@@ -49,9 +57,30 @@ async def retire(work: Work, link: Link, gone: System) -> Result | None:
         source_id=partner_id(link, gone),
         target_id=before.id,
         label=before.label,
-        changes=describe_changes(before, changes, gone),
+        message="" if written.sent else LANDED,
+        changes=describe_changes(old, changes, gone),
         notes=describe_notes(written.notes),
     )
+
+
+async def _lost(work: Work, link: Link, before: Side) -> dict[str, Value]:
+    """What an earlier try did to a record that is out of use already, though nobody heard so."""
+    agreed = read_base(link.base, work.adapter.rules).get(STATUS)
+    now = before.values.get(STATUS)
+    if agreed is None or agreed.on(before.system) == now or not await _was_tried(work, link):
+        return {}
+    return {STATUS: now}
+
+
+async def _was_tried(work: Work, link: Link) -> bool:
+    """A hint of either record was tried before: the other's may have come to it first."""
+    partner = partner_of(link, work.record)
+    async with work.runtime.sessions() as session:
+        return work.is_retried or await was_tried(session, partner.key)
+
+
+def _of(base: Base, system: System) -> Mapped:
+    return Mapped({name: agreed.on(system) for name, agreed in base.items()})
 
 
 def _changes(before: Side, after: Side) -> dict[str, Value]:

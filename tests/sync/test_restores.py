@@ -3,7 +3,7 @@
 import pytest
 
 from app.links.models import Link
-from app.records import DeletePolicy, Module
+from app.records import DeletePolicy, Module, Outcome
 from app.sync.polling import poll
 from tests.goods import edit, links_of, listed, product, shelf
 from tests.trade import edit as edit_order
@@ -180,3 +180,40 @@ async def test_a_contact_whose_customer_is_gone_for_good_says_what_helps(world: 
     [taken] = await world.links()
     assert (taken.id, taken.woo_id, taken.vtiger_id) == (link.id, again, link.vtiger_id)
     assert (await world.get_customer(again))["billing"]["phone"] == "5"
+
+
+async def test_an_order_that_was_cancelled_without_an_answer_comes_back(market: World) -> None:
+    """What a lost call of ours did to it is no edit of a person's."""
+    link = await sold(market, DeletePolicy.DEACTIVATE)
+    market.sandbox.crm_faults.drop("POST", "operation=revise", after_write=True)
+    trash(market, link.woo_id)
+    await market.settle()
+    assert market.sandbox.crm_faults.hits == 1
+    [row] = await market.log(Outcome.UPDATED)
+    assert [(change["field"], change["new"]) for change in row.changes] == [("status", "Cancelled")]
+    market.later()
+    restore(market, link.woo_id)
+    await market.settle()
+
+    assert await same(market, Module.SALES_ORDERS, link)
+    assert sale(market, link.woo_id)["sostatus"] == "Approved"
+    assert kept(market, link.woo_id).status == "processing"
+
+
+async def test_a_product_that_was_made_private_without_an_answer_comes_back(world: World) -> None:
+    link = await mug(world, DeletePolicy.DEACTIVATE)
+    await poll(world.runtime)
+    world.sandbox.crm.ui_delete(link.vtiger_id)
+    world.sandbox.shop_faults.fail("PUT", "/products", status=500, after_write=True)
+    await poll(world.runtime)
+    await world.settle()
+    assert world.sandbox.shop_faults.hits == 1
+    assert shelf(world, link.woo_id)["status"] == "private"
+    world.later()
+    world.sandbox.crm.ui_restore(link.vtiger_id)
+    await world.sandbox.crm.ui_edit(link.vtiger_id, {"productname": "Cup"})
+    await world.settle()
+
+    assert await same(world, Module.PRODUCTS, link)
+    assert shelf(world, link.woo_id)["status"] == "publish"
+    assert [row["discontinued"] for row in listed(world)] == ["1"]
