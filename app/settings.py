@@ -36,6 +36,9 @@ class SyncSettings(Group):
     """How records are brought into agreement."""
 
     poll_interval: Seconds = Field(300, description="seconds between two looks for missed changes")
+    full_pass_interval: Seconds = Field(
+        DAY, description="seconds between two looks at all records, for what was deleted for good"
+    )
     fresh_body_seconds: float = Field(
         300, ge=0, description="age up to which a webhook's body stands in for reading the record"
     )

@@ -6,13 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from secrets import token_urlsafe
 from socket import socket
-from uuid import uuid4
 
 from pydantic import SecretStr
 
 from app.errors import WooVtigerError
 from app.inbox.repository import count_open
-from app.links.leases import hold
 from app.main import create_app
 from app.policies.tokens import PREFIX
 from app.runtime import Runtime
@@ -26,8 +24,7 @@ from app.sandbox.woocommerce import ApiKey
 from app.serving import Served, listen, serving, url_of
 from app.setting_systems import StoreSettings, VtigerSettings
 from app.settings import Settings
-from app.woocommerce import webhooks
-from app.worker.upkeep import webhook_turn
+from app.sync.webhook_watch import open_webhooks
 
 STORE = "main"
 HOST = "127.0.0.1"
@@ -145,16 +142,9 @@ def _grace(settings: Settings) -> int:
 
 async def _introduce(stage: Stage) -> None:
     """Webhooks in the shop and workflow callbacks in the CRM, as a user would set them up."""
-    address = f"{stage.url}/webhooks/woocommerce/{STORE}"
-    secret = stage.settings.stores[STORE].webhook_secret.get_secret_value()
-    async with hold(
-        stage.runtime.sessions,
-        [webhook_turn(STORE)],  # the watch would take what is half installed for broken
-        owner=uuid4().hex,
-        seconds=stage.settings.worker.lease_seconds,
-        patience=PATIENCE_SECONDS,
-    ):
-        report = await webhooks.install(stage.runtime.stores[STORE], address, secret=secret)
+    runtime = stage.runtime
+    hooks = open_webhooks(stage.settings, runtime.sessions, runtime.stores[STORE], STORE)
+    report = await hooks.install()
     for step in report.failed:
         raise step.error or RuntimeError(step.topic)
     stage.sandbox.crm.workflows.callbacks += [

@@ -6,25 +6,19 @@ from typing import Annotated
 import typer
 
 from app.cli.console import OUT, new_table, print_json, run
+from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
 from app.cli.stores import Store, chosen_stores
 from app.clients import open_store
-from app.errors import ConfigError
 from app.settings import Settings, load_settings
-from app.woocommerce import webhooks
-from app.woocommerce.client import WooClient
+from app.sync.webhook_watch import ShopWebhooks, open_webhooks
 from app.woocommerce.webhooks import WebhookAct, WebhookReport, WebhookStep
 
 app = typer.Typer(help="The shops' webhooks towards this service.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Work = Callable[[WooClient, str, str], Awaitable[WebhookReport]]
+Work = Callable[[ShopWebhooks], Awaitable[WebhookReport]]
 
-NO_ADDRESS = (
-    "PUBLIC_URL is not set: set it to the address under which the shop reaches this service, as in "
-    "https://sync.example.com."
-)
-FOUND = {WebhookAct.KEEP: "active", WebhookAct.CREATE: "missing", WebhookAct.REMOVE: "twice"}
 DONE = {
     WebhookAct.KEEP: "active",
     WebhookAct.CREATE: "installed",
@@ -37,44 +31,29 @@ DONE = {
 @app.command()
 def install(*, store: Store = None, json: Json = False) -> None:
     """Give every topic an active webhook with the secret of the settings. Can be repeated."""
-    _work(_install, store, as_json=json)
+    _work(ShopWebhooks.install, store, as_json=json)
 
 
 @app.command()
 def heal(*, store: Store = None, json: Json = False) -> None:
-    """Replace webhooks that the shop paused or disabled, add missing ones, drop doubles."""
-    _work(_heal, store, as_json=json)
+    """Replace webhooks that were paused, disabled or turned elsewhere, add missing ones, drop
+    doubles."""
+    _work(ShopWebhooks.heal, store, as_json=json)
 
 
 @app.command()
 def remove(*, store: Store = None, json: Json = False) -> None:
-    """Delete the webhooks that deliver to this service, and no others."""
-    _work(_remove, store, as_json=json)
+    """Delete the webhooks that deliver to this service, and no others. None is brought back."""
+    _work(ShopWebhooks.remove, store, as_json=json)
 
 
 @app.command()
 def status(*, store: Store = None, json: Json = False) -> None:
     """Show what each shop has. Exit code 1 unless every topic has one active webhook."""
-    reports = _reports(_status, store)
+    reports = _reports(ShopWebhooks.status, store)
     _print(reports, _found, as_json=json)
     if not all(report.healthy for report in reports.values()):
         raise typer.Exit(FAILED)
-
-
-def _install(client: WooClient, address: str, secret: str) -> Awaitable[WebhookReport]:
-    return webhooks.install(client, address, secret=secret)
-
-
-def _heal(client: WooClient, address: str, secret: str) -> Awaitable[WebhookReport]:
-    return webhooks.heal(client, address, secret=secret)
-
-
-def _remove(client: WooClient, address: str, _secret: str) -> Awaitable[WebhookReport]:
-    return webhooks.remove(client, address)
-
-
-def _status(client: WooClient, address: str, _secret: str) -> Awaitable[WebhookReport]:
-    return webhooks.status(client, address)
 
 
 def _work(work: Work, store: str | None, *, as_json: bool) -> None:
@@ -87,17 +66,16 @@ def _work(work: Work, store: str | None, *, as_json: bool) -> None:
 def _reports(work: Work, store: str | None) -> dict[str, WebhookReport]:
     settings = load_settings()
     stores = chosen_stores(settings, store)
-    if settings.public_url is None:
-        raise ConfigError(NO_ADDRESS)
     return run(_each(settings, stores, work))
 
 
 async def _each(settings: Settings, stores: list[str], work: Work) -> dict[str, WebhookReport]:
     reports = {}
-    for store in stores:
-        secret = settings.stores[store].webhook_secret.get_secret_value()
-        async with open_store(settings, store) as client:
-            reports[store] = await work(client, settings.webhook_url(store) or "", secret)
+    async with cli_sessions() as sessions:
+        for store in stores:
+            async with open_store(settings, store) as client:
+                hooks = open_webhooks(settings, sessions, client, store)
+                reports[store] = await work(hooks)
     return reports
 
 
@@ -124,9 +102,7 @@ def _print(
 
 
 def _found(step: WebhookStep) -> str:
-    if step.act is WebhookAct.REPLACE and step.webhook is not None:
-        return step.webhook.status
-    return FOUND[step.act]
+    return step.problem or "active"
 
 
 def _done(step: WebhookStep) -> str:

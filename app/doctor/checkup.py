@@ -13,7 +13,7 @@ from app.errors import RemoteError
 from app.runtime import Runtime, open_runtime
 from app.settings import Settings
 from app.sync.setup import ensure_setup
-from app.woocommerce import webhooks
+from app.sync.webhook_watch import open_webhooks
 
 Mending = Callable[[Runtime, Finding], Awaitable[str]]
 
@@ -62,9 +62,8 @@ async def _migrate(runtime: Runtime, _finding: Finding) -> str:
 
 async def _heal_webhooks(runtime: Runtime, finding: Finding) -> str:
     store = finding.subject
-    address = runtime.settings.webhook_url(store) or ""
-    secret = runtime.settings.stores[store].webhook_secret.get_secret_value()
-    report = await webhooks.heal(runtime.stores[store], address, secret=secret)
+    hooks = open_webhooks(runtime.settings, runtime.sessions, runtime.stores[store], store)
+    report = await hooks.heal()
     for step in report.failed:
         if step.error is not None:
             raise step.error

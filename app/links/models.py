@@ -145,6 +145,16 @@ class OutboxMark(Base):
     looked_at: Mapped[datetime]
 
 
+class FullPass(Base):
+    """When all records of a module in one system were last looked at, by the database's clock."""
+
+    __tablename__ = "full_passes"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    store: Mapped[str]
+    passed_at: Mapped[datetime]
+
+
 class SetupRecord(Base):
     """A record of Vtiger's that orders rest on and no shop has: made once, found by `key`."""
 

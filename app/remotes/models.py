@@ -1,6 +1,7 @@
-"""The table of remotes: one row each, shared by all workers on all machines."""
+"""Tables of the remotes, shared by all workers on all machines: their state, their webhooks."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -26,3 +27,14 @@ class Remote(Base):
     slowed_at: Mapped[datetime | None]
     paused_until: Mapped[datetime | None]
     booked_until: Mapped[datetime | None]
+
+
+class WebhookWatch(Base):
+    """A shop's webhooks as they were last seen well: their ids, and where they delivered. A shop
+    without a row has none of ours, as far as we know."""
+
+    __tablename__ = "webhook_watches"
+
+    store: Mapped[str] = mapped_column(primary_key=True)
+    webhook_ids: Mapped[list[Any]]
+    well_at: Mapped[datetime]

@@ -1,18 +1,25 @@
 """Catch-up: finding what no webhook or callback told of, and hinting it like anything else.
 
 The first poll of a module takes stock and hints nothing: records that were there before are
-brought over by `woo-vtiger sync`, never by surprise. What changed silently (an order's product
-that was deleted, a refund taken back) is found by such a run too.
+brought over by `woo-vtiger sync`, never by surprise. What leaves no trace of its time (a product
+or an order deleted for good, a refund taken back) is found by a look at everything, once a day and
+whenever webhooks were found broken.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from app.db.outage import OUTAGES
 from app.db.session import transaction
-from app.errors import LeaseLost, RemoteError, System, Waiting
+from app.errors import LeaseLost, RemoteError, RemoteHeld, System, Waiting
+from app.gate import calling_for
+from app.incidents.models import IncidentKind
+from app.incidents.report import report, report_mended
+from app.incidents.repository import Trouble
 from app.links.leases import PairLease, hold
+from app.links.passes import is_pass_due, save_pass
 from app.links.repository import find_watermark, save_watermark
 from app.policies.schemas import SyncPolicy
 from app.records import DeletePolicy, Module
@@ -27,6 +34,8 @@ log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(minutes=2)
 TURN = "upkeep:poll"
+BUG = "an error in the service; its log tells more."
+CAUGHT_UP = "It was looked at again."
 BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -48,16 +57,34 @@ async def poll(runtime: Runtime) -> int:
 async def _poll_module(
     runtime: Runtime, store: str, module: Module, *, lease: PairLease, outbox: OutboxReader
 ) -> int:
+    """A module that cannot be looked at keeps no other from it."""
     policy = await policy_of(runtime, store, module)
     if not policy.enabled:
         return 0
+    trouble = Trouble(IncidentKind.POLL_FAILED, System.WOOCOMMERCE, store, module)
     try:
-        listing = await open_listing(Context(runtime, store, policy, lease), module)
-        looks = [Look(runtime, store, listing, policy, system, outbox) for system in System]
-        return sum([await look.run() for look in looks])
-    except (RemoteError, Waiting) as error:
-        log.warning("catch-up of %s of store %s is put off: %s", module, store, error)
+        with calling_for(f"poll:{store}:{module}"):
+            listing = await open_listing(Context(runtime, store, policy, lease), module)
+            looks = [Look(runtime, store, listing, policy, system, outbox) for system in System]
+            hints = sum([await look.run() for look in looks])
+    except (RemoteHeld, Waiting) as error:
+        log.info("catch-up of %s of store %s is put off: %s", module, store, error)
         return 0
+    except RemoteError as error:
+        other = replace(trouble, system=error.system)
+        await report(runtime.sessions, other, f"Catch-up of {module} is put off: {error}")
+        return 0
+    except LeaseLost:
+        raise
+    except OUTAGES:
+        raise
+    except Exception:
+        log.exception("a bug in the catch-up of %s of store %s", module, store)
+        await report(runtime.sessions, trouble, f"Catch-up of {module} met {BUG}")
+        return 0
+    for system in System:
+        await report_mended(runtime.sessions, replace(trouble, system=system), CAUGHT_UP)
+    return hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +122,37 @@ class Look:
         """
         started_at, reached_at = self.runtime.clock(), await self._reached_at()
         mark = started_at
-        if self.system not in self.listing.lists_all:
+        if not self._lists_all:
             latest_at = await self.listing.find_last_change(self.system) or BEFORE_ALL
             mark = max(latest_at, reached_at or latest_at)
+        whole = reached_at is not None and await self._is_whole_due()
         sweep = Sweep(self.runtime, self.store, self.listing, take_stock=reached_at is None)
         hints, living = 0, set[str]()
-        async for page in self.listing.each(self.system, (reached_at or mark) - OVERLAP):
+        since = None if whole else (reached_at or mark) - OVERLAP
+        async for page in self.listing.each(self.system, since):
             living.update(seen.id for seen in page)
             hints += await sweep.differences(page)
-        hints += await self._find_gone(sweep, living, started_at)
-        await self._save(mark)
+        if whole or self._lists_all:
+            hints += await self._vanished(sweep, living, started_at)
+        else:
+            hints += await self._find_gone(sweep, started_at)
+        await self._save(mark, started_at, whole=whole or reached_at is None)
         return hints
 
-    async def _find_gone(self, sweep: Sweep, living: set[str], started_at: datetime) -> int:
-        """What vanished from Vtiger counts only where deletions do something to the shop."""
-        if self.system in self.listing.lists_all:
-            return await self._vanished(sweep, living, started_at)
+    @property
+    def _lists_all(self) -> bool:
+        return self.system in self.listing.lists_all
+
+    async def _is_whole_due(self) -> bool:
+        """Time to look at everything: what was deleted for good leaves no other trace."""
+        if self._lists_all:
+            return False
+        interval = self.runtime.settings.sync.full_pass_interval
+        async with self.runtime.sessions() as session:
+            return await is_pass_due(session, self._key, interval)
+
+    async def _find_gone(self, sweep: Sweep, started_at: datetime) -> int:
+        """What vanished from Vtiger counts only where deletions do something."""
         if self.system is System.WOOCOMMERCE:
             return await sweep.trashed()
         if self.policy.delete_policy is DeletePolicy.IGNORE:
@@ -130,6 +172,9 @@ class Look:
         async with self.runtime.sessions() as session:
             return await find_watermark(session, self._key)
 
-    async def _save(self, mark: datetime) -> None:
+    async def _save(self, mark: datetime, started_at: datetime, *, whole: bool) -> None:
+        took = (self.runtime.clock() - started_at).total_seconds()
         async with transaction(self.runtime.sessions) as session:
             await save_watermark(session, self._key, mark)
+            if whole:
+                await save_pass(session, self._key, store=self.store, seconds_ago=took)

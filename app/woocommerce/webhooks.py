@@ -2,7 +2,8 @@
 
 Contract page WooCommerce §1: seven failures in a row disable a webhook, reactivating one does
 not reset the count, and no call returns a secret. So a doubtful webhook is replaced, new one
-first, and only webhooks that deliver to our own address are touched.
+first. Only webhooks that deliver to our own address are touched, and those that are known to be
+ours by their id, wherever somebody turned them to.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from app.errors import NotFound, RemoteError
+from app.http_pool import show_address
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooWebhook
 from app.woocommerce.topics import TOPICS
@@ -31,11 +33,13 @@ class WebhookAct(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WebhookStep:
-    """One act for one topic, on the webhook that is there, if one is. `error`: why it failed."""
+    """One act for one topic, on the webhook that is there, if one is. `problem`: why it is needed,
+    "" where nothing is; `error`: why it failed."""
 
     act: WebhookAct
     topic: str
     webhook: WooWebhook | None = None
+    problem: str = ""
     error: RemoteError | None = None
 
 
@@ -61,61 +65,93 @@ def plan_webhooks(
     *,
     topics: Sequence[str] = TOPICS,
     suspects: Collection[str] = (),
+    known: Collection[str] = (),
 ) -> tuple[WebhookStep, ...]:
     """Compare what the shop has with one active webhook per topic at our address. Pure.
 
     `suspects` are ids of webhooks to replace although active, such as those whose signatures
-    do not verify. Of several good ones for a topic the oldest stays.
+    do not verify; `known` are ids of webhooks that are ours. Of several good ones for a topic the
+    oldest stays.
     """
     ours = sorted(
-        (one for one in existing if one.delivery_url == delivery_url), key=lambda one: int(one.id)
+        (one for one in existing if one.delivery_url == delivery_url or one.id in known),
+        key=lambda one: int(one.id),
     )
-    steps = [_plan_topic(topic, ours, suspects) for topic in topics]
+    steps = [_plan_topic(topic, ours, delivery_url, suspects) for topic in topics]
     used = {step.webhook.id for step in steps if step.webhook}
     surplus = (one for one in ours if one.id not in used)
-    return (*steps, *(WebhookStep(WebhookAct.REMOVE, one.topic, one) for one in surplus))
+    return (*steps, *(_surplus(one, topics) for one in surplus))
 
 
-async def status(client: WooClient, delivery_url: str) -> WebhookReport:
+def _surplus(webhook: WooWebhook, topics: Sequence[str]) -> WebhookStep:
+    problem = "there is another one" if webhook.topic in topics else "the topic is not wanted"
+    return WebhookStep(WebhookAct.REMOVE, webhook.topic, webhook, problem)
+
+
+async def status(
+    client: WooClient, delivery_url: str, *, known: Collection[str] = ()
+) -> WebhookReport:
     """What the shop has and what that would need; changes nothing (webhooks_list)."""
-    return WebhookReport(plan_webhooks(await _all_webhooks(client), delivery_url))
+    return WebhookReport(plan_webhooks(await _all_webhooks(client), delivery_url, known=known))
 
 
-async def install(client: WooClient, delivery_url: str, *, secret: str) -> WebhookReport:
+async def install(
+    client: WooClient, delivery_url: str, *, secret: str, known: Collection[str] = ()
+) -> WebhookReport:
     """Every topic with an active webhook that signs with `secret`; can be repeated.
 
     Like `heal`, and healthy webhooks get the secret anew, since none can be read back. Raises
     RemoteError only if the webhooks cannot be listed; one topic's failure is in its step.
     """
-    plan = plan_webhooks(await _all_webhooks(client), delivery_url)
+    plan = plan_webhooks(await _all_webhooks(client), delivery_url, known=known)
     return await _apply_all(client, _renewing(plan), delivery_url, secret)
 
 
 async def heal(
-    client: WooClient, delivery_url: str, *, secret: str, suspects: Collection[str] = ()
+    client: WooClient,
+    delivery_url: str,
+    *,
+    secret: str,
+    suspects: Collection[str] = (),
+    known: Collection[str] = (),
 ) -> WebhookReport:
-    """Replace what is paused, disabled or suspect, add what is missing, drop doubles.
+    """Replace what is paused, disabled, turned elsewhere or suspect, add what is missing, drop
+    doubles and topics that are not wanted.
 
     webhook_failure_sequence, webhook_get_disabled, webhook_reactivate. Errors as `install`.
     """
-    plan = plan_webhooks(await _all_webhooks(client), delivery_url, suspects=suspects)
+    plan = plan_webhooks(await _all_webhooks(client), delivery_url, suspects=suspects, known=known)
     return await _apply_all(client, plan, delivery_url, secret)
 
 
-async def remove(client: WooClient, delivery_url: str) -> WebhookReport:
-    """Delete every webhook that delivers to our address, and no other. Errors as `install`."""
-    plan = plan_webhooks(await _all_webhooks(client), delivery_url, topics=())
+async def remove(
+    client: WooClient, delivery_url: str, *, known: Collection[str] = ()
+) -> WebhookReport:
+    """Delete every webhook that is ours, and no other. Errors as `install`."""
+    plan = plan_webhooks(await _all_webhooks(client), delivery_url, topics=(), known=known)
     return await _apply_all(client, plan, delivery_url, "")
 
 
-def _plan_topic(topic: str, ours: Sequence[WooWebhook], suspects: Collection[str]) -> WebhookStep:
+def _plan_topic(
+    topic: str, ours: Sequence[WooWebhook], delivery_url: str, suspects: Collection[str]
+) -> WebhookStep:
     candidates = [one for one in ours if one.topic == topic]
     if not candidates:
-        return WebhookStep(WebhookAct.CREATE, topic)
-    good = [one for one in candidates if one.status == ACTIVE and one.id not in suspects]
-    if not good:
-        return WebhookStep(WebhookAct.REPLACE, topic, candidates[0])
-    return WebhookStep(WebhookAct.KEEP, topic, good[0])
+        return WebhookStep(WebhookAct.CREATE, topic, problem="missing")
+    problems = {one.id: _problem(one, delivery_url, suspects) for one in candidates}
+    good = [one for one in candidates if not problems[one.id]]
+    if good:
+        return WebhookStep(WebhookAct.KEEP, topic, good[0])
+    return WebhookStep(WebhookAct.REPLACE, topic, candidates[0], problems[candidates[0].id])
+
+
+def _problem(webhook: WooWebhook, delivery_url: str, suspects: Collection[str]) -> str:
+    """ "" for one that does what it should."""
+    if webhook.delivery_url != delivery_url:
+        return f"delivers to {show_address(webhook.delivery_url)}"
+    if webhook.status != ACTIVE:
+        return webhook.status
+    return "its signatures do not verify" if webhook.id in suspects else ""
 
 
 def _renewing(plan: Sequence[WebhookStep]) -> Iterator[WebhookStep]:

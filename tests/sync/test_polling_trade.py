@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.incidents.repository import IncidentFilter, search_incidents
 from app.records import Module
 from app.sync.polling import poll
 from app.sync.setup import ensure_setup
@@ -163,3 +164,43 @@ async def test_a_quiet_look_costs_these_calls(world: World) -> None:
         "GET orders": 3,
         "vtiger query": 8,
     }
+
+
+async def test_what_was_deleted_for_good_is_found_by_the_look_at_everything(world: World) -> None:
+    """The shop tells of it in no way (contract page WooCommerce §1)."""
+    mug, _ = await stocked(world)
+    world.sandbox.shop.trade.product_book.delete(int(mug))
+    assert await look(world) == 0
+
+    await world.execute("UPDATE full_passes SET passed_at = passed_at - interval '1 day'")
+    assert await look(world) == 1
+    pairs = await goods.links_of(world, Module.PRODUCTS)
+    assert [pair.woo_deleted_at is not None for pair in pairs] == [True]
+    assert await look(world) == 0
+
+
+async def test_what_vanished_from_vtiger_is_found_where_that_does_something(world: World) -> None:
+    await world.set_policy(module=Module.PRODUCTS, delete_policy="deactivate")
+    mug, _ = await stocked(world)
+    world.sandbox.crm.ui_delete(goods.listed(world)[1]["id"])
+
+    assert await look(world) == 1
+    assert goods.shelf(world, mug)["status"] == "private"
+
+
+async def test_a_module_that_cannot_be_looked_at_is_told_and_keeps_no_other(world: World) -> None:
+    await stocked(world)
+    world.sandbox.shop_faults.fail("GET", "/products", times=3, status=500)
+    await world.customer("zoe@shop.example", last_name="M")
+    assert await poll(world.runtime) == 1
+    assert await _lasting(world) == [("poll_failed", "main", "products")]
+
+    await poll(world.runtime)
+    assert await _lasting(world) == []
+
+
+async def _lasting(world: World) -> list[tuple[str, str, str]]:
+    async with world.runtime.sessions() as session:
+        wanted = IncidentFilter(lasting=True)
+        found = await search_incidents(session, wanted, cursor=None, limit=9)
+    return [(row.kind, row.store, row.subject) for row in found.items]

@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from app.inbox.models import Delivery
 from app.records import Module
 from app.sync.setup import prepare, setup_ids
+from app.sync.webhook_watch import watch_webhooks
 from app.synclog.models import Entry
-from app.worker.upkeep import prune, watch_webhooks
+from app.worker.upkeep import prune
 from tests.setting import SERVICE
 from tests.world import World, open_world
 
