@@ -83,7 +83,8 @@ class ShopRequests:
         """Each record of a listing once, in the order of ids.
 
         A deletion meanwhile moves later rows a page up, so a smaller total sends the walk
-        back by as many pages as may have moved past it.
+        back by as many pages as may have moved past it. A page past the end is not asked for:
+        that of orders tells a total of 0 (contract page WooCommerce §2, Paging).
         """
         ordered = {**query, "orderby": "id", "order": "asc"}
         page, last_id, total = 1, 0, 0
@@ -97,7 +98,7 @@ class ShopRequests:
                 if int(record.id) > last_id:
                     last_id = int(record.id)
                     yield record
-            if len(found.items) < per_page:
+            if len(found.items) < per_page or page >= found.pages:
                 return
             page += 1
 

@@ -35,7 +35,7 @@ def recorded_json(name: str) -> Any:
     return exchanges("woocommerce")[name].json
 
 
-def listing(*records: dict[str, Any], total: int) -> httpx.Response:
+def listing(*records: dict[str, Any], total: int, pages: int = 9) -> httpx.Response:
     """One page of a listing of `total` records."""
-    headers = {"X-WP-Total": str(total), "X-WP-TotalPages": "9"}
+    headers = {"X-WP-Total": str(total), "X-WP-TotalPages": str(pages)}
     return json_answer(list(records), headers=headers)

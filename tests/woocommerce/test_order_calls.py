@@ -70,6 +70,14 @@ async def test_no_order_is_missed_when_one_leaves_the_listing_meanwhile() -> Non
     assert [asked.query["page"] for asked in shop.asked] == ["1", "2", "1", "2"]
 
 
+async def test_a_listing_that_fills_its_last_page_ends_there() -> None:
+    """The page after it would tell a total of 0, as if all had been deleted meanwhile."""
+    rows = [{"id": number} for number in range(1, 101)]
+    client, shop = open_shop(listing(*rows, total=100, pages=1))
+    assert len([one async for one in client.each_order()]) == 100
+    assert len(shop.asked) == 1
+
+
 async def test_the_trash_is_a_listing_of_its_own() -> None:
     client, shop = open_shop(listing(recorded_json("order_get_trashed"), total=1))
     assert [(one.id, one.status) async for one in client.each_trashed_order()] == [("40", "trash")]
