@@ -78,13 +78,6 @@ async def accept(
     return _in_order(hints, stored)
 
 
-async def take_in(session: AsyncSession, hints: Sequence[NewDelivery]) -> None:
-    """Store hints that are in the caller's hands at once: nobody is woken for them, but for a
-    worker that finds them stranded."""
-    in_hand = {"state": DeliveryState.PROCESSING, "claimed_at": func.now()}
-    await session.execute(insert(Delivery).values([hint.as_row() | in_hand for hint in hints]))
-
-
 def _in_order(hints: Sequence[NewDelivery], stored: dict[str, tuple[int, bool]]) -> list[Accepted]:
     seen: set[str] = set()
     answers = []

@@ -11,10 +11,10 @@ what its successor has in hand. Rows are always locked in the order of their key
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,7 +25,10 @@ from app.links.models import Lease
 STEP_SECONDS = 0.05
 
 
-async def _take(session: AsyncSession, keys: Collection[str], owner: str, seconds: float) -> bool:
+async def _take(
+    session: AsyncSession, keys: Collection[str], owner: str, seconds: float
+) -> set[str]:
+    """Those of the keys that are the owner's now."""
     wanted = sorted(keys)
     expires_at = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
     row = {"owner": owner, "expires_at": expires_at}
@@ -37,7 +40,7 @@ async def _take(session: AsyncSession, keys: Collection[str], owner: str, second
             where=(Lease.expires_at < func.clock_timestamp()) | (Lease.owner == owner),
         ).returning(Lease.key)
     )
-    return len(taken.all()) == len(wanted)
+    return set(taken)
 
 
 class PairLease:
@@ -69,18 +72,35 @@ class PairLease:
                 return
 
     async def _extend(self, keys: Collection[str]) -> None:
+        """Only what is not held yet is taken: a page of records holds hundreds of keys."""
         if self._keys:
             self.check()
         async with self._turn:
-            started = time.monotonic()
-            wanted = self._keys | set(keys)
+            started, wanted = time.monotonic(), set(keys) - self._keys
+            if not wanted:
+                return
             async with self._sessions() as session:
-                if not await _take(session, wanted, self._owner, self._seconds):
+                taken = await _take(session, wanted, self._owner, self._seconds)
+                if len(taken) < len(wanted):
                     await session.rollback()
                     raise LeaseLost("another worker is at this pair")
                 await session.commit()
-            self._keys = wanted
-            self._valid_until = started + self._seconds
+            self._valid_until = self._valid_until if self._keys else started + self._seconds
+            self._keys |= wanted
+
+    async def take_free(self, groups: Mapping[str, Collection[str]]) -> set[str]:
+        """Hold as many groups of keys as nobody else has a key of; the names of those groups."""
+        if not groups:
+            return set()
+        async with self._turn, transaction(self._sessions) as session:
+            started, wanted = time.monotonic(), set().union(*groups.values()) - self._keys
+            free = self._keys | await _take(session, wanted, self._owner, self._seconds)
+            held = {name for name, keys in groups.items() if free.issuperset(keys)}
+            kept = self._keys.union(*(groups[name] for name in held))
+            await session.execute(delete(Lease).where(self._ours(free - kept)))
+            self._valid_until = self._valid_until if self._keys else started + self._seconds
+            self._keys = kept
+        return held
 
     def check(self) -> None:
         """Raise LeaseLost if another worker may have taken over since the last renewal."""
@@ -98,12 +118,10 @@ class PairLease:
             raise LeaseLost("another worker took over this pair")
 
     def _mine(self, keys: Collection[str]) -> Select[str]:
-        return (
-            select(Lease.key)
-            .where(Lease.key.in_(keys), Lease.owner == self._owner)
-            .order_by(Lease.key)
-            .with_for_update()
-        )
+        return select(Lease.key).where(self._ours(keys)).order_by(Lease.key).with_for_update()
+
+    def _ours(self, keys: Collection[str]) -> ColumnElement[bool]:
+        return Lease.key.in_(keys) & (Lease.owner == self._owner)
 
     async def keep(self) -> None:
         """Renew until cancelled; a failed renewal only lets `check` fail in time."""
@@ -116,6 +134,8 @@ class PairLease:
         """Hold all keys for another while; without effect if one of them is lost."""
         async with self._turn:
             started, keys = time.monotonic(), set(self._keys)
+            if not keys:
+                return
             async with transaction(self._sessions) as session:
                 mine = (await session.scalars(self._mine(keys))).all()
                 if len(mine) < len(keys):

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
@@ -14,6 +14,8 @@ from app.db.pagination import Page, fetch_page
 from app.errors import System
 from app.links.models import Intent, Link, Sighting, Watermark
 from app.records import Module, Record
+
+_STAMPS = ("id", "woo_modified_at", "vtiger_modified_at", "woo_written_at", "vtiger_written_at")
 
 
 def _side(record: Record) -> ColumnElement[bool]:
@@ -48,6 +50,19 @@ async def save_link(session: AsyncSession, link: Link) -> Link:
     return kept
 
 
+async def add_links(session: AsyncSession, links: Collection[Link]) -> None:
+    """Store new links, which have their numbers then."""
+    session.add_all(links)
+    await session.flush()
+
+
+async def stamp_links(session: AsyncSession, links: Collection[Link]) -> None:
+    """Keep the stamps of links as they are now."""
+    rows = [{name: getattr(link, name) for name in _STAMPS} for link in links]
+    if rows:
+        await session.execute(update(Link), rows)
+
+
 async def find_intent(session: AsyncSession, record: Record) -> tuple[Intent, float] | None:
     """An unfinished create for the record, and its age in seconds by the database's clock."""
     age = func.extract("epoch", func.now() - Intent.created_at)
@@ -73,6 +88,25 @@ async def open_intent(session: AsyncSession, record: Record, natural_key: str) -
             set_={"natural_key": natural_key, "created_at": func.now()},
         )
     )
+
+
+async def open_intents(session: AsyncSession, natural_keys: Mapping[Record, str]) -> None:
+    """The same for many records that have none."""
+    rows = [
+        {"record_key": record.key, "target": record.system.other, "natural_key": natural}
+        for record, natural in sorted(natural_keys.items(), key=lambda item: item[0].key)
+    ]
+    await session.execute(insert(Intent).values(rows))
+
+
+async def search_intents(session: AsyncSession, record_keys: Collection[str]) -> set[str]:
+    """Those of the records of which a create was begun and not told."""
+    found = select(Intent.record_key).where(Intent.record_key.in_(record_keys))
+    return set(await session.scalars(found))
+
+
+async def close_intents(session: AsyncSession, record_keys: Collection[str]) -> None:
+    await session.execute(delete(Intent).where(Intent.record_key.in_(record_keys)))
 
 
 async def close_intent(session: AsyncSession, record: Record) -> None:

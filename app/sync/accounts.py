@@ -59,7 +59,7 @@ class Accounts:
         found = await self._find(name)
         if found is not None and not await self._is_to_be_respelled(found, name):
             return _account(found)
-        await self.take_turn([f"vtiger:accounts:{fold(name)}"])
+        await self.take_turn([turn_of(name)])
         found = await self._find(name)
         if found is None:
             return await self._create(name)
@@ -68,10 +68,13 @@ class Accounts:
         return _account(found)
 
     async def _find(self, name: str) -> VtigerRecord | None:
-        found = await self.vtiger.query(Query(ACCOUNTS, where=(equals("accountname", name),)))
+        found = await self._search(name)
         exact = [record for record in found if record.get("accountname") == name]
         best = exact or found  # what Vtiger calls equal, it would refuse as a duplicate
         return best[0] if best else None
+
+    async def _search(self, name: str) -> Sequence[VtigerRecord]:
+        return await self.vtiger.query(Query(ACCOUNTS, where=(equals("accountname", name),)))
 
     async def _is_to_be_respelled(self, record: VtigerRecord, name: str) -> bool:
         """Only what the API user made, and nobody has touched since (20-create-account)."""
@@ -100,6 +103,11 @@ class Accounts:
         if holder is None:
             raise error
         return _account(holder)
+
+
+def turn_of(name: str) -> str:
+    """The natural key of an Account: its name, as Vtiger compares it."""
+    return f"vtiger:accounts:{fold(name)}"
 
 
 def _account(record: VtigerRecord) -> Account:

@@ -2,70 +2,157 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from time import monotonic
 from uuid import uuid4
 
 from app.db.session import transaction
-from app.inbox.repository import NewDelivery, take_in
+from app.errors import LeaseLost, RemoteError, RemoteUnavailable
+from app.inbox.repository import NewDelivery
+from app.inbox.taking import take_in
 from app.inbox.waiting import is_live_waiting, search_open_of_run
+from app.links.leases import hold
 from app.links.repository import see
-from app.records import Origin
+from app.policies.schemas import SyncPolicy
+from app.records import Event, Module, Origin
+from app.runs.models import SyncRun
 from app.runtime import Runtime
+from app.sync.adapters import Context
+from app.sync.bulk_choice import BulkChoice
+from app.sync.bulk_creation import BulkCreation, Item
+from app.sync.bulk_opening import IN_BULK, BulkOpener
+from app.sync.dependencies import Dependencies
+from app.sync.link_keeper import LinkKeeper
+from app.sync.listings import listing_of
 from app.sync.pipeline import drain
 from app.sync.sweep import Change
 
 GIVE_WAY_STEP = 0.05
 GIVE_WAY_S = 1.0
+LOOK_AGAIN_S = 0.2
 PATIENCE_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Courtesy:
+    """Live hints go first; but a shop where something always happens does not stop a run."""
+
+    runtime: Runtime
+    looked_at: float = float("-inf")
+
+    async def wait(self) -> None:
+        give_up_at = monotonic() + GIVE_WAY_S
+        while monotonic() - self.looked_at > LOOK_AGAIN_S:
+            async with self.runtime.sessions() as session:
+                live = await is_live_waiting(session)
+            if not live or monotonic() > give_up_at:
+                self.looked_at = monotonic()
+                return
+            await asyncio.sleep(GIVE_WAY_STEP)
+
+
+@dataclass(slots=True)
 class Bringer:
     """Takes a run's hints in, in hand already, and settles them.
 
-    Hints that wait for another try, or are in other hands, go the way of all others.
+    New records are created together, all others go the single way. Hints that wait for another
+    try, or are in other hands, go the way of all hints.
     """
 
     runtime: Runtime
-    run_id: int
+    run: SyncRun
+    opener: BulkOpener = field(default_factory=BulkOpener)
+    courtesy: Courtesy = field(init=False)
+    at_once: asyncio.Semaphore = field(init=False)
 
-    async def bring(self, changes: Sequence[Change]) -> None:
-        if not changes:
-            return
-        async with transaction(self.runtime.sessions) as session:
-            await take_in(session, [self._hint(change) for change in changes])
-            await see(session, {change.record.key: change.digest for change in changes})
-        await self._drain([change.record.key for change in changes])
+    def __post_init__(self) -> None:
+        self.courtesy = Courtesy(self.runtime)
+        self.at_once = asyncio.Semaphore(self.runtime.settings.worker.concurrency)
+
+    async def bring(self, changes: Sequence[Change], policy: SyncPolicy) -> None:
+        """Settle these records, at most a page of one system. Raises what stopped the whole page:
+        the RemoteError tree."""
+        new = [each for each in changes if _is_new(each)]
+        left = [each for each in changes if not _is_new(each)]
+        items: list[Item] = []
+        if new:
+            items, untaken = await self._create(new, policy)
+            left += untaken
+        again = [item.delivery.record_key for item in items if item.is_left]
+        await self._drain(again)
+        await self._bring_alone(left)
+        _raise_outage(items)
+
+    async def _create(
+        self, changes: Sequence[Change], policy: SyncPolicy
+    ) -> tuple[list[Item], list[Change]]:
+        """What was created together, and what is left to the single way."""
+        seconds = self.runtime.settings.worker.lease_seconds
+        by_id = {change.record.id: change for change in changes}
+        try:
+            async with hold(self.runtime.sessions, [], owner=uuid4().hex, seconds=seconds) as lease:
+                dependencies = Dependencies(self.runtime, drain, run_id=self.run.id)
+                store, module = self.run.store, changes[0].record.module or Module.CONTACTS
+                context = Context(self.runtime, store, policy, lease, dependencies)
+                bulk = await self.opener.open(context, module)
+                seen = [change.seen for change in changes if change.seen is not None]
+                sides = await listing_of(context, bulk.adapter).complete(seen)
+                choice = BulkChoice(self.runtime, store, policy, bulk, lease)
+                chosen = await choice.choose(sides)
+                untaken = by_id.keys() - {side.id for side in chosen}
+                left = [by_id[each] for each in by_id if each in untaken]
+                if not chosen:
+                    return [], left
+                keeper = LinkKeeper(self.runtime.sessions, lease)
+                creation = BulkCreation(choice, keeper, self.courtesy.wait, self.at_once)
+                hints = {side.id: self._hint(by_id[side.id]) for side in chosen}
+                return await creation.create(hints, chosen), left
+        except LeaseLost:
+            return [], []  # another worker finds them stranded
+
+    async def _bring_alone(self, changes: Sequence[Change]) -> None:
+        """A few at a time: what waits in hand for long is taken for stranded."""
+        portion = 4 * self.runtime.settings.worker.concurrency
+        for start in range(0, len(changes), portion):
+            part = changes[start : start + portion]
+            async with transaction(self.runtime.sessions) as session:
+                await take_in(session, [self._hint(change) for change in part], attempts=0)
+                await see(session, {change.record.key: change.digest for change in part})
+            await self._drain([change.record.key for change in part])
 
     def _hint(self, change: Change) -> NewDelivery:
-        key = sha256(f"run\n{self.run_id}\n{change.record.key}".encode()).hexdigest()
-        return NewDelivery(change.record, Origin.MANUAL, change.event, key, run_id=self.run_id)
+        key = sha256(f"run\n{self.run.id}\n{change.record.key}".encode()).hexdigest()
+        return NewDelivery(change.record, Origin.MANUAL, change.event, key, run_id=self.run.id)
 
     async def _drain(self, keys: Sequence[str]) -> None:
-        at_once = self.runtime.settings.worker.concurrency
-        for start in range(0, len(keys), at_once):
-            await self._give_way()
-            part = keys[start : start + at_once]
-            await asyncio.gather(*(drain(self.runtime, key, owner=uuid4().hex) for key in part))
+        await asyncio.gather(*(self._drain_one(key) for key in keys))
 
-    async def _give_way(self) -> None:
-        """Live hints go first; but a shop where something always happens does not stop a run."""
-        give_up_at = monotonic() + GIVE_WAY_S
-        while monotonic() < give_up_at:
-            async with self.runtime.sessions() as session:
-                if not await is_live_waiting(session):
-                    return
-            await asyncio.sleep(GIVE_WAY_STEP)
+    async def _drain_one(self, key: str) -> None:
+        async with self.at_once:
+            await self.courtesy.wait()
+            await drain(self.runtime, key, owner=uuid4().hex)
 
     async def finish(self) -> None:
         """Settle what a worker that died had in hand; what is to be tried later stays."""
         give_up_at = monotonic() + PATIENCE_S
         while True:
             async with self.runtime.sessions() as session:
-                keys = await search_open_of_run(session, self.run_id)
+                keys = await search_open_of_run(session, self.run.id)
             if not keys or monotonic() > give_up_at:
                 return
             await self._drain(keys)
             await asyncio.sleep(GIVE_WAY_STEP)
+
+
+def _is_new(change: Change) -> bool:
+    new = not change.paired and change.seen is not None and change.event is Event.CHANGED
+    return new and change.record.module in IN_BULK
+
+
+def _raise_outage(items: Sequence[Item]) -> None:
+    """Where most of a page could not be written, the next one would fare no better."""
+    failed = [item.error for item in items if isinstance(item.error, RemoteUnavailable)]
+    if len(failed) * 2 > len(items):
+        error: RemoteError = failed[0]
+        raise error

@@ -16,13 +16,12 @@ from app.mapping.contacts import (
     woo_foreign_id,
     woo_patch,
 )
-from app.mapping.paths import with_meta
 from app.mapping.rules import FieldRule
 from app.mapping.values import Mapped, Patch, PatchOptions, Value
 from app.policies.schemas import SyncPolicy
 from app.records import Module
 from app.sync.accounts import Accounts
-from app.sync.customers import change_customer
+from app.sync.customers import change_customer, new_customer
 from app.sync.foreign_ids import is_plausible
 from app.sync.guests import Guests, is_guest, left_alone
 from app.sync.sides import Side, Skip, Written
@@ -164,8 +163,8 @@ class ContactAdapter:
         if target is System.VTIGER:
             patch = vtiger_patch(values, self.rules, current=None, options=self._options)
             return await self._create_in_vtiger(patch, source)
-        patch = woo_patch(values, self.rules, current=None, options=self._options)
-        created = await self.woo.create_customer(with_meta(patch.body, WOO_META_KEY, source.id))
+        patch = new_customer(source, self.rules, self._options)
+        created = await self.woo.create_customer(patch.body)
         return Written(self.woo_side(created), patch.notes, patch.unwritten)
 
     @property

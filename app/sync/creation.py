@@ -9,15 +9,17 @@ from dataclasses import replace
 
 from app.db.session import transaction
 from app.errors import RemoteError, RemoteUnavailable, System, WooVtigerError
+from app.links.models import Link
 from app.links.repository import close_intent, find_intent, open_intent
 from app.mapping.bases import write_base
 from app.mapping.values import Agreed
-from app.records import Outcome
+from app.records import Outcome, Record
+from app.runtime import Runtime
 from app.sync.agreement import vanished
 from app.sync.marks import leave_ids
 from app.sync.match import new_link
 from app.sync.outcome import Result, describe_changes, describe_notes, skipped
-from app.sync.sides import Side, Written
+from app.sync.sides import Adapter, Side, Written
 from app.sync.stamps import stamp_read, stamp_written
 from app.sync.work import Ending, Work
 
@@ -32,7 +34,7 @@ async def create(work: Work, source: Side) -> Ending | Side:
     try:
         written = await work.adapter.create(work.target, source)
     except WooVtigerError as error:
-        await _note_failure(work, natural, error)
+        await note_failure(work.runtime, work.record, natural, error=error)
         raise
     if isinstance(written, Written):
         return await _created(work, source, written)
@@ -43,16 +45,18 @@ async def create(work: Work, source: Side) -> Ending | Side:
     return Ending(skipped(work.target, source.id, written, label=source.label))
 
 
-async def _note_failure(work: Work, natural: str, error: WooVtigerError) -> None:
+async def note_failure(
+    runtime: Runtime, record: Record, natural: str, *, error: WooVtigerError
+) -> None:
     """A create that surely did not happen leaves nothing; one that may have is looked for from
     now on, for it may show itself late. What followed one that did changes nothing."""
     if error.made:
         return
-    async with transaction(work.runtime.sessions) as session:
+    async with transaction(runtime.sessions) as session:
         if isinstance(error, RemoteError) and error.ambiguous:
-            await open_intent(session, work.record, natural)
+            await open_intent(session, record, natural)
         else:
-            await close_intent(session, work.record)
+            await close_intent(session, record)
 
 
 async def _wait_for_broken_call(work: Work) -> None:
@@ -68,22 +72,28 @@ async def _wait_for_broken_call(work: Work) -> None:
 
 async def _created(work: Work, source: Side, written: Written) -> Ending:
     """The link is kept the moment the answer arrives; then the source learns the new id."""
-    link = new_link(work, source, written.after.id)
-    link.base = write_base(_first_base(work, source, written), work.adapter.rules)
+    link = await work.keep(paired(work.adapter, work.record.store, source, written=written))
+    ending = Ending(told_as_created(work.adapter, source, written), link)
+    return await leave_ids(work, ending, source)
+
+
+def paired(adapter: Adapter, store: str, source: Side, *, written: Written) -> Link:
+    """The link of a record with the twin that was made of it."""
+    link = new_link(store, adapter.module, source, written.after.id)
+    link.base = write_base(_first_base(adapter, source, written), adapter.rules)
     stamp_read(link, source)
     stamp_written(link, written.after)
-    link = await work.keep(link)
-    return await leave_ids(work, Ending(_creation(work, source, written), link), source)
+    return link
 
 
-def _first_base(work: Work, source: Side, written: Written) -> dict[str, Agreed]:
+def _first_base(adapter: Adapter, source: Side, written: Written) -> dict[str, Agreed]:
     """What the source held beside what the target made of it.
 
     A field that was not sent counts as empty in the target: what a default or a workflow put
     there is an edit of the target and goes back to the source.
     """
     base = {}
-    for rule in work.adapter.rules:
+    for rule in adapter.rules:
         mine, theirs = source.values.get(rule.name), written.after.values.get(rule.name)
         if not mine and theirs and rule.name not in written.unwritten:
             theirs = ""
@@ -94,21 +104,22 @@ def _first_base(work: Work, source: Side, written: Written) -> dict[str, Agreed]
     return base
 
 
-def _creation(work: Work, source: Side, written: Written) -> Result:
+def told_as_created(adapter: Adapter, source: Side, written: Written) -> Result:
+    target = source.system.other
     wanted = {
         rule.name: value
-        for rule in work.adapter.rules
-        if (value := source.values.get(rule.name)) and rule.direction.allows(work.target)
+        for rule in adapter.rules
+        if (value := source.values.get(rule.name)) and rule.direction.allows(target)
     }
     gone = [
-        vanished(rule.name, work.target, wanted[rule.name])
-        for rule in work.adapter.rules
+        vanished(rule.name, target, wanted[rule.name])
+        for rule in adapter.rules
         if rule.custom and rule.name in wanted and written.after.values.get(rule.name) is None
     ]
     left_out = written.unwritten | {note.field for note in gone}
     values = {name: value for name, value in wanted.items() if name not in left_out}
     return replace(
-        Result(work.target, Outcome.CREATED, source.id, written.after.id),
+        Result(target, Outcome.CREATED, source.id, written.after.id),
         label=source.label,
         changes=describe_changes(None, values, source.system),
         notes=describe_notes([*written.notes, *gone]),

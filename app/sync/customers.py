@@ -1,9 +1,22 @@
 """Writing a customer's fields, without the e-mail where the shop does not take it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from app.errors import Duplicate, Rejected
-from app.mapping.values import FieldNote, Patch
+from app.mapping.contacts import WOO_META_KEY, woo_patch
+from app.mapping.paths import with_meta
+from app.mapping.rules import FieldRule
+from app.mapping.values import FieldNote, Patch, PatchOptions
+from app.sync.sides import Side
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooCustomer
+
+
+def new_customer(source: Side, rules: Sequence[FieldRule], options: PatchOptions) -> Patch:
+    """What makes a customer of a contact, whose id it carries (customer_create)."""
+    patch = woo_patch(source.values.values, rules, current=None, options=options)
+    return replace(patch, body=with_meta(patch.body, WOO_META_KEY, source.id))
 
 
 async def change_customer(

@@ -28,10 +28,12 @@ STEP = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Brings records first. `drain` is the pipeline's own, handed in from above."""
+    """Brings records first. `drain` is the pipeline's own, handed in from above; what a run needs
+    is part of it."""
 
     runtime: Runtime
     drain: Drain
+    run_id: int | None = None
 
     async def find(self, record: Record) -> Link | None:
         async with self.runtime.sessions() as session:
@@ -45,12 +47,12 @@ class Dependencies:
     async def hint(self, record: Record) -> None:
         """Have the record looked at soon, by whoever is free."""
         async with transaction(self.runtime.sessions) as session:
-            await accept(session, [_hint(record, None)])
+            await accept(session, [self._hint(record, None)])
 
     async def _bring(self, record: Record, body: bytes | None) -> Link | None:
         """Another worker may be at that record just then: it is waited for a moment."""
         async with transaction(self.runtime.sessions) as session:
-            [accepted] = await accept(session, [_hint(record, body)], announce=False)
+            [accepted] = await accept(session, [self._hint(record, body)], announce=False)
         give_up_at = monotonic() + PATIENCE
         while True:
             await self.drain(self.runtime, record.key, owner=uuid4().hex)
@@ -68,7 +70,9 @@ class Dependencies:
         open_states = (DeliveryState.PENDING, DeliveryState.PROCESSING)
         return delivery if delivery is not None and delivery.state in open_states else None
 
-
-def _hint(record: Record, body: bytes | None) -> NewDelivery:
-    key = sha256(f"dependency\n{record.key}".encode()).hexdigest()
-    return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, key, body=body)
+    def _hint(self, record: Record, body: bytes | None) -> NewDelivery:
+        parts = ("dependency", record.key, str(self.run_id or ""))
+        key = sha256("\n".join(parts).encode()).hexdigest()
+        return NewDelivery(
+            record, Origin.DEPENDENCY, Event.CHANGED, key, body=body, run_id=self.run_id
+        )

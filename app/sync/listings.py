@@ -19,10 +19,11 @@ IN_ORDER = (Module.TAXES, Module.CONTACTS, Module.PRODUCTS, Module.SALES_ORDERS)
 
 async def open_listing(context: Context, module: Module) -> Listing:
     """The bulk reader of a module."""
-    return _listing_of(context, await open_adapter(context, module))
+    return listing_of(context, await open_adapter(context, module))
 
 
-def _listing_of(context: Context, adapter: Adapter) -> Listing:
+def listing_of(context: Context, adapter: Adapter) -> Listing:
+    """The bulk reader behind an adapter."""
     if isinstance(adapter, ContactAdapter):
         return ContactListing(context.runtime, adapter)
     if isinstance(adapter, ProductAdapter):

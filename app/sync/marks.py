@@ -22,7 +22,7 @@ async def leave_ids(work: Work, ending: Ending, *sides: Side) -> Ending:
         try:
             await _mark(work, ending.link, side, partner)
         except WooVtigerError as error:
-            notes.append(_mark_note(side, partner, error))
+            notes.append(mark_note(side, partner, error))
     return replace(ending, result=replace(ending.result, notes=notes))
 
 
@@ -35,7 +35,7 @@ async def _mark(work: Work, link: Link, side: Side, partner: str) -> None:
         stamp_written(link, marked)
 
 
-def _mark_note(side: Side, partner: str, error: WooVtigerError) -> dict[str, str]:
+def mark_note(side: Side, partner: str, error: WooVtigerError) -> dict[str, str]:
     message = f"{side.system.label} did not take the other system's id: {error}"
     return {"field": "id", "reason": error.reason, "message": message, "value": partner}
 

@@ -8,7 +8,7 @@ from app.errors import System
 from app.links.models import Link
 from app.links.repository import find_link
 from app.policies.schemas import SyncPolicy
-from app.records import MatchPolicy, Record
+from app.records import MatchPolicy, Module, Record
 from app.sync.guests import is_guest
 from app.sync.hold import PATIENCE, lease_keys
 from app.sync.sides import Adapter, Side, Skip
@@ -103,7 +103,8 @@ async def _pair(work: Work, source: Side, twin: Side, *, ours: bool) -> Twin | S
     async with transaction(work.runtime.sessions) as session:
         taken = await find_link(session, _record_of(work, twin))
     if taken is None:
-        return Twin(twin, new_link(work, source, twin.id), ours)
+        link = new_link(work.record.store, work.adapter.module, source, twin.id)
+        return Twin(twin, link, ours)
     partner = taken.woo_id if twin.system is System.VTIGER else taken.vtiger_id
     if not is_guest(partner) and await work.adapter.find(source.system, partner) is not None:
         return Skip(
@@ -114,11 +115,11 @@ async def _pair(work: Work, source: Side, twin: Side, *, ours: bool) -> Twin | S
     return Twin(twin, _moved(taken, source), ours)
 
 
-def new_link(work: Work, source: Side, twin_id: str) -> Link:
+def new_link(store: str, module: Module, source: Side, twin_id: str) -> Link:
     woo = source.system is System.WOOCOMMERCE
     return Link(
-        store=work.record.store,
-        module=work.adapter.module,
+        store=store,
+        module=module,
         woo_id=source.id if woo else twin_id,
         vtiger_id=twin_id if woo else source.id,
         base={},

@@ -57,12 +57,19 @@ class OrderReturner:
         return woo_order_patch(values, crm.refs, current=None, rules=self.rules)
 
     async def create(self, crm: CrmOrder, values: Mapping[str, Value]) -> OrderReturned:
-        """Recording order_create_created_via; the id is in the order from its first moment."""
+        """Recording order_create_created_via."""
+        patch = await self.new_order(crm, values)
+        return await self.made(await self.woo.create_order(patch.body), patch, crm)
+
+    async def new_order(self, crm: CrmOrder, values: Mapping[str, Value]) -> Patch:
+        """What creating it sends; the id is in the order from its first moment."""
         refs = await self._with_parents(crm.refs)
         buyer = await self.buyers.buyer_of(crm.record)
         patch = woo_order_patch(values, refs, current=None, rules=self.rules, buyer=buyer)
-        body = with_meta(patch.body, FOREIGN_ID_META, crm.record.id)
-        created = await self.woo.create_order(body)
+        return replace(patch, body=with_meta(patch.body, FOREIGN_ID_META, crm.record.id))
+
+    async def made(self, created: WooOrder, patch: Patch, crm: CrmOrder) -> OrderReturned:
+        """The answer to that, with the total that the setting asks for."""
         with once_made():
             return await self._totalled(created, patch, crm)
 

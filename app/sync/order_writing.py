@@ -134,11 +134,15 @@ class OrderWriter:
 
     async def _account_id(self, order: WooOrder) -> str:
         """Known Accounts are remembered by name: most orders come from a few."""
-        name = self.policy.order_account or account_name(order)
-        cut = replace(self._options, too_long="cut")
-        name = fit_vtiger(name, ACCOUNT_NAME_SIZE, options=cut).text or ANONYMOUS
+        name = self.account_name_of(order)
         look = partial(self.accounts.find_or_create, name)
         return (await self.runtime.memory.get(f"account:{name}", look)).id
+
+    def account_name_of(self, order: WooOrder) -> str:
+        """The name of the Account that an order goes to, as it would be created."""
+        name = self.policy.order_account or account_name(order)
+        cut = replace(self._options, too_long="cut")
+        return fit_vtiger(name, ACCOUNT_NAME_SIZE, options=cut).text or ANONYMOUS
 
     async def _with_taxes(self, order: WooOrder, refs: OrderRefs) -> OrderRefs:
         used = {rate.id for rate in order_rates(order)} - {NO_RATE}

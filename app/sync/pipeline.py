@@ -79,14 +79,23 @@ async def _bring(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLe
     try:
         with calling_for(deliveries[-1].record_key):
             await _settle(runtime, deliveries, lease)
-    except WooVtigerError as error:
-        await _retry_or_bury(runtime, deliveries, lease, error=error)
     except OUTAGES:
         raise  # nothing can be written down now; the hints are woken again as stranded
     except Exception as error:
-        log.exception("a bug while syncing %s", deliveries[-1].record_key)
-        message = f"{type(error).__name__}: an error in the service; its log tells more."
-        await _bury(runtime, deliveries, lease, error=WooVtigerError(message))
+        await end_with(runtime, deliveries, lease, error=error)
+
+
+async def end_with(
+    runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: Exception
+) -> None:
+    """What broke off is tried again later, or told as failed; what is no expected failure is a
+    bug."""
+    if isinstance(error, WooVtigerError):
+        await _retry_or_bury(runtime, deliveries, lease, error=error)
+        return
+    log.error("a bug while syncing %s", deliveries[-1].record_key, exc_info=error)
+    message = f"{type(error).__name__}: an error in the service; its log tells more."
+    await _bury(runtime, deliveries, lease, error=WooVtigerError(message))
 
 
 async def _settle(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
@@ -97,7 +106,7 @@ async def _settle(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairL
         await _end_without_pair(runtime, deliveries, lease, result=result)
         return
     record = await resolve(runtime, told)
-    dependencies = Dependencies(runtime, drain)
+    dependencies = Dependencies(runtime, drain, run_id=deliveries[-1].run_id)
     work = await open_work(runtime, record, deliveries, lease=lease, dependencies=dependencies)
     link = await _link_under_lease(work)
     await work.finish(await reconcile(work, link))

@@ -48,14 +48,23 @@ class ProductWriter:
         What only goes to Vtiger, such as the taxes of the shop's standard class, is not agreed on
         yet: Vtiger gets it with the next hint.
         """
+        patch = self.new_in_shop(source)
+        try:
+            created = await self.sides.woo.create_product(patch.body)
+        except Duplicate as error:
+            return error.holder_id or ""
+        return await self.made_in_shop(created, patch)
+
+    def new_in_shop(self, source: Side) -> Patch:
+        """What creating it sends."""
         patch = woo_product_patch(
             source.values.values, self.sides.rules, current=None, options=self.options
         )
         body = with_meta(patch.body, FOREIGN_ID_META, source.id)
-        try:
-            created = await self.sides.woo.create_product(body | {"type": "simple"})
-        except Duplicate as error:
-            return error.holder_id or ""
+        return replace(patch, body={**body, "type": "simple"})
+
+    async def made_in_shop(self, created: WooProduct, patch: Patch) -> Written:
+        """The answer to that."""
         with once_made():
             after = await self.sides.of_woo(created, brings=False)
         return Written(self._untold(after), patch.notes, patch.unwritten)

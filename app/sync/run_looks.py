@@ -76,7 +76,10 @@ class RunLooks:
                 keys = [change.record.key for change in part]
                 known = await search_hinted(session, self.run.id, keys)
             self.lease.check()
-            await self.bringer.bring([each for each in part if each.record.key not in known])
+            new = [each for each in part if each.record.key not in known]
+            if new:
+                module = new[0].record.module or Module.CONTACTS
+                await self.bringer.bring(new, await self._policy(module))
 
     async def compare(self, listing: Listing) -> None:
         """Both sides whole; what differs is written down, and nothing else is."""

@@ -44,7 +44,7 @@ class Steps:
 
         Raises RunEnded, LeaseLost, Waiting and the RemoteError tree.
         """
-        bringer = Bringer(self.runtime, self.run.id)
+        bringer = Bringer(self.runtime, self.run)
         looks = RunLooks(self.runtime, self.run, self.lease, bringer, self.count)
         cursor = self.run.cursor or await self._plan()
         for index in range(cursor["step"], len(cursor["steps"])):

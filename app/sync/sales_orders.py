@@ -101,6 +101,10 @@ class OrderAdapter:
             with once_made():
                 return await self._vtiger_written(source, written)
         returned = await self.returner.create(crm_order(source), source.values.values)
+        return await self.made_in_shop(source, returned)
+
+    async def made_in_shop(self, source: Side, returned: OrderReturned) -> Written:
+        """What the shop answered to the create of an order."""
         with once_made():
             return await self._shop_written(source, returned)
 

@@ -1,5 +1,7 @@
 """The remotes' own stamps of change, kept with a link: what was seen, and what our writes left."""
 
+from datetime import datetime
+
 from app.errors import System
 from app.links.models import Link
 from app.sync.sides import Side
@@ -21,6 +23,11 @@ def stamp_written(link: Link, side: Side) -> None:
         link.woo_written_at = side.modified_at
     else:
         link.vtiger_written_at = side.modified_at
+
+
+def stamp_mark(link: Link, modified_at: datetime | None) -> None:
+    """The shop's record carries the other's id now, and has this stamp."""
+    link.woo_modified_at = link.woo_written_at = modified_at
 
 
 def is_echo(link: Link, side: Side) -> bool:

@@ -32,12 +32,13 @@ LEFT_OUT = frozenset({"filtered", "draft"})
 @dataclass(frozen=True, slots=True)
 class Change:
     """A record to be brought up; `digest` names the state that it is in, `paired` tells whether
-    it has a partner."""
+    it has a partner, `seen` what a listing showed of it."""
 
     record: Record
     event: Event = Event.CHANGED
     digest: str = ""
     paired: bool = True
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,11 @@ class Sweep:
             links = await search_links(session, list(records.values()))
             known = await search_sightings(session, [each.key for each in records.values()])
         changed = []
+        shown = {seen.id: seen for seen in page}
         for side in await self.listing.sides(page):
             link, record = links.get(side.id), records[side.id]
-            change = Change(record, digest=_digest(link, side), paired=link is not None)
+            paired, seen = link is not None, shown[side.id]
+            change = Change(record, digest=_digest(link, side), paired=paired, seen=seen)
             new = self.force or known.get(record.key) != change.digest
             if new and self._differs(link, side):
                 changed.append(change)

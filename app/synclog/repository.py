@@ -1,5 +1,6 @@
 """Writing the log and its totals in one transaction, and every way of reading them."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -14,7 +15,7 @@ from app.db.session import Sessions
 from app.errors import System
 from app.records import Event, Module, Outcome
 from app.synclog.models import Entry, EntryDelivery
-from app.synclog.totals import Tally, count_outcome
+from app.synclog.totals import Tally, count_outcomes
 
 KEY = (Entry.occurred_at, Entry.id)
 NO_MODULE = "none"
@@ -47,16 +48,35 @@ class NewEntry:
 
 async def append(session: AsyncSession, entry: NewEntry, delivery_ids: Sequence[int]) -> int:
     """Log one outcome, tie it to its deliveries and count it; all of it or nothing commits."""
-    row = {item.name: _storable(getattr(entry, item.name)) for item in fields(entry)}
-    statement = insert(Entry).values(row | {"delivery_count": len(delivery_ids)})
+    statement = insert(Entry).values(_row(entry) | {"delivery_count": len(delivery_ids)})
     logged = await session.execute(statement.returning(Entry.id, Entry.occurred_at))
     entry_id, occurred_at = logged.one()
     if delivery_ids:
         pairs = [{"entry_id": entry_id, "delivery_id": each} for each in delivery_ids]
         await session.execute(insert(EntryDelivery).values(pairs))
     if entry.module is not None:
-        await count_outcome(session, _tally(entry, entry.module), occurred_at)
+        await count_outcomes(session, {_tally(entry, entry.module): 1}, occurred_at)
     return int(entry_id)
+
+
+async def append_each(session: AsyncSession, entries: Sequence[tuple[NewEntry, int]]) -> list[int]:
+    """Log many outcomes, each of one delivery; their ids in the same order."""
+    rows = [_row(entry) | {"delivery_count": 1} for entry, _ in entries]
+    logged = await session.execute(
+        insert(Entry).returning(Entry.id, Entry.occurred_at, sort_by_parameter_order=True), rows
+    )
+    found = logged.all()
+    pairs = zip(found, entries, strict=True)
+    ties = [{"entry_id": row.id, "delivery_id": delivery} for row, (_, delivery) in pairs]
+    await session.execute(insert(EntryDelivery), ties)
+    tallies = [_tally(entry, entry.module) for entry, _ in entries if entry.module is not None]
+    if tallies:
+        await count_outcomes(session, Counter(tallies), found[0].occurred_at)
+    return [int(row.id) for row in found]
+
+
+def _row(entry: NewEntry) -> dict[str, Any]:
+    return {item.name: _storable(getattr(entry, item.name)) for item in fields(entry)}
 
 
 def _tally(entry: NewEntry, module: Module) -> Tally:

@@ -1,7 +1,7 @@
 """Hourly totals: counted as entries are logged, so that a summary reads hours, not the log."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,19 +40,17 @@ class Tally:
     outcome: Outcome
 
 
-async def count_outcome(session: AsyncSession, tally: Tally, occurred_at: datetime) -> None:
+async def count_outcomes(
+    session: AsyncSession, tallies: Mapping[Tally, int], occurred_at: datetime
+) -> None:
+    common = {"hour_at": _hour(occurred_at), "shard": await _take_shard(session)}
     statement = insert(Total).values(
-        store=tally.store,
-        module=tally.module,
-        target=tally.target,
-        outcome=tally.outcome,
-        hour_at=_hour(occurred_at),
-        shard=await _take_shard(session),
-        count=1,
+        [asdict(tally) | common | {"count": count} for tally, count in tallies.items()]
     )
     await session.execute(
         statement.on_conflict_do_update(
-            index_elements=list(Total.__table__.primary_key), set_={"count": Total.count + 1}
+            index_elements=list(Total.__table__.primary_key),
+            set_={"count": Total.count + statement.excluded.count},
         )
     )
 

@@ -1,6 +1,8 @@
 """The calls about sales orders and their lines."""
 
-from app.vtiger.query import MAX_ROWS, Query, equals
+from collections.abc import Sequence
+
+from app.vtiger.query import MAX_ROWS, Query, equals, one_of
 from app.vtiger.records import RecordCalls
 from app.vtiger.schemas import VtigerOrder, VtigerRecord
 
@@ -45,6 +47,12 @@ class OrderCalls(RecordCalls):
         where = (equals(PURCHASE_ORDER, wanted),)
         found = self.search(ORDERS, where, columns=ORDER_COLUMNS)
         return [order async for order in found if order.get(PURCHASE_ORDER) == wanted]
+
+    async def search_purchase_orders(self, numbers: Sequence[str]) -> frozenset[str]:
+        """Those of at most 100 Purchase Orders that an order has (contract page Vtiger §10)."""
+        where = (one_of(PURCHASE_ORDER, numbers),)
+        found = self.search(ORDERS, where, columns=ORDER_COLUMNS)
+        return frozenset([order.get(PURCHASE_ORDER) async for order in found])
 
     async def search_lines(self, order_id: str) -> list[VtigerRecord]:
         """An order's lines in their sequence, `parent_id` right (44-lineitem-query-parent)."""

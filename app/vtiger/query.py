@@ -6,14 +6,17 @@ in single quotes, a semicolon at the end, at most 100 rows.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
+from urllib.parse import quote_plus
 
 from app.errors import InvalidInput
 
 MAX_ROWS = 100
+MOST_ENCODED = 6000
+"""Bytes of values in the address of a query: web servers refuse addresses beyond 8,000."""
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "LIKE"]
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 EQUALITY = frozenset({"=", "!=", "LIKE"})
@@ -97,6 +100,21 @@ def fold(text: str) -> str:
 
 def one_of(column: str, values: Sequence[str]) -> OneOf:
     return OneOf(column, tuple(values))
+
+
+def portions(values: Iterable[str]) -> Iterator[list[str]]:
+    """Values for `one_of`, as many in a query as it answers for and an address has room for."""
+    part: list[str] = []
+    size = 0
+    for value in values:
+        needed = len(quote_plus(quote(value))) + len("%2C")
+        if part and (len(part) == MAX_ROWS or size + needed > MOST_ENCODED):
+            yield part
+            part, size = [], 0
+        part.append(value)
+        size += needed
+    if part:
+        yield part
 
 
 def since(moment: datetime, column: str = "modifiedtime") -> Condition:

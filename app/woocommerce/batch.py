@@ -6,7 +6,7 @@ from typing import Any
 
 from app.errors import RemoteError, ResponseUnreadable
 from app.woocommerce.answers import WOO, read_error
-from app.woocommerce.schemas import WooCustomer
+from app.woocommerce.requests import R
 
 MAX_ITEMS = 100
 
@@ -38,24 +38,24 @@ def plan_batch(
     return [BatchCall(tuple(items[start : start + MAX_ITEMS])) for start in starts]
 
 
-def read_batch(data: object, call: BatchCall) -> list[WooCustomer | RemoteError]:
+def read_batch(kind: type[R], data: object, call: BatchCall) -> list[R | RemoteError]:
     """The results in the order of the items (recording customers_batch_mixed_errors).
 
     ResponseUnreadable if a part does not answer for each of its items.
     """
-    results: list[WooCustomer | RemoteError] = []
+    results: list[R | RemoteError] = []
     for part, items in call.body.items():
         answers = data.get(part) if isinstance(data, Mapping) else None
         if not isinstance(answers, list) or len(answers) != len(items):
             raise ResponseUnreadable(WOO, f"the batch answers for other items in {part!r}")
-        results += [_read_item(answer) for answer in answers]
+        results += [_read_item(kind, answer) for answer in answers]
     return results
 
 
-def _read_item(answer: object) -> WooCustomer | RemoteError:
+def _read_item(kind: type[R], answer: object) -> R | RemoteError:
     error = answer.get("error") if isinstance(answer, Mapping) else None
     if not isinstance(error, Mapping):
-        return WooCustomer.parse(answer)
+        return kind.parse(answer)
     details = error.get("data")
     status = details.get("status") if isinstance(details, Mapping) else None
     return read_error(error, status=status if isinstance(status, int) else 400, write=True)

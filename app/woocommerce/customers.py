@@ -4,14 +4,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
 from app.errors import Rejected, RemoteError
-from app.woocommerce.batch import BatchCall, plan_batch, read_batch
-from app.woocommerce.requests import PER_PAGE, ShopRequests, paging, parse_all, record_path
+from app.woocommerce.batch import plan_batch
+from app.woocommerce.batching import BatchRequests
+from app.woocommerce.requests import PER_PAGE, paging, parse_all, record_path
 from app.woocommerce.schemas import WooCustomer, WooPage
 
 Role = Literal["all", "customer"]
 
 
-class CustomerCalls(ShopRequests):
+class CustomerCalls(BatchRequests):
     """wc/v3/customers."""
 
     async def get_customer(self, customer_id: str) -> WooCustomer:
@@ -87,13 +88,4 @@ class CustomerCalls(ShopRequests):
         in its place; so is the error of a whole request, for each item that was in it
         (customers_batch_mixed_errors, err_batch_limit_101). Raises no RemoteError.
         """
-        results: list[WooCustomer | RemoteError] = []
-        for call in plan_batch(create, update or {}, delete):
-            results += await self._run_batch(call)
-        return results
-
-    async def _run_batch(self, call: BatchCall) -> list[WooCustomer | RemoteError]:
-        try:
-            return read_batch(await self._write("POST", "customers/batch", call.body), call)
-        except RemoteError as error:
-            return [error] * len(call.items)
+        return await self._batch(WooCustomer, "customers", plan_batch(create, update or {}, delete))

@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from app.woocommerce.requests import ShopRequests, paging, parse_all, record_path
+from app.errors import RemoteError
+from app.woocommerce.batch import plan_batch
+from app.woocommerce.batching import BatchRequests
+from app.woocommerce.requests import paging, parse_all, record_path
 from app.woocommerce.schemas import WooOrder, WooRecord, modified_after
 
 
-class OrderCalls(ShopRequests):
+class OrderCalls(BatchRequests):
     """wc/v3/orders."""
 
     async def get_order(self, order_id: str) -> WooOrder:
@@ -74,3 +77,12 @@ class OrderCalls(ShopRequests):
         """
         path = record_path("orders", order_id)
         return WooOrder.parse(await self._write("DELETE", path, query={"force": "false"}))
+
+    async def batch_orders(
+        self,
+        *,
+        create: Sequence[Mapping[str, Any]] = (),
+        update: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> list[WooOrder | RemoteError]:
+        """As `batch_customers`, without deletes (customers_batch_mixed_errors)."""
+        return await self._batch(WooOrder, "orders", plan_batch(create, update or {}, ()))

@@ -1,10 +1,13 @@
 """The calls about products and their variations."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from app.woocommerce.requests import ShopRequests, parse_all, record_path
+from app.errors import RemoteError
+from app.woocommerce.batch import plan_batch
+from app.woocommerce.batching import BatchRequests
+from app.woocommerce.requests import parse_all, record_path
 from app.woocommerce.schemas import WooProduct, modified_after
 
 EDIT = {"context": "edit"}
@@ -14,7 +17,7 @@ Answers to writes are in this view unasked (product_create_simple beside product
 """
 
 
-class ProductCalls(ShopRequests):
+class ProductCalls(BatchRequests):
     """wc/v3/products and their variations, always in the editing view.
 
     Below its parent a variation is called by its options alone, `Rouge, S`, and its description
@@ -41,6 +44,15 @@ class ProductCalls(ShopRequests):
         query = {"sku": sku.strip(), "per_page": "100", **EDIT}
         found = parse_all(WooProduct, await self._get("products", query))
         return [one for one in found if one.sku.strip().casefold() == wanted]
+
+    async def search_skus(self, skus: Sequence[str]) -> frozenset[str]:
+        """Those of at most 100 SKUs that a product has, in one case (product_search_sku).
+
+        None of them may have a comma: the parameter takes a list.
+        """
+        query = {"sku": ",".join(skus), "per_page": "100", **EDIT}
+        found = parse_all(WooProduct, await self._get("products", query))
+        return frozenset(one.sku.strip().casefold() for one in found)
 
     def each_product(self, changed_since: datetime | None = None) -> AsyncIterator[WooProduct]:
         """Products of every type but variations, changed after a moment or all, by id.
@@ -95,6 +107,18 @@ class ProductCalls(ShopRequests):
         """
         query = {"force": "true"} if product.parent_id else {"force": "false"}
         return WooProduct.parse(await self._write("DELETE", _own_path(product), query=query))
+
+    async def batch_products(
+        self,
+        *,
+        create: Sequence[Mapping[str, Any]] = (),
+        update: Mapping[str, Mapping[str, Any]] | None = None,
+        parent_id: str | None = None,
+    ) -> list[WooProduct | RemoteError]:
+        """As `batch_customers`, without deletes; of a parent's variations, where one is named
+        (products_batch_dup_sku, variation_batch)."""
+        path = f"{record_path('products', parent_id)}/variations" if parent_id else "products"
+        return await self._batch(WooProduct, path, plan_batch(create, update or {}, ()))
 
 
 def _own_path(product: WooProduct) -> str:

@@ -12,7 +12,7 @@ from app.errors import System
 from app.records import Event, Module, Outcome
 from app.synclog.models import Entry
 from app.synclog.repository import NewEntry, append
-from app.synclog.totals import Tally, count_outcome
+from app.synclog.totals import Tally, count_outcomes
 
 ORDINARY = NewEntry(
     store="main",
@@ -61,4 +61,4 @@ async def log_at(sessions: Sessions, entries: Sequence[tuple[NewEntry, datetime]
             )
             if entry.module is not None:
                 tally = Tally(entry.store, entry.module, entry.target, entry.outcome)
-                await count_outcome(session, tally, moment)
+                await count_outcomes(session, {tally: 1}, moment)

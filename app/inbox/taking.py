@@ -1,0 +1,37 @@
+"""Hints that are in somebody's hands from the start, many at a time: those of runs."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.inbox.models import Delivery, DeliveryState
+from app.inbox.repository import NewDelivery
+
+
+async def take_in(
+    session: AsyncSession, hints: Sequence[NewDelivery], *, attempts: int
+) -> list[Delivery]:
+    """Store hints that are in the caller's hands at once, in their order: nobody is woken for
+    them, but for a worker that finds them stranded."""
+    now = await session.scalar(select(func.now()))
+    in_hand = {"state": DeliveryState.PROCESSING, "claimed_at": now, "attempts": attempts}
+    taken = [Delivery(**hint.as_row() | in_hand) for hint in hints]
+    session.add_all(taken)
+    await session.flush()
+    for each in taken:
+        await session.refresh(each)
+    return taken
+
+
+async def settle_each(session: AsyncSession, entries: Mapping[int, int]) -> None:
+    """The end of deliveries in hand, each told by an entry of its own: its id by theirs."""
+    table = Delivery.metadata.tables[Delivery.__tablename__]
+    statement = update(table).where(
+        table.c.id == bindparam("delivery"), table.c.state == DeliveryState.PROCESSING
+    )
+    ended = statement.values(
+        state=DeliveryState.DONE, settled_at=func.now(), sync_log_id=bindparam("entry")
+    )
+    rows = [{"delivery": key, "entry": entry} for key, entry in entries.items()]
+    await session.execute(ended, rows)

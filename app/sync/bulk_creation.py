@@ -1,0 +1,227 @@
+"""Twins for the new records of a page, made together, with the promises of a single create.
+
+As with one record its leases are held, what exists is looked for, the intent is written down,
+then the call is made, and the pair is kept the moment its answer arrives. What the target knows
+better (a value is taken after all) goes the single way.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic
+
+from app.db.outage import OUTAGES
+from app.db.session import transaction
+from app.errors import Duplicate, Rejected, RemoteError, System, WooVtigerError
+from app.inbox.models import Delivery
+from app.inbox.repository import NewDelivery, Postponement, postpone
+from app.inbox.taking import settle_each, take_in
+from app.links.models import Link
+from app.links.repository import close_intents, open_intents, stamp_links
+from app.sync.bulk import Made, Marked, whole_error
+from app.sync.bulk_choice import BulkChoice
+from app.sync.creation import note_failure, paired, told_as_created
+from app.sync.link_keeper import LinkKeeper
+from app.sync.marks import mark_note, partner_id
+from app.sync.outcome import Result, skipped
+from app.sync.pipeline import end_with
+from app.sync.sides import Side, Skip, Written
+from app.sync.stamps import stamp_mark, stamp_written
+from app.sync.telling import tell_each
+from app.sync.work import entry_of
+
+AGAIN = Postponement(0, "ambiguous_match", "It may be there already: looked at alone.", False)
+
+Wait = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Item:
+    """One new record on its way to a twin; `error` or `result` tell how it went, `is_made` that
+    the twin is there whatever came after."""
+
+    side: Side
+    delivery: Delivery
+    started: float = field(default_factory=monotonic)
+    link: Link | None = None
+    result: Result | None = None
+    error: Exception | None = None
+    is_made: bool = False
+
+    @property
+    def is_left(self) -> bool:
+        """It is to be looked at alone."""
+        return self.result is None and self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkCreation:
+    """`wait` is awaited before each single write, so that live hints go first."""
+
+    choice: BulkChoice
+    keeper: LinkKeeper
+    wait: Wait
+    at_once: asyncio.Semaphore
+
+    async def create(self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]) -> list[Item]:
+        """Takes the hints of these records in and settles them; those that have neither result
+        nor error are to be looked at alone, those with an error are tried again or buried."""
+        await self.choice.bulk.prepare(sides)
+        items = await self._take_in(hints, sides)
+        await self._make(items)
+        await self._leave_ids([item for item in items if item.link is not None])
+        await self._tell([item for item in items if item.result is not None])
+        for item in items:
+            if item.result is None:
+                await self._give_back(item)
+        return items
+
+    async def _take_in(self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]) -> list[Item]:
+        """Hints and intents in one transaction: a crash from here on leaves both or none."""
+        adapter = self.choice.bulk.adapter
+        natural = {self.choice.record(side): ",".join(adapter.natural_keys(side)) for side in sides}
+        async with transaction(self.choice.runtime.sessions) as session:
+            await self.choice.lease.confirm(session)
+            taken = await take_in(session, [hints[side.id] for side in sides], attempts=1)
+            await open_intents(session, natural)
+        return [Item(side, delivery) for side, delivery in zip(sides, taken, strict=True)]
+
+    async def _make(self, items: Sequence[Item]) -> None:
+        if items[0].side.system is System.WOOCOMMERCE:
+            await asyncio.gather(*(self._make_alone(item) for item in items))
+            return
+        await self.wait()
+        self.choice.lease.check()
+        made = await self.choice.bulk.create_in_shop([item.side for item in items])
+        error = whole_error(made)
+        if isinstance(error, Rejected) and len(items) > 1:  # one item spoilt it for all
+            await asyncio.gather(*(self._make_alone(item) for item in items))
+            return
+        await asyncio.gather(*(self._made(*each) for each in zip(items, made, strict=True)))
+
+    async def _make_alone(self, item: Item) -> None:
+        async with self.at_once:
+            await self.wait()
+            try:
+                self.choice.lease.check()
+                adapter = self.choice.bulk.adapter
+                made: Made = await adapter.create(item.side.system.other, item.side)
+            except OUTAGES:
+                raise
+            except Exception as error:
+                item.error = error
+            else:
+                await self._made(item, made)
+
+    async def _made(self, item: Item, made: Made) -> None:
+        """A value that is taken after all is the single way's to sort out."""
+        if isinstance(made, Written):
+            await self._keep(item, made)
+        elif isinstance(made, Skip):
+            target = item.side.system.other
+            item.result = skipped(target, item.side.id, made, label=item.side.label)
+        elif isinstance(made, WooVtigerError) and not isinstance(made, Duplicate):
+            item.error = made
+
+    async def _keep(self, item: Item, written: Written) -> None:
+        """The link is kept the moment the answer arrives."""
+        link = paired(self.choice.bulk.adapter, self.choice.store, item.side, written=written)
+        item.is_made = True
+        try:
+            await self.keeper.keep(link)
+        except OUTAGES:
+            raise
+        except Exception as error:
+            item.error = error
+        else:
+            item.link, item.result = (
+                link,
+                told_as_created(self.choice.bulk.adapter, item.side, written),
+            )
+
+    async def _leave_ids(self, items: Sequence[Item]) -> None:
+        """Each source learns its twin's id, where it may be written."""
+        system = items[0].side.system if items else System.VTIGER
+        if not items or not self.choice.policy.direction.allows(system):
+            return
+        if system is System.VTIGER:
+            await asyncio.gather(*(self._mark_alone(item) for item in items))
+            return
+        await self.wait()
+        self.choice.lease.check()
+        marks = [(item.side, _twin_of(item)) for item in items]
+        marked = await self.choice.bulk.mark_in_shop(marks)
+        if isinstance(whole_error(marked), Rejected) and len(items) > 1:
+            await asyncio.gather(*(self._mark_alone(item) for item in items))
+            return
+        for item, each in zip(items, marked, strict=True):
+            _note_mark(item, each)
+
+    async def _mark_alone(self, item: Item) -> None:
+        async with self.at_once:
+            await self.wait()
+            try:
+                self.choice.lease.check()
+                marked = await self.choice.bulk.adapter.mark(item.side, _twin_of(item))
+            except WooVtigerError as error:
+                _add_mark_note(item, error)
+            else:
+                if marked is not item.side and item.link is not None:
+                    stamp_written(item.link, marked)
+
+    async def _tell(self, items: Sequence[Item]) -> None:
+        """One transaction: stamps, log rows, intents closed, hints settled."""
+        if not items:
+            return
+        entries = [
+            (
+                entry_of(
+                    self.choice.record(item.side),
+                    [item.delivery],
+                    item.result,
+                    item.link,
+                    item.started,
+                ),
+                item.delivery.id,
+            )
+            for item in items
+            if item.result is not None
+        ]
+        async with transaction(self.choice.runtime.sessions) as session:
+            await self.choice.lease.confirm(session)
+            await stamp_links(session, [item.link for item in items if item.link is not None])
+            await close_intents(session, [self.choice.record(item.side).key for item in items])
+            ids = await tell_each(session, entries)
+            settled = zip([delivery for _, delivery in entries], ids, strict=True)
+            await settle_each(session, dict(settled))
+
+    async def _give_back(self, item: Item) -> None:
+        runtime, lease = self.choice.runtime, self.choice.lease
+        record = self.choice.record(item.side)
+        if item.error is not None:
+            if isinstance(item.error, WooVtigerError) and not item.is_made:
+                natural = ",".join(self.choice.bulk.adapter.natural_keys(item.side))
+                await note_failure(runtime, record, natural, error=item.error)
+            await end_with(runtime, [item.delivery], lease, error=item.error)
+            return
+        async with transaction(runtime.sessions) as session:
+            await lease.confirm(session)
+            await close_intents(session, [record.key])
+            await postpone(session, [item.delivery.id], AGAIN)
+
+
+def _twin_of(item: Item) -> str:
+    return partner_id(item.link, item.side.system.other) if item.link is not None else ""
+
+
+def _note_mark(item: Item, marked: Marked) -> None:
+    if isinstance(marked, RemoteError):
+        _add_mark_note(item, marked)
+    elif item.link is not None:
+        stamp_mark(item.link, marked)
+
+
+def _add_mark_note(item: Item, error: WooVtigerError) -> None:
+    if item.result is not None:
+        note = mark_note(item.side, _twin_of(item), error)
+        item.result = replace(item.result, notes=[*item.result.notes, note])

@@ -1,0 +1,40 @@
+"""The bulk side of a module, put together with what a page's records share."""
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from app.records import Module
+from app.sync.adapters import Context, open_adapter
+from app.sync.bulk import Bulk
+from app.sync.bulk_contacts import BulkContacts, Emails
+from app.sync.bulk_orders import BulkOrders
+from app.sync.bulk_products import BulkProducts
+from app.sync.contacts import ContactAdapter
+from app.sync.hold import PATIENCE
+from app.sync.known_accounts import KnownAccounts
+from app.sync.products import ProductAdapter
+from app.sync.sales_orders import OrderAdapter
+
+IN_BULK = frozenset({Module.CONTACTS, Module.PRODUCTS, Module.SALES_ORDERS})
+"""Taxes are few, and a shop takes them one by one (contract page WooCommerce §2, Batch)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOpener:
+    """What lasts from page to page of a run."""
+
+    emails: Emails = field(default_factory=Emails)
+
+    async def open(self, context: Context, module: Module) -> Bulk:
+        """For one page: its lease is the context's. TypeError for a module that is not in bulk."""
+        adapter = await open_adapter(context, module)
+        turn = partial(context.lease.extend, patience=PATIENCE)
+        accounts = KnownAccounts(context.runtime.vtiger, turn)
+        if isinstance(adapter, ContactAdapter):
+            return BulkContacts(replace(adapter, accounts=accounts), accounts, self.emails)
+        if isinstance(adapter, ProductAdapter):
+            return BulkProducts(adapter)
+        if isinstance(adapter, OrderAdapter):
+            writer = replace(adapter.writer, accounts=accounts)
+            return BulkOrders(replace(adapter, writer=writer), accounts)
+        raise TypeError(f"{module} is not created in bulk")

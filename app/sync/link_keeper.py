@@ -1,0 +1,54 @@
+"""Group commit for new pairs: those whose answers arrive together share one transaction."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from app.db.session import Sessions, transaction
+from app.links.leases import PairLease
+from app.links.models import Link
+from app.links.repository import add_links
+
+
+@dataclass(slots=True)
+class LinkKeeper:
+    """A pair is on disk before `keep` returns; raises LeaseLost and what the database raised."""
+
+    sessions: Sessions
+    lease: PairLease
+    _waiting: list[tuple[Link, asyncio.Future[None]]] = field(default_factory=list)
+    _flushing: asyncio.Task[None] | None = None
+
+    async def keep(self, link: Link) -> None:
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((link, kept))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        await kept
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._store(batch)
+        finally:
+            self._flushing = None
+
+    async def _store(self, batch: list[tuple[Link, asyncio.Future[None]]]) -> None:
+        try:
+            async with transaction(self.sessions) as session:
+                await self.lease.confirm(session)
+                await add_links(session, [link for link, _ in batch])
+        except Exception as error:
+            _answer(batch, error)
+        else:
+            _answer(batch, None)
+
+
+def _answer(batch: list[tuple[Link, asyncio.Future[None]]], error: Exception | None) -> None:
+    for _, kept in batch:
+        if kept.done():
+            continue
+        if error is None:
+            kept.set_result(None)
+        else:
+            kept.set_exception(error)
