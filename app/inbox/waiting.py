@@ -53,11 +53,14 @@ async def search_hinted(
     return set(await session.scalars(found))
 
 
-async def search_open_of_run(session: AsyncSession, run_id: int) -> Sequence[str]:
-    """The records of a run that are due, or in hand."""
+async def search_open_of_run(
+    session: AsyncSession, run_id: int, *, within_seconds: float
+) -> Sequence[str]:
+    """The records of a run that are due within this time, or in hand."""
+    soon = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, within_seconds)
     due = or_(
         Delivery.state == DeliveryState.PROCESSING,
-        (Delivery.state == DeliveryState.PENDING) & (Delivery.next_attempt_at <= func.now()),
+        (Delivery.state == DeliveryState.PENDING) & (Delivery.next_attempt_at <= soon),
     )
     found = select(Delivery.record_key).where(Delivery.run_id == run_id, due)
     return (await session.scalars(found.distinct().order_by(Delivery.record_key))).all()

@@ -32,6 +32,7 @@ GIVE_WAY_STEP = 0.05
 GIVE_WAY_S = 1.0
 LOOK_AGAIN_S = 0.2
 PATIENCE_S = 30.0
+SOON_S = 2.0
 
 
 @dataclass(slots=True)
@@ -134,11 +135,12 @@ class Bringer:
             await drain(self.runtime, key, owner=uuid4().hex)
 
     async def finish(self) -> None:
-        """Settle what a worker that died had in hand; what is to be tried later stays."""
+        """Settle what a worker that died had in hand, and what had to wait for another of the
+        run; what is to be tried later stays."""
         give_up_at = monotonic() + PATIENCE_S
         while True:
             async with self.runtime.sessions() as session:
-                keys = await search_open_of_run(session, self.run.id)
+                keys = await search_open_of_run(session, self.run.id, within_seconds=SOON_S)
             if not keys or monotonic() > give_up_at:
                 return
             await self._drain(keys)
