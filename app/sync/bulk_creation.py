@@ -13,6 +13,7 @@ from time import monotonic
 from app.db.outage import OUTAGES
 from app.db.session import transaction
 from app.errors import Duplicate, Rejected, RemoteError, System, WooVtigerError
+from app.gate import calling_for
 from app.inbox.models import Delivery
 from app.inbox.repository import NewDelivery, Postponement, postpone
 from app.inbox.taking import settle_each, take_in
@@ -92,7 +93,8 @@ class BulkCreation:
             return
         await self.wait()
         self.choice.lease.check()
-        made = await self.choice.bulk.create_in_shop([item.side for item in items])
+        with calling_for(items[0].delivery.record_key):
+            made = await self.choice.bulk.create_in_shop([item.side for item in items])
         error = whole_error(made)
         if isinstance(error, Rejected) and len(items) > 1:  # one item spoilt it for all
             await asyncio.gather(*(self._make_alone(item) for item in items))
@@ -105,7 +107,8 @@ class BulkCreation:
             try:
                 self.choice.lease.check()
                 adapter = self.choice.bulk.adapter
-                made: Made = await adapter.create(item.side.system.other, item.side)
+                with calling_for(item.delivery.record_key):
+                    made: Made = await adapter.create(item.side.system.other, item.side)
             except OUTAGES:
                 raise
             except Exception as error:
@@ -150,7 +153,8 @@ class BulkCreation:
         await self.wait()
         self.choice.lease.check()
         marks = [(item.side, _twin_of(item)) for item in items]
-        marked = await self.choice.bulk.mark_in_shop(marks)
+        with calling_for(items[0].delivery.record_key):
+            marked = await self.choice.bulk.mark_in_shop(marks)
         if isinstance(whole_error(marked), Rejected) and len(items) > 1:
             await asyncio.gather(*(self._mark_alone(item) for item in items))
             return

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from app.errors import RemoteError, System, WooVtigerError
 from app.mapping.products import FOREIGN_ID_META, product_key
 from app.sync.bulk import Made, Marked
-from app.sync.product_sides import shop_product
-from app.sync.product_writing import PRODUCTS
+from app.sync.product_sides import PRODUCTS, shop_product
 from app.sync.products import ProductAdapter
 from app.sync.sides import Side
 from app.vtiger.query import one_of, portions
