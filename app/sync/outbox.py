@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.db.session import transaction
+from app.db.session import Session, transaction
 from app.errors import Rejected, RemoteError, System
 from app.links.models import OutboxMark
 from app.links.outbox_marks import (
@@ -33,7 +33,7 @@ from app.vtiger.query import one_of
 log = logging.getLogger(__name__)
 
 ACCOUNTS = "Accounts"
-ABSENT = "vtiger:addon:absent"
+ABSENT = "addon:absent"
 ASK_AGAIN = timedelta(minutes=15)
 LOOK_WITHOUT = timedelta(days=1)
 SETTLED = timedelta(minutes=2)
@@ -147,10 +147,20 @@ class OutboxLook:
         for ids in _groups([*living, *await self._contacts_of_accounts(set(told))]):
             hints += await self._compare(ids)
         hints += await self.sweep.bring_up(await self.sweep.told_gone(System.VTIGER, gone))
-        async with transaction(self.runtime.sessions) as session:
-            sequence = self.outbox.settled(self.mark.sequence)
-            await save_outbox_mark(session, _moved(self.mark, sequence))
+        await self._keep()
         return hints
+
+    async def _keep(self) -> None:
+        """Times go along, for looks without and for those who watch: up to where Vtiger's own sweep
+        was at the look before, everything has been read by now."""
+        sequence = self.outbox.settled(self.mark.sequence)
+        async with transaction(self.runtime.sessions) as session:
+            swept_to = await find_watermark(session, _swept_key(self.mark.key))
+            reached_at = await find_watermark(session, self.mark.key)
+            if swept_to is not None and reached_at is not None:
+                await save_watermark(session, self.mark.key, max(swept_to, reached_at))
+            await _keep_swept(session, self.mark.key, self.outbox.facts)
+            await save_outbox_mark(session, _moved(self.mark, sequence))
 
     def _told(self, name: str) -> dict[str, Event]:
         """The last that happened to each record."""
@@ -213,6 +223,16 @@ async def keep_mark(runtime: Runtime, module: Module, outbox: Outbox | None, key
             looked_at=runtime.clock(),
         )
         await save_outbox_mark(session, mark)
+        await _keep_swept(session, key, facts)
+
+
+async def _keep_swept(session: Session, key: str, facts: AddonFacts) -> None:
+    if facts.swept_to is not None:
+        await save_watermark(session, _swept_key(key), facts.swept_to)
+
+
+def _swept_key(key: str) -> str:
+    return f"{key}:swept"
 
 
 def _moved(mark: OutboxMark, sequence: int) -> OutboxMark:

@@ -15,6 +15,7 @@ from app.vtiger.addon_hints import read_event
 from app.vtiger.addon_package import addon_version
 from app.vtiger.answers import VTIGER
 from app.vtiger.records import RecordCalls
+from app.vtiger.schemas import parse_time
 
 OPERATION = "woosync_changes"
 MOST_PER_PAGE = 1000
@@ -43,7 +44,8 @@ class OutboxChange:
 @dataclass(frozen=True, slots=True)
 class AddonFacts:
     """How the add-on fares. `oldest` and `newest` are sequences, 0 where there is none; times are
-    None where there was none yet."""
+    None where there was none yet. Up to `swept_to`, by the clock of modifiedtime, every change has
+    its row, which the next call shows at the latest."""
 
     version: str
     installation: str
@@ -51,6 +53,7 @@ class AddonFacts:
     oldest: int
     newest: int
     now: datetime
+    swept_to: datetime | None
     cron_at: datetime | None
     waiting: int
     last_error: str
@@ -154,6 +157,7 @@ def _read_facts(result: Mapping[str, Any]) -> AddonFacts:
         oldest=int(result["oldest"]),
         newest=int(result["newest"]),
         now=_moment(result["now"]),
+        swept_to=parse_time(str(result["swept_to"])),
         cron_at=_find_moment(result["cron_at"]),
         waiting=int(result["waiting"]),
         last_error=str(result["last_error"]),

@@ -85,6 +85,20 @@ async def test_the_crm_calls_back_where_it_is_told_to(folder: Path) -> None:
     assert headers["content-type"] == "application/json"
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(("option", "has_addon"), [("--addon", True), ("--no-addon", False)])
+async def test_the_crm_has_the_add_on_where_it_is_wanted(
+    folder: Path,
+    option: str,
+    has_addon: bool,
+) -> None:
+    with running("sandbox", "--port", "0", "--json", option, folder=folder) as sandbox:
+        known = json.loads(sandbox.line_with(""))["vtiger"]
+        async with open_vtiger(**known) as client:
+            found = await client.find_changes(0)
+    assert (found is not None) == has_addon
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [("{", "is not JSON"), ('{"customer": []}', "unknown part 'customer'")],

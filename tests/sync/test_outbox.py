@@ -6,6 +6,7 @@ import pytest
 
 from app.errors import System
 from app.inbox.models import Delivery
+from app.links.repository import find_watermark
 from app.records import Module, Outcome
 from app.sandbox.vtiger.addon import Addon
 from app.sync.polling import poll
@@ -195,6 +196,22 @@ async def test_what_was_there_before_the_add_on_is_not_brought_over(world: World
     await world.contact(lastname="Old", email="old@crm.example")
     world.sandbox.crm.install_addon()
     assert [await look(world) for _ in range(3)] == [0, 0, 0]
+
+
+@pytest.mark.usefixtures("addon")
+async def test_looks_by_the_outbox_move_the_time_that_was_reached(world: World) -> None:
+    """So that a look without need not begin where the last such look ended."""
+    key = "main:contacts:vtiger"
+    async with world.runtime.sessions() as session:
+        before = await find_watermark(session, key)
+    await pair(world)
+    now = world.clock()
+    await settled_look(world)
+    async with world.runtime.sessions() as session:
+        after = await find_watermark(session, key)
+    assert before is not None
+    assert after is not None
+    assert before < after < now
 
 
 async def test_young_rows_are_read_again(world: World, addon: Addon) -> None:

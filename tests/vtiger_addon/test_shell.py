@@ -320,6 +320,13 @@ def test_another_choice_of_modules_begins_a_new_count(crm: Crm) -> None:
     assert crm.config()["installation"] != before
 
 
+def test_unticked_boxes_are_a_choice_and_a_form_without_boxes_is_none(crm: Crm) -> None:
+    crm.save("Save", url="https://sync.example.com", secret="s3cret")
+    assert [name for name, on in page(crm)["WOOSYNC_MODULES"].items() if on] == FIVE
+    crm.save("Save", url="https://sync.example.com", choose_modules="1")
+    assert [name for name, on in page(crm)["WOOSYNC_MODULES"].items() if on] == []
+
+
 def test_a_vtiger_that_does_not_fit_gets_a_clear_message_and_nothing_else(tmp_path: Path) -> None:
     crm = build_crm(tmp_path / "crm", "7.5.0")
     crm.install()

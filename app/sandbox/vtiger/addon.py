@@ -120,7 +120,7 @@ class Addon:
             raise Refusal("ACCESS_DENIED", "Only an administrator may read woosync_changes")
         since, limit = _number(params, "since", 0), _number(params, "limit", 100)
         limit = max(1, min(MOST_ROWS, limit))
-        now = self.database.clock()
+        now, swept_to = self.database.clock(), self._swept_to
         if now - datetime.fromisoformat(f"{self._swept_to}+00:00") >= timedelta(minutes=1):
             self.sweep()
         young = [row.sequence for row in self.rows if now - row.created_at <= SETTLED]
@@ -131,6 +131,7 @@ class Addon:
             "changes": [_shown(row) for row in page],
             "last": page[-1].sequence if page else since,
             "more": len(found) > limit,
+            "swept_to": swept_to,
             **self._facts(now),
         }
 

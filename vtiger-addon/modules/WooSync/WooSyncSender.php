@@ -119,8 +119,8 @@ class WooSyncSender
 
     private function noteSuccess()
     {
-        $wasDown = (int) $this->config->get('failures') > 0;
-        $this->config->set(WooSyncBreaker::closed() + array('last_success' => time()));
+        $wasDown = (int) $this->config->get('failures') > 0 || (int) $this->config->get('down_until') > 0;
+        $this->config->set(array('last_success' => time()) + ($wasDown ? WooSyncBreaker::closed() : array()));
         if ($wasDown) {
             $this->outbox->hurry();
         }

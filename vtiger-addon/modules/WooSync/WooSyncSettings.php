@@ -77,7 +77,7 @@ class WooSyncSettings
         return (int) $seconds ? date('Y-m-d H:i:s T', (int) $seconds) : 'never';
     }
 
-    /** An empty secret keeps the one there is. Throws InvalidArgumentException. */
+    /** An empty secret keeps the one there is, null the modules. Throws InvalidArgumentException. */
     public function save($url, $secret, $modules)
     {
         $config = $this->state->config;
@@ -86,7 +86,7 @@ class WooSyncSettings
             $values['secret'] = trim((string) $secret);
         }
         $wasConfigured = $config->isConfigured();
-        $chosen = WooSyncRules::modules($modules);
+        $chosen = $modules === null ? $config->modules() : WooSyncRules::modules($modules);
         if ($chosen !== $config->modules()) {
             $values += WooSyncState::newInstallation(time());
             $values['modules'] = json_encode($chosen);

@@ -30,6 +30,7 @@ class WooSyncChanges
     {
         $now = time();
         $config = $state->config;
+        $sweptTo = $config->get('swept_to'); // what this call's own sweep finds is too young to show
         if (WooSyncSweep::isStale($config->get('swept_at'), $now)) {
             $state->sweep();
         }
@@ -46,6 +47,7 @@ class WooSyncChanges
             'version' => WooSyncRules::VERSION,
             'modules' => $config->modules(),
             'now' => $now,
+            'swept_to' => $sweptTo,
             'cron_at' => (int) $config->get('cron_at'),
             'waiting' => $state->outbox->depth(),
             'last_error' => $config->get('last_error'),

@@ -24,6 +24,7 @@
         </div>
         <fieldset class="form-group">
             <legend style="font-size: 14px;">Modules</legend>
+            <input type="hidden" name="choose_modules" value="1">
             {foreach key=NAME item=CHOSEN from=$WOOSYNC_MODULES}
                 <label style="margin-right: 20px;">
                     <input type="checkbox" name="modules[]" value="{$NAME|escape}"{if $CHOSEN} checked{/if}>
@@ -76,7 +77,9 @@
             }
         };
         request.onerror = function () { say(false, 'Vtiger could not be reached.'); };
-        request.send(new FormData(form));
+        request.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
+        // As text: Vtiger's own script puts its token before whatever is posted.
+        request.send(new URLSearchParams(new FormData(form)).toString());
     }
     Array.prototype.forEach.call(document.querySelectorAll('form.woosync-form'), function (form) {
         form.addEventListener('submit', function (event) {
