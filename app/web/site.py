@@ -5,6 +5,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.web import (
+    addon,
     conflicts,
     deliveries,
     records,
@@ -17,7 +18,7 @@ from app.web import (
 from app.web.faults import PageFault
 from app.web.pages import STATIC, PageRoute
 
-PARTS = (sign_in, sync_log, records, deliveries, conflicts, runs, settings, status)
+PARTS = (sign_in, sync_log, records, deliveries, conflicts, runs, settings, status, addon)
 KEPT = "public, max-age=31536000, immutable"
 
 rest = APIRouter(route_class=PageRoute, include_in_schema=False)
