@@ -73,3 +73,53 @@ VERSIONS: dict[str, Any] = {
     ],
     "next_before": 3,
 }
+
+FIELDS: dict[str, Any] = {
+    "woocommerce": [
+        {
+            "name": "meta:level",
+            "label": "Meta level",
+            "type": "text",
+            "writable": True,
+            "mandatory": False,
+            "reserved": "",
+            "choices": [],
+            "example": "gold",
+            "written_by": "",
+        }
+    ],
+    "vtiger": [
+        {
+            "name": "cf_861",
+            "label": "Level",
+            "type": "picklist",
+            "writable": True,
+            "mandatory": False,
+            "reserved": "",
+            "choices": ["Gold member", "Member"],
+            "example": "",
+            "written_by": "",
+        }
+    ],
+    "transforms": [{"name": "picklist", "meaning": "A value by the table `pairs`."}],
+}
+PREVIEW: dict[str, Any] = {
+    "label": "Ada Lovelace <ada@shop.example>",
+    "woocommerce_id": "7",
+    "vtiger_id": "12x34",
+    "reason": None,
+    "message": "",
+    "fields": [
+        {
+            "row": "level",
+            "woocommerce": "gold",
+            "vtiger": "",
+            "act": "to_vtiger",
+            "reason": "",
+            "message": "",
+        }
+    ],
+    "to_woocommerce": {},
+    "to_vtiger": {"cf_861": "Gold member"},
+    "problems": [],
+}

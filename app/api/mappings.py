@@ -11,7 +11,7 @@ from app.api.errors import FieldProblem, Problem, documented, invalid, not_found
 from app.api.examples import example
 from app.api.mapping_examples import MAPPING, VERSIONS
 from app.api.mapping_shapes import MappingOut, RowIn, VersionOut, VersionsOut
-from app.errors import RemoteError
+from app.errors import NotFound, RemoteError
 from app.mapping.defaults import find_default
 from app.policies.mapping_rows import RowId
 from app.policies.mappings import Change, Mapping, find_mapping, search_mappings
@@ -194,6 +194,8 @@ async def told() -> AsyncIterator[None]:
         ) from None
     except MappingChanged as changed:
         raise _conflict(str(changed)) from None
+    except NotFound as missing:
+        raise Problem(404, "not_found", str(missing)) from None
     except RemoteError as error:
         detail = f"{error.system.label} could not be asked: {error}"
         raise Problem(502, error.reason, detail) from None

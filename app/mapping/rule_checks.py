@@ -79,6 +79,11 @@ def _check_default(rule: FieldRule, default: FieldRule, scene: Scene) -> Iterato
     yield from _check_targets(rule, scene)
 
 
+def is_own_meta(key: str) -> bool:
+    """Whether the sync itself keeps something under this key."""
+    return key in _OWN_META
+
+
 def writes(rule: FieldRule, target: System) -> bool:
     return rule.direction.allows(target)
 
@@ -140,7 +145,7 @@ def _check_meta(path: str, scene: Scene) -> Iterator[tuple[str, str]]:
     key = path[len(META) :]
     if not key.strip() or key != key.strip():
         yield "woo", "Name the meta key, as in meta:vat_number."
-    elif key in _OWN_META:
+    elif is_own_meta(key):
         yield "woo", f"{path} is kept by the sync itself: use another key."
     elif key.startswith("_") and scene.module is Module.CONTACTS:
         yield "woo", "WooCommerce hides customers' meta that begins with _: use another key."

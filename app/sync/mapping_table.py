@@ -147,6 +147,14 @@ async def check_change(
         raise MappingRefused(new)
 
 
+async def faults_of(
+    runtime: Runtime, store: str, module: Module, *, rows: Sequence[MappingRow]
+) -> list[RuleFault]:
+    """What is wrong with these rows, whatever is in force."""
+    shape = await runtime.shapes.get(VTIGER_MODULES[module])
+    return _shape_faults(module, rows) or await _faults(runtime, store, _scene(module, rows, shape))
+
+
 def _shape_faults(module: Module, rows: Sequence[MappingRow]) -> list[RuleFault]:
     if module is Module.TAXES and rows:
         return [RuleFault(rows[0].id, "id", NO_TAXES)]

@@ -9,11 +9,12 @@ from app.woocommerce.customers import CustomerCalls
 from app.woocommerce.orders import OrderCalls
 from app.woocommerce.products import ProductCalls
 from app.woocommerce.requests import paging, record_path
+from app.woocommerce.samples import SampleCalls
 from app.woocommerce.schemas import WooIndex, WooPage, WooWebhook
 from app.woocommerce.taxes import TaxCalls
 
 
-class WooClient(CustomerCalls, ProductCalls, OrderCalls, TaxCalls):
+class WooClient(CustomerCalls, ProductCalls, OrderCalls, TaxCalls, SampleCalls):
     """One shop. An async context manager, or call `aclose`.
 
     Any method may raise RemoteUnavailable (and its kinds), AuthRejected and Rejected
