@@ -145,11 +145,11 @@ class Crm:
 
     def ui_add_field(self, module: str, field: CustomField) -> None:
         """An admin adds a custom field; records that are there have nothing in it."""
-        add_custom(self.database.modules[module], field)
+        add_custom(self.entities[module].module, field)
 
     def ui_remove_field(self, module: str, name: str) -> None:
         """An admin removes a custom field, and with it what records had in it."""
-        remove_custom(self.database.modules[module], name)
+        remove_custom(self.entities[module].module, name)
         for record in self.database.live(module):
             record.values.pop(name, None)
 

@@ -161,9 +161,13 @@ def _field(raw: Mapping[str, Any], columns: Mapping[str, str], lines: Iterable[s
 
 def _insert_custom(fields: list[dict[str, Any]], custom: Iterable[CustomField]) -> None:
     """Custom fields stand after `tags`, the end of the first block (recording 80-describe)."""
-    names = [item["name"] for item in fields]
-    position = names.index("tags") + 1 if "tags" in names else len(fields)
+    position = _end_of_first_block([item["name"] for item in fields])
     fields[position:position] = [_described(item) for item in custom]
+
+
+def _end_of_first_block(names: Iterable[str]) -> int:
+    listed = list(names)
+    return listed.index("tags") + 1 if "tags" in listed else len(listed)
 
 
 def _described(item: CustomField) -> dict[str, Any]:
@@ -187,12 +191,12 @@ def _described(item: CustomField) -> dict[str, Any]:
 
 def add_custom(module: Module, item: CustomField) -> None:
     """An admin adds a field in the layout editor."""
-    fields = module.described["fields"]
-    _insert_custom(fields, [item])
+    _insert_custom(module.described["fields"], [item])
+    fields = list(module.fields.values())
     new = _field(_described(item), {item.name: item.column}, ())
-    known = module.fields | {item.name: new}
+    fields.insert(_end_of_first_block(module.fields), new)
     module.fields.clear()
-    module.fields.update({raw["name"]: known[raw["name"]] for raw in fields})
+    module.fields.update({field.name: field for field in fields})
 
 
 def remove_custom(module: Module, name: str) -> None:
