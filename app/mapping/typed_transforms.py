@@ -149,8 +149,9 @@ class Moment(Text):
         shown, found = collapse(held or ""), _find_moment(value)
         if found is None:
             return value
-        if _EPOCH.fullmatch(shown):
-            return str(int(found.timestamp()))
+        epoch = str(int(found.timestamp()))
+        if _EPOCH.fullmatch(shown) and _EPOCH.fullmatch(epoch):
+            return epoch
         timed = _TIMED.match(shown)
         if timed and timed[2] == " ":
             return _stamp(found).replace("T", " ")
