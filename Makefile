@@ -40,6 +40,7 @@ bench: setup-dev ## the benchmarks
 docs: setup-dev ## write the pages of docs/ that come from the code anew
 	@$(PYTHON) -m app.settings_reference > docs/configuration.md
 	@$(PYTHON) -m app.reasons > docs/reason-codes.md
+	@$(PYTHON) -m app.mapping.reference > docs/mapping.md
 
 lock: setup-dev ## renew the lock files
 	@$(PYTHON) -m pip install --quiet uv

@@ -1,0 +1,91 @@
+"""docs/mapping.md, written from the default tables so that it cannot fall behind.
+
+python -m app.mapping.reference > docs/mapping.md
+"""
+
+import sys
+from collections.abc import Mapping
+
+from app.mapping.defaults import DEFAULT_RULES
+from app.mapping.limits import ACCOUNT_NAME_SIZE, CONTACT_SIZES, ORDER_SIZES, PRODUCT_SIZES
+from app.mapping.order_refs import StatusMap
+from app.mapping.reference_notes import HEAD, INTRODUCTIONS, NOTES, TAIL, TRANSFORM_NOTES
+from app.mapping.rules import FieldRule
+from app.records import Direction, Module, WriteCondition
+
+_ARROWS = {
+    Direction.BOTH: "↔",
+    Direction.WOO_TO_VTIGER: "→",
+    Direction.VTIGER_TO_WOO: "←",
+    Direction.OFF: "off",
+}
+_CONDITIONS = {
+    WriteCondition.ALWAYS: "",
+    WriteCondition.ON_CREATE: "on create",
+    WriteCondition.IF_EMPTY: "if empty",
+}
+_SIZES: Mapping[Module, Mapping[str, int]] = {
+    Module.CONTACTS: {**CONTACT_SIZES, "account_id": ACCOUNT_NAME_SIZE},
+    Module.PRODUCTS: PRODUCT_SIZES,
+    Module.SALES_ORDERS: ORDER_SIZES,
+    Module.TAXES: {"taxlabel": 50},
+}
+_TABLE = """| row | WooCommerce | | Vtiger (characters) | transform | written | notes |
+|---|---|---|---|---|---|---|"""
+
+
+def mapping_reference() -> str:
+    """The whole page, as Markdown."""
+    sections = [_section(module) for module in DEFAULT_RULES]
+    return "\n\n".join([HEAD, *sections, _statuses(), _transforms(), TAIL]) + "\n"
+
+
+def _section(module: Module) -> str:
+    title = module.replace("_", " ").capitalize()
+    rows = (_row(module, rule) for rule in DEFAULT_RULES[module])
+    return "\n".join([f"## {title}", INTRODUCTIONS[module], "", _TABLE, *rows])
+
+
+def _row(module: Module, rule: FieldRule) -> str:
+    size = rule.size or _SIZES[module].get(rule.vtiger)
+    required = ", ".join(sorted(system.label for system in rule.required))
+    written = [_CONDITIONS[rule.write], f"needed by {required}" if required else ""]
+    cells = (
+        f"`{rule.name}`",
+        ", ".join(f"`{path}`" for path in rule.woo),
+        _ARROWS[rule.direction],
+        f"`{rule.vtiger}`" + (f" ({size})" if size else ""),
+        rule.transform,
+        "; ".join(filter(None, written)),
+        NOTES.get((module, rule.name), ""),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _statuses() -> str:
+    known = StatusMap()
+    there = (f"| `{woo}` | `{vtiger}` |" for woo, vtiger in known.to_vtiger.items())
+    back = (f"| `{vtiger}` | `{woo}` |" for vtiger, woo in known.to_woo.items())
+    return "\n".join(
+        [
+            "### Order statuses",
+            "A status that is not named is left alone on the other side. One comes back only where "
+            "the shop's own does not mean it already.",
+            "",
+            "| WooCommerce | → Vtiger |\n|---|---|",
+            *there,
+            "",
+            "| Vtiger | → WooCommerce |\n|---|---|",
+            *back,
+        ]
+    )
+
+
+def _transforms() -> str:
+    used = {rule.transform for rules in DEFAULT_RULES.values() for rule in rules}
+    rows = (f"| {name} | {TRANSFORM_NOTES[name]} |" for name in sorted(used))
+    return "\n".join(["## Transforms of these rows", "", "| name | does |\n|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(mapping_reference())
