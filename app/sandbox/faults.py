@@ -4,6 +4,8 @@
     crm_faults.drop("POST", "operation=create", after_write=True)      # done, but no answer
     crm_faults.hang("POST", "operation=revise", seconds=30)            # no answer for a while
     shop_faults.fail("PUT", "/customers", status=500, after_write=True)  # done, then an empty 500
+    crm_faults.cut("GET", "operation=query")                           # half of the real answer
+    crm_faults.drip("GET", "operation=query", seconds=0.5)             # ... in pieces, for so long
 
 A rule fits a request whose method is the one named ("" is any) and whose target contains the text
 given; the target is the path with query and, for form posts, the form. Rules are used up in order.
@@ -17,15 +19,19 @@ from enum import StrEnum
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+PIECES = 10
 _FORM = b"application/x-www-form-urlencoded"
 
 
 class FaultKind(StrEnum):
-    """What the caller sees: an answer with a status, a closed connection, or silence."""
+    """What the caller sees: an answer with a status, a closed connection, silence, half of the
+    real answer, or all of it slowly."""
 
     STATUS = "status"
     DROP = "drop"
     HANG = "hang"
+    CUT = "cut"
+    DRIP = "drip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,15 @@ class Faults:
         action = FaultAction(FaultKind.HANG, after_write, seconds=seconds)
         self.add(action, method, text=text, times=times)
 
+    def cut(self, method: str = "", text: str = "", *, times: int = 1) -> None:
+        """Carry it out, send half of what is answered, and close."""
+        self.add(FaultAction(FaultKind.CUT), method, text=text, times=times)
+
+    def drip(self, method: str = "", text: str = "", *, times: int = 1, seconds: float) -> None:
+        """Carry it out, and answer in pieces that take so long together."""
+        action = FaultAction(FaultKind.DRIP, seconds=seconds)
+        self.add(action, method, text=text, times=times)
+
     def clear(self) -> None:
         self._rules.clear()
 
@@ -127,6 +142,11 @@ class FaultMiddleware:
         if action is None:
             await self._app(scope, replay, send)
             return
+        if action.kind in (FaultKind.CUT, FaultKind.DRIP):
+            heard = _Heard()
+            await self._app(scope, replay, heard)
+            await _spoil(action, heard, receive, send)
+            return
         if action.after_write:
             await self._app(scope, replay, _swallow)
         await _disturb(action, receive, send)
@@ -138,6 +158,35 @@ async def _disturb(action: FaultAction, receive: Receive, send: Send) -> None:
         return
     await asyncio.sleep(action.seconds)
     await _disconnect(action.kind, receive, send)
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What the application would have answered; it is a `send` of its own."""
+
+    start: Message = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.start = message
+        else:
+            self.body += message.get("body", b"")
+
+
+async def _spoil(action: FaultAction, heard: _Heard, receive: Receive, send: Send) -> None:
+    await send(heard.start)
+    pieces = [heard.body[: len(heard.body) // 2]]
+    if action.kind is FaultKind.DRIP:
+        size = max(1, -(-len(heard.body) // PIECES))
+        pieces = [heard.body[at : at + size] for at in range(0, len(heard.body), size)]
+    for piece in pieces:
+        await send({"type": "http.response.body", "body": bytes(piece), "more_body": True})
+        await asyncio.sleep(action.seconds / PIECES)
+    if action.kind is FaultKind.CUT:
+        await _disconnect(action.kind, receive, send)
+    else:
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def _answer(action: FaultAction, send: Send) -> None:

@@ -94,3 +94,21 @@ async def test_faults_may_be_called_off(front: Front, faults: Faults) -> None:
     faults.clear()
 
     assert (await front.api.get("/customers")).status_code == 200
+
+
+async def test_an_answer_may_break_off_in_the_middle(front: Front, faults: Faults) -> None:
+    faults.cut("POST", "/customers")
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await front.api.post("/customers", json=ZOE)
+
+    assert exists(front)
+
+
+async def test_an_answer_may_come_in_pieces(front: Front, faults: Faults) -> None:
+    faults.drip("POST", "/customers", seconds=0.01)
+
+    answer = await front.api.post("/customers", json=ZOE)
+
+    assert (answer.status_code, answer.json()["email"]) == (201, ZOE["email"])
+    assert faults.hits == 1
