@@ -47,11 +47,15 @@ class WooVtigerError(Exception):
     """Root of the tree. `reason` is the code that a sync-log row carries for it.
 
     `made`: a record had been created when this came, so that the next try has to look for it.
+    `target`: where a write of the pair failed, if that is known, and `source_id` the id of the
+    record that the values came from.
     """
 
     retryable: ClassVar[bool] = False
     reason: ClassVar[str] = "bug"
     made: bool = False
+    target: System | None = None
+    source_id: str = ""
 
 
 @contextmanager

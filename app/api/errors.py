@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.db.outage import OUTAGES
+from app.db.outage import OUTAGES, OUTDATED, is_unmigrated
 from app.errors import InvalidInput, Overtaken
 
 MEDIA_TYPE = "application/problem+json"
@@ -149,6 +149,14 @@ async def _on_outage(_: Request, error: Exception) -> Response:
     return unavailable().response()
 
 
+async def _on_outdated(_: Request, error: Exception) -> Response:
+    if not is_unmigrated(error):
+        raise error
+    logger.error("The database is not up to date: run `woo-vtiger migrate`")
+    detail = "The database is not up to date: run `woo-vtiger migrate`, or set AUTO_MIGRATE=true."
+    return Problem(503, "database_outdated", detail, headers={"Retry-After": "30"}).response()
+
+
 async def _on_bug(_: Request, __: Exception) -> Response:
     detail = "The service failed here; its log has the trace."
     return Problem(500, "internal_error", detail).response()
@@ -162,4 +170,6 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Overtaken)(_on_overtaken)
     for outage in OUTAGES:
         app.exception_handler(outage)(_on_outage)
+    for outdated in OUTDATED:
+        app.exception_handler(outdated)(_on_outdated)
     app.exception_handler(Exception)(_on_bug)

@@ -14,10 +14,14 @@ OUTAGES: tuple[type[Exception], ...] = (
 )
 
 
+OUTDATED: tuple[type[Exception], ...] = (ProgrammingError, psycopg.ProgrammingError)
+"""What `is_unmigrated` tells apart from a bug."""
+
+
 def is_unmigrated(error: Exception) -> bool:
-    """Whether a table is missing because migrations were not applied."""
+    """Whether a table or column is missing because migrations were not applied."""
     origin = error.orig if isinstance(error, ProgrammingError) else error
-    return isinstance(origin, psycopg.errors.UndefinedTable)
+    return isinstance(origin, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn)
 
 
 def driver_message(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """Tables of the inbox: deliveries, and the wake-ups that keep one drain job per record."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import Index, func, text
@@ -79,6 +79,12 @@ class Delivery(Numbered, Base):
     last_reason: Mapped[str | None]
     sync_log_id: Mapped[int | None]
     run_id: Mapped[int | None]
+
+    @property
+    def age(self) -> timedelta:
+        """When last taken in hand; by the database's clock alone, so that a worker whose clock
+        jumps gives nothing up."""
+        return (self.claimed_at or self.received_at) - self.received_at
 
     @property
     def record(self) -> Record:

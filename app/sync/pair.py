@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from app.errors import System
+from app.errors import System, WooVtigerError
 from app.links.conflicts import Both, ConflictState, Report
 from app.links.models import FieldConflict, Link
 from app.mapping.bases import read_base, write_base
@@ -11,7 +11,7 @@ from app.mapping.values import Agreed
 from app.records import ConflictPolicy
 from app.sync.agreement import Agreement, entry_for, result_of
 from app.sync.merge import Decision, Merge, merge, next_base
-from app.sync.sides import Side
+from app.sync.sides import Side, Written
 from app.sync.stamps import stamp_read, stamp_written
 from app.sync.work import Ending, Work
 
@@ -29,14 +29,21 @@ async def agree(work: Work, link: Link, source: Side, other: Side, *, ours: bool
     agreement = Agreement(work, link, sides, before, _merge(work, link, sides), ours=ours)
     for target in agreement.targets:
         work.lease.check()
-        changes = agreement.changes(target)
-        agreement.written[target] = await work.adapter.update(
-            sides[target], changes, sides[target.other]
-        )
+        agreement.written[target] = await _write(agreement, target)
         if target != agreement.targets[-1]:
             await _keep_first(agreement, target)
     _refresh(agreement)
     return Ending(await result_of(agreement), agreement.link, _report(agreement))
+
+
+async def _write(agreement: Agreement, target: System) -> Written:
+    """A failure says which of the two systems did not take what."""
+    current, source = agreement.sides[target], agreement.sides[target.other]
+    try:
+        return await agreement.work.adapter.update(current, agreement.changes(target), source)
+    except WooVtigerError as error:
+        error.target, error.source_id = target, source.id
+        raise
 
 
 def _report(agreement: Agreement) -> Report | None:

@@ -8,6 +8,7 @@ as `failed / bug` like any other outcome.
 import logging
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from time import monotonic
 
 from app.db.outage import OUTAGES
@@ -131,8 +132,8 @@ async def _retry_or_bury(
     runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: WooVtigerError
 ) -> None:
     """Each hint has its own time to be tried in; those whose time is up are told as failed."""
-    policy, now = retry_policy(runtime.settings.sync), runtime.clock()
-    young = [each for each in deliveries if worth_trying(policy, error, now - each.received_at)]
+    policy = retry_policy(runtime.settings.sync)
+    young = [each for each in deliveries if worth_trying(policy, error, each.age)]
     spent = [each for each in deliveries if each not in young]
     if spent:
         await _bury(runtime, spent, lease, error=error)
@@ -153,7 +154,8 @@ async def _bury(
 ) -> None:
     """No further try can help, or time is up: the log says `failed`, the hints wait for a person.
 
-    What turned out not to exist is no failure: it is skipped.
+    What turned out not to exist is no failure: it is skipped. Where it was the write back that
+    failed, the log says so: it is told of the system that the hint came from.
     """
     record = deliveries[-1].record
     if isinstance(error, NotFound):
@@ -163,6 +165,9 @@ async def _bury(
         result = given_up(record.system.other, record.id, error, attempts=attempts)
     else:
         result = failed(record.system.other, record.id, error)
+    if error.target is record.system:
+        source_id = error.source_id
+        result = replace(result, target=error.target, source_id=source_id, target_id=record.id)
     await _end_without_pair(runtime, deliveries, lease, result=result)
 
 

@@ -4,6 +4,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.runtime import Runtime
 from tests.api.calls import problem
 
 pytestmark = pytest.mark.anyio
@@ -40,6 +41,31 @@ async def test_a_bug_is_a_problem_without_its_details(
 ) -> None:
     async def broken() -> None:
         raise RuntimeError("secret detail")
+
+    app.add_api_route("/broken", broken)
+    response = await client.get("/broken")
+    assert problem(response) == (500, "internal_error")
+    assert "secret detail" not in response.text
+
+
+@pytest.mark.parametrize("harm", ["DROP TABLE conflicts", "ALTER TABLE links DROP vtiger_id"])
+async def test_a_database_that_lacks_migrations_says_what_to_do(
+    client: httpx.AsyncClient, runtime: Runtime, harm: str
+) -> None:
+    """AUTO_MIGRATE is off, and nobody has run the command."""
+    async with runtime.engine.begin() as connection:
+        await connection.exec_driver_sql(harm)
+    response = await client.get("/conflicts" if "conflicts" in harm else "/links")
+    assert problem(response) == (503, "database_outdated")
+    assert "woo-vtiger migrate" in response.json()["detail"]
+
+
+async def test_a_wrong_query_of_ours_is_a_bug_all_the_same(
+    app: FastAPI, client: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    async def broken() -> None:
+        async with runtime.engine.begin() as connection:
+            await connection.exec_driver_sql("SELECT 1 + 'secret detail'::date")
 
     app.add_api_route("/broken", broken)
     response = await client.get("/broken")

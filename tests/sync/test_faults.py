@@ -262,6 +262,28 @@ async def test_a_refused_write_fails_at_once(world: World) -> None:
     assert {each.state for each in await world.deliveries()} == {DeliveryState.DEAD}
 
 
+async def test_a_refused_write_back_is_told_of_the_system_that_refused(world: World) -> None:
+    """Both sides were edited: the first write is done, the second goes where the hint came from."""
+    customer_id = await world.customer("zoe@shop.example", last_name="M", billing={"city": "A"})
+    await world.settle()
+    [link] = await world.links()
+    await world.forget_log()
+    world.later()
+    world.edit_customer(customer_id, billing={"city": "B"})
+    await world.sandbox.shop.webhooks.flush()
+    await world.forget_hints()
+    await world.edit_contact(link.vtiger_id, phone="5")
+    body = b'{"success":false,"error":{"code":"MANDATORY_FIELDS_MISSING","message":"lastname"}}'
+    world.sandbox.crm_faults.fail("POST", "operation=revise", status=200, body=body, times=9)
+    await world.step()
+
+    done, refused = await world.log(Outcome.UPDATED, Outcome.FAILED)
+    ids = (customer_id, link.vtiger_id)
+    assert (done.target, done.source_id, done.target_id) == ("woocommerce", *ids[::-1])
+    assert (refused.target, refused.source_id, refused.target_id) == ("vtiger", *ids)
+    assert (refused.outcome, refused.reason) == ("failed", "rejected_by_remote")
+
+
 class BrokenShapes(Shapes):
     """An error of the service itself."""
 
