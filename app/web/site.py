@@ -8,6 +8,8 @@ from app.web import (
     addon,
     conflicts,
     deliveries,
+    mapping_rows,
+    mappings,
     records,
     runs,
     settings,
@@ -18,7 +20,19 @@ from app.web import (
 from app.web.faults import PageFault
 from app.web.pages import STATIC, PageRoute
 
-PARTS = (sign_in, sync_log, records, deliveries, conflicts, runs, settings, status, addon)
+PARTS = (
+    sign_in,
+    sync_log,
+    records,
+    deliveries,
+    conflicts,
+    runs,
+    mappings,
+    mapping_rows,
+    settings,
+    status,
+    addon,
+)
 KEPT = "public, max-age=31536000, immutable"
 
 rest = APIRouter(route_class=PageRoute, include_in_schema=False)

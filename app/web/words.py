@@ -64,6 +64,14 @@ ACTS: Mapping[str, str] = {
     "kept": "As near as the target can hold",
     "differs": "Differs, and stays so",
 }
+FIELD_ACTS: Mapping[str, str] = {
+    "to_woocommerce": "write it to WooCommerce",
+    "to_vtiger": "write it to Vtiger",
+    "conflict": "find it changed on both sides",
+    "nothing": "do nothing: it agrees",
+    "off": "do nothing: the row is off",
+    "field_vanished": "do nothing: the field is gone",
+}
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 

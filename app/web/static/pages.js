@@ -7,6 +7,7 @@
   for (const select of document.querySelectorAll("select[data-submits]")) submitOnChange(select);
   for (const each of document.querySelectorAll("form[data-confirm]")) askFirst(each);
   for (const at of document.querySelectorAll("time")) sayLocally(at);
+  for (const select of document.querySelectorAll("select[data-chooses]")) showWhatBelongs(select);
   openTheDoor();
 
   // Parts of the page (data-part) are fetched anew with it, and put in place where they changed.
@@ -98,6 +99,16 @@
     form.addEventListener("submit", (event) => {
       if (!confirm(form.dataset.confirm)) event.preventDefault();
     });
+  }
+
+  // Parts of a form that only some choices need (data-when) are out of sight for the others.
+  function showWhatBelongs(select) {
+    const show = () => {
+      for (const part of select.form.querySelectorAll("[data-when]"))
+        part.hidden = !part.dataset.when.split(" ").includes(select.value);
+    };
+    select.addEventListener("change", show);
+    show();
   }
 
   function sayLocally(at) {
