@@ -19,7 +19,15 @@ from app.sync.mappings import mapping_of
 from app.sync.preview import Preview, Trial
 from app.web.faults import PageFault, not_found
 from app.web.forms import AdminForm, Posted, Reader
-from app.web.mapping_form import UNNAMED, RowForm, form_of, read_form, row_of, with_error, with_faults
+from app.web.mapping_form import (
+    UNNAMED,
+    RowForm,
+    form_of,
+    read_form,
+    row_of,
+    with_error,
+    with_faults,
+)
 from app.web.mappings import address, check_place, show, try_out, version_of
 from app.web.pages import PageRoute, go_to, render
 from app.web.visitors import Visitor
@@ -182,7 +190,6 @@ async def _form(
     asked: dict[str, str] | None = None,
 ) -> Response:
     offer, trouble = await _offer(desk)
-    directions = {key: name for key, name in DIRECTIONS.items()}
     return render(
         request,
         "mapping_row.html",
@@ -194,7 +201,7 @@ async def _form(
         offer=offer,
         trouble=trouble,
         transforms=OFFERED,
-        directions=directions,
+        directions=DIRECTIONS,
         writes=WRITES,
         off=Direction.OFF,
         tried=tried,

@@ -55,7 +55,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"words": words, "version": __version__}
+    made.globals |= {"words": words, "app_version": __version__}
     made.globals["assets"] = {each.name: _asset(each.name) for each in STATIC.iterdir()}
     made.filters |= {"time": words.clock_time, "duration": words.duration}
     made.filters |= {"iso": _iso, "field_name": words.field_name, "shown": values.shown}

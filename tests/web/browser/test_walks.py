@@ -9,6 +9,7 @@ from playwright.async_api import Browser, expect
 
 from app.sync.execution import execute_due
 from app.sync.setup import ensure_setup
+from tests.custom import add_fields
 from tests.goods import currency, forget_books, product
 from tests.setting import TOKEN
 from tests.trade import order, sales
@@ -100,6 +101,39 @@ async def test_a_conflict_is_decided(site: Site, admin: Window) -> None:
     await expect(page.get_by_text("No conflict waits for you.")).to_be_visible()
     await world.settle()
     assert (await world.get_customer(customer))["billing"]["city"] == "Marseille"
+
+
+async def test_a_custom_mapping_is_added_and_counts_with_the_next_webhook(
+    site: Site, admin: Window
+) -> None:
+    world, page = site.world, admin.page
+    add_fields(world)
+    meta = [{"key": "vat_number", "value": "FR 12"}]
+    customer = await world.customer("zoe@shop.example", last_name="M", meta_data=meta)
+    await world.settle()
+
+    await page.get_by_role("link", name="Field mapping").first.click()
+    await page.get_by_role("link", name="+ Add custom mapping").click()
+    await expect(page.get_by_label("Values and their partners")).to_be_hidden()
+    await page.get_by_label("WooCommerce field", exact=True).fill("meta:vat_number")
+    await page.get_by_label("Vtiger field").select_option(label="VAT number (cf_869), string")
+    await page.get_by_label("Id of a record there").fill(customer)
+    await page.get_by_role("button", name="Show what a sync would do").click()
+    tried = page.get_by_role("row", name="Unnamed FR 12")
+    await expect(tried).to_contain_text("write it to Vtiger")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("status")).to_contain_text("It counts from the next hint on.")
+    await expect(page.get_by_role("row", name="VAT number")).to_contain_text("Custom")
+
+    world.later()
+    world.edit_customer(customer, last_name="Müller")
+    await world.settle()
+    [contact] = world.contacts()
+    assert contact["cf_869"] == "FR 12"
+    await admin.open("/")
+    await page.get_by_role("link", name="1 Contacts updated in Vtiger CRM").click()
+    await page.get_by_role("link", name="Müller").click()
+    await expect(page.get_by_role("row", name="Cf 869")).to_contain_text("FR 12")
 
 
 async def register_unseen(site: Site, count: int) -> None:
