@@ -60,7 +60,8 @@ class Tampering:
 
     async def age_hints(self, *, days: float) -> None:
         await self.execute(
-            "UPDATE deliveries SET received_at = received_at - make_interval(days => :by)", by=days
+            "UPDATE deliveries SET received_at = received_at - make_interval(secs => :by)",
+            by=days * 86_400,
         )
 
     async def age_remotes(self, *, seconds: float) -> None:

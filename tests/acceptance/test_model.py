@@ -4,22 +4,16 @@ nothing is there twice, no edit is lost, and every hint has exactly one row.
 A run is repeated by its seed: `pytest -m faults tests/acceptance/test_model.py -k 31`.
 """
 
-from collections.abc import AsyncIterator
 from random import Random
 
 import pytest
 
-from app.inbox.models import DeliveryState
-from app.records import Module
-from app.sync.comparison import Compared
-from app.sync.drift import compare_store
 from app.sync.polling import poll
 from app.sync.setup import ensure_setup
 from tests.acceptance.bazaar import Bazaar
-from tests.acceptance.ledger import open_ledger
+from tests.acceptance.quiet import quiet_faults
 from tests.acceptance.weather import Weather
 from tests.doorway import Mischief
-from tests.setting import STORE
 from tests.world import World, open_world
 
 pytestmark = pytest.mark.anyio
@@ -55,24 +49,6 @@ async def _come_to_rest(world: World, weather: Weather) -> None:
     await world.settle()
 
 
-async def _check(world: World, bazaar: Bazaar) -> None:
-    assert await world.waiting() == []
-    assert bazaar.faults() == []
-    assert await (await open_ledger(world)).faults() == []
-    assert [each async for each in _drift(world)] == []
-    deliveries = await world.deliveries()
-    assert {each.state for each in deliveries} == {DeliveryState.DONE}
-    rows = {row.id: set(await world.deliveries_of(row)) for row in await world.log()}
-    assert not [each.id for each in deliveries if each.id not in rows[each.sync_log_id or 0]]
-
-
-async def _drift(world: World) -> AsyncIterator[Compared]:
-    for module in Module:
-        async for compared in compare_store(world.runtime, STORE, module=module):
-            if compared.skip is None and not compared.agrees:
-                yield compared
-
-
 async def _play(url: str, *, steps: int, seed: int) -> None:
     async with open_world(url, sync={"delete_brake_percent": 100}) as world:
         random = Random(seed)
@@ -85,7 +61,7 @@ async def _play(url: str, *, steps: int, seed: int) -> None:
         for done in range(0, steps, QUIET_EVERY):
             await _live(world, bazaar, weather, min(QUIET_EVERY, steps - done))
             await _come_to_rest(world, weather)
-            await _check(world, bazaar)
+            assert await quiet_faults(world, bazaar) == []
             await bazaar.forget()
         assert weather.deaths or steps <= QUIET_EVERY
 
