@@ -11,6 +11,7 @@ from app.cli import (
     doctor,
     export,
     forget,
+    mappings,
     migrate,
     replay,
     sandbox,
@@ -59,3 +60,4 @@ app.command("sandbox")(sandbox.sandbox)
 app.command("migrate")(migrate.migrate)
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(tokens.app, name="token")
+app.add_typer(mappings.app, name="mappings")

@@ -8,8 +8,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from app.records import Direction, WriteCondition
 
 RowId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Path = Annotated[str, StringConstraints(min_length=1, max_length=260, pattern=r"^[^\x00]+$")]
-Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]*$"
+Path = Annotated[str, StringConstraints(min_length=1, max_length=260, pattern=_LINE)]
+Word = Annotated[str, StringConstraints(max_length=200, pattern=_LINE)]
 
 
 def _listed(value: Any) -> Any:
@@ -31,7 +32,9 @@ class RowChoices(BaseModel):
         max_length=4,
         description="WooCommerce fields: billing.phone, meta:KEY, attribute:NAME; mostly one",
     )
-    vtiger: str = Field("", max_length=100, description="Vtiger field, such as cf_853")
+    vtiger: str = Field(
+        "", max_length=100, pattern=_LINE, description="Vtiger field, such as cf_853"
+    )
     direction: Direction | None = Field(None, description="which way values go")
     transform: str | None = Field(None, max_length=50, description="name of the transform")
     write: WriteCondition | None = Field(None, description="when a changed value is written")
@@ -46,10 +49,10 @@ class RowChoices(BaseModel):
     notation: Literal["yes/no", "true/false", "1/0"] = Field(
         "yes/no", description="boolean: how the shop writes it where it holds nothing yet"
     )
-    separator: Annotated[str, StringConstraints(max_length=5, pattern=r"^[^\x00]*$")] = Field(
+    separator: Annotated[str, StringConstraints(max_length=5, pattern=_LINE)] = Field(
         ",", description="multi_picklist: between values in WooCommerce; empty: a list"
     )
-    comment: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="for people")
+    comment: str = Field("", max_length=500, pattern=_LINE, description="for people")
 
 
 class MappingRow(RowChoices):

@@ -1,0 +1,186 @@
+"""`mappings`: which fields carry the same value, as a table and as a file under version control."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from app.cli.console import ERR, OUT, new_table, print_json, run
+from app.cli.failures import FAILED
+from app.cli.stores import Store, chosen_stores
+from app.cli.tables import NAMES
+from app.db.session import Sessions, open_sessions
+from app.errors import ConfigError
+from app.policies.mapping_rows import MappingRow
+from app.policies.mappings import get_mapping
+from app.records import Direction, Module
+from app.runtime import open_database, open_runtime
+from app.settings import Settings, load_settings
+from app.sync.mapping_files import Rows, mapping_text, read_mapping_text
+from app.sync.mapping_import import Imported, import_mappings
+from app.sync.mapping_table import CUSTOM, DEFAULT, Table, TableRow, read_table
+
+app = typer.Typer(help="Show, export and import field mappings.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Chosen = Annotated[Module | None, typer.Option("--module", help="One module; all by default.")]
+Found = list[tuple[str, Module, Table]]
+
+ARROWS = {
+    Direction.BOTH: "<->",
+    Direction.WOO_TO_VTIGER: "->",
+    Direction.VTIGER_TO_WOO: "<-",
+    Direction.OFF: "off",
+}
+
+
+@app.command("list")
+def list_mappings(*, store: Store = None, module: Chosen = None, json: Json = False) -> None:
+    """Every row in force, where it comes from, and what is wrong with it."""
+    settings = load_settings()
+    found = run(_read(settings, chosen_stores(settings, store), _modules(module)))
+    if json:
+        print_json([_as_json(*each) for each in found])
+    else:
+        for place in found:
+            _print_table(*place)
+    if any(row.faults for _, _, table in found for row in table.rows):
+        raise typer.Exit(FAILED)
+
+
+def _modules(module: Module | None) -> Sequence[Module]:
+    return [module] if module else list(Module)
+
+
+async def _read(settings: Settings, stores: Sequence[str], modules: Sequence[Module]) -> Found:
+    async with open_runtime(settings) as runtime:
+        return [
+            (store, module, await read_table(runtime, store, module))
+            for store in stores
+            for module in modules
+        ]
+
+
+def _print_table(store: str, module: Module, table: Table) -> None:
+    title = f"{NAMES[module]} of {store} (version {table.mapping.version})"
+    shown = new_table("Row", "WooCommerce", "", "Vtiger", "Transform", "From", "", title=title)
+    for row in table.rows:
+        rule = row.rule
+        vtiger = f"{rule.vtiger} ({row.label})" if row.label else rule.vtiger
+        cells = (rule.name, ", ".join(rule.woo), ARROWS[rule.direction], vtiger, rule.transform)
+        told = "; ".join(fault.message for fault in row.faults)
+        origin = row.origin if row.origin == DEFAULT else f"[bold]{row.origin}[/]"
+        shown.add_row(*map(escape, cells), origin, f"[red]{escape(told)}[/]" if told else "")
+    OUT.print(shown, "")
+
+
+def _as_json(store: str, module: Module, table: Table) -> dict[str, object]:
+    return {
+        "store": store,
+        "module": module,
+        "version": table.mapping.version,
+        "rows": [_row_as_json(row) for row in table.rows],
+    }
+
+
+def _row_as_json(row: TableRow) -> dict[str, object]:
+    rule = row.rule
+    return {
+        "id": rule.name,
+        "origin": row.origin,
+        "woo": rule.woo,
+        "vtiger": rule.vtiger,
+        "vtiger_label": row.label,
+        "direction": rule.direction,
+        "transform": rule.transform,
+        "write": rule.write,
+        "custom": row.origin == CUSTOM,
+        "problems": [fault.message for fault in row.faults],
+    }
+
+
+@app.command()
+def export(
+    *,
+    store: Store = None,
+    module: Chosen = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; the screen by default.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Your own rows and changes as a YAML file, always in the same form."""
+    settings = load_settings()
+    rows = run(_rows(settings, chosen_stores(settings, store), _modules(module)))
+    if json:
+        print_json(
+            [
+                {"store": place[0], "module": place[1], "rows": [row.stored() for row in found]}
+                for place, found in rows.items()
+            ]
+        )
+    elif output is None:
+        OUT.print(mapping_text(rows), markup=False, end="")
+    else:
+        output.write_text(mapping_text(rows), encoding="utf-8")
+        ERR.print(f"Written to {output}.", markup=False)
+
+
+async def _rows(settings: Settings, stores: Sequence[str], modules: Sequence[Module]) -> Rows:
+    """Taxes have no rows of users."""
+    async with open_database(settings) as (_, engine):
+        sessions = open_sessions(engine)
+        places = [(s, m) for s in stores for m in modules if m is not Module.TAXES]
+        return {place: (await _mapping(sessions, *place)) for place in places}
+
+
+async def _mapping(sessions: Sessions, store: str, module: Module) -> Sequence[MappingRow]:
+    async with sessions() as session:
+        return (await get_mapping(session, store, module)).rows
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file as `export` writes it.")],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check it and show what it changes; keep nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make the mappings say what a file says: all of it, or nothing if a row cannot work."""
+    settings = load_settings()
+    chosen_stores(settings, None)
+    try:
+        wanted = read_mapping_text(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from None
+    changes = run(_import(settings, wanted, file.name, dry_run=dry_run))
+    if json:
+        print_json([asdict(change) for change in changes])
+    else:
+        _print_changes(changes, dry_run=dry_run)
+
+
+async def _import(settings: Settings, wanted: Rows, name: str, *, dry_run: bool) -> list[Imported]:
+    by = f"{os.environ.get('USER') or 'somebody'} (command line)"
+    async with open_runtime(settings) as runtime:
+        return await import_mappings(
+            runtime, wanted, by=by, message=f"Imported {name}.", dry_run=dry_run
+        )
+
+
+def _print_changes(changes: Sequence[Imported], *, dry_run: bool) -> None:
+    if not changes:
+        OUT.print("Nothing to do: the mappings say this already.")
+        return
+    table = new_table("Store", "Module", "Added", "Changed", "Removed", "Version")
+    for each in changes:
+        parts = (", ".join(ids) for ids in (each.added, each.changed, each.removed))
+        table.add_row(each.store, NAMES[each.module], *parts, str(each.version))
+    OUT.print(table)
+    OUT.print("Nothing was kept: this was a dry run." if dry_run else "Kept.")
