@@ -83,6 +83,8 @@ SETTINGS: dict[str, Any] = {
     "roles": ["customer"],
     "tax_scope": "used",
     "tax_country": "",
+    "product_statuses": [],
+    "product_categories": [],
     "order_statuses": [],
     "guests": "contact_per_email",
     "order_account": "",

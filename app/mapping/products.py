@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,36 @@ def product_refusal(product: WooRecord) -> Refusal | None:
     if product.text("status") == "auto-draft":
         return Refusal("draft", "The product has not been saved yet: it is synced once it is.")
     return None
+
+
+def product_filtered(
+    product: WooRecord,
+    family: WooRecord,
+    *,
+    statuses: Collection[str],
+    categories: Collection[str],
+) -> Refusal | None:
+    """Why the settings leave this product out, if they do; empty filters take all.
+
+    `family` has the categories: the product itself, or a variation's parent, whose status counts
+    too (a variation of a draft is for nobody to see). Recording product_get_variable.
+    """
+    told = {product.text("status"), family.text("status")} - {""}
+    if statuses and not told <= set(statuses):
+        found = ", ".join(sorted(told - set(statuses)))
+        message = f"Products of status {found} are not synced: add it to `product_statuses`."
+        return Refusal("filtered", message)
+    wanted = {each.strip().casefold() for each in categories}
+    if wanted and not wanted & set(_category_names(family)):
+        message = "The product is in none of `product_categories`: add one of its categories."
+        return Refusal("filtered", message)
+    return None
+
+
+def _category_names(product: WooRecord) -> Iterator[str]:
+    for category in product.data.get("categories") or ():
+        for name in ("name", "slug"):
+            yield (find_path(category, name) or "").strip().casefold()
 
 
 def product_key(mapped: Mapped) -> str:

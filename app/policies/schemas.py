@@ -17,6 +17,7 @@ from app.records import (
 
 Country = Annotated[str, Field(pattern=r"^([A-Z]{2})?$")]
 Role = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]
+Category = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^,\x00-\x1f]+$")]
 Status = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_-]+$")]
 
 
@@ -55,6 +56,16 @@ class SyncPolicy(BaseModel):
     tax_country: Country = Field(
         "",
         description="Taxes: the country (FR) of rates made of Vtiger taxes; empty: none are made.",
+    )
+    product_statuses: tuple[Status, ...] = Field(
+        (),
+        max_length=50,
+        description="Products: the WooCommerce statuses that sync; none named: all but unsaved.",
+    )
+    product_categories: tuple[Category, ...] = Field(
+        (),
+        max_length=200,
+        description="Products: the categories (name or slug) that sync; none named: all products.",
     )
     order_statuses: tuple[Status, ...] = Field(
         (),

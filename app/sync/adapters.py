@@ -182,7 +182,7 @@ async def _products(context: Context) -> ProductAdapter:
         writes_vtiger=context.policy.direction.allows(System.VTIGER),
     )
     options = PatchOptions(too_long=context.policy.too_long.value)
-    return ProductAdapter(sides, ProductWriter(sides, options), options)
+    return ProductAdapter(sides, ProductWriter(sides, options), options, context.policy)
 
 
 async def _taxes(context: Context) -> TaxAdapter:

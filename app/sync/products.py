@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from app.errors import InvalidInput, NotFound, System
 from app.mapping.product_carrying import product_carriage
-from app.mapping.products import INACTIVE, product_key, product_refusal
+from app.mapping.products import INACTIVE, product_filtered, product_key, product_refusal
 from app.mapping.rules import FieldRule
-from app.mapping.values import PatchOptions, Value
+from app.mapping.values import PatchOptions, Refusal, Value
+from app.policies.schemas import SyncPolicy
 from app.records import Module
 from app.sync.product_sides import ProductSides
 from app.sync.product_twins import ProductTwins
@@ -31,6 +32,7 @@ class ProductAdapter:
     sides: ProductSides
     writer: ProductWriter
     options: PatchOptions
+    policy: SyncPolicy
     module: Module = Module.PRODUCTS
 
     @property
@@ -53,8 +55,12 @@ class ProductAdapter:
         return (f"{self.module}:sku:{sku}",) if sku else ()
 
     def objection(self, side: Side) -> Skip | None:
-        """Variable parents, groups, drafts, the placeholder; all, if Vtiger lacks the currency."""
-        refusal = product_refusal(side.raw) if isinstance(side.raw, WooProduct) else None
+        """Variable parents, groups, drafts, the placeholder, what the filters leave out; all, if
+        Vtiger lacks the currency."""
+        raw = side.raw
+        refusal = product_refusal(raw) if isinstance(raw, WooProduct) else None
+        if refusal is None and isinstance(raw, WooProduct):
+            refusal = self._left_out(raw)
         if refusal is not None:
             return Skip(refusal.reason, refusal.message)
         if side.system is System.VTIGER and side.values.get("sku") == PLACEHOLDER_CODE:
@@ -63,6 +69,16 @@ class ProductAdapter:
             message = NO_CURRENCY.format(code=self.sides.currency_code)
             return Skip("currency_unavailable", message)
         return None
+
+    def _left_out(self, product: WooProduct) -> Refusal | None:
+        """A variation is in its parent's categories (product_get_variation_by_id)."""
+        parent = self.sides.parents.get(product.parent_id or "")
+        return product_filtered(
+            product,
+            parent or product,
+            statuses=self.policy.product_statuses,
+            categories=self.policy.product_categories,
+        )
 
     def creation_objection(self, side: Side) -> Skip | None:
         if (side.values.get("name") or "").strip():

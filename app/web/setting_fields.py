@@ -130,6 +130,18 @@ TAX_COUNTRY = SettingField(
     "text",
     "Two capital letters, such as FR. Empty: no rates are made.",
 )
+PRODUCT_STATUSES = SettingField(
+    "product_statuses",
+    "Product statuses that are synced",
+    "list",
+    "WooCommerce statuses, with commas between them. Empty: all but unsaved ones.",
+)
+PRODUCT_CATEGORIES = SettingField(
+    "product_categories",
+    "Product categories that are synced",
+    "list",
+    "Names or slugs, with commas between them; one of them is enough. Empty: all products.",
+)
 STATUSES = SettingField(
     "order_statuses",
     "Order statuses that are synced",
@@ -165,7 +177,7 @@ TOTALS = SettingField(
 SHARED = (ENABLED, DIRECTION, CONFLICTS, DELETIONS, MATCHES, LENGTHS)
 OWN = {
     Module.CONTACTS: (ROLES,),
-    Module.PRODUCTS: (),
+    Module.PRODUCTS: (PRODUCT_STATUSES, PRODUCT_CATEGORIES),
     Module.SALES_ORDERS: (STATUSES, GUESTS, ACCOUNT, TOTALS),
     Module.TAXES: (TAX_SCOPE, TAX_COUNTRY),
 }

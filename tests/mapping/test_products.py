@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from app.mapping.product_hazards import fit_product_text
 from app.mapping.product_rules import PRODUCT_RULES
 from app.mapping.products import (
+    product_filtered,
     product_foreign_id,
     product_key,
     product_refusal,
@@ -195,3 +196,31 @@ def test_texts_that_woocommerce_would_change_are_not_sent(text: str, path: str) 
 )
 def test_harmless_texts_are_sent(text: str, path: str) -> None:
     assert fit_product_text(text, path).text == text
+
+
+@pytest.mark.parametrize(
+    ("statuses", "categories", "passes"),
+    [
+        ((), (), True),
+        (("publish",), (), True),
+        (("private",), (), False),
+        ((), ("kitchen ware",), True),
+        ((), ("kitchen-ware", "garden"), True),
+        ((), ("garden",), False),
+        (("publish",), ("garden",), False),
+    ],
+)
+def test_filters_go_by_status_and_category(
+    statuses: tuple[str, ...], categories: tuple[str, ...], passes: bool
+) -> None:
+    category = {"id": 9, "name": "Kitchen ware", "slug": "kitchen-ware"}
+    kettle = WooRecord({"id": 1, "status": "publish", "categories": [category]})
+    found = product_filtered(kettle, kettle, statuses=statuses, categories=categories)
+    assert (found is None) is passes
+
+
+def test_a_variation_is_in_its_parents_categories_and_as_hidden_as_it() -> None:
+    parent = WooRecord({"id": 1, "status": "draft", "categories": [{"name": "Garden"}]})
+    red = WooRecord({"id": 2, "status": "publish", "categories": []})
+    assert product_filtered(red, parent, statuses=(), categories=("garden",)) is None
+    assert product_filtered(red, parent, statuses=("publish",), categories=()) is not None
