@@ -25,6 +25,7 @@ COMMANDS = (
     "deletions",
     "forget",
     "export",
+    "mappings",
 )
 Env = dict[str, str]
 
