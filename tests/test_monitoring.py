@@ -25,6 +25,7 @@ def known() -> set[str]:
     }
     plain = families - {name.removesuffix("_total") for name in counters}
     shared = {gauges.STATE, gauges.OLDEST, gauges.WORKERS, gauges.POLLED, gauges.INCIDENTS}
+    shared |= {gauges.DECISIONS}
     return plain | counters | shared
 
 

@@ -161,6 +161,12 @@ async def count_open_conflicts(session: AsyncSession, stores: Sequence[str] = ()
     return int(await session.scalar(counted) or 0)
 
 
+async def count_undecided(session: AsyncSession) -> int:
+    """How many wait for a person."""
+    waiting = FieldConflict.applied_at.is_(None), FieldConflict.state == ConflictState.OPEN
+    return int(await session.scalar(select(func.count(FieldConflict.id)).where(*waiting)) or 0)
+
+
 async def prune_conflicts(session: AsyncSession, days: int, *, most: int) -> int:
     """Drop what was settled longer ago, at most so many; what waits, waits."""
     moment = func.now() - func.make_interval(0, 0, 0, days)

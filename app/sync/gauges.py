@@ -7,6 +7,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from app.inbox.repository import count_open, find_oldest_due
 from app.incidents.repository import count_lasting
+from app.links.conflicts import count_undecided
+from app.links.deletions import count_held
 from app.links.repository import search_watermarks
 from app.queue import count_workers
 from app.runtime import Runtime
@@ -16,6 +18,7 @@ OLDEST = "woo_vtiger_queue_oldest_seconds"
 WORKERS = "woo_vtiger_workers"
 POLLED = "woo_vtiger_poll_age_seconds"
 INCIDENTS = "woo_vtiger_incidents"
+DECISIONS = "woo_vtiger_decisions"
 
 
 class Shared:
@@ -37,6 +40,7 @@ async def read_shared(runtime: Runtime) -> Shared:
         workers = await count_workers(session, runtime.settings.worker.stalled_after)
         marks = await search_watermarks(session)
         incidents = await count_lasting(session)
+        conflicts, held = await count_undecided(session), await count_held(session)
     return Shared(
         [
             _deliveries(open_counts),
@@ -46,6 +50,7 @@ async def read_shared(runtime: Runtime) -> Shared:
             _plain(WORKERS, "Workers that give a sign of life.", workers),
             _polls(now, marks),
             _incidents(incidents),
+            _decisions(conflicts, sum(held.values())),
         ]
     )
 
@@ -81,4 +86,12 @@ def _incidents(counts: dict[str, int]) -> Metric:
     family = GaugeMetricFamily(INCIDENTS, "Incidents that last, by kind.", labels=["kind"])
     for kind, count in counts.items():
         family.add_metric([kind], count)
+    return family
+
+
+def _decisions(conflicts: int, deletions: int) -> Metric:
+    meaning = "Conflicts and held deletions that wait for a person, by kind."
+    family = GaugeMetricFamily(DECISIONS, meaning, labels=["kind"])
+    family.add_metric(["conflict"], conflicts)
+    family.add_metric(["deletion"], deletions)
     return family

@@ -3,16 +3,24 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
+from app.db.session import transaction
 from app.inbox.models import Delivery
+from app.links.conflicts import Report, note
+from app.links.models import Link
+from app.links.repository import save_link
 from app.records import Module
+from app.runtime import utc_now
 from app.sync.setup import prepare, setup_ids
 from app.sync.webhook_watch import watch_webhooks
 from app.synclog.models import Entry
+from app.synclog.totals import summary
 from app.worker.upkeep import prune
+from tests.disputes import conflicts
 from tests.setting import SERVICE
 from tests.world import World, open_world
 
@@ -134,3 +142,43 @@ async def test_where_orders_are_off_nothing_is_made_for_them(world: World) -> No
     await prepare(world.runtime)
 
     assert world.traffic.writes == {}
+
+
+async def test_what_came_with_a_hint_is_dropped_before_the_hint(world: World) -> None:
+    """Old bodies go, of dead letters too; numbers and the totals of the two tables stay."""
+    for name in ("old", "new"):
+        await world.customer(f"{name}@shop.example", last_name=name)
+        await world.settle()
+        if name == "old":
+            await world.execute(AGED.replace("91 days", "31 days"))
+            first = "id = (SELECT min(id) FROM deliveries)"
+            await world.execute(f"UPDATE deliveries SET state = 'dead' WHERE {first}")  # noqa: S608
+    async with world.runtime.sessions() as session:
+        totals = await summary(session)
+    before = len(await world.deliveries())
+    await prune(world.runtime)
+
+    hints = await world.deliveries()
+    assert len(hints) == before
+    old = [each for each in hints if each.received_at < utc_now() - timedelta(days=30)]
+    assert {each.body for each in old} == {None}
+    assert any(each.body for each in hints)
+    async with world.runtime.sessions() as session:
+        assert await summary(session) == totals
+
+
+async def test_settled_conflicts_are_dropped_and_open_ones_wait(world: World) -> None:
+    for number in (1, 2):
+        ids = {"woo_id": str(number), "vtiger_id": f"12x{number}"}
+        link = Link(store="main", module=Module.CONTACTS, base={}, **ids)
+        async with transaction(world.runtime.sessions) as session:
+            kept = await save_link(session, link)
+            await note(session, kept, Report(open={"phone": ("1", "2")}))
+            if number == 1:
+                await note(session, kept, Report())
+    await world.execute(
+        "UPDATE conflicts SET applied_at = now() - interval '731 days' WHERE id = 1"
+    )
+    await prune(world.runtime)
+
+    assert [row.state for row in await conflicts(world)] == ["open"]
