@@ -1,8 +1,9 @@
 """Contacts in bulk: customers, guests by their latest orders, and Vtiger's contacts."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from app.errors import System
 from app.links.guests import search_guest_orders
@@ -12,7 +13,16 @@ from app.runtime import Runtime
 from app.sync.comparison import FieldDifference
 from app.sync.contacts import CONTACTS, ContactAdapter
 from app.sync.guests import find_guest_id, guest_of
-from app.sync.listing import PAGE, Seen, changed_where, find_each, last_change, pages
+from app.sync.listing import (
+    NO_GLIMPSES,
+    PAGE,
+    Glance,
+    Seen,
+    changed_where,
+    find_each,
+    last_change,
+    pages,
+)
 from app.sync.sides import Side
 from app.vtiger.query import Query, one_of
 from app.vtiger.schemas import VtigerRecord
@@ -27,7 +37,7 @@ class ContactListing:
     runtime: Runtime
     adapter: ContactAdapter
     lists_all: frozenset[System] = frozenset({System.WOOCOMMERCE})
-    glimpses: frozenset[System] = frozenset()
+    glimpses: ClassVar[Mapping[System, Glance]] = NO_GLIMPSES
 
     async def find_last_change(self, system: System) -> datetime | None:
         """None for customers: there is no order of theirs by change."""

@@ -4,12 +4,14 @@ A listing shows raw records in pages; what they say is worked out only for those
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from app.errors import System
+from app.links.models import Link
 from app.sync.comparison import FieldDifference
 from app.sync.sides import Adapter, Side
 from app.vtiger.query import Query, Where, since
@@ -18,6 +20,8 @@ from app.woocommerce.schemas import WooRecord
 
 PAGE = 100
 T = TypeVar("T")
+Glance = Callable[[Link, Side], bool]
+NO_GLIMPSES: Mapping[System, Glance] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class Listing(Protocol):
     tree.
 
     `lists_all`: the systems that cannot tell what changed since a moment, and show everything.
-    `glimpses`: those of which a listing shows little more than when a record was changed.
+    `glimpses`: those of which a listing shows a part of each record only, with what tells at a
+    glance that the rest is not as agreed; the stamp of the last change counts beside it.
     """
 
     @property
@@ -49,7 +54,7 @@ class Listing(Protocol):
     def lists_all(self) -> frozenset[System]: ...
 
     @property
-    def glimpses(self) -> frozenset[System]: ...
+    def glimpses(self) -> Mapping[System, Glance]: ...
 
     async def find_last_change(self, system: System) -> datetime | None:
         """The latest change by the system's own clock; None if there is nothing in it."""

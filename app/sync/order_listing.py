@@ -1,26 +1,40 @@
 """Sales orders in bulk: whole in the shop, in Vtiger little more than when they changed."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.errors import System
+from app.links.models import Link
+from app.mapping.numbers import amount, decimal_text, rounded
+from app.mapping.order_lines import Sold
 from app.mapping.order_patches import plan_order
+from app.mapping.order_refs import OrderRefs
 from app.mapping.order_totals import same_goods, total_differences
-from app.mapping.values import Mapped
-from app.records import WriteCondition
+from app.mapping.rules import FieldRule
+from app.mapping.sales_orders import vtiger_order
+from app.mapping.values import Mapped, base_from_json
+from app.records import Direction, WriteCondition
 from app.sync.comparison import Act, FieldDifference
-from app.sync.listing import PAGE, Seen, changed_where, find_each, last_change, pages
+from app.sync.listing import PAGE, Glance, Seen, changed_where, find_each, last_change, pages
 from app.sync.order_references import CrmOrder, ShopOrder
 from app.sync.order_sides import crm_order
 from app.sync.sales_orders import OrderAdapter
 from app.sync.sides import Side
 from app.vtiger.client import VtigerClient
-from app.vtiger.orders import ORDER_COLUMNS, ORDERS
+from app.vtiger.orders import HEADER_COLUMNS, ORDERS
 from app.vtiger.query import fold
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooOrder
+
+TOTAL = "total"
+_NO_REFS = OrderRefs("", placeholder_id="", fee_service_id="", currency="", currency_id=None)
+
+
+def _is_shown(rule: FieldRule) -> bool:
+    """Whether the listing tells a field that may be edited on either side."""
+    return rule.direction is Direction.BOTH and rule.vtiger in HEADER_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,10 @@ class OrderListing:
 
     adapter: OrderAdapter
     lists_all: frozenset[System] = frozenset()
-    glimpses: frozenset[System] = frozenset({System.VTIGER})
+
+    @property
+    def glimpses(self) -> Mapping[System, Glance]:
+        return {System.VTIGER: _has_other_total}
 
     @property
     def _woo(self) -> WooClient:
@@ -61,7 +78,7 @@ class OrderListing:
 
     async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
         where = changed_where(changed_since)
-        async for page in pages(self._vtiger.search(ORDERS, where, columns=ORDER_COLUMNS)):
+        async for page in pages(self._vtiger.search(ORDERS, where, columns=HEADER_COLUMNS)):
             yield [Seen(System.VTIGER, record.id, record) for record in page]
 
     async def each_trashed(self) -> AsyncIterator[str]:
@@ -73,12 +90,29 @@ class OrderListing:
             yield record.id
 
     async def sides(self, page: Sequence[Seen]) -> list[Side]:
+        places = await self.adapter.sides.references.decimals()
         return [
-            _glimpse(seen.raw)
+            self._glimpse(seen.raw, places)
             if isinstance(seen.raw, VtigerRecord)
             else await self.adapter.sides.of_woo(WooOrder(seen.raw.data))
             for seen in page
         ]
+
+    def _glimpse(self, record: VtigerRecord, places: int) -> Side:
+        """An order without its lines: its total tells of them (45-*)."""
+        shown = [rule for rule in self.adapter.rules if _is_shown(rule)]
+        values = vtiger_order(record, _NO_REFS, rules=shown).values
+        total = decimal_text(rounded(amount(record.get("hdnGrandTotal")), places))
+        return Side(
+            system=System.VTIGER,
+            id=record.id,
+            values=Mapped({**values, TOTAL: total}),
+            modified_at=record.modified_at,
+            created_at=record.created_at,
+            label=record.get("subject"),
+            foreign_id=None,
+            raw=record,
+        )
 
     async def complete(self, page: Sequence[Seen]) -> list[Side]:
         of_shop = [seen for seen in page if seen.system is System.WOOCOMMERCE]
@@ -127,15 +161,7 @@ class OrderListing:
         return [FieldDifference(name, mine, theirs, Act.DIFFERS) for name, mine, theirs in found]
 
 
-def _glimpse(record: VtigerRecord) -> Side:
-    """An order of which only the time of its change is known (45-*)."""
-    return Side(
-        system=System.VTIGER,
-        id=record.id,
-        values=Mapped.missing(),
-        modified_at=record.modified_at,
-        created_at=record.created_at,
-        label=record.get("subject"),
-        foreign_id=None,
-        raw=record,
-    )
+def _has_other_total(link: Link, side: Side) -> bool:
+    agreed = base_from_json(link.base).get("lines")
+    known = agreed.vtiger if agreed is not None else None
+    return bool(known) and Sold.from_text(known or "").total != side.values.get(TOTAL)

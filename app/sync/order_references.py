@@ -121,7 +121,7 @@ class OrderReferences:
             conversion_rate=decimal_text(currency.rate) if currency else "1",
             all_tax_fields=crm.tax_fields,
             shipping_tax_field=self.shipping_tax_field,
-            decimals=await self._decimals(),
+            decimals=await self.decimals(),
         )
 
     async def _currency_of(self, record: VtigerRecord) -> str:
@@ -129,7 +129,7 @@ class OrderReferences:
         currencies = (await self.books.crm()).currencies
         return next((one.code for one in currencies if one.id == held), "")
 
-    async def _decimals(self) -> int:
+    async def decimals(self) -> int:
         """How many decimals the shop's prices have (recording order_create_jpy_0_decimals)."""
         return await self.runtime.memory.get(f"decimals:{self.store}", self._read_decimals)
 

@@ -1,13 +1,23 @@
 """Products in bulk: simple ones, the variations below their parents, and Vtiger's."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from app.errors import NotFound, System
 from app.mapping.product_carrying import product_carriage
 from app.sync.comparison import FieldDifference
-from app.sync.listing import Seen, changed_where, find_each, last_change, pages, without
+from app.sync.listing import (
+    NO_GLIMPSES,
+    Glance,
+    Seen,
+    changed_where,
+    find_each,
+    last_change,
+    pages,
+    without,
+)
 from app.sync.product_sides import PRODUCTS, ProductSides
 from app.sync.products import ProductAdapter
 from app.sync.sides import Side
@@ -24,7 +34,7 @@ class ProductListing:
 
     adapter: ProductAdapter
     lists_all: frozenset[System] = frozenset()
-    glimpses: frozenset[System] = frozenset()
+    glimpses: ClassVar[Mapping[System, Glance]] = NO_GLIMPSES
 
     @property
     def _sides(self) -> ProductSides:

@@ -79,10 +79,18 @@ class Sweep:
             link, record = links.get(side.id), records[side.id]
             paired, seen = link is not None, shown[side.id]
             change = Change(record, digest=_digest(link, side), paired=paired, seen=seen)
-            new = self.force or known.get(record.key) != change.digest
-            if new and self._differs(link, side):
+            told = known.get(record.key) == change.digest
+            if not (told and self._is_left(link, side)) and self._differs(link, side):
                 changed.append(change)
         return changed
+
+    def _is_left(self, link: Link | None, side: Side) -> bool:
+        """Whether what was brought up in this state is not brought up again: by a run neither,
+        where the record cannot have a pair as it is, for the log says that already."""
+        if not self.force:
+            return True
+        shown = side.system not in self.listing.glimpses
+        return link is None and shown and self.listing.adapter.creation_objection(side) is not None
 
     def _differs(self, link: Link | None, side: Side) -> bool:
         """Whether the record is unpaired, is back, or is not what was agreed."""
@@ -92,9 +100,17 @@ class Sweep:
         woo = side.system is System.WOOCOMMERCE
         if (link.woo_deleted_at if woo else link.vtiger_deleted_at) is not None:
             return True
-        if side.system in self.listing.glimpses or link.forgotten_at is not None:
-            return side.modified_at != (link.woo_modified_at if woo else link.vtiger_modified_at)
-        return self._left_base(link, side)
+        if link.forgotten_at is not None:
+            return side.modified_at != _known_at(link, side)
+        return self._left_base(link, side) or self._looks_changed(link, side)
+
+    def _looks_changed(self, link: Link, side: Side) -> bool:
+        """Of a record that is shown in part: its stamp, or what a glance tells. A stamp alone may
+        hide an edit in the second of our own write."""
+        glance = self.listing.glimpses.get(side.system)
+        if glance is None:
+            return False
+        return side.modified_at != _known_at(link, side) or glance(link, side)
 
     def _left_base(self, link: Link, side: Side) -> bool:
         """A field that the listing does not tell says nothing."""
@@ -186,3 +202,7 @@ def _digest(link: Link | None, side: Side) -> str:
     stamp = str(side.modified_at) if side.system is System.VTIGER else ""
     shown = [side.id, stamp, sorted(side.values.values.items()), sorted(base.items())]
     return sha256(orjson.dumps(shown)).hexdigest()
+
+
+def _known_at(link: Link, side: Side) -> datetime | None:
+    return link.woo_modified_at if side.system is System.WOOCOMMERCE else link.vtiger_modified_at

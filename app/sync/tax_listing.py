@@ -1,12 +1,13 @@
 """Taxes in bulk: few enough to be listed whole each time, for neither system tells of changes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from app.errors import System
 from app.sync.comparison import FieldDifference
-from app.sync.listing import Seen, find_each
+from app.sync.listing import NO_GLIMPSES, Glance, Seen, find_each
 from app.sync.sides import Side
 from app.sync.tax_sides import rate_of, tax_side
 from app.sync.taxes import TaxAdapter
@@ -19,7 +20,7 @@ class TaxListing:
 
     adapter: TaxAdapter
     lists_all: frozenset[System] = frozenset(System)
-    glimpses: frozenset[System] = frozenset()
+    glimpses: ClassVar[Mapping[System, Glance]] = NO_GLIMPSES
 
     async def find_last_change(self, system: System) -> datetime | None:  # noqa: ARG002
         """None: taxes have no times (tax_get, 70-tax-query)."""

@@ -20,6 +20,16 @@ ORDER_COLUMNS = (
     "modifiedby",
 )
 """Named, because with `*` or a column of the lines a query counts and mixes lines (§0.11)."""
+HEADER_COLUMNS = (
+    *ORDER_COLUMNS,
+    "description",
+    *(
+        f"{block}_{part}"
+        for block in ("bill", "ship")
+        for part in ("street", "city", "code", "state", "country")
+    ),
+)
+"""The same with all that a person edits beside the lines."""
 
 
 class OrderCalls(RecordCalls):

@@ -95,6 +95,38 @@ async def test_edits_in_vtiger_are_found(world: World) -> None:
     assert await look(world) == 0
 
 
+async def test_an_edit_in_the_second_of_our_own_write_is_found(world: World) -> None:
+    """Vtiger's stamps have a second's resolution, and nothing calls back."""
+    await poll(world.runtime)
+    world.clock.stop()
+    order_id = trade.order(world, (goods.product(world, name="Mug"), 1))
+    await look(world)
+    await look(world)
+    sale_id = trade.sale(world, order_id)["id"]
+    for change in ({"sostatus": "Delivered"}, {"ship_city": "Paris"}, {"description": "Ring"}):
+        await world.sandbox.crm.ui_edit(sale_id, change)
+        assert await look(world) == 1
+
+    shown = await trade.shown(world, order_id)
+    found = shown["status"], shown["shipping"]["city"], shown["customer_note"]
+    assert found == ("completed", "Paris", "Ring")
+    assert await look(world) == 0
+
+
+async def test_lines_edited_in_the_second_of_our_own_write_are_found(world: World) -> None:
+    await poll(world.runtime)
+    world.clock.stop()
+    order_id = trade.order(world, (goods.product(world, name="Mug"), 1))
+    await look(world)
+    await look(world)
+    sale = trade.sale(world, order_id)
+    item = trade.item(trade.lines(sale)[0]["productid"], "3", "10")
+    await world.sandbox.crm.ui_edit(sale["id"], {"LineItems": [item]})
+
+    assert await look(world) == 1
+    assert trade.kept(world, order_id).lines[0].quantity == 3
+
+
 async def test_a_variation_is_found_by_the_time_of_its_parent(world: World) -> None:
     await poll(world.runtime)
     shirt = goods.variable(world, "Shirt")

@@ -59,6 +59,18 @@ async def test_where_all_agrees_a_run_writes_nothing(market: World) -> None:
         assert all(each.agrees for each in await compared(market, module))
 
 
+async def test_what_a_run_has_left_out_is_not_told_by_the_next(market: World) -> None:
+    """Vtiger's own taxes have no country in the shop, until a setting names one."""
+    await run_all(market)
+    first = len(await told(market, Module.TAXES, Outcome.SKIPPED))
+    await run_all(market)
+    assert len(await told(market, Module.TAXES, Outcome.SKIPPED)) == first > 0
+
+    await market.set_policy(module=Module.TAXES, tax_country="FR")
+    await run_all(market)
+    assert len(await told(market, Module.TAXES, Outcome.CREATED)) == first
+
+
 async def test_a_first_run_brings_everything(market: World) -> None:
     """As if no webhook had ever been installed."""
     market.sandbox.shop.webhooks.pending.clear()
