@@ -1,15 +1,14 @@
 """Fields of the CRM against the mapping: mapped ones there, mandatory ones filled, ids kept."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from app.doctor.findings import Finding, Subject
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.order_rules import ORDER_RULES
-from app.mapping.product_rules import PRODUCT_RULES
+from app.errors import System
 from app.mapping.rules import FieldRule
-from app.records import Module
+from app.records import Direction, Module
 from app.runtime import Runtime
 from app.sync.foreign_ids import foreign_id_field, label_of
+from app.sync.mappings import rules_of
 from app.vtiger.schemas import VtigerModule
 
 CRM = Subject("vtiger")
@@ -17,11 +16,6 @@ NAMES = {
     Module.CONTACTS: "Contacts",
     Module.PRODUCTS: "Products",
     Module.SALES_ORDERS: "SalesOrder",
-}
-RULES: Mapping[Module, tuple[FieldRule, ...]] = {
-    Module.CONTACTS: CONTACT_RULES,
-    Module.PRODUCTS: PRODUCT_RULES,
-    Module.SALES_ORDERS: ORDER_RULES,
 }
 ALWAYS_SENT = frozenset({"assigned_user_id", "invoicestatus", "productid", "quantity"})
 NOT_DESCRIBED = frozenset({"LineItems", "tax1"})
@@ -40,9 +34,21 @@ async def check_fields(runtime: Runtime) -> list[Finding]:
     found: list[Finding] = []
     for module, name in NAMES.items():
         shape = await runtime.vtiger.describe(name)
-        mapped = {rule.vtiger for rule in RULES[module]} - NOT_DESCRIBED
-        found += _mandatory(shape, mapped), _mapped(shape, mapped), *_ids(shape, runtime)
+        filled, mapped = await _fields_of(runtime, module)
+        found += _mandatory(shape, filled), _mapped(shape, mapped), *_ids(shape, runtime)
     return found
+
+
+async def _fields_of(runtime: Runtime, module: Module) -> tuple[set[str], set[str]]:
+    """Vtiger fields that every store's mapping fills, and those that any store's maps."""
+    rules = [await rules_of(runtime, store, module) for store in runtime.stores]
+    filled = [{rule.vtiger for rule in each if _fills(rule)} for each in rules]
+    mapped = {rule.vtiger for each in rules for rule in each if rule.direction is not Direction.OFF}
+    return set.intersection(*filled), mapped - NOT_DESCRIBED
+
+
+def _fills(rule: FieldRule) -> bool:
+    return rule.direction.allows(System.VTIGER)
 
 
 def _mandatory(shape: VtigerModule, mapped: Iterable[str]) -> Finding:

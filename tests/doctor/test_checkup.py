@@ -11,11 +11,15 @@ import httpx
 import pytest
 
 from app.db.migrate import pending
+from app.db.session import transaction
 from app.doctor.checkup import examine, examine_runtime
 from app.doctor.clock import check_clock
 from app.doctor.crm import check_calls, check_modules
 from app.doctor.findings import Finding, Subject, Verdict, worst
 from app.doctor.host import check_address
+from app.policies.mapping_rows import MappingRow
+from app.policies.mappings import Change, save_mapping
+from app.records import Module
 from app.runtime import Runtime
 from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
 from app.sandbox.server import serve
@@ -305,3 +309,13 @@ async def test_the_page_names_every_check(healthy: World) -> None:
     page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
     checks = {each.check for each in await examine_runtime(healthy.runtime, [STORE])}
     assert not [name for name in checks if f"`{name}`" not in page]
+
+
+async def test_a_users_mapping_counts(healthy: World) -> None:
+    """A row of theirs that fills what Vtiger demands mends that."""
+    _demand_title(healthy.sandbox)
+    row = MappingRow(id="job", woo=("meta:job",), vtiger="title", transform="text")
+    change = Change(rows=(row,), after=0, by="test", message="")
+    async with transaction(healthy.runtime.sessions) as session:
+        await save_mapping(session, STORE, Module.CONTACTS, change=change)
+    assert await faults(healthy.runtime) == set()
