@@ -63,7 +63,7 @@ class VtigerSettings(RemoteSettings):
         description="`webservice` is the API of Community Edition, `rest` that of Vtiger Cloud",
     )
     callback_secret: Secret = Field(
-        description="token that Vtiger sends with its callbacks: a long random text"
+        description="what callbacks carry, and what the add-on signs with: a long random text"
         " (`openssl rand -hex 32`)"
     )
 

@@ -20,7 +20,7 @@ class PearDatabase
 
     private function __construct()
     {
-        $command = array(getenv('CRM_PYTHON'), getenv('CRM_BRIDGE'), getenv('CRM_DATABASE'));
+        $command = array(getenv('CRM_PYTHON'), '-I', '-S', getenv('CRM_BRIDGE'), getenv('CRM_DATABASE'));
         $this->process = proc_open($command, array(array('pipe', 'r'), array('pipe', 'w'), STDERR), $this->pipes);
     }
 
