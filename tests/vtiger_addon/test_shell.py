@@ -230,6 +230,13 @@ def test_old_rows_go_but_for_the_newest(crm: Crm) -> None:
     assert [row["seq"] for row in crm.outbox()] == [3]
 
 
+def test_without_cron_old_rows_go_when_changes_are_read(crm: Crm) -> None:
+    crm.request(*[["act", number, "Contacts", 1, "save"] for number in (5, 6)])
+    crm.age(31 * 86_400)
+    crm.configure(swept_at=0)
+    assert [row["seq"] for row in crm.changes()["changes"]] == [2]
+
+
 def test_disabling_stops_everything_and_enabling_begins_anew(crm: Crm) -> None:
     before = crm.config()["installation"]
     crm.request(["fire", "module.disabled"])

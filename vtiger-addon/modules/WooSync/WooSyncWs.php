@@ -33,6 +33,7 @@ class WooSyncChanges
         $sweptTo = $config->get('swept_to'); // what this call's own sweep finds is too young to show
         if (WooSyncSweep::isStale($config->get('swept_at'), $now)) {
             $state->sweep();
+            $state->outbox->prune($now - WooSyncRules::KEEP_SECONDS); // where cron is dead
         }
         $rows = $state->outbox->changes($since, $limit + 1, $now - self::SETTLED_SECONDS - 1);
         $page = array_slice($rows, 0, $limit);
