@@ -8,12 +8,14 @@ from random import Random
 
 import pytest
 
+from app.runtime import utc_now
 from app.sync.polling import poll
 from app.sync.setup import ensure_setup
 from tests.acceptance.bazaar import Bazaar
 from tests.acceptance.quiet import quiet_faults
 from tests.acceptance.weather import Weather
 from tests.doorway import Mischief
+from tests.setting import CALLBACK_SECRET, SERVICE
 from tests.world import World, open_world
 
 pytestmark = pytest.mark.anyio
@@ -49,8 +51,16 @@ async def _come_to_rest(world: World, weather: Weather) -> None:
     await world.settle()
 
 
-async def _play(url: str, *, steps: int, seed: int) -> None:
+def _hear_by_addon(world: World) -> None:
+    """The CRM tells by the add-on instead of callbacks, and polls read its outbox."""
+    world.sandbox.crm.workflows.callbacks.clear()
+    world.sandbox.crm.install_addon(SERVICE, CALLBACK_SECRET).wall_clock = utc_now
+
+
+async def _play(url: str, *, steps: int, seed: int, addon: bool = False) -> None:
     async with open_world(url, sync={"delete_brake_percent": 100}) as world:
+        if addon:
+            _hear_by_addon(world)
         random = Random(seed)
         bazaar, weather = Bazaar(world, random), Weather(world, random)
         await ensure_setup(world.runtime)
@@ -66,8 +76,15 @@ async def _play(url: str, *, steps: int, seed: int) -> None:
         assert weather.deaths or steps <= QUIET_EVERY
 
 
-async def test_a_short_life(emptied_database_url: str) -> None:
-    await _play(emptied_database_url, steps=120, seed=7)
+@pytest.mark.parametrize("addon", [False, True], ids=["callbacks", "add-on"])
+async def test_a_short_life(emptied_database_url: str, *, addon: bool) -> None:
+    await _play(emptied_database_url, steps=120, seed=7, addon=addon)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("seed", [35])
+async def test_a_long_life_with_the_add_on(emptied_database_url: str, seed: int) -> None:
+    await _play(emptied_database_url, steps=5000, seed=seed, addon=True)
 
 
 @pytest.mark.faults

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from app.sandbox.vtiger.database import Database, Record
+from app.sandbox.vtiger.database import Clock, Database, Record
 from app.sandbox.vtiger.refusals import Refusal
 from app.sandbox.vtiger.users import CrmUser
 
@@ -48,7 +48,8 @@ class OutboxRow:
 
 @dataclass
 class Addon:
-    """One installation. `down_until` is the breaker of what is sent after a save."""
+    """One installation. `down_until` is the breaker of what is sent after a save; `wall_clock` is
+    what requests are stamped with, where the CRM's own clock was moved."""
 
     database: Database
     url: str = ""
@@ -63,6 +64,7 @@ class Addon:
     last_success_at: datetime | None = None
     down_until: datetime | None = None
     http: httpx.AsyncClient | None = None
+    wall_clock: Clock | None = None
     _sequence: int = 0
     _swept_to: str = ""
 
@@ -180,7 +182,8 @@ class Addon:
         return "" if answer.is_success else f"The service answered HTTP {answer.status_code}"
 
     def _headers(self, body: bytes) -> dict[str, str]:
-        stamp = str(int(self.database.clock().timestamp()))
+        now = (self.wall_clock or self.database.clock)()
+        stamp = str(int(now.timestamp()))
         digest = hmac.new(self.secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256)
         return {
             "Content-Type": "application/json",
