@@ -14,6 +14,7 @@ from app.db.session import transaction
 from app.errors import InvalidInput, System
 from app.inbox.heard import keep_heard, search_heard
 from app.inbox.repository import NewDelivery
+from app.links.outbox_marks import forget_absent
 from app.policies.tokens import Scope
 from app.records import Origin, Record
 from app.runtime import Runtime
@@ -76,6 +77,7 @@ async def receive(request: Request) -> Response:
     accepted = await store_hints(runtime, _deliveries(runtime, batch.installation, fresh))
     async with transaction(runtime.sessions) as session:
         await keep_heard(session, batch.installation, {one.sequence for one in fresh})
+        await forget_absent(session)
     return _answer([str(each.id) for each in accepted], batch, known=known, fresh=fresh)
 
 

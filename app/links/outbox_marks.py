@@ -1,11 +1,14 @@
-"""How far polls have read the Vtiger add-on's outbox."""
+"""How far polls have read the Vtiger add-on's outbox, and when it was last found absent."""
 
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.links.models import OutboxMark
+from app.links.models import OutboxMark, Watermark
+from app.links.repository import find_watermark, save_watermark
+
+ABSENT = "addon:absent"
 
 
 async def find_outbox_mark(session: AsyncSession, key: str) -> OutboxMark | None:
@@ -27,3 +30,17 @@ async def save_outbox_mark(session: AsyncSession, mark: OutboxMark) -> None:
 
 async def forget_outbox_mark(session: AsyncSession, key: str) -> None:
     await session.execute(delete(OutboxMark).where(OutboxMark.key == key))
+
+
+async def find_absent(session: AsyncSession) -> datetime | None:
+    """When the CRM was last found to have no add-on that can be read."""
+    return await find_watermark(session, ABSENT)
+
+
+async def keep_absent(session: AsyncSession, moment: datetime) -> None:
+    await save_watermark(session, ABSENT, moment)
+
+
+async def forget_absent(session: AsyncSession) -> None:
+    """It made itself heard, so the next poll asks for it."""
+    await session.execute(delete(Watermark).where(Watermark.key == ABSENT))

@@ -27,7 +27,8 @@ from app.runtime import Runtime
 from app.sync.adapters import Context, policy_of
 from app.sync.listing import Listing
 from app.sync.listings import IN_ORDER, open_listing
-from app.sync.outbox import OutboxReader, find_outbox_look, keep_mark
+from app.sync.outbox import OutboxReader
+from app.sync.outbox_look import find_outbox_look, keep_mark
 from app.sync.sweep import Sweep
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from app.links.repository import find_watermark
 from app.records import Module, Outcome
 from app.sandbox.vtiger.addon import Addon
 from app.sync.polling import poll
+from tests.setting import CALLBACK_SECRET, SERVICE
 from tests.world import World, open_world
 
 pytestmark = pytest.mark.anyio
@@ -140,6 +141,18 @@ async def test_an_absent_add_on_is_not_asked_for_at_each_poll(world: World) -> N
     await look(world)
     assert OPERATION not in world.traffic.reads
     assert world.traffic.reads[QUERY] > 0
+
+
+async def test_an_add_on_that_makes_itself_heard_is_asked_for_at_the_next_poll(
+    world: World,
+) -> None:
+    await look(world)
+    addon = world.sandbox.crm.install_addon(SERVICE, CALLBACK_SECRET)
+    await world.contact(lastname="New", email="new@crm.example")
+    assert addon.last_success_at is not None
+    world.traffic.reset()
+    await look(world)
+    assert world.traffic.reads[OPERATION] == 1
 
 
 @pytest.mark.usefixtures("addon")
