@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from socket import socket
+from urllib.parse import urlsplit
 
 from rich.markup import escape
 
@@ -33,6 +34,7 @@ SANDBOX_PORT = 9000
 DAY_SECONDS = 120.0
 CRON_SECONDS = 1.0
 TICK_SECONDS = 0.5
+NEAR = frozenset({"127.0.0.1", "localhost", "::1"})
 COLOURS = {
     Outcome.CREATED: "green",
     Outcome.UPDATED: "cyan",
@@ -90,6 +92,7 @@ def print_banner(stage: Stage, given: Settings) -> None:
     shown = "<one of API_TOKENS>" if given.api_tokens else token
     OUT.print(f"[bold]woo-vtiger {__version__}[/] on simulated systems, all on this machine\n")
     for name, text in {
+        "Open": _door(stage.url, "" if given.api_tokens else token),
         "Service": stage.url,
         "API": f"{stage.url}/docs",
         "WooCommerce": f"{stage.sandbox_url}/shop",
@@ -101,6 +104,13 @@ def print_banner(stage: Stage, given: Settings) -> None:
     if given.database_url is not None:
         OUT.print("\n  DATABASE_URL is left alone: the simulated day keeps its data in DATA_DIR.")
     OUT.print("\nTo serve your own shop and CRM, copy .env.example to .env. Ctrl-C stops.\n")
+
+
+def _door(url: str, token: str) -> str:
+    """The Sync Log, one click away: what is behind the # stays in the browser, and the page takes
+    it on this machine alone. A token of the user's own is not printed."""
+    is_near = urlsplit(url).hostname in NEAR
+    return f"{url}/sign-in#{token}" if token and is_near else url
 
 
 async def _live(stage: Stage) -> None:

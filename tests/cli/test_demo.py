@@ -21,6 +21,7 @@ from app.serving import listen
 from app.settings import Settings
 from app.sync.comparison import Compared, Plan
 from tests.cli.processes import run
+from tests.made import made_in_crm, made_in_shop
 
 
 def _row(output: str, title: str, module: str) -> list[int]:
@@ -82,43 +83,17 @@ async def test_what_is_told_is_what_both_systems_hold(
         for module, name in NAMES.items():
             counts = told[system][module]
             assert _row(printed, title, name) == [counts[outcome] for outcome in COLUMNS]
-    assert _made_in_crm(stage.sandbox) == {
+    assert made_in_crm(stage.sandbox) == {
         Module.CONTACTS: told["vtiger"]["contacts"]["created"],
         Module.PRODUCTS: told["vtiger"]["products"]["created"],
         Module.SALES_ORDERS: told["vtiger"]["sales_orders"]["created"],
         Module.TAXES: told["vtiger"]["taxes"]["created"],
     }
-    assert _made_in_shop(stage.sandbox) == {
+    assert made_in_shop(stage.sandbox) == {
         Module.PRODUCTS: told["woocommerce"]["products"]["created"],
         Module.SALES_ORDERS: told["woocommerce"]["sales_orders"]["created"],
     }
     assert _unequal_totals(stage.sandbox) == []
-
-
-def _made_in_crm(sandbox: Sandbox) -> dict[Module, int]:
-    """What was made through the web service, but for what orders rest on; taxes beyond three."""
-    modules = {
-        Module.CONTACTS: "Contacts",
-        Module.PRODUCTS: "Products",
-        Module.SALES_ORDERS: "SalesOrder",
-    }
-    made = {
-        module: sum(row["source"] == "WEBSERVICE" for row in sandbox.crm.records(name))
-        for module, name in modules.items()
-    }
-    made[Module.PRODUCTS] -= 1
-    return made | {Module.TAXES: len(sandbox.crm.database.live("Tax")) - 3}
-
-
-def _made_in_shop(sandbox: Sandbox) -> dict[Module, int]:
-    """The tour, which no step publishes, and orders of our own making."""
-    trade = sandbox.shop.trade
-    return {
-        Module.PRODUCTS: sum(row["sku"] == "TOUR-1" for row in trade.catalog),
-        Module.SALES_ORDERS: sum(
-            order.texts["created_via"] == "vtiger-sync" for order in trade.orders
-        ),
-    }
 
 
 def _unequal_totals(sandbox: Sandbox) -> list[tuple[str, str, str]]:
@@ -160,6 +135,16 @@ async def test_a_token_of_ones_own_is_honoured_and_not_printed(
 
     assert answer.status_code == 200
     assert ("<one of API_TOKENS>" in shown, "a-token-of-my-own" in shown) == (True, False)
+    assert f"  Open         {stage.url}\n" in shown
+
+
+@pytest.mark.anyio
+async def test_a_token_made_for_the_day_opens_the_sync_log_by_a_link(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_banner(stage, Settings.model_construct(api_tokens=()))
+    lines = capsys.readouterr().out.split()
+    assert f"{stage.url}/sign-in#a-token-of-my-own" in lines
 
 
 def _verdict(*, failed: int = 0, dead: int = 0) -> Verdict:
