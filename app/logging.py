@@ -4,6 +4,7 @@ log = logging.getLogger(__name__)
 log.info("contact created", extra={"record": "main:contacts:woocommerce:7"})
 """
 
+import asyncio
 import logging
 import re
 import sys
@@ -48,9 +49,16 @@ def configure_logging(
     as_json = not sys.stderr.isatty() if json is None else json
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter((JsonFormatter if as_json else HumanFormatter)(secrets))
+    handler.addFilter(_is_fault)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """What was broken off on purpose is no error: pools and servers report it as one."""
+    cause = record.exc_info[1] if record.exc_info else None
+    return not isinstance(cause, asyncio.CancelledError)
 
 
 def _spellings(secret: str) -> tuple[str, ...]:

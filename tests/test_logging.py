@@ -1,5 +1,6 @@
 """Every line tells its trace; no line tells a secret, however it came in."""
 
+import asyncio
 import json
 import logging
 import sys
@@ -72,3 +73,17 @@ def test_a_configured_process_logs_to_stderr(capsys: pytest.CaptureFixture[str])
     finally:
         logging.root.handlers[:], logging.root.level = before
     assert json.loads(capsys.readouterr().err)["message"] == "hello [hidden]"
+
+
+def test_what_was_broken_off_on_purpose_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """A pool whose connection was in use when its task was cancelled calls that an error."""
+    before = logging.root.handlers[:], logging.root.level
+    try:
+        configure_logging(json=True)
+        for error in (asyncio.CancelledError(), ValueError("a real one")):
+            logging.getLogger("pool").error("while resetting", exc_info=error)
+    finally:
+        logging.root.handlers[:], logging.root.level = before
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert "a real one" in line
