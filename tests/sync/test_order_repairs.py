@@ -68,7 +68,9 @@ async def test_an_order_that_is_made_in_part_again_and_again_is_made_whole(
     assert [row[1] for row in told].count("created") == 1
 
 
-@pytest.mark.parametrize("policy", ["latest_wins", "vtiger_wins"])
+@pytest.mark.parametrize(
+    "policy", ["latest_wins", pytest.param("vtiger_wins", marks=pytest.mark.faults)]
+)
 @pytest.mark.parametrize(("left", "dies"), BROKEN)
 async def test_an_edit_that_vtiger_writes_in_part_does_not_come_back_as_its_own(
     market: World, left: int, policy: str, *, dies: bool
