@@ -173,6 +173,10 @@ REASONS: Mapping[str, Reason] = {
         "What was sent to the service cannot be understood.",
         "Correct the part that the message names and send it again.",
     ),
+    "overtaken": Reason(
+        "What a request rests on is not so any more: somebody, or a sync, was quicker.",
+        "Look at the record as it is now, and ask again if it is still needed.",
+    ),
     "bug": Reason(
         "An error in the service itself; nothing is known to be lost.",
         "The service's log has the details: report them, and replay the delivery after an update.",
