@@ -44,7 +44,7 @@ async def _fields_of(runtime: Runtime, module: Module) -> tuple[set[str], set[st
     rules = [await rules_of(runtime, store, module) for store in runtime.stores]
     filled = [{rule.vtiger for rule in each if _fills(rule)} for each in rules]
     mapped = {rule.vtiger for each in rules for rule in each if rule.direction is not Direction.OFF}
-    return set.intersection(*filled), mapped - NOT_DESCRIBED
+    return set.intersection(*filled), mapped - NOT_DESCRIBED - {""}
 
 
 def _fills(rule: FieldRule) -> bool:

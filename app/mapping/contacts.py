@@ -122,7 +122,8 @@ def woo_patch(
         elif value or current:
             value = restore_astral(value, held.get(rule.name) or "")
             _write_woo(draft, rule, value, data=data, given=given, options=options)
-    if current is None and "email" in draft.body:
+    own = "email" in draft.body.get("billing", {})
+    if current is None and "email" in draft.body and not own:
         set_path(draft.body, "billing.email", draft.body["email"])
     return draft.patch()
 

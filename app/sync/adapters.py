@@ -21,7 +21,7 @@ from app.sync.dependencies import Dependencies
 from app.sync.foreign_ids import foreign_id_field
 from app.sync.guests import Guests
 from app.sync.hold import PATIENCE
-from app.sync.mappings import rules_of
+from app.sync.mappings import demanded, rules_of
 from app.sync.order_opening import OrderParts
 from app.sync.product_sides import PRODUCTS, ProductSides
 from app.sync.product_writing import ProductWriter
@@ -135,7 +135,10 @@ class Context:
         """The mapping in force, or the one that is only proposed."""
         if self.proposed is not None:
             return self.proposed
-        return await rules_of(self.runtime, self.store, module)
+        rules = await rules_of(self.runtime, self.store, module)
+        if not any(rule.custom for rule in rules):
+            return rules
+        return demanded(rules, await self.runtime.shapes.get(VTIGER_MODULES[module]))
 
     @property
     def books(self) -> Books:

@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from app.errors import System
 from app.links.models import Link
-from app.mapping.bases import read_base
+from app.mapping.bases import holds, read_base
 from app.mapping.rules import FieldRule
-from app.mapping.values import Value
+from app.mapping.values import Base, Value
 from app.policies.schemas import SyncPolicy
 from app.sync.merge import Merge, merge
 from app.sync.pair import newer_side
@@ -95,8 +95,10 @@ def compare_pair(
     `carried` as in `merge`; `explains` tells whether a field differs only by what the target can
     hold.
     """
+    base = read_base(link.base, rules)
+    settled = _settled(base, woo, vtiger, rules=rules)
     merged = merge(
-        read_base(link.base, rules),
+        base,
         woo.values,
         vtiger.values,
         rules=rules,
@@ -105,10 +107,29 @@ def compare_pair(
         newer=newer_side(link, {System.WOOCOMMERCE: woo, System.VTIGER: vtiger}),
         carried=carried,
     )
-    fields = tuple(_differences(merged, woo, vtiger, rules=rules, explains=explains))
+
+    def is_explained(name: str) -> bool:
+        return name in settled or explains(name)
+
+    fields = tuple(_differences(merged, woo, vtiger, rules=rules, explains=is_explained))
     plan = Plan.UPDATE if merged.to_woo or merged.to_vtiger or merged.conflicts else Plan.AGREE
     label = woo.label or vtiger.label
     return Compared(plan, label, woo.id, vtiger.id, fields, checked=len(rules))
+
+
+def _settled(
+    base: Base, woo: Side, vtiger: Side, *, rules: tuple[FieldRule, ...]
+) -> frozenset[str]:
+    """Users' rows of which both sides hold what they did after the last write: how many decimals
+    or characters a custom field keeps, nobody tells but the field itself."""
+    return frozenset(
+        rule.name
+        for rule in rules
+        if rule.custom
+        and rule.name in base
+        and holds(rule, base, woo.values.get(rule.name), system=System.WOOCOMMERCE)
+        and holds(rule, base, vtiger.values.get(rule.name), system=System.VTIGER)
+    )
 
 
 def _differences(

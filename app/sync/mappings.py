@@ -4,6 +4,7 @@ One look-up by key tells the newest version, so that a change counts in every wo
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from hashlib import sha256
 
 import orjson
@@ -17,6 +18,7 @@ from app.policies.mapping_rows import MappingRow
 from app.policies.mappings import Mapping, get_mapping
 from app.records import Direction, Module, WriteCondition
 from app.runtime import Runtime
+from app.vtiger.schemas import VtigerModule
 
 _MARK_LENGTH = 8
 
@@ -105,3 +107,14 @@ def _mark(woo: tuple[str, ...], vtiger: str, transform: str, row: MappingRow) ->
     """Another one as soon as the row maps something else or in another way."""
     parts = [woo, vtiger, transform, row.given, row.pairs, row.value, row.separator]
     return sha256(orjson.dumps(parts)).hexdigest()[:_MARK_LENGTH]
+
+
+def demanded(rules: Iterable[FieldRule], shape: VtigerModule) -> tuple[FieldRule, ...]:
+    """The rules, with those of users needed by Vtiger whose field is mandatory there."""
+    mandatory = {field.name for field in shape.fields if field.mandatory}
+    return tuple(
+        replace(rule, required=rule.required | {System.VTIGER})
+        if rule.custom and rule.vtiger in mandatory
+        else rule
+        for rule in rules
+    )

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from app.errors import NotFound, System
 from app.links.models import Link
 from app.links.repository import find_link
-from app.mapping.contact_rules import CONTACT_RULES
+from app.mapping.bases import holds, read_base
 from app.mapping.contacts import woo_contact
 from app.mapping.order_refs import Buyer
-from app.mapping.values import base_from_json
 from app.policies.schemas import SyncPolicy
 from app.records import GuestPolicy, Module, Record
 from app.runtime import Runtime
@@ -17,6 +16,7 @@ from app.sync.accounts import Accounts
 from app.sync.contacts import CONTACTS
 from app.sync.dependencies import Dependencies
 from app.sync.guests import PREFIX, Guests, find_guest_id, guest_of, is_guest
+from app.sync.mappings import rules_of
 from app.sync.setup import GUEST_CONTACT
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooOrder
@@ -49,9 +49,19 @@ class Buyers:
         if link is None:
             customer = await self._bring_customer(guest_id.removeprefix(PREFIX))
             return customer or await self._bring(System.WOOCOMMERCE, guest_id)
-        if latest and self._brings_to(System.VTIGER) and _is_news(order, link):
+        if latest and self._brings_to(System.VTIGER) and await self._is_news(order, link):
             await self._hint(guest_id)
         return link
+
+    async def _is_news(self, order: WooOrder, link: Link) -> bool:
+        """Whether an order tells of its guest what is not known yet."""
+        rules = await rules_of(self.runtime, self.store, Module.CONTACTS)
+        base, told = read_base(link.base, rules), woo_contact(guest_of(order), rules)
+        return any(
+            rule.name in base
+            and not holds(rule, base, told.get(rule.name), system=System.WOOCOMMERCE)
+            for rule in rules
+        )
 
     async def _bring_customer(self, email: str) -> Link | None:
         if not self._brings_to(System.VTIGER):
@@ -115,12 +125,3 @@ class Buyers:
 
 def _living(link: Link | None) -> str | None:
     return link.vtiger_id if link and link.vtiger_deleted_at is None else None
-
-
-def _is_news(order: WooOrder, link: Link) -> bool:
-    """Whether an order tells of its guest what is not known yet."""
-    base, told = base_from_json(link.base), woo_contact(guest_of(order), CONTACT_RULES)
-    return any(
-        rule.name in base and not rule.same(told.get(rule.name), base[rule.name].woo)
-        for rule in CONTACT_RULES
-    )

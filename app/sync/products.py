@@ -15,7 +15,7 @@ from app.sync.product_sides import ProductSides
 from app.sync.product_twins import ProductTwins
 from app.sync.product_writing import ProductWriter
 from app.sync.setup import PLACEHOLDER_CODE
-from app.sync.sides import Side, Skip, Written
+from app.sync.sides import Side, Skip, Written, custom_objection
 from app.woocommerce.schemas import WooProduct
 
 PLACEHOLDER = "It stands in orders for products that Vtiger does not know: it is not sold."
@@ -82,7 +82,7 @@ class ProductAdapter:
 
     def creation_objection(self, side: Side) -> Skip | None:
         if (side.values.get("name") or "").strip():
-            return None
+            return custom_objection(side, self.rules)
         message = f"The product has no name: give it one in {side.system.label}."
         return Skip("missing_required_field", message)
 

@@ -17,7 +17,7 @@ from app.sync.order_returning import OrderReturned, OrderReturner
 from app.sync.order_sides import OrderSides, crm_order, shop_order
 from app.sync.order_twins import OrderTwins
 from app.sync.order_writing import OrderWriter, OrderWritten
-from app.sync.sides import Side, Skip, Written
+from app.sync.sides import Side, Skip, Written, custom_objection
 from app.vtiger.orders import ORDERS, PURCHASE_ORDER
 from app.vtiger.schemas import VtigerRecord
 
@@ -60,7 +60,7 @@ class OrderAdapter:
     def creation_objection(self, side: Side) -> Skip | None:
         """A line that the shop cannot have: better no order than one with a hole."""
         if side.system is System.WOOCOMMERCE:
-            return None
+            return custom_objection(side, self.rules)
         patch = self.returner.patch_for_new(crm_order(side), side.values.values)
         found = [note for note in patch.notes if note.field == "lines"]
         if not found or "lines" not in patch.unwritten:

@@ -64,6 +64,18 @@ def leave_out(patch: Patch, path: str, name: str, *, error: RemoteError) -> Patc
     return Patch(body, (*patch.notes, note), patch.unwritten | {name}, patch.apart)
 
 
+def custom_objection(side: Side, rules: Sequence[FieldRule]) -> Skip | None:
+    """Why no twin can be made: a user's row brings nothing to a field that is mandatory there."""
+    other = side.system.other
+    missing = [
+        rule.name
+        for rule in rules
+        if rule.custom and other in rule.required and not (side.values.get(rule.name) or "").strip()
+    ]
+    text = f"{other.label} needs {', '.join(missing)}: fill it in in {side.system.label}."
+    return Skip("missing_required_field", text) if missing else None
+
+
 class Adapter(Protocol):
     """One module between one shop and Vtiger; reads and writes, decides nothing.
 

@@ -31,6 +31,7 @@ from app.sync.setup import ensure_setup
 from app.transport import ClientLimits, find_skew
 from app.vtiger.client import open_vtiger
 from app.woocommerce.client import WooClient
+from tests.custom import VAT, add_row
 from tests.setting import SERVICE, STORE, setting_values
 from tests.vtiger.crm import open_crm, result
 from tests.world import World, open_world
@@ -319,3 +320,11 @@ async def test_a_users_mapping_counts(healthy: World) -> None:
     async with transaction(healthy.runtime.sessions) as session:
         await save_mapping(session, STORE, Module.CONTACTS, change=change)
     assert await faults(healthy.runtime) == set()
+
+
+async def test_a_row_of_ones_own_whose_field_is_gone_is_found(healthy: World) -> None:
+    healthy.sandbox.crm.ui_add_field("Contacts", VAT)
+    await add_row(healthy, "vat")
+    assert await faults(healthy.runtime) == set()
+    healthy.sandbox.crm.ui_remove_field("Contacts", VAT.name)
+    assert await faults(healthy.runtime) == {("vtiger", "mapped fields")}

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from app.records import Module
+from app.sync.comparison import Act
+from app.sync.drift import compare_store
 from tests.custom import ROWS, add_fields, add_row, change_row, meta_of
+from tests.setting import STORE
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -186,3 +190,52 @@ async def test_a_default_row_that_is_off_is_left_alone(world: World) -> None:
     [contact] = world.contacts()
     assert (contact["firstname"], contact["phone"]) == ("Zoë", "555")
     assert (await world.get_customer(customer_id))["billing"]["phone"] == "+33 1"
+
+
+async def test_a_field_that_vtiger_demands_holds_up_the_record_until_it_is_filled(
+    world: World,
+) -> None:
+    add_fields(world)
+    described = world.sandbox.crm.entities["Contacts"].module.described["fields"]
+    next(field for field in described if field["name"] == "cf_869")["mandatory"] = True
+    await add_row(world, "vat")
+    customer_id = await world.customer("zoe@shop.example", last_name="Müller")
+    await world.settle()
+    assert {each[1:] for each in await world.told()} == {("skipped", "missing_required_field")}
+
+    world.later()
+    world.edit_customer(customer_id, meta_data=rows_of({"vat_number": "FR 1"}))
+    await world.settle()
+    assert [contact["cf_869"] for contact in world.contacts()] == ["FR 1"]
+
+
+async def test_what_a_custom_field_rounds_is_no_difference_to_a_dry_run(world: World) -> None:
+    add_fields(world)
+    await add_row(world, "loyalty")
+    await world.customer(
+        "zoe@shop.example", last_name="Müller", meta_data=rows_of({"points": "12.345"})
+    )
+    await world.settle()
+    [contact] = world.contacts()
+    looks = [each async for each in compare_store(world.runtime, STORE, module=Module.CONTACTS)]
+    assert contact["cf_859"] == "12.35"
+    assert [look.agrees for look in looks] == [True]
+    assert [(field.field, field.act) for look in looks for field in look.fields] == [
+        ("loyalty", Act.KEPT)
+    ]
+
+
+async def test_a_billing_e_mail_of_ones_own_is_not_overwritten_by_the_accounts(
+    world: World,
+) -> None:
+    await add_row(world, "invoices_to", woo="billing.email", vtiger="secondaryemail",
+                  transform="email")  # fmt: skip
+    await world.contact(
+        lastname="Berg", email="max@crm.example", secondaryemail="invoices@crm.example"
+    )
+    await world.settle()
+    [link] = await world.links()
+    customer = await world.get_customer(link.woo_id)
+    assert (customer["email"], customer["billing"]["email"]) == (
+        "max@crm.example", "invoices@crm.example",
+    )  # fmt: skip
