@@ -10,6 +10,7 @@ from app.doctor.findings import Finding, Verdict
 from app.doctor.host import check_address, check_database, unreachable
 from app.doctor.shop import check_shop
 from app.errors import RemoteError
+from app.remotes.gate import probing
 from app.runtime import Runtime, open_runtime
 from app.settings import Settings
 from app.sync.setup import ensure_setup
@@ -34,7 +35,13 @@ async def examine(settings: Settings, stores: Sequence[str], *, fix: bool = Fals
 async def examine_runtime(
     runtime: Runtime, stores: Sequence[str], *, fix: bool = False
 ) -> list[Finding]:
-    """The same of a service that runs."""
+    """The same of a service that runs. A system that workers leave alone is asked all the same:
+    somebody wants to know whether it is back."""
+    with probing(every=True):
+        return await _examine(runtime, stores, fix=fix)
+
+
+async def _examine(runtime: Runtime, stores: Sequence[str], *, fix: bool) -> list[Finding]:
     found = [*await _treat(runtime, await check_database(runtime), fix=fix)]
     if any(finding.verdict is Verdict.FAILED for finding in found):
         return found

@@ -33,10 +33,11 @@ ROOM_SHARE = 0.25
 
 @dataclass(slots=True)
 class _Probe:
+    every: bool
     used: bool = False
 
     def take(self) -> bool:
-        free, self.used = not self.used, True
+        free, self.used = self.every or not self.used, True
         return free
 
 
@@ -44,9 +45,10 @@ _probing: ContextVar[_Probe | None] = ContextVar("probing", default=None)
 
 
 @contextmanager
-def probing() -> Iterator[None]:
-    """The first call inside passes an open breaker; those after it are calls like others."""
-    token = _probing.set(_Probe())
+def probing(*, every: bool = False) -> Iterator[None]:
+    """The first call inside passes an open breaker, or `every` one does, for a person who asks;
+    an answer closes it."""
+    token = _probing.set(_Probe(every))
     try:
         yield
     finally:

@@ -151,6 +151,20 @@ async def test_a_probe_is_one_call_and_the_next_comes_later(
     assert not await gate.claim_probe()
 
 
+async def test_a_person_who_asks_is_let_through_and_an_answer_makes_it_well(
+    gate_of: GateOf,
+) -> None:
+    gate, shop = gate_of(), Shop(DOWN)
+    await fails(gate, shop, times=3)
+    with probing(every=True):
+        await fails(gate, shop, times=2)
+        shop.error = None
+        assert await gate.run(shop) == "answer"
+
+    assert shop.calls == 6
+    assert await gate_of().run(shop) == "answer"
+
+
 async def test_what_one_worker_was_asked_to_wait_all_wait(gate_of: GateOf) -> None:
     await fails(gate_of(), Shop(RateLimited(System.WOOCOMMERCE, "slow", retry_after=30)))
     shop = Shop()
