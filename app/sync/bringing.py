@@ -1,32 +1,35 @@
 """Settling what a run brought up, many records at a time, behind whatever comes in live."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from time import monotonic
 from uuid import uuid4
 
 from app.db.session import transaction
-from app.errors import LeaseLost, RemoteError, RemoteUnavailable
+from app.errors import LeaseLost, RemoteError, RemoteUnavailable, ResponseUnreadable, Waiting
 from app.inbox.repository import NewDelivery
 from app.inbox.taking import take_in
 from app.inbox.waiting import is_live_waiting, search_open_of_run
-from app.links.leases import hold
+from app.links.leases import PairLease, hold
 from app.links.repository import see
 from app.policies.schemas import SyncPolicy
 from app.records import Event, Module, Origin
 from app.runs.models import SyncRun
 from app.runtime import Runtime
 from app.sync.adapters import Context
+from app.sync.bulk import IN_BULK
 from app.sync.bulk_choice import BulkChoice
 from app.sync.bulk_creation import BulkCreation, Item
-from app.sync.bulk_opening import IN_BULK, BulkOpener
+from app.sync.bulk_opening import BulkOpener
 from app.sync.dependencies import Dependencies
 from app.sync.link_keeper import LinkKeeper
 from app.sync.listings import listing_of
 from app.sync.pipeline import drain
-from app.sync.sweep import Change
+from app.sync.sides import Side
+from app.sync.sweep import Change, digest_of, is_left_out
 
 GIVE_WAY_STEP = 0.05
 GIVE_WAY_S = 1.0
@@ -53,6 +56,38 @@ class Courtesy:
             await asyncio.sleep(GIVE_WAY_STEP)
 
 
+@dataclass(frozen=True, slots=True)
+class BulkPage:
+    """New records of one system, and their hints by id."""
+
+    creation: BulkCreation
+    changes: Sequence[Change]
+    sides: Sequence[Side]
+    hints: Mapping[str, NewDelivery]
+
+    async def take_in(self) -> list[Item]:
+        """Those that are plainly new. Raises LeaseLost and the RemoteError tree."""
+        chosen = await self.creation.choice.choose(self.sides)
+        return await self.creation.take_in(self.hints, chosen)
+
+    def left(self, items: Sequence[Item]) -> list[Change]:
+        """The others, but for those that are none to be brought up, such as drafts, and those
+        that cannot have a partner as they are, which the log says already."""
+        taken = {item.side.id for item in items}
+        sides = {side.id: side for side in self.sides}
+        rest = [each for each in self.changes if each.record.id not in taken]
+        found = [self._as_read(each, sides.get(each.record.id)) for each in rest]
+        return [each for each in found if each is not None]
+
+    def _as_read(self, change: Change, side: Side | None) -> Change | None:
+        if side is None:
+            return change
+        adapter, digest = self.creation.choice.bulk.adapter, digest_of(side, None)
+        is_told = change.told == digest and adapter.creation_objection(side) is not None
+        out = is_told or is_left_out(adapter, side)
+        return None if out else replace(change, digest=digest)
+
+
 @dataclass(slots=True)
 class Bringer:
     """Takes a run's hints in, in hand already, and settles them.
@@ -70,6 +105,10 @@ class Bringer:
     def __post_init__(self) -> None:
         self.courtesy = Courtesy(self.runtime)
         self.at_once = asyncio.Semaphore(self.runtime.settings.worker.concurrency)
+
+    @property
+    def portion(self) -> int:
+        return 4 * self.runtime.settings.worker.concurrency
 
     async def bring(self, changes: Sequence[Change], policy: SyncPolicy) -> None:
         """Settle these records, at most a page of one system. Raises what stopped the whole page:
@@ -90,33 +129,38 @@ class Bringer:
     ) -> tuple[list[Item], list[Change]]:
         """What was created together, and what is left to the single way."""
         seconds = self.runtime.settings.worker.lease_seconds
-        by_id = {change.record.id: change for change in changes}
-        try:
-            async with hold(self.runtime.sessions, [], owner=uuid4().hex, seconds=seconds) as lease:
-                dependencies = Dependencies(self.runtime, drain, run_id=self.run.id)
-                store, module = self.run.store, changes[0].record.module or Module.CONTACTS
-                context = Context(self.runtime, store, policy, lease, dependencies)
-                bulk = await self.opener.open(context, module)
-                seen = [change.seen for change in changes if change.seen is not None]
-                sides = await listing_of(context, bulk.adapter).complete(seen)
-                choice = BulkChoice(self.runtime, store, policy, bulk, lease)
-                chosen = await choice.choose(sides)
-                untaken = by_id.keys() - {side.id for side in chosen}
-                left = [by_id[each] for each in by_id if each in untaken]
-                if not chosen:
-                    return [], left
-                keeper = LinkKeeper(self.runtime.sessions, lease)
-                creation = BulkCreation(choice, keeper, self.courtesy.wait, self.at_once)
-                hints = {side.id: self._hint(by_id[side.id]) for side in chosen}
-                return await creation.create(hints, chosen), left
-        except LeaseLost:
-            return [], []  # another worker finds them stranded
+        async with hold(self.runtime.sessions, [], owner=uuid4().hex, seconds=seconds) as lease:
+            try:
+                page = await self._open(changes, policy, lease)
+                items = await page.take_in()
+            except (LeaseLost, Waiting, RemoteError) as error:
+                if _is_outage(error):
+                    raise
+                return [], list(changes)  # one of them spoilt it for all
+            with contextlib.suppress(LeaseLost):  # in hand still, and found by `finish`
+                await page.creation.settle(items)
+            return items, page.left(items)
+
+    async def _open(
+        self, changes: Sequence[Change], policy: SyncPolicy, lease: PairLease
+    ) -> BulkPage:
+        """The page's records, read whole."""
+        store, module = self.run.store, changes[0].record.module or Module.CONTACTS
+        dependencies = Dependencies(self.runtime, drain, run_id=self.run.id)
+        context = Context(self.runtime, store, policy, lease, dependencies)
+        bulk = await self.opener.open(context, module)
+        seen = [change.seen for change in changes if change.seen is not None]
+        await bulk.foresee(seen)
+        sides = await listing_of(context, bulk.adapter).complete(seen)
+        choice = BulkChoice(self.runtime, store, policy, bulk, lease)
+        keeper = LinkKeeper(self.runtime.sessions, lease)
+        creation = BulkCreation(choice, keeper, self.courtesy.wait, self.at_once, self.portion)
+        return BulkPage(creation, changes, sides, {c.record.id: self._hint(c) for c in changes})
 
     async def _bring_alone(self, changes: Sequence[Change]) -> None:
         """A few at a time: what waits in hand for long is taken for stranded."""
-        portion = 4 * self.runtime.settings.worker.concurrency
-        for start in range(0, len(changes), portion):
-            part = changes[start : start + portion]
+        for start in range(0, len(changes), self.portion):
+            part = changes[start : start + self.portion]
             async with transaction(self.runtime.sessions) as session:
                 await take_in(session, [self._hint(change) for change in part], attempts=0)
                 await see(session, {change.record.key: change.digest for change in part})
@@ -147,6 +191,10 @@ class Bringer:
             await asyncio.sleep(GIVE_WAY_STEP)
 
 
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, RemoteUnavailable) and not isinstance(error, ResponseUnreadable)
+
+
 def _is_new(change: Change) -> bool:
     new = not change.paired and change.seen is not None and change.event is Event.CHANGED
     return new and change.record.module in IN_BULK
@@ -154,7 +202,6 @@ def _is_new(change: Change) -> bool:
 
 def _raise_outage(items: Sequence[Item]) -> None:
     """Where most of a page could not be written, the next one would fare no better."""
-    failed = [item.error for item in items if isinstance(item.error, RemoteUnavailable)]
+    failed = [item.error for item in items if item.error is not None and _is_outage(item.error)]
     if len(failed) * 2 > len(items):
-        error: RemoteError = failed[0]
-        raise error
+        raise failed[0]

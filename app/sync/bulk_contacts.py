@@ -10,6 +10,7 @@ from app.sync.bulk import Made, Marked
 from app.sync.contacts import CONTACTS, ContactAdapter
 from app.sync.customers import new_customer
 from app.sync.known_accounts import KnownAccounts
+from app.sync.listing import Seen
 from app.sync.sides import Side, Written
 from app.vtiger.query import one_of, portions
 from app.woocommerce.schemas import WooCustomer
@@ -30,6 +31,9 @@ class BulkContacts:
     adapter: ContactAdapter
     accounts: KnownAccounts
     emails: Emails = field(default_factory=Emails)
+
+    async def foresee(self, seen: Sequence[Seen]) -> None:
+        """Nothing: a record tells all of itself."""
 
     async def prepare(self, sources: Sequence[Side]) -> None:
         await self.accounts.look_for([self._company(side) for side in sources])

@@ -57,41 +57,48 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class BulkCreation:
-    """`wait` is awaited before each single write, so that live hints go first."""
+    """`wait` is awaited before each single write, so that live hints go first; `portion` is how
+    many single creates are begun together."""
 
     choice: BulkChoice
     keeper: LinkKeeper
     wait: Wait
     at_once: asyncio.Semaphore
+    portion: int
 
-    async def create(self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]) -> list[Item]:
-        """Takes the hints of these records in and settles them; those that have neither result
-        nor error are to be looked at alone, those with an error are tried again or buried."""
+    async def take_in(self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]) -> list[Item]:
+        """`hints` by the records' ids. Raises LeaseLost and the RemoteError tree, with nothing
+        taken."""
+        if not sides:
+            return []
         await self.choice.bulk.prepare(sides)
-        items = await self._take_in(hints, sides)
+        async with transaction(self.choice.runtime.sessions) as session:
+            await self.choice.lease.confirm(session)
+            taken = await take_in(session, [hints[side.id] for side in sides], attempts=1)
+        return [Item(side, delivery) for side, delivery in zip(sides, taken, strict=True)]
+
+    async def settle(self, items: Sequence[Item]) -> None:
+        """Make the twins and tell of them; what broke off is tried again or buried, and what is
+        `is_left` is open once more. Raises LeaseLost."""
+        if not items:
+            return
         await self._make(items)
         await self._leave_ids([item for item in items if item.link is not None])
         await self._tell([item for item in items if item.result is not None])
         for item in items:
             if item.result is None:
                 await self._give_back(item)
-        return items
-
-    async def _take_in(self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]) -> list[Item]:
-        """Hints and intents in one transaction: a crash from here on leaves both or none."""
-        adapter = self.choice.bulk.adapter
-        natural = {self.choice.record(side): ",".join(adapter.natural_keys(side)) for side in sides}
-        async with transaction(self.choice.runtime.sessions) as session:
-            await self.choice.lease.confirm(session)
-            taken = await take_in(session, [hints[side.id] for side in sides], attempts=1)
-            await open_intents(session, natural)
-        return [Item(side, delivery) for side, delivery in zip(sides, taken, strict=True)]
 
     async def _make(self, items: Sequence[Item]) -> None:
+        """An intent says that a call may have been made, so it is not opened long before."""
         if items[0].side.system is System.WOOCOMMERCE:
-            await asyncio.gather(*(self._make_alone(item) for item in items))
+            for start in range(0, len(items), self.portion):
+                part = items[start : start + self.portion]
+                await self._open_intents(part)
+                await asyncio.gather(*(self._make_alone(item) for item in part))
             return
         await self.wait()
+        await self._open_intents(items)
         self.choice.lease.check()
         with calling_for(items[0].delivery.record_key):
             made = await self.choice.bulk.create_in_shop([item.side for item in items])
@@ -100,6 +107,15 @@ class BulkCreation:
             await asyncio.gather(*(self._make_alone(item) for item in items))
             return
         await asyncio.gather(*(self._made(*each) for each in zip(items, made, strict=True)))
+
+    async def _open_intents(self, items: Sequence[Item]) -> None:
+        natural = {self.choice.record(item.side): self._natural_key(item) for item in items}
+        async with transaction(self.choice.runtime.sessions) as session:
+            await self.choice.lease.confirm(session)
+            await open_intents(session, natural)
+
+    def _natural_key(self, item: Item) -> str:
+        return ",".join(self.choice.bulk.adapter.natural_keys(item.side))
 
     async def _make_alone(self, item: Item) -> None:
         async with self.at_once:
@@ -204,7 +220,7 @@ class BulkCreation:
         record = self.choice.record(item.side)
         if item.error is not None:
             if isinstance(item.error, WooVtigerError) and not item.is_made:
-                natural = ",".join(self.choice.bulk.adapter.natural_keys(item.side))
+                natural = self._natural_key(item)
                 await note_failure(runtime, record, natural, error=item.error)
             await end_with(runtime, [item.delivery], lease, error=item.error)
             return

@@ -15,9 +15,6 @@ from app.sync.known_accounts import KnownAccounts
 from app.sync.products import ProductAdapter
 from app.sync.sales_orders import OrderAdapter
 
-IN_BULK = frozenset({Module.CONTACTS, Module.PRODUCTS, Module.SALES_ORDERS})
-"""Taxes are few, and a shop takes them one by one (contract page WooCommerce §2, Batch)."""
-
 
 @dataclass(frozen=True, slots=True)
 class BulkOpener:

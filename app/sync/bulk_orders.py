@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.errors import RemoteError, WooVtigerError
+from app.errors import RemoteError, System, WooVtigerError
 from app.mapping.sales_orders import FOREIGN_ID_META, purchase_order
 from app.mapping.values import Patch
+from app.records import Module, Record
 from app.sync.bulk import Made, Marked
 from app.sync.known_accounts import KnownAccounts
-from app.sync.order_references import ShopOrder
+from app.sync.listing import Seen
+from app.sync.order_references import ShopOrder, products_of
 from app.sync.order_sides import crm_order
 from app.sync.sales_orders import OrderAdapter
 from app.sync.sides import Side
@@ -23,6 +25,22 @@ class BulkOrders:
 
     adapter: OrderAdapter
     accounts: KnownAccounts
+
+    async def foresee(self, seen: Sequence[Seen]) -> None:
+        """The pairs of the orders themselves, their customers and products."""
+        orders = [WooOrder(each.raw.data) for each in seen if isinstance(each.raw, WooOrder)]
+        store, dependencies = self.adapter.sides.store, self.adapter.sides.references.dependencies
+        if dependencies is None or not orders:
+            return
+        customers = {order.customer_id for order in orders if order.customer_id}
+        products = {each for order in orders for each in products_of(order)}
+        for module, ids in (
+            (Module.SALES_ORDERS, {order.id for order in orders}),
+            (Module.CONTACTS, customers),
+            (Module.PRODUCTS, products),
+        ):
+            found = [Record(store, System.WOOCOMMERCE, module, each) for each in sorted(ids)]
+            await dependencies.foresee(found)
 
     async def prepare(self, sources: Sequence[Side]) -> None:
         orders = [side.raw.order for side in sources if isinstance(side.raw, ShopOrder)]

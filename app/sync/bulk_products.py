@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.errors import RemoteError, System, WooVtigerError
 from app.mapping.products import FOREIGN_ID_META, product_key
 from app.sync.bulk import Made, Marked
+from app.sync.listing import Seen
 from app.sync.product_sides import PRODUCTS, shop_product
 from app.sync.products import ProductAdapter
 from app.sync.sides import Side
@@ -19,6 +20,9 @@ class BulkProducts:
     """A variation is marked below its parent: one batch for each parent of a page."""
 
     adapter: ProductAdapter
+
+    async def foresee(self, seen: Sequence[Seen]) -> None:
+        """Nothing: a record tells all of itself."""
 
     async def prepare(self, sources: Sequence[Side]) -> None:
         """Nothing: all a product needs is known already."""

@@ -5,8 +5,8 @@ hint of its own, with its own log row, and is drained at once by the worker that
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
 from hashlib import sha256
 from time import monotonic
 from uuid import uuid4
@@ -16,9 +16,10 @@ from app.errors import Waiting
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import NewDelivery, accept, find_delivery
 from app.links.models import Link
-from app.links.repository import find_link
+from app.links.repository import find_link, search_links
 from app.records import Event, Origin, Record
 from app.runtime import Runtime
+from app.sync.hold import partner_of
 
 Drain = Callable[..., Awaitable[None]]
 
@@ -29,15 +30,40 @@ STEP = 0.1
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """Brings records first. `drain` is the pipeline's own, handed in from above; what a run needs
-    is part of it."""
+    is part of it. `known` links are those that a page of records was found to need."""
 
     runtime: Runtime
     drain: Drain
     run_id: int | None = None
+    known: dict[str, Link | None] = field(default_factory=dict)
 
     async def find(self, record: Record) -> Link | None:
+        if record.key in self.known:
+            return self.known[record.key]
+        return await self._read(record)
+
+    async def _read(self, record: Record) -> Link | None:
         async with self.runtime.sessions() as session:
             return await find_link(session, record)
+
+    async def search(self, records: Collection[Record]) -> dict[str, Link]:
+        """The links of records of one system, by that system's id."""
+        asked = [record for record in records if record.key not in self.known]
+        found: dict[str, Link] = {}
+        if asked:
+            async with self.runtime.sessions() as session:
+                found = await search_links(session, asked)
+        known = {record.id: self.known.get(record.key) for record in records}
+        return found | {key: link for key, link in known.items() if link is not None}
+
+    async def foresee(self, records: Collection[Record]) -> None:
+        """Know the links of many records of one system, and of their partners, for a while."""
+        async with self.runtime.sessions() as session:
+            found = await search_links(session, records)
+        for record in records:
+            link = self.known[record.key] = found.get(record.id)
+            if link is not None:
+                self.known[partner_of(link, record).key] = link
 
     async def bring(self, record: Record, body: bytes | None = None) -> Link | None:
         """The record's link, made now if need be; None if the record is not synced (the log
@@ -56,8 +82,9 @@ class Dependencies:
         give_up_at = monotonic() + PATIENCE
         while True:
             await self.drain(self.runtime, record.key, owner=uuid4().hex)
-            link, hint = await self.find(record), await self._find_open(accepted.id)
+            link, hint = await self._read(record), await self._find_open(accepted.id)
             if link is not None or hint is None:
+                self.known.pop(record.key, None)
                 return link
             if hint.last_error is not None or monotonic() >= give_up_at:
                 raise Waiting(f"{record.key} is to be synced first, and is not ready yet")

@@ -152,6 +152,8 @@ class OrderReferences:
 
     async def _links(self, system: System, ids: Iterable[str]) -> dict[str, Link]:
         records = [self._product(system, record_id) for record_id in sorted(ids)]
+        if self.dependencies is not None:
+            return await self.dependencies.search(records)
         async with self.runtime.sessions() as session:
             return await search_links(session, records)
 
@@ -173,6 +175,12 @@ class OrderReferences:
 def _by_code(currencies: Iterable[VtigerCurrency], code: str) -> VtigerCurrency | None:
     """An inactive currency too: a pair that exists already goes on being read."""
     return next((one for one in currencies if one.code == code), None)
+
+
+def products_of(order: WooOrder) -> set[str]:
+    """The ids of the products and variations that an order's lines sell."""
+    lines = [line for line in woo_rows(order, "line_items") if is_sold(line)]
+    return {product_id for line in lines if (product_id := _product_id(line))}
 
 
 def _product_id(line: Mapping[str, object]) -> str | None:

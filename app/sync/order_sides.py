@@ -134,6 +134,8 @@ class OrderSides:
         return told or (record.get(self.id_field) or None if self.id_field else None)
 
     async def _link(self, system: System, record_id: str) -> Link | None:
+        if self.references.dependencies is not None:
+            return await self.references.dependencies.find(self.record(system, record_id))
         async with self.runtime.sessions() as session:
             return await find_link(session, self.record(system, record_id))
 

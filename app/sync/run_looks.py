@@ -62,7 +62,7 @@ class RunLooks:
             await self.count(len(page), 0)
 
     def _sweep(self, listing: Listing) -> Sweep:
-        return Sweep(self.runtime, self.run.store, listing, origin=Origin.MANUAL, force=True)
+        return Sweep(self.runtime, self.run.store, listing, origin=Origin.MANUAL, is_run=True)
 
     async def _policy(self, module: Module) -> SyncPolicy:
         policy = await policy_of(self.runtime, self.run.store, module)

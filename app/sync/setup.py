@@ -90,6 +90,7 @@ async def ensure_setup(runtime: Runtime) -> Mapping[str, str]:
     if made:
         async with transaction(runtime.sessions) as session:
             await save_setup(session, made)
+        runtime.memory.forget(TURN)
     return await setup_ids(runtime)
 
 
@@ -135,8 +136,9 @@ async def setup_ids(runtime: Runtime) -> Mapping[str, str]:
 
 async def get_orders_setup(runtime: Runtime, policy: SyncPolicy) -> Mapping[str, str]:
     """The same for an order that is about to need them. Waiting while one is missing."""
-    ids = await setup_ids(runtime)
+    ids = await runtime.memory.get(TURN, lambda: setup_ids(runtime))
     missing = [piece.key for piece in PIECES if piece.needed(policy) and piece.key not in ids]
     if missing:
+        runtime.memory.forget(TURN)
         raise Waiting(NOT_READY.format(names=" and ".join(missing).replace("_", " ")))
     return ids

@@ -21,9 +21,10 @@ from app.mapping.rules import FieldRule
 from app.mapping.values import Base, Value
 from app.records import Event, Module, Origin, Record
 from app.runtime import Runtime
+from app.sync.bulk import IN_BULK
 from app.sync.guests import is_guest
 from app.sync.listing import Listing, Seen, pages
-from app.sync.sides import Side
+from app.sync.sides import Adapter, Side
 
 GONE = "gone"
 LEFT_OUT = frozenset({"filtered", "draft"})
@@ -31,27 +32,29 @@ LEFT_OUT = frozenset({"filtered", "draft"})
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A record to be brought up; `digest` names the state that it is in, `paired` tells whether
-    it has a partner, `seen` what a listing showed of it."""
+    """A record to be brought up; `digest` names the state that it is in and `told` the one that it
+    was last brought up in, `paired` tells whether it has a partner, `seen` what a listing showed.
+    """
 
     record: Record
     event: Event = Event.CHANGED
     digest: str = ""
     paired: bool = True
     seen: Seen | None = None
+    told: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """`origin` names the hints, `take_stock` keeps it from hinting what has no pair, `force`
-    hints what was brought up before."""
+    """`origin` names the hints, `take_stock` keeps it from hinting what has no pair. `is_run`
+    brings up what was brought up before, and what has no pair unread: it is read later, whole."""
 
     runtime: Runtime
     store: str
     listing: Listing
     origin: Origin = Origin.POLL
     take_stock: bool = False
-    force: bool = False
+    is_run: bool = False
 
     @property
     def module(self) -> Module:
@@ -73,12 +76,15 @@ class Sweep:
         async with self.runtime.sessions() as session:
             links = await search_links(session, list(records.values()))
             known = await search_sightings(session, [each.key for each in records.values()])
-        changed = []
-        shown = {seen.id: seen for seen in page}
-        for side in await self.listing.sides(page):
+        changed = [
+            Change(records[seen.id], paired=False, seen=seen, told=known.get(records[seen.id].key))
+            for seen in page
+            if self._is_unread and seen.id not in links
+        ]
+        looked_at = [seen for seen in page if not self._is_unread or seen.id in links]
+        for side in await self.listing.sides(looked_at):
             link, record = links.get(side.id), records[side.id]
-            paired, seen = link is not None, shown[side.id]
-            change = Change(record, digest=_digest(link, side), paired=paired, seen=seen)
+            change = Change(record, digest=digest_of(side, link), paired=link is not None)
             told = known.get(record.key) == change.digest
             if not (told and self._is_left(link, side)) and self._differs(link, side):
                 changed.append(change)
@@ -87,16 +93,20 @@ class Sweep:
     def _is_left(self, link: Link | None, side: Side) -> bool:
         """Whether what was brought up in this state is not brought up again: by a run neither,
         where the record cannot have a pair as it is, for the log says that already."""
-        if not self.force:
+        if not self.is_run:
             return True
         shown = side.system not in self.listing.glimpses
         return link is None and shown and self.listing.adapter.creation_objection(side) is not None
 
+    @property
+    def _is_unread(self) -> bool:
+        """Whether what has no pair is read later."""
+        return self.is_run and self.module in IN_BULK
+
     def _differs(self, link: Link | None, side: Side) -> bool:
         """Whether the record is unpaired, is back, or is not what was agreed."""
         if link is None:
-            refused = self.listing.adapter.objection(side)
-            return refused is None or refused.reason not in LEFT_OUT
+            return not is_left_out(self.listing.adapter, side)
         woo = side.system is System.WOOCOMMERCE
         if (link.woo_deleted_at if woo else link.vtiger_deleted_at) is not None:
             return True
@@ -196,7 +206,13 @@ def _is_unsaid(rule: FieldRule, base: Base, value: Value) -> bool:
     return rule.custom and rule.name not in base and not rule.canonical(value)
 
 
-def _digest(link: Link | None, side: Side) -> str:
+def is_left_out(adapter: Adapter, side: Side) -> bool:
+    """Whether a record without a pair is none that is brought up: a draft, say."""
+    refused = adapter.objection(side)
+    return refused is not None and refused.reason in LEFT_OUT
+
+
+def digest_of(side: Side, link: Link | None) -> str:
     """Equal as long as neither the record nor what was agreed changes."""
     base = link.base if link is not None else {}
     stamp = str(side.modified_at) if side.system is System.VTIGER else ""
