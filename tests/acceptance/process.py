@@ -57,11 +57,15 @@ def _bare_environment() -> dict[str, str]:
 
 
 async def wait_until(
-    database_url: str, holds: Callable[[], Awaitable[bool]], what: str | list[str]
+    database_url: str,
+    holds: Callable[[], Awaitable[bool]],
+    what: str | list[str],
+    *,
+    steps: int = PATIENCE_STEPS,
 ) -> None:
     """Ask again and again, a tenth of a second apart by the database's clock."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as clock:
-        for _ in range(PATIENCE_STEPS):
+        for _ in range(steps):
             if await holds():
                 return
             await clock.execute("SELECT pg_sleep(0.1)")

@@ -12,6 +12,7 @@ import httpx
 from app.runtime import open_runtime
 from app.sandbox.app import create_sandbox_app
 from app.sandbox.server import serve
+from app.sandbox.woocommerce import ShopData
 from app.serving import listen, url_of
 from app.settings import Settings
 from app.sync.polling import poll
@@ -78,11 +79,17 @@ class Town:
 
 @asynccontextmanager
 async def open_town(
-    database_url: str, folder: Path, settings: Mapping[str, Any] = QUICK
+    database_url: str,
+    folder: Path,
+    settings: Mapping[str, Any] = QUICK,
+    *,
+    data: ShopData | None = None,
+    hooks: bool = True,
 ) -> AsyncIterator[Town]:
-    """Both systems tell the service of everything; what was there before was taken stock of."""
+    """With `hooks` both systems tell the service of everything. What was there before was taken
+    stock of."""
     clock = Clock()
-    sandbox = build_sandbox(None, clock, httpx.AsyncHTTPTransport(), cron_interval_s=0.05)
+    sandbox = build_sandbox(data, clock, httpx.AsyncHTTPTransport(), cron_interval_s=0.05)
     traffic = Traffic(create_sandbox_app(sandbox))
     listener = listen("127.0.0.1", 0)
     url = url_of(listener)
@@ -91,6 +98,8 @@ async def open_town(
         values = setting_values(sandbox, remote.url, database_url, public_url=url, **settings)
         async with open_runtime(Settings.model_validate(values)) as runtime:
             await poll(runtime)
-            connect(sandbox, url)
+            if hooks:
+                connect(sandbox, url)
+            traffic.reset()
             world = World(runtime, sandbox, traffic, Doorway(), clock)
             yield Town(world, database_url, url, as_environment(values), folder / "service.log")

@@ -14,7 +14,7 @@ from app.sync.execution import execute
 from app.sync.run import get_progress
 from app.woocommerce.schemas import WooCustomer
 from app.worker.engine import running_worker
-from tests import goods
+from tests import goods, trade
 from tests.running import begin, run
 from tests.setting import STORE
 from tests.world import World
@@ -221,3 +221,34 @@ async def test_live_hints_go_before_what_is_left_of_a_run(world: World) -> None:
 
     assert world.traffic.writes["vtiger create"] == 60
     assert made_before[0] < 50
+
+
+async def test_products_of_the_crm_are_made_a_hundred_a_call(world: World) -> None:
+    world.sandbox.crm.workflows.callbacks.clear()
+    for each in range(5):
+        fields = {
+            "productname": f"P{each}",
+            "productcode": f"P,{each}" if each == 4 else f"P{each}",
+        }
+        await world.sandbox.crm.ui_create("Products", {**fields, "unit_price": "5"})
+    world.traffic.reset()
+    done = await run(world, PRODUCTS)
+
+    assert done.outcomes[Outcome.CREATED] == 5
+    assert world.traffic.writes["POST products"] == 2  # a SKU with a comma goes alone
+    await world.settle()
+    assert (await run(world, PRODUCTS, dry_run=True)).run.difference_count == 0
+
+
+async def test_an_order_of_the_crm_is_made_by_a_batch(market: World) -> None:
+    mug = goods.product(market, name="Mug", sku="MUG")
+    await market.settle()
+    market.sandbox.crm.workflows.callbacks.clear()
+    [twin] = [row["id"] for row in goods.listed(market) if row["productcode"] == "MUG"]
+    await trade.typed(market, trade.item(twin, "2", "10"))
+    market.traffic.reset()
+    done = await run(market, Module.SALES_ORDERS)
+
+    assert done.outcomes[Outcome.CREATED] == 1
+    assert market.traffic.writes["POST orders"] == 1
+    assert goods.meta(market, mug, "_vtiger_id") == twin
