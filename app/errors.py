@@ -97,9 +97,8 @@ class Waiting(WooVtigerError):
 
 
 class Overtaken(WooVtigerError):
-    """What a request rests on is not so any more: somebody, or a sync, was quicker."""
-
-    reason = "overtaken"
+    """What a request rests on is not so any more: somebody, or a sync, was quicker. Answered to
+    the caller; it never ends a delivery."""
 
 
 class RemoteError(WooVtigerError):

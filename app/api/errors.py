@@ -141,7 +141,7 @@ async def _on_invalid(_: Request, error: InvalidInput) -> Response:
 
 
 async def _on_overtaken(_: Request, error: Overtaken) -> Response:
-    return Problem(409, error.reason, str(error)).response()
+    return Problem(409, "overtaken", str(error)).response()
 
 
 async def _on_outage(_: Request, error: Exception) -> Response:
