@@ -1,5 +1,6 @@
-"""Conflicts: fields that both sides changed, side by side, for a person to decide."""
+"""What waits for a person: fields that both sides changed, side by side, and held deletions."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +10,12 @@ from fastapi import APIRouter, Request, Response
 
 from app.errors import Overtaken, System
 from app.links.conflicts import VANISHED, ConflictFilter, ConflictState, search_conflicts
+from app.links.deletions import count_held
 from app.links.models import FieldConflict
 from app.records import Module
 from app.runtime import Runtime
 from app.settings import Settings
+from app.sync.brake import confirm_deletions
 from app.sync.decision import resolve
 from app.web.faults import PageFault, not_found
 from app.web.filters import BIGGEST, Filter, choose
@@ -26,6 +29,17 @@ router = APIRouter(prefix="/ui/conflicts", route_class=PageRoute, include_in_sch
 
 PER_PAGE = 50
 DECIDED: Mapping[str, str] = {ConflictState.RESOLVED: "Decided"}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Deletions of one module that the brake holds until a person says that they are meant."""
+
+    store: str
+    module: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,7 @@ async def _show(request: Request, visitor: Visitor, *, error: str = "") -> Respo
     cursor = request.query_params.get("cursor") or None
     async with runtime.sessions() as session:
         page = await search_conflicts(session, wanted, cursor=cursor, limit=PER_PAGE)
+        held = await count_held(session)
     return render(
         request,
         "conflicts.html",
@@ -85,7 +100,9 @@ async def _show(request: Request, visitor: Visitor, *, error: str = "") -> Respo
         page=page,
         cursor=cursor,
         pairs=list(_pairs(runtime.settings, page.items)),
+        held=[Held(*place, count) for place, count in held.items()],
         error=error,
+        confirmed=request.query_params.get("confirmed"),
         decided=request.query_params.get("decided"),
         vanished=VANISHED,
     )
@@ -114,3 +131,14 @@ def _choice(keep: str, seen_at: str) -> tuple[System, datetime]:
     except ValueError:
         detail = "The form does not say which value to keep. Reload the page and try again."
         raise PageFault(422, "That cannot be understood", detail) from None
+
+
+@router.post("/deletions/{store}/{module}")
+async def confirm(request: Request, posted: AdminForm, store: str, module: Module) -> Response:
+    """Let the deletions that wait go on: they are meant."""
+    runtime: Runtime = request.app.state.runtime
+    if store not in runtime.settings.stores:
+        raise not_found(f"store {store}")
+    confirmed = await confirm_deletions(runtime, store, module)
+    logger.info("%s confirmed %d deletions of %s of %s", posted.by, confirmed, module, store)
+    return go_to(f"/ui/conflicts?confirmed={confirmed}")

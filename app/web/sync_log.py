@@ -11,6 +11,7 @@ from app.errors import System
 from app.inbox.repository import count_open
 from app.incidents.repository import count_lasting
 from app.links.conflicts import count_open_conflicts
+from app.links.deletions import count_held
 from app.records import Module, Outcome
 from app.runtime import Runtime
 from app.synclog.models import Entry
@@ -91,6 +92,7 @@ class Told:
     recent: Sequence[Entry]
     queue: Mapping[str, int]
     conflicts: int
+    held: int
     incidents: int
 
 
@@ -126,5 +128,6 @@ async def _tell(runtime: Runtime, view: View) -> Told:
             recent=(await search(session, filters, cursor=None, limit=MOST_RECENT)).items,
             queue=await count_open(session),
             conflicts=await count_open_conflicts(session, view.stores),
+            held=sum((await count_held(session)).values()),
             incidents=sum((await count_lasting(session)).values()),
         )

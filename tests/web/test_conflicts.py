@@ -94,3 +94,37 @@ async def test_the_front_page_counts_what_waits(admin: Browser, runtime: Runtime
     await dispute(runtime)
     assert "<b>1</b> conflict to decide" in await admin.text("/")
     assert "<b>0</b> conflicts to decide" in await admin.text("/?store=shop-fr")
+
+
+async def _hold(runtime: Runtime, woo_id: str) -> None:
+    """A pair whose deletion waits for a person."""
+    now = runtime.clock()
+    async with transaction(runtime.sessions) as session:
+        pair = Link(store="main", module=Module.CONTACTS, woo_id=woo_id, vtiger_id=f"12x{woo_id}")
+        pair.base, pair.woo_deleted_at, pair.delete_held_at = {}, now, now
+        await save_link(session, pair)
+
+
+async def test_deletions_that_the_brake_holds_go_on_when_they_are_meant(
+    admin: Browser, reader: Browser, runtime: Runtime
+) -> None:
+    for woo_id in ("7", "8"):
+        await _hold(runtime, woo_id)
+    front, page, seen = await admin.text("/"), await admin.text(PAGE), await reader.text(PAGE)
+    path = f"{PAGE}/deletions/main/contacts"
+    refused = await reader.post(path, on="/")
+    answer = await admin.post(path, on=PAGE)
+    hints = await stored(runtime)
+
+    assert "<b>2</b> deletions to confirm" in front
+    assert "<b>2</b> of Contacts of main" in page
+    assert "They are meant" in page
+    assert "They are meant" not in seen
+    assert refused.status_code == 403
+    assert answer.headers["location"] == f"{PAGE}?confirmed=2"
+    assert [hint.record_key for hint in hints] == [
+        "main:contacts:woocommerce:7",
+        "main:contacts:woocommerce:8",
+    ]
+    assert "2 deletions go on." in await admin.text(answer.headers["location"])
+    assert (await admin.post(f"{PAGE}/deletions/x/contacts", on=PAGE)).status_code == 404
