@@ -76,7 +76,6 @@ def _check_default(rule: FieldRule, default: FieldRule, scene: Scene) -> Iterato
             yield "transform", f"{rule.name} is read in a way of its own: leave out the transform."
         else:
             yield from _check_transform(rule, scene)
-    yield from _check_targets(rule, scene)
 
 
 def is_own_meta(key: str) -> bool:
