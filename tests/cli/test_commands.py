@@ -126,6 +126,20 @@ async def test_a_dry_run_tells_and_a_sync_does(shell: Shell, env: Env, shop: Woo
     assert json.loads(again.stdout)["waiting"] == 0
 
 
+def test_what_a_comparison_found_is_repaired_by_one_command(shell: Shell, env: Env) -> None:
+    """And a run that has ended can be looked at again, but not gone on with."""
+    report = shell.json("sync", "--module", "taxes", "--dry-run", env=env)
+    mended = shell.json("sync", "--repair", report["run_id"], env=env)
+    again = shell.json("sync", "--resume", mended["run_id"], env=env)
+    unknown = shell.run("sync", "--resume", "999999", env=env)
+
+    assert (report["state"], report["dry_run"]) == ("done", True)
+    assert (mended["state"], mended["dry_run"], mended["done"]) == ("done", False, 3)
+    assert len(report["differences"]) == mended["outcomes"]["skipped"] == 3
+    assert again["run_id"] == mended["run_id"]
+    assert (unknown.exit_code, "There is no run 999999" in unknown.stderr) == (2, True)
+
+
 def test_a_sync_is_of_all_modules_unless_one_is_named(shell: Shell, env: Env) -> None:
     """What the CRM has of its own is left out: taxes without a country, and what orders rest on."""
     done, after = shell.run("sync", env=env), shell.run("sync", "--dry-run", "--json", env=env)
@@ -142,6 +156,9 @@ def test_a_sync_is_of_all_modules_unless_one_is_named(shell: Shell, env: Env) ->
     [
         (("--all", "--since", "2026-01-01"), "exclude each other"),
         (("--since", "yesterday"), "2026-11-24T08:00:00Z"),
+        (("--repair", "1", "--resume", "1"), "exclude each other"),
+        (("--repair", "999999"), "no finished comparison"),
+        (("--direction", "off"), "leaves nothing to do"),
     ],
 )
 def test_what_cannot_be_synced_is_told(
