@@ -16,7 +16,7 @@ from tests.trade import order, sales
 from tests.web.browser.chromium import Window, open_window
 from tests.web.browser.conftest import Site
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.anyio
 
 
 async def test_the_link_that_make_run_prints_opens_the_door(site: Site, browser: Browser) -> None:
