@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,8 @@ class Process:
 
     async def kill(self) -> None:
         """As `kill -9`, or as the power going: nothing is cleaned up."""
-        self.inner.send_signal(signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            self.inner.send_signal(signal.SIGKILL)
         await self.inner.wait()
 
 
