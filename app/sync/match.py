@@ -40,8 +40,14 @@ async def find_twin(work: Work, source: Side) -> Twin | Skip | None:
 
 async def take(work: Work, source: Side, chosen: Side, *, ours: bool = False) -> Twin | Skip:
     """The twin with a link to be filled; Skip if it is not to be synced, or another's already."""
-    await work.lease.extend(lease_keys(_record_of(work, chosen)), patience=PATIENCE)
+    await work.lease.extend(lease_keys(_record_of(work, chosen)), patience=_patience(work, source))
     return await _pair(work, source, chosen, ours=ours)
+
+
+def _patience(work: Work, source: Side) -> float:
+    """Where no natural key tells who is first, the shop's end of the pair waits."""
+    waits = work.adapter.natural_keys(source) or source.system is System.WOOCOMMERCE
+    return PATIENCE if waits else 0.0
 
 
 async def choose_twin(

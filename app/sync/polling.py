@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from app.db.outage import OUTAGES
 from app.db.session import transaction
-from app.errors import LeaseLost, RemoteError, RemoteHeld, System, Waiting
+from app.errors import LeaseLost, RateLimited, RemoteError, RemoteHeld, System, Waiting
 from app.gate import calling_for
 from app.incidents.models import IncidentKind
 from app.incidents.report import report, report_mended
@@ -68,7 +68,7 @@ async def _poll_module(
             listing = await open_listing(Context(runtime, store, policy, lease), module)
             looks = [Look(runtime, store, listing, policy, system, outbox) for system in System]
             hints = sum([await look.run() for look in looks])
-    except (RemoteHeld, Waiting) as error:
+    except (RateLimited, RemoteHeld, Waiting) as error:
         log.info("catch-up of %s of store %s is put off: %s", module, store, error)
         return 0
     except RemoteError as error:

@@ -18,6 +18,8 @@ from tests.mapping.generated_orders import orders
 from tests.mapping.orders import TAX_FIELDS, refs_for
 
 NONE = dict.fromkeys(TAX_FIELDS, "0")
+LAST_DIGITS = Decimal("0.000001")
+"""Vtiger keeps 14 significant digits of a total (contract page Vtiger §10): far below a cent."""
 CARRIED: Rates = dict.fromkeys(TAX_FIELDS, Decimal(0))
 
 
@@ -73,5 +75,5 @@ def test_every_order_has_its_total_after_one_create(order: WooRecord) -> None:
     sale_id = held.create("SalesOrder", **plan.fields)["id"]
 
     shown = held.crm.record(sale_id)
-    assert Decimal(shown["hdnGrandTotal"]) == Decimal(order.text("total"))
+    assert abs(Decimal(shown["hdnGrandTotal"]) - Decimal(order.text("total"))) < LAST_DIGITS
     assert len(shown["LineItems"]) == len(plan.fields["LineItems"])

@@ -177,7 +177,8 @@ async def test_settled_conflicts_are_dropped_and_open_ones_wait(world: World) ->
             if number == 1:
                 await note(session, kept, Report())
     await world.execute(
-        "UPDATE conflicts SET applied_at = now() - interval '731 days' WHERE id = 1"
+        "UPDATE conflicts SET applied_at = now() - interval '731 days'"
+        " WHERE id = (SELECT min(id) FROM conflicts)"
     )
     await prune(world.runtime)
 
