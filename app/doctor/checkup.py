@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from app.db.migrate import upgrade
+from app.db.migrate import pending, upgrade
 from app.db.outage import OUTAGES, driver_message
 from app.doctor.crm import check_crm
 from app.doctor.findings import Finding, Verdict
@@ -11,7 +11,7 @@ from app.doctor.host import check_address, check_database, unreachable
 from app.doctor.shop import check_shop
 from app.errors import RemoteError
 from app.remotes.gate import probing
-from app.runtime import Runtime, open_runtime
+from app.runtime import Runtime, database_address, open_runtime
 from app.settings import Settings
 from app.sync.setup import ensure_setup
 from app.sync.webhook_watch import open_webhooks
@@ -26,8 +26,10 @@ async def examine(settings: Settings, stores: Sequence[str], *, fix: bool = Fals
     """
     as_it_is = settings.model_copy(update={"auto_migrate": False})
     try:
-        async with open_runtime(as_it_is) as runtime:
-            return await examine_runtime(runtime, stores, fix=fix)
+        with database_address(as_it_is) as address:  # asked first: pools wait for half a minute
+            await asyncio.to_thread(pending, address)
+            async with open_runtime(as_it_is) as runtime:
+                return await examine_runtime(runtime, stores, fix=fix)
     except OUTAGES as error:
         return [unreachable(driver_message(error))]
 

@@ -74,7 +74,7 @@ async def _play(url: str, *, people: int, edits: int, seed: int) -> None:
 
 
 async def test_a_small_crowd(emptied_database_url: str) -> None:
-    await _play(emptied_database_url, people=20, edits=150, seed=1)
+    await _play(emptied_database_url, people=15, edits=90, seed=1)
 
 
 @pytest.mark.faults

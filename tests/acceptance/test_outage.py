@@ -74,7 +74,7 @@ async def _play(url: str, *, records: int, edits: int, seed: int) -> None:
 
 
 async def test_an_hour_in_a_small_town(emptied_database_url: str) -> None:
-    await _play(emptied_database_url, records=40, edits=120, seed=3)
+    await _play(emptied_database_url, records=20, edits=60, seed=3)
 
 
 @pytest.mark.faults

@@ -68,6 +68,7 @@ async def stage(database_url: str) -> AsyncIterator[Stage]:
             yield opened
 
 
+@pytest.mark.faults  # the browser's tests show the same on the screen, of a day they play once
 @pytest.mark.anyio
 async def test_what_is_told_is_what_both_systems_hold(
     stage: Stage, capsys: pytest.CaptureFixture[str]
