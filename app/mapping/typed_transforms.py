@@ -34,7 +34,7 @@ class Amount(Text):
 
     def read(self, text: str, given: str) -> str:  # noqa: ARG002
         number = find_decimal(text)
-        return collapse(text) if number is None else decimal_text(number)
+        return collapse(text).strip() if number is None else decimal_text(number)
 
     def vtiger_text(self, value: str, given: str, *, size: int | None) -> str:  # noqa: ARG002
         return value if value.strip() else "0"

@@ -52,12 +52,12 @@ def _drop(faults: Faults, method: str, text: str, after: bool) -> None:
 
 
 def _hang(faults: Faults, method: str, text: str, after: bool) -> None:
-    faults.hang(method, text, seconds=0.5, after_write=after)
+    faults.hang(method, text, seconds=1.5, after_write=after)
 
 
 @pytest.fixture
 async def world(emptied_database_url: str) -> AsyncIterator[World]:
-    async with open_world(emptied_database_url, http={"read_timeout": 0.25}) as opened:
+    async with open_world(emptied_database_url, http={"read_timeout": 0.75}) as opened:
         yield opened
 
 

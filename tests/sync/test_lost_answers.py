@@ -16,7 +16,7 @@ from tests.world import World, open_world
 
 pytestmark = pytest.mark.anyio
 
-READ_TIMEOUT = 0.25
+READ_TIMEOUT = 1.0
 Lose = Callable[[Faults, str, str], None]
 
 
