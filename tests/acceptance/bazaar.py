@@ -2,7 +2,7 @@
 
 `Memory` keeps, from one quiet moment to the next, who changed which field of which pair to what. A
 field that one side alone changed must hold that side's last value in both in the end; one that both
-changed must be equal, and be either's.
+changed must be equal, and be one of the edits: which one, stamps of a second decide.
 """
 
 from collections.abc import Awaitable, Callable
@@ -31,18 +31,20 @@ Key = tuple[Module, str, str]
 
 @dataclass(slots=True)
 class Memory:
-    """The last value that each side gave a field since the last quiet moment."""
+    """The values that each side gave a field since the last quiet moment, the last one last."""
 
-    edits: dict[Key, dict[System, str]] = field(default_factory=dict)
+    edits: dict[Key, dict[System, list[str]]] = field(default_factory=dict)
 
     def note(self, key: Key, system: System, value: str) -> None:
-        self.edits.setdefault(key, {})[system] = value
+        self.edits.setdefault(key, {}).setdefault(system, []).append(value)
 
     def fault(self, key: Key, shop: str, crm: str) -> str | None:
         """What is wrong with a field that holds these values now."""
         if shop != crm:
             return f"{key}: {shop!r} in the shop, {crm!r} in the CRM"
-        if shop not in self.edits[key].values():
+        sides = list(self.edits[key].values())
+        allowed = sides[0][-1:] if len(sides) == 1 else [*sides[0], *sides[1]]
+        if shop not in allowed:
             return f"{key}: {shop!r} is nobody's, edits were {self.edits[key]}"
         return None
 
