@@ -1,5 +1,5 @@
 # Two commands for everybody: `make run` and `make test`. `make help` lists the rest.
-.PHONY: help setup setup-dev setup-php vtiger-addon run test check bench faults docs lock clean
+.PHONY: help setup setup-dev setup-php vtiger-addon run test check bench faults search docs lock clean
 PYTHON := .venv/bin/python
 
 help: ## this list
@@ -33,6 +33,9 @@ check: setup-dev ## lint, format, types, import rules, migration drift
 
 faults: setup-dev ## the long fault suite
 	@$(PYTHON) -m pytest -m faults $(ARGS)
+
+search: setup-dev ## the property tests with examples that nobody has tried yet
+	@WOO_VTIGER_EXAMPLES=searching $(PYTHON) -m pytest -n 2 tests/mapping tests/sync/test_merge.py tests/sync/test_merge_cycles.py $(ARGS)
 
 bench: setup-dev ## the benchmarks
 	@$(PYTHON) -m benchmarks $(ARGS)

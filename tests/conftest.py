@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
@@ -28,8 +29,16 @@ DO $$ BEGIN EXECUTE (
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
+settings.register_profile("steady", max_examples=50, deadline=None, derandomize=True)
+settings.register_profile("searching", max_examples=400, deadline=None)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """One folder a run, made by the controller, so that all xdist workers share one server."""
+    """One folder a run, made by the controller, so that all xdist workers share one server.
+
+    The suite tries the same examples each time; `make search` looks for new ones.
+    """
+    settings.load_profile(os.environ.get("WOO_VTIGER_EXAMPLES", "steady"))
     if not hasattr(config, "workerinput"):
         folder = Path(tempfile.mkdtemp(prefix="woo-vtiger-tests-"))
         folder.chmod(0o711)

@@ -85,7 +85,7 @@ async def _heals(world: World) -> bool:
 async def test_a_service_that_is_killed_a_few_times(
     emptied_database_url: str, tmp_path: Path
 ) -> None:
-    await _play(emptied_database_url, tmp_path, kills=3, people=8, acts=24, seed=5)
+    await _play(emptied_database_url, tmp_path, kills=2, people=6, acts=18, seed=5)
 
 
 @pytest.mark.faults

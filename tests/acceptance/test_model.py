@@ -78,7 +78,7 @@ async def _play(url: str, *, steps: int, seed: int, addon: bool = False) -> None
 
 @pytest.mark.parametrize("addon", [False, True], ids=["callbacks", "add-on"])
 async def test_a_short_life(emptied_database_url: str, *, addon: bool) -> None:
-    await _play(emptied_database_url, steps=120, seed=7, addon=addon)
+    await _play(emptied_database_url, steps=70, seed=7, addon=addon)
 
 
 @pytest.mark.faults
