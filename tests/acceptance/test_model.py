@@ -59,6 +59,7 @@ def _hear_by_addon(world: World) -> None:
 
 async def _play(url: str, *, steps: int, seed: int, addon: bool = False) -> None:
     async with open_world(url, sync={"delete_brake_percent": 100}) as world:
+        world.sandbox.shop.site.wall_clock = utc_now
         if addon:
             _hear_by_addon(world)
         random = Random(seed)

@@ -63,7 +63,7 @@ class _ShopApp:
     def __init__(self, shop: Shop, credentials: Iterable[ApiKey], tls: bool | None) -> None:
         self._shop = shop
         self._server = RestServer(shop.routes())
-        self._authenticator = Authenticator(credentials, shop.site.clock)
+        self._authenticator = Authenticator(credentials, shop.site.wall_time)
         self._tls = tls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,15 +15,24 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class Site:
-    """Where and when the shop is. `base_url` has no trailing slash and follows the last request."""
+    """Where and when the shop is. `base_url` has no trailing slash and follows the last request.
+
+    `wall_clock` is the clock that signatures are judged by, where the shop's life is played
+    faster than the caller's.
+    """
 
     clock: Clock = utc_now
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Paris"))
     base_url: str = "http://127.0.0.1/shop"
+    wall_clock: Clock | None = None
 
     def now(self) -> datetime:
         """Aware UTC, to the second: WordPress stores no more."""
         return self.clock().astimezone(UTC).replace(microsecond=0)
+
+    def wall_time(self) -> datetime:
+        """Aware UTC."""
+        return (self.wall_clock or self.clock)()
 
     def rest_url(self, path: str) -> str:
         return f"{self.base_url}/wp-json/wc/v3/{path}"
