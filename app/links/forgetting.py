@@ -22,7 +22,7 @@ Place = tuple[str, str, str]
 
 async def find_contacts(session: AsyncSession, traces: Traces) -> Sequence[Link]:
     """The pairs that are this person."""
-    mine = or_(Link.woo_id == GUEST + traces.folded, traces.in_text(Link.base))
+    mine = or_(Link.woo_id == GUEST + traces.folded, traces.in_text(Link.base, Link.attempted))
     found = select(Link).where(Link.module == Module.CONTACTS, traces.of_store(Link.store), mine)
     return (await session.scalars(found)).all()
 
@@ -58,7 +58,7 @@ async def erase_links(session: AsyncSession, traces: Traces, links: Sequence[Lin
     for link in links:
         kept = NOT_PERSONAL if link.module == Module.SALES_ORDERS else ()
         link.base = {name: link.base[name] for name in kept if name in link.base}
-        link.forgotten_at = func.now()
+        link.attempted, link.forgotten_at = None, func.now()
         if link.woo_id == GUEST + traces.folded:
             link.woo_id = f"{GUEST}forgotten:{link.id}"
             link.woo_deleted_at = func.now()

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Index, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Numbered
@@ -16,6 +17,7 @@ class Link(Numbered, Base):
     stamp that our last write left there, by which an echo is known. `*_deleted_at`: that record
     is gone. `delete_held_at`: the brake keeps its partner from being deleted too, until a person
     confirms that or the record is restored; `deleted_by_us_at`: the partner was deleted.
+    `attempted`: by system, the values that an update was to write whose answer is not heard yet.
     `forgotten_at`: what was personal in the base was erased, and no sync has filled it since.
     """
 
@@ -37,6 +39,7 @@ class Link(Numbered, Base):
     woo_id: Mapped[str]
     vtiger_id: Mapped[str]
     base: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    attempted: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     woo_modified_at: Mapped[datetime | None]
     vtiger_modified_at: Mapped[datetime | None]
     woo_written_at: Mapped[datetime | None]

@@ -4,7 +4,7 @@ A user's row that maps something else from now on, under the same name, begins w
 that what two other fields once said is never taken for news of these. Architecture, "Merge".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from app.errors import System
@@ -34,6 +34,18 @@ def write_base(base: Base, rules: Sequence[FieldRule]) -> dict[str, list[Value]]
     """What `read_base` reads."""
     keys = {rule.name: _key(rule) for rule in rules}
     return base_to_json({keys.get(name, name): agreed for name, agreed in base.items()})
+
+
+def read_values(data: Mapping[str, Any], rules: Collection[FieldRule]) -> dict[str, Value]:
+    """Values that were kept for one side, by row name; those of rows that changed are left out."""
+    keys = {_key(rule): rule.name for rule in rules}
+    return {keys[key]: value for key, value in data.items() if key in keys}
+
+
+def write_values(values: Mapping[str, Value], rules: Collection[FieldRule]) -> dict[str, Value]:
+    """What `read_values` reads."""
+    keys = {rule.name: _key(rule) for rule in rules}
+    return {keys[name]: value for name, value in values.items()}
 
 
 def holds(rule: FieldRule, base: Base, value: Value, *, system: System) -> bool:

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from app.errors import System
-from app.inbox.waiting import was_tried
 from app.links.conflicts import Both
 from app.links.models import Link
-from app.mapping.rules import FieldRule
-from app.mapping.values import Agreed, Base, FieldNote, Value
+from app.mapping.values import Base, FieldNote, Value
 from app.records import Outcome
-from app.sync.hold import partner_of
+from app.sync.attempts import Landing
 from app.sync.merge import Merge
 from app.sync.outcome import (
     Result,
@@ -32,13 +31,15 @@ OPEN = "Both sides changed the same field; a person decides: see GET /conflicts.
 
 @dataclass(slots=True)
 class Agreement:
-    """What one merge decided and what became of it."""
+    """What one merge decided and what became of it. `base` is what the pair had agreed on, with
+    the `landings` of earlier updates that nobody heard of."""
 
     work: Work
     link: Link
     sides: dict[System, Side]
     base: Base
     merged: Merge
+    landings: Sequence[Landing] = ()
     written: dict[System, Written] = field(default_factory=dict)
     ours: bool = False
 
@@ -85,7 +86,7 @@ class Agreement:
         ]
 
 
-async def result_of(agreement: Agreement) -> Result:
+def result_of(agreement: Agreement) -> Result:
     """The row that ends the hint: the last target's, or that nothing was written."""
     sent = [target for target, written in agreement.written.items() if written.sent]
     if sent:
@@ -93,7 +94,7 @@ async def result_of(agreement: Agreement) -> Result:
     if agreement.ours:
         blank = _blank(agreement, agreement.work.target)
         return replace(blank, outcome=Outcome.CREATED, message=LANDED)
-    return await _landed(agreement) or _idle(agreement)
+    return _landed(agreement) or _idle(agreement)
 
 
 def _blank(agreement: Agreement, target: System) -> Result:
@@ -119,7 +120,10 @@ def entry_for(agreement: Agreement, target: System) -> Result:
         _blank(agreement, target),
         outcome=Outcome.CREATED if agreement.made(target) else Outcome.UPDATED,
         reason=_conflict_reason(agreement, target),
-        changes=describe_changes(agreement.sides[target], changes, target.other),
+        changes=[
+            *_landed_changes(agreement, target),
+            *describe_changes(agreement.sides[target], changes, target.other),
+        ],
         notes=describe_notes([*written.notes, *agreement.lost]),
     )
 
@@ -147,38 +151,26 @@ def _idle(agreement: Agreement) -> Result:
     return replace(result, reason="echo" if echo else "no_difference")
 
 
-async def _landed(agreement: Agreement) -> Result | None:
-    """What an earlier try wrote, though nobody heard the answer: both sides left the base for
-    the same value, and a hint of either record was tried before."""
-    work, base, now = agreement.work, agreement.base, agreement.merged.agreed
-    left = [
-        rule.name
-        for rule in work.adapter.rules
-        if rule.name in base and rule.name in now and _left(rule, base[rule.name], now[rule.name])
-    ]
-    target = await _tried_target(agreement) if left else None
-    if target is None:
+def _landed(agreement: Agreement) -> Result | None:
+    """What an earlier try wrote, though nobody heard the answer."""
+    targets = {landing.target for landing in agreement.landings}
+    found = [target for target in (agreement.work.target, *System) if target in targets]
+    if not found:
         return None
-    changes = [
-        describe_change(name, base[name].on(target), now[name].on(target), target.other)
-        for name in left
-    ]
-    blank = _blank(agreement, target)
+    changes = _landed_changes(agreement, found[0])
+    blank = _blank(agreement, found[0])
     return replace(blank, outcome=Outcome.UPDATED, message=LANDED, changes=changes)
 
 
-async def _tried_target(agreement: Agreement) -> System | None:
-    """Where an earlier try of this hint, or of one of the other record, would have written."""
-    work = agreement.work
-    if work.is_retried:
-        return work.target
-    partner = partner_of(agreement.link, work.record)
-    async with work.runtime.sessions() as session:
-        return partner.system.other if await was_tried(session, partner.key) else None
-
-
-def _left(rule: FieldRule, before: Agreed, now: Agreed) -> bool:
-    return not rule.same(before.woo, now.woo) and not rule.same(before.vtiger, now.vtiger)
+def _landed_changes(agreement: Agreement, target: System) -> list[dict[str, Any]]:
+    """What earlier tries did to the target, but for what is written over now."""
+    return [
+        describe_change(name, before, landing.now[name].on(target), target.other)
+        for landing in agreement.landings
+        if landing.target is target
+        for name, before in landing.before.items()
+        if name not in agreement.changes(target)
+    ]
 
 
 def _kept_back(result: Result, notes: Sequence[FieldNote]) -> Result:

@@ -7,9 +7,10 @@ from app.errors import System, WooVtigerError
 from app.links.conflicts import Both, ConflictState, Report
 from app.links.models import FieldConflict, Link
 from app.mapping.bases import read_base, write_base
-from app.mapping.values import Agreed
+from app.mapping.values import Agreed, Base
 from app.records import ConflictPolicy
 from app.sync.agreement import Agreement, entry_for, result_of
+from app.sync.attempts import Landing, find_landings, hear, may_have_landed, write_down
 from app.sync.merge import Decision, Merge, merge, next_base
 from app.sync.sides import Side, Written
 from app.sync.stamps import stamp_read, stamp_written
@@ -19,30 +20,46 @@ from app.sync.work import Ending, Work
 def needs_reading(work: Work, link: Link, source: Side, other: Side) -> bool:
     """Whether the shop would be written on the word of a webhook's body."""
     sides = {source.system: source, other.system: other}
-    return source.is_hearsay and bool(_merge(work, link, sides).to_woo)
+    base, _ = _known(work, link, sides)
+    return source.is_hearsay and bool(_merge(work, link, sides, base).to_woo)
 
 
 async def agree(work: Work, link: Link, source: Side, other: Side, *, ours: bool = False) -> Ending:
     """Merge and write, one target after the other; each write is kept at once."""
     sides = {source.system: source, other.system: other}
-    before = _believed(work, link, sides)
-    agreement = Agreement(work, link, sides, before, _merge(work, link, sides), ours=ours)
+    base, landings = _known(work, link, sides)
+    merged = _merge(work, link, sides, base)
+    agreement = Agreement(work, link, sides, base, merged, landings, ours=ours)
+    await _write_down(agreement)
     for target in agreement.targets:
         work.lease.check()
         agreement.written[target] = await _write(agreement, target)
         if target != agreement.targets[-1]:
             await _keep_first(agreement, target)
     _refresh(agreement)
-    return Ending(await result_of(agreement), agreement.link, _report(agreement))
+    agreement.link.attempted = None
+    return Ending(result_of(agreement), agreement.link, _report(agreement))
+
+
+async def _write_down(agreement: Agreement) -> None:
+    """What is to be written is on record before it is sent."""
+    attempts = {target: agreement.changes(target) for target in agreement.targets}
+    if attempts:
+        write_down(agreement.link, attempts, agreement.work.adapter.rules)
+        agreement.link = await agreement.work.keep(agreement.link)
 
 
 async def _write(agreement: Agreement, target: System) -> Written:
-    """A failure says which of the two systems did not take what."""
+    """A failure says which of the two systems did not take what; one that surely wrote nothing
+    leaves nothing on record."""
     current, source = agreement.sides[target], agreement.sides[target.other]
     try:
         return await agreement.work.adapter.update(current, agreement.changes(target), source)
     except WooVtigerError as error:
         error.target, error.source_id = target, source.id
+        if not may_have_landed(error):
+            hear(agreement.link, target)
+            await agreement.work.keep(agreement.link)
         raise
 
 
@@ -68,9 +85,9 @@ def _both(woo: Side, vtiger: Side, name: str) -> Both:
     return woo.values.get(name), vtiger.values.get(name)
 
 
-def _merge(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
+def _merge(work: Work, link: Link, sides: Mapping[System, Side], base: Base) -> Merge:
     return merge(
-        _believed(work, link, sides),
+        _believed(base, sides),
         sides[System.WOOCOMMERCE].values,
         sides[System.VTIGER].values,
         rules=work.adapter.rules,
@@ -90,10 +107,20 @@ def _decisions(unsettled: Sequence[FieldConflict]) -> dict[str, Decision]:
     }
 
 
-def _believed(work: Work, link: Link, sides: Mapping[System, Side]) -> dict[str, Agreed]:
+def _known(
+    work: Work, link: Link, sides: Mapping[System, Side]
+) -> tuple[dict[str, Agreed], list[Landing]]:
+    """The base with what unheard updates of ours did since."""
+    base = read_base(link.base, work.adapter.rules)
+    landings = find_landings(link, sides, base, work.adapter)
+    for landing in landings:
+        base |= landing.now
+    return base, landings
+
+
+def _believed(base: Base, sides: Mapping[System, Side]) -> dict[str, Agreed]:
     """The base without the fields that are half-written on a side: the other's go there again."""
     torn = frozenset().union(*(side.torn for side in sides.values()))
-    base = read_base(link.base, work.adapter.rules)
     return {name: both for name, both in base.items() if name not in torn}
 
 
@@ -113,6 +140,7 @@ def _edited_at(modified_at: datetime | None, written_at: datetime | None) -> dat
 async def _keep_first(agreement: Agreement, target: System) -> None:
     """The first of two writes is on record before the second is tried."""
     _refresh(agreement)
+    hear(agreement.link, target)
     agreement.link = await agreement.work.keep(agreement.link, entry_for(agreement, target))
 
 
@@ -123,7 +151,7 @@ def _refresh(agreement: Agreement) -> None:
     unwritten = frozenset().union(*(each.unwritten for each in written.values()))
     rules = agreement.work.adapter.rules
     base = next_base(
-        read_base(link.base, rules),
+        agreement.base,
         agreement.merged,
         woo_after=woo.after.values if woo else None,
         vtiger_after=vtiger.after.values if vtiger else None,

@@ -71,7 +71,8 @@ async def _told_by_body(work: Work, link: Link | None) -> Side | None:
 
 def _tells_nothing(work: Work, link: Link, side: Side) -> bool:
     old = is_outdated(side.modified_at, known_at=link.woo_modified_at)
-    return old and not work.unsettled and _as_agreed(work, link, side)
+    pending = work.unsettled or link.attempted
+    return old and not pending and _as_agreed(work, link, side)
 
 
 async def _parse_body(work: Work, body: bytes) -> Side | None:
@@ -87,7 +88,7 @@ async def _go_on(work: Work, link: Link, source: Side) -> Ending:
     """A known pair. A hint about a side that holds what was agreed needs no look at the other,
     unless the other's edit waits in a conflict."""
     ours = await work.was_started()
-    calm = not ours and not work.unsettled
+    calm = not ours and not work.unsettled and not link.attempted
     if calm and _is_told_by_event(work) and _as_agreed(work, link, source):
         return await leave_ids(work, _unchanged(work, link, source), *_edited(link, source))
     other = await work.adapter.find(work.target, partner_id(link, work.target))
