@@ -15,7 +15,7 @@ from app.db.session import transaction
 from app.errors import Duplicate, Rejected, RemoteError, System, WooVtigerError
 from app.gate import calling_for
 from app.inbox.models import Delivery
-from app.inbox.repository import NewDelivery, Postponement, postpone
+from app.inbox.repository import NewDelivery, Postponement, accept, postpone
 from app.inbox.taking import settle_each, take_in
 from app.links.models import Link
 from app.links.repository import close_intents, open_intents, stamp_links
@@ -23,7 +23,7 @@ from app.sync.bulk import Made, Marked, whole_error
 from app.sync.bulk_choice import BulkChoice
 from app.sync.creation import note_failure, paired, told_as_created
 from app.sync.link_keeper import LinkKeeper
-from app.sync.marks import mark_note, partner_id
+from app.sync.marks import hint_again, mark_note, partner_id
 from app.sync.outcome import Result, skipped
 from app.sync.pipeline import end_with
 from app.sync.sides import Side, Skip, Written
@@ -39,7 +39,7 @@ Wait = Callable[[], Awaitable[None]]
 @dataclass(slots=True)
 class Item:
     """One new record on its way to a twin; `error` or `result` tell how it went, `is_made` that
-    the twin is there whatever came after."""
+    the twin is there whatever came after, `is_unmarked` that its id is still to be left."""
 
     side: Side
     delivery: Delivery
@@ -48,11 +48,22 @@ class Item:
     result: Result | None = None
     error: Exception | None = None
     is_made: bool = False
+    is_unmarked: bool = False
 
     @property
     def is_left(self) -> bool:
         """It is to be looked at alone."""
         return self.result is None and self.error is None
+
+    @property
+    def twin_id(self) -> str:
+        return partner_id(self.link, self.side.system.other) if self.link is not None else ""
+
+    def note_unmarked(self, error: WooVtigerError) -> None:
+        if self.result is not None:
+            note = mark_note(self.side, self.twin_id, error)
+            self.result = replace(self.result, notes=[*self.result.notes, note])
+            self.is_unmarked = error.retryable
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +179,7 @@ class BulkCreation:
             return
         await self.wait()
         self.choice.lease.check()
-        marks = [(item.side, _twin_of(item)) for item in items]
+        marks = [(item.side, item.twin_id) for item in items]
         with calling_for(items[0].delivery.record_key):
             marked = await self.choice.bulk.mark_in_shop(marks)
         if isinstance(whole_error(marked), Rejected) and len(items) > 1:
@@ -182,9 +193,9 @@ class BulkCreation:
             await self.wait()
             try:
                 self.choice.lease.check()
-                marked = await self.choice.bulk.adapter.mark(item.side, _twin_of(item))
+                marked = await self.choice.bulk.adapter.mark(item.side, item.twin_id)
             except WooVtigerError as error:
-                _add_mark_note(item, error)
+                item.note_unmarked(error)
             else:
                 if marked is not item.side and item.link is not None:
                     stamp_written(item.link, marked)
@@ -214,6 +225,8 @@ class BulkCreation:
             ids = await tell_each(session, entries)
             settled = zip([delivery for _, delivery in entries], ids, strict=True)
             await settle_each(session, dict(settled))
+            if unmarked := [item.side for item in items if item.is_unmarked]:
+                await accept(session, [hint_again(self.choice.record(side)) for side in unmarked])
 
     async def _give_back(self, item: Item) -> None:
         runtime, lease = self.choice.runtime, self.choice.lease
@@ -230,18 +243,8 @@ class BulkCreation:
             await postpone(session, [item.delivery.id], AGAIN)
 
 
-def _twin_of(item: Item) -> str:
-    return partner_id(item.link, item.side.system.other) if item.link is not None else ""
-
-
 def _note_mark(item: Item, marked: Marked) -> None:
     if isinstance(marked, RemoteError):
-        _add_mark_note(item, marked)
+        item.note_unmarked(marked)
     elif item.link is not None:
         stamp_mark(item.link, marked)
-
-
-def _add_mark_note(item: Item, error: WooVtigerError) -> None:
-    if item.result is not None:
-        note = mark_note(item.side, _twin_of(item), error)
-        item.result = replace(item.result, notes=[*item.result.notes, note])

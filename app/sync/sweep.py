@@ -27,6 +27,7 @@ from app.sync.listing import Listing, Seen, pages
 from app.sync.sides import Adapter, Side
 
 GONE = "gone"
+STOCK = "stock"
 LEFT_OUT = frozenset({"filtered", "draft"})
 
 
@@ -84,11 +85,20 @@ class Sweep:
         looked_at = [seen for seen in page if not self._is_unread or seen.id in links]
         for side in await self.listing.sides(looked_at):
             link, record = links.get(side.id), records[side.id]
-            change = Change(record, digest=digest_of(side, link), paired=link is not None)
-            told = known.get(record.key) == change.digest
+            digest, stock = digest_of(side, link), self._stock_of(side, link)
+            taken = self.take_stock and link is None
+            change = Change(record, digest=stock if taken else digest, paired=link is not None)
+            told = known.get(record.key) in (digest, stock)
             if not (told and self._is_left(link, side)) and self._differs(link, side):
                 changed.append(change)
         return changed
+
+    def _stock_of(self, side: Side, link: Link | None) -> str:
+        """How stock is taken of what has no pair: by what is the record's own. Its values may
+        change with other pairs, as an order's do when its buyer gets one."""
+        if link is not None or side.modified_at is None or side.system in self.listing.lists_all:
+            return digest_of(side, link)
+        return f"{STOCK}:{side.modified_at.isoformat()}"
 
     def _is_left(self, link: Link | None, side: Side) -> bool:
         """Whether what was brought up in this state is not brought up again: by a run neither,

@@ -84,6 +84,7 @@ def _product(number: int) -> Row:
     return {
         "id": FIRST_PRODUCT + number,
         "name": f"Article {number}",
+        "slug": f"article-{number}",
         "type": "simple",
         "status": "publish",
         "sku": f"ART-{number}",

@@ -53,6 +53,20 @@ async def test_what_was_there_before_is_not_brought_over(world: World) -> None:
     assert [await look(world) for _ in range(3)] == [0, 0, 0]
 
 
+async def test_an_old_order_stays_where_it_is_though_its_buyer_gets_a_pair(world: World) -> None:
+    mug = goods.product(world, name="Mug", sku="MUG", regular_price="10.00")
+    buyer = await world.customer("zoe@shop.example", last_name="M")
+    trade.order(world, (mug, 1), customer_id=int(buyer))
+    await look(world)
+    world.later(seconds=30)
+    world.edit_customer(buyer, last_name="Müller")
+    goods.edit(world, mug, name="A mug")
+
+    assert [await look(world) for _ in range(3)] == [2, 0, 0]
+    assert len(world.contacts()) == 1
+    assert trade.sales(world) == []
+
+
 async def test_what_comes_later_is_synced_with_all_it_rests_on(world: World) -> None:
     _, order_id = await stocked(world)
 

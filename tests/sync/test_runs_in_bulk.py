@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from app.links.leases import hold
+from app.mapping.contacts import woo_foreign_id
 from app.records import Module, Outcome
 from app.runs.models import RunState
 from app.sandbox.app import Sandbox
@@ -142,6 +143,9 @@ async def test_an_id_that_a_shop_does_not_take_is_noted_and_left_later(world: Wo
     assert done.outcomes[Outcome.CREATED] == 2
     rows = await world.log(Outcome.CREATED)
     assert [[note["field"] for note in row.notes] for row in rows] == [["id"]] * 2
+    await world.settle()
+    ids = {contact["id"] for contact in world.contacts()}
+    assert {woo_foreign_id(one) for one in await customers(world)} == ids
 
 
 async def test_a_twin_that_is_there_is_taken_and_two_of_one_kind_are_told(world: World) -> None:
