@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 DRAIN = "drain"
 QUEUE = "records"
 MOST_AT_ONCE = 500
+POOL_SECONDS = 10.0
 
 _WAKE = text("""
 WITH held AS (  -- remotes that are not called now: what needs them waits, until it is too old
@@ -53,8 +54,14 @@ RETURNING record_key
 
 
 def open_jobs(conninfo: str, pool_size: int = 4) -> App:
-    """The engine's app on its own small pool; its tables come with our migrations."""
-    return App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=pool_size))
+    """The engine's app on its own small pool; its tables come with our migrations.
+
+    It signs a worker off when that stops, and waits for a connection as long as the pool lets it.
+    """
+    connector = PsycopgConnector(
+        conninfo=conninfo, min_size=1, max_size=pool_size, timeout=POOL_SECONDS
+    )
+    return App(connector=connector)
 
 
 async def dispatch(

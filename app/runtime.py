@@ -12,8 +12,9 @@ import procrastinate
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clients import open_gates, open_store, open_vtiger
-from app.db.embedded import start_embedded
+from app.db.embedded import EmbeddedServer, start_embedded
 from app.db.migrate import upgrade
+from app.db.revival import kept_alive
 from app.db.session import Sessions, open_engine, open_sessions
 from app.db.url import libpq_url, sqlalchemy_url
 from app.inbox.acceptor import Acceptor
@@ -108,29 +109,45 @@ class Runtime:
 
 
 @contextmanager
-def database_address(settings: Settings, name: str = DATABASE) -> Iterator[str]:
-    """The configured server's address, or the embedded server's while the body runs."""
+def _database_server(settings: Settings) -> Iterator[EmbeddedServer | None]:
+    """The embedded server while the body runs; None where another one is configured."""
     if settings.database_url is not None:
-        yield libpq_url(settings.database_url.get_secret_value())
+        yield None
         return
     server = start_embedded(settings.data_dir)
     try:
-        yield server.ensure_database(name)
+        yield server
     finally:
         server.stop()
+
+
+def _address(settings: Settings, server: EmbeddedServer | None) -> str:
+    if server is not None:
+        return server.ensure_database(DATABASE)
+    url = settings.database_url
+    return libpq_url(url.get_secret_value() if url is not None else "")
+
+
+@contextmanager
+def database_address(settings: Settings) -> Iterator[str]:
+    """The configured server's address, or the embedded server's while the body runs."""
+    with _database_server(settings) as server:
+        yield _address(settings, server)
 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[tuple[str, AsyncEngine]]:
     """The database's address and engine, brought up to date first where AUTO_MIGRATE says so."""
-    with database_address(settings) as address:
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(_database_server(settings))
+        address = _address(settings, server)
         if settings.auto_migrate:
             await asyncio.to_thread(upgrade, address)
+        if server is not None:
+            await stack.enter_async_context(kept_alive(server))
         engine = open_engine(sqlalchemy_url(address))
-        try:
-            yield address, engine
-        finally:
-            await engine.dispose()
+        stack.push_async_callback(engine.dispose)
+        yield address, engine
 
 
 @asynccontextmanager

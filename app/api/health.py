@@ -11,6 +11,7 @@ from app.api.errors import Problem, documented
 from app.api.examples import LIVE, READY, example
 from app.db.migrate import pending
 from app.db.outage import OUTAGES
+from app.db.space import describe_space, free_megabytes
 from app.inbox.repository import count_open
 from app.queue import count_workers
 from app.remotes.news import describe
@@ -54,6 +55,9 @@ async def get_ready(runtime: RuntimeDep, request: Request) -> Ready:
         ready = await _check(runtime, worker_inside=request.app.state.worker_inside)
     except OUTAGES as error:
         ready = Ready(checks={"database": f"unreachable ({type(error).__name__})"})
+    free = free_megabytes(runtime.settings)
+    if free is not None:
+        ready.checks["disk"] = describe_space(free)
     failed = [name for name, state in ready.checks.items() if state != "ok"]
     if failed:
         detail = "; ".join(f"{name}: {ready.checks[name]}" for name in failed)

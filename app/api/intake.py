@@ -8,6 +8,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from app.api.errors import Problem
+from app.db.outage import OUTAGES, driver_message
 from app.inbox.repository import Accepted, NewDelivery
 from app.runtime import Runtime
 
@@ -51,7 +52,10 @@ async def store_hints(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Ac
         for start in range(0, len(hints), MOST_TOGETHER):
             accepted += await runtime.acceptor.accept(hints[start : start + MOST_TOGETHER])
     except Exception as error:
-        logger.exception("Hints could not be stored")
+        if isinstance(error, OUTAGES):
+            logger.error("Hints could not be stored: %s", driver_message(error))
+        else:
+            logger.exception("Hints could not be stored")
         detail = "The delivery could not be stored; send it again."
         raise Problem(503, "not_stored", detail, headers={"Retry-After": "5"}) from error
     return accepted

@@ -40,6 +40,7 @@ class EmbeddedServer:
     cluster: Cluster
     socket_dir: Path
     user_lock: IO[str]
+    options: Mapping[str, str]
 
     def dsn(self, database: str) -> str:
         return f"postgresql://postgres@/{quote(database)}?host={quote(str(self.socket_dir), '')}"
@@ -76,6 +77,18 @@ class EmbeddedServer:
             except psycopg.errors.ObjectInUse:
                 raise DatabaseTaken(f"The database {name} is in use.") from None
 
+    def revive(self, *, patience: float = RETRY_SECONDS) -> bool:
+        """Start the server again if it ended by itself, as on a full disk; True if it had.
+
+        Raises ConfigError with its last words where it does not start for so many seconds.
+        """
+        with _exclusive(self.data_dir):
+            lines = _lines(self.cluster.path / "postmaster.pid")
+            if lines and _is_alive(self.cluster, int(lines[0])):
+                return False
+            _start(self.cluster, self.socket_dir, self.options, patience=patience)
+        return True
+
     def stop(self) -> bool:
         """Leave the server; True if nobody else used it and it was stopped."""
         if self.user_lock.closed:
@@ -99,10 +112,13 @@ def start_embedded(data_dir: Path, options: Mapping[str, str] | None = None) -> 
     _make_private(data_dir)
     with _exclusive(data_dir):
         cluster = open_cluster(data_dir)
-        socket_dir = _find_running(cluster) or _start(cluster, options or {})
+        socket_dir = _find_running(cluster)
+        if socket_dir is None:
+            socket_dir = _socket_dir(cluster)
+            _start(cluster, socket_dir, options or {})
         user_lock = _open_lock(data_dir / "postgresql.users")
         fcntl.flock(user_lock, fcntl.LOCK_SH)
-    return EmbeddedServer(data_dir, cluster, socket_dir, user_lock)
+    return EmbeddedServer(data_dir, cluster, socket_dir, user_lock, options or {})
 
 
 def _make_private(data_dir: Path) -> None:
@@ -179,19 +195,23 @@ def _answers(socket_dir: Path) -> bool:
     return True
 
 
-def _start(cluster: Cluster, options: Mapping[str, str]) -> Path:
-    socket_dir = _socket_dir(cluster)
+def _start(
+    cluster: Cluster,
+    socket_dir: Path,
+    options: Mapping[str, str],
+    *,
+    patience: float = RETRY_SECONDS,
+) -> None:
     settings = {"unix_socket_directories": str(socket_dir), **options}
     arguments = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
     waits = ("-w", "-t", str(START_SECONDS), "-s", "-l", cluster.path / "start.log")
-    deadline = time.monotonic() + RETRY_SECONDS
+    deadline = time.monotonic() + patience
     while cluster.run("pg_ctl", "start", *waits, "-o", arguments).returncode != 0:
         if time.monotonic() > deadline:
             raise ConfigError(
                 f"The embedded PostgreSQL did not start; its last words: {_last_words(cluster)}"
             )
         time.sleep(0.1)
-    return socket_dir
 
 
 def _last_words(cluster: Cluster) -> str:

@@ -28,6 +28,7 @@ def open_engine(url: str, pool_size: int = 10) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
+        hide_parameters=True,  # errors are logged, and bodies of deliveries are people's data
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
     )

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from app.db.migrate import pending
 from app.db.outage import OUTAGES, driver_message
 from app.db.session import find_clock_skew
+from app.db.space import NEEDED_MB, PLENTY_MB, free_megabytes
 from app.doctor.clock import check_clock
 from app.doctor.findings import Finding, Subject
 from app.queue import count_workers
@@ -16,6 +17,7 @@ from app.settings import Settings
 SERVICE = Subject("service")
 ALLOWED_PORTS = frozenset({80, 443, 8080})
 MIGRATE = "Run `woo-vtiger migrate`, or let `doctor --fix` do it."
+MAKE_ROOM = "Make room on the disk of DATA_DIR, or set DATABASE_URL to a server elsewhere."
 GUIDE = "docs/connect-woocommerce.md has the two WordPress filters that allow it."
 
 
@@ -32,7 +34,22 @@ async def check_database(runtime: Runtime) -> list[Finding]:
     except OUTAGES as error:
         return [unreachable(driver_message(error))]
     found = [SERVICE.ok("database", "answers"), SERVICE.ok("migrations", "all applied")]
+    found += check_space(free_megabytes(runtime.settings))
     return [*found, *check_clock(Subject("database"), skew), _workers(workers)]
+
+
+def check_space(free: int | None) -> list[Finding]:
+    """Megabytes left for the embedded database; None where another server is used."""
+    if free is None:
+        return []
+    message = f"{free} MB free where the embedded database is"
+    if free < NEEDED_MB:
+        return [SERVICE.failed("disk", message, MAKE_ROOM)]
+    return [
+        SERVICE.warning("disk", message, MAKE_ROOM)
+        if free < PLENTY_MB
+        else SERVICE.ok("disk", message)
+    ]
 
 
 def unreachable(why: str) -> Finding:

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+from procrastinate.exceptions import ConnectorException
+
+from app.db.outage import OUTAGES, driver_message
 from app.queue import DRAIN, QUEUE
 from app.runtime import Runtime
 from app.sync.pipeline import drain
@@ -18,6 +21,7 @@ from app.worker.upkeep import upkeep
 log = logging.getLogger(__name__)
 
 RESTART_SECONDS = 2.0
+WITHOUT_DATABASE: tuple[type[Exception], ...] = (*OUTAGES, ConnectorException)
 
 
 def register(runtime: Runtime) -> None:
@@ -25,7 +29,10 @@ def register(runtime: Runtime) -> None:
 
     @runtime.jobs.task(name=DRAIN, queue=QUEUE)
     async def drain_record(record_key: str) -> None:
-        await drain(runtime, record_key, owner=uuid4().hex)
+        try:
+            await drain(runtime, record_key, owner=uuid4().hex)
+        except OUTAGES as error:  # its hints are woken again as stranded
+            log.error("%s waits for the database: %s", record_key, driver_message(error))
 
 
 async def _run_engine(runtime: Runtime) -> None:
@@ -44,13 +51,21 @@ async def _run_engine(runtime: Runtime) -> None:
 
 async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
     """Start it again whenever it breaks: a database that restarts must not end the worker."""
-    while True:
+    while not _is_stopping():
         try:
             await run()
             log.warning("%s stopped by itself; starting it again", name)
+        except WITHOUT_DATABASE as error:
+            log.error("%s waits for the database: %s", name, driver_message(error))
         except Exception:
             log.exception("%s broke; starting it again", name)
         await asyncio.sleep(RESTART_SECONDS)
+
+
+def _is_stopping() -> bool:
+    """Whether the task was cancelled, though what it ran made another error of that."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 @asynccontextmanager

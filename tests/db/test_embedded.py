@@ -14,7 +14,9 @@ import psycopg
 import pytest
 
 from app.db.embedded import EmbeddedServer, start_embedded
+from app.db.revival import kept_alive
 from app.errors import ConfigError
+from tests.acceptance.process import wait_until
 from tests.conftest import FAST, RUN_FOLDER
 
 USER = """
@@ -27,6 +29,7 @@ sys.stdin.read()
 server.stop()
 """
 
+MOMENTS = 1000  # a killed process is there a little longer
 Start = Callable[..., EmbeddedServer]
 
 
@@ -202,3 +205,43 @@ def test_a_scratch_database_is_empty_each_time(start: Start) -> None:
             assert _ask(dsn, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == "0"
             _keep(dsn)
     assert _kept(server.dsn("scratch")) == "7"
+
+
+def test_a_server_that_ended_by_itself_is_started_again_where_it_was(
+    folder: Path, start: Start
+) -> None:
+    server = start(durable=True)
+    _keep(server.ensure_database("shop"))
+    os.kill(_server_id(folder), signal.SIGKILL)
+    assert any(server.revive() for _ in range(MOMENTS))
+    assert _kept(server.dsn("shop")) == "7"
+    assert not server.revive()
+
+
+def test_a_server_that_does_not_start_again_says_why(folder: Path, start: Start) -> None:
+    server = start()
+    configuration = folder / "postgresql" / "postgresql.auto.conf"
+    before = configuration.read_bytes()
+    configuration.write_bytes(b"no_such_setting = 1\n")
+    os.kill(_server_id(folder), signal.SIGKILL)
+    with pytest.raises(ConfigError, match="last words"):
+        any(server.revive(patience=0) for _ in range(MOMENTS))
+    configuration.write_bytes(before)
+    assert server.revive()
+
+
+@pytest.mark.anyio
+async def test_a_server_in_use_is_watched(folder: Path, start: Start, database_url: str) -> None:
+    server = start(durable=True)
+    database = server.ensure_database("shop")
+    _keep(database)
+    async with kept_alive(server, every_seconds=0.05):
+        os.kill(_server_id(folder), signal.SIGKILL)
+        await wait_until(database_url, lambda: _comes_back(database), "the server")
+
+
+async def _comes_back(database: str) -> bool:
+    try:
+        return _kept(database) == "7"
+    except psycopg.OperationalError:
+        return False

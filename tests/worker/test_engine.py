@@ -75,3 +75,13 @@ async def test_a_worker_goes_on_after_the_database_was_away(
         await wait_until(database_url, lambda: _settled(world), "the second outcome")
 
     assert len(world.contacts()) == 2
+
+
+@pytest.mark.faults  # ten seconds, in which the job engine hopes to sign the worker off
+async def test_a_worker_without_a_database_ends_when_it_is_told_to(world: World) -> None:
+    async with running_worker(world.runtime, periodic=False):
+        await world.customer("one@shop.example", last_name="One")
+        await world.sandbox.shop.webhooks.flush()
+        await world.close_database(closed=True)
+    await world.close_database(closed=False)
+    assert {each.record_id for each in await world.deliveries()} == {"2"}
