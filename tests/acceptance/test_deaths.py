@@ -89,10 +89,10 @@ async def test_a_service_that_is_killed_a_few_times(
 
 
 @pytest.mark.faults
-async def test_a_service_that_is_killed_thirty_times(
+async def test_a_service_that_is_killed_a_hundred_times(
     emptied_database_url: str, tmp_path: Path
 ) -> None:
-    await _play(emptied_database_url, tmp_path, kills=30, people=500, acts=60, seed=21)
+    await _play(emptied_database_url, tmp_path, kills=100, people=300, acts=40, seed=21)
 
 
 async def test_the_record_of_a_killed_worker_is_taken_up_by_another(
