@@ -21,10 +21,14 @@ from tests.vtiger_addon.php import ABSENT, has_php
 
 RUN_FOLDER = "WOO_VTIGER_TEST_FOLDER"
 EMPTY = """
-DO $$ BEGIN EXECUTE (
-    SELECT 'TRUNCATE ' || string_agg(format('%I', tablename), ', ') || ' CASCADE'
-    FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
-); END $$
+SET session_replication_role = replica;  -- no foreign keys, no triggers
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT tablename FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    LOOP
+        EXECUTE format('DELETE FROM %I', name);
+    END LOOP;
+END $$
 """
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -104,7 +108,7 @@ def shared_database_url(admin_url: str, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def emptied_database_url(shared_database_url: str) -> str:
-    """Quicker than a database for each test."""
+    """Quicker than a database for each test; deleting few rows is quicker than to truncate."""
     with psycopg.connect(shared_database_url, autocommit=True) as connection:
         connection.execute(EMPTY)
     return shared_database_url
