@@ -9,12 +9,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
 
-from app.errors import AuthRejected, ConfigError, RateLimited, ResponseUnreadable
+from app.errors import AuthRejected, CallsPaused, ConfigError, RateLimited, ResponseUnreadable
 from app.gate import FREE_GATE, Gate
 from app.metrics import CALLS_LEFT
 from app.transport import Answer, Channel, ClientLimits, Request, Sleep, refuse_status
@@ -103,11 +103,12 @@ class RestApi:
         return self._base.copy_with(path=f"{self._base.path}/{operation}")
 
     async def _send(self, request: Request, operation: str, *, write: bool) -> Any:
-        """RateLimited before a call that the limit per minute would refuse anyway."""
-        wait = self._quota.wait_seconds(self._clock()) if self._quota else 0.0
+        """CallsPaused instead of a call that the limit per minute would refuse anyway."""
+        now = self._clock()
+        wait = self._quota.wait_seconds(now) if self._quota else 0.0
         if wait:
-            message = "Vtiger allows no more calls in this minute"
-            raise RateLimited(VTIGER, message, retry_after=wait)
+            message, until = "Vtiger allows no more calls in this minute", now + timedelta(0, wait)
+            raise CallsPaused(VTIGER, message, until=until, seconds=wait)
         return await self._channel.send(
             request, lambda answer: self._read(answer, operation, write=write), write=write
         )
