@@ -31,8 +31,8 @@ check: setup-dev ## lint, format, types, import rules, migration drift
 	.venv/bin/lint-imports
 	$(PYTHON) -m pytest -q tests/test_migrations.py
 
-faults: setup-dev ## the long fault suite
-	@$(PYTHON) -m pytest -m faults $(ARGS)
+faults: setup-dev ## the long fault suite: two hours or so
+	@$(PYTHON) -m pytest -m faults -n 2 $(ARGS)
 
 search: setup-dev ## the property tests with examples that nobody has tried yet
 	@WOO_VTIGER_EXAMPLES=searching $(PYTHON) -m pytest -n 2 tests/mapping tests/sync/test_merge.py tests/sync/test_merge_cycles.py $(ARGS)

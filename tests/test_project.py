@@ -126,6 +126,15 @@ def test_links_between_the_texts_lead_somewhere() -> None:
     assert not targets
 
 
+def test_tests_that_the_texts_name_are_there() -> None:
+    named = set()
+    for page in (ROOT / "docs").rglob("*.md"):
+        named |= set(re.findall(r"`(?:tests/\w+/)?(test_\w+\.py)`", page.read_text()))
+    there = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert len(named) > 10
+    assert named - there == set()
+
+
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
