@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, cast, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,7 +22,8 @@ async def find_guest_order(session: AsyncSession, store: str, email: str) -> str
 async def see_guest_order(
     session: AsyncSession, store: str, *, email: str, order_id: str, ordered_at: datetime
 ) -> bool:
-    """Whether this is the guest's latest order; kept if so, whatever came before it."""
+    """Whether this is the guest's latest order; kept if so, whatever came before it. Of two in
+    one second the higher id is the later."""
     statement = insert(GuestOrder).values(
         store=store, email=email, order_id=order_id, ordered_at=ordered_at
     )
@@ -30,7 +31,8 @@ async def see_guest_order(
         statement.on_conflict_do_update(
             index_elements=[GuestOrder.store, GuestOrder.email],
             set_={"order_id": order_id, "ordered_at": ordered_at},
-            where=GuestOrder.ordered_at <= ordered_at,
+            where=tuple_(GuestOrder.ordered_at, cast(GuestOrder.order_id, BigInteger))
+            <= tuple_(literal(ordered_at), literal(int(order_id))),
         ).returning(GuestOrder.order_id)
     )
     return kept is not None

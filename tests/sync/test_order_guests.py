@@ -39,6 +39,19 @@ async def test_the_latest_order_tells_where_a_guest_lives(market: World) -> None
     assert contact["mailingcity"] == "Paris"
 
 
+async def test_of_two_orders_in_one_second_the_second_counts(market: World) -> None:
+    market.clock.stop()
+    mug = product(market, name="Mug", sku="MUG")
+    old = order(market, (mug, 1))
+    order(market, (mug, 1), billing={**ADDRESS, "city": "Paris"})
+    await market.settle()
+    edit(market, old, billing={**ADDRESS, "city": "Nantes"})
+    await market.settle()
+
+    [contact] = market.contacts()
+    assert contact["mailingcity"] == "Paris"
+
+
 async def test_a_change_that_is_meant_for_a_guest_stays_in_vtiger(market: World) -> None:
     mug = product(market, name="Mug", sku="MUG")
     order(market, (mug, 1))
