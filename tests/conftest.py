@@ -21,7 +21,6 @@ from tests.vtiger_addon.php import ABSENT, has_php
 
 RUN_FOLDER = "WOO_VTIGER_TEST_FOLDER"
 EMPTY = """
-SET session_replication_role = replica;  -- no foreign keys, no triggers
 DO $$ DECLARE name text; BEGIN
     FOR name IN SELECT tablename FROM pg_tables
         WHERE schemaname = 'public' AND tablename <> 'alembic_version'
