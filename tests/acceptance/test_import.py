@@ -131,7 +131,7 @@ async def play(url: str, folder: Path, size: Size, *, kills: int) -> None:
 async def test_a_small_shop_with_a_death_on_the_way(
     emptied_database_url: str, tmp_path: Path
 ) -> None:
-    await play(emptied_database_url, tmp_path, Size(60, 20, 40), kills=1)
+    await play(emptied_database_url, tmp_path, Size(40, 12, 26), kills=1)
 
 
 @pytest.mark.faults

@@ -156,7 +156,7 @@ async def _strangers(world: World) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("orders", [24, pytest.param(1000, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("orders", [16, pytest.param(1000, marks=pytest.mark.faults)])
 async def test_each_order_is_made_once_by_whoever_comes_first(
     emptied_database_url: str, tmp_path: Path, orders: int
 ) -> None:

@@ -56,14 +56,14 @@ def calls(world: World) -> int:
 
 
 async def test_a_first_import_costs_what_the_formula_says(world: World) -> None:
-    shop = Shop(customers=101, products=10, orders=50, accounts=30)
+    shop = Shop(customers=101, products=6, orders=24, accounts=12)
     await fill(world, shop)
     await ensure_setup(world.runtime)
     world.sandbox.crm.workflows.callbacks.clear()
     world.traffic.reset()
     done = await run(world)
 
-    assert done.outcomes[Outcome.CREATED] == 101 + 10 + 50 + 1
+    assert done.outcomes[Outcome.CREATED] == 101 + 6 + 24 + 1
     assert shop.minimum * 0.9 <= calls(world) <= shop.minimum * ALLOWED
     assert await trade.off(world) == []
 
