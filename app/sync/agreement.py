@@ -7,7 +7,7 @@ from typing import Any
 from app.errors import System
 from app.links.conflicts import Both
 from app.links.models import Link
-from app.mapping.values import Base, FieldNote, Value
+from app.mapping.values import FieldNote, Value
 from app.records import Outcome
 from app.sync.attempts import Landing
 from app.sync.merge import Merge
@@ -31,13 +31,12 @@ OPEN = "Both sides changed the same field; a person decides: see GET /conflicts.
 
 @dataclass(slots=True)
 class Agreement:
-    """What one merge decided and what became of it. `base` is what the pair had agreed on, with
-    the `landings` of earlier updates that nobody heard of."""
+    """What one merge decided and what became of it; `landings` of earlier updates that nobody
+    heard of."""
 
     work: Work
     link: Link
     sides: dict[System, Side]
-    base: Base
     merged: Merge
     landings: Sequence[Landing] = ()
     written: dict[System, Written] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from app.errors import System, WooVtigerError
 from app.links.conflicts import Both, ConflictState, Report
 from app.links.models import FieldConflict, Link
 from app.mapping.bases import read_base, write_base
-from app.mapping.values import Agreed, Base
+from app.mapping.values import Agreed
 from app.records import ConflictPolicy
 from app.sync.agreement import Agreement, entry_for, result_of
 from app.sync.attempts import Landing, find_landings, hear, may_have_landed, write_down
@@ -20,16 +20,14 @@ from app.sync.work import Ending, Work
 def needs_reading(work: Work, link: Link, source: Side, other: Side) -> bool:
     """Whether the shop would be written on the word of a webhook's body."""
     sides = {source.system: source, other.system: other}
-    base, _ = _known(work, link, sides)
-    return source.is_hearsay and bool(_merge(work, link, sides, base).to_woo)
+    return source.is_hearsay and bool(_merge(work, link, sides).to_woo)
 
 
 async def agree(work: Work, link: Link, source: Side, other: Side, *, ours: bool = False) -> Ending:
     """Merge and write, one target after the other; each write is kept at once."""
     sides = {source.system: source, other.system: other}
-    base, landings = _known(work, link, sides)
-    merged = _merge(work, link, sides, base)
-    agreement = Agreement(work, link, sides, base, merged, landings, ours=ours)
+    landings = _take_in_landings(work, link, sides)
+    agreement = Agreement(work, link, sides, _merge(work, link, sides), landings, ours=ours)
     await _write_down(agreement)
     for target in agreement.targets:
         work.lease.check()
@@ -85,9 +83,9 @@ def _both(woo: Side, vtiger: Side, name: str) -> Both:
     return woo.values.get(name), vtiger.values.get(name)
 
 
-def _merge(work: Work, link: Link, sides: Mapping[System, Side], base: Base) -> Merge:
+def _merge(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
     return merge(
-        _believed(base, sides),
+        _believed(work, link, sides),
         sides[System.WOOCOMMERCE].values,
         sides[System.VTIGER].values,
         rules=work.adapter.rules,
@@ -107,20 +105,22 @@ def _decisions(unsettled: Sequence[FieldConflict]) -> dict[str, Decision]:
     }
 
 
-def _known(
-    work: Work, link: Link, sides: Mapping[System, Side]
-) -> tuple[dict[str, Agreed], list[Landing]]:
-    """The base with what unheard updates of ours did since."""
+def _take_in_landings(work: Work, link: Link, sides: Mapping[System, Side]) -> list[Landing]:
+    """What unheard updates of ours did is agreed from now on: the base is kept with whatever is
+    sent next, which takes their place on record."""
     base = read_base(link.base, work.adapter.rules)
     landings = find_landings(link, sides, base, work.adapter)
     for landing in landings:
         base |= landing.now
-    return base, landings
+    if landings:
+        link.base = write_base(base, work.adapter.rules)
+    return landings
 
 
-def _believed(base: Base, sides: Mapping[System, Side]) -> dict[str, Agreed]:
+def _believed(work: Work, link: Link, sides: Mapping[System, Side]) -> dict[str, Agreed]:
     """The base without the fields that are half-written on a side: the other's go there again."""
     torn = frozenset().union(*(side.torn for side in sides.values()))
+    base = read_base(link.base, work.adapter.rules)
     return {name: both for name, both in base.items() if name not in torn}
 
 
@@ -151,7 +151,7 @@ def _refresh(agreement: Agreement) -> None:
     unwritten = frozenset().union(*(each.unwritten for each in written.values()))
     rules = agreement.work.adapter.rules
     base = next_base(
-        agreement.base,
+        read_base(link.base, rules),
         agreement.merged,
         woo_after=woo.after.values if woo else None,
         vtiger_after=vtiger.after.values if vtiger else None,

@@ -166,3 +166,20 @@ async def test_a_product(world: World, policy: str) -> None:
     assert shelf(world, mug)["regular_price"] == "12.00"
     assert float(world.sandbox.crm.record(link.vtiger_id)["unit_price"]) == 12
     assert await conflicts(world) == []
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_two_updates_in_a_row_that_nobody_heard_of(world: World, policy: str) -> None:
+    """The second takes the first one's place on record, and is not carried out."""
+    await world.set_policy(conflict_policy=policy)
+    pair = await unheard(world, city="Lyon")
+    world.sandbox.crm_faults.drop("POST", "operation=revise")
+    world.edit_customer(pair[0], billing={"city": "Metz"})
+    await world.sandbox.shop.webhooks.flush()
+    await world.step()
+    assert world.get_contact(pair[1])["mailingcity"] == "Lyon"
+    world.edit_customer(pair[0], billing={"city": "Nice"})
+    await world.settle()
+
+    assert await cities(world, *pair) == ("Nice", "Nice")
+    assert await conflicts(world) == []
