@@ -13,10 +13,14 @@ from procrastinate.jobs import Job
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.outage import OUTAGES
+
 DRAIN = "drain"
 QUEUE = "records"
 MOST_AT_ONCE = 500
 POOL_SECONDS = 10.0
+WITHOUT_DATABASE: tuple[type[Exception], ...] = (*OUTAGES, ConnectorException)
+"""What an absent database looks like, the job engine's word for it included."""
 
 _WAKE = text("""
 WITH held AS (  -- remotes that are not called now: what needs them waits, until it is too old

@@ -109,38 +109,30 @@ class Runtime:
 
 
 @contextmanager
-def _database_server(settings: Settings) -> Iterator[EmbeddedServer | None]:
-    """The embedded server while the body runs; None where another one is configured."""
+def _database(settings: Settings) -> Iterator[tuple[str, EmbeddedServer | None]]:
+    """The address, and the embedded server while the body runs unless another is configured."""
     if settings.database_url is not None:
-        yield None
+        yield libpq_url(settings.database_url.get_secret_value()), None
         return
     server = start_embedded(settings.data_dir)
     try:
-        yield server
+        yield server.ensure_database(DATABASE), server
     finally:
         server.stop()
-
-
-def _address(settings: Settings, server: EmbeddedServer | None) -> str:
-    if server is not None:
-        return server.ensure_database(DATABASE)
-    url = settings.database_url
-    return libpq_url(url.get_secret_value() if url is not None else "")
 
 
 @contextmanager
 def database_address(settings: Settings) -> Iterator[str]:
     """The configured server's address, or the embedded server's while the body runs."""
-    with _database_server(settings) as server:
-        yield _address(settings, server)
+    with _database(settings) as (address, _):
+        yield address
 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[tuple[str, AsyncEngine]]:
     """The database's address and engine, brought up to date first where AUTO_MIGRATE says so."""
     async with AsyncExitStack() as stack:
-        server = stack.enter_context(_database_server(settings))
-        address = _address(settings, server)
+        address, server = stack.enter_context(_database(settings))
         if settings.auto_migrate:
             await asyncio.to_thread(upgrade, address)
         if server is not None:

@@ -4,12 +4,12 @@ import errno
 from typing import Any
 
 import typer
-from procrastinate.exceptions import ConnectorException
 from typer.core import TyperGroup
 
 from app.cli.console import ERR
-from app.db.outage import OUTAGES, driver_message, is_unmigrated
+from app.db.outage import driver_message, is_unmigrated
 from app.errors import ConfigError, InvalidInput, RemoteError
+from app.queue import WITHOUT_DATABASE
 
 FAILED = 1
 UNUSABLE = 2
@@ -39,7 +39,7 @@ def _tell(error: Exception) -> tuple[str, int] | None:
             return f"{error}." if named else f"{error.system.label}: {error}.", FAILED
     if is_unmigrated(error):
         return "The database is not up to date: run `woo-vtiger migrate`.", UNUSABLE
-    if isinstance(error, (*OUTAGES, ConnectorException)):
+    if isinstance(error, WITHOUT_DATABASE):
         return f"The database does not answer: {driver_message(error)}", UNUSABLE
     return None
 

@@ -85,7 +85,8 @@ class Sweep:
         looked_at = [seen for seen in page if not self._is_unread or seen.id in links]
         for side in await self.listing.sides(looked_at):
             link, record = links.get(side.id), records[side.id]
-            digest, stock = digest_of(side, link), self._stock_of(side, link)
+            digest = digest_of(side, link)
+            stock = self._stock_of(side, digest) if link is None else digest
             taken = self.take_stock and link is None
             change = Change(record, digest=stock if taken else digest, paired=link is not None)
             told = known.get(record.key) in (digest, stock)
@@ -93,11 +94,11 @@ class Sweep:
                 changed.append(change)
         return changed
 
-    def _stock_of(self, side: Side, link: Link | None) -> str:
+    def _stock_of(self, side: Side, digest: str) -> str:
         """How stock is taken of what has no pair: by what is the record's own. Its values may
         change with other pairs, as an order's do when its buyer gets one."""
-        if link is not None or side.modified_at is None or side.system in self.listing.lists_all:
-            return digest_of(side, link)
+        if side.modified_at is None or side.system in self.listing.lists_all:
+            return digest
         return f"{STOCK}:{side.modified_at.isoformat()}"
 
     def _is_left(self, link: Link | None, side: Side) -> bool:

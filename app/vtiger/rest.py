@@ -25,6 +25,8 @@ from app.vtiger.schemas import ID_PATTERN
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+NO_MORE_CALLS = "Vtiger allows no more calls in this minute"
+
 BASE = "/restapi/v1/vtiger/default"
 ALL_TYPES = {"fieldTypeList": "null"}
 DENIED_TEXTS = ("permission to perform the operation is denied", "is not found", "not exist")
@@ -107,8 +109,8 @@ class RestApi:
         now = self._clock()
         wait = self._quota.wait_seconds(now) if self._quota else 0.0
         if wait:
-            message, until = "Vtiger allows no more calls in this minute", now + timedelta(0, wait)
-            raise CallsPaused(VTIGER, message, until=until, seconds=wait)
+            until = now + timedelta(seconds=wait)
+            raise CallsPaused(VTIGER, NO_MORE_CALLS, until=until, seconds=wait)
         return await self._channel.send(
             request, lambda answer: self._read(answer, operation, write=write), write=write
         )

@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from procrastinate.exceptions import ConnectorException
-
 from app.db.outage import OUTAGES, driver_message
-from app.queue import DRAIN, QUEUE
+from app.queue import DRAIN, QUEUE, WITHOUT_DATABASE
 from app.runtime import Runtime
 from app.sync.pipeline import drain
 from app.worker.dispatcher import Dispatcher
@@ -21,7 +19,6 @@ from app.worker.upkeep import upkeep
 log = logging.getLogger(__name__)
 
 RESTART_SECONDS = 2.0
-WITHOUT_DATABASE: tuple[type[Exception], ...] = (*OUTAGES, ConnectorException)
 
 
 def register(runtime: Runtime) -> None:

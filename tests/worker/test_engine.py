@@ -33,6 +33,13 @@ async def _is_idle(world: World) -> bool:
         return not await session.scalar(text("SELECT count(*) FROM procrastinate_jobs"))
 
 
+async def _one_is_done(world: World, database_url: str) -> None:
+    await world.customer("one@shop.example", last_name="One")
+    await world.sandbox.shop.webhooks.flush()
+    await wait_until(database_url, lambda: _settled(world), "the first outcome")
+    await wait_until(database_url, lambda: _is_idle(world), "an engine at rest")
+
+
 async def test_what_is_accepted_is_drained(world: World, database_url: str) -> None:
     async with running_worker(world.runtime, periodic=False):
         await world.customer("zoe@shop.example", last_name="M")
@@ -65,10 +72,7 @@ async def test_a_worker_goes_on_after_the_database_was_away(
     world: World, database_url: str
 ) -> None:
     async with running_worker(world.runtime, periodic=False):
-        await world.customer("one@shop.example", last_name="One")
-        await world.sandbox.shop.webhooks.flush()
-        await wait_until(database_url, lambda: _settled(world), "the first outcome")
-        await wait_until(database_url, lambda: _is_idle(world), "an engine at rest")
+        await _one_is_done(world, database_url)
         await world.break_connections()
         await world.customer("two@shop.example", last_name="Two")
         await world.sandbox.shop.webhooks.flush()
@@ -82,10 +86,7 @@ async def test_a_worker_without_a_database_ends_when_it_is_told_to(
     world: World, database_url: str
 ) -> None:
     async with running_worker(world.runtime, periodic=False):
-        await world.customer("one@shop.example", last_name="One")
-        await world.sandbox.shop.webhooks.flush()
-        await wait_until(database_url, lambda: _settled(world), "the outcome")
-        await wait_until(database_url, lambda: _is_idle(world), "an engine at rest")
+        await _one_is_done(world, database_url)
         await world.close_database(closed=True)
     await world.close_database(closed=False)
     assert len(world.contacts()) == 1
