@@ -17,6 +17,7 @@ WooVtigerError
     ├── AuthRejected            the credentials were refused
     ├── NotFound                the record is gone, or hidden from us
     ├── Duplicate               a unique value is taken
+    ├── RecordUnreadable        a record holds what its system's API does not promise
     └── Rejected                the remote refused the request for what is in it
 """
 
@@ -200,6 +201,21 @@ class Duplicate(RemoteError):
     ) -> None:
         super().__init__(system, message, code=code)
         self.holder_id = holder_id
+
+
+class RecordUnreadable(RemoteError):
+    """A record, or a part of it, is not of the shape or type that its system's API promises.
+
+    `record_id` is the record's own, `place` the first field that cannot be read. What the field
+    held is not known, so nothing is written on the strength of it.
+    """
+
+    reason = "unreadable"
+
+    def __init__(self, system: System, message: str, *, record_id: str, place: str) -> None:
+        super().__init__(system, message)
+        self.record_id = record_id
+        self.place = place
 
 
 class Rejected(RemoteError):

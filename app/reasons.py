@@ -113,6 +113,13 @@ REASONS: Mapping[str, Reason] = {
         "WooCommerce would change, erase or refuse this value, so it was not sent.",
         "Change the value in Vtiger as the message tells. The rest of the record is synced.",
     ),
+    "unreadable": Reason(
+        "A field of the record is not what its system's API promises: no plain number where an "
+        "amount is, text where a list is. What it says cannot be known, so nothing was written. In "
+        "`notes`: rows of a list that are no objects were left out, and all else was synced.",
+        "Look at the field that the message names: a plug-in, an import or an add-on wrote or "
+        "filtered it. Mend it there; the record is synced with that change, or replay it.",
+    ),
     "rejected_by_remote": Reason(
         "The other system refused the record for what is in it; sending it again would change "
         "nothing.",

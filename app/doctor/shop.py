@@ -22,6 +22,12 @@ REACH = (
     "Open the address in a browser from this machine: name, port and certificate must be right,"
     " and permalinks other than *Plain* (Settings > Permalinks), which hide the REST API."
 )
+NOISE = (
+    "The shop answers, but not with JSON alone: the message shows what stands where JSON breaks"
+    " off. A PHP notice is a plug-in's: set WP_DEBUG_DISPLAY to false and look into the PHP log."
+    " A web page means that permalinks are *Plain* (Settings > Permalinks), which hide the REST"
+    " API, or that a firewall or a maintenance page stands in front of it."
+)
 KEYS = (
     "Make a new key under WooCommerce > Settings > Advanced > REST API, for an administrator,"
     " with permission Read/Write, and set CONSUMER_KEY and CONSUMER_SECRET of this store."
@@ -52,6 +58,8 @@ async def check_reach(subject: Subject, client: WooClient) -> list[Finding]:
         return [subject.error("credentials", error, KEYS)]
     except RateLimited as error:
         return [subject.warning("reachable", str(error), "Wait a while, then look again.")]
+    except ResponseUnreadable as error:
+        return [subject.error("reachable", error, NOISE)]
     except RemoteError as error:
         return [subject.error("reachable", error, REACH)]
     return [subject.ok("reachable", f"answers with {len(index.routes)} routes")]

@@ -1,27 +1,24 @@
 """Numbers as both systems write them: read strictly, written plainly, rounded half up."""
 
 import json
-import re
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import Any
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)", re.ASCII)
+from app.errors import InvalidInput
+from app.json_shapes import find_decimal as find_decimal
+
 _EXACT = Context(prec=80)
 
 
-def find_decimal(raw: object) -> Decimal | None:
-    """The number that a text or JSON number is; None for anything else ("12,5", "1e2", "")."""
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float | Decimal):
-        return None
-    text = raw.strip() if isinstance(raw, str) else format(Decimal(str(raw)), "f")
-    return Decimal(text) if _NUMBER.fullmatch(text) else None
-
-
 def amount(raw: object) -> Decimal:
-    """The number, or 0 where there is none."""
+    """The number, or 0 for null and blank text. InvalidInput for anything that is no number."""
+    if raw is None or (isinstance(raw, str) and not raw.strip()):
+        return Decimal(0)
     found = find_decimal(raw)
-    return Decimal(0) if found is None else found
+    if found is None:
+        raise InvalidInput(f"{raw!r} is no number: write it with a dot and no unit, as in 12.50")
+    return found
 
 
 def rounded(value: Decimal, places: int) -> Decimal:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from app.json_shapes import rows_of
 from app.mapping.markup import markup_text
 from app.mapping.numbers import amount, canonical_json, decimal_text, rounded
 from app.mapping.order_refs import OrderRefs
@@ -65,7 +66,7 @@ class Sold:
 
 def woo_rows(order: WooRecord, key: str) -> list[Mapping[str, Any]]:
     """An order's rows of one kind: `line_items`, `fee_lines`, `shipping_lines`, ..."""
-    return [row for row in order.data.get(key) or () if isinstance(row, Mapping)]
+    return rows_of(order.data.get(key))
 
 
 def product_of(line: Mapping[str, Any], refs: OrderRefs) -> str:
@@ -89,7 +90,7 @@ def line_text(line: Mapping[str, Any]) -> str:
 
 def _choices(line: Mapping[str, Any]) -> Iterator[str]:
     name = str(line.get("name") or "")
-    for row in line.get("meta_data") or ():
+    for row in rows_of(line.get("meta_data")):
         key, value = row.get("display_key"), row.get("display_value")
         if isinstance(key, str) and isinstance(value, str) and not key.startswith("_"):
             shown = plain(markup_text(value))
@@ -149,7 +150,7 @@ def vtiger_sold(record: VtigerRecord, refs: OrderRefs) -> Sold:
     Services are fees. A discount of the whole order is spread over the lines, for WooCommerce
     knows none. Amounts have the shop's decimals; the adjustment shows in the total alone.
     """
-    items = record.data.get("LineItems") or ()
+    items = rows_of(record.data.get("LineItems"))
     lines = [_vtiger_line(item, refs) for item in items if not _is_empty(item, refs)]
     discount = _order_discount(record, lines)
     return Sold(

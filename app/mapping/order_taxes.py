@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from app.json_shapes import rows_of
 from app.mapping.numbers import amount, find_decimal, rounded
 from app.mapping.order_refs import OrderRefs
 from app.mapping.tax_use import OrderRate, order_rates
@@ -84,5 +85,5 @@ def open_taxes(order: WooRecord, refs: OrderRefs) -> OrderTaxes:
 
 def row_taxes(row: Mapping[str, Any]) -> list[tuple[str, Decimal]]:
     """A row's taxes as pairs of rate id and amount ("taxes": [{"id": 1, "total": "11.61"}])."""
-    entries = row.get("taxes") or ()
+    entries = rows_of(row.get("taxes"))
     return [(find_id(entry.get("id")) or "0", amount(entry.get("total"))) for entry in entries]

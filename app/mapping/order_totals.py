@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from app.json_shapes import rows_of
 from app.mapping.numbers import amount, decimal_text, rounded
 from app.mapping.order_lines import Sold, SoldLine, woo_rows
 from app.vtiger.schemas import VtigerRecord
@@ -32,7 +33,7 @@ def adds_up(record: VtigerRecord) -> bool:
     Vtiger computes one from the other in each write of lines (contract page Vtiger §10; all 237
     orders of sales-orders.jsonl), so an order that does not add up was left half-written.
     """
-    items = record.data.get("LineItems") or ()
+    items = rows_of(record.data.get("LineItems"))
     net = sum((_net(item) for item in items), Decimal(0))
     off = amount(record.get("hdnDiscountAmount"))
     if not off:

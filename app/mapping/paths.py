@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from app.json_shapes import find_list, rows_of
 from app.mapping.text import plain
 from app.mapping.values import Value
 
@@ -36,18 +37,24 @@ def find_raw(data: Mapping[str, Any], path: str) -> Any:
 
 
 def _find_meta(data: Mapping[str, Any], key: str) -> Any:
-    rows = data.get("meta_data")
-    if not isinstance(rows, list):
+    """Empty for a key that no row has; None where that cannot be told, for a row is no object."""
+    listed = find_list(data.get("meta_data"))
+    if listed is None:
         return None
-    return next((row.get("value") for row in rows if row.get("key") == key), "")
+    rows = rows_of(listed)
+    unknown = "" if len(rows) == len(listed) else None
+    return next((row.get("value") for row in rows if row.get("key") == key), unknown)
 
 
 def _find_attribute(data: Mapping[str, Any], name: str) -> Any:
     """A product's options of an attribute, a variation's choice (product_get_variation_by_id)."""
-    for row in data.get("attributes") or ():
-        if isinstance(row, Mapping) and str(row.get("name", "")).casefold() == name.casefold():
-            return row.get("option") or ", ".join(map(str, row.get("options") or ()))
-    return "" if "attributes" in data else None
+    listed = find_list(data.get("attributes"))
+    rows = rows_of(listed)
+    for row in rows:
+        if str(row.get("name", "")).casefold() == name.casefold():
+            options = find_list(row.get("options")) or ()
+            return row.get("option") or ", ".join(map(str, options))
+    return "" if listed is not None and len(rows) == len(listed) else None
 
 
 def _names(rows: list[Any]) -> Iterator[str]:

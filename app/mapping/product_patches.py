@@ -13,7 +13,7 @@ from app.mapping.limits import PRODUCT_SIZES
 from app.mapping.numbers import canonical_number, decimal_text, find_decimal, rounded
 from app.mapping.paths import set_path
 from app.mapping.product_hazards import fit_product_text
-from app.mapping.products import ACTIVE, taxes_from_text, vtiger_taxes, woo_product
+from app.mapping.products import ACTIVE, OF_PARENT, taxes_from_text, vtiger_taxes, woo_product
 from app.mapping.row_values import fit_vtiger_row, fit_woo_row
 from app.mapping.rules import FieldRule
 from app.mapping.text import restore_astral
@@ -27,6 +27,7 @@ _LARGEST_PRICE = Decimal("99999999999999999.99999999")
 
 _NOT_FOR_SALE = "An empty price means not for sale, and 0 would give the product away."
 _UNMANAGED = "WooCommerce does not manage this product's stock: switch it on there."
+_PARENTS = "The variation sells from its parent's stock: change that, or give it its own."
 _NO_NUMBER = "It is no number that Vtiger takes."
 _FRACTION = "WooCommerce takes whole numbers only."
 
@@ -226,6 +227,8 @@ def _stock_fields(
     number = find_decimal(value)
     if number is None or number != int(number):
         draft.note("stock", Fitted(None, "not_integer", _FRACTION), value=value)
+    elif data.get("manage_stock") == OF_PARENT:
+        draft.note("stock", Fitted(None, "filtered", _PARENTS), value=value)
     elif data and data.get("manage_stock") is not True:
         draft.note("stock", Fitted(None, "filtered", _UNMANAGED), value=value)
     elif data or number:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from app.json_shapes import find_list, rows_of
 from app.mapping.markup import markup_text
 from app.mapping.numbers import amount, canonical_json, decimal_text, find_decimal, rounded
 from app.mapping.paths import find_path, scalar_text
@@ -18,6 +19,8 @@ from app.woocommerce.schemas import WooRecord
 FOREIGN_ID_META = "_vtiger_id"
 TAX_FIELD = re.compile(r"tax[0-9]+", re.ASCII)
 ACTIVE, INACTIVE = "1", "0"
+OF_PARENT = "parent"
+"""What `manage_stock` of a variation says that sells from its parent's stock."""
 
 _NO_PRODUCT = frozenset({"variable", "variable-subscription", "grouped"})
 
@@ -61,7 +64,7 @@ def product_filtered(
 
 
 def _category_names(product: WooRecord) -> Iterator[str]:
-    for category in product.data.get("categories") or ():
+    for category in rows_of(product.data.get("categories")):
         for name in ("name", "slug"):
             yield (find_path(category, name) or "").strip().casefold()
 
@@ -106,8 +109,11 @@ def woo_product(
 def _woo_name(data: Mapping[str, Any], parent_name: Value) -> Value:
     if parent_name is None:
         return find_path(data, "name")
-    attributes = data.get("attributes") or ()
-    options = [find_path(attribute, "option") or "" for attribute in attributes]
+    listed = find_list(data.get("attributes")) or []
+    rows = rows_of(listed)
+    if len(rows) < len(listed):
+        return None
+    options = [find_path(row, "option") or "" for row in rows]
     chosen = ", ".join(filter(None, options))
     return f"{parent_name} – {chosen}" if chosen else parent_name
 
@@ -122,7 +128,8 @@ def _woo_description(data: Mapping[str, Any]) -> Value:
 
 
 def _woo_stock(data: Mapping[str, Any]) -> Value:
-    return find_path(data, "stock_quantity") if data.get("manage_stock") is True else None
+    managed = data.get("manage_stock") in (True, OF_PARENT)
+    return find_path(data, "stock_quantity") if managed else None
 
 
 def _woo_status(data: Mapping[str, Any]) -> Value:
@@ -131,8 +138,8 @@ def _woo_status(data: Mapping[str, Any]) -> Value:
 
 
 def _woo_category(data: Mapping[str, Any]) -> Value:
-    categories = data.get("categories") or ()
-    return next((find_path(category, "name") for category in categories), None)
+    first = next(iter(find_list(data.get("categories")) or ()), None)
+    return find_path(first, "name") if isinstance(first, Mapping) else None
 
 
 _WOO_READERS: Mapping[str, Callable[[Mapping[str, Any]], Value]] = {

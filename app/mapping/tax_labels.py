@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
+from app.json_shapes import find_list
 from app.mapping.numbers import canonical_number
 from app.mapping.text import collapse, plain
 from app.woocommerce.schemas import WooRecord
@@ -44,7 +45,8 @@ def label_forms(rate: WooRecord) -> list[str]:
 
 def _details(rate: WooRecord) -> tuple[str, ...]:
     kind = rate.text("class")
-    places = [*(rate.data.get("postcodes") or ()), *(rate.data.get("cities") or ())]
+    listed = (find_list(rate.data.get(name)) or () for name in ("postcodes", "cities"))
+    places = [place for each in listed for place in each]
     return (
         rate.text("country"),
         rate.text("state"),

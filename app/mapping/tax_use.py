@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from app.json_shapes import rows_of
 from app.mapping.numbers import amount
 from app.mapping.products import taxes_text
 from app.mapping.taxes import match_tax
@@ -28,7 +29,7 @@ def order_rates(order: WooRecord) -> tuple[OrderRate, ...]:
 
     Recordings order_create_full_excl_tax (compound), woocommerce-month (a rate deleted since).
     """
-    return tuple(_rate(line) for line in order.data.get("tax_lines") or ())
+    return tuple(_rate(line) for line in rows_of(order.data.get("tax_lines")))
 
 
 def _rate(line: Mapping[str, Any]) -> OrderRate:
@@ -77,6 +78,7 @@ def product_rates(
     product: WooRecord, rates: Sequence[WooRecord], *, base: ShopBase
 ) -> list[WooRecord]:
     """The rates of a product's tax class at the shop's base: the best one of each priority.
+    RecordUnreadable if one that could be among them cannot be read.
 
     WooCommerce's own choice: exact country and state before any, postcode and city must fit.
     Mapping table "Products", tax_class.
@@ -85,6 +87,8 @@ def product_rates(
         return []
     kind = product.text("tax_class") or "standard"
     fitting = [rate for rate in rates if _class(rate) == kind and _applies(rate, base)]
+    for rate in fitting:
+        rate.checked()
     best: dict[int, WooRecord] = {}
     for rate in sorted(fitting, key=_rank):
         best.setdefault(int(amount(rate.data.get("priority"))), rate)

@@ -53,13 +53,15 @@ class TaxMatch:
 
 
 def match_tax(label: str, percentage: Value, *, taxes: Iterable[VtigerRecord]) -> TaxMatch:
-    """The tax of that label (case aside) and percentage (3 decimals); deleted ones do not count.
+    """The tax of that label (case aside) and percentage (3 decimals); deleted ones do not count,
+    nor do those that cannot be read.
 
     Vtiger takes a label twice (recording 70-tax-create-dup-label), so there may be several: the
     caller ends as `ambiguous_match`. Contract page Vtiger §4.
     """
     wanted = _key(label, percentage)
-    found = [tax for tax in taxes if _is_live(tax) and _vtiger_key(tax) == wanted]
+    readable = (tax for tax in taxes if not tax.faults)
+    found = [tax for tax in readable if _is_live(tax) and _vtiger_key(tax) == wanted]
     if len(found) > 1:
         return TaxMatch(None, tuple(found))
     return TaxMatch(found[0] if found else None)

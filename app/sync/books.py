@@ -42,7 +42,7 @@ class CrmBook:
     @property
     def tax_fields(self) -> tuple[str, ...]:
         """The columns that taxes have on products and lines: tax1, tax2, …"""
-        return tuple(tax.get("taxname") for tax in self.taxes if tax.get("taxname"))
+        return tuple(filter(None, map(_column, self.taxes)))
 
     @property
     def active_codes(self) -> frozenset[str]:
@@ -117,7 +117,7 @@ class Books:
             link.vtiger_id not in known and not link.vtiger_deleted_at for link in links.values()
         ):
             self.forget_taxes()  # another process may have made it within this minute
-        fields = {tax.id: tax.get("taxname") for tax in (await self.crm()).taxes}
+        fields = {tax.id: _column(tax) for tax in (await self.crm()).taxes}
         return {
             rate_id: field
             for rate_id, link in links.items()
@@ -137,3 +137,10 @@ class Books:
             record = Record(self.store, System.WOOCOMMERCE, Module.TAXES, rate_id)
             await self.dependencies.bring(record)
         return await self.linked_fields()
+
+
+def _column(tax: VtigerRecord) -> str:
+    """A tax's field on products and lines; "" for a tax that has none, or none that can be read:
+    it must not keep others from being found."""
+    name = tax.data.get("taxname")
+    return name if isinstance(name, str) else ""

@@ -144,14 +144,16 @@ class Bringer:
     async def _open(
         self, changes: Sequence[Change], policy: SyncPolicy, lease: PairLease
     ) -> BulkPage:
-        """The page's records, read whole."""
+        """The page's records, read whole; one that cannot be read is left to the single way,
+        where it fails alone."""
         store, module = self.run.store, changes[0].record.module or Module.CONTACTS
         dependencies = Dependencies(self.runtime, drain, run_id=self.run.id)
         context = Context(self.runtime, store, policy, lease, dependencies)
         bulk = await self.opener.open(context, module)
         seen = [change.seen for change in changes if change.seen is not None]
         await bulk.foresee(seen)
-        sides = await listing_of(context, bulk.adapter).complete(seen)
+        reads = await listing_of(context, bulk.adapter).complete(seen)
+        sides = [read for read in reads if isinstance(read, Side)]
         choice = BulkChoice(self.runtime, store, policy, bulk, lease)
         keeper = LinkKeeper(self.runtime.sessions, lease)
         creation = BulkCreation(choice, keeper, self.courtesy.wait, self.at_once, self.portion)

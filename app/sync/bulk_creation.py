@@ -24,7 +24,7 @@ from app.sync.bulk_choice import BulkChoice
 from app.sync.creation import note_failure, paired, told_as_created
 from app.sync.link_keeper import LinkKeeper
 from app.sync.marks import hint_again, mark_note, partner_id
-from app.sync.outcome import Result, skipped
+from app.sync.outcome import Result, describe_notes, skipped
 from app.sync.pipeline import end_with
 from app.sync.sides import Side, Skip, Written
 from app.sync.stamps import stamp_mark, stamp_written
@@ -164,10 +164,9 @@ class BulkCreation:
         except Exception as error:
             item.error = error
         else:
-            item.link, item.result = (
-                link,
-                told_as_created(self.choice.bulk.adapter, item.side, written),
-            )
+            told = told_as_created(self.choice.bulk.adapter, item.side, written)
+            notes = [*told.notes, *describe_notes(item.side.notes)]
+            item.link, item.result = link, replace(told, notes=notes)
 
     async def _leave_ids(self, items: Sequence[Item]) -> None:
         """Each source learns its twin's id, where it may be written."""

@@ -28,7 +28,7 @@ class BulkOrders:
 
     async def foresee(self, seen: Sequence[Seen]) -> None:
         """The pairs of the orders themselves, their customers and products."""
-        orders = [WooOrder(each.raw.data) for each in seen if isinstance(each.raw, WooOrder)]
+        orders = [each.raw for each in seen if isinstance(each.raw, WooOrder)]
         store, dependencies = self.adapter.sides.store, self.adapter.sides.references.dependencies
         if dependencies is None or not orders:
             return

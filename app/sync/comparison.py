@@ -15,7 +15,7 @@ from app.mapping.values import Base, Value
 from app.policies.schemas import SyncPolicy
 from app.sync.merge import Merge, merge
 from app.sync.pair import newer_side
-from app.sync.sides import Side, Skip
+from app.sync.sides import Side, Skip, Unreadable
 
 
 class Plan(StrEnum):
@@ -158,6 +158,13 @@ def _act(merged: Merge, name: str) -> Act:
     if name in merged.to_woo:
         return Act.TO_WOOCOMMERCE
     return Act.TO_VTIGER if name in merged.to_vtiger else Act.DIFFERS
+
+
+def compare_unreadable(read: Unreadable) -> Compared:
+    """A record, or half a pair, that cannot be read: a sync leaves both alone."""
+    woo = read.system is System.WOOCOMMERCE
+    woo_id, vtiger_id = (read.id, None) if woo else (None, read.id)
+    return Compared(Plan.SKIP, read.id, woo_id, vtiger_id, skip=read.skip)
 
 
 def compare_single(side: Side, plan: Plan, *, skip: Skip | None = None) -> Compared:

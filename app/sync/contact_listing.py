@@ -17,7 +17,9 @@ from app.sync.listing import (
     NO_GLIMPSES,
     PAGE,
     Glance,
+    Read,
     Seen,
+    attempt,
     changed_where,
     find_each,
     last_change,
@@ -89,21 +91,26 @@ class ContactListing:
         async for record in self.adapter.vtiger.search(CONTACTS, columns=("id",)):
             yield record.id
 
-    async def sides(self, page: Sequence[Seen]) -> list[Side]:
-        raws = [seen.raw for seen in page]
-        records = [raw for raw in raws if isinstance(raw, VtigerRecord)]
-        names = await self.adapter.accounts.names_of(one.get("account_id") for one in records)
-        return [
-            await self.adapter.vtiger_side(raw, names.get(raw.get("account_id"), ""))
-            if isinstance(raw, VtigerRecord)
-            else self.adapter.woo_side(WooCustomer(raw.data))
-            for raw in raws
-        ]
+    async def sides(self, page: Sequence[Seen]) -> list[Read]:
+        raws = [seen.raw for seen in page if isinstance(seen.raw, VtigerRecord)]
+        accounts = [raw.get("account_id") for raw in raws if not raw.faults]
+        names = await self.adapter.accounts.names_of(accounts)
+        return [await attempt(each.system, each.id, self._side(each, names)) for each in page]
 
-    async def complete(self, page: Sequence[Seen]) -> list[Side]:
+    async def _side(self, seen: Seen, accounts: Mapping[str, str]) -> Side:
+        if isinstance(seen.raw, VtigerRecord):
+            record = seen.raw.checked()
+            account = accounts.get(record.get("account_id"), "")
+            return await self.adapter.vtiger_side(record, account)
+        customer = seen.raw
+        if not isinstance(customer, WooCustomer):
+            customer = WooCustomer.parse(customer.data)
+        return self.adapter.woo_side(customer)
+
+    async def complete(self, page: Sequence[Seen]) -> list[Read]:
         return await self.sides(page)
 
-    async def whole(self, system: System, ids: Sequence[str]) -> list[Side]:
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
         if system is System.WOOCOMMERCE or not ids:
             return await find_each(self.adapter, system, ids)
         found = await self.adapter.vtiger.query(Query(CONTACTS, where=(one_of("id", ids),)))

@@ -24,7 +24,7 @@ from app.sync.accounts import Accounts
 from app.sync.customers import change_customer, new_customer
 from app.sync.foreign_ids import is_plausible
 from app.sync.guests import Guests, is_guest, left_alone
-from app.sync.sides import Side, Skip, Written
+from app.sync.sides import Side, Skip, Written, left_out_notes
 from app.vtiger.client import VtigerClient
 from app.vtiger.query import Query, equals
 from app.vtiger.schemas import VtigerRecord
@@ -64,7 +64,7 @@ class ContactAdapter:
         return replace(self.woo_side(WooCustomer.parse(body)), is_hearsay=True)
 
     def woo_side(self, customer: WooCustomer) -> Side:
-        values = woo_contact(customer, self.rules)
+        values = woo_contact(customer.checked(), self.rules)
         return Side(
             system=System.WOOCOMMERCE,
             id=customer.id,
@@ -74,9 +74,11 @@ class ContactAdapter:
             label=_label(values),
             foreign_id=woo_foreign_id(customer),
             raw=customer,
+            notes=left_out_notes(customer.dropped),
         )
 
     async def vtiger_side(self, record: VtigerRecord, account: str | None = None) -> Side:
+        record.checked()
         if account is None:
             account = await self.accounts.name_of(record.get("account_id"))
         values = vtiger_contact(record, self.rules, account_name=account)

@@ -21,6 +21,9 @@ from app.woocommerce.schemas import WooCustomer, WooOrder
 PREFIX = "guest:"
 NOBODYS = DRAFTS | {"trash"}
 
+_PERSON = ("billing", "shipping.")
+"""Where the parts of an order are that tell of its buyer."""
+
 NO_ACCOUNT = "A guest has no account in the shop: the change stays in Vtiger."
 NEVER = datetime.fromtimestamp(0, UTC)
 
@@ -97,8 +100,10 @@ def is_guest(record_id: str) -> bool:
 def guest_of(order: WooOrder) -> WooCustomer:
     """The buyer of an order in the shape of a customer; last changed when the order was placed."""
     billing: dict[str, Any] = dict(order.data.get("billing") or {})
+    faults = [fault for fault in order.faults if fault.place.startswith(_PERSON)]
     return WooCustomer(
-        {
+        faults=tuple(faults),
+        data={
             "id": find_guest_id(order),
             "email": order.text("billing", "email").strip(),
             "first_name": order.text("billing", "first_name"),
@@ -106,7 +111,7 @@ def guest_of(order: WooOrder) -> WooCustomer:
             "billing": billing,
             "shipping": dict(order.data.get("shipping") or {}),
             "date_created_gmt": order.data.get("date_created_gmt"),
-        }
+        },
     )
 
 

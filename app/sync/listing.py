@@ -4,16 +4,18 @@ A listing shows raw records in pages; what they say is worked out only for those
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
-from app.errors import System
+from app.db.outage import OUTAGES
+from app.errors import InvalidInput, RecordUnreadable, System, WooVtigerError
 from app.links.models import Link
 from app.sync.comparison import FieldDifference
-from app.sync.sides import Adapter, Side
+from app.sync.sides import Adapter, Side, Unreadable
 from app.vtiger.query import Query, Where, since
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
@@ -22,6 +24,8 @@ PAGE = 100
 T = TypeVar("T")
 Glance = Callable[[Link, Side], bool]
 NO_GLIMPSES: Mapping[System, Glance] = MappingProxyType({})
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,10 @@ class Seen:
     def changed_at(self) -> datetime | None:
         """None where the system does not tell: taxes have no times."""
         return self.raw.modified_at or self.raw.created_at
+
+
+Read = Side | Unreadable
+"""What became of reading one record of many: one that cannot be read spoils no other."""
 
 
 class Listing(Protocol):
@@ -77,16 +85,16 @@ class Listing(Protocol):
         """The ids of all records in Vtiger."""
         ...
 
-    async def sides(self, page: Sequence[Seen]) -> list[Side]:
+    async def sides(self, page: Sequence[Seen]) -> list[Read]:
         """What a page's records say; a field that the listing does not tell is None."""
         ...
 
-    async def complete(self, page: Sequence[Seen]) -> list[Side]:
+    async def complete(self, page: Sequence[Seen]) -> list[Read]:
         """The same, with what the listing does not tell read for each; those that are gone by
         then are missing."""
         ...
 
-    async def whole(self, system: System, ids: Sequence[str]) -> list[Side]:
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
         """Records by id, told whole; those that are gone are missing."""
         ...
 
@@ -121,10 +129,29 @@ def changed_where(changed_since: datetime | None) -> tuple[Where, ...]:
     return (since(changed_since),) if changed_since is not None else ()
 
 
-async def find_each(adapter: Adapter, system: System, ids: Sequence[str]) -> list[Side]:
+async def find_each(adapter: Adapter, system: System, ids: Sequence[str]) -> list[Read]:
     """Records read one by one, as many at once as the client allows."""
-    found = await asyncio.gather(*(adapter.find(system, record_id) for record_id in ids))
-    return [side for side in found if side is not None]
+    found = await asyncio.gather(
+        *(attempt(system, record_id, adapter.find(system, record_id)) for record_id in ids)
+    )
+    return [read for read in found if read is not None]
+
+
+async def attempt(system: System, record_id: str, reading: Awaitable[T]) -> T | Unreadable:
+    """One record's reading, or why it cannot be read: its own fault, or a bug of ours that only
+    its values bring about. Raises what is no matter of the record: the rest of the error tree."""
+    try:
+        return await reading
+    except (RecordUnreadable, InvalidInput) as error:
+        return Unreadable(system, record_id, error)
+    except WooVtigerError:
+        raise
+    except OUTAGES:
+        raise
+    except Exception as error:
+        log.exception("a bug while reading %s of %s", record_id, system)
+        message = f"{type(error).__name__}: an error in the service; its log tells more."
+        return Unreadable(system, record_id, WooVtigerError(message))
 
 
 def without(side: Side, name: str) -> Side:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.errors import System
+from app.json_shapes import rows_of
 from app.mapping.pairings import UNMAPPABLE, reserved_vtiger
 from app.mapping.paths import ATTRIBUTE, META, find_raw, scalar_text
 from app.mapping.rule_checks import is_own_meta, writes
@@ -93,8 +94,7 @@ def _of_shop(module: Module, records: Sequence[WooRecord]) -> Iterator[OfferedFi
 
 def _rows(records: Sequence[WooRecord], key: str) -> Iterator[Mapping[str, Any]]:
     for record in records:
-        rows = record.data.get(key)
-        yield from (row for row in rows or () if isinstance(row, Mapping))
+        yield from rows_of(record.data.get(key))
 
 
 def _attributes(module: Module, records: Sequence[WooRecord]) -> dict[str, str]:

@@ -16,7 +16,17 @@ from app.mapping.sales_orders import vtiger_order
 from app.mapping.values import Mapped, base_from_json
 from app.records import Direction, WriteCondition
 from app.sync.comparison import Act, FieldDifference
-from app.sync.listing import PAGE, Glance, Seen, changed_where, find_each, last_change, pages
+from app.sync.listing import (
+    PAGE,
+    Glance,
+    Read,
+    Seen,
+    attempt,
+    changed_where,
+    find_each,
+    last_change,
+    pages,
+)
 from app.sync.order_references import CrmOrder, ShopOrder
 from app.sync.order_sides import crm_order
 from app.sync.sales_orders import OrderAdapter
@@ -89,17 +99,19 @@ class OrderListing:
         async for record in self._vtiger.search(ORDERS, columns=("id",)):
             yield record.id
 
-    async def sides(self, page: Sequence[Seen]) -> list[Side]:
+    async def sides(self, page: Sequence[Seen]) -> list[Read]:
         places = await self.adapter.sides.references.decimals()
-        return [
-            self._glimpse(seen.raw, places)
-            if isinstance(seen.raw, VtigerRecord)
-            else await self.adapter.sides.of_woo(WooOrder(seen.raw.data))
-            for seen in page
-        ]
+        return [await attempt(each.system, each.id, self._side(each, places)) for each in page]
+
+    async def _side(self, seen: Seen, places: int) -> Side:
+        if isinstance(seen.raw, VtigerRecord):
+            return self._glimpse(seen.raw, places)
+        order = seen.raw if isinstance(seen.raw, WooOrder) else WooOrder.parse(seen.raw.data)
+        return await self.adapter.sides.of_woo(order)
 
     def _glimpse(self, record: VtigerRecord, places: int) -> Side:
         """An order without its lines: its total tells of them (45-*)."""
+        record.checked()
         shown = [rule for rule in self.adapter.rules if _is_shown(rule)]
         values = vtiger_order(record, _NO_REFS, rules=shown).values
         total = decimal_text(rounded(amount(record.get("hdnGrandTotal")), places))
@@ -114,24 +126,24 @@ class OrderListing:
             raw=record,
         )
 
-    async def complete(self, page: Sequence[Seen]) -> list[Side]:
+    async def complete(self, page: Sequence[Seen]) -> list[Read]:
         of_shop = [seen for seen in page if seen.system is System.WOOCOMMERCE]
         rest = [seen.id for seen in page if seen.system is System.VTIGER]
         return [*await self.sides(of_shop), *await self.whole(System.VTIGER, rest)]
 
-    async def whole(self, system: System, ids: Sequence[str]) -> list[Side]:
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
         """In Vtiger with the names of the Accounts, which a sync does not look at."""
         found = await find_each(self.adapter, system, ids)
         if system is System.WOOCOMMERCE:
             return found
-        accounts = [crm_order(side).record.get("account_id") for side in found]
+        accounts = [_account_of(read) for read in found]
         names: dict[str, str] = {}
         for start in range(0, len(accounts), PAGE):
             part = accounts[start : start + PAGE]
             names |= await self.adapter.writer.accounts.names_of(part)
         return [
-            replace(side, values=Mapped({**side.values.values, "account": names.get(account, "")}))
-            for side, account in zip(found, accounts, strict=True)
+            _with_account(read, names.get(account, ""))
+            for read, account in zip(found, accounts, strict=True)
         ]
 
     def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
@@ -159,6 +171,16 @@ class OrderListing:
             return ()
         found = total_differences(woo.raw.order, vtiger.raw.record, places=woo.raw.refs.decimals)
         return [FieldDifference(name, mine, theirs, Act.DIFFERS) for name, mine, theirs in found]
+
+
+def _account_of(read: Read) -> str:
+    return crm_order(read).record.get("account_id") if isinstance(read, Side) else ""
+
+
+def _with_account(read: Read, name: str) -> Read:
+    if not isinstance(read, Side):
+        return read
+    return replace(read, values=Mapped({**read.values.values, "account": name}))
 
 
 def _has_other_total(link: Link, side: Side) -> bool:

@@ -20,9 +20,9 @@ from app.policies.schemas import SyncPolicy
 from app.records import Module, Record
 from app.runtime import Runtime
 from app.sync.order_references import CrmOrder, OrderReferences, ShopOrder
-from app.sync.sides import Side
-from app.vtiger.orders import PURCHASE_ORDER
-from app.vtiger.schemas import VtigerRecord
+from app.sync.sides import Side, left_out_notes
+from app.vtiger.orders import ORDERS, PURCHASE_ORDER
+from app.vtiger.schemas import VtigerOrder, VtigerRecord
 from app.woocommerce.schemas import WooOrder
 
 TRASH = "trash"
@@ -77,6 +77,7 @@ class OrderSides:
         if refusal and link is None:
             raw, values = refusal, Mapped.missing()
         else:
+            order = order.checked()
             refs = await self.references.of_woo(order, link)
             raw = ShopOrder(order, refs, refusal)
             values = self._with_account(woo_order(order, refs, rules=self.rules))
@@ -89,6 +90,7 @@ class OrderSides:
             label=f"#{order.text('number') or order.id}",
             foreign_id=order.meta(FOREIGN_ID_META),
             raw=raw,
+            notes=left_out_notes(order.dropped),
         )
 
     def _with_account(self, values: Mapped) -> Mapped:
@@ -99,8 +101,12 @@ class OrderSides:
     async def of_vtiger(self, record: VtigerRecord, *, brings: bool = False) -> Side:
         """`brings`: of an order that is new to us, what it names is made in the shop first.
 
-        Lines that do not add up are no person's: a broken write of ours left them.
+        Lines that do not add up are no person's: a broken write of ours left them. But where a
+        line is no object, what it said is not known: RecordUnreadable.
         """
+        record = VtigerOrder.parse(record.data, ORDERS).checked()
+        if record.dropped and not adds_up(record):
+            raise record.unreadable(record.dropped[0], f"{record.dropped[0]} is no object")
         foreign_id = self._foreign_id(record)
         linked = await self._link(System.VTIGER, record.id) is not None
         refusal = None if linked else self._refusal(record, foreign_id)
@@ -118,6 +124,7 @@ class OrderSides:
             foreign_id=foreign_id,
             raw=CrmOrder(record, refs, refusal),
             torn=torn,
+            notes=left_out_notes(record.dropped),
         )
 
     def _refusal(self, record: VtigerRecord, foreign_id: str | None) -> Refusal | None:

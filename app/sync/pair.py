@@ -14,7 +14,7 @@ from app.sync.attempts import Landing, find_landings, hear, may_have_landed, wri
 from app.sync.merge import Decision, Merge, merge, next_base
 from app.sync.sides import Side, Written
 from app.sync.stamps import stamp_read, stamp_written
-from app.sync.work import Ending, Work
+from app.sync.work import Ending, Work, with_notes
 
 
 def needs_reading(work: Work, link: Link, source: Side, other: Side) -> bool:
@@ -36,7 +36,7 @@ async def agree(work: Work, link: Link, source: Side, other: Side, *, ours: bool
             await _keep_first(agreement, target)
     _refresh(agreement)
     agreement.link.attempted = None
-    return Ending(result_of(agreement), agreement.link, _report(agreement))
+    return with_notes(Ending(result_of(agreement), agreement.link, _report(agreement)), other)
 
 
 async def _write_down(agreement: Agreement) -> None:

@@ -34,6 +34,8 @@ from app.sync.sweep import Sweep
 log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(minutes=2)
+MOST_AHEAD = timedelta(days=1)
+"""No clock of a remote that still answers to signatures and sessions is further off."""
 TURN = "upkeep:poll"
 BUG = "an error in the service; its log tells more."
 CAUGHT_UP = "It was looked at again."
@@ -124,7 +126,7 @@ class Look:
         started_at, reached_at = self.runtime.clock(), await self._reached_at()
         mark = started_at
         if not self._lists_all:
-            latest_at = await self.listing.find_last_change(self.system) or BEFORE_ALL
+            latest_at = await self._latest_at(started_at)
             mark = max(latest_at, reached_at or latest_at)
         whole = reached_at is not None and await self._is_whole_due()
         sweep = Sweep(self.runtime, self.store, self.listing, take_stock=reached_at is None)
@@ -139,6 +141,12 @@ class Look:
             hints += await self._find_gone(sweep, started_at)
         await self._save(mark, started_at, whole=whole or reached_at is None)
         return hints
+
+    async def _latest_at(self, started_at: datetime) -> datetime:
+        """The remote's last change. A record whose stamp is of days to come tells nothing of its
+        clock: believed, it would hide every change until then."""
+        found = await self.listing.find_last_change(self.system) or BEFORE_ALL
+        return found if found <= started_at + MOST_AHEAD else started_at - MOST_AHEAD
 
     @property
     def _lists_all(self) -> bool:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from app.errors import InvalidInput, NotFound, System
+from app.errors import InvalidInput, NotFound, RecordUnreadable, System
 from app.links.leases import hold
 from app.links.models import Link
 from app.links.repository import find_link
@@ -96,7 +96,16 @@ async def preview(runtime: Runtime, trial: Trial) -> Preview:
     async with hold(runtime.sessions, [key], owner=key, seconds=seconds) as lease:
         context = Context(runtime, trial.store, policy, lease, proposed=rules)
         adapter = await open_adapter(context, trial.module)
-        return await _Look(runtime, trial, policy, adapter, tuple(faults)).run()
+        try:
+            return await _Look(runtime, trial, policy, adapter, tuple(faults)).run()
+        except RecordUnreadable as error:
+            return _unreadable(trial, error, tuple(faults))
+
+
+def _unreadable(trial: Trial, error: RecordUnreadable, faults: tuple[RuleFault, ...]) -> Preview:
+    woo = trial.system is System.WOOCOMMERCE
+    woo_id, vtiger_id = (trial.record_id, None) if woo else (None, trial.record_id)
+    return Preview("", woo_id, vtiger_id, skip=Skip(error.reason, str(error)), faults=faults)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from app.sync.comparison import FieldDifference
 from app.sync.listing import (
     NO_GLIMPSES,
     Glance,
+    Read,
     Seen,
+    attempt,
     changed_where,
     find_each,
     last_change,
@@ -87,17 +89,17 @@ class ProductListing:
         async for record in self._sides.vtiger.search(PRODUCTS, columns=("id",)):
             yield record.id
 
-    async def sides(self, page: Sequence[Seen]) -> list[Side]:
-        return [await self._side(seen) for seen in page]
+    async def sides(self, page: Sequence[Seen]) -> list[Read]:
+        return [await attempt(seen.system, seen.id, self._side(seen)) for seen in page]
 
     async def _side(self, seen: Seen) -> Side:
         if isinstance(seen.raw, VtigerRecord):
             return without(self._sides.of_vtiger(seen.raw), "taxes")
-        product = WooProduct(seen.raw.data)
+        product = seen.raw if isinstance(seen.raw, WooProduct) else WooProduct.parse(seen.raw.data)
         side = await self._sides.of_woo(product)
         return side if product.parent_id is None else without(side, "description")
 
-    async def complete(self, page: Sequence[Seen]) -> list[Side]:
+    async def complete(self, page: Sequence[Seen]) -> list[Read]:
         shown = [seen for seen in page if _is_whole(seen)]
         sides = await self.sides(shown)
         for system in System:
@@ -105,7 +107,7 @@ class ProductListing:
             sides += await self.whole(system, rest)
         return sides
 
-    async def whole(self, system: System, ids: Sequence[str]) -> list[Side]:
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
         return await find_each(self.adapter, system, ids)
 
     def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:

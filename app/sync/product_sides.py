@@ -6,7 +6,7 @@ a price is in the shop's currency.
 
 from dataclasses import dataclass, field, replace
 
-from app.errors import NotFound, System
+from app.errors import NotFound, RecordUnreadable, System
 from app.mapping.paths import find_path
 from app.mapping.products import (
     product_foreign_id,
@@ -19,7 +19,7 @@ from app.mapping.tax_use import product_rates
 from app.mapping.tax_use import product_taxes as taxes_value
 from app.mapping.values import Mapped, Value
 from app.sync.books import Books
-from app.sync.sides import Side
+from app.sync.sides import Side, left_out_notes
 from app.vtiger.client import VtigerClient
 from app.vtiger.schemas import VtigerCurrency, VtigerRecord
 from app.woocommerce.client import WooClient
@@ -67,10 +67,12 @@ class ProductSides:
         Raises Waiting while one of its taxes cannot be brought to Vtiger; without `brings`, as
         after a write that must not be forgotten, such a tax is left out.
         """
+        product = product.checked()
         parent = await self._parent_of(product)
         name = find_path(parent.data, "name") if parent is not None else None
         taxes = await self._taxes_of(product, parent, brings=brings)
-        values = woo_product(product, self.rules, parent_name=name, taxes=taxes)
+        stocked = _stocked(product, parent)
+        values = woo_product(stocked, self.rules, parent_name=name, taxes=taxes)
         return Side(
             system=System.WOOCOMMERCE,
             id=product.id,
@@ -80,12 +82,15 @@ class ProductSides:
             label=_label(values),
             foreign_id=product_foreign_id(product),
             raw=product,
+            notes=left_out_notes(product.dropped),
         )
 
     async def of_variations(self, parent: WooProduct) -> list[Side]:
-        """A product's variations as its list shows them, without their descriptions."""
+        """A product's variations as its list shows them, without their descriptions, and without
+        those that cannot be read."""
         self.parents[parent.id] = parent
-        sides = [await self.of_woo(one) async for one in self.woo.each_variation(parent.id)]
+        variations = [one async for one in self.woo.each_variation(parent.id)]
+        sides = [await self.of_woo(one) for one in variations if not one.faults]
         return [replace(side, values=_without(side.values, "description")) for side in sides]
 
     def of_vtiger(self, record: VtigerRecord) -> Side:
@@ -93,7 +98,7 @@ class ProductSides:
 
         A price in another currency than the shop's is none that could be compared.
         """
-        values = vtiger_product(record, self.rules)
+        values = vtiger_product(record.checked(), self.rules)
         if self.is_foreign(record):
             values = _without(values, "price")
         return Side(
@@ -131,7 +136,10 @@ class ProductSides:
         if product_refusal(product) is not None:
             return None
         shop = await self.books.shop()
-        rates = product_rates(_classed(product, parent), shop.rates, base=shop.base)
+        try:
+            rates = product_rates(_classed(product, parent), shop.rates, base=shop.base)
+        except RecordUnreadable:
+            return None  # the rate's own row of the log names it; its products wait for it
         if brings and self.writes_vtiger:
             linked = await self.books.fields_of({rate.id for rate in rates})
         else:
@@ -158,6 +166,14 @@ def _classed(product: WooProduct, parent: WooProduct | None) -> WooProduct:
     if product.text("tax_class") != OF_PARENT or parent is None:
         return product
     return WooProduct({**product.data, "tax_class": parent.text("tax_class")})
+
+
+def _stocked(product: WooProduct, parent: WooProduct | None) -> WooProduct:
+    """A variation with its parent's stock, where that is what it sells from; an editing view
+    shows none of its own then."""
+    if parent is None or product.data.get("manage_stock") != OF_PARENT:
+        return product
+    return WooProduct({**product.data, "stock_quantity": parent.data.get("stock_quantity")})
 
 
 def _without(values: Mapped, name: str) -> Mapped:

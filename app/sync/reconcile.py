@@ -3,9 +3,8 @@
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-import orjson
-
 from app.errors import InvalidInput, RemoteError, System
+from app.json_shapes import parse_json
 from app.links.models import Link
 from app.mapping.bases import holds, read_base, write_base
 from app.mapping.values import Agreed
@@ -20,7 +19,7 @@ from app.sync.outcome import Result, skipped
 from app.sync.pair import agree, needs_reading
 from app.sync.sides import Side, Skip
 from app.sync.stamps import is_echo, stamp_read
-from app.sync.work import Ending, Work
+from app.sync.work import Ending, Work, with_notes
 
 DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
 
@@ -36,9 +35,8 @@ async def reconcile(work: Work, link: Link | None) -> Ending:
     if refused is not None:
         await hint_members(work, source)
         return _skip(work, source, refused)
-    if link is not None:
-        return await _go_on(work, link, source)
-    return await _begin(work, source)
+    ending = await (_begin(work, source) if link is None else _go_on(work, link, source))
+    return with_notes(ending, source)
 
 
 def _nameless(work: Work) -> Ending:
@@ -78,7 +76,7 @@ def _tells_nothing(work: Work, link: Link, side: Side) -> bool:
 async def _parse_body(work: Work, body: bytes) -> Side | None:
     """A body that is no record (a deletion, an action) is only a hint."""
     try:
-        data = orjson.loads(body)
+        data = parse_json(body)
         return await work.adapter.read_body(data) if isinstance(data, Mapping) else None
     except (ValueError, RemoteError, InvalidInput):
         return None

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from app.errors import RemoteError, System
+from app.errors import RemoteError, System, WooVtigerError
 from app.mapping.rules import FieldRule
 from app.mapping.values import FieldNote, Mapped, Patch, Value
 from app.records import Module
+
+NO_OBJECTS = "Rows of this list are no objects (counted from 0): they were left out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,8 @@ class Side:
     `raw` is what the adapter needs to write it again. `is_hearsay`: a webhook's body told it,
     which may be out of date. `made`: if an unfinished create of ours left this, the fields that
     it surely wrote; None where that cannot be told. `torn`: fields that a broken write of ours
-    left half-written there: nobody's edit, to be written again.
+    left half-written there: nobody's edit, to be written again. `notes` tell what of the record
+    was left out when it was read.
     """
 
     system: System
@@ -33,6 +36,31 @@ class Side:
     is_hearsay: bool = False
     made: frozenset[str] | None = None
     torn: frozenset[str] = frozenset()
+    notes: tuple[FieldNote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record among many that cannot be read: `error` names it and the field."""
+
+    system: System
+    id: str
+    error: WooVtigerError
+
+    @property
+    def skip(self) -> "Skip":
+        return Skip(self.error.reason, str(self.error))
+
+
+def left_out_notes(dropped: Sequence[str]) -> tuple[FieldNote, ...]:
+    """A note on each list of which rows were left out; `dropped` as in WooRecord."""
+    lists: dict[str, list[str]] = {}
+    for place in dropped:
+        name, _, index = place.rpartition("[")
+        lists.setdefault(name, []).append(index.rstrip("]"))
+    return tuple(
+        FieldNote(name, "unreadable", NO_OBJECTS, ", ".join(rows)) for name, rows in lists.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,16 @@ from app.links.repository import search_links
 from app.policies.schemas import SyncPolicy
 from app.records import Record
 from app.runtime import Runtime
-from app.sync.comparison import Compared, Plan, compare_pair, compare_single
-from app.sync.listing import Listing, Seen
+from app.sync.comparison import (
+    Compared,
+    Plan,
+    compare_pair,
+    compare_single,
+    compare_unreadable,
+)
+from app.sync.listing import Listing, Read, Seen, attempt
 from app.sync.match import choose_twin
-from app.sync.sides import Adapter, Side, Skip
+from app.sync.sides import Adapter, Side, Skip, Unreadable
 
 GONE = "Its partner {id} is gone from {system}."
 TAKEN = "{system} {id} matches, but is paired with another record."
@@ -55,18 +61,32 @@ class Survey:
 
     async def _page(self, page: Sequence[Seen]) -> list[Compared]:
         new = [seen for seen in page if not self._was_met(seen)]
-        sides = await self.listing.complete(new) if new else []
-        if not sides:
+        reads = await self.listing.complete(new) if new else []
+        if not reads:
             return []
-        links = await self._links(sides)
-        partners = await self._partners(sides[0].system, list(links.values()))
-        compared = [
-            self._compare_linked(links[side.id], side, partners)
-            if side.id in links
-            else self._compare_single(side)
-            for side in sides
-        ]
-        return list(await asyncio.gather(*compared))
+        links = await self._links(reads)
+        sides = [read for read in reads if isinstance(read, Side)]
+        needed = [links[side.id] for side in sides if side.id in links]
+        partners = await self._partners(reads[0].system, needed)
+        compared = [self._compare(side, links.get(side.id), partners) for side in sides]
+        odd = [self._unreadable(read, links) for read in reads if isinstance(read, Unreadable)]
+        return [*await asyncio.gather(*compared), *odd]
+
+    async def _compare(
+        self, side: Side, link: Link | None, partners: Mapping[str, Read]
+    ) -> Compared:
+        """What another record, such as a twin, keeps from being compared is told of this one."""
+        look = self._compare_linked(link, side, partners) if link else self._compare_single(side)
+        found = await attempt(side.system, side.id, look)
+        return compare_unreadable(found) if isinstance(found, Unreadable) else found
+
+    def _unreadable(self, read: Unreadable, links: Mapping[str, Link]) -> Compared:
+        """A pair of which one side cannot be read is told once."""
+        if link := links.get(read.id):
+            woo = read.system is System.WOOCOMMERCE
+            partner = link.vtiger_id if woo else link.woo_id
+            self.met.add(self._record(read.system.other, partner).key)
+        return compare_unreadable(read)
 
     def _was_met(self, seen: Seen) -> bool:
         return self._record(seen.system, seen.id).key in self.met
@@ -74,13 +94,13 @@ class Survey:
     def _record(self, system: System, record_id: str) -> Record:
         return Record(self.store, system, self._adapter.module, record_id)
 
-    async def _links(self, sides: Sequence[Side]) -> dict[str, Link]:
+    async def _links(self, sides: Sequence[Read]) -> dict[str, Link]:
         async with self.runtime.sessions() as session:
             return await search_links(
                 session, [self._record(side.system, side.id) for side in sides]
             )
 
-    async def _partners(self, system: System, links: Sequence[Link]) -> Mapping[str, Side]:
+    async def _partners(self, system: System, links: Sequence[Link]) -> Mapping[str, Read]:
         """The other sides of these links, by the id that the given system's side has."""
         woo = system is System.WOOCOMMERCE
         by_id = {
@@ -91,9 +111,12 @@ class Survey:
         return {by_id[side.id]: side for side in found}
 
     async def _compare_linked(
-        self, link: Link, side: Side, partners: Mapping[str, Side]
+        self, link: Link, side: Side, partners: Mapping[str, Read]
     ) -> Compared:
         partner = partners.get(side.id)
+        if isinstance(partner, Unreadable):
+            self.met.add(self._record(partner.system, partner.id).key)
+            return compare_single(side, Plan.SKIP, skip=partner.skip)
         if partner is None:
             other = side.system.other
             partner_id = link.vtiger_id if side.system is System.WOOCOMMERCE else link.woo_id

@@ -24,7 +24,7 @@ from app.runtime import Runtime
 from app.sync.bulk import IN_BULK
 from app.sync.guests import is_guest
 from app.sync.listing import Listing, Seen, pages
-from app.sync.sides import Adapter, Side
+from app.sync.sides import Adapter, Side, Unreadable
 
 GONE = "gone"
 STOCK = "stock"
@@ -70,7 +70,8 @@ class Sweep:
         return await self.bring_up(await self.changes(page))
 
     async def changes(self, page: Sequence[Seen]) -> list[Change]:
-        """Those records, not hinted yet."""
+        """Those records, not hinted yet. One that cannot be read is brought up once for each way
+        in which it cannot, so that the log names it."""
         if not page:
             return []
         records = {seen.id: self.record(seen.system, seen.id) for seen in page}
@@ -85,6 +86,11 @@ class Sweep:
         looked_at = [seen for seen in page if not self._is_unread or seen.id in links]
         for side in await self.listing.sides(looked_at):
             link, record = links.get(side.id), records[side.id]
+            if isinstance(side, Unreadable):
+                odd = Change(record, digest=digest_of_fault(side, link), paired=link is not None)
+                if self.is_run or known.get(record.key) != odd.digest:
+                    changed.append(odd)
+                continue
             digest = digest_of(side, link)
             stock = self._stock_of(side, digest) if link is None else digest
             taken = self.take_stock and link is None
@@ -228,6 +234,13 @@ def digest_of(side: Side, link: Link | None) -> str:
     base = link.base if link is not None else {}
     stamp = str(side.modified_at) if side.system is System.VTIGER else ""
     shown = [side.id, stamp, sorted(side.values.values.items()), sorted(base.items())]
+    return sha256(orjson.dumps(shown)).hexdigest()
+
+
+def digest_of_fault(read: Unreadable, link: Link | None) -> str:
+    """Equal as long as the record cannot be read for the same reason."""
+    base = link.base if link is not None else {}
+    shown = [read.id, str(read.error), sorted(base.items())]
     return sha256(orjson.dumps(shown)).hexdigest()
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from app.errors import System
 from app.sync.comparison import FieldDifference
-from app.sync.listing import NO_GLIMPSES, Glance, Seen, find_each
+from app.sync.listing import NO_GLIMPSES, Glance, Read, Seen, attempt, find_each
 from app.sync.sides import Side
 from app.sync.tax_sides import rate_of, tax_side
 from app.sync.taxes import TaxAdapter
@@ -59,17 +59,25 @@ class TaxListing:
         for tax in (await self.adapter.books.crm()).taxes:
             yield tax.id
 
-    async def sides(self, page: Sequence[Seen]) -> list[Side]:
-        if all(isinstance(seen.raw, VtigerRecord) for seen in page):
-            return [tax_side(seen.raw) for seen in page if isinstance(seen.raw, VtigerRecord)]
+    async def sides(self, page: Sequence[Seen]) -> list[Read]:
         wanted = {seen.id for seen in page}
-        sides = await self.adapter.rate_sides((await self.adapter.books.shop()).rates)
-        return [side for side in sides if side.id in wanted]
+        rates: list[Side] = []
+        if not all(isinstance(seen.raw, VtigerRecord) for seen in page):
+            rates = await self.adapter.rate_sides((await self.adapter.books.shop()).rates)
+        taxes = [seen.raw for seen in page if isinstance(seen.raw, VtigerRecord)]
+        return [
+            *[await attempt(System.VTIGER, tax.id, _tax(tax)) for tax in taxes],
+            *[
+                await attempt(rate.system, rate.id, _rate(rate))
+                for rate in rates
+                if rate.id in wanted
+            ],
+        ]
 
-    async def complete(self, page: Sequence[Seen]) -> list[Side]:
+    async def complete(self, page: Sequence[Seen]) -> list[Read]:
         return await self.sides(page)
 
-    async def whole(self, system: System, ids: Sequence[str]) -> list[Side]:
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
         return await find_each(self.adapter, system, ids)
 
     def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:  # noqa: ARG002
@@ -82,3 +90,12 @@ class TaxListing:
 
 def _seen(side: Side) -> Seen:
     return Seen(System.WOOCOMMERCE, side.id, rate_of(side))
+
+
+async def _tax(tax: VtigerRecord) -> Side:
+    return tax_side(tax.checked())
+
+
+async def _rate(rate: Side) -> Side:
+    rate_of(rate).checked()
+    return rate

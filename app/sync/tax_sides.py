@@ -66,5 +66,6 @@ def _bare(rate: WooTaxRate) -> dict[str, Any]:
 
 def tax_record(tax: VtigerTax) -> VtigerRecord:
     """A tax as a query shows it, of what a write answered."""
-    fields = {"taxname": tax.name, "taxlabel": tax.label, "percentage": str(tax.percentage)}
-    return VtigerRecord(tax.id, TAX, {"id": tax.id, **fields})
+    percentage = "" if tax.percentage is None else str(tax.percentage)
+    fields = {"taxname": tax.name, "taxlabel": tax.label, "percentage": percentage}
+    return VtigerRecord.parse({"id": tax.id, **fields}, TAX)

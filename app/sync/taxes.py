@@ -67,9 +67,9 @@ class TaxAdapter:
         if system is System.VTIGER:
             self.books.forget_taxes()
             taxes = (await self.books.crm()).taxes
-            return next((tax_side(tax) for tax in taxes if tax.id == record_id), None)
+            return next((tax_side(tax.checked()) for tax in taxes if tax.id == record_id), None)
         try:
-            return await self._rate_side(await self.woo.get_tax_rate(record_id))
+            return await self._rate_side((await self.woo.get_tax_rate(record_id)).checked())
         except NotFound:
             self.books.forget_shop()
             return None
@@ -127,6 +127,9 @@ class TaxAdapter:
             return await self._search_taxes(side)
         sides = await self.rate_sides((await self.books.shop()).rates)
         labels = {each.id: each.values.get("label") or "" for each in sides}
+        for each in sides:
+            if labels[each.id] == side.values.get("label"):
+                rate_of(each).checked()  # one that cannot be read is not another rate
         found = match_rate(side.values, [rate_of(each) for each in sides], labels=labels)
         return [each for each in sides if each.id in found]
 

@@ -15,8 +15,8 @@ from app.links.repository import close_intent, find_intent, save_link
 from app.policies.schemas import SyncPolicy
 from app.records import Event, Outcome, Record
 from app.runtime import Runtime
-from app.sync.outcome import Result
-from app.sync.sides import Adapter
+from app.sync.outcome import Result, describe_notes
+from app.sync.sides import Adapter, Side
 from app.sync.telling import tell
 from app.synclog.repository import NewEntry
 
@@ -30,6 +30,14 @@ class Ending:
     result: Result
     link: Link | None = None
     conflicts: Report | None = None
+
+
+def with_notes(ending: Ending, side: Side) -> Ending:
+    """The ending, with what was left out of a side when it was read."""
+    if not side.notes:
+        return ending
+    notes = [*ending.result.notes, *describe_notes(side.notes)]
+    return replace(ending, result=replace(ending.result, notes=notes))
 
 
 @dataclass(slots=True)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import orjson
-
 from app.errors import InvalidInput
+from app.json_shapes import NotJson, find_list, parse_json
 from app.records import Event
 from app.vtiger.schemas import ID_PATTERN
 
@@ -80,11 +79,11 @@ def parse_batch(body: bytes) -> AddonBatch:
     Raises InvalidInput for what is no batch at all, or too large a one.
     """
     try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        data = parse_json(body)
+    except NotJson as error:
         raise InvalidInput(f"The body is not JSON: {error}", "body") from error
-    rows = data.get("changes") if isinstance(data, dict) else None
-    if not isinstance(rows, list):
+    rows = find_list(data.get("changes")) if isinstance(data, dict) else None
+    if rows is None:
         raise InvalidInput("The body must be an object with a list `changes`.", "changes")
     if len(rows) > MOST_CHANGES:
         raise InvalidInput(f"A batch may have {MOST_CHANGES} changes at most.", "changes")

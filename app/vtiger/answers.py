@@ -7,8 +7,6 @@ HTTP 200 with text that is not JSON.
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from app.errors import (
     AuthRejected,
     Duplicate,
@@ -19,6 +17,7 @@ from app.errors import (
     ResponseUnreadable,
     System,
 )
+from app.json_shapes import NotJson, parse_json
 from app.transport import Answer, refuse_status
 
 VTIGER = System.VTIGER
@@ -68,8 +67,8 @@ def read_error(envelope: Mapping[str, Any], operation: str, *, write: bool) -> R
 def find_envelope(body: bytes) -> Mapping[str, Any] | None:
     """The JSON object with `success` in a body, None if it is not one."""
     try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        data = parse_json(body)
+    except NotJson:
         return None
     return data if isinstance(data, dict) and "success" in data else None
 
@@ -85,12 +84,20 @@ def _find_message(envelope: Mapping[str, Any]) -> str:
     return str(error.get("message", "")) if isinstance(error, Mapping) else "no message"
 
 
+def _explain(answer: Answer) -> str:
+    """Why a body is no envelope, with the first characters that are none of JSON's."""
+    try:
+        parse_json(answer.body)
+    except NotJson as fault:
+        return str(fault)
+    return "it is JSON, but no object with `success`"
+
+
 def _refuse_text(answer: Answer, *, write: bool) -> RemoteError:
     """11-err-create-bad-owner answers with a sentence, and has made the record all the same."""
     if answer.status in {401, 403}:
         message = f"something in front of Vtiger refused the request (HTTP {answer.status})"
         return AuthRejected(VTIGER, message, status=answer.status)
-    start = answer.body[:80].decode("utf-8", "replace").split("<")[0].strip()
-    message = f"expected JSON, got {start!r} … ({len(answer.body)} bytes, HTTP {answer.status})"
+    message = f"expected JSON ({len(answer.body)} bytes, HTTP {answer.status}): {_explain(answer)}"
     ambiguous = write and answer.status < 400
     return ResponseUnreadable(VTIGER, message, status=answer.status, ambiguous=ambiguous)

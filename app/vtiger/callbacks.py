@@ -12,9 +12,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
-
 from app.errors import InvalidInput
+from app.json_shapes import NotJson, parse_json, without_marks
 
 ID_NAMES = ("id", "record", "record_id", "recordid", "crmid")
 MODULE_NAMES = ("module", "module_name", "modulename", "elementtype")
@@ -67,7 +66,7 @@ def parse_callback(content_type: str, body: bytes, query: Mapping[str, str]) -> 
 
 
 def _parse_body(content_type: str, body: bytes, module: str | None) -> Iterator[CallbackHint]:
-    text = body.strip()
+    text = without_marks(body).rstrip()
     if text[:1] in {b"{", b"["} or (text and "json" in content_type.lower()):
         data = _read_json(text)
         kind = CallbackKind.JSON_ARRAY if isinstance(data, list) else CallbackKind.JSON_OBJECT
@@ -78,8 +77,8 @@ def _parse_body(content_type: str, body: bytes, module: str | None) -> Iterator[
 
 def _read_json(text: bytes) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        return parse_json(text)
+    except NotJson as error:
         raise InvalidInput(f"The body is not the JSON it looks like: {error}", "body") from error
 
 

@@ -8,6 +8,7 @@ import httpx
 
 from app.errors import InvalidInput, NotFound, Rejected, ResponseUnreadable
 from app.gate import FREE_GATE, Gate
+from app.json_shapes import find_list
 from app.transport import ClientLimits, Sleep
 from app.vtiger.addon import AddonCalls
 from app.vtiger.answers import VTIGER
@@ -73,8 +74,8 @@ class VtigerClient(OrderCalls, TaxCalls, AddonCalls):
     async def list_types(self) -> tuple[str, ...]:
         """The modules that the API user may see (recording 02-listtypes)."""
         result = await self._api.read("listtypes", {})
-        types = result.get("types") if isinstance(result, Mapping) else None
-        if not isinstance(types, list):
+        types = find_list(result.get("types")) if isinstance(result, Mapping) else None
+        if types is None:
             raise ResponseUnreadable(VTIGER, "listtypes gave no list of types")
         return tuple(str(name) for name in types)
 

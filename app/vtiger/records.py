@@ -1,16 +1,20 @@
 """The calls that every module has: records by id, queries, pages and counts."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
 from app.errors import ResponseUnreadable
+from app.json_shapes import find_list
 from app.vtiger.answers import VTIGER
 from app.vtiger.element import render_element
 from app.vtiger.query import COUNT, MAX_ROWS, Query, Where, after
 from app.vtiger.quota import Quota
 from app.vtiger.schemas import VtigerRecord
 from app.vtiger.webservice import VtigerApi
+
+log = logging.getLogger(__name__)
 
 
 class RecordCalls:
@@ -73,7 +77,10 @@ class RecordCalls:
         await self._api.write("delete", {"id": record_id})
 
     async def query(self, query: Query) -> list[VtigerRecord]:
-        """At most 100 rows. Rejected for an unknown column or module (11-err-query-*)."""
+        """At most 100 rows. Rejected for an unknown column or module (11-err-query-*).
+
+        Who looks for a twin must not miss one: a row that is no record spoils the answer.
+        """
         return [VtigerRecord.parse(row, query.module) for row in await self._rows(query)]
 
     async def search(
@@ -86,16 +93,18 @@ class RecordCalls:
     ) -> AsyncIterator[VtigerRecord]:
         """Every matching record in the order of ids, read in pages that follow the last id.
 
-        Rows that change or vanish meanwhile shift nothing (53-query-id-gt). For sales orders
-        name columns: with `*` the limit counts their lines (contract page Vtiger §0.11).
+        Rows that change or vanish meanwhile shift nothing (53-query-id-gt); those without an id
+        are passed over, for the log of the service to tell. For sales orders name columns: with
+        `*` the limit counts their lines (contract page Vtiger §0.11).
         """
         first = Query(module, tuple(columns), tuple(where), order_by="id")
         while True:
             more = (after(after_id),) if after_id else ()
-            page = await self.query(replace(first, where=(*first.where, *more)))
+            rows = await self._rows(replace(first, where=(*first.where, *more)))
+            page = list(_parse_each(module, rows))
             for record in page:
                 yield record
-            if len(page) < MAX_ROWS:
+            if len(rows) < MAX_ROWS or not page:
                 return
             after_id = page[-1].id
 
@@ -108,7 +117,17 @@ class RecordCalls:
         return int(text)
 
     async def _rows(self, query: Query) -> list[Any]:
-        rows = await self._api.read("query", {"query": str(query)})
-        if not isinstance(rows, list):
+        rows = find_list(await self._api.read("query", {"query": str(query)}))
+        if rows is None:
             raise ResponseUnreadable(VTIGER, "a query gave no list of rows")
         return rows
+
+
+def _parse_each(module: str, rows: Sequence[object]) -> Iterator[VtigerRecord]:
+    """The records among the rows of a page: one that is none keeps no other from being looked
+    at."""
+    for place, row in enumerate(rows, start=1):
+        try:
+            yield VtigerRecord.parse(row, module)
+        except ResponseUnreadable as error:
+            log.warning("row %s of a page of %s is passed over: %s", place, module, error)

@@ -1,14 +1,17 @@
 """The calls about taxes and currencies, which are settings of the CRM more than records."""
 
+import logging
 from collections.abc import Sequence
 from decimal import Decimal
 
-from app.errors import Duplicate, NotFound, Rejected
+from app.errors import Duplicate, NotFound, RecordUnreadable, Rejected
 from app.vtiger.answers import VTIGER
 from app.vtiger.element import render_element
 from app.vtiger.query import Query, fold
 from app.vtiger.records import RecordCalls
 from app.vtiger.schemas import VtigerCurrency, VtigerTax
+
+log = logging.getLogger(__name__)
 
 UNSAFE = "unsafe_in_vtiger"
 """The code of a Rejected that we decide on, because Vtiger would do damage."""
@@ -61,8 +64,15 @@ class TaxCalls(RecordCalls):
         return changed
 
     async def search_currencies(self) -> list[VtigerCurrency]:
-        """All currencies, active or not, at most 100 (72-currency-query-after)."""
-        return [VtigerCurrency.parse(row) for row in await self._rows(Query("Currency"))]
+        """All currencies, active or not, at most 100 (72-currency-query-after). One without a
+        rate is passed over, for the log of the service to tell: nothing can be written in it."""
+        found = []
+        for row in await self._rows(Query("Currency")):
+            try:
+                found.append(VtigerCurrency.parse(row))
+            except RecordUnreadable as error:
+                log.warning("a currency is passed over: %s", error)
+        return found
 
 
 def _get_tax(taxes: Sequence[VtigerTax], tax_id: str) -> VtigerTax:

@@ -12,6 +12,7 @@ import httpx
 
 from app.errors import ConfigError, ResponseUnreadable, System
 from app.gate import FREE_GATE, Gate
+from app.json_shapes import without_marks
 from app.transport import Answer, Channel, ClientLimits, Request, Sleep
 from app.vtiger.answers import VTIGER, read_result
 from app.vtiger.auth import VtigerAuth
@@ -87,7 +88,7 @@ class Webservice:
         request = Request("GET", self._endpoint, {"operation": operation, **params})
 
         def read(answer: Answer) -> Any | None:
-            if answer.status == 500 and not answer.body.strip():
+            if answer.status == 500 and not without_marks(answer.body):
                 return None
             return read_result(answer, operation, write=False)
 

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from app.errors import (
     AuthRejected,
     Duplicate,
@@ -15,6 +13,7 @@ from app.errors import (
     ResponseUnreadable,
     System,
 )
+from app.json_shapes import NotJson, parse_json
 from app.transport import Answer, refuse_status
 from app.woocommerce.schemas import find_id
 
@@ -52,11 +51,9 @@ def read_json(answer: Answer, *, write: bool) -> Any:
     Contract page WooCommerce §2 (Errors). RemoteUnavailable and ResponseUnreadable are
     ambiguous for a write that may have happened; a 4xx never is.
     """
-    data = find_json(answer.body)
     if 200 <= answer.status < 300:
-        if data is None:
-            raise ResponseUnreadable(WOO, _unreadable(answer), ambiguous=write)
-        return data
+        return _read_success(answer, write=write)
+    data = _find_json(answer.body)
     if answer.status not in {429, 503} and isinstance(data, Mapping) and "code" in data:
         raise read_error(data, status=answer.status, write=write)
     refuse_status(WOO, answer, write=write)
@@ -85,11 +82,21 @@ def read_error(data: Mapping[str, Any], *, status: int, write: bool) -> RemoteEr
     return Rejected(WOO, message, code=code, status=status)
 
 
-def find_json(body: bytes) -> Any:
+def _read_success(answer: Answer, *, write: bool) -> Any:
+    try:
+        data = parse_json(answer.body)
+    except NotJson as error:
+        raise ResponseUnreadable(WOO, _unreadable(answer, error), ambiguous=write) from error
+    if data is None:
+        raise ResponseUnreadable(WOO, _unreadable(answer), ambiguous=write)
+    return data
+
+
+def _find_json(body: bytes) -> Any:
     """The JSON in a body, None if there is none."""
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return parse_json(body)
+    except NotJson:
         return None
 
 
@@ -123,6 +130,7 @@ def _refuse_unexplained(answer: Answer) -> RemoteError:
     return ResponseUnreadable(WOO, _unreadable(answer), status=answer.status, ambiguous=False)
 
 
-def _unreadable(answer: Answer) -> str:
+def _unreadable(answer: Answer, fault: NotJson | None = None) -> str:
     kind = answer.headers.get("content-type", "no content type")
-    return f"expected JSON, got {kind}, {len(answer.body)} bytes (HTTP {answer.status})"
+    told = f"expected JSON, got {kind}, {len(answer.body)} bytes (HTTP {answer.status})"
+    return f"{told}: {fault}" if fault else told

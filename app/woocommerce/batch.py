@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import RemoteError, ResponseUnreadable
+from app.json_shapes import find_list
 from app.woocommerce.answers import WOO, read_error
 from app.woocommerce.requests import R
 
@@ -41,12 +42,13 @@ def plan_batch(
 def read_batch(kind: type[R], data: object, call: BatchCall) -> list[R | RemoteError]:
     """The results in the order of the items (recording customers_batch_mixed_errors).
 
-    ResponseUnreadable if a part does not answer for each of its items.
+    ResponseUnreadable if a part does not answer for each of its items; in the place of an item
+    whose own answer is no record, which may have been written all the same.
     """
     results: list[R | RemoteError] = []
     for part, items in call.body.items():
-        answers = data.get(part) if isinstance(data, Mapping) else None
-        if not isinstance(answers, list) or len(answers) != len(items):
+        answers = find_list(data.get(part)) if isinstance(data, Mapping) else None
+        if answers is None or len(answers) != len(items):
             raise ResponseUnreadable(WOO, f"the batch answers for other items in {part!r}")
         results += [_read_item(kind, answer) for answer in answers]
     return results
@@ -55,7 +57,10 @@ def read_batch(kind: type[R], data: object, call: BatchCall) -> list[R | RemoteE
 def _read_item(kind: type[R], answer: object) -> R | RemoteError:
     error = answer.get("error") if isinstance(answer, Mapping) else None
     if not isinstance(error, Mapping):
-        return kind.parse(answer)
+        try:
+            return kind.parse(answer)
+        except ResponseUnreadable as unreadable:
+            return unreadable
     details = error.get("data")
     status = details.get("status") if isinstance(details, Mapping) else None
     return read_error(error, status=status if isinstance(status, int) else 400, write=True)

@@ -41,7 +41,7 @@ class OrderCalls(BatchRequests):
         if not order_ids:
             return []
         query = {"include": ",".join(order_ids), "status": "any", **paging(1, 100)}
-        return parse_all(WooOrder, await self._get("orders", query))
+        return list((await self._page(WooOrder, "orders", query)).items)
 
     async def search_orders_of(self, email: str) -> list[WooOrder]:
         """The latest orders billed to an e-mail, newest first, at most 100, the trash not.

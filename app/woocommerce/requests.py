@@ -1,7 +1,8 @@
 """How a call reaches the shop: addresses, JSON bodies and pages; the rooms below name the calls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
@@ -10,6 +11,7 @@ import orjson
 
 from app.errors import ConfigError, InvalidInput, ResponseUnreadable, System
 from app.gate import FREE_GATE, Gate
+from app.json_shapes import find_list
 from app.transport import Answer, Channel, ClientLimits, Request, Sleep
 from app.woocommerce.answers import WOO, read_json
 from app.woocommerce.auth import choose_auth
@@ -18,6 +20,8 @@ from app.woocommerce.schemas import WooPage, WooRecord, find_id
 API = "wp-json/wc/v3"
 PER_PAGE = 100
 R = TypeVar("R", bound=WooRecord)
+
+log = logging.getLogger(__name__)
 
 
 class ShopRequests:
@@ -66,9 +70,9 @@ class ShopRequests:
 
     async def _page(self, kind: type[R], path: str, query: Mapping[str, str]) -> WooPage[R]:
         def read(answer: Answer) -> WooPage[R]:
-            items = parse_all(kind, read_json(answer, write=False))
+            rows = _rows(read_json(answer, write=False))
             total, pages = (_header_count(answer, f"x-wp-total{what}") for what in ("", "pages"))
-            return WooPage(tuple(items), total, pages)
+            return WooPage(tuple(_parse_each(kind, path, rows)), total, pages, len(rows))
 
         return await self._channel.send(
             Request("GET", self._address(path), query), read, write=False
@@ -80,7 +84,8 @@ class ShopRequests:
     async def _each(
         self, kind: type[R], path: str, query: Mapping[str, str], *, per_page: int = PER_PAGE
     ) -> AsyncIterator[R]:
-        """Each record of a listing once, in the order of ids.
+        """Each record of a listing once, in the order of ids; rows without an id are passed over,
+        for the log of the service to tell.
 
         A deletion meanwhile moves later rows a page up, so a smaller total sends the walk
         back by as many pages as may have moved past it. A page past the end is not asked for:
@@ -98,14 +103,14 @@ class ShopRequests:
                 if int(record.id) > last_id:
                     last_id = int(record.id)
                     yield record
-            if len(found.items) < per_page or page >= found.pages:
+            if found.rows < per_page or page >= found.pages:
                 return
             page += 1
 
     async def _find_last_change(self, path: str) -> datetime | None:
         """Of products or orders (orders_list_modified_after_gmt); customers have no such order."""
         latest = {"status": "any", "orderby": "modified", "order": "desc", **paging(1, 1)}
-        found = parse_all(WooRecord, await self._get(path, latest))
+        found = list(_parse_each(WooRecord, path, _rows(await self._get(path, latest))))
         return found[0].modified_at if found else None
 
     async def _write(
@@ -152,10 +157,28 @@ def paging(page: int, per_page: int) -> dict[str, str]:
 
 
 def parse_all(kind: type[R], data: object) -> list[R]:
-    """Every record of a listing; ResponseUnreadable if it is no list of records."""
-    if not isinstance(data, list):
+    """Every record of a search; ResponseUnreadable if it is no list of records.
+
+    Who looks for a twin must not miss one: a row that is no record spoils the answer.
+    """
+    return [kind.parse(row) for row in _rows(data)]
+
+
+def _rows(data: object) -> list[Any]:
+    rows = find_list(data)
+    if rows is None:
         raise ResponseUnreadable(WOO, f"expected a list, got {type(data).__name__}")
-    return [kind.parse(item) for item in data]
+    return rows
+
+
+def _parse_each(kind: type[R], path: str, rows: Sequence[object]) -> Iterator[R]:
+    """The records among the rows of a page: one that is none keeps no other from being looked
+    at."""
+    for place, row in enumerate(rows, start=1):
+        try:
+            yield kind.parse(row)
+        except ResponseUnreadable as error:
+            log.warning("row %s of a page of %s is passed over: %s", place, path, error)
 
 
 def _header_count(answer: Answer, header: str) -> int:

@@ -1,34 +1,66 @@
-"""WooCommerce's REST objects as read: the JSON kept whole, with typed access to what we use."""
+"""WooCommerce's REST objects as read: the JSON kept whole, in known types where we use it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, Self, TypeVar
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from app.errors import InvalidInput, ResponseUnreadable, System
+from app.errors import InvalidInput, RecordUnreadable, ResponseUnreadable, System
+from app.json_shapes import Fault, Shape, find_decimal, in_utc, rows_of, shaped
+from app.woocommerce import shapes
 
 T = TypeVar("T")
+
+MOST_FAULTS = 3
+_MONEY_ROW = re.compile(r"(line_items|fee_lines)\[\d+\]")
+_ADDS_UP = Decimal("0.05")
+"""As much as a shop's rounding of taxes may put an order's total off the sum of its parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class WooRecord:
-    """One REST object; `data` is its JSON, never changed.
+    """One REST object; `data` is its JSON with lists and objects where its shape has them.
 
-    Contract page WooCommerce §2: unknown fields are kept, only the id must be right.
+    Contract page WooCommerce §2: unknown fields are kept. `faults` are the parts that cannot be
+    read, `dropped` the places of rows that are no objects.
     """
 
     data: Mapping[str, Any]
+    faults: tuple[Fault, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+    shape: ClassVar[Shape] = shapes.ANYTHING
+    label: ClassVar[str] = "record"
 
     @classmethod
     def parse(cls, data: object) -> Self:
-        """Raises ResponseUnreadable if it is not an object with an id."""
+        """Raises ResponseUnreadable if it is not an object with an id.
+
+        A record with an id is always had, so that one that cannot be read spoils no list:
+        `checked` raises for it.
+        """
         if not isinstance(data, Mapping):
             raise ResponseUnreadable(
                 System.WOOCOMMERCE, f"expected an object, got {type(data).__name__}"
             )
         if find_id(data.get("id")) is None:
             raise ResponseUnreadable(System.WOOCOMMERCE, "an object came without its id")
-        return cls(data)
+        found = shaped(data, cls.shape)
+        return cls(found.data, found.faults, found.dropped)
+
+    def checked(self) -> Self:
+        """The record itself. RecordUnreadable, with the first fault, if it has one."""
+        if not self.faults:
+            return self
+        told = "; ".join(str(fault) for fault in self.faults[:MOST_FAULTS])
+        raise RecordUnreadable(
+            System.WOOCOMMERCE,
+            f"{self.label} {self.id} of WooCommerce cannot be read: {told}",
+            record_id=self.id,
+            place=self.faults[0].place,
+        )
 
     @property
     def id(self) -> str:
@@ -44,29 +76,30 @@ class WooRecord:
         return parse_gmt(self.data.get("date_created_gmt"))
 
     def text(self, *path: str) -> str:
-        """The text at a path (`"billing", "phone"`); "" if it is absent or not text."""
+        """The text at a path (`"billing", "phone"`), a number as text too; "" if it is absent or
+        neither."""
         value: Any = self.data
         for key in path:
             value = value.get(key) if isinstance(value, Mapping) else None
-        return value if isinstance(value, str) else ""
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            return ""
+        return str(value)
 
     def meta(self, key: str) -> str | None:
         """The value of the first meta row with this key, if it is text or a number."""
-        for row in self._meta_rows():
+        for row in rows_of(self.data.get("meta_data")):
             if row.get("key") == key:
                 value = row.get("value")
                 return str(value) if isinstance(value, str | int | float) else None
         return None
 
-    def _meta_rows(self) -> Iterator[Mapping[str, Any]]:
-        rows = self.data.get("meta_data")
-        if isinstance(rows, Sequence):
-            yield from (row for row in rows if isinstance(row, Mapping))
-
 
 @dataclass(frozen=True, slots=True)
 class WooCustomer(WooRecord):
     """A WordPress user as wc/v3/customers shows it (recording customer_create)."""
+
+    shape: ClassVar[Shape] = shapes.CUSTOMER
+    label: ClassVar[str] = "customer"
 
     @property
     def email(self) -> str:
@@ -81,6 +114,9 @@ class WooCustomer(WooRecord):
 @dataclass(frozen=True, slots=True)
 class WooProduct(WooRecord):
     """A product, or a variation (recordings product_get_simple, product_get_variation_by_id)."""
+
+    shape: ClassVar[Shape] = shapes.PRODUCT
+    label: ClassVar[str] = "product"
 
     @property
     def type(self) -> str:
@@ -106,6 +142,20 @@ class WooProduct(WooRecord):
 class WooOrder(WooRecord):
     """An order (recording order_create_full_excl_tax); money is text, `price` alone a float."""
 
+    shape: ClassVar[Shape] = shapes.ORDER
+    label: ClassVar[str] = "order"
+
+    @classmethod
+    def parse(cls, data: object) -> Self:
+        """As of any record. A line of which nothing is left must not be taken for none: without
+        it the others have to add up to the total."""
+        order = super(WooOrder, cls).parse(data)
+        lost = next((place for place in order.dropped if _MONEY_ROW.fullmatch(place)), None)
+        if lost is None or order.faults or abs(_missing(order.data)) <= _ADDS_UP:
+            return order
+        fault = Fault(lost, "is no object, and without it the order's parts are not its total")
+        return cls(order.data, (fault,), order.dropped)
+
     @property
     def status(self) -> str:
         return self.text("status")
@@ -119,6 +169,9 @@ class WooOrder(WooRecord):
 @dataclass(frozen=True, slots=True)
 class WooTaxRate(WooRecord):
     """A tax rate; `rate` is text with four decimals (recording tax_get)."""
+
+    shape: ClassVar[Shape] = shapes.TAX_RATE
+    label: ClassVar[str] = "tax rate"
 
     @property
     def rate(self) -> str:
@@ -149,11 +202,15 @@ class WooWebhook(WooRecord):
 
 @dataclass(frozen=True, slots=True)
 class WooPage(Generic[T]):
-    """One page of a listing, with the totals of `X-WP-Total` and `X-WP-TotalPages`."""
+    """One page of a listing, with the totals of `X-WP-Total` and `X-WP-TotalPages`.
+
+    `rows` is how many there were, those without an id included, which are not among `items`.
+    """
 
     items: tuple[T, ...]
     total: int
     pages: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +249,14 @@ def parse_gmt(value: object) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        moment = datetime.fromisoformat(value)
+        return in_utc(datetime.fromisoformat(value))
     except ValueError:
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _missing(order: Mapping[str, Any]) -> Decimal:
+    """What the total of an order without faults is more than the sum of its parts."""
+    lines = [row["total"] for key in ("line_items", "fee_lines") for row in order.get(key, ())]
+    parts = [*lines, order["shipping_total"], order.get("total_tax")]
+    known = [find_decimal(part) or Decimal(0) for part in parts]
+    return (find_decimal(order["total"]) or Decimal(0)) - sum(known, Decimal(0))

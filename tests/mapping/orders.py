@@ -114,7 +114,7 @@ def retrieved(
     blank = {rule.vtiger: "" for rule in ORDER_RULES}
     data = {**blank, **(before.data if before else {}), **fields}
     if "LineItems" in fields:
-        data["hdnGrandTotal"] = str(predict(fields, refs.carried).grand_total)
+        data["hdnGrandTotal"] = f"{predict(fields, refs.carried).grand_total:f}"
         data["LineItems"] = [_item(item) for item in fields["LineItems"]]
     return VtigerRecord("6x9", "SalesOrder", {"id": "6x9", **data})
 
@@ -123,9 +123,9 @@ def _item(item: Mapping[str, Any]) -> dict[str, str]:
     return {
         **item,
         "parent_id": "6xArray",
-        "quantity": str(rounded(amount(item["quantity"]), 3)),
-        "listprice": str(rounded(amount(item["listprice"]), 8)),
-        "discount_amount": str(rounded(amount(item.get("discount_amount", "0")), 8)),
+        "quantity": f"{rounded(amount(item['quantity']), 3):f}",
+        "listprice": f"{rounded(amount(item['listprice']), 8):f}",
+        "discount_amount": f"{rounded(amount(item.get('discount_amount', '0')), 8):f}",
         "discount_percent": "0.000",
         "entity_type": "Services" if item["productid"].startswith("26x") else "Products",
     }

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.errors import InvalidInput
 from app.mapping.numbers import (
     amount,
     canonical_json,
@@ -18,14 +19,25 @@ from app.mapping.numbers import (
 
 @pytest.mark.parametrize(
     ("raw", "expected"),
-    [("19.90", "19.90"), (" 7 ", "7"), ("-.5", "-0.5"), ("5.", "5"), (0.1, "0.1"), (1e22, "1E22")],
+    [("19.90", "19.90"), (" 7 ", "7"), ("-.5", "-0.5"), ("5.", "5"), (0.1, "0.1"), (1e16, "1E16")],
 )
 def test_numbers_are_read(raw: object, expected: str) -> None:
     assert find_decimal(raw) == Decimal(expected)
 
 
-@pytest.mark.parametrize("raw", ["", "12,5", "1e2", "abc", "0x1A", "1.2.3", "١", True, None, []])
-def test_everything_else_is_no_number(raw: object) -> None:
+@pytest.mark.parametrize(
+    "raw",
+    ["12,5", "1e2", "1e999", "abc", "NaN", "Infinity", "0x1A", "1.2.3", "١", "1" * 80, "1" * 18]
+    + [True, [], {}, float("nan"), float("inf"), 1e22, 10**30, "0." + "1" * 80],
+)
+def test_what_is_no_plain_number_is_never_taken_for_0(raw: object) -> None:
+    assert find_decimal(raw) is None
+    with pytest.raises(InvalidInput):
+        amount(raw)
+
+
+@pytest.mark.parametrize("raw", [None, "", " "])
+def test_nothing_is_no_number_and_an_amount_of_0(raw: object) -> None:
     assert find_decimal(raw) is None
     assert amount(raw) == 0
 

@@ -84,7 +84,7 @@ def test_a_variation_of_any_choice_is_named_as_its_parent() -> None:
         ({"manage_stock": True, "stock_quantity": 7}, "stock", "7"),
         ({"manage_stock": True, "stock_quantity": -2}, "stock", "-2"),
         ({"manage_stock": False, "stock_quantity": None}, "stock", None),
-        ({"manage_stock": "parent", "stock_quantity": 3}, "stock", None),
+        ({"manage_stock": "parent", "stock_quantity": 3}, "stock", "3"),
         ({"status": "private"}, "status", "0"),
         ({"status": "draft"}, "status", "0"),
         ({"categories": [{"name": "Cups &amp; mugs"}, {"name": "x"}]}, "category", "Cups & mugs"),

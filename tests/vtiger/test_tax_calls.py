@@ -122,8 +122,15 @@ async def test_search_currencies() -> None:
 
 
 async def test_answers_of_another_shape_are_unreadable() -> None:
-    client, _ = open_crm(result([{"id": "34x1"}]))
+    client, _ = open_crm(result([{"percentage": "5"}]))
     with pytest.raises(Unreadable):
         await client.search_taxes()
     with pytest.raises(Unreadable):
         await client.search_currencies()
+
+
+async def test_a_currency_without_a_rate_keeps_no_other_from_being_used() -> None:
+    euro = {"id": "21x1", "currency_code": "EUR", "conversion_rate": "1.00000"}
+    odd = {"id": "21x2", "currency_code": "USD", "conversion_rate": "1,1"}
+    client, _ = open_crm(result([odd, euro]))
+    assert [each.code for each in await client.search_currencies()] == ["EUR"]

@@ -1,0 +1,268 @@
+"""JSON of the two systems, read at the border into known types.
+
+PHP sends a list with a gap as an object, an empty object as `[]`, rows that are null, and numbers
+as whatever a plug-in made of them. What can be read without doubt is read; everything else is a
+fault that names its place, so that it is never taken for "none" or 0.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+EXCERPT = 80
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)", re.ASCII)
+_LONGEST_NUMBER = 40
+_LARGEST_NUMBER = Decimal(10) ** 17
+"""Vtiger's money columns hold 17 digits before the point (contract page readback, unit_price)."""
+_INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
+_EARLIEST, _LATEST = 1900, 9000
+
+
+class NotJson(ValueError):
+    """A body cannot be read as JSON; the message tells where, and what stands there."""
+
+
+def parse_json(raw: bytes) -> Any:
+    """The JSON of a body, byte order marks before it aside. Raises NotJson.
+
+    What strict readers refuse for one value's sake (NaN, 1e999, half a surrogate pair) is read, so
+    that only the record that holds it is faulty.
+    """
+    body = without_marks(raw)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        strict = error
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise NotJson(_explain(body, strict)) from strict
+
+
+def without_marks(raw: bytes) -> bytes:
+    """A body without the byte order marks and blanks that it begins with: PHP sends a mark for
+    each of its files that was saved with one."""
+    body = raw.lstrip()
+    while body.startswith(BYTE_ORDER_MARK):
+        body = body.removeprefix(BYTE_ORDER_MARK).lstrip()
+    return body
+
+
+def _explain(body: bytes, error: json.JSONDecodeError) -> str:
+    if not body:
+        return "the body is empty"
+    rest = body.decode("utf-8", "replace")[error.pos :]
+    shown = " ".join(rest[:EXCERPT].split())
+    place = f"at line {error.lineno}, column {error.colno}"
+    return f"it breaks {place}, where it says {shown!r}" if shown else f"it ends {place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is read of a JSON object, by key.
+
+    `texts` are scalars or null. `numbers` may be null, "" or absent, which is 0; `amounts` may
+    not. `number_names` is a pattern of further numbers. `ids` are numbers of records; null, "" and
+    0 are none. `objects` may be null, `[]` or absent, which is empty. `rows` are lists of objects,
+    `lists` of scalars; null, "" and absent are none, but not for those in `needed`. `found_by_key`
+    are rows whose place in the list does not matter and whose absence says something: rows that
+    are no objects stay there, so that nobody takes what they may have held for absent.
+    """
+
+    texts: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
+    amounts: frozenset[str] = frozenset()
+    number_names: re.Pattern[str] | None = None
+    ids: frozenset[str] = frozenset()
+    objects: Mapping[str, "Shape"] = field(default_factory=dict)
+    rows: Mapping[str, "Shape"] = field(default_factory=dict)
+    lists: frozenset[str] = frozenset()
+    needed: frozenset[str] = frozenset()
+    found_by_key: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What cannot be read: its place, such as `line_items[0].total`, and what is wrong with it."""
+
+    place: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """An object in known types; `dropped` are the places of rows that are no objects."""
+
+    data: Mapping[str, Any]
+    faults: tuple[Fault, ...]
+    dropped: tuple[str, ...]
+
+
+def shaped(data: Mapping[str, Any], shape: Shape) -> Shaped:
+    """The object with lists and objects where `shape` has them, and its faults."""
+    reader = _Reader()
+    found = reader.read(data, shape, "")
+    return Shaped(found, tuple(reader.faults), tuple(reader.dropped))
+
+
+@dataclass(slots=True)
+class _Reader:
+    faults: list[Fault] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+    def read(self, data: Mapping[str, Any], shape: Shape, prefix: str) -> Mapping[str, Any]:
+        self._check_scalars(data, shape, prefix)
+        changed: dict[str, Any] = {}
+        for name, inner in shape.objects.items():
+            if name in data:
+                changed[name] = self._object(data[name], inner, f"{prefix}{name}")
+        for name in (*shape.rows, *shape.lists):
+            if name in data or name in shape.needed:
+                place = f"{prefix}{name}"
+                found = self._list(data.get(name), place, needed=name in shape.needed)
+                if name in shape.rows:
+                    keeps = name in shape.found_by_key
+                    found = self._rows(found, shape.rows[name], place, keeps=keeps)
+                else:
+                    found = self._scalars(found, place)
+                changed[name] = found
+        return {**data, **changed} if changed else data
+
+    def _check_scalars(self, data: Mapping[str, Any], shape: Shape, prefix: str) -> None:
+        for name in shape.texts & data.keys():
+            if isinstance(data[name], Mapping | list):
+                self._fault(f"{prefix}{name}", f"is {_kind(data[name])}, not text")
+        for name in shape.ids & data.keys():
+            if not _is_id(data[name]):
+                self._fault(f"{prefix}{name}", f"is {_shown(data[name])}, which is no id")
+        named = shape.number_names
+        found = [name for name in data if named.fullmatch(name)] if named else ()
+        for name in (*shape.numbers, *shape.amounts, *found):
+            value = data.get(name)
+            if _is_nothing(value):
+                if name in shape.amounts:
+                    self._fault(f"{prefix}{name}", "has no number")
+            elif find_decimal(value) is None:
+                self._fault(f"{prefix}{name}", f"is {_shown(value)}, which is no plain number")
+
+    def _object(self, value: Any, shape: Shape, place: str) -> Mapping[str, Any]:
+        if value is None or value == [] or value == "":
+            return {}
+        if isinstance(value, Mapping):
+            return self.read(value, shape, f"{place}.")
+        self._fault(place, f"is {_kind(value)}, not an object")
+        return {}
+
+    def _list(self, value: Any, place: str, *, needed: bool) -> list[Any]:
+        found = find_list(value)
+        if found is not None:
+            return found
+        if value == {}:
+            return []
+        if _is_nothing(value):
+            if needed:
+                self._fault(place, "is missing")
+        else:
+            self._fault(place, f"is {_kind(value)}, not a list")
+        return []
+
+    def _rows(self, values: Sequence[Any], shape: Shape, place: str, *, keeps: bool) -> list[Any]:
+        rows = []
+        for index, value in enumerate(values):
+            if isinstance(value, Mapping) and value:
+                rows.append(self.read(value, shape, f"{place}[{index}]."))
+                continue
+            self.dropped.append(f"{place}[{index}]")
+            if keeps:
+                rows.append(value)
+        return rows
+
+    def _scalars(self, values: Sequence[Any], place: str) -> list[Any]:
+        found = []
+        for index, value in enumerate(values):
+            if value is None or isinstance(value, Mapping | list):
+                self.dropped.append(f"{place}[{index}]")
+            else:
+                found.append(value)
+        return found
+
+    def _fault(self, place: str, problem: str) -> None:
+        self.faults.append(Fault(place, problem))
+
+
+def find_list(value: object) -> list[Any] | None:
+    """A list, or an object whose keys are all integers as the list that PHP made it of, in the
+    order of its keys; None for anything else, an empty object too: it may be an answer that tells
+    nothing."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, Mapping) or not value:
+        return None
+    if not all(isinstance(key, str) and _INDEX.fullmatch(key) for key in value):
+        return None
+    return [value[key] for key in sorted(value, key=int)]
+
+
+def rows_of(value: object) -> list[Mapping[str, Any]]:
+    """The objects of a list, for those who look at records of a shape that nobody promised."""
+    return [row for row in find_list(value) or () if isinstance(row, Mapping)]
+
+
+def find_decimal(raw: object) -> Decimal | None:
+    """The number that a text or JSON number is; None for anything else ("12,5", "1e2", "", NaN),
+    and for numbers that no money column holds."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float | Decimal):
+        return None
+    if isinstance(raw, int) and abs(raw) >= _LARGEST_NUMBER:
+        return None
+    text = raw.strip() if isinstance(raw, str) else format(Decimal(str(raw)), "f")
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        return None
+    number = Decimal(text)
+    return number if abs(number) < _LARGEST_NUMBER else None
+
+
+def in_utc(moment: datetime) -> datetime | None:
+    """A moment in UTC, one without a zone being UTC already; None at the ends of time, where
+    neither arithmetic nor the database goes."""
+    if not _EARLIEST <= moment.year <= _LATEST:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _is_id(value: object) -> bool:
+    if _is_nothing(value):
+        return True
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return False
+    text = str(value).strip()
+    return len(text) <= 20 and text.isascii() and text.isdigit()
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return "true or false"
+    return "text" if isinstance(value, str) else "a number"
+
+
+def _shown(value: object) -> str:
+    return _kind(value) if isinstance(value, Mapping | list) else repr(value)[:EXCERPT]

@@ -1,0 +1,56 @@
+"""What Vtiger promises of the records that are read: everything is text, lines are a list.
+
+Contract page Vtiger §1 (retrieve), §3, §4; recordings 00-REFERENCE-so-retrieve-full-group,
+sales-orders.jsonl (250 orders), 21-retrieve-contact-full, 70-tax-query.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from app.json_shapes import Shape
+
+_STAMPS = frozenset({"createdtime", "modifiedtime", "modifiedby", "assigned_user_id"})
+_PLACE = ("street", "city", "zip", "state", "country")
+_ORDER_PLACE = ("street", "city", "code", "state", "country")
+
+LINE_ITEM = Shape(
+    texts=frozenset({"productid", "comment", "product_name", "entity_type"}),
+    numbers=frozenset({"discount_amount", "discount_percent"}),
+    amounts=frozenset({"quantity", "listprice"}),
+)
+CONTACT = Shape(
+    texts=_STAMPS
+    | {"firstname", "lastname", "email", "phone", "mobile", "account_id"}
+    | {f"{block}{part}" for block in ("mailing", "other") for part in _PLACE}
+)
+PRODUCT = Shape(
+    texts=_STAMPS
+    | {"productname", "productcode", "description", "discontinued", "productcategory"}
+    | {"website", "currency_id"},
+    numbers=frozenset({"unit_price", "qtyinstock"}),
+    number_names=re.compile(r"tax[0-9]+|currency[0-9]+", re.ASCII),
+)
+SERVICE = replace(PRODUCT, texts=PRODUCT.texts | {"servicename"})
+ORDER_HEADER = Shape(
+    texts=_STAMPS
+    | {"subject", "sostatus", "vtiger_purchaseorder", "contact_id", "account_id", "currency_id"}
+    | {"description", "hdnTaxType"}
+    | {f"{block}_{part}" for block in ("bill", "ship") for part in _ORDER_PLACE},
+    numbers=frozenset({"hdnDiscountAmount", "hdnDiscountPercent", "hdnS_H_Amount", "hdnSubTotal"})
+    | {"hdnGrandTotal", "pre_tax_total", "txtAdjustment", "conversion_rate"},
+    rows={"LineItems": LINE_ITEM},
+)
+ORDER = replace(ORDER_HEADER, needed=frozenset({"LineItems"}))
+"""An order that was read whole: a query shows no lines, a retrieve without them cannot be read."""
+
+TAX = Shape(texts=frozenset({"taxname", "taxlabel"}), amounts=frozenset({"percentage"}))
+
+SHAPES: Mapping[str, Shape] = {
+    "Contacts": CONTACT,
+    "Products": PRODUCT,
+    "Services": SERVICE,
+    "SalesOrder": ORDER_HEADER,
+    "Tax": TAX,
+}
+ANYTHING = Shape()
