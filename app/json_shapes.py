@@ -22,6 +22,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)", re.ASCII)
 _LONGEST_NUMBER = 40
 _LARGEST_NUMBER = Decimal(10) ** 17
 """Vtiger's money columns hold 17 digits before the point (contract page readback, unit_price)."""
+_DECODER = json.JSONDecoder()
 _INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
 _EARLIEST, _LATEST = 1900, 9000
 
@@ -54,6 +55,37 @@ def without_marks(raw: bytes) -> bytes:
     while body.startswith(BYTE_ORDER_MARK):
         body = body.removeprefix(BYTE_ORDER_MARK).lstrip()
     return body
+
+
+def leading_members(head: bytes) -> dict[str, Any]:
+    """The members that an object begins with, of a body of which only the first bytes are there;
+    those that are whole, {} if it is no object."""
+    text, place = without_marks(head).decode("utf-8", "ignore"), 1
+    found: dict[str, Any] = {}
+    if not text.startswith("{"):
+        return found
+    try:
+        while True:
+            name, place = _value(text, place, end=":")
+            found[name], place = _value(text, place, end=",}")
+    except (ValueError, IndexError, RecursionError):
+        return {name: value for name, value in found.items() if isinstance(name, str)}
+
+
+def _value(text: str, place: int, *, end: str) -> tuple[Any, int]:
+    """The value at a place, and where what follows its end begins: a number that the cut went
+    through is none."""
+    value, place = _DECODER.raw_decode(text, _after_blanks(text, place))
+    place = _after_blanks(text, place)
+    if text[place] not in end:
+        raise ValueError(place)
+    return value, place + 1
+
+
+def _after_blanks(text: str, place: int) -> int:
+    while text[place] in " \t\r\n":
+        place += 1
+    return place
 
 
 def _explain(body: bytes, error: json.JSONDecodeError) -> str:

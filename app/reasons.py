@@ -114,9 +114,10 @@ REASONS: Mapping[str, Reason] = {
         "Change the value in Vtiger as the message tells. The rest of the record is synced.",
     ),
     "unreadable": Reason(
-        "A field of the record is not what its system's API promises: no plain number where an "
-        "amount is, text where a list is. What it says cannot be known, so nothing was written. In "
-        "`notes`: rows of a list that are no objects were left out, and all else was synced.",
+        "A record, or what was sent of it, is not what its system's API promises: no plain number "
+        "where an amount is, text where a list is, a delivery that names no record. What it says "
+        "cannot be known, so nothing was written. In `notes`: rows of a list that are no objects "
+        "were left out, and all else was synced.",
         "Look at the field that the message names: a plug-in, an import or an add-on wrote or "
         "filtered it. Mend it there; the record is synced with that change, or replay it.",
     ),

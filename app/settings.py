@@ -29,7 +29,15 @@ DAY = 86_400
 class ReceiverSettings(Group):
     """Webhooks and callbacks that come in."""
 
-    max_body_bytes: int = Field(5 * MIB, ge=1, description="larger bodies are answered 413")
+    max_body_bytes: int = Field(
+        5 * MIB,
+        ge=1,
+        description="larger bodies are not kept: a webhook is taken as a hint without one, "
+        "callbacks are answered 413",
+    )
+    max_hint_bytes: int = Field(
+        64 * MIB, ge=1, description="larger webhooks are not read to their end: answered 413"
+    )
 
 
 class SyncSettings(Group):

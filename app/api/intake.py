@@ -1,7 +1,8 @@
 """What the receivers share: bodies with a limit, keys of hints, storing before answering."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 from fastapi import Request
@@ -15,24 +16,66 @@ from app.runtime import Runtime
 MOST_TOGETHER = 20
 """Hints that are handed to the acceptor at once: it joins those of many requests in one insert."""
 
+HEAD_BYTES = 64 * 1024
+"""As much of a body as is kept of one that is too large."""
+
 logger = logging.getLogger(__name__)
 
 
 async def read_body(request: Request, most: int) -> bytes:
     """The raw body; 413 as soon as it is known to be too large."""
-    too_large = Problem(413, "too_large", f"The body may have {most} bytes at most.")
+    _refuse_announced(request, most)
+    body = bytearray()
+    async for part in _parts(request):
+        body += part
+        if len(body) > most:
+            raise _too_large(most)
+    return bytes(body)
+
+
+def _refuse_announced(request: Request, most: int) -> None:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most:
-        raise too_large
-    body = bytearray()
+        raise _too_large(most)
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(413, "too_large", f"The body may have {most} bytes at most.")
+
+
+async def _parts(request: Request) -> AsyncIterator[bytes]:
     try:
         async for part in request.stream():
-            body += part
-            if len(body) > most:
-                raise too_large
+            yield part
     except ClientDisconnect:
         raise Problem(400, "incomplete", "The connection was closed in mid-body.") from None
-    return bytes(body)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body whole, or the first bytes of one that is too large to be kept."""
+
+    raw: bytes
+    is_whole: bool
+
+
+async def read_watched(
+    request: Request, watch: Callable[[bytes], None], *, keep: int, most: int
+) -> Body:
+    """A body that is shown to `watch` part by part; more than `keep` bytes are not kept, more than
+    `most` are answered 413."""
+    _refuse_announced(request, most)
+    kept, size = bytearray(), 0
+    async for part in _parts(request):
+        watch(part)
+        size += len(part)
+        if size > most:
+            raise _too_large(most)
+        if size <= keep or len(kept) < HEAD_BYTES:
+            kept += part
+        if size > keep:
+            del kept[HEAD_BYTES:]
+    return Body(bytes(kept), is_whole=size <= keep)
 
 
 def dedupe_key(*parts: str | bytes) -> str:

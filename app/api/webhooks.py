@@ -10,13 +10,13 @@ import orjson
 from fastapi import Request, Response
 
 from app.api.errors import Problem
-from app.api.intake import dedupe_key, read_body, store_hints
+from app.api.intake import Body, dedupe_key, read_body, read_watched, store_hints
 from app.errors import InvalidInput, System
 from app.inbox.repository import NewDelivery
 from app.records import Origin, Record
 from app.runtime import Runtime
 from app.setting_systems import StoreSettings
-from app.woocommerce.signature import verify
+from app.woocommerce.signature import SignatureCheck
 from app.woocommerce.topics import HookKind, WooHook, find_ping, parse_hook
 
 PATH = "/webhooks/woocommerce/{store}"
@@ -26,22 +26,27 @@ logger = logging.getLogger(__name__)
 
 
 async def receive(request: Request) -> Response:
-    """The ping and error envelopes are answered 200, as are duplicates; new hints 202."""
+    """The ping is answered 200, as are duplicates and what names no record, for a shop gives up a
+    webhook whose deliveries are refused seven times; new hints 202."""
     runtime: Runtime = request.app.state.runtime
     store = request.path_params["store"]
-    settings = _get_store(runtime, store)
-    body = await read_body(request, runtime.settings.receiver.max_body_bytes)
+    settings, limits = _get_store(runtime, store), runtime.settings.receiver
     signature = request.headers.get("x-wc-webhook-signature", "")
-    if not signature and find_ping(request.headers, body):
-        return _answer(200, {"ping": True})
-    if not verify(body, signature, _secrets(settings)):
+    if not signature:
+        if find_ping(request.headers, await read_body(request, limits.max_body_bytes)):
+            return _answer(200, {"ping": True})
+        raise _refused(store)
+    check = SignatureCheck(_secrets(settings))
+    most = max(limits.max_body_bytes, limits.max_hint_bytes)
+    body = await read_watched(request, check.update, keep=limits.max_body_bytes, most=most)
+    if not check.is_made_by(signature):
         raise _refused(store)
     hook = _read(request.headers, body)
-    [accepted] = await store_hints(runtime, [_hint(store, hook, body)])
+    [accepted] = await store_hints(runtime, [_hint(store, hook, body, signature)])
     answer = {"delivery_id": str(accepted.id)}
     if accepted.duplicate:
         return _answer(200, answer | {"duplicate": True})
-    return _answer(200 if hook.kind is HookKind.ENVELOPE else 202, answer)
+    return _answer(202 if hook.kind is HookKind.RECORD else 200, answer)
 
 
 def _get_store(runtime: Runtime, store: str) -> StoreSettings:
@@ -65,9 +70,9 @@ def _refused(store: str) -> Problem:
     )
 
 
-def _read(headers: Mapping[str, str], body: bytes) -> WooHook:
+def _read(headers: Mapping[str, str], body: Body) -> WooHook:
     try:
-        hook = parse_hook(headers, body)
+        hook = parse_hook(headers, body.raw, is_whole=body.is_whole)
     except InvalidInput as error:
         raise Problem(400, "unreadable", f"The delivery cannot be read: {error}.") from error
     if hook.kind is HookKind.PING:
@@ -75,8 +80,14 @@ def _read(headers: Mapping[str, str], body: bytes) -> WooHook:
     return hook
 
 
-def _hint(store: str, hook: WooHook, body: bytes) -> NewDelivery:
-    note = f"{hook.code}: {hook.message}" if hook.kind is HookKind.ENVELOPE else hook.topic
+def _hint(store: str, hook: WooHook, body: Body, signature: str) -> NewDelivery:
+    """A body that is not kept whole is told from others by its signature, which was verified."""
+    notes = {
+        HookKind.ENVELOPE: f"{hook.code}: {hook.message}",
+        HookKind.NOTHING: hook.message,
+    }
+    note = notes.get(hook.kind, hook.topic)
+    told_apart = body.raw if body.is_whole else signature.strip()
     return NewDelivery(
         record=Record(
             store=store,
@@ -87,8 +98,8 @@ def _hint(store: str, hook: WooHook, body: bytes) -> NewDelivery:
         ),
         origin=Origin.WEBHOOK,
         event=hook.event,
-        dedupe_key=dedupe_key("webhook", store, hook.webhook_id, hook.topic, body),
-        body=body,
+        dedupe_key=dedupe_key("webhook", store, hook.webhook_id, hook.topic, told_apart),
+        body=body.raw if body.is_whole else None,
         remote_note=note.replace("\x00", "")[:LONGEST_NOTE],
     )
 

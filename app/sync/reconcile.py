@@ -20,6 +20,7 @@ from app.sync.pair import agree, needs_reading
 from app.sync.sides import Side, Skip
 from app.sync.stamps import is_echo, stamp_read
 from app.sync.work import Ending, Work, with_notes
+from app.woocommerce.topics import NO_RECORD
 
 DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
 
@@ -41,7 +42,10 @@ async def reconcile(work: Work, link: Link | None) -> Ending:
 
 def _nameless(work: Work) -> Ending:
     note = work.deliveries[-1].remote_note
-    skip = Skip("not_found", f"The shop could not show the record when it sent this: {note}")
+    if note.startswith(NO_RECORD):
+        skip = Skip("unreadable", note)
+    else:
+        skip = Skip("not_found", f"The shop could not show the record when it sent this: {note}")
     return Ending(skipped(work.target, "", skip))
 
 

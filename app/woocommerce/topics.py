@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from app.errors import InvalidInput
+from app.json_shapes import NotJson, leading_members, parse_json, without_marks
 from app.records import Event, Module
 from app.woocommerce.schemas import find_id, parse_gmt
 
@@ -51,11 +52,18 @@ of tax rates and of deletions past the trash."""
 SHAPES = {"customer": frozenset({"email", "role", "billing"}), "order": frozenset({"line_items"})}
 
 
+NO_RECORD = "The delivery names no record"
+CUT = "its body is too large to be kept, and its id is not at its beginning"
+LONGEST_SHOWN = 80
+
+
 class HookKind(StrEnum):
-    """What a delivery is: a creation ping, an error envelope, or a hint about a record."""
+    """What a delivery is: a creation ping, an error envelope, a body that names no record, or a
+    hint about a record."""
 
     PING = "ping"
     ENVELOPE = "envelope"
+    NOTHING = "nothing"
     RECORD = "record"
 
 
@@ -63,8 +71,9 @@ class HookKind(StrEnum):
 class WooHook:
     """One delivery. `module` is None for topics that no module syncs (coupons, other actions).
 
-    `record_id` is None for pings and envelopes, and may be for topics without a module.
-    `code` and `message` are an envelope's.
+    `record_id` is None for pings, envelopes and what names no record, and may be for topics
+    without a module. `code` and `message` are an envelope's; `message` also tells why no record is
+    named.
     """
 
     kind: HookKind
@@ -93,11 +102,11 @@ class WooHook:
         return self.body if shape and shape <= self.body.keys() else None
 
 
-def parse_hook(headers: Mapping[str, str], body: bytes) -> WooHook:
+def parse_hook(headers: Mapping[str, str], body: bytes, *, is_whole: bool = True) -> WooHook:
     """Read a delivery; header names in lower case.
 
-    Recordings hook_*. Raises InvalidInput if the body is not JSON or not an object, if the
-    topic is missing, or if a topic of ours comes without an id.
+    Recordings hook_*. Raises InvalidInput if the body is not JSON, or if the topic is missing. Of
+    a body that is not whole its first bytes do: a record's id is its first member.
     """
     if webhook_id := find_ping(headers, body):
         return WooHook(HookKind.PING, webhook_id=webhook_id)
@@ -105,7 +114,7 @@ def parse_hook(headers: Mapping[str, str], body: bytes) -> WooHook:
     resource, _, name = topic.partition(".")
     if not resource or not name:
         raise InvalidInput("the delivery names no topic", "x-wc-webhook-topic")
-    data = _read_object(body)
+    data, fault = _read_object(body) if is_whole else (leading_members(body), CUT)
     common: dict[str, Any] = {
         "topic": topic,
         "webhook_id": headers.get("x-wc-webhook-id", ""),
@@ -113,13 +122,13 @@ def parse_hook(headers: Mapping[str, str], body: bytes) -> WooHook:
         "body": data,
     }
     if resource == "action":
-        return _read_action(name, data, common)
+        return _read_action(name, data, common, fault)
     module, event = MODULES.get(resource), EVENTS.get(name, Event.CHANGED)
     common |= {"resource": resource, "module": module, "event": event}
     if _is_envelope(data):
         code, message = str(data["code"]), str(data["message"])
         return WooHook(HookKind.ENVELOPE, code=code, message=message, **common)
-    return WooHook(HookKind.RECORD, record_id=_read_id(data.get("id"), topic, module), **common)
+    return _told(find_id(data.get("id")), common, fault)
 
 
 def find_ping(headers: Mapping[str, str], body: bytes) -> str | None:
@@ -139,14 +148,18 @@ def fresh_modified_at(body: Mapping[str, Any]) -> datetime | None:
     return parse_gmt(body.get("date_modified_gmt"))
 
 
-def _read_object(body: bytes) -> Mapping[str, Any]:
+def _read_object(body: bytes) -> tuple[Mapping[str, Any], str]:
+    """The object, and what is wrong should it name no record. A shop that cannot encode a record
+    signs and sends nothing at all (wp_json_encode gives false)."""
+    if not without_marks(body):
+        return {}, "its body is empty"
     try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        data = parse_json(body)
+    except NotJson as error:
         raise InvalidInput(f"the body is not JSON: {error}", "body") from error
     if not isinstance(data, dict):
-        raise InvalidInput("the body is not a JSON object", "body")
-    return data
+        return {}, f"its body is {orjson.dumps(data)[:LONGEST_SHOWN].decode('utf-8', 'replace')}"
+    return data, "its body has no id"
 
 
 def _is_envelope(data: Mapping[str, Any]) -> bool:
@@ -154,22 +167,18 @@ def _is_envelope(data: Mapping[str, Any]) -> bool:
     return "id" not in data and isinstance(data.get("code"), str) and "message" in data
 
 
-def _read_action(name: str, data: Mapping[str, Any], common: dict[str, Any]) -> WooHook:
+def _read_action(
+    name: str, data: Mapping[str, Any], common: Mapping[str, Any], fault: str
+) -> WooHook:
     """`{"action", "arg"}`: the arg is an id, or `[]` for objects (hook_action_*)."""
     module, resource, event = ACTIONS.get(name, (None, "action", Event.CHANGED))
-    record_id = _read_id(data.get("arg"), str(common["topic"]), module)
-    return WooHook(
-        HookKind.RECORD,
-        resource=resource,
-        module=module,
-        event=event,
-        record_id=record_id,
-        **common,
-    )
+    named = {**common, "resource": resource, "module": module, "event": event}
+    return _told(find_id(data.get("arg")), named, fault)
 
 
-def _read_id(value: object, topic: str, module: Module | None) -> str | None:
-    record_id = find_id(value)
-    if record_id is None and module is not None:
-        raise InvalidInput(f"a {topic} delivery came without an id", "id")
-    return record_id
+def _told(record_id: str | None, common: Mapping[str, Any], fault: str) -> WooHook:
+    """A topic of ours without an id names no record; what no module syncs needs none."""
+    if record_id is None and common["module"] is not None:
+        message = f"{NO_RECORD} ({common['topic']}): {fault}"
+        return WooHook(HookKind.NOTHING, message=message, **common)
+    return WooHook(HookKind.RECORD, record_id=record_id, **common)

@@ -36,7 +36,7 @@ def settings(database_url: str) -> Settings:
             "api_tokens": [ADMIN],
             "stores": {"main": shop, "shop-fr": shop | {"webhook_secret_previous": "lastyear"}},
             "vtiger": vtiger,
-            "receiver": {"max_body_bytes": 100_000},
+            "receiver": {"max_body_bytes": 100_000, "max_hint_bytes": 300_000},
         }
     )
 

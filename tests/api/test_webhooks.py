@@ -147,3 +147,53 @@ async def test_topics_beyond_the_ordinary_are_stored_for_the_log(
     [delivery] = await stored(runtime)
     assert response.status_code == 202
     assert (delivery.module, delivery.record_id) == (module, record_id)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{}", b"null", b"", b'"text"', b'{"name":"x"}', b'{"id":0}', b'{"id":"x"}']
+)
+async def test_a_signed_body_that_names_no_record_is_answered_200_and_kept(
+    stranger: httpx.AsyncClient, runtime: Runtime, body: bytes
+) -> None:
+    response = await send_hook(stranger, body, topic="order.updated")
+    [delivery] = await stored(runtime)
+    assert (response.status_code, delivery.record_id) == (200, "")
+    assert delivery.remote_note.startswith("The delivery names no record (order.updated): its body")
+
+
+async def test_an_action_without_an_id_names_no_record(stranger: httpx.AsyncClient) -> None:
+    topic = "action.woocommerce_delete_order"
+    response = await send_hook(stranger, {"action": topic[7:], "arg": []}, topic=topic)
+    assert response.status_code == 200
+
+
+async def test_byte_order_marks_before_a_body_are_none_of_it(
+    stranger: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    body = b"\xef\xbb\xbf\n\xef\xbb\xbf" + b'{"id":7}'
+    response = await send_hook(stranger, body)
+    [delivery] = await stored(runtime)
+    assert (response.status_code, delivery.record_id, delivery.body) == (202, "7", body)
+
+
+async def test_a_body_that_is_too_large_to_keep_is_taken_as_a_hint(
+    stranger: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    for letter, repeated in ((b"x", False), (b"y", False), (b"y", True)):
+        body = b'{ "id": 501, "meta_data": "' + letter * 200_000 + b'"}'
+        response = await send_hook(stranger, body, topic="order.updated")
+        assert response.status_code == (200 if repeated else 202)
+        assert ("duplicate" in response.json()) is repeated
+    deliveries = await stored(runtime)
+    assert {each.record_key for each in deliveries} == {"main:sales_orders:woocommerce:501"}
+    assert [each.body for each in deliveries] == [None, None]
+
+
+async def test_a_large_body_whose_id_is_not_at_its_beginning_is_kept_as_skipped(
+    stranger: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    body = b'{"blob":"' + b"x" * 200_000 + b'","id":501}'
+    response = await send_hook(stranger, body, topic="order.updated")
+    [delivery] = await stored(runtime)
+    assert (response.status_code, delivery.record_id) == (200, "")
+    assert "its id is not at its beginning" in delivery.remote_note

@@ -45,12 +45,17 @@ async def test_both_secrets_count_while_one_is_being_changed(
     assert (rotating.status_code, settled.status_code) == (202, 401)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"\xff\xfe", b'{"name":"x"}'])
-async def test_signed_nonsense_is_a_bad_request(
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"<b>Notice</b> {}"])
+async def test_a_signed_body_that_is_no_json_is_a_bad_request(
     stranger: httpx.AsyncClient, runtime: Runtime, body: bytes
 ) -> None:
     assert problem(await send_hook(stranger, body)) == (400, "unreadable")
     assert await stored(runtime) == []
+
+
+async def test_noise_before_the_json_is_shown_with_its_place(stranger: httpx.AsyncClient) -> None:
+    response = await send_hook(stranger, b'\n<br />\n<b>Warning</b>: Undefined index {"id":7}')
+    assert "line 1, column 1, where it says '<br /> <b>Warning" in response.json()["detail"]
 
 
 async def test_a_delivery_without_a_topic_is_a_bad_request(stranger: httpx.AsyncClient) -> None:
@@ -66,8 +71,21 @@ async def test_an_unknown_store_is_not_found_before_all_else(stranger: httpx.Asy
 
 
 async def test_too_large_a_body_is_refused_by_its_length(stranger: httpx.AsyncClient) -> None:
-    assert problem(await send_hook(stranger, b"x" * 100_001)) == (413, "too_large")
+    assert problem(await send_hook(stranger, b"x" * 300_001)) == (413, "too_large")
     assert problem(await send_hook(stranger, b"x" * 100_000)) == (400, "unreadable")
+
+
+async def test_of_a_stranger_no_more_is_read_than_would_be_kept(
+    stranger: httpx.AsyncClient,
+) -> None:
+    response = await stranger.post(HOOKS, content=b"x" * 100_001)
+    assert problem(response) == (413, "too_large")
+    body = b'{"id":7,"blob":"' + b"x" * 200_000 + b'"}'
+    headers = hook_headers(body) | {"x-wc-webhook-signature": sign(body, "another secret")}
+    assert problem(await stranger.post(HOOKS, content=body, headers=headers)) == (
+        401,
+        "bad_signature",
+    )
 
 
 async def test_too_large_a_body_is_refused_while_it_is_read(stranger: httpx.AsyncClient) -> None:

@@ -22,7 +22,7 @@ def test_a_field_is_text_or_empty() -> None:
     record = VtigerRecord.parse(data, "SalesOrder")
     assert record.get("hdnGrandTotal") == "50.41971999999999"
     assert [record.get(name) for name in ("none", "absent")] == ["", ""]
-    with pytest.raises(RecordUnreadable, match="SalesOrder 6x5 .* odd is no text"):
+    with pytest.raises(RecordUnreadable, match=r"SalesOrder 6x5 .* odd is no text"):
         record.get("odd")
     assert (record.modified_at, record.modified_by) == (None, "")
 
@@ -65,7 +65,7 @@ def test_an_order_that_lost_its_lines_has_none() -> None:
 @pytest.mark.parametrize("rows", [None, "", "text", 5, {"a": {}}, True])
 def test_lines_that_cannot_be_read_are_not_taken_for_none(rows: object) -> None:
     order = VtigerOrder.parse({"id": "6x5", "LineItems": rows, **TOTALS}, "SalesOrder")
-    with pytest.raises(RecordUnreadable, match="SalesOrder 6x5 .* LineItems"):
+    with pytest.raises(RecordUnreadable, match=r"SalesOrder 6x5 .* LineItems"):
         order.checked()
 
 
