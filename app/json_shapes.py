@@ -101,15 +101,18 @@ def _explain(body: bytes, error: json.JSONDecodeError) -> str:
 class Shape:
     """What is read of a JSON object, by key.
 
-    `texts` are scalars or null. `numbers` may be null, "" or absent, which is 0; `amounts` may
-    not. `number_names` is a pattern of further numbers. `ids` are numbers of records; null, "" and
-    0 are none. `objects` may be null, `[]` or absent, which is empty. `rows` are lists of objects,
-    `lists` of scalars; null, "" and absent are none, but not for those in `needed`. `found_by_key`
-    are rows whose place in the list does not matter and whose absence says something: rows that
-    are no objects stay there, so that nobody takes what they may have held for absent.
+    `texts` are text or numbers, or null; `words` must be there. `numbers` may be null, "" or
+    absent, which is 0; `amounts` may not. `number_names` is a pattern of further numbers. `ids` are
+    numbers of records; null, "" and 0 are none. `objects` may be null, `[]` or absent, which is
+    empty. `rows` are lists of objects, `lists` of scalars; null, "" and absent stay as they are,
+    for whoever reads them to tell from an empty list, but those in `needed` must be there.
+    `found_by_key` are rows whose place in the list does not matter and whose absence says
+    something: rows that are no objects stay there, so that nobody takes what they may have held
+    for absent.
     """
 
     texts: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     amounts: frozenset[str] = frozenset()
     number_names: re.Pattern[str] | None = None
@@ -154,15 +157,16 @@ class _Reader:
     dropped: list[str] = field(default_factory=list)
 
     def read(self, data: Mapping[str, Any], shape: Shape, prefix: str) -> Mapping[str, Any]:
-        self._check_scalars(data, shape, prefix)
+        self._check_texts(data, shape, prefix)
+        self._check_numbers(data, shape, prefix)
         changed: dict[str, Any] = {}
         for name, inner in shape.objects.items():
             if name in data:
                 changed[name] = self._object(data[name], inner, f"{prefix}{name}")
         for name in (*shape.rows, *shape.lists):
-            if name in data or name in shape.needed:
+            if name in shape.needed or not _is_nothing(data.get(name)):
                 place = f"{prefix}{name}"
-                found = self._list(data.get(name), place, needed=name in shape.needed)
+                found = self._list(data.get(name), place)
                 if name in shape.rows:
                     keeps = name in shape.found_by_key
                     found = self._rows(found, shape.rows[name], place, keeps=keeps)
@@ -171,13 +175,18 @@ class _Reader:
                 changed[name] = found
         return {**data, **changed} if changed else data
 
-    def _check_scalars(self, data: Mapping[str, Any], shape: Shape, prefix: str) -> None:
-        for name in shape.texts & data.keys():
-            if isinstance(data[name], Mapping | list):
+    def _check_texts(self, data: Mapping[str, Any], shape: Shape, prefix: str) -> None:
+        for name in shape.words:
+            if _is_nothing(data.get(name)):
+                self._fault(f"{prefix}{name}", "is missing")
+        for name in (shape.texts | shape.words) & data.keys():
+            if isinstance(data[name], Mapping | list | bool):
                 self._fault(f"{prefix}{name}", f"is {_kind(data[name])}, not text")
         for name in shape.ids & data.keys():
             if not _is_id(data[name]):
                 self._fault(f"{prefix}{name}", f"is {_shown(data[name])}, which is no id")
+
+    def _check_numbers(self, data: Mapping[str, Any], shape: Shape, prefix: str) -> None:
         named = shape.number_names
         found = [name for name in data if named.fullmatch(name)] if named else ()
         for name in (*shape.numbers, *shape.amounts, *found):
@@ -196,18 +205,12 @@ class _Reader:
         self._fault(place, f"is {_kind(value)}, not an object")
         return {}
 
-    def _list(self, value: Any, place: str, *, needed: bool) -> list[Any]:
+    def _list(self, value: Any, place: str) -> list[Any]:
         found = find_list(value)
-        if found is not None:
-            return found
-        if value == {}:
-            return []
-        if _is_nothing(value):
-            if needed:
-                self._fault(place, "is missing")
-        else:
-            self._fault(place, f"is {_kind(value)}, not a list")
-        return []
+        if found is None and value != {}:
+            told = "is missing" if _is_nothing(value) else f"is {_kind(value)}, not a list"
+            self._fault(place, told)
+        return found or []
 
     def _rows(self, values: Sequence[Any], shape: Shape, place: str, *, keeps: bool) -> list[Any]:
         rows = []

@@ -24,6 +24,7 @@ MARK = b"\xef\xbb\xbf"
 ROW = Shape(amounts=frozenset({"total"}), rows={"parts": Shape()}, lists=frozenset({"words"}))
 WHOLE = Shape(
     texts=frozenset({"name"}),
+    words=frozenset({"kind"}),
     numbers=frozenset({"tax"}),
     amounts=frozenset({"total"}),
     ids=frozenset({"owner"}),
@@ -32,7 +33,7 @@ WHOLE = Shape(
     needed=frozenset({"rows"}),
     found_by_key=frozenset({"meta"}),
 )
-GOOD: dict[str, Any] = {"name": "x", "total": "1.00", "rows": [{"total": 1}]}
+GOOD: dict[str, Any] = {"name": "x", "kind": "y", "total": "1.00", "rows": [{"total": 1}]}
 
 
 @pytest.mark.parametrize("before", [b"", MARK, MARK + MARK, b"\r\n" + MARK + b" \n" + MARK, b"  "])
@@ -110,6 +111,9 @@ def test_what_can_be_read_without_doubt_has_no_fault(data: dict[str, Any]) -> No
     ("change", "told"),
     [
         ({"name": ["x"]}, "name is a list, not text"),
+        ({"name": False}, "name is true or false, not text"),
+        ({"kind": None}, "kind is missing"),
+        ({"kind": []}, "kind is a list, not text"),
         ({"total": "24,00"}, "total is '24,00', which is no plain number"),
         ({"total": None}, "total has no number"),
         ({"total": ""}, "total has no number"),
@@ -136,7 +140,7 @@ def test_what_cannot_be_read_is_named(change: dict[str, Any], told: str) -> None
 
 
 def test_a_list_that_must_be_there_is_missed() -> None:
-    [fault] = shaped({"name": "x", "total": 1}, WHOLE).faults
+    [fault] = shaped({"kind": "y", "total": 1}, WHOLE).faults
     assert str(fault) == "rows is missing"
 
 

@@ -110,6 +110,8 @@ class _Header:
         self._refs, self._rules, self._options, self._current = refs, rules, options, current
 
     def put(self, values: Mapping[str, Value]) -> None:
+        if self._current is None:
+            values = {**self._stand_ins(values), **values}
         for rule, value in changed_rules(values, self._rules, target=System.VTIGER):
             if rule.name in _REFERENCES:
                 self._put_reference(rule, value)
@@ -119,6 +121,12 @@ class _Header:
             self._current and _DESCRIPTION & values.keys()
         ):
             self._put_description(values)
+
+    def _stand_ins(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """A street that the order does not have at all (billing null, `[]`, without its key) is
+        stood in for like an empty one."""
+        streets = [rule for rule in self._rules if rule.required and rule.transform == "street"]
+        return {rule.name: "" for rule in streets if values.get(rule.name) is None}
 
     def _put_reference(self, rule: FieldRule, value: str) -> None:
         found = value if rule.name == "contact" else self._refs.account_id

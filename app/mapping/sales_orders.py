@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from app.json_shapes import find_list
 from app.mapping.numbers import amount, decimal_text
 from app.mapping.order_lines import vtiger_sold, woo_rows, woo_sold
 from app.mapping.order_refs import OrderRefs
@@ -126,8 +127,11 @@ def _woo_status(order: WooRecord, refs: OrderRefs) -> Value:
 
 
 def _woo_refunded(order: WooRecord, refs: OrderRefs) -> Value:  # noqa: ARG001
-    refunds = (amount(refund.get("total")) for refund in woo_rows(order, "refunds"))
-    total = sum(refunds, Decimal(0))
+    """None where a refund is no object, or the list of them is not there: then nobody knows."""
+    listed, rows = find_list(order.data.get("refunds")), woo_rows(order, "refunds")
+    if listed is None or len(rows) < len(listed):
+        return None
+    total = sum((amount(refund.get("total")) for refund in rows), Decimal(0))
     return f"{decimal_text(-total)} {order.text('currency')}" if total else ""
 
 

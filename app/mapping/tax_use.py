@@ -33,7 +33,8 @@ def order_rates(order: WooRecord) -> tuple[OrderRate, ...]:
 
 
 def _rate(line: Mapping[str, Any]) -> OrderRate:
-    percent = str(line.get("rate_percent", ""))
+    told = line.get("rate_percent")
+    percent = "" if told is None else str(told)
     return OrderRate(
         id=find_id(line.get("rate_id")) or "0",
         label=str(line.get("label") or ""),

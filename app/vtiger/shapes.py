@@ -26,7 +26,7 @@ CONTACT = Shape(
 )
 PRODUCT = Shape(
     texts=_STAMPS
-    | {"productname", "productcode", "description", "discontinued", "productcategory"}
+    | {"productname", "productcode", "description", "productcategory"}
     | {"website", "currency_id"},
     numbers=frozenset({"unit_price", "qtyinstock"}),
     number_names=re.compile(r"tax[0-9]+|currency[0-9]+", re.ASCII),

@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from app.errors import InvalidInput, RecordUnreadable, ResponseUnreadable, System
-from app.json_shapes import Fault, Shape, find_decimal, in_utc, rows_of, shaped
+from app.json_shapes import Fault, Shape, find_decimal, find_list, in_utc, rows_of, shaped
 from app.woocommerce import shapes
 
 T = TypeVar("T")
 
 MOST_FAULTS = 3
+FEES = "fee_lines"
 _MONEY_ROW = re.compile(r"(line_items|fee_lines)\[\d+\]")
 _ADDS_UP = Decimal("0.05")
 """As much as a shop's rounding of taxes may put an order's total off the sum of its parts."""
@@ -147,13 +148,15 @@ class WooOrder(WooRecord):
 
     @classmethod
     def parse(cls, data: object) -> Self:
-        """As of any record. A line of which nothing is left must not be taken for none: without
-        it the others have to add up to the total."""
+        """As of any record. A line or fee of which nothing is left must not be taken for none:
+        without it the others have to add up to the total."""
         order = super(WooOrder, cls).parse(data)
         lost = next((place for place in order.dropped if _MONEY_ROW.fullmatch(place)), None)
+        if lost is None and find_list(order.data.get(FEES)) is None:
+            lost = FEES
         if lost is None or order.faults or abs(_missing(order.data)) <= _ADDS_UP:
             return order
-        fault = Fault(lost, "is no object, and without it the order's parts are not its total")
+        fault = Fault(lost, "is not there, and without it the order's parts are not its total")
         return cls(order.data, (fault,), order.dropped)
 
     @property
@@ -256,7 +259,7 @@ def parse_gmt(value: object) -> datetime | None:
 
 def _missing(order: Mapping[str, Any]) -> Decimal:
     """What the total of an order without faults is more than the sum of its parts."""
-    lines = [row["total"] for key in ("line_items", "fee_lines") for row in order.get(key, ())]
+    lines = [row["total"] for key in ("line_items", "fee_lines") for row in rows_of(order.get(key))]
     parts = [*lines, order["shipping_total"], order.get("total_tax")]
     known = [find_decimal(part) or Decimal(0) for part in parts]
     return (find_decimal(order["total"]) or Decimal(0)) - sum(known, Decimal(0))

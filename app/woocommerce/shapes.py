@@ -49,8 +49,9 @@ REFUND = Shape(texts=frozenset({"reason"}), amounts=frozenset({"total"}), ids=fr
 COUPON_LINE = Shape(texts=frozenset({"code"}))
 
 ORDER = Shape(
-    texts=frozenset({"number", "status", "currency", "customer_note", "created_via"})
+    texts=frozenset({"number", "customer_note", "created_via"})
     | {"payment_method", "payment_method_title", "transaction_id"},
+    words=frozenset({"status", "currency"}),
     numbers=frozenset({"total_tax", "shipping_tax"}),
     amounts=frozenset({"total", "shipping_total"}),
     ids=frozenset({"customer_id"}),
@@ -65,7 +66,7 @@ ORDER = Shape(
         **_META_ROWS,
     },
     needed=frozenset({"line_items"}),
-    found_by_key=_BY_KEY,
+    found_by_key=_BY_KEY | {"refunds"},
 )
 CUSTOMER = Shape(
     texts=frozenset({"email", "first_name", "last_name", "role", "username"}),
@@ -74,8 +75,9 @@ CUSTOMER = Shape(
     found_by_key=_BY_KEY,
 )
 PRODUCT = Shape(
-    texts=frozenset({"name", "type", "sku", "status", "description", "short_description"})
+    texts=frozenset({"name", "sku", "description", "short_description"})
     | {"tax_status", "tax_class", "permalink", "catalog_visibility"},
+    words=frozenset({"type", "status"}),
     numbers=frozenset({"regular_price", "stock_quantity"}),
     ids=frozenset({"parent_id"}),
     rows={
