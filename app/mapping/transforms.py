@@ -49,9 +49,11 @@ class Text:
         return ""
 
     def read_woo(self, texts: Sequence[Value], given: str) -> Value:
-        """The neutral value of the rule's WooCommerce paths."""
-        present = [text for text in texts if text is not None]
-        found = next((text for text in present if text.strip()), present[0] if present else None)
+        """The neutral value of the rule's WooCommerce paths: of the first that is not blank. If
+        none is, a path that is not there may have been the one: then there is no value."""
+        found = next((text for text in texts if text and text.strip()), None)
+        if found is None and texts and None not in texts:
+            found = texts[0]
         return None if found is None else self.read(found, given)
 
     def write_woo(self, value: str, current: Sequence[Value], given: str) -> tuple[Value, ...]:
@@ -105,9 +107,9 @@ class Street(Text):
 
     def read_woo(self, texts: Sequence[Value], given: str) -> Value:
         first, second = texts
-        if first is None and second is None:
+        if first is None:
             return None
-        return self.read("\n".join([first or "", second or ""]).rstrip("\r\n"), given)
+        return self.read("\n".join([first, second or ""]).rstrip("\r\n"), given)
 
     def write_woo(self, value: str, current: Sequence[Value], given: str) -> tuple[Value, ...]:
         held = self.read_woo(current, given)

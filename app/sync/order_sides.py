@@ -104,7 +104,8 @@ class OrderSides:
         Lines that do not add up are no person's: a broken write of ours left them. But where a
         line is no object, what it said is not known: RecordUnreadable.
         """
-        record = VtigerOrder.parse(record.data, ORDERS).checked()
+        if not isinstance(record.checked(), VtigerOrder):
+            record = VtigerOrder.parse(record.data, ORDERS).checked()
         if record.dropped and not adds_up(record):
             raise record.unreadable(record.dropped[0], f"{record.dropped[0]} is no object")
         foreign_id = self._foreign_id(record)
