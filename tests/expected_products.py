@@ -16,10 +16,10 @@ Row = Mapping[str, Any]
 def fields(product: Product, parent: Product | None) -> dict[str, str]:
     """The fields of a Vtiger product; of a variation, named after its parent."""
     price = Decimal(product["regular_price"] or 0)
-    name = html.unescape(product["name"])
+    name = words(product["name"])
     if parent is not None:
         choices = ", ".join(choice["option"] for choice in product["attributes"])
-        name = f"{html.unescape(parent['name'])} – {choices}"
+        name = f"{words(parent['name'])} – {choices}"
     found = {
         "productname": name,
         "productcode": product["sku"],
@@ -30,8 +30,8 @@ def fields(product: Product, parent: Product | None) -> dict[str, str]:
     }
     if product["manage_stock"] is True:
         found["qtyinstock"] = f"{Decimal(product['stock_quantity'] or 0):.3f}"
-    if categories := product.get("categories"):
-        found["productcategory"] = html.unescape(categories[0]["name"])
+    if categories := (parent or product).get("categories"):
+        found["productcategory"] = words(categories[0]["name"])
     return found
 
 

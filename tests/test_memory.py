@@ -36,6 +36,15 @@ async def test_what_is_known_is_not_read_again_within_a_minute() -> None:
     assert await shelf.get() == 2
 
 
+async def test_what_seldom_changes_is_kept_for_as_long_as_was_said() -> None:
+    shelf = Shelf()
+    await shelf.memory.get("countries", shelf.read, keep_seconds=3600)
+    shelf.now += timedelta(seconds=3599)
+    assert await shelf.memory.get("countries", shelf.read, keep_seconds=3600) == 1
+    shelf.now += timedelta(seconds=1)
+    assert await shelf.memory.get("countries", shelf.read, keep_seconds=3600) == 2
+
+
 async def test_what_was_forgotten_is_read_again() -> None:
     shelf = Shelf()
     await shelf.get()

@@ -28,7 +28,7 @@ OFFERED: Mapping[str, str] = {
     "phone": "A phone number, as it is.",
     "street": "Address lines 1 and 2 (two WooCommerce fields) and one Vtiger text.",
     "country": "WooCommerce's country code, Vtiger's English name.",
-    "state": "WooCommerce's state code, Vtiger's name; `given` names the country's row.",
+    "state": "The shop's own state code, Vtiger's name; `given` names the country's row.",
     "decimal": "A number; 0 counts as empty.",
     "integer": "A whole number; 0 counts as empty.",
     "boolean": "Yes or no: yes/no, true/false, 1/0 in WooCommerce, a checkbox in Vtiger.",

@@ -3,6 +3,8 @@
 import re
 from html.parser import HTMLParser
 
+from app.mapping.text import collapse, plain, storable
+
 _TAG = re.compile(r"<[a-zA-Z/!?]")
 _UNSEEN = frozenset({"script", "style", "head", "template", "noscript", "iframe"})
 _BLOCKS = frozenset(
@@ -28,6 +30,12 @@ def markup_text(source: str) -> str:
         return text.strip()
     lines = (_BLANKS.sub(" ", line).strip() for line in text.split("\n"))
     return _LINES.sub("\n\n", "\n".join(lines)).strip()
+
+
+def shown_name(source: str) -> str:
+    """A name as it is read: in one line, without tags (`Serum<br>30 ml` is "Serum 30 ml"); one
+    without any tag is only decoded."""
+    return collapse(storable(markup_text(source))) if _TAG.search(source) else plain(source)
 
 
 class _Reader(HTMLParser):

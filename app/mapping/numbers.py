@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import Any
 
+from babel.numbers import get_currency_precision
+
 from app.errors import InvalidInput
 from app.json_shapes import find_decimal as find_decimal
 
@@ -32,6 +34,14 @@ def decimal_text(value: Decimal) -> str:
     with localcontext(_EXACT):
         text = format(value.normalize(), "f")
     return "0" if text == "-0" else text
+
+
+def money_text(value: Decimal, currency: str) -> str:
+    """An amount to read, "1.50 EUR": with the decimals of its currency, more if it has more."""
+    text = decimal_text(value)
+    places = get_currency_precision(currency)
+    shown = format(value, f".{places}f") if len(text.partition(".")[2]) < places else text
+    return f"{shown} {currency}".strip()
 
 
 def canonical_number(text: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.json_shapes import rows_of
-from app.mapping.markup import markup_text
+from app.mapping.markup import markup_text, shown_name
 from app.mapping.numbers import amount, canonical_json, decimal_text, rounded
 from app.mapping.order_refs import OrderRefs
 from app.mapping.text import canonical_text, decode_entities, plain
@@ -84,7 +84,7 @@ def line_text(line: Mapping[str, Any]) -> str:
 
     Recording order_create_full_excl_tax: `meta_data` with `display_key` and `display_value`.
     """
-    name = plain(str(line.get("name") or ""))
+    name = shown_name(str(line.get("name") or ""))
     return "\n".join([name, *(choice for choice in _choices(line) if choice)]).strip()
 
 
@@ -140,7 +140,7 @@ def woo_fee(fee: Mapping[str, Any]) -> SoldLine:
 
 def fee_name(fee: Mapping[str, Any]) -> str:
     """A fee's name as plain text."""
-    return plain(str(fee.get("name") or ""))
+    return shown_name(str(fee.get("name") or ""))
 
 
 def vtiger_sold(record: VtigerRecord, refs: OrderRefs) -> Sold:

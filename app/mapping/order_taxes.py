@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from app.json_shapes import rows_of
 from app.mapping.numbers import amount, find_decimal, rounded
 from app.mapping.order_refs import OrderRefs
-from app.mapping.tax_use import OrderRate, order_rates
-from app.woocommerce.schemas import WooRecord, find_id
+from app.mapping.tax_use import OrderRate, amount_unit, order_rates, row_taxes
+from app.woocommerce.schemas import WooRecord
 
 _PERCENT_PLACES = 3
 _LARGEST_PERCENT = 10000
@@ -75,15 +74,8 @@ def ratio(tax: Decimal, net: Decimal, *, places: int) -> Decimal:
 
 def open_taxes(order: WooRecord, refs: OrderRefs) -> OrderTaxes:
     """The taxes of an order; its unit is that of the decimals that its total shows."""
-    decimals = str(order.data.get("total") or "").partition(".")[2]
     return OrderTaxes(
         rates={rate.id: rate for rate in order_rates(order)},
         fields=refs.tax_fields,
-        unit=Decimal(1).scaleb(-len(decimals)),
+        unit=amount_unit(order),
     )
-
-
-def row_taxes(row: Mapping[str, Any]) -> list[tuple[str, Decimal]]:
-    """A row's taxes as pairs of rate id and amount ("taxes": [{"id": 1, "total": "11.61"}])."""
-    entries = rows_of(row.get("taxes"))
-    return [(find_id(entry.get("id")) or "0", amount(entry.get("total"))) for entry in entries]

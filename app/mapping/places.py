@@ -1,22 +1,38 @@
-"""Countries and their subdivisions: codes, English names, and the forms WooCommerce writes."""
+"""Countries and states between a shop, which has codes, and a CRM, in which people write names.
+
+The shop's own list decides: WooCommerce's state codes are not those of ISO 3166-2, and shops add
+some. What people write is understood in many forms; what is not stays text.
+"""
 
 import re
-from functools import lru_cache
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 import pycountry
+from babel import Locale
 
-from app.mapping.text import canonical_text
+from app.mapping.text import canonical_text, cut_at_word
+from app.woocommerce.countries import WooCountry, shipped_countries
 
 # pycountry's look-ups are not typed
 _COUNTRIES: Any = pycountry.countries
 _SUBDIVISIONS: Any = pycountry.subdivisions
 
-_QUALIFIED = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
-
 _ALIASES = {
     "uk": "GB",
     "great britain": "GB",
+    "england": "GB",
+    "scotland": "GB",
+    "wales": "GB",
+    "northern ireland": "GB",
+    "america": "US",
+    "uae": "AE",
+    "ksa": "SA",
+    "republic of ireland": "IE",
     "russia": "RU",
     "turkey": "TR",
     "czech republic": "CZ",
@@ -26,103 +42,251 @@ _ALIASES = {
     "macedonia": "MK",
     "holland": "NL",
     "vatican": "VA",
+    "burma": "MM",
+    "drc": "CD",
+    "prc": "CN",
+    "roc": "TW",
 }
+_LANGUAGES = (
+    "ar bg bn bs ca cs cy da de el es et eu fa fi fr ga gl he hi hr hu hy id is it ja ka "
+    "ko lt lv mk ms nb nl nn pl pt ro ru sk sl sq sr sr_Latn sv th tr uk ur vi zh zh_Hant"
+)
+"""The languages in which WooCommerce's shops are kept, as far as CLDR names countries in them."""
+
+_SHORTEST_CUT = 20
+"""Characters that a cut name must have to be taken for the one name that begins so."""
+
+Forms = Iterable[tuple[str, str]]
+"""What is written, and the code that it stands for."""
 
 
-def _folded(text: str) -> str:
-    return canonical_text(text).casefold()
+@lru_cache(maxsize=65536)
+def _key(text: str) -> str:
+    """What spellings of one name share: case, accents, punctuation, blanks and "the" aside."""
+    folded = unicodedata.normalize("NFKD", canonical_text(text)).casefold().replace("&", " and ")
+    plain = (char for char in folded if not "\u0300" <= char <= "\u036f")
+    words = "".join(char if _is_letter(char) else " " for char in plain).strip()
+    return words.removeprefix("the ").replace(" ", "")
+
+
+def _is_letter(char: str) -> bool:
+    return char.isalnum() or unicodedata.category(char).startswith("M")
+
+
+def _joined(*levels: Forms) -> dict[str, str]:
+    """Codes by key: an earlier level decides, and what means several codes at one level none."""
+    known: dict[str, str] = {}
+    for level in levels:
+        found: dict[str, set[str]] = defaultdict(set)
+        for form, code in level:
+            found[_key(form)].add(code)
+        found.pop("", None)
+        for key, codes in found.items():
+            if len(codes) == 1:
+                known.setdefault(key, *codes)
+    return known
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """The countries of one shop.
+
+    A country's neutral value is its alpha-2 code. A state's is its code after that of its country
+    and a dash, "US-CA" or "MX-JA", whichever of "GT-AV", "JP13" and "CA" is the shop's notation.
+    """
+
+    countries: Mapping[str, WooCountry] = field(repr=False)
+
+    @classmethod
+    def of(cls, countries: Iterable[WooCountry]) -> "Places":
+        return cls({country.code: country for country in countries})
+
+    def find_country(self, text: str) -> str | None:
+        """The alpha-2 code of a country's name or code; None if it is none that we know.
+
+        Names are understood in the shop's language, in English and in forty others.
+        """
+        key = _key(text)
+        return self._country_forms.get(key) or _local_names().get(key)
+
+    @cached_property
+    def _country_forms(self) -> dict[str, str]:
+        codes = {*self.countries, *(country.alpha_2 for country in _COUNTRIES)}
+        own = [(country.name, country.code) for country in self.countries.values()]
+        return _joined(
+            [(code, code) for code in codes],
+            own,
+            [(name.partition("(")[0], code) for name, code in own],
+            _iso_countries(),
+            _ALIASES.items(),
+            _names_in("en"),
+        )
+
+    def country_text(self, code: str, *, size: int | None) -> str:
+        """The English name that a field of `size` characters keeps whole and that is read again as
+        this code; else the code itself."""
+        return next(
+            (
+                name
+                for name in self._country_names(code)
+                if (size is None or len(name) <= size) and self.find_country(name) == code
+            ),
+            code,
+        )
+
+    def _country_names(self, code: str) -> Iterator[str]:
+        iso = _COUNTRIES.get(alpha_2=code) if len(code) == 2 else None
+        if iso is not None:
+            yield str(getattr(iso, "common_name", iso.name))
+        if code in self.countries:
+            yield self.countries[code].name
+        yield from (name for name, found in _names_in("en") if found == code)
+
+    def has_states(self, country: str) -> bool:
+        """Whether the shop lists the country's states; else it takes any text for one."""
+        return country in self.countries and bool(self.countries[country].states)
+
+    def find_state(self, text: str, country: str) -> str | None:
+        """The neutral value of a state's name or code in `country` (alpha-2); None if unknown.
+
+        Understood are the shop's own code and name, the names that WooCommerce and ISO 3166-2
+        give the same state, and ISO's code where it means no other state of the shop.
+        """
+        if not self.has_states(country):
+            return None
+        key = _key(text)
+        index = self._index(country)
+        found = index.forms.get(key) or index.find_cut(key)
+        return None if found is None else index.neutral[found]
+
+    def state_text(self, value: str, country: str, *, size: int | None) -> str:
+        """A neutral state's name as far as a field of `size` characters keeps it, cut only if it is
+        still read as this state; else its code. Other text as it is."""
+        index = self._index(country) if self.has_states(country) else None
+        if index is None or value not in index.codes:
+            return value
+        names = list(index.names_of(index.codes[value]))
+        cut = [cut_at_word(name, size) for name in names] if size is not None else []
+        fitting = [name for name in names if size is None or len(name) <= size]
+        readable = (one for one in (*fitting, *cut) if self.find_state(one, country) == value)
+        return next(readable, index.codes[value])
+
+    def state_code(self, value: str, country: str) -> str | None:
+        """The shop's own code of a neutral state of `country`; None if it lists no such state."""
+        return self._index(country).codes.get(value) if self.has_states(country) else None
+
+    def _index(self, country: str) -> "_StateIndex":
+        if country not in self._indexes:
+            self._indexes[country] = _StateIndex(self.countries[country])
+        return self._indexes[country]
+
+    @cached_property
+    def _indexes(self) -> dict[str, "_StateIndex"]:
+        return {}
+
+
+class _StateIndex:
+    """One country's states: by what is written the shop's code, by that the neutral value."""
+
+    def __init__(self, country: WooCountry) -> None:
+        self._own = country.states
+        self.neutral = {code: _neutral(code, country.code) for code in country.states}
+        self.codes = {value: code for code, value in self.neutral.items()}
+        names = _named(country)
+        linked = _linked(country.code, _joined(*names), self.codes)
+        self._iso = {code: iso for iso, code in reversed(linked)}
+        self.forms = _joined(
+            [(code, code) for code in country.states],
+            [(value, code) for code, value in self.neutral.items()],
+            *names,
+            [(iso.name, code) for iso, code in linked],
+            [(iso.code, code) for iso, code in linked],
+            [(iso.code.partition("-")[2], code) for iso, code in linked],
+        )
+
+    def names_of(self, code: str) -> Iterator[str]:
+        """The state's names, the one to write first: ISO's local name where the code is ISO's too
+        ("Bayern"), else the shop's."""
+        iso, own = self._iso.get(code), self._own[code]
+        names = (_in_latin(own), own)
+        local = (str(iso.name),) if iso is not None else ()
+        yield from (*local, *names) if iso and iso.code == self.neutral[code] else (*names, *local)
+
+    def find_cut(self, key: str) -> str | None:
+        """The state whose name begins so, where a field that is too short cut it."""
+        if len(key) < _SHORTEST_CUT:
+            return None
+        found = {code for form, code in self.forms.items() if form.startswith(key)}
+        return found.pop() if len(found) == 1 else None
+
+
+def _neutral(code: str, country: str) -> str:
+    return f"{country}-{code.removeprefix(country).removeprefix('-') or code}"
+
+
+def _named(country: WooCountry) -> list[Forms]:
+    """The names of the states: the shop's, WooCommerce's own, and the parts of both."""
+    shipped = shipped_places().countries.get(country.code)
+    own = [(name, code) for code, name in country.states.items()]
+    more = [(name, code) for code, name in (shipped.states.items() if shipped else ())]
+    more = [(name, code) for name, code in more if code in country.states]
+    parts = [(part, code) for name, code in (*own, *more) for part in re.split(r"[/()]", name)]
+    return [own, more, parts]
+
+
+def _in_latin(name: str) -> str:
+    """A name without what repeats it in another script: "Beijing" of "Beijing / 北京"."""
+    first, *rest = re.split(r"[/(]", name)
+    repeated = rest and not any(map(_is_latin, "".join(rest))) and any(map(_is_latin, first))
+    return first.strip() if repeated else name
+
+
+def _is_latin(char: str) -> bool:
+    return char.isalpha() and unicodedata.name(char, "").startswith("LATIN")
+
+
+def _linked(
+    country: str, names: Mapping[str, str], codes: Mapping[str, str]
+) -> list[tuple[Any, str]]:
+    """ISO's subdivisions of a country, each with the shop's code of the same state.
+
+    They are the same if they have one name, or one code and no name that says otherwise. Where a
+    region and a province within it have one name, the province's code is meant: shops list those.
+    """
+    all_of = sorted(_SUBDIVISIONS.get(country_code=country) or (), key=lambda iso: iso.code)
+    by_name = [(iso, names[_key(iso.name)]) for iso in all_of if _key(iso.name) in names]
+    inner = {code for iso, code in by_name if iso.parent_code}
+    by_name = [(iso, code) for iso, code in by_name if iso.parent_code or code not in inner]
+    taken = {code for _, code in by_name}
+    told = {iso.code for iso in all_of if _key(iso.name) in names}
+    by_code = [
+        (iso, codes[iso.code])
+        for iso in all_of
+        if iso.code in codes and iso.code not in told and codes[iso.code] not in taken
+    ]
+    return by_name + by_code
+
+
+def _iso_countries() -> Iterator[tuple[str, str]]:
+    for country in _COUNTRIES:
+        more = (getattr(country, "official_name", ""), getattr(country, "common_name", ""))
+        for form in (country.alpha_3, country.name, *more):
+            yield form, country.alpha_2
+
+
+def _names_in(language: str) -> list[tuple[str, str]]:
+    """CLDR's names of countries in a language."""
+    named = Locale.parse(language).territories.items()
+    return [(name, code) for code, name in named if len(code) == 2 and code.isalpha()]
 
 
 @lru_cache(maxsize=1)
-def _countries() -> dict[str, str]:
-    """Every form a country is known by, folded, to its alpha-2 code."""
-    forms = dict(_ALIASES)
-    for country in _COUNTRIES:
-        known = (country.alpha_2, country.alpha_3, country.name)
-        more = (getattr(country, "official_name", ""), getattr(country, "common_name", ""))
-        forms.update({_folded(form): country.alpha_2 for form in (*known, *more) if form})
-    return forms
+def _local_names() -> dict[str, str]:
+    """Codes by what countries are called in other languages, but for what means several."""
+    return _joined([form for language in _LANGUAGES.split() for form in _names_in(language)])
 
 
-def find_country(text: str) -> str | None:
-    """The alpha-2 code of a name, alpha-2 or alpha-3 code in any case; None if it is none."""
-    return _countries().get(_folded(text))
-
-
-@lru_cache(maxsize=512)
-def country_name(code: str) -> str | None:
-    """The usual English name of an alpha-2 code; None if there is no such code."""
-    country = _COUNTRIES.get(alpha_2=code) if len(code) == 2 else None
-    if country is None:
-        return None
-    return str(getattr(country, "common_name", country.name))
-
-
-@lru_cache(maxsize=256)
-def _subdivision_names(country: str) -> dict[str, str]:
-    """A country's subdivision codes by folded name.
-
-    Where a province bears its region's name the province is meant, for shops list provinces
-    (Spain, Bangladesh); other names that several bear are left out.
-    """
-    found: dict[str, list[Any]] = {}
-    for subdivision in _SUBDIVISIONS.get(country_code=country) or ():
-        found.setdefault(_folded(subdivision.name), []).append(subdivision)
-    meant = {name: _innermost(bearers) for name, bearers in found.items()}
-    return {name: bearers[0].code for name, bearers in meant.items() if len(bearers) == 1}
-
-
-def _innermost(bearers: list[Any]) -> list[Any]:
-    within = [subdivision for subdivision in bearers if subdivision.parent_code]
-    return within if len(bearers) > 1 else bearers
-
-
-@lru_cache(maxsize=8192)
-def _is_subdivision(code: str) -> bool:
-    return bool(_QUALIFIED.fullmatch(code)) and _SUBDIVISIONS.get(code=code) is not None
-
-
-@lru_cache(maxsize=8192)
-def find_subdivision(text: str, country: str) -> str | None:
-    """The ISO 3166-2 code ("US-CA") of a state's text in `country` (alpha-2); None if unknown.
-
-    Read are the whole code (of any country), its end ("CA"), the dashless form ("JP13") and the
-    name, in any case.
-    """
-    folded = canonical_text(text).upper()
-    if _is_subdivision(folded):
-        return folded
-    if country_name(country) is None:
-        return None
-    for code in (f"{country}-{folded}", f"{country}-{folded.removeprefix(country)}"):
-        if _is_subdivision(code):
-            return code
-    return _subdivision_names(country).get(_folded(text))
-
-
-@lru_cache(maxsize=8192)
-def subdivision_name(code: str, country: str) -> str | None:
-    """The name of an ISO 3166-2 code, if read again beside `country` it means that code."""
-    if not _is_subdivision(code):
-        return None
-    name = str(_SUBDIVISIONS.get(code=code).name)
-    return name if find_subdivision(name, country) == code else None
-
-
-_DASHED = frozenset(
-    {"AL", "BD", "BG", "BO", "CL", "CO", "CR", "DE", "DO", "DZ", "EC", "GT", "HN"}
-    | {"HR", "JM", "NI", "PA", "PY", "SV", "TH", "UY", "VE", "ZM"}
-)
-_DASHLESS = frozenset({"EG", "JP", "KE", "MZ", "RS", "SN", "TR", "TZ", "UA", "UG"})
-
-
-def woo_state(value: str, country: str) -> str:
-    """The text that WooCommerce uses for a neutral state beside `country`.
-
-    It lists some countries' states as "DE-BY", some as "JP13", most as "CA".
-    """
-    if not _is_subdivision(value) or not value.startswith(country + "-"):
-        return value
-    if country in _DASHED:
-        return value
-    return value.replace("-", "") if country in _DASHLESS else value[len(country) + 1 :]
+@lru_cache(maxsize=1)
+def shipped_places() -> Places:
+    """The countries of WooCommerce's own list."""
+    return Places.of(shipped_countries())

@@ -28,7 +28,7 @@ def product_carriage(rules: Sequence[FieldRule], options: PatchOptions) -> Carri
     def to_woo(vtiger: Mapped) -> tuple[Mapped, frozenset[str]]:
         patch = woo_product_patch(vtiger.values, rules, current=None, options=options)
         product = WooRecord(patch.body)
-        values = woo_product(product, rules, parent_name=None, taxes=None)
+        values = woo_product(product, rules, parent=None, taxes=None)
         return values, _kept(vtiger, patch)
 
     return Carriage(rules, to_vtiger, to_woo)

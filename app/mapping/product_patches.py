@@ -19,13 +19,17 @@ from app.mapping.rules import FieldRule
 from app.mapping.text import restore_astral
 from app.mapping.values import Patch, PatchOptions
 from app.vtiger.schemas import VtigerRecord
-from app.woocommerce.schemas import WooRecord
+from app.woocommerce.schemas import WooRecord, is_variation
 
 _CURRENCY_PRICE = re.compile(r"currency[0-9]+", re.ASCII)
 _PRICE_PLACES = 5
 _LARGEST_PRICE = Decimal("99999999999999999.99999999")
 
 _NOT_FOR_SALE = "An empty price means not for sale, and 0 would give the product away."
+_NEGATIVE = "WooCommerce would pay the buyer: a price is never below 0."
+_SALE_ENDS = (
+    "The shop's sale price {sale} is not below this price: WooCommerce ends the sale and erases it."
+)
 _UNMANAGED = "WooCommerce does not manage this product's stock: switch it on there."
 _PARENTS = "The variation sells from its parent's stock: change that, or give it its own."
 _NO_NUMBER = "It is no number that Vtiger takes."
@@ -173,7 +177,7 @@ def woo_product_patch(
     """
     draft = PatchDraft()
     data = current.data if current else {}
-    held = woo_product(current, rules, parent_name=None, taxes=None).values if current else {}
+    held = woo_product(current, rules, parent=None, taxes=None).values if current else {}
     for rule, value in changed_rules(changes, rules, target=System.WOOCOMMERCE):
         if not value and not current:
             continue
@@ -205,8 +209,8 @@ def _fit_woo(rule: FieldRule, value: str, *, data: Mapping[str, Any]) -> Fitted:
     if rule.name == "status":
         return Fitted("publish" if value == ACTIVE else "private")
     if rule.name == "price":
-        return _fit_woo_price(value)
-    if rule.name == "name" and data.get("type") == "variation":
+        return _fit_woo_price(value, data)
+    if rule.name == "name" and is_variation(data):
         message = "A variation is named after its parent and its attributes."
         return Fitted(None, unsafe_reason(System.WOOCOMMERCE), message)
     if rule.name == "name" and not value.strip():
@@ -214,11 +218,19 @@ def _fit_woo(rule: FieldRule, value: str, *, data: Mapping[str, Any]) -> Fitted:
     return fit_product_text(rule.lens.woo_text(value, ""), rule.woo[0])
 
 
-def _fit_woo_price(value: str) -> Fitted:
-    number = find_decimal(value)
+def _fit_woo_price(value: str, data: Mapping[str, Any]) -> Fitted:
+    """WooCommerce takes negative prices, and drops a sale price that is none any more (contract
+    page WooCommerce §2, Numbers)."""
+    number, sale = find_decimal(value), find_decimal(data.get("sale_price"))
     if number is None or not number:
         return Fitted(None, unsafe_reason(System.WOOCOMMERCE), _NOT_FOR_SALE)
-    return Fitted(canonical_number(value))
+    if number < 0:
+        return Fitted(None, unsafe_reason(System.WOOCOMMERCE), _NEGATIVE)
+    price = canonical_number(value)
+    if sale is not None and sale >= number:
+        message = _SALE_ENDS.format(sale=decimal_text(sale))
+        return Fitted(price, unsafe_reason(System.WOOCOMMERCE), message)
+    return Fitted(price)
 
 
 def _stock_fields(

@@ -7,22 +7,20 @@ from decimal import Decimal
 from typing import Any
 
 from app.json_shapes import find_list, rows_of
-from app.mapping.markup import markup_text
+from app.mapping.markup import markup_text, shown_name
 from app.mapping.numbers import amount, canonical_json, decimal_text, find_decimal, rounded
-from app.mapping.paths import find_path, scalar_text
+from app.mapping.paths import find_path, find_raw, scalar_text
 from app.mapping.row_values import read_vtiger, read_woo
 from app.mapping.rules import FieldRule, givers_first
 from app.mapping.values import Mapped, Refusal, Value
 from app.vtiger.schemas import VtigerRecord
-from app.woocommerce.schemas import WooRecord
+from app.woocommerce.schemas import WooRecord, is_variable
 
 FOREIGN_ID_META = "_vtiger_id"
 TAX_FIELD = re.compile(r"tax[0-9]+", re.ASCII)
 ACTIVE, INACTIVE = "1", "0"
 OF_PARENT = "parent"
 """What `manage_stock` of a variation says that sells from its parent's stock."""
-
-_NO_PRODUCT = frozenset({"variable", "variable-subscription", "grouped"})
 
 
 def product_refusal(product: WooRecord) -> Refusal | None:
@@ -31,9 +29,9 @@ def product_refusal(product: WooRecord) -> Refusal | None:
     Mapping table "Products"; recordings product_get_variable, hook_product_created_oncreate.
     """
     kind = product.text("type")
-    if kind in _NO_PRODUCT:
+    if is_variable(product.data) or kind == "grouped":
         message = f"A {kind} product is not sold itself: what it holds is synced, one by one."
-        return Refusal("filtered", message)
+        return Refusal("filtered", message, retires=True)
     if product.text("status") == "auto-draft":
         return Refusal("draft", "The product has not been saved yet: it is synced once it is.")
     return None
@@ -83,11 +81,12 @@ def product_foreign_id(product: WooRecord) -> str | None:
 
 
 def woo_product(
-    record: WooRecord, rules: Sequence[FieldRule], *, parent_name: Value, taxes: Value
+    record: WooRecord, rules: Sequence[FieldRule], *, parent: WooRecord | None, taxes: Value
 ) -> Mapped:
     """A product's or variation's mapped values, read with `context=edit`.
 
-    `parent_name` names a variation ("T-shirt – Rouge, S"), None for other products; `taxes` is
+    `parent` names a variation ("T-shirt – Rouge, S") and has its categories, None for other
+    products; `taxes` is
     `product_taxes` of the shop's rates, None if unknown. An empty price is "" (not for sale),
     stock that the shop does not manage is None. Recordings product_get_simple,
     product_get_variation_by_id; contract page readback, "products ...".
@@ -98,7 +97,9 @@ def woo_product(
         if rule.name == "taxes":
             values["taxes"] = taxes
         elif rule.name == "name":
-            values["name"] = _woo_name(data, parent_name)
+            values["name"] = _woo_name(data, parent)
+        elif rule.name == "category":
+            values["category"] = _woo_category(data if parent is None else parent.data)
         elif reader := _WOO_READERS.get(rule.name):
             values[rule.name] = reader(data)
         else:
@@ -106,16 +107,23 @@ def woo_product(
     return Mapped(values)
 
 
-def _woo_name(data: Mapping[str, Any], parent_name: Value) -> Value:
-    if parent_name is None:
-        return find_path(data, "name")
+def _woo_name(data: Mapping[str, Any], parent: WooRecord | None) -> Value:
+    if parent is None:
+        return _shown(data, "name")
+    name = _shown(parent.data, "name") or ""
     listed = find_list(data.get("attributes")) or []
     rows = rows_of(listed)
     if len(rows) < len(listed):
         return None
-    options = [find_path(row, "option") or "" for row in rows]
+    options = [_shown(row, "option") or "" for row in rows]
     chosen = ", ".join(filter(None, options))
-    return f"{parent_name} – {chosen}" if chosen else parent_name
+    return f"{name} – {chosen}" if chosen else name
+
+
+def _shown(data: Mapping[str, Any], path: str) -> Value:
+    """A name as it is read on the shop's pages: without markup."""
+    raw = find_raw(data, path)
+    return shown_name(raw) if isinstance(raw, str) else scalar_text(raw)
 
 
 def _woo_price(data: Mapping[str, Any]) -> Value:
@@ -139,7 +147,7 @@ def _woo_status(data: Mapping[str, Any]) -> Value:
 
 def _woo_category(data: Mapping[str, Any]) -> Value:
     first = next(iter(find_list(data.get("categories")) or ()), None)
-    return find_path(first, "name") if isinstance(first, Mapping) else None
+    return _shown(first, "name") if isinstance(first, Mapping) else None
 
 
 _WOO_READERS: Mapping[str, Callable[[Mapping[str, Any]], Value]] = {
@@ -147,7 +155,6 @@ _WOO_READERS: Mapping[str, Callable[[Mapping[str, Any]], Value]] = {
     "description": _woo_description,
     "stock": _woo_stock,
     "status": _woo_status,
-    "category": _woo_category,
 }
 
 

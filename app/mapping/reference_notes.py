@@ -53,7 +53,7 @@ NOTES: Mapping[tuple[Module, str], str] = {
     (
         Module.PRODUCTS,
         "name",
-    ): "a variation is named `Parent – Red, L`; its name does not come back",
+    ): "without markup; a variation is named `Parent – Red, L`, and its name does not come back",
     (Module.PRODUCTS, "price"): "an empty price means *not for sale* and is never written as 0",
     (Module.PRODUCTS, "description"): "HTML as text, so one way",
     (Module.PRODUCTS, "stock"): "if the shop manages it; whole numbers towards WooCommerce",
@@ -61,7 +61,7 @@ NOTES: Mapping[tuple[Module, str], str] = {
         "`publish` is active (1), `private` and `draft` are not (0); a new Vtiger product is "
         "made active or not, never left to the default"
     ),
-    (Module.PRODUCTS, "category"): "the first category's name",
+    (Module.PRODUCTS, "category"): "the first category's name; of a variation its parent's",
     (Module.PRODUCTS, "website"): "the product's page in the shop",
     (Module.PRODUCTS, "taxes"): (
         "the rates of the tax class at the shop's own address, as `tax1` to `taxN`"
@@ -81,7 +81,7 @@ NOTES: Mapping[tuple[Module, str], str] = {
         "a blank shipping address is the billing address, then `-`"
     ),
     (Module.SALES_ORDERS, "refunded"): (
-        "the last paragraph of the description: `Refunded in WooCommerce: 11.39 EUR`"
+        "the last paragraph of the description: `Refunded in WooCommerce: 11.50 EUR`"
     ),
     (Module.SALES_ORDERS, "lines"): (
         "products, fees, shipping, discounts and taxes as one: `LineItems`, `hdnTaxType`, "
@@ -89,7 +89,8 @@ NOTES: Mapping[tuple[Module, str], str] = {
         "cent. Back: products, quantities, prices and shipping; taxes are the shop's own"
     ),
     (Module.TAXES, "label"): (
-        "with country, state or class where the name alone is not unique (`VAT FR reduced`); "
+        "with country, state or class where the name alone is not unique (`VAT FR reduced`); one "
+        "for rates that differ in postcodes or cities alone; "
         "renamed in Vtiger by hand only: `unsafe_in_vtiger`"
     ),
     (Module.TAXES, "percentage"): "4 decimals in WooCommerce, 3 in Vtiger",
@@ -97,12 +98,15 @@ NOTES: Mapping[tuple[Module, str], str] = {
 
 TRANSFORM_NOTES: Mapping[str, str] = {
     "company": "the name of an organization, found by what Vtiger calls equal (case, accents)",
-    "country": "ISO code in the shop, English name in Vtiger; names and alpha-3 are read too",
+    "country": "two-letter code in the shop, English name in Vtiger; read are codes, alpha-3 and "
+    "names in English, in the shop's and in forty other languages; what is none goes no further",
     "email": "compared in whatever case",
     "number": "a decimal number: `19.9` is `19.90000000`",
     "percent": "a percentage, to the decimals that both keep",
     "phone": "text, compared without its blanks",
-    "state": "ISO subdivision code in the shop, name in Vtiger, by the country beside it",
+    "state": "the shop's own code (its list: `GET data/countries`) and a name in Vtiger, by the "
+    "country beside it; read are codes and names of the shop and of ISO 3166-2; where the shop "
+    "lists states, what is none of them goes no further",
     "street": "two lines in the shop, one field of two lines in Vtiger",
     "text": "plain text, compared without doubled blanks",
 }

@@ -47,8 +47,8 @@ def fit_vtiger_row(
 ) -> Fitted:
     """The text for the Vtiger field. Wrong types are not sent: Vtiger answers HTTP 500 to a price
     that is no number (contract page Vtiger §0.4)."""
-    if fault := rule.lens.fault(value, System.VTIGER):
-        return Fitted(None, WRONG_TYPE, fault)
+    if fault := rule.lens.fault(value, System.VTIGER, given=given):
+        return Fitted(None, rule.lens.fault_reason, fault)
     text = rule.lens.vtiger_text(value, given, size=size)
     return fit_vtiger(text, size, options=options)
 
@@ -57,7 +57,7 @@ def fit_woo_row(
     rule: FieldRule, value: str, *, data: Mapping[str, Any], given: str, fit: Fit
 ) -> tuple[Fitted, list[tuple[str, Any]]]:
     """What is to be noted, and the JSON values by path; none if one of them cannot be sent."""
-    if refused := _refusal(rule, value, data):
+    if refused := _refusal(rule, value, data, given=given):
         return refused, []
     wanted = rule.lens.write_woo(value, woo_texts(rule, data), given)
     fitted = [
@@ -71,9 +71,9 @@ def fit_woo_row(
     return noted, [] if bad else sent
 
 
-def _refusal(rule: FieldRule, value: str, data: Mapping[str, Any]) -> Fitted | None:
-    if fault := rule.lens.fault(value, System.WOOCOMMERCE):
-        return Fitted(None, WRONG_TYPE, fault)
+def _refusal(rule: FieldRule, value: str, data: Mapping[str, Any], *, given: str) -> Fitted | None:
+    if fault := rule.lens.fault(value, System.WOOCOMMERCE, given=given):
+        return Fitted(None, rule.lens.fault_reason, fault)
     held = [find_raw(data, path) for path in rule.woo]
     if any(isinstance(each, Mapping | list) and not _is_read(rule, each) for each in held):
         return Fitted(None, unsafe_reason(System.WOOCOMMERCE), _STRUCTURE)

@@ -1,13 +1,14 @@
 """Field rules: which WooCommerce path and which Vtiger field carry the same value, and how."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from app.errors import System
 from app.mapping.lenses import PLAIN, LensOptions, lens_of
 from app.mapping.paths import META
+from app.mapping.places import Places, shipped_places
 from app.mapping.tabled_transforms import Constant
-from app.mapping.transforms import Text
+from app.mapping.transforms import PLACED, Text
 from app.mapping.values import Value
 from app.mapping.woo_fields import WooField
 from app.records import Direction, WriteCondition
@@ -24,7 +25,8 @@ class FieldRule:
 
     `custom` rules are the users'; `shop` is the WooCommerce field of one, where it has a type.
     `mark` is empty for a rule as it comes; a rule that maps something else under the same name
-    has another mark, and no base with the old one.
+    has another mark, and no base with the old one. `places` are the countries and states by
+    which one of those transforms goes.
     """
 
     name: str
@@ -40,11 +42,18 @@ class FieldRule:
     shop: WooField | None = None
     custom: bool = False
     mark: str = ""
+    places: Places = field(default_factory=shipped_places, compare=False, repr=False)
 
     @property
     def lens(self) -> Text:
         """The transform as this row has it."""
-        return lens_of(self.transform, self.options)
+        placed = PLACED.get(self.transform)
+        return placed(self.places) if placed else lens_of(self.transform, self.options)
+
+    @property
+    def is_place(self) -> bool:
+        """Whether it goes by the shop's countries and states."""
+        return self.transform in PLACED
 
     @property
     def is_meta(self) -> bool:
@@ -79,3 +88,8 @@ def effective_rules(
 def givers_first(rules: Sequence[FieldRule]) -> list[FieldRule]:
     """The rules in an order in which a state finds its country read."""
     return sorted(rules, key=lambda rule: bool(rule.given))
+
+
+def rules_at(rules: Sequence[FieldRule], places: Places) -> tuple[FieldRule, ...]:
+    """The rules, by the countries and states of one shop."""
+    return tuple(replace(rule, places=places) if rule.is_place else rule for rule in rules)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.json_shapes import find_list
-from app.mapping.numbers import amount, decimal_text
+from app.mapping.numbers import amount, money_text
 from app.mapping.order_lines import vtiger_sold, woo_rows, woo_sold
 from app.mapping.order_refs import OrderRefs
 from app.mapping.order_rules import ORDER_RULES
@@ -132,7 +132,7 @@ def _woo_refunded(order: WooRecord, refs: OrderRefs) -> Value:  # noqa: ARG001
     if listed is None or len(rows) < len(listed):
         return None
     total = sum((amount(refund.get("total")) for refund in rows), Decimal(0))
-    return f"{decimal_text(-total)} {order.text('currency')}" if total else ""
+    return money_text(-total, order.text("currency")) if total else ""
 
 
 _WOO_READERS: Mapping[str, Callable[[WooRecord, OrderRefs], Value]] = {

@@ -41,7 +41,7 @@ class Picklist(Text):
     def canonical(self, value: str) -> str:
         return self.folded(canonical_text(value))
 
-    def fault(self, value: str, target: System) -> str:  # noqa: ARG002
+    def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         return self.unlisted(value)
 
     @property
@@ -93,7 +93,7 @@ class MultiPicklist(Picklist):
         words = {self.folded(canonical_text(word)) for word in _split(value, LIST)}
         return _SEPARATOR.join(sorted(words))
 
-    def fault(self, value: str, target: System) -> str:
+    def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         words = list(_split(value, LIST))
         if target is System.WOOCOMMERCE and self.separator:
             held = next((word for word in words if self.separator in word), None)

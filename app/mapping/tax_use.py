@@ -7,11 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from app.json_shapes import rows_of
-from app.mapping.numbers import amount
+from app.mapping.numbers import amount, decimal_text, find_decimal, rounded
 from app.mapping.products import taxes_text
-from app.mapping.taxes import match_tax
+from app.mapping.taxes import is_of_percentage, match_tax
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord, find_id
+
+_NAMELESS = "Tax"
+_PERCENT_PLACES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +28,70 @@ class OrderRate:
 
 
 def order_rates(order: WooRecord) -> tuple[OrderRate, ...]:
-    """The rates that an order was taxed by, from its own `tax_lines`.
+    """The rates that an order was taxed by: its own `tax_lines`, then what its rows name beside.
 
-    Recordings order_create_full_excl_tax (compound), woocommerce-month (a rate deleted since).
+    A percentage that is not told is worked out of the amounts, as for rates that no tax line tells
+    of. Recordings order_create_full_excl_tax (compound), woocommerce-month (a rate deleted since).
     """
-    return tuple(_rate(line) for line in rows_of(order.data.get("tax_lines")))
+    told = rows_of(order.data.get("tax_lines"))
+    rates = {rate.id: rate for rate in (_rate(line, order) for line in told)}
+    taxed = dict.fromkeys(rate_id for row in _rows(order) for rate_id, tax in row_taxes(row) if tax)
+    for rate_id in taxed:
+        if rate_id not in rates:
+            percent = _worked_out(order, rate_id)
+            rates[rate_id] = OrderRate(rate_id, _NAMELESS, percent, compound=False)
+    return tuple(rates.values())
 
 
-def _rate(line: Mapping[str, Any]) -> OrderRate:
-    told = line.get("rate_percent")
-    percent = "" if told is None else str(told)
+def _rate(line: Mapping[str, Any], order: WooRecord) -> OrderRate:
+    rate_id = find_id(line.get("rate_id")) or "0"
+    percent = find_decimal(line.get("rate_percent"))
     return OrderRate(
-        id=find_id(line.get("rate_id")) or "0",
+        id=rate_id,
         label=str(line.get("label") or ""),
-        percentage=percent,
+        percentage=str(line["rate_percent"]) if percent else _worked_out(order, rate_id),
         compound=line.get("compound") is True,
     )
+
+
+def _rows(order: WooRecord) -> Iterator[Mapping[str, Any]]:
+    for kind in ("line_items", "fee_lines", "shipping_lines"):
+        yield from rows_of(order.data.get(kind))
+
+
+def row_taxes(row: Mapping[str, Any]) -> list[tuple[str, Decimal]]:
+    """A row's taxes as pairs of rate id and amount ("taxes": [{"id": 1, "total": "11.61"}])."""
+    entries = rows_of(row.get("taxes"))
+    return [(find_id(entry.get("id")) or "0", amount(entry.get("total"))) for entry in entries]
+
+
+def _worked_out(order: WooRecord, rate_id: str) -> str:
+    """The percentage of a rate by what it taxed: the roundest that explains the tax of each row to
+    a unit, else that of all rows together; "0" if it taxed nothing."""
+    found = [
+        (amount(row.get("total")), tax)
+        for row in _rows(order)
+        for each, tax in row_taxes(row)
+        if each == rate_id
+    ]
+    net = sum((one for one, _ in found), Decimal(0))
+    tax = sum((own for _, own in found), Decimal(0))
+    if not net:
+        return "0"
+    unit = amount_unit(order)
+    percents = [rounded(tax / net * 100, places) for places in range(_PERCENT_PLACES + 1)]
+    explained = (
+        percent
+        for percent in percents
+        if all(abs(one * percent / 100 - own) <= unit for one, own in found)
+    )
+    return decimal_text(next(explained, percents[-1]))
+
+
+def amount_unit(order: WooRecord) -> Decimal:
+    """The smallest unit of an order's amounts, by the decimals that its total shows."""
+    decimals = str(order.data.get("total") or "").partition(".")[2]
+    return Decimal(1).scaleb(-len(decimals))
 
 
 def order_tax_fields(
@@ -49,7 +100,8 @@ def order_tax_fields(
     """Vtiger's tax field for each of an order's rates, by rate id.
 
     `linked` are the fields of linked rates ("1" to "tax4"); a rate without link, such as a
-    deleted one, is found by the order's own label and percentage. Those not found are left out.
+    deleted one, is found by the order's own label and percentage, one whose label nobody tells by
+    its percentage. Those not found are left out.
     """
     fields: dict[str, str] = {}
     for rate in order_rates(order):
@@ -62,6 +114,8 @@ def order_tax_fields(
 def _field_by_label(rate: OrderRate, taxes: Sequence[VtigerRecord]) -> str:
     match = match_tax(rate.label, rate.percentage, taxes=taxes)
     found = match.tax or next(iter(match.ambiguous), None)
+    if found is None and rate.label == _NAMELESS:
+        found = next((tax for tax in taxes if is_of_percentage(tax, rate.percentage)), None)
     return found.get("taxname") if found else ""
 
 

@@ -67,6 +67,12 @@ def match_tax(label: str, percentage: Value, *, taxes: Iterable[VtigerRecord]) -
     return TaxMatch(found[0] if found else None)
 
 
+def is_of_percentage(tax: VtigerRecord, percentage: Value) -> bool:
+    """Whether a living Vtiger tax has this percentage, which is not 0, whatever its label."""
+    wanted = _key("", percentage)[1]
+    return _is_live(tax) and bool(wanted) and _key("", tax.get("percentage"))[1] == wanted
+
+
 def match_rate(
     mapped: Mapped, rates: Sequence[WooRecord], *, labels: Mapping[str, str]
 ) -> list[str]:

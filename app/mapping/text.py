@@ -47,7 +47,12 @@ def plain(raw: str) -> str:
 
     Tabs and line breaks stay. The result can be stored by PostgreSQL and sent as JSON.
     """
-    return _SURROGATES.sub(REPLACEMENT, _CONTROLS.sub("", decode_entities(raw)))
+    return storable(decode_entities(raw))
+
+
+def storable(text: str) -> str:
+    """Text without C0 controls and lone surrogates, else as it is."""
+    return _SURROGATES.sub(REPLACEMENT, _CONTROLS.sub("", text))
 
 
 def collapse(text: str) -> str:

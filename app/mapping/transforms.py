@@ -5,21 +5,22 @@ was written is what is read, under the transform's canonical comparison (put-get
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from app.errors import System
 from app.mapping.numbers import canonical_number, decimal_text, find_decimal, rounded
-from app.mapping.places import (
-    country_name,
-    find_country,
-    find_subdivision,
-    subdivision_name,
-    woo_state,
-)
+from app.mapping.places import Places, shipped_places
 from app.mapping.text import canonical_text, collapse
 from app.mapping.values import Value
 from app.vtiger.query import fold
+
+_NO_COUNTRY = (
+    "It is no country that the shop knows: write the country's name in English, in its own "
+    "language or as the shop lists it, or its two-letter code."
+)
+_NO_COUNTRY_OF_STATE = "The state's country is none that the shop knows: write the country first."
+_NO_STATE = "The shop lists no such state of {country}: write a state's name or code as it does."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Text:
     needs_given: ClassVar[bool] = False
     many: ClassVar[bool] = False
     """Whether it reads lists, which `find_path` then joins."""
+    fault_reason: ClassVar[str] = "wrong_type"
+    """The reason code of what `fault` tells."""
 
     def read(self, text: str, given: str) -> str:  # noqa: ARG002 - a state reads its country
         """One side's text in neutral space."""
@@ -44,7 +47,7 @@ class Text:
         """The neutral value of the Vtiger field."""
         return self.read(text, given)
 
-    def fault(self, value: str, target: System) -> str:  # noqa: ARG002 - text fits everywhere
+    def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         """Why this neutral value is none that `target` can be given; "" if it is."""
         return ""
 
@@ -133,37 +136,54 @@ class Country(Text):
     """Neutral: the ISO alpha-2 code, or the text that is no country we know."""
 
     most_paths: ClassVar[int] = 1
+    fault_reason: ClassVar[str] = "unknown_place"
+
+    places: Places = field(default_factory=shipped_places)
 
     def read(self, text: str, given: str) -> str:  # noqa: ARG002
-        return find_country(text) or text
+        return self.places.find_country(text) or text
 
     def vtiger_text(self, value: str, given: str, *, size: int | None) -> str:  # noqa: ARG002
-        name = country_name(value)
-        return value if name is None or (size is not None and len(name) > size) else name
+        code = self.places.find_country(value)
+        return value if code is None else self.places.country_text(code, size=size)
 
     def canonical(self, value: str) -> str:
-        return find_country(value) or canonical_text(value)
+        return self.places.find_country(value) or canonical_text(value)
+
+    def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
+        known = not value.strip() or value in self.places.countries
+        return _NO_COUNTRY if target is System.WOOCOMMERCE and not known else ""
 
 
 @dataclass(frozen=True, slots=True)
 class State(Text):
-    """Neutral: the ISO 3166-2 code with its country ("US-CA"), or the text that is none we know.
+    """Neutral: the shop's code after its country's ("US-CA"), or the text that is none it lists.
 
     `given` is the neutral country of the same side.
     """
 
     most_paths: ClassVar[int] = 1
     needs_given: ClassVar[bool] = True
+    fault_reason: ClassVar[str] = "unknown_place"
+
+    places: Places = field(default_factory=shipped_places)
 
     def read(self, text: str, given: str) -> str:
-        return find_subdivision(text, given) or text
+        return self.places.find_state(text, given) or text
 
     def woo_text(self, value: str, given: str) -> str:
-        return woo_state(value, given)
+        return self.places.state_code(value, given) or value
 
     def vtiger_text(self, value: str, given: str, *, size: int | None) -> str:
-        name = subdivision_name(value, given)
-        return value if name is None or (size is not None and len(name) > size) else name
+        return self.places.state_text(value, given, size=size)
+
+    def fault(self, value: str, target: System, *, given: str = "") -> str:
+        if target is not System.WOOCOMMERCE or not value.strip() or not given.strip():
+            return ""
+        if given not in self.places.countries:
+            return _NO_COUNTRY_OF_STATE
+        unlisted = self.places.has_states(given) and not self.places.state_code(value, given)
+        return _NO_STATE.format(country=self.places.countries[given].name) if unlisted else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +225,6 @@ TRANSFORMS: Mapping[str, Text] = {
     "number": Number(),
     "percent": Percent(),
 }
+
+PLACED: Mapping[str, type[Country] | type[State]] = {"country": Country, "state": State}
+"""The transforms that go by the countries and states of a shop."""

@@ -43,7 +43,7 @@ class Amount(Text):
         text = self.read(canonical_text(value), "")
         return "" if text == "0" else text
 
-    def fault(self, value: str, target: System) -> str:  # noqa: ARG002
+    def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         if not value.strip() or find_decimal(value) is not None:
             return ""
         return "It is no number: write it with a dot and without a unit, as in 12.50."
@@ -53,7 +53,7 @@ class Amount(Text):
 class Whole(Amount):
     """A whole number."""
 
-    def fault(self, value: str, target: System) -> str:  # noqa: ARG002
+    def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         number = find_decimal(value) if value.strip() else 0
         return "" if number is not None and number == int(number) else "It is no whole number."
 
@@ -84,7 +84,7 @@ class YesNo(Text):
         text = self.read(canonical_text(value), "")
         return "" if text == "0" else text
 
-    def fault(self, value: str, target: System) -> str:  # noqa: ARG002
+    def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         return "" if value in ("", "0", "1") else "It is neither yes nor no."
 
 
@@ -111,7 +111,7 @@ class Day(Text):
     def canonical(self, value: str) -> str:
         return self.read(canonical_text(value), "")
 
-    def fault(self, value: str, target: System) -> str:  # noqa: ARG002
+    def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         if not value.strip() or _find_day(value) is not None:
             return ""
         return "It is no day: write it as 2026-11-25."
@@ -161,7 +161,7 @@ class Moment(Text):
     def canonical(self, value: str) -> str:
         return self.read(canonical_text(value), "")
 
-    def fault(self, value: str, target: System) -> str:  # noqa: ARG002
+    def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         if not value.strip() or _find_moment(value) is not None:
             return ""
         return "It is no moment: write it as 2026-11-25T08:00:00Z."

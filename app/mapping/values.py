@@ -69,10 +69,14 @@ class FieldNote:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a record is not synced at all: a reason code, and a sentence that says how to mend it."""
+    """Why a record is not synced at all: a reason code, and a sentence that says how to mend it.
+
+    `retires`: what was made of it before should not be used any more.
+    """
 
     reason: str
     message: str
+    retires: bool = False
 
 
 @dataclass(frozen=True, slots=True)

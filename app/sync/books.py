@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from app.errors import System
 from app.links.models import Link
 from app.links.repository import search_module_links
+from app.mapping.tax_labels import tax_leaders
 from app.mapping.tax_use import ShopBase
 from app.records import Module, Record
 from app.runtime import Runtime
@@ -110,7 +111,8 @@ class Books:
         return {link.woo_id: link for link in links}
 
     async def linked_fields(self) -> dict[str, str]:
-        """Vtiger's tax field by rate id ("3" to "tax4"), of the rates that have a pair."""
+        """Vtiger's tax field by rate id ("3" to "tax4"), of the rates that have a pair or share the
+        tax of one that has."""
         links = await self.tax_links()
         known = {tax.id for tax in (await self.crm()).taxes}
         if any(
@@ -118,11 +120,14 @@ class Books:
         ):
             self.forget_taxes()  # another process may have made it within this minute
         fields = {tax.id: _column(tax) for tax in (await self.crm()).taxes}
-        return {
+        linked = {
             rate_id: field
             for rate_id, link in links.items()
             if (field := fields.get(link.vtiger_id, ""))
         }
+        leaders = tax_leaders((await self.shop()).rates, paired=links)
+        shared = {key: linked[leader] for key, leader in leaders.items() if leader in linked}
+        return shared | linked
 
     async def fields_of(self, rate_ids: Collection[str]) -> Mapping[str, str]:
         """The same, with these rates brought to Vtiger first where they were not there.
@@ -130,10 +135,11 @@ class Books:
         Raises Waiting while one cannot be brought; a rate that is not synced is left out.
         """
         linked = await self.linked_fields()
-        missing = sorted(set(rate_ids) - linked.keys(), key=int)
+        missing = set(rate_ids) - linked.keys()
         if not missing or self.dependencies is None:
             return linked
-        for rate_id in missing:
+        leaders = tax_leaders((await self.shop()).rates, paired=linked)
+        for rate_id in sorted({leaders.get(each, each) for each in missing}, key=int):
             record = Record(self.store, System.WOOCOMMERCE, Module.TAXES, rate_id)
             await self.dependencies.bring(record)
         return await self.linked_fields()

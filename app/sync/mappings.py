@@ -18,6 +18,7 @@ from app.policies.mapping_rows import MappingRow
 from app.policies.mappings import Mapping, get_mapping
 from app.records import Direction, Module, WriteCondition
 from app.runtime import Runtime
+from app.sync.places import placed
 from app.vtiger.schemas import VtigerModule
 
 _MARK_LENGTH = 8
@@ -30,8 +31,9 @@ async def mapping_of(runtime: Runtime, store: str, module: Module) -> Mapping:
 
 
 async def rules_of(runtime: Runtime, store: str, module: Module) -> tuple[FieldRule, ...]:
-    """The whole table in force."""
-    return rules_with(module, (await mapping_of(runtime, store, module)).rows)
+    """The whole table in force, by the countries and states of the shop."""
+    rules = rules_with(module, (await mapping_of(runtime, store, module)).rows)
+    return await placed(runtime, store, rules)
 
 
 def rules_with(module: Module, rows: Iterable[MappingRow]) -> tuple[FieldRule, ...]:

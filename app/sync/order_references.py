@@ -18,7 +18,15 @@ from app.runtime import Runtime
 from app.sync.books import Books
 from app.sync.dependencies import Dependencies
 from app.sync.order_buyers import Buyers
-from app.sync.setup import FEE_SERVICE, PLACEHOLDER, get_orders_setup, setup_ids
+from app.sync.product_sides import PRODUCTS
+from app.sync.setup import (
+    FEE_SERVICE,
+    PLACEHOLDER,
+    PLACEHOLDER_CODE,
+    get_orders_setup,
+    setup_ids,
+)
+from app.vtiger.query import Query, equals
 from app.vtiger.schemas import VtigerCurrency, VtigerOrder, VtigerRecord
 from app.woocommerce.schemas import WooOrder, find_id
 
@@ -146,9 +154,28 @@ class OrderReferences:
         for woo_id in sorted(missing - found.keys(), key=int):
             if link := await self._bring(System.WOOCOMMERCE, woo_id):
                 found[woo_id] = link
-        return {
+        known = {
             woo_id: link.vtiger_id for woo_id, link in found.items() if not link.vtiger_deleted_at
         }
+        skus = {_product_id(line): str(line.get("sku") or "").strip() for line in lines}
+        for woo_id in missing - known.keys():
+            if part := await self._find_part(skus[woo_id]):
+                known[woo_id] = part
+        return known
+
+    async def _find_part(self, sku: str) -> str | None:
+        """Vtiger's one product of this Part Number, for a line whose own product has no pair: two
+        products of a shop may bear one SKU, as translations do."""
+        if not sku:
+            return None
+        key = f"part:{sku.casefold()}"
+        return await self.runtime.memory.get(key, lambda: self._read_part(sku))
+
+    async def _read_part(self, sku: str) -> str | None:
+        query = Query(PRODUCTS, ("id", "productcode"), (equals("productcode", sku),))
+        rows = await self.runtime.vtiger.query(query)
+        found = [row.id for row in rows if _is_part(row, sku)]
+        return found[0] if len(found) == 1 else None
 
     async def _links(self, system: System, ids: Iterable[str]) -> dict[str, Link]:
         records = [self._product(system, record_id) for record_id in sorted(ids)]
@@ -181,6 +208,11 @@ def products_of(order: WooOrder) -> set[str]:
     """The ids of the products and variations that an order's lines sell."""
     lines = [line for line in woo_rows(order, "line_items") if is_sold(line)]
     return {product_id for line in lines if (product_id := _product_id(line))}
+
+
+def _is_part(row: VtigerRecord, sku: str) -> bool:
+    code = row.get("productcode").strip()
+    return code != PLACEHOLDER_CODE and code.casefold() == sku.casefold()
 
 
 def _product_id(line: Mapping[str, object]) -> str | None:

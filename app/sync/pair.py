@@ -1,20 +1,23 @@
 """Bringing one pair into agreement: both sides read, merged, written, and told."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.errors import System, WooVtigerError
 from app.links.conflicts import Both, ConflictState, Report
 from app.links.models import FieldConflict, Link
 from app.mapping.bases import read_base, write_base
 from app.mapping.values import Agreed
-from app.records import ConflictPolicy
+from app.records import ConflictPolicy, Module
 from app.sync.agreement import Agreement, entry_for, result_of
 from app.sync.attempts import Landing, find_landings, hear, may_have_landed, write_down
 from app.sync.merge import Decision, Merge, merge, next_base
 from app.sync.sides import Side, Written
 from app.sync.stamps import stamp_read, stamp_written
 from app.sync.work import Ending, Work, with_notes
+
+JUST_TYPED = timedelta(days=1)
+"""How long after it was made a record is still being entered."""
 
 
 def needs_reading(work: Work, link: Link, source: Side, other: Side) -> bool:
@@ -125,12 +128,26 @@ def _believed(work: Work, link: Link, sides: Mapping[System, Side]) -> dict[str,
 
 
 def newer_side(link: Link, sides: Mapping[System, Side]) -> System:
-    """The side a person changed last; a stamp that our own write left says nothing."""
+    """The side a person changed last; a stamp that our own write left says nothing.
+
+    Of a product that is paired for the first time, a record typed into Vtiger just now is no news
+    for the shop, which sells the product already.
+    """
     woo = _edited_at(sides[System.WOOCOMMERCE].modified_at, link.woo_written_at)
     vtiger = _edited_at(sides[System.VTIGER].modified_at, link.vtiger_written_at)
-    if vtiger is None:
+    if vtiger is None or _is_just_typed(link, sides):
         return System.WOOCOMMERCE
     return System.VTIGER if woo is None or vtiger > woo else System.WOOCOMMERCE
+
+
+def _is_just_typed(link: Link, sides: Mapping[System, Side]) -> bool:
+    if link.module != Module.PRODUCTS or link.base:
+        return False
+    woo, vtiger = sides[System.WOOCOMMERCE], sides[System.VTIGER]
+    if woo.created_at is None or vtiger.created_at is None or vtiger.modified_at is None:
+        return False
+    young = vtiger.modified_at - vtiger.created_at < JUST_TYPED
+    return young and vtiger.created_at > woo.created_at
 
 
 def _edited_at(modified_at: datetime | None, written_at: datetime | None) -> datetime | None:

@@ -25,6 +25,7 @@ from app.sync.marks import partner_id
 from app.sync.match import choose_twin
 from app.sync.merge import Merge, merge
 from app.sync.pair import newer_side
+from app.sync.places import placed
 from app.sync.preview_drafts import draft
 from app.sync.sides import Adapter, Side, Skip
 
@@ -91,6 +92,7 @@ async def preview(runtime: Runtime, trial: Trial) -> Preview:
     faults = await faults_of(runtime, trial.store, trial.module, rows=rows)
     bad = {fault.row for fault in faults}
     rules = rules_with(trial.module, [row for row in rows if row.id not in bad])
+    rules = await placed(runtime, trial.store, rules)
     policy = await policy_of(runtime, trial.store, trial.module)
     key, seconds = f"preview:{uuid4().hex}", runtime.settings.worker.lease_seconds
     async with hold(runtime.sessions, [key], owner=key, seconds=seconds) as lease:
@@ -143,7 +145,8 @@ class _Look:
         twin = await choose_twin(self.adapter, self.policy, source)
         if isinstance(twin, Skip):
             return self._alone(source, twin)
-        fresh = Link(woo_written_at=None, vtiger_written_at=None, base={})
+        module = self.trial.module
+        fresh = Link(module=module, woo_written_at=None, vtiger_written_at=None, base={})
         return await (self._pair(fresh, source, twin) if twin else self._creation(source))
 
     def _alone(self, source: Side, skip: Skip) -> Preview:

@@ -26,8 +26,6 @@ from app.sync.sides import Side
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooProduct
 
-VARIABLE = "variable"
-
 
 @dataclass(frozen=True, slots=True)
 class ProductListing:
@@ -61,8 +59,8 @@ class ProductListing:
 
     async def _shop(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
         async for page in pages(self._sides.woo.each_product(changed_since)):
-            parents = [product for product in page if product.type == VARIABLE]
-            yield [_seen(product) for product in page if product.type != VARIABLE]
+            parents = [product for product in page if product.is_variable]
+            yield [_seen(product) for product in page if not product.is_variable]
             for parent in parents:
                 async for variations in self._variations(parent):
                     yield variations
@@ -96,8 +94,7 @@ class ProductListing:
         if isinstance(seen.raw, VtigerRecord):
             return without(self._sides.of_vtiger(seen.raw), "taxes")
         product = seen.raw if isinstance(seen.raw, WooProduct) else WooProduct.parse(seen.raw.data)
-        side = await self._sides.of_woo(product)
-        return side if product.parent_id is None else without(side, "description")
+        return await self._sides.of_listed(product)
 
     async def complete(self, page: Sequence[Seen]) -> list[Read]:
         shown = [seen for seen in page if _is_whole(seen)]

@@ -7,7 +7,6 @@ a price is in the shop's currency.
 from dataclasses import dataclass, field, replace
 
 from app.errors import NotFound, RecordUnreadable, System
-from app.mapping.paths import find_path
 from app.mapping.products import (
     product_foreign_id,
     product_refusal,
@@ -69,10 +68,9 @@ class ProductSides:
         """
         product = product.checked()
         parent = await self._parent_of(product)
-        name = find_path(parent.data, "name") if parent is not None else None
         taxes = await self._taxes_of(product, parent, brings=brings)
         stocked = _stocked(product, parent)
-        values = woo_product(stocked, self.rules, parent_name=name, taxes=taxes)
+        values = woo_product(stocked, self.rules, parent=parent, taxes=taxes)
         return Side(
             system=System.WOOCOMMERCE,
             id=product.id,
@@ -86,12 +84,22 @@ class ProductSides:
         )
 
     async def of_variations(self, parent: WooProduct) -> list[Side]:
-        """A product's variations as its list shows them, without their descriptions, and without
-        those that cannot be read."""
+        """A product's variations as its list shows them, without those that cannot be read."""
         self.parents[parent.id] = parent
         variations = [one async for one in self.woo.each_variation(parent.id)]
-        sides = [await self.of_woo(one) for one in variations if not one.faults]
-        return [replace(side, values=_without(side.values, "description")) for side in sides]
+        return [await self.of_listed(one) for one in variations if not one.faults]
+
+    async def of_listed(self, product: WooProduct) -> Side:
+        """A product or variation of a list. That of variations renders their descriptions and
+        shows the parent's SKU with those that have none: neither is told then."""
+        side = await self.of_woo(product)
+        if product.parent_id is None:
+            return side
+        parent = await self._parent_of(product)
+        values = _without(side.values, "description")
+        if parent is not None and product.sku == parent.sku:
+            values = _without(values, "sku")
+        return replace(side, values=values)
 
     def of_vtiger(self, record: VtigerRecord) -> Side:
         """A product as `retrieve` shows it (30-create-product-with-tax1-tax2).

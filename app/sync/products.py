@@ -62,7 +62,7 @@ class ProductAdapter:
         if refusal is None and isinstance(raw, WooProduct):
             refusal = self._left_out(raw)
         if refusal is not None:
-            return Skip(refusal.reason, refusal.message)
+            return Skip(refusal.reason, refusal.message, retires=refusal.retires)
         if side.system is System.VTIGER and side.values.get("sku") == PLACEHOLDER_CODE:
             return Skip("filtered", PLACEHOLDER)
         if self.sides.currency is None:
@@ -169,6 +169,6 @@ class ProductAdapter:
         Their list renders the description, so that is not told (contract page readback).
         """
         product = side.raw
-        if not isinstance(product, WooProduct) or product.type != "variable":
+        if not isinstance(product, WooProduct) or not product.is_variable:
             return ()
         return await self.sides.of_variations(product)

@@ -1,6 +1,7 @@
 """One record and its link: read, paired or created if need be, and brought into agreement."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from app.errors import InvalidInput, RemoteError, System
@@ -17,6 +18,7 @@ from app.sync.match import EPOCH, Twin, find_twin, take
 from app.sync.members import hint_members
 from app.sync.outcome import Result, skipped
 from app.sync.pair import agree, needs_reading
+from app.sync.retirement import retire
 from app.sync.sides import Side, Skip
 from app.sync.stamps import is_echo, stamp_read
 from app.sync.work import Ending, Work, with_notes
@@ -35,9 +37,20 @@ async def reconcile(work: Work, link: Link | None) -> Ending:
     refused = work.adapter.objection(source)
     if refused is not None:
         await hint_members(work, source)
+        if link is not None and refused.retires:
+            return await _retire_partner(work, link, source, refused)
         return _skip(work, source, refused)
     ending = await (_begin(work, source) if link is None else _go_on(work, link, source))
     return with_notes(ending, source)
+
+
+async def _retire_partner(work: Work, link: Link, former: Side, refused: Skip) -> Ending:
+    """A record that had a pair is none any more, such as a product that became variable: its
+    partner is taken out of use, once, and nothing else is carried over."""
+    target = former.system.other
+    if work.may_write(target) and (retired := await retire(work, link, former.system)):
+        return Ending(replace(retired, message=retired.message or refused.message), link)
+    return _skip(work, former, refused)
 
 
 def _nameless(work: Work) -> Ending:
@@ -96,6 +109,9 @@ async def _go_on(work: Work, link: Link, source: Side) -> Ending:
     other = await work.adapter.find(work.target, partner_id(link, work.target))
     if other is None:
         return await end_of_target(work, link, source)
+    refused = work.adapter.objection(other)
+    if refused is not None and refused.retires:
+        return await _retire_partner(work, link, other, refused)
     if needs_reading(work, link, source, other):
         read = await work.adapter.find(source.system, source.id)
         if read is None:

@@ -1,4 +1,5 @@
-"""Taking a record out of use where its partner was deleted, as the setting `deactivate` says.
+"""Taking a record out of use where its partner was deleted, as the setting `deactivate` says, or is
+not sold itself any more.
 
 What that did is no edit of a person: when the deleted record comes back, it is what counts.
 """

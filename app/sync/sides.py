@@ -65,10 +65,14 @@ def left_out_notes(dropped: Sequence[str]) -> tuple[FieldNote, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Why a record is left alone: a reason code and a sentence that says how to mend it."""
+    """Why a record is left alone: a reason code and a sentence that says how to mend it.
+
+    `retires`: it is not what it was when it got its pair, so that its partner goes out of use.
+    """
 
     reason: str
     message: str
+    retires: bool = False
 
 
 @dataclass(frozen=True, slots=True)

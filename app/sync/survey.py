@@ -156,7 +156,8 @@ class Survey:
         if await self._links([twin]) or self._record(twin.system, twin.id).key in self.met:
             message = TAKEN.format(system=twin.system.label, id=twin.id)
             return compare_single(side, Plan.SKIP, skip=Skip("ambiguous_match", message))
-        found = Link(woo_written_at=None, vtiger_written_at=None, base={})
+        module = self._adapter.module
+        found = Link(module=module, woo_written_at=None, vtiger_written_at=None, base={})
         return replace(self._compare_pair(found, side, twin), plan=Plan.PAIR)
 
     def _direction_skip(self, side: Side) -> Skip | None:

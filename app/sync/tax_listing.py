@@ -46,6 +46,8 @@ class TaxListing:
 
     async def _concerns(self, rate: Side) -> bool:
         """A shop may have hundreds of rates that nobody uses: they are not brought up."""
+        if self.adapter.objection(rate) is not None:
+            return False
         if self.adapter.creation_objection(rate) is None:
             return True
         return bool(await self.adapter.search_twins(rate))

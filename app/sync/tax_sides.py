@@ -1,6 +1,7 @@
 """Tax rates and Vtiger's taxes as sides of a pair, with the labels that tell rates apart."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from app.errors import System
@@ -24,6 +25,13 @@ def rate_side(rate: WooTaxRate, label: str) -> Side:
         foreign_id=None,
         raw=rate,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SharingRate(WooTaxRate):
+    """A rate without a tax of its own: it shares that of the rate `leader`."""
+
+    leader: str = ""
 
 
 def tax_side(tax: VtigerRecord) -> Side:

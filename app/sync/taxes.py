@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from app.errors import Duplicate, InvalidInput, NotFound, Rejected, System, once_made
 from app.mapping.rules import FieldRule
-from app.mapping.tax_labels import label_forms, tax_labels
+from app.mapping.tax_labels import label_forms, tax_labels, tax_leaders
 from app.mapping.taxes import TAX_RULES, match_rate, vtiger_tax_patch, woo_tax_patch
 from app.mapping.values import FieldNote, Patch, PatchOptions, Value, base_from_json
 from app.policies.schemas import SyncPolicy
@@ -15,6 +15,7 @@ from app.records import Module, TaxScope
 from app.sync.books import Books
 from app.sync.sides import Side, Skip, Written
 from app.sync.tax_sides import (
+    SharingRate,
     is_among,
     matching_taxes,
     rate_of,
@@ -43,6 +44,10 @@ UNDELETABLE = Skip(
     UNSAFE,
     "Vtiger's taxes are not deleted through its API, for old orders go by them: delete it there "
     "by hand, under Settings, Tax Management.",
+)
+SHARED = (
+    "It differs from rate {leader} in postcodes or cities alone: both are one tax in Vtiger, which "
+    "has that rate's label."
 )
 RENAMED = "Vtiger has a tax of that label with another percentage: this one got a longer label."
 
@@ -83,8 +88,9 @@ class TaxAdapter:
 
     async def rate_sides(self, rates: Sequence[WooTaxRate]) -> list[Side]:
         """Rates as sides; they must be all that the shop has, for labels tell them apart."""
-        labels = tax_labels(rates, kept=await self._kept_labels())
-        return [rate_side(rate, labels[rate.id]) for rate in rates]
+        kept = await self._kept_labels()
+        labels, leaders = tax_labels(rates, kept=kept), tax_leaders(rates, paired=kept)
+        return [rate_side(_sharing(rate, leaders[rate.id]), labels[rate.id]) for rate in rates]
 
     async def _kept_labels(self) -> dict[str, str]:
         """The label that Vtiger has for each rate with a pair: it cannot be changed there."""
@@ -105,7 +111,10 @@ class TaxAdapter:
     def natural_keys(self, side: Side) -> tuple[str, ...]:
         return (f"{self.module}:label:{fold(side.values.get('label') or '')}",)
 
-    def objection(self, side: Side) -> Skip | None:  # noqa: ARG002 - all rates may be synced
+    def objection(self, side: Side) -> Skip | None:
+        """A rate that shares another's tax has none of its own."""
+        if isinstance(side.raw, SharingRate):
+            return Skip("filtered", SHARED.format(leader=side.raw.leader))
         return None
 
     def creation_objection(self, side: Side) -> Skip | None:
@@ -125,7 +134,8 @@ class TaxAdapter:
         """By label and percentage; by the bare name too, where that means one rate only."""
         if side.system is System.WOOCOMMERCE:
             return await self._search_taxes(side)
-        sides = await self.rate_sides((await self.books.shop()).rates)
+        rates = await self.rate_sides((await self.books.shop()).rates)
+        sides = [each for each in rates if self.objection(each) is None]
         labels = {each.id: each.values.get("label") or "" for each in sides}
         for each in sides:
             if labels[each.id] == side.values.get("label"):
@@ -241,3 +251,9 @@ class TaxAdapter:
 
     async def members(self, side: Side) -> Sequence[Side]:  # noqa: ARG002 - products tell rates
         return ()
+
+
+def _sharing(rate: WooTaxRate, leader: str) -> WooTaxRate:
+    if leader == rate.id:
+        return rate
+    return SharingRate(rate.data, rate.faults, rate.dropped, leader=leader)

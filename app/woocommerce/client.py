@@ -5,6 +5,7 @@ from typing import Any
 
 from app.errors import ResponseUnreadable
 from app.woocommerce.answers import WOO
+from app.woocommerce.countries import CountryCalls
 from app.woocommerce.customers import CustomerCalls
 from app.woocommerce.orders import OrderCalls
 from app.woocommerce.products import ProductCalls
@@ -14,7 +15,7 @@ from app.woocommerce.schemas import WooIndex, WooPage, WooWebhook
 from app.woocommerce.taxes import TaxCalls
 
 
-class WooClient(CustomerCalls, ProductCalls, OrderCalls, TaxCalls, SampleCalls):
+class WooClient(CustomerCalls, ProductCalls, OrderCalls, TaxCalls, SampleCalls, CountryCalls):
     """One shop. An async context manager, or call `aclose`.
 
     Any method may raise RemoteUnavailable (and its kinds), AuthRejected and Rejected

@@ -121,8 +121,14 @@ class WooProduct(WooRecord):
 
     @property
     def type(self) -> str:
-        """`simple`, `variable`, `variation`, `grouped`, `external`."""
+        """`simple`, `variable`, `variation`, `grouped`, `external`, or what a plug-in calls its own
+        (`subscription_variation`, `variable-subscription`)."""
         return self.text("type")
+
+    @property
+    def is_variable(self) -> bool:
+        """Whether its variations are sold instead of itself."""
+        return is_variable(self.data)
 
     @property
     def sku(self) -> str:
@@ -136,7 +142,26 @@ class WooProduct(WooRecord):
     @property
     def parent_id(self) -> str | None:
         """The product that a variation belongs to; None for every other product."""
-        return find_id(self.data.get("parent_id")) if self.type == "variation" else None
+        return find_id(self.data.get("parent_id")) if is_variation(self.data) else None
+
+
+_NO_VARIATION = frozenset({"simple", "grouped", "external"})
+
+
+def is_variation(product: Mapping[str, Any]) -> bool:
+    """Whether a product's JSON is that of a variation: of any type, if it has a parent.
+
+    A product of WooCommerce's own other types may name a parent and is none.
+    """
+    kind = product.get("type")
+    has_parent = find_id(product.get("parent_id")) is not None
+    return has_parent and kind not in _NO_VARIATION and not is_variable(product)
+
+
+def is_variable(product: Mapping[str, Any]) -> bool:
+    """Whether a product's JSON is that of one whose variations are sold, whatever its type."""
+    kind, variations = product.get("type"), product.get("variations")
+    return bool(variations) or (isinstance(kind, str) and kind.startswith("variable"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def test_meta_rows_that_are_no_objects_are_left_out() -> None:
 
 def test_a_gap_in_the_refunds_keeps_them() -> None:
     order = WooOrder.parse(case("refunds-gaps")["order"]).checked()
-    assert woo_order(order, refs_for(order)).values["refunded"] == "5 EUR"
+    assert woo_order(order, refs_for(order)).values["refunded"] == "5.00 EUR"
     described = plan_order(order, refs_for(order)).fields["description"]
     assert described == "Refunded in WooCommerce: 5 EUR"
 

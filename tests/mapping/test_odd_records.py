@@ -112,8 +112,8 @@ def test_a_customer_with_an_odd_part(drawn: Drawn) -> None:
 def test_a_product_with_an_odd_part(drawn: Drawn) -> None:
     def values(data: dict[str, Any]) -> Mapping[str, Value]:
         product = WooProduct.parse(data).checked()
-        name = "Parent" if product.parent_id else None
-        return woo_product(product, PRODUCT_RULES, parent_name=name, taxes=None).values
+        parent = WooProduct.parse({"id": 1, "name": "Parent"}) if product.parent_id else None
+        return woo_product(product, PRODUCT_RULES, parent=parent, taxes=None).values
 
     whole, odd, _, _ = drawn
     try:

@@ -199,8 +199,32 @@ def test_what_goes_one_way_is_not_written_back() -> None:
 
 def test_a_recorded_product_reads_the_same_in_vtiger() -> None:
     product = recorded_product("product_get_simple")
-    values = woo_product(product, PRODUCT_RULES, parent_name=None, taxes='{"tax1":"20"}').values
+    values = woo_product(product, PRODUCT_RULES, parent=None, taxes='{"tax1":"20"}').values
     record = VtigerRecord("14x5", "Products", to_vtiger(None, **values).body)
     after = vtiger_product(record, PRODUCT_RULES)
     for rule in PRODUCT_RULES:
         assert rule.same(values[rule.name], after.get(rule.name)), rule.name
+
+
+def test_a_negative_price_is_left_out_and_told() -> None:
+    patch = to_woo(made_product(), price="-5.00000000", name="Cup")
+    assert patch.body == {"name": "Cup"}
+    assert reasons(patch) == [("price", "unsafe_in_woocommerce")]
+
+
+@pytest.mark.parametrize(("price", "ends"), [("8", True), ("7.50", True), ("8.01", False)])
+def test_a_price_that_ends_a_sale_is_sent_and_told(price: str, ends: bool) -> None:
+    patch = to_woo(made_product(sale_price="8.00"), price=price)
+    assert float(patch.body["regular_price"]) == float(price)
+    assert [note.message for note in patch.notes if "8" in note.message] == [
+        note.message for note in patch.notes
+    ]
+    assert bool(patch.notes) is ends
+    assert patch.unwritten == frozenset()
+
+
+@pytest.mark.parametrize("kind", ["variation", "subscription_variation", "event-ticket-variant"])
+def test_a_variation_of_any_type_keeps_its_name(kind: str) -> None:
+    patch = to_woo(made_product(type=kind, parent_id=70), name="Other", price="13")
+    assert patch.body == {"regular_price": "13"}
+    assert reasons(patch) == [("name", "unsafe_in_woocommerce")]

@@ -23,6 +23,7 @@ from app.mapping.text import canonical_text, plain
 from app.mapping.values import Mapped
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
+from tests.cases import case
 from tests.mapping.orders import read_lines
 
 
@@ -47,14 +48,14 @@ def made_vtiger(**fields: str) -> VtigerRecord:
     return VtigerRecord("14x5", "Products", {**whole, "currency_id": "21x1", **fields})
 
 
-def woo(product: WooRecord, parent_name: str | None = None, taxes: str | None = None) -> Mapped:
-    return woo_product(product, PRODUCT_RULES, parent_name=parent_name, taxes=taxes)
+def woo(product: WooRecord, parent: WooRecord | None = None, taxes: str | None = None) -> Mapped:
+    return woo_product(product, PRODUCT_RULES, parent=parent, taxes=taxes)
 
 
 def test_a_recorded_simple_product() -> None:
     product = recorded_product("product_get_simple")
     values = woo(product, taxes="{}").values
-    assert values["name"] == plain(product.text("name"))
+    assert values["name"] == "Café “Spécial” & Thé 日本"
     assert values["sku"] == "LAB-SIMPLE-1"
     assert values["price"] == "19.99"
     assert values["status"] == "1"
@@ -64,15 +65,29 @@ def test_a_recorded_simple_product() -> None:
 
 def test_a_recorded_variation_is_named_after_its_parent() -> None:
     variation = recorded_product("product_get_variation_by_id")
-    values = woo(variation, parent_name="T-shirt").values
+    parent = made_product(name="T-shirt", type="variable", categories=[{"name": "Tops"}])
+    values = woo(variation, parent).values
     assert values["name"] == "T-shirt – Rouge, S"
     assert (values["sku"], values["price"], values["stock"]) == ("TS-R-S", "12.00", None)
-    assert values["category"] is None
+    assert values["category"] == "Tops"
 
 
 def test_a_variation_of_any_choice_is_named_as_its_parent() -> None:
     variation = made_product(type="variation", attributes=[])
-    assert woo(variation, parent_name="T-shirt").get("name") == "T-shirt"
+    assert woo(variation, made_product(name="T-shirt")).get("name") == "T-shirt"
+
+
+def test_a_variation_of_a_parent_that_is_gone_is_named_by_the_shop() -> None:
+    variation = made_product(type="variation", name="T-shirt - Red", categories=[])
+    values = woo(variation).values
+    assert (values["name"], values["category"]) == ("T-shirt - Red", None)
+
+
+def test_names_are_plain_text() -> None:
+    product = made_product(**case("markup-in-product-name").feed["product"])
+    assert woo(product).get("name") == "Serum 30 ml NEW & ®"
+    variation = made_product(type="variation", attributes=[{"option": "30&nbsp;ml<br>blue"}])
+    assert woo(variation, product).get("name") == "Serum 30 ml NEW & ® – 30\xa0ml blue"
 
 
 @pytest.mark.parametrize(
@@ -87,6 +102,9 @@ def test_a_variation_of_any_choice_is_named_as_its_parent() -> None:
         ({"manage_stock": "parent", "stock_quantity": 3}, "stock", "3"),
         ({"status": "private"}, "status", "0"),
         ({"status": "draft"}, "status", "0"),
+        ({"name": "Tea <3 &amp; cake <b>"}, "name", "Tea <3 & cake"),
+        ({"name": "a &lt;b&gt; c"}, "name", "a <b> c"),
+        ({"categories": [{"name": "<i>Tea</i>"}]}, "category", "Tea"),
         ({"categories": [{"name": "Cups &amp; mugs"}, {"name": "x"}]}, "category", "Cups & mugs"),
         ({"description": "<p>a</p><p>b &amp; c</p>"}, "description", "a\n\nb & c"),
         (

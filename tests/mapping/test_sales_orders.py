@@ -114,6 +114,25 @@ def test_refunds_add_up_and_stay_apart_from_the_note() -> None:
     assert split_description(description) == ("Ring\n\ntwice", "12.39 EUR")
 
 
+@pytest.mark.parametrize(
+    ("refunds", "currency", "text"),
+    [
+        (["-1.50"], "EUR", "1.50 EUR"),
+        (["-1.00", "-0.5"], "EUR", "1.50 EUR"),
+        (["-100"], "EUR", "100.00 EUR"),
+        (["-150.00"], "JPY", "150 JPY"),
+        (["-1518.52"], "JPY", "1518.52 JPY"),
+        (["-1.50"], "KWD", "1.500 KWD"),
+        (["0.00"], "EUR", ""),
+    ],
+)
+def test_a_refund_has_the_decimals_of_its_currency(
+    refunds: list[str], currency: str, text: str
+) -> None:
+    order = made_order(refunds=[{"total": total} for total in refunds], currency=currency)
+    assert value(order, "refunded") == text
+
+
 @given(st.text(alphabet="ab \n", max_size=12), st.sampled_from(["", "5 EUR", "0.5 JPY"]))
 def test_note_and_refund_share_a_field_without_loss(note: str, refunded: str) -> None:
     assert split_description(join_description(note, refunded)) == (note, refunded)

@@ -2,10 +2,13 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from app.mapping.order_plan import plan_money
 from app.mapping.tax_use import (
+    OrderRate,
     ShopBase,
     order_rates,
     order_tax_fields,
@@ -13,7 +16,8 @@ from app.mapping.tax_use import (
     product_taxes,
     used_rates,
 )
-from tests.mapping.orders import made_order, month_orders, recorded_order
+from app.woocommerce.schemas import WooRecord
+from tests.mapping.orders import made_line, made_order, month_orders, recorded_order, refs_for
 from tests.mapping.test_products import made_product
 from tests.mapping.test_taxes import rate, recorded_rate, tax
 
@@ -35,6 +39,55 @@ def test_a_deleted_rate_is_found_by_label_and_percentage() -> None:
     assert order_tax_fields(order, {}, taxes=taxes) == {"2": "tax4"}
     twice = [*taxes, tax(6, "TVA 20", "20.000"), tax(7, "TVA 20", "20.000")]
     assert order_tax_fields(order, {}, taxes=twice) == {"1": "tax6", "2": "tax4"}
+
+
+def taxed(*rows: tuple[str, str, str], lines: Any = (), **fields: Any) -> WooRecord:
+    """An order of lines of (net, rate id, tax), and what it tells of its rates."""
+    items = [
+        made_line(id=number, total=net, total_tax=tax, taxes=[{"id": int(rate_id), "total": tax}])
+        for number, (net, rate_id, tax) in enumerate(rows, start=1)
+    ]
+    return made_order(line_items=items, tax_lines=list(lines), **fields)
+
+
+@pytest.mark.parametrize("told", [None, "", 0, "n/a"])
+@pytest.mark.parametrize(
+    ("rows", "percentage"),
+    [
+        ([("10.00", "3", "2.00"), ("3.33", "3", "0.67")], "20"),
+        ([("10.00", "3", "0.55")], "5.5"),
+        ([("1000.00", "3", "72.50"), ("0.10", "3", "0.01")], "7.25"),
+        ([("10.00", "3", "2.00"), ("10.00", "3", "0.50")], "12.5"),
+        ([("10.00", "3", "0.00")], "0"),
+        ([("0.00", "3", "1.00")], "0"),
+    ],
+)
+def test_a_percentage_that_is_not_told_is_worked_out_of_the_amounts(
+    told: object, rows: list[tuple[str, str, str]], percentage: str
+) -> None:
+    order = taxed(*rows, lines=[{"rate_id": 3, "label": "VAT", "rate_percent": told}])
+    assert order_rates(order) == (OrderRate("3", "VAT", percentage, compound=False),)
+
+
+def test_a_rate_that_no_tax_line_tells_of_is_known_by_the_rows() -> None:
+    shipping = {"total": "5.00", "total_tax": "1.00", "taxes": [{"id": 8, "total": "1.00"}]}
+    order = taxed(("10.00", "3", "2.00"), ("10.00", "9", "0.00"), shipping_lines=[shipping])
+    assert [(rate.id, rate.percentage) for rate in order_rates(order)] == [("3", "20"), ("8", "20")]
+    assert used_rates([order], []) == {"3", "8"}
+    assert order_tax_fields(order, {"3": "tax4"}, taxes=[]) == {"3": "tax4"}
+    known = [tax(5, "TVA", "7.000"), tax(6, "TVA", "20.000")]
+    assert order_tax_fields(order, {"3": "tax4"}, taxes=known) == {"3": "tax4", "8": "tax6"}
+
+
+@pytest.mark.parametrize("lines", [[], [{"rate_id": 3, "label": "VAT", "rate_percent": None}]])
+def test_such_a_tax_does_not_end_in_the_adjustment(lines: list[dict[str, Any]]) -> None:
+    order = taxed(("10.00", "3", "2.00"), lines=lines, total="12.00")
+    fields = order_tax_fields(order, {"3": "tax4"}, taxes=[])
+    refs = refs_for(order, tax_fields=fields)
+    plan = plan_money(order, refs)
+    assert plan.adjustment == 0
+    assert plan.notes == ()
+    assert [line["tax4"] for line in plan.fields["LineItems"]] == ["20"]
 
 
 def test_only_rates_that_are_used() -> None:

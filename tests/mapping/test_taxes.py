@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.mapping.tax_labels import label_forms, tax_labels
+from app.mapping.tax_labels import label_forms, tax_labels, tax_leaders
 from app.mapping.taxes import (
     TAX_RULES,
     match_rate,
@@ -19,6 +19,7 @@ from app.mapping.taxes import (
 from app.mapping.values import Mapped, PatchOptions
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
+from tests.cases import case
 from tests.mapping.orders import read_lines
 
 OPTIONS = PatchOptions()
@@ -70,6 +71,41 @@ def test_as_much_is_added_as_tells_rates_apart() -> None:
     }
 
 
+def postcode_rates() -> list[WooRecord]:
+    """One rate for each postcode, by automated taxes."""
+    rows = case("tax-for-each-postcode").feed["rates"]
+    return [
+        rate(n, country=country, state=state, postcodes=[code], rate=percent, name=name)
+        for n, (country, state, code, percent, name) in enumerate(rows, start=1)
+    ]
+
+
+def test_rates_that_differ_in_their_postcodes_alone_are_one_tax() -> None:
+    rates = [*postcode_rates(), rate(4, name="CA Tax", country="US", state="CA", cities=["LA"],
+                                     rate="7.00004")]  # fmt: skip
+    assert tax_leaders(rates, paired=()) == dict.fromkeys("1234", "1")
+    assert tax_labels(rates) == dict.fromkeys("1234", "CA Tax")
+    assert tax_leaders(rates, paired={"2", "3"}) == {"1": "2", "2": "2", "3": "3", "4": "2"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rate": "7.2500"},
+        {"name": "Other"},
+        {"state": "NY"},
+        {"country": "CA"},
+        {"class": "reduced-rate"},
+        {"compound": True},
+    ],
+)
+def test_rates_that_differ_in_more_are_taxes_of_their_own(fields: dict[str, Any]) -> None:
+    first, second, *_ = postcode_rates()
+    rates = [first, WooRecord({**second.data, **fields})]
+    assert tax_leaders(rates, paired=()) == {"1": "1", "2": "2"}
+    assert len({*tax_labels(rates).values()}) == 2
+
+
 def test_a_label_in_use_stays_when_others_come() -> None:
     rates = [rate(1), rate(2, country="DE")]
     assert tax_labels(rates, kept={"1": "VAT"}) == {"1": "VAT", "2": "VAT DE"}
@@ -79,14 +115,18 @@ def test_a_label_in_use_stays_when_others_come() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["VAT", "vat", ""]), st.sampled_from(["FR", "DE", ""]),
                           st.sampled_from(["20.0000", "5.5000"]), st.sampled_from(["1*", ""])),
                 max_size=12))  # fmt: skip
-def test_no_two_rates_have_one_label(shapes: list[tuple[str, str, str, str]]) -> None:
+def test_rates_of_different_taxes_never_have_one_label(
+    shapes: list[tuple[str, str, str, str]],
+) -> None:
     rates = [
         rate(n, name=name, country=country, rate=percent, postcodes=[code])
         for n, (name, country, percent, code) in enumerate(shapes, start=1)
     ]
-    labels = tax_labels(rates)
-    assert len({label.casefold() for label in labels.values()}) == len(labels) == len(rates)
-    assert all(labels[r.id] in label_forms(r) for r in rates)
+    labels, leaders = tax_labels(rates), tax_leaders(rates, paired=())
+    own = {labels[leader].casefold() for leader in leaders.values()}
+    assert len(own) == len({*leaders.values()})
+    assert {r.id: labels[r.id] for r in rates} == {r.id: labels[leaders[r.id]] for r in rates}
+    assert all(labels[r.id] in label_forms(r) for r in rates if leaders[r.id] == r.id)
 
 
 @pytest.mark.parametrize(

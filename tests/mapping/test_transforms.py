@@ -16,7 +16,7 @@ TEXTS = st.one_of(
     st.text(alphabet="ab ,\n\r", max_size=12),
 )
 NAMES = st.sampled_from(sorted(TRANSFORMS))
-COUNTRIES = st.sampled_from(["", "US", "DE", "FR", "JP", "Narnia"])
+COUNTRIES = st.sampled_from(["", "US", "DE", "FR", "JP", "MX", "GT", "UM", "Narnia"])
 
 
 def paths(name: str) -> int:
@@ -108,11 +108,14 @@ def test_emptied_text_empties_every_path_that_would_be_read() -> None:
     assert text.write_woo("Berta", ["Anna", "Anne"], "") == ("Berta", None)
 
 
-def test_place_whose_name_does_not_fit_is_written_as_its_code() -> None:
+def test_place_whose_name_does_not_fit_is_written_as_far_as_it_is_understood() -> None:
     country, state = TRANSFORMS["country"], TRANSFORMS["state"]
-    assert country.vtiger_text("GS", "", size=30) == "GS"
-    assert country.vtiger_text("GS", "", size=None).startswith("South Georgia")
-    assert state.vtiger_text("AR-C", "AR", size=30) == "AR-C"
+    assert country.vtiger_text("GS", "", size=None).startswith("South Georgia and")
+    assert country.vtiger_text("GS", "", size=30) == "South Georgia/Sandwich Islands"
+    assert country.vtiger_text("GS", "", size=20) == "GS"
+    assert state.vtiger_text("AR-C", "AR", size=50) == "Ciudad Autónoma de Buenos Aires"
+    assert state.vtiger_text("AR-C", "AR", size=30) == "Ciudad Autónoma de Buenos"
+    assert state.vtiger_text("AR-C", "AR", size=20) == "C"
 
 
 def test_email_ignores_case_and_surrounding_blanks() -> None:

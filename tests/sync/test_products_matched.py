@@ -278,3 +278,27 @@ async def test_a_product_deleted_in_vtiger_is_private_where_set(world: World) ->
     edit(world, product_id, status="publish")
     await world.settle()
     assert shelf(world, product_id)["status"] == "publish"
+
+
+async def test_a_product_typed_into_vtiger_just_now_is_no_news_for_the_shop(world: World) -> None:
+    """It has the SKU of a product that the shop sells, and a price of somebody's guess."""
+    product_id = product(world, name="Mug", sku="MUG-1", regular_price="10.00")
+    await world.sandbox.shop.webhooks.flush()
+    await world.forget_hints()
+    world.later(60)
+    fields = {"productname": "mug", "productcode": "MUG-1", "unit_price": "-1"}
+    vtiger_id = await world.sandbox.crm.ui_create("Products", fields)
+    world.later()
+    await world.edit_contact(vtiger_id, unit_price="1")
+    await world.settle()
+
+    assert [(link.woo_id, link.vtiger_id) for link in await links_of(world, Module.PRODUCTS)] == [
+        (product_id, vtiger_id)
+    ]
+    assert (shelf(world, product_id)["name"], shelf(world, product_id)["regular_price"]) == (
+        "Mug",
+        "10.00",
+    )
+    [row] = listed(world)
+    assert (row["productname"], row["unit_price"]) == ("Mug", "10.00000000")
+    assert "conflict_lost" in [reason for *_, reason in await told_of(world, Module.PRODUCTS)]

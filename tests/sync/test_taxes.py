@@ -1,10 +1,13 @@
 """Tax rates and Vtiger's taxes: matched by label and percentage, made where needed, unharmed."""
 
+from decimal import Decimal
+
 import pytest
 
 from app.errors import System
 from app.inbox.repository import NewDelivery
 from app.records import Event, Module, Origin, Record
+from tests.cases import case
 from tests.goods import (
     edit_rate,
     forget_books,
@@ -17,6 +20,7 @@ from tests.goods import (
     told_of,
 )
 from tests.setting import STORE
+from tests.trade import ADDRESS, lines, order, sale, total
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -230,3 +234,49 @@ async def test_many_products_that_need_one_new_tax_make_one(world: World) -> Non
     assert taxes(world) == {**INSTALLED, "tax4": ("TVA", "20.000")}
     assert [row["tax4"] for row in listed(world)] == ["20.000"] * 12
     assert "failed" not in {each[1] for each in await world.told()}
+
+
+async def test_a_rate_for_each_postcode_is_one_tax(market: World) -> None:
+    """As automated taxes make them: one label and one percentage."""
+    known = case("tax-for-each-postcode").feed["rates"]
+    ids = [
+        rate(market, name, percent, country=country, state=state, postcode=postcode)
+        for country, state, postcode, percent, name in known
+    ]
+    mug = product(market, name="Mug", sku="MUG-1", regular_price="100.00")
+    orders = []
+    for country, state, postcode, *_ in known:
+        address = {**ADDRESS, "country": country, "state": state, "postcode": postcode}
+        orders.append(order(market, (mug, 1), billing=address, shipping=address))
+        await market.settle()
+
+    assert taxes(market) == {**INSTALLED, "tax4": ("CA Tax", "7.000")}
+    for order_id in orders:
+        [line] = lines(sale(market, order_id))
+        assert (line["tax4"], total(sale(market, order_id))) == ("7.000", Decimal("107"))
+    assert [link.woo_id for link in await links_of(market, Module.TAXES)] == ids[:1]
+    assert {row.outcome for row in await rows_of(market, Module.TAXES)} <= {"created", "skipped"}
+    market.traffic.reset()
+    await market.settle_again()
+    assert market.traffic.writes == {}
+    assert not [row for row in listed(market) if row.get("tax5")]
+
+
+async def test_the_next_rate_takes_over_the_tax_of_one_that_is_deleted(market: World) -> None:
+    first, second = (rate(market, "CA Tax", "7", country="FR", postcode=code) for code in "12")
+    address = {**ADDRESS, "postcode": "2"}
+    mug = product(market, name="Mug", sku="MUG-1", regular_price="100.00")
+    order(market, (mug, 1), billing=address, shipping=address)
+    await market.settle()
+    [link] = await links_of(market, Module.TAXES)
+    assert link.woo_id == first
+
+    market.sandbox.shop.trade.tax_book.delete(int(first))
+    await market.settle()
+    forget_books(market)
+    market.later()
+    order_id = order(market, (mug, 2), billing=address, shipping=address)
+    await market.settle()
+    assert taxes(market) == {**INSTALLED, "tax4": ("CA Tax", "7.000")}
+    assert total(sale(market, order_id)) == Decimal("214")
+    assert second in {link.woo_id for link in await links_of(market, Module.TAXES)}

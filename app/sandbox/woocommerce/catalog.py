@@ -59,6 +59,13 @@ class Catalog:
         """A variation without a SKU shows its parent's."""
         return str(row["sku"] or self.parent(row)["sku"])
 
+    def shown_stock(self, row: Row) -> Row:
+        """What a variation shows of a stock that its parent manages."""
+        holder = self.stock_holder(row)
+        if holder is None or holder is row:
+            return {}
+        return {"manage_stock": "parent", "stock_quantity": holder["stock_quantity"]}
+
     def tax_class(self, row: Row) -> str:
         own = str(row["tax_class"])
         return str(self.parent(row)["tax_class"]) if own == PARENT_CLASS else own
@@ -72,7 +79,12 @@ class Catalog:
 
 
 def is_variation(row: Row) -> bool:
-    return bool(row["type"] == "variation")
+    """Plug-ins name theirs after what they sell, such as `subscription_variation`."""
+    return str(row["type"]).endswith("variation")
+
+
+def is_variable(row: Row) -> bool:
+    return str(row["type"]).startswith("variable")
 
 
 def is_taxable(row: Row | None) -> bool:

@@ -9,7 +9,7 @@ from secrets import SystemRandom
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote
 
-from app.sandbox.woocommerce.catalog import Catalog, Row, is_variation
+from app.sandbox.woocommerce.catalog import Catalog, Row, is_variable, is_variation
 from app.sandbox.woocommerce.links import ALL_METHODS, item_links
 from app.sandbox.woocommerce.options import Options
 from app.sandbox.woocommerce.ordertaxes import OrderTaxes
@@ -65,7 +65,7 @@ class ProductView:
 
     def product(self, row: Row, *, context: str = "view") -> dict[str, Any]:
         """A product, or a variation in a product's shape, for context view or edit."""
-        shape = self._variation_as_product(row) if is_variation(row) else row
+        shape = self._variation_as_product(row, context) if is_variation(row) else row
         body = {key: value for key, value in shape.items() if key != "_links"}
         if context == "view":
             body |= self._rendered_texts(row)
@@ -91,6 +91,7 @@ class ProductView:
         return {
             **body,
             "sku": self._catalog.shown_sku(row),
+            **self._catalog.shown_stock(row),
             "permalink": self.permalink(row),
             "_links": {**links, "up": [{"href": base}]},
         }
@@ -127,14 +128,19 @@ class ProductView:
         ]
         return self._random.sample(others, min(_RELATED, len(others)))
 
-    def _variation_as_product(self, row: Row) -> Row:
+    def _variation_as_product(self, row: Row, context: str) -> Row:
+        """For editing it shows its own SKU and stock, but that its parent manages the stock."""
+        shown = self._catalog.shown_stock(row)
+        if context == "edit":
+            shown = {key: value for key, value in shown.items() if key == "manage_stock"}
         own = {key: value for key, value in row.items() if key != "image"}
         return {
             **_OF_THE_PARENT,
             **own,
             "name": self._catalog.title(row),
             "slug": slug_of(self._catalog.title(row)),
-            "sku": self._catalog.shown_sku(row),
+            **shown,
+            "sku": row["sku"] if context == "edit" else self._catalog.shown_sku(row),
             "images": [row["image"]] if row["image"] else [],
             "tax_class": self._catalog.tax_class(row),
             "price_html": row.get("price_html"),
@@ -150,7 +156,7 @@ class ProductView:
     def _price_html(self, row: Row) -> str:
         if row["price"] == "":
             return ""
-        if row["type"] == "variable":
+        if is_variable(row):
             return self._range_html(row)
         price = self._money(row, row["price"])
         if not row["on_sale"]:

@@ -6,7 +6,7 @@ Contract pages WooCommerce §2 (numbers are strings, text) and "read-back" (prod
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.sandbox.woocommerce.catalog import PARENT_CLASS, Row, is_variation, stock_of
+from app.sandbox.woocommerce.catalog import PARENT_CLASS, Row, is_variable, is_variation, stock_of
 from app.sandbox.woocommerce.errors import FatalError
 from app.sandbox.woocommerce.kses import kses_post
 from app.sandbox.woocommerce.php import scalar_text, stripslashes, trim
@@ -135,7 +135,7 @@ def settle(row: Row) -> None:
 
     The price of a variable product follows its variations instead.
     """
-    if row["type"] != "variable":
+    if not is_variable(row):
         _settle_price(row)
     _settle_stock(row)
     row["price_html"] = None

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from app.sandbox.woocommerce.backoffice import BackOffice
+from app.sandbox.woocommerce.country_routes import CountryRoutes
 from app.sandbox.woocommerce.credentials import ApiKey
 from app.sandbox.woocommerce.customer_routes import CustomerRoutes
 from app.sandbox.woocommerce.customers import Customers
@@ -77,6 +78,7 @@ class Shop:
         return [
             *CustomerRoutes(self.site, self.users, self.customers).routes(),
             *WebhookRoutes(self.site, self.webhooks).routes(),
+            *CountryRoutes(self.site).routes(),
             *self.trade.routes(),
         ]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import case
 from tests.sandbox.woocommerce.shopfront import Front
 
 pytestmark = pytest.mark.anyio
@@ -247,3 +248,27 @@ async def test_the_admin_stores_names_as_typed(front: Front) -> None:
 
     assert (await read(front, row["id"]))["name"] == "Tom & Jerry"
     assert await front.flushed() == ["product.updated"]
+
+
+async def test_a_variation_without_a_sku_shows_its_parents_but_for_editing(front: Front) -> None:
+    """As case sandbox-variation-without-sku tells of a running shop."""
+    known = case("sandbox-variation-without-sku").expect
+    colours = [{"name": "Colour", "options": ["Red"], "variation": True}]
+    shirt: dict[str, object] = {"name": "T-shirt", "type": "variable", "sku": "TS"}
+    shirt |= {"attributes": colours, "manage_stock": True, "stock_quantity": 3}
+    parent = (await front.api.post("/products", json=shirt)).json()["id"]
+    chosen = {"attributes": [{"name": "Colour", "option": "Red"}]}
+    path = f"/products/{parent}/variations"
+    variation = (await front.api.post(path, json=chosen)).json()
+    shown = ("sku", "manage_stock", "stock_quantity")
+
+    async def read(path: str, **query: str) -> dict[str, object]:
+        body = (await front.api.get(path, params=query)).json()
+        return {name: body[name] for name in shown}
+
+    of_parent = {"sku": "TS", "manage_stock": "parent", "stock_quantity": 3}
+    own = f"/products/{variation['id']}"
+    assert {name: variation[name] for name in shown} == of_parent
+    assert await read(f"{path}/{variation['id']}", context="edit") == of_parent
+    assert await read(own) == of_parent
+    assert await read(own, context="edit") == {**known, "stock_quantity": None}
