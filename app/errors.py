@@ -91,10 +91,20 @@ class LeaseLost(WooVtigerError):
 
 
 class Waiting(WooVtigerError):
-    """Another record has to be synced first, and that is not done yet; burns no attempt."""
+    """Another record has to be synced first, and that is not done yet; burns no attempt.
+
+    `record_key` names that record, if it is one, and `seconds` is the time until its next try.
+    """
 
     retryable = True
     reason = "waiting_for_dependency"
+
+    def __init__(
+        self, message: str, *, record_key: str | None = None, seconds: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.record_key = record_key
+        self.seconds = seconds
 
 
 class Overtaken(WooVtigerError):

@@ -157,7 +157,8 @@ REASONS: Mapping[str, Reason] = {
     ),
     "waiting_for_dependency": Reason(
         "Another record has to be synced first, or another worker has this pair in hand.",
-        "Nothing to do: the delivery goes on by itself.",
+        "Nothing to do: the delivery goes on as soon as that record is settled. If it waits for "
+        "long, the log and the deliveries of the record that its last error names tell why.",
     ),
     "remote_unavailable": Reason(
         "The system could not be reached, or failed while it worked. It is tried again, at longer "

@@ -186,10 +186,10 @@ class World(Tampering):
         await Dispatcher(self.runtime).run_once()
         async with self.runtime.sessions() as session:
             keys = (await session.scalars(select(Wakeup.record_key))).all()
-        await asyncio.gather(*(self._drain(key) for key in keys))
+        await asyncio.gather(*(self.drain(key) for key in keys))
         return len(keys)
 
-    async def _drain(self, record_key: str) -> None:
+    async def drain(self, record_key: str) -> None:
         async with self._turns:
             await drain(self.runtime, record_key, owner=uuid4().hex)
 

@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from app.cli.console import ERR
 from app.db.outage import driver_message, is_unmigrated
-from app.errors import ConfigError, InvalidInput, RemoteError
+from app.errors import ConfigError, InvalidInput, Overtaken, RemoteError
 from app.queue import WITHOUT_DATABASE
 
 FAILED = 1
@@ -34,6 +34,8 @@ def _tell(error: Exception) -> tuple[str, int] | None:
     match error:
         case ConfigError() | InvalidInput():
             return str(error), UNUSABLE
+        case Overtaken():
+            return str(error), FAILED
         case RemoteError():
             named = error.system.label in str(error)
             return f"{error}." if named else f"{error.system.label}: {error}.", FAILED

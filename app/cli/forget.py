@@ -23,7 +23,9 @@ KEPT = (
     "Numbers, times, ids and totals are kept; WooCommerce and Vtiger are as they were. If the "
     "person's record changes there, it is synced, and written down, as any other."
 )
-WAITING = "{count} deliveries still wait under this name: run this again once they are settled."
+WAITING = (
+    "{count} deliveries of this person's records are not settled yet: run this again once they are."
+)
 
 
 def forget(

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.traces import Traces
 from app.inbox.models import Delivery, DeliveryState, Wakeup
+from app.inbox.repository import locked
 from app.records import Module
 
 PEOPLES = (Module.CONTACTS, Module.SALES_ORDERS)
@@ -16,7 +17,7 @@ NAMELESS = "guest:forgotten"
 
 @dataclass(frozen=True, slots=True)
 class ErasedHints:
-    """How many deliveries lost what they carried, and how many still wait under their name."""
+    """How many deliveries lost what they carried, and how many of them are not settled yet."""
 
     erased: int
     waiting: int
@@ -40,28 +41,31 @@ async def erase_deliveries(
     session: AsyncSession, traces: Traces, keys: Collection[str]
 ) -> ErasedHints:
     """Numbers, times and outcomes stay. A hint that waits keeps the key that it is found by."""
-    named = traces.in_text(Delivery.record_id, Delivery.remote_note, Delivery.last_error)
+    named = traces.in_text(
+        Delivery.record_id, Delivery.remote_note, Delivery.last_error, Delivery.waits_for
+    )
     theirs = or_(Delivery.record_key.in_(keys), named, traces.in_body(Delivery.body))
-    erased = await session.scalars(
+    found = locked(traces.of_store(Delivery.store), theirs)
+    ids = (await session.scalars(found)).all()
+    await session.execute(
         update(Delivery)
-        .where(traces.of_store(Delivery.store), theirs)
+        .where(Delivery.id.in_(ids))
         .values(
             body=None,
             last_error=None,
+            waits_for=case((traces.in_text(Delivery.waits_for), None), else_=Delivery.waits_for),
             remote_note=case(
                 (traces.in_text(Delivery.remote_note), ""), else_=Delivery.remote_note
             ),
         )
-        .returning(Delivery.id)
     )
-    ids = erased.all()
     ended = Delivery.state.in_([DeliveryState.DONE, DeliveryState.DEAD])
     guest = Delivery.id.in_(ids) & traces.in_text(Delivery.record_id)
     key = func.concat(Delivery.store, ":contacts:woocommerce:", NAMELESS)
     await session.execute(
         update(Delivery).where(guest, ended).values(record_id=NAMELESS, record_key=key)
     )
-    waiting = select(func.count()).where(guest, ~ended)
+    waiting = select(func.count()).where(Delivery.id.in_(ids), ~ended)
     await _drop_jobs(session, traces)
     return ErasedHints(len(ids), int(await session.scalar(waiting) or 0))
 

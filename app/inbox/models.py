@@ -21,7 +21,8 @@ class DeliveryState(StrEnum):
 
 
 class Delivery(Numbered, Base):
-    """One accepted hint. `body` is what came with it, kept as received."""
+    """One accepted hint. `body` is what came with it, kept as received; `waits_for` the key of a
+    record that has to be synced first."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -42,6 +43,11 @@ class Delivery(Numbered, Base):
             postgresql_where=text("state IN ('pending', 'processing')"),
         ),
         Index("ix_deliveries_received_at_id", "received_at", "id"),
+        Index(
+            "ix_deliveries_waits_for",
+            "waits_for",
+            postgresql_where=text("state = 'pending' AND waits_for IS NOT NULL"),
+        ),
         Index("ix_deliveries_run_id", "run_id", postgresql_where=text("run_id IS NOT NULL")),
         Index(
             "ix_deliveries_dead",
@@ -77,6 +83,7 @@ class Delivery(Numbered, Base):
     settled_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
     last_reason: Mapped[str | None]
+    waits_for: Mapped[str | None]
     sync_log_id: Mapped[int | None]
     run_id: Mapped[int | None]
 

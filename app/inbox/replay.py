@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, func, literal, select, text
+from sqlalchemy import ColumnElement, Text, cast, collate, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -80,7 +80,7 @@ def _insert(conditions: list[ColumnElement[bool]]) -> ReturningInsert[Any]:
         key,
         func.concat("replay of delivery ", Delivery.id),
     )
-    rows = rows.where(Delivery.id.in_(newest)).order_by(key)
+    rows = rows.where(Delivery.id.in_(newest)).order_by(collate(key, "C"))
     names = [*_COPIED, "origin", "dedupe_key", "remote_note"]
     statement = insert(Delivery).from_select(names, rows)
     return statement.on_conflict_do_update(

@@ -1,11 +1,29 @@
-"""The way of a delivery through its states; every clock here is the database's."""
+"""The way of a delivery through its states; every clock here is the database's.
 
-from collections import Counter
-from collections.abc import Sequence
+Whoever changes several deliveries locks them in the order of their dedupe keys first, byte by
+byte, as Python sorts text: decision 16.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    case,
+    collate,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,6 +31,12 @@ from app.inbox.models import Delivery, DeliveryState
 from app.records import Event, Origin, Record
 
 CHANNEL = "woo_vtiger_due"
+
+
+def locked(*conditions: ColumnElement[bool]) -> Select[int]:
+    """The deliveries that meet the conditions, locked in the one order that all keep."""
+    found = select(Delivery.id).where(*conditions)
+    return found.order_by(collate(Delivery.dedupe_key, "C"), Delivery.id).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +117,12 @@ async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
     claimed = await session.scalars(
         update(Delivery)
         .where(
-            Delivery.record_key == record_key,
-            Delivery.state.in_([DeliveryState.PENDING, DeliveryState.PROCESSING]),
+            Delivery.id.in_(
+                locked(
+                    Delivery.record_key == record_key,
+                    Delivery.state.in_([DeliveryState.PENDING, DeliveryState.PROCESSING]),
+                )
+            )
         )
         .values(
             state=DeliveryState.PROCESSING,
@@ -107,60 +135,94 @@ async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
 
 
 async def settle(
-    session: AsyncSession, ids: Sequence[int], entry_id: int, *, state: DeliveryState
+    session: AsyncSession,
+    ids: Sequence[int],
+    entry_id: int,
+    *,
+    state: DeliveryState,
+    ended: Collection[str] = (),
 ) -> None:
     """The end of deliveries in hand; one that is settled already keeps its row.
 
-    Dead letters of a record that went well since need nobody any more.
+    Dead letters of a record that went well since need nobody any more, and what waited for one of
+    the `ended` records is due.
     """
-    settled = await session.scalars(
+    mine = Delivery.id.in_(ids)
+    touched = [mine & _is(DeliveryState.PROCESSING)]
+    if state is DeliveryState.DONE:
+        touched.append(_is(DeliveryState.DEAD) & (Delivery.record_key == any_(_records_of(ids))))
+    if ended:
+        touched.append(_is(DeliveryState.PENDING) & Delivery.waits_for.in_(ended))
+    found = await session.execute(locked(or_(*touched)).add_columns(Delivery.state))
+    by_state: defaultdict[str, list[int]] = defaultdict(list)
+    for delivery_id, was in found:
+        by_state[was].append(delivery_id)
+    settled = by_state[DeliveryState.PROCESSING]
+    if not settled:
+        return
+    await session.execute(
         update(Delivery)
-        .where(Delivery.id.in_(ids), Delivery.state == DeliveryState.PROCESSING)
+        .where(Delivery.id.in_(settled))
         .values(state=state, settled_at=func.now(), sync_log_id=entry_id)
-        .returning(Delivery.record_key)
     )
-    keys = set(settled)
-    if keys and state is DeliveryState.DONE:
-        await session.execute(
-            update(Delivery)
-            .where(Delivery.state == DeliveryState.DEAD, Delivery.record_key.in_(keys))
-            .values(state=DeliveryState.DONE)
-        )
+    if dead := by_state[DeliveryState.DEAD]:
+        values = {"state": DeliveryState.DONE}
+        await session.execute(update(Delivery).where(Delivery.id.in_(dead)).values(values))
+    await _make_due(session, by_state[DeliveryState.PENDING])
+
+
+def _is(state: DeliveryState) -> ColumnElement[bool]:
+    """The state spelt out in the statement, so that an index of such deliveries is of use."""
+    return Delivery.state == bindparam("state_", state, unique=True, literal_execute=True)
+
+
+def _records_of(ids: Sequence[int]) -> ColumnElement[list[str]]:
+    """The record keys of these deliveries, looked up once for the whole statement."""
+    keys = select(Delivery.record_key).where(Delivery.id.in_(ids))
+    return func.array(keys.scalar_subquery(), type_=ARRAY(Text))
+
+
+async def wake_waiting(session: AsyncSession, ended: Collection[str]) -> None:
+    """What waited for one of these records is due."""
+    waiting = _is(DeliveryState.PENDING) & Delivery.waits_for.in_(ended)
+    await _make_due(session, (await session.scalars(locked(waiting))).all())
+
+
+async def _make_due(session: AsyncSession, waiting: Collection[int]) -> None:
+    if waiting:
+        due = {"next_attempt_at": func.now(), "waits_for": None}
+        await session.execute(update(Delivery).where(Delivery.id.in_(waiting)).values(due))
 
 
 @dataclass(frozen=True, slots=True)
 class Postponement:
-    """When to try again and why; `counted` is False where waiting is nobody's failure."""
+    """When to try again and why; `counted` is False where waiting is nobody's failure. The end of
+    the record `waits_for` comes before that time."""
 
     seconds: float
     reason: str
     message: str
     counted: bool = True
+    waits_for: str | None = None
 
 
 async def postpone(session: AsyncSession, ids: Sequence[int], wait: Postponement) -> None:
-    """Give deliveries in hand back. One whose twin came in meanwhile steps aside by its key."""
-    await _yield_keys(session, ids)
+    """Give deliveries in hand back. A claimed delivery frees its dedupe key, so that what comes
+    in meanwhile is a delivery of its own: it keeps the key with its number."""
+    mine = locked(Delivery.id.in_(ids), Delivery.state == DeliveryState.PROCESSING)
+    own_key = func.concat(Delivery.dedupe_key, ":", Delivery.id)
     await session.execute(
         update(Delivery)
-        .where(Delivery.id.in_(ids), Delivery.state == DeliveryState.PROCESSING)
+        .where(Delivery.id.in_(mine))
         .values(
             state=DeliveryState.PENDING,
             next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, wait.seconds),
             attempts=Delivery.attempts - (0 if wait.counted else 1),
             last_reason=wait.reason,
             last_error=wait.message,
+            waits_for=wait.waits_for,
+            dedupe_key=case((Delivery.dedupe_key.like("%:%"), Delivery.dedupe_key), else_=own_key),
         )
-    )
-
-
-async def _yield_keys(session: AsyncSession, ids: Sequence[int]) -> None:
-    """A claimed delivery frees its dedupe key; if a later twin took it, ours must not clash."""
-    await session.execute(
-        update(Delivery)
-        .where(Delivery.id.in_(ids))
-        .values(dedupe_key=func.concat(Delivery.dedupe_key, ":", Delivery.id))
-        .where(Delivery.dedupe_key.not_like("%:%"))
     )
 
 

@@ -7,10 +7,11 @@ from app.inbox.models import Delivery, DeliveryState
 
 
 def _settled_before(days: int, most: int) -> Select[int]:
-    """A delivery is settled after it was received, by which there is an index."""
+    """A delivery is settled after it was received, by which there is an index. One that somebody
+    else has locked is left for the next time."""
     moment = func.now() - func.make_interval(0, 0, 0, days)
     old = select(Delivery.id).where(Delivery.received_at < moment, Delivery.settled_at < moment)
-    return old.limit(most)
+    return old.limit(most).with_for_update(skip_locked=True)
 
 
 async def prune_payloads(session: AsyncSession, days: int, *, most: int) -> int:

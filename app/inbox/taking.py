@@ -1,12 +1,12 @@
 """Hints that are in somebody's hands from the start, many at a time: those of runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.inbox.models import Delivery, DeliveryState
-from app.inbox.repository import NewDelivery
+from app.inbox.repository import NewDelivery, locked, wake_waiting
 
 
 async def take_in(
@@ -24,14 +24,19 @@ async def take_in(
     return taken
 
 
-async def settle_each(session: AsyncSession, entries: Mapping[int, int]) -> None:
-    """The end of deliveries in hand, each told by an entry of its own: its id by theirs."""
+async def settle_each(
+    session: AsyncSession, entries: Mapping[int, int], *, ended: Collection[str]
+) -> None:
+    """The end of deliveries in hand, each told by an entry of its own: its id by theirs. What
+    waited for one of the `ended` records is due."""
+    await session.execute(locked(Delivery.id.in_(entries)))
     table = Delivery.metadata.tables[Delivery.__tablename__]
     statement = update(table).where(
         table.c.id == bindparam("delivery"), table.c.state == DeliveryState.PROCESSING
     )
-    ended = statement.values(
+    told = statement.values(
         state=DeliveryState.DONE, settled_at=func.now(), sync_log_id=bindparam("entry")
     )
     rows = [{"delivery": key, "entry": entry} for key, entry in entries.items()]
-    await session.execute(ended, rows)
+    await session.execute(told, rows)
+    await wake_waiting(session, ended)

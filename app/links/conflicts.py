@@ -57,7 +57,10 @@ async def note(session: AsyncSession, link: Link, report: Report) -> None:
     found = select(FieldConflict).where(
         FieldConflict.link_id == link.id, FieldConflict.applied_at.is_(None)
     )
-    rows = {row.field: row for row in await session.scalars(found.with_for_update())}
+    rows = {
+        row.field: row
+        for row in await session.scalars(found.order_by(FieldConflict.id).with_for_update())
+    }
     for name, values in report.open.items():
         row = rows.get(name)
         if row is None:

@@ -4,14 +4,15 @@ What it holds back is marked in the pair and waits for a person. All times are t
 that a worker whose clock is wrong neither loosens nor blocks it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.links.models import Link
+from app.links.repository import refusing_stale
 from app.records import Module
 
 ALWAYS_ALLOWED = 5
@@ -55,22 +56,26 @@ async def count_held(session: AsyncSession) -> dict[tuple[str, str], int]:
     return {(str(store), str(module)): int(count) for store, module, count in found}
 
 
-async def confirm_held(
-    session: AsyncSession, store: str, module: Module, *, most: int
+async def search_held(
+    session: AsyncSession, store: str, module: Module, *, after: int = 0, most: int
 ) -> Sequence[Link]:
-    """Let through what waits, at most so many pairs at a time; which those are."""
-    held = (
-        select(Link.id)
-        .where(Link.store == store, Link.module == module, Link.delete_held_at.is_not(None))
-        .order_by(Link.id)
-        .limit(most)
-        .with_for_update()
+    """The pairs of which a deletion waits, at most so many, by their numbers."""
+    held = select(Link).where(
+        Link.store == store,
+        Link.module == module,
+        Link.delete_held_at.is_not(None),
+        Link.id > after,
     )
-    ids = (await session.scalars(held)).all()
-    confirmed = await session.scalars(
-        update(Link)
-        .where(Link.id.in_(ids))
-        .values(delete_held_at=None, delete_confirmed_at=func.now())
-        .returning(Link)
-    )
-    return confirmed.all()
+    return (await session.scalars(held.order_by(Link.id).limit(most))).all()
+
+
+async def confirm_held(session: AsyncSession, ids: Collection[int]) -> Sequence[Link]:
+    """Let through those of these pairs, leased by the caller, whose deletion still waits; which
+    those are."""
+    held = select(Link).where(Link.id.in_(ids), Link.delete_held_at.is_not(None))
+    confirmed = (await session.scalars(held.order_by(Link.id).with_for_update())).all()
+    for link in confirmed:
+        link.delete_held_at, link.delete_confirmed_at = None, func.now()
+    with refusing_stale():
+        await session.flush()
+    return confirmed

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.traces import Traces
 from app.links.models import FieldConflict, GuestOrder, Intent, Lease, Link, Sighting
+from app.links.repository import refusing_stale
 from app.records import Module
 
 GUEST = "guest:"
@@ -54,7 +55,8 @@ async def find_at(session: AsyncSession, places: Collection[Place]) -> Sequence[
 
 
 async def erase_links(session: AsyncSession, traces: Traces, links: Sequence[Link]) -> int:
-    """How many; a guest's link keeps a name that says nothing, and counts as deleted."""
+    """How many of these pairs, which the caller has leased. A guest's link keeps a name that says
+    nothing, and counts as deleted."""
     for link in links:
         kept = NOT_PERSONAL if link.module == Module.SALES_ORDERS else ()
         link.base = {name: link.base[name] for name in kept if name in link.base}
@@ -62,6 +64,8 @@ async def erase_links(session: AsyncSession, traces: Traces, links: Sequence[Lin
         if link.woo_id == GUEST + traces.folded:
             link.woo_id = f"{GUEST}forgotten:{link.id}"
             link.woo_deleted_at = func.now()
+    with refusing_stale():
+        await session.flush()
     await session.execute(
         delete(GuestOrder).where(
             GuestOrder.email == traces.folded, traces.of_store(GuestOrder.store)
@@ -78,13 +82,12 @@ async def erase_conflicts(session: AsyncSession, traces: Traces, link_ids: Colle
     theirs = or_(FieldConflict.link_id.in_(link_ids), held)
     values = {"label": "", "woo": None, "vtiger": None}
     nameless = func.regexp_replace(FieldConflict.woo_id, f"^{GUEST}.*", f"{GUEST}forgotten")
-    erased = await session.scalars(
-        update(FieldConflict)
-        .where(traces.of_store(FieldConflict.store), theirs)
-        .values(**values, woo_id=nameless)
-        .returning(FieldConflict.id)
+    found = select(FieldConflict.id).where(traces.of_store(FieldConflict.store), theirs)
+    ids = (await session.scalars(found.order_by(FieldConflict.id).with_for_update())).all()
+    await session.execute(
+        update(FieldConflict).where(FieldConflict.id.in_(ids)).values(**values, woo_id=nameless)
     )
-    return len(erased.all())
+    return len(ids)
 
 
 async def erase_keys(session: AsyncSession, traces: Traces) -> None:
@@ -94,5 +97,6 @@ async def erase_keys(session: AsyncSession, traces: Traces) -> None:
     await session.execute(update(Intent).where(named).values(natural_key=""))
     for table in (Sighting, Intent):
         await session.execute(delete(table).where(traces.in_text(table.record_key)))
-    expired = Lease.expires_at < func.clock_timestamp()
-    await session.execute(delete(Lease).where(traces.in_text(Lease.key), expired))
+    expired = traces.in_text(Lease.key) & (Lease.expires_at < func.clock_timestamp())
+    free = select(Lease.key).where(expired).with_for_update(skip_locked=True)
+    await session.execute(delete(Lease).where(Lease.key.in_(free)))

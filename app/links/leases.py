@@ -5,7 +5,9 @@ pair within seconds and skewed clocks do no harm. The holder renews it while it 
 `check` before every remote write, which goes by its own monotonic clock: if renewals failed, it
 stops writing before anyone else may start. What it writes down itself is fenced by `confirm`,
 in the same transaction: a worker that slept through its lease can neither settle nor reopen
-what its successor has in hand. Rows are always locked in the order of their keys.
+what its successor has in hand. A lease that was given back is lost for whoever still asks it.
+Rows are always locked in the order of their keys, byte by byte, as Python sorts text too:
+decision 16.
 """
 
 import asyncio
@@ -13,8 +15,21 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, delete, func, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Text,
+    any_,
+    collate,
+    delete,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,26 +40,34 @@ from app.links.models import Lease
 STEP_SECONDS = 0.05
 
 
+def _array(keys: Collection[str]) -> ColumnElement[list[str]]:
+    """One parameter for all keys: a page of orders has more than a statement takes parameters."""
+    return literal(sorted(keys), ARRAY(Text))
+
+
 async def _take(
     session: AsyncSession, keys: Collection[str], owner: str, seconds: float
 ) -> set[str]:
     """Those of the keys that are the owner's now."""
-    wanted = sorted(keys)
     expires_at = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-    row = {"owner": owner, "expires_at": expires_at}
-    statement = insert(Lease).values([{"key": key, **row} for key in wanted])
+    key = func.unnest(_array(keys)).column_valued("key")
+    rows = select(key, literal(owner), expires_at).order_by(collate(key, "C"))
     taken = await session.scalars(
-        statement.on_conflict_do_update(
+        insert(Lease)
+        .from_select(["key", "owner", "expires_at"], rows)
+        .on_conflict_do_update(
             index_elements=[Lease.key],
-            set_=row,
+            set_={"owner": owner, "expires_at": expires_at},
             where=(Lease.expires_at < func.clock_timestamp()) | (Lease.owner == owner),
-        ).returning(Lease.key)
+        )
+        .returning(Lease.key)
     )
     return set(taken)
 
 
 class PairLease:
-    """The keys one worker holds. `extend` adds keys; all of them are renewed together."""
+    """The keys one worker holds. `extend` adds keys; all of them are renewed together, and given
+    back together, for good."""
 
     def __init__(self, sessions: Sessions, owner: str, seconds: float) -> None:
         self._sessions = sessions
@@ -52,6 +75,7 @@ class PairLease:
         self._seconds = seconds
         self._keys: set[str] = set()
         self._valid_until = 0.0
+        self._is_released = False
         self._turn = asyncio.Lock()
 
     async def extend(self, keys: Collection[str], *, patience: float = 0.0) -> None:
@@ -76,6 +100,7 @@ class PairLease:
         if self._keys:
             self.check()
         async with self._turn:
+            self._refuse_released()
             started, wanted = time.monotonic(), set(keys) - self._keys
             if not wanted:
                 return
@@ -93,6 +118,7 @@ class PairLease:
         if not groups:
             return set()
         async with self._turn, transaction(self._sessions) as session:
+            self._refuse_released()
             started, wanted = time.monotonic(), set().union(*groups.values()) - self._keys
             free = self._keys | await _take(session, wanted, self._owner, self._seconds)
             held = {name for name, keys in groups.items() if free.issuperset(keys)}
@@ -103,9 +129,15 @@ class PairLease:
         return held
 
     def check(self) -> None:
-        """Raise LeaseLost if another worker may have taken over since the last renewal."""
+        """Raise LeaseLost if another worker may have taken over since the last renewal, or the
+        lease was given back."""
+        self._refuse_released()
         if time.monotonic() >= self._valid_until:
             raise LeaseLost("the pair's lease ran out while working on it")
+
+    def _refuse_released(self) -> None:
+        if self._is_released:
+            raise LeaseLost("the pair's lease was given back already")
 
     async def confirm(self, session: AsyncSession) -> None:
         """Raise LeaseLost unless all keys are ours still, and stay so until the transaction ends.
@@ -113,15 +145,17 @@ class PairLease:
         A lease that ran out but that nobody took is as good as a fresh one: whoever wants it
         waits for this transaction.
         """
+        self._refuse_released()
         held = await session.scalars(self._mine(self._keys))
         if len(held.all()) < len(self._keys):
             raise LeaseLost("another worker took over this pair")
 
     def _mine(self, keys: Collection[str]) -> Select[str]:
-        return select(Lease.key).where(self._ours(keys)).order_by(Lease.key).with_for_update()
+        found = select(Lease.key).where(self._ours(keys))
+        return found.order_by(collate(Lease.key, "C")).with_for_update()
 
     def _ours(self, keys: Collection[str]) -> ColumnElement[bool]:
-        return Lease.key.in_(keys) & (Lease.owner == self._owner)
+        return (Lease.key == any_(_array(keys))) & (Lease.owner == self._owner)
 
     async def keep(self) -> None:
         """Renew until cancelled; a failed renewal only lets `check` fail in time."""
@@ -144,9 +178,11 @@ class PairLease:
             self._valid_until = started + self._seconds
 
     async def release(self) -> None:
+        """Give all keys back; whoever still works under this lease is refused from now on."""
+        self._is_released = True
         async with self._turn, transaction(self._sessions) as session:
             mine = (await session.scalars(self._mine(self._keys))).all()
-            await session.execute(delete(Lease).where(Lease.key.in_(mine)))
+            await session.execute(delete(Lease).where(Lease.key == any_(_array(mine))))
 
 
 @asynccontextmanager
@@ -157,11 +193,66 @@ async def hold(
     after `patience` seconds."""
     lease = PairLease(sessions, owner, seconds)
     await lease.extend(keys, patience=patience)
+    async with _kept(lease):
+        yield lease
+
+
+@asynccontextmanager
+async def hold_turn(
+    sessions: Sessions, key: str, *, owner: str, seconds: float
+) -> AsyncIterator[PairLease]:
+    """Hold the key of periodic work for the body's time; LeaseLost if a living worker is at it.
+
+    A worker that died in the middle left the work undone, so the end of its lease is waited for.
+    """
+    lease = PairLease(sessions, owner, seconds)
+    try:
+        await lease.extend([key])
+    except LeaseLost:
+        if not await _ends_silently(sessions, key):
+            raise
+        await lease.extend([key])
+    async with _kept(lease):
+        yield lease
+
+
+@asynccontextmanager
+async def _kept(lease: PairLease) -> AsyncIterator[None]:
+    """The lease is renewed while the body runs, and given back after it."""
     keeper = asyncio.create_task(lease.keep())
     try:
-        yield lease
+        yield
     finally:
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
         await lease.release()
+
+
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """Who has a key until when."""
+
+    owner: str
+    expires_at: datetime
+
+
+async def _ends_silently(sessions: Sessions, key: str) -> bool:
+    """Whether the lease of a key runs out, without being renewed or given back before."""
+    first, seconds = await _look_at(sessions, key)
+    now = first
+    while now is not None and now == first and seconds > 0:
+        await asyncio.sleep(seconds + STEP_SECONDS)
+        now, seconds = await _look_at(sessions, key)
+    return now is not None and now == first
+
+
+async def _look_at(sessions: Sessions, key: str) -> tuple[_Holding | None, float]:
+    """Who has the key, and for how many seconds by the database's clock."""
+    left = func.extract("epoch", Lease.expires_at - func.clock_timestamp())
+    async with sessions() as session:
+        found = await session.execute(
+            select(Lease.owner, Lease.expires_at, left).where(Lease.key == key)
+        )
+    row = found.first()
+    return (_Holding(row[0], row[1]), float(row[2])) if row is not None else (None, 0.0)

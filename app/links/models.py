@@ -19,6 +19,7 @@ class Link(Numbered, Base):
     confirms that or the record is restored; `deleted_by_us_at`: the partner was deleted.
     `attempted`: by system, the values that an update was to write whose answer is not heard yet.
     `forgotten_at`: what was personal in the base was erased, and no sync has filled it since.
+    `version` rises with each change: what was read before a change is not written back after it.
     """
 
     __tablename__ = "links"
@@ -51,6 +52,9 @@ class Link(Numbered, Base):
     deleted_by_us_at: Mapped[datetime | None]
     forgotten_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy wants it
 
 
 class FieldConflict(Base):

@@ -1,6 +1,7 @@
 """Finding and keeping pairs, intents, sightings and watermarks."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,14 +9,24 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
+from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.db.pagination import Page, fetch_page
-from app.errors import System
+from app.errors import LeaseLost, System
 from app.links.models import Intent, Link, Sighting, Watermark
 from app.records import Module, Record
 
-_STAMPS = ("id", "woo_modified_at", "vtiger_modified_at", "woo_written_at", "vtiger_written_at")
+CHANGED = "the pair was changed by somebody else meanwhile; it is read anew"
+
+_STAMPS = (
+    "id",
+    "version",
+    "woo_modified_at",
+    "vtiger_modified_at",
+    "woo_written_at",
+    "vtiger_written_at",
+)
 
 
 def _side(record: Record) -> ColumnElement[bool]:
@@ -44,10 +55,23 @@ async def search_module_links(session: AsyncSession, store: str, module: Module)
 
 
 async def save_link(session: AsyncSession, link: Link) -> Link:
-    """Store a new or changed link; the unique keys refuse a second pair for either record."""
-    kept = await session.merge(link)
-    await session.flush()
+    """Store a new or changed link; the unique keys refuse a second pair for either record.
+
+    LeaseLost if the row was changed since the link was read: nothing of that is overwritten.
+    """
+    with refusing_stale():
+        kept = await session.merge(link)
+        await session.flush()
     return kept
+
+
+@contextmanager
+def refusing_stale() -> Iterator[None]:
+    """For what writes links that were read before: LeaseLost if one was changed since."""
+    try:
+        yield
+    except StaleDataError:
+        raise LeaseLost(CHANGED) from None
 
 
 async def add_links(session: AsyncSession, links: Collection[Link]) -> None:
@@ -57,10 +81,11 @@ async def add_links(session: AsyncSession, links: Collection[Link]) -> None:
 
 
 async def stamp_links(session: AsyncSession, links: Collection[Link]) -> None:
-    """Keep the stamps of links as they are now."""
+    """Keep the stamps of links as they are now. LeaseLost if one was changed meanwhile."""
     rows = [{name: getattr(link, name) for name in _STAMPS} for link in links]
     if rows:
-        await session.execute(update(Link), rows)
+        with refusing_stale():
+            await session.execute(update(Link), rows)
 
 
 async def find_intent(session: AsyncSession, record: Record) -> tuple[Intent, float] | None:

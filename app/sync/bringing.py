@@ -30,6 +30,7 @@ from app.sync.listings import listing_of
 from app.sync.pipeline import drain
 from app.sync.sides import Side
 from app.sync.sweep import Change, digest_of, is_left_out
+from app.tasks import run_together
 
 GIVE_WAY_STEP = 0.05
 GIVE_WAY_S = 1.0
@@ -173,7 +174,7 @@ class Bringer:
         return NewDelivery(change.record, Origin.MANUAL, change.event, key, run_id=self.run.id)
 
     async def _drain(self, keys: Sequence[str]) -> None:
-        await asyncio.gather(*(self._drain_one(key) for key in keys))
+        await run_together(self._drain_one(key) for key in keys)
 
     async def _drain_one(self, key: str) -> None:
         async with self.at_once:

@@ -22,6 +22,7 @@ from app.links.repository import close_intents, open_intents, stamp_links
 from app.sync.bulk import Made, Marked, whole_error
 from app.sync.bulk_choice import BulkChoice
 from app.sync.creation import note_failure, paired, told_as_created
+from app.sync.hold import partner_of
 from app.sync.link_keeper import LinkKeeper
 from app.sync.marks import hint_again, mark_note, partner_id
 from app.sync.outcome import Result, describe_notes, skipped
@@ -30,6 +31,7 @@ from app.sync.sides import Side, Skip, Written
 from app.sync.stamps import stamp_mark, stamp_written
 from app.sync.telling import tell_each
 from app.sync.work import entry_of
+from app.tasks import run_together
 
 AGAIN = Postponement(0, "ambiguous_match", "It may be there already: looked at alone.", False)
 
@@ -106,7 +108,7 @@ class BulkCreation:
             for start in range(0, len(items), self.portion):
                 part = items[start : start + self.portion]
                 await self._open_intents(part)
-                await asyncio.gather(*(self._make_alone(item) for item in part))
+                await run_together(self._make_alone(item) for item in part)
             return
         await self.wait()
         await self._open_intents(items)
@@ -115,9 +117,9 @@ class BulkCreation:
             made = await self.choice.bulk.create_in_shop([item.side for item in items])
         error = whole_error(made)
         if isinstance(error, Rejected) and len(items) > 1:  # one item spoilt it for all
-            await asyncio.gather(*(self._make_alone(item) for item in items))
+            await run_together(self._make_alone(item) for item in items)
             return
-        await asyncio.gather(*(self._made(*each) for each in zip(items, made, strict=True)))
+        await run_together(self._made(*each) for each in zip(items, made, strict=True))
 
     async def _open_intents(self, items: Sequence[Item]) -> None:
         natural = {self.choice.record(item.side): self._natural_key(item) for item in items}
@@ -174,7 +176,7 @@ class BulkCreation:
         if not items or not self.choice.policy.direction.allows(system):
             return
         if system is System.VTIGER:
-            await asyncio.gather(*(self._mark_alone(item) for item in items))
+            await run_together(self._mark_alone(item) for item in items)
             return
         await self.wait()
         self.choice.lease.check()
@@ -182,7 +184,7 @@ class BulkCreation:
         with calling_for(items[0].delivery.record_key):
             marked = await self.choice.bulk.mark_in_shop(marks)
         if isinstance(whole_error(marked), Rejected) and len(items) > 1:
-            await asyncio.gather(*(self._mark_alone(item) for item in items))
+            await run_together(self._mark_alone(item) for item in items)
             return
         for item, each in zip(items, marked, strict=True):
             _note_mark(item, each)
@@ -223,7 +225,14 @@ class BulkCreation:
             await close_intents(session, [self.choice.record(item.side).key for item in items])
             ids = await tell_each(session, entries)
             settled = zip([delivery for _, delivery in entries], ids, strict=True)
-            await settle_each(session, dict(settled))
+            records = [self.choice.record(item.side) for item in items]
+            ended = {record.key for record in records}
+            ended |= {
+                partner_of(item.link, record).key
+                for item, record in zip(items, records, strict=True)
+                if item.link is not None
+            }
+            await settle_each(session, dict(settled), ended=ended)
             if unmarked := [item.side for item in items if item.is_unmarked]:
                 await accept(session, [hint_again(self.choice.record(side)) for side in unmarked])
 
@@ -233,7 +242,7 @@ class BulkCreation:
         if item.error is not None:
             if isinstance(item.error, WooVtigerError) and not item.is_made:
                 natural = self._natural_key(item)
-                await note_failure(runtime, record, natural, error=item.error)
+                await note_failure(runtime, record, natural, lease=lease, error=item.error)
             await end_with(runtime, [item.delivery], lease, error=item.error)
             return
         async with transaction(runtime.sessions) as session:

@@ -1,6 +1,5 @@
 """Orders a page at a time: purchase orders looked for together, orders made in batches."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from app.sync.order_references import ShopOrder, products_of
 from app.sync.order_sides import crm_order
 from app.sync.sales_orders import OrderAdapter
 from app.sync.sides import Side
+from app.tasks import run_together
 from app.vtiger.query import portions
 from app.woocommerce.schemas import WooOrder
 
@@ -62,7 +62,7 @@ class BulkOrders:
 
     async def create_in_shop(self, sources: Sequence[Side]) -> list[Made]:
         """An order of which a part cannot be had yet is not sent."""
-        patches = await asyncio.gather(*(self._new_order(side) for side in sources))
+        patches = await run_together(self._new_order(side) for side in sources)
         create = [patch.body for patch in patches if isinstance(patch, Patch)]
         answers = iter(await self.adapter.returner.woo.batch_orders(create=create))
         return [

@@ -95,7 +95,7 @@ class ContactAdapter:
 
     def natural_keys(self, side: Side) -> tuple[str, ...]:
         email = _folded_email(side)
-        return (f"{self.module}:email:{email}",) if email else ()
+        return (email_key(email),) if email else ()
 
     def objection(self, side: Side) -> Skip | None:
         """Users of roles that the settings do not name are left alone."""
@@ -240,6 +240,11 @@ class ContactAdapter:
                 await self.vtiger.delete(record_id)
             elif not is_guest(record_id):
                 await self.woo.delete_customer(record_id)
+
+
+def email_key(email: str) -> str:
+    """The natural key of a person: the e-mail address in one case."""
+    return f"{Module.CONTACTS}:email:{email}"
 
 
 def _folded_email(side: Side) -> str:

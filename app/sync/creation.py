@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from app.db.session import transaction
 from app.errors import RemoteError, RemoteUnavailable, System, WooVtigerError
+from app.links.leases import PairLease
 from app.links.models import Link
 from app.links.repository import close_intent, find_intent, open_intent
 from app.mapping.bases import write_base
@@ -28,17 +29,19 @@ async def create(work: Work, source: Side) -> Ending | Side:
     """The twin is made; a Side is one that was there already, though no look had found it."""
     await _wait_for_broken_call(work)
     async with transaction(work.runtime.sessions) as session:
+        await work.lease.confirm(session)
         natural = ",".join(work.adapter.natural_keys(source))
         await open_intent(session, work.record, natural)
     work.lease.check()
     try:
         written = await work.adapter.create(work.target, source)
     except WooVtigerError as error:
-        await note_failure(work.runtime, work.record, natural, error=error)
+        await note_failure(work.runtime, work.record, natural, lease=work.lease, error=error)
         raise
     if isinstance(written, Written):
         return await _created(work, source, written)
     async with transaction(work.runtime.sessions) as session:
+        await work.lease.confirm(session)
         await close_intent(session, work.record)
     if isinstance(written, Side):
         return written
@@ -46,13 +49,17 @@ async def create(work: Work, source: Side) -> Ending | Side:
 
 
 async def note_failure(
-    runtime: Runtime, record: Record, natural: str, *, error: WooVtigerError
+    runtime: Runtime, record: Record, natural: str, *, lease: PairLease, error: WooVtigerError
 ) -> None:
     """A create that surely did not happen leaves nothing; one that may have is looked for from
-    now on, for it may show itself late. What followed one that did changes nothing."""
+    now on, for it may show itself late. What followed one that did changes nothing.
+
+    LeaseLost if the intent is another worker's by now.
+    """
     if error.made:
         return
     async with transaction(runtime.sessions) as session:
+        await lease.confirm(session)
         if isinstance(error, RemoteError) and error.ambiguous:
             await open_intent(session, record, natural)
         else:

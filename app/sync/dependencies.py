@@ -1,7 +1,9 @@
 """Records that must be synced before another one: brought first, in the way of any other hint.
 
 An order needs its customer and its products, a product its taxes. The one that is needed gets a
-hint of its own, with its own log row, and is drained at once by the worker that needs it.
+hint of its own, with its own log row, and is drained at once by the worker that needs it. All
+records that need it share that hint: while it waits for another try they wait as well, and they
+go on as soon as it is settled.
 """
 
 import asyncio
@@ -13,8 +15,9 @@ from uuid import uuid4
 
 from app.db.session import transaction
 from app.errors import Waiting
-from app.inbox.models import Delivery, DeliveryState
-from app.inbox.repository import NewDelivery, accept, find_delivery
+from app.inbox.models import DeliveryState
+from app.inbox.repository import NewDelivery
+from app.inbox.waiting import Open, find_open, join
 from app.links.models import Link
 from app.links.repository import find_link, search_links
 from app.records import Event, Origin, Record
@@ -65,41 +68,47 @@ class Dependencies:
             if link is not None:
                 self.known[partner_of(link, record).key] = link
 
-    async def bring(self, record: Record, body: bytes | None = None) -> Link | None:
+    async def bring(self, record: Record) -> Link | None:
         """The record's link, made now if need be; None if the record is not synced (the log
         tells why). Waiting if that could not be done yet, so that the needing hint comes back."""
-        return await self.find(record) or await self._bring(record, body)
+        return await self.find(record) or await self._bring(record)
 
     async def hint(self, record: Record) -> None:
-        """Have the record looked at soon, by whoever is free."""
+        """Have the record looked at soon, by whoever is free. One that is in hand already may have
+        been read before."""
         async with transaction(self.runtime.sessions) as session:
-            await accept(session, [self._hint(record, None)])
+            await join(session, self._hint(record), among=[DeliveryState.PENDING])
 
-    async def _bring(self, record: Record, body: bytes | None) -> Link | None:
+    async def _bring(self, record: Record) -> Link | None:
         """Another worker may be at that record just then: it is waited for a moment."""
         async with transaction(self.runtime.sessions) as session:
-            [accepted] = await accept(session, [self._hint(record, body)], announce=False)
+            joined = await join(session, self._hint(record))
+        if joined.seconds > 0:
+            raise _waiting(record, joined)
         give_up_at = monotonic() + PATIENCE
-        while True:
+        while monotonic() < give_up_at:
             await self.drain(self.runtime, record.key, owner=uuid4().hex)
-            link, hint = await self._read(record), await self._find_open(accepted.id)
-            if link is not None or hint is None:
-                self.known.pop(record.key, None)
-                return link
-            if hint.last_error is not None or monotonic() >= give_up_at:
-                raise Waiting(f"{record.key} is to be synced first, and is not ready yet")
-            await asyncio.sleep(STEP)
+            for pause in (0.0, STEP):  # what was put off meanwhile is not drained before its time
+                await asyncio.sleep(pause)
+                link, hint = await self._look(record, joined.id)
+                if link is not None or hint is None:
+                    self.known.pop(record.key, None)
+                    return link
+                if hint.next_attempt_at != joined.next_attempt_at:
+                    raise _waiting(record, hint)
+        raise _waiting(record, joined)
 
-    async def _find_open(self, delivery_id: int) -> Delivery | None:
-        """The hint, unless it is settled."""
+    async def _look(self, record: Record, hint_id: int) -> tuple[Link | None, Open | None]:
+        """The record's link, and its hint unless that is settled."""
         async with self.runtime.sessions() as session:
-            delivery = await find_delivery(session, delivery_id)
-        open_states = (DeliveryState.PENDING, DeliveryState.PROCESSING)
-        return delivery if delivery is not None and delivery.state in open_states else None
+            return await find_link(session, record), await find_open(session, hint_id)
 
-    def _hint(self, record: Record, body: bytes | None) -> NewDelivery:
+    def _hint(self, record: Record) -> NewDelivery:
         parts = ("dependency", record.key, str(self.run_id or ""))
         key = sha256("\n".join(parts).encode()).hexdigest()
-        return NewDelivery(
-            record, Origin.DEPENDENCY, Event.CHANGED, key, body=body, run_id=self.run_id
-        )
+        return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, key, run_id=self.run_id)
+
+
+def _waiting(record: Record, hint: Open) -> Waiting:
+    message = f"{record.key} is to be synced first, and is not ready yet"
+    return Waiting(message, record_key=record.key, seconds=hint.seconds)

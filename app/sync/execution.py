@@ -64,27 +64,31 @@ async def _carry_out(runtime: Runtime, run_id: int, lease: PairLease) -> None:
     except LeaseLost:
         raise
     except WooVtigerError as error:
-        await _put_off_or_fail(runtime, run, error)
+        await _put_off_or_fail(runtime, run, error, lease=lease)
     except OUTAGES:
         raise  # nothing can be written down now; the run is taken up again
     except Exception as error:
         log.exception("a bug in run %d", run.id)
         message = f"{type(error).__name__}: an error in the service; its log tells more."
-        await _finish(runtime, run, RunState.FAILED, reason="bug", message=message)
+        await _finish(runtime, run, RunState.FAILED, lease=lease, reason="bug", message=message)
     else:
-        await _finish(runtime, run, RunState.DONE)
+        await _finish(runtime, run, RunState.DONE, lease=lease)
 
 
-async def _put_off_or_fail(runtime: Runtime, run: SyncRun, error: WooVtigerError) -> None:
+async def _put_off_or_fail(
+    runtime: Runtime, run: SyncRun, error: WooVtigerError, *, lease: PairLease
+) -> None:
     policy = retry_policy(runtime.settings.sync)
     age: timedelta = runtime.clock() - run.created_at
     if not worth_trying(policy, error, age):
-        await _finish(runtime, run, RunState.FAILED, reason=error.reason, message=str(error))
+        reason, message = error.reason, str(error)
+        await _finish(runtime, run, RunState.FAILED, lease=lease, reason=reason, message=message)
         return
     attempts = 1 if isinstance(error, Waiting) else run.attempts
     seconds = delay_seconds(policy, error, attempts, _RANDOM)
     log.warning("run %d waits %.0f s: %s", run.id, seconds, error)
     async with transaction(runtime.sessions) as session:
+        await lease.confirm(session)
         await put_off(session, run.id, seconds, reason=error.reason, message=str(error))
 
 
@@ -93,6 +97,7 @@ async def _finish(
     run: SyncRun,
     state: RunState,
     *,
+    lease: PairLease,
     reason: str | None = None,
     message: str | None = None,
 ) -> None:
@@ -100,5 +105,6 @@ async def _finish(
         now = await find_run(session, run.id)
     totals = await count_outcomes(runtime, now or run)
     async with transaction(runtime.sessions) as session:
+        await lease.confirm(session)
         await finish_run(session, run.id, state, totals=totals, reason=reason, message=message)
     log.info("run %d is %s", run.id, state)

@@ -2,7 +2,7 @@
 
 from app.errors import System
 from app.links.models import Link
-from app.records import Record
+from app.records import Module, Record
 
 PATIENCE = 2.0
 """Seconds to wait for a twin or a new Account in other hands. Of two workers that make one pair
@@ -17,6 +17,13 @@ def lease_keys(*records: Record) -> list[str]:
     both before either writes, and one shop's edit would go under unseen.
     """
     return [key for record in records for key in (record.key, shared_key(record)) if key]
+
+
+def pair_keys(link: Link) -> list[str]:
+    """The keys of both records of a pair."""
+    module = Module(link.module)
+    woo = Record(link.store, System.WOOCOMMERCE, module, link.woo_id)
+    return lease_keys(woo, Record(link.store, System.VTIGER, module, link.vtiger_id))
 
 
 def shared_key(record: Record) -> str:

@@ -3,7 +3,6 @@
 A listing shows raw records in pages; what they say is worked out only for those that matter.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from app.errors import InvalidInput, RecordUnreadable, System, WooVtigerError
 from app.links.models import Link
 from app.sync.comparison import FieldDifference
 from app.sync.sides import Adapter, Side, Unreadable
+from app.tasks import run_together
 from app.vtiger.query import Query, Where, since
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
@@ -131,8 +131,8 @@ def changed_where(changed_since: datetime | None) -> tuple[Where, ...]:
 
 async def find_each(adapter: Adapter, system: System, ids: Sequence[str]) -> list[Read]:
     """Records read one by one, as many at once as the client allows."""
-    found = await asyncio.gather(
-        *(attempt(system, record_id, adapter.find(system, record_id)) for record_id in ids)
+    found = await run_together(
+        attempt(system, record_id, adapter.find(system, record_id)) for record_id in ids
     )
     return [read for read in found if read is not None]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from app.db.session import Session, transaction
 from app.errors import System
+from app.links.leases import PairLease
 from app.links.models import OutboxMark
 from app.links.outbox_marks import find_outbox_mark, forget_outbox_mark, save_outbox_mark
 from app.links.repository import find_watermark, save_watermark
@@ -34,9 +35,10 @@ class OutboxLook:
     sweep: Sweep
     outbox: Outbox
     mark: OutboxMark
+    lease: PairLease
 
     async def run(self) -> int:
-        """How many hints that gave. Raises the RemoteError tree."""
+        """How many hints that gave. Raises LeaseLost and the RemoteError tree."""
         told = self._told(VTIGER_MODULES[self.sweep.module])
         gone = [record_id for record_id, event in told.items() if event is Event.DELETED]
         living = [record_id for record_id in told if record_id not in gone]
@@ -52,6 +54,7 @@ class OutboxLook:
         was at the look before, everything has been read by now."""
         sequence = self.outbox.settled(self.mark.sequence)
         async with transaction(self.runtime.sessions) as session:
+            await self.lease.confirm(session)
             swept_to = await find_watermark(session, _swept_key(self.mark.key))
             reached_at = await find_watermark(session, self.mark.key)
             if swept_to is not None and reached_at is not None:
@@ -91,7 +94,7 @@ class OutboxLook:
 
 
 async def find_outbox_look(
-    runtime: Runtime, sweep: Sweep, outbox: Outbox | None, key: str
+    runtime: Runtime, sweep: Sweep, outbox: Outbox | None, key: str, *, lease: PairLease
 ) -> OutboxLook | None:
     """None where the look has to go without."""
     if outbox is None or not outbox.covers(sweep.module):
@@ -100,15 +103,18 @@ async def find_outbox_look(
         mark = await find_outbox_mark(session, key)
     if mark is None or not outbox.reaches(mark, runtime.clock()):
         return None
-    return OutboxLook(runtime, sweep, outbox, mark)
+    return OutboxLook(runtime, sweep, outbox, mark, lease)
 
 
-async def keep_mark(runtime: Runtime, module: Module, outbox: Outbox | None, key: str) -> None:
+async def keep_mark(
+    runtime: Runtime, module: Module, outbox: Outbox | None, key: str, *, lease: PairLease
+) -> None:
     """After a look without: from which sequence on the next look can go by the outbox.
 
     The outbox was read before that look began, so all that is in it was there to be seen.
     """
     async with transaction(runtime.sessions) as session:
+        await lease.confirm(session)
         if outbox is None or not outbox.covers(module):
             await forget_outbox_mark(session, key)
             return

@@ -13,7 +13,7 @@ from time import monotonic
 
 from app.db.outage import OUTAGES
 from app.db.session import Session, transaction
-from app.errors import LeaseLost, NotFound, WooVtigerError
+from app.errors import LeaseLost, NotFound, Waiting, WooVtigerError
 from app.gate import calling_for
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import Postponement, claim, postpone, settle
@@ -141,7 +141,13 @@ async def _retry_or_bury(
         return
     attempts = max(delivery.attempts for delivery in young)
     seconds = delay_seconds(policy, error, attempts, _RANDOM)
-    wait = Postponement(seconds, error.reason, str(error), counted=burns_attempt(error))
+    wait = Postponement(
+        seconds,
+        error.reason,
+        str(error),
+        counted=burns_attempt(error),
+        waits_for=error.record_key if isinstance(error, Waiting) else None,
+    )
     log.info("record %s waits %.1f s: %s", young[-1].record_key, seconds, error)
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
@@ -180,4 +186,5 @@ async def _end_without_pair(
     entry = entry_of(deliveries[-1].record, deliveries, result, None, monotonic())
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
-        await settle(session, ids, await tell(session, entry, ids), state=state)
+        told = await tell(session, entry, ids)
+        await settle(session, ids, told, state=state, ended={deliveries[-1].record_key})

@@ -18,7 +18,7 @@ from app.gate import calling_for
 from app.incidents.models import IncidentKind
 from app.incidents.report import report, report_mended
 from app.incidents.repository import Trouble
-from app.links.leases import PairLease, hold
+from app.links.leases import PairLease, hold_turn
 from app.links.passes import is_pass_due, save_pass
 from app.links.repository import find_watermark, save_watermark
 from app.policies.schemas import SyncPolicy
@@ -43,11 +43,12 @@ BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 async def poll(runtime: Runtime) -> int:
-    """Look at every store once, unless another worker is at it; how many hints that gave."""
+    """Look at every store once, unless another worker is at it; how many hints that gave. What a
+    worker left undone that died at it is done as soon as its lease ends."""
     seconds = runtime.settings.worker.lease_seconds
     hints = 0
     try:
-        async with hold(runtime.sessions, [TURN], owner=uuid4().hex, seconds=seconds) as lease:
+        async with hold_turn(runtime.sessions, TURN, owner=uuid4().hex, seconds=seconds) as lease:
             outbox = OutboxReader(runtime)
             for store in runtime.stores:
                 for module in IN_ORDER:
@@ -68,7 +69,9 @@ async def _poll_module(
     try:
         with calling_for(f"poll:{store}:{module}"):
             listing = await open_listing(Context(runtime, store, policy, lease), module)
-            looks = [Look(runtime, store, listing, policy, system, outbox) for system in System]
+            looks = [
+                Look(runtime, store, listing, policy, system, outbox, lease) for system in System
+            ]
             hints = sum([await look.run() for look in looks])
     except (RateLimited, RemoteHeld, Waiting) as error:
         log.info("catch-up of %s of store %s is put off: %s", module, store, error)
@@ -100,9 +103,10 @@ class Look:
     policy: SyncPolicy
     system: System
     outbox: OutboxReader
+    lease: PairLease
 
     async def run(self) -> int:
-        """How many hints that gave. Raises the RemoteError tree.
+        """How many hints that gave. Raises LeaseLost and the RemoteError tree.
 
         Vtiger's add-on, where it is installed, tells what changed; else the records' times do.
         """
@@ -110,11 +114,11 @@ class Look:
             return await self._by_time()
         outbox = await self.outbox.find()
         sweep = Sweep(self.runtime, self.store, self.listing)
-        told = await find_outbox_look(self.runtime, sweep, outbox, self._key)
+        told = await find_outbox_look(self.runtime, sweep, outbox, self._key, lease=self.lease)
         if told is not None:
             return await told.run()
         hints = await self._by_time()
-        await keep_mark(self.runtime, sweep.module, outbox, self._key)
+        await keep_mark(self.runtime, sweep.module, outbox, self._key, lease=self.lease)
         return hints
 
     async def _by_time(self) -> int:
@@ -184,6 +188,7 @@ class Look:
     async def _save(self, mark: datetime, started_at: datetime, *, whole: bool) -> None:
         took = (self.runtime.clock() - started_at).total_seconds()
         async with transaction(self.runtime.sessions) as session:
+            await self.lease.confirm(session)
             await save_watermark(session, self._key, mark)
             if whole:
                 await save_pass(session, self._key, store=self.store, seconds_ago=took)

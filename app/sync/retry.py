@@ -30,8 +30,9 @@ def retry_policy(chosen: SyncSettings) -> RetryPolicy:
 def delay_seconds(
     policy: RetryPolicy, error: WooVtigerError, attempts: int, rng: random.Random
 ) -> float:
-    """Exponential with full jitter above half; what the remote asked for is a lower bound. Where
-    no call was made there is nothing to back off from: it is until the next call."""
+    """Exponential with full jitter above half; what the remote asked for is a lower bound, and so
+    is the next try of a record that has to be synced first. Where no call was made there is
+    nothing to back off from: it is until the next call."""
     if isinstance(error, LeaseLost):
         return policy.lease_seconds * (0.5 + rng.random())
     if isinstance(error, RemoteHeld):
@@ -39,6 +40,8 @@ def delay_seconds(
     ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempts - 1, 30))
     wait = ceiling * (0.5 + rng.random() / 2)
     asked = error.retry_after if isinstance(error, RateLimited) else None
+    if isinstance(error, Waiting) and error.seconds > 0:
+        asked = error.seconds + policy.base_seconds * rng.random()
     return max(wait, asked or 0.0)
 
 

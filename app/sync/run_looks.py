@@ -88,6 +88,7 @@ class RunLooks:
         async for page in pages(survey.run(self.run.since)):
             found = [_row(store, module, each) for each in page if not each.agrees]
             async with transaction(self.runtime.sessions) as session:
+                await self.lease.confirm(session)
                 await add_differences(session, self.run.id, found)
             await self.count(len(page), len(page) - len(found))
 

@@ -78,12 +78,14 @@ class Steps:
 
     async def _enter(self, cursor: Mapping[str, Any]) -> None:
         async with transaction(self.runtime.sessions) as session:
+            await self.lease.confirm(session)
             moved = await enter_step(session, self.run.id, cursor, total=self.run.total)
         self._go_on(moved)
 
     async def count(self, done: int, agreed: int) -> None:
-        """So many more were looked at. Raises RunEnded if the run was cancelled."""
+        """So many more were looked at. Raises RunEnded if the run was cancelled, and LeaseLost."""
         async with transaction(self.runtime.sessions) as session:
+            await self.lease.confirm(session)
             moved = await count_on(session, self.run.id, done=done, agreed=agreed)
         self._go_on(moved)
 

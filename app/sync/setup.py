@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from app.db.session import transaction
 from app.errors import LeaseLost, RemoteError, Waiting
-from app.links.leases import PairLease, hold
+from app.links.leases import PairLease, hold_turn
 from app.links.orders import get_setup, save_setup
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
@@ -82,14 +82,16 @@ async def ensure_setup(runtime: Runtime) -> Mapping[str, str]:
     wanted = await _wanted(runtime)
     seconds = runtime.settings.worker.lease_seconds
     try:
-        async with hold(runtime.sessions, [TURN], owner=uuid4().hex, seconds=seconds) as lease:
+        async with hold_turn(runtime.sessions, TURN, owner=uuid4().hex, seconds=seconds) as lease:
             made = {piece.key: await _find_or_create(runtime, piece, lease) for piece in wanted}
+            if made:
+                async with transaction(runtime.sessions) as session:
+                    await lease.confirm(session)
+                    await save_setup(session, made)
     except LeaseLost:
         log.debug("another worker sets Vtiger up")
         return await setup_ids(runtime)
     if made:
-        async with transaction(runtime.sessions) as session:
-            await save_setup(session, made)
         runtime.memory.forget(TURN)
     return await setup_ids(runtime)
 

@@ -4,7 +4,6 @@ Records come in pages; the partners of a page are read in bulk where that can be
 without a pair costs a look-up of its own.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -26,6 +25,7 @@ from app.sync.comparison import (
 from app.sync.listing import Listing, Read, Seen, attempt
 from app.sync.match import choose_twin
 from app.sync.sides import Adapter, Side, Skip, Unreadable
+from app.tasks import run_together
 
 GONE = "Its partner {id} is gone from {system}."
 TAKEN = "{system} {id} matches, but is paired with another record."
@@ -70,7 +70,7 @@ class Survey:
         partners = await self._partners(reads[0].system, needed)
         compared = [self._compare(side, links.get(side.id), partners) for side in sides]
         odd = [self._unreadable(read, links) for read in reads if isinstance(read, Unreadable)]
-        return [*await asyncio.gather(*compared), *odd]
+        return [*await run_together(compared), *odd]
 
     async def _compare(
         self, side: Side, link: Link | None, partners: Mapping[str, Read]

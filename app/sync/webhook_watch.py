@@ -18,7 +18,7 @@ from app.errors import ConfigError, LeaseLost, RemoteError, RemoteHeld, System
 from app.incidents.models import IncidentKind
 from app.incidents.report import report, report_mended
 from app.incidents.repository import IncidentFilter, Trouble, search_incidents
-from app.links.leases import hold
+from app.links.leases import hold, hold_turn
 from app.links.passes import expire_passes
 from app.remotes.watches import find_watch, forget_watch, save_watch
 from app.runtime import Runtime
@@ -88,7 +88,8 @@ class ShopWebhooks:
 
     async def watch(self) -> bool:
         """Whether something had to be mended. Where none was ever installed, none is."""
-        async with self._turn(0):
+        key, owner = webhook_turn(self.store), uuid4().hex
+        async with hold_turn(self.sessions, key, owner=owner, seconds=self.lease_seconds):
             found = await self.status()
             if found.healthy:
                 await self._note_well(found)

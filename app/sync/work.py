@@ -15,6 +15,7 @@ from app.links.repository import close_intent, find_intent, save_link
 from app.policies.schemas import SyncPolicy
 from app.records import Event, Outcome, Record
 from app.runtime import Runtime
+from app.sync.hold import partner_of
 from app.sync.outcome import Result, describe_notes
 from app.sync.sides import Adapter, Side
 from app.sync.telling import tell
@@ -103,7 +104,13 @@ class Work:
             if link is not None and ending.conflicts is not None:
                 await note(session, link, ending.conflicts)
             entry_id = await self._append(session, ending.result, link)
-            await settle(session, self._delivery_ids, entry_id, state=state)
+            ids, ended = self._delivery_ids, self._ended(link)
+            await settle(session, ids, entry_id, state=state, ended=ended)
+
+    def _ended(self, link: Link | None) -> set[str]:
+        """The keys of the records that are settled: both of the pair, as hints name them."""
+        records = [self.record] if link is None else [self.record, partner_of(link, self.record)]
+        return {*(each.record_key for each in self.deliveries), *(each.key for each in records)}
 
     async def _tell_creation(self, session: Session, result: Result, link: Link) -> None:
         """A twin that an earlier try made is told as created, though this hint ends otherwise."""

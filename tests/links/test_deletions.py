@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.db.session import Sessions, transaction
-from app.links.deletions import ask_brake, confirm_held, count_held
+from app.links.deletions import ask_brake, confirm_held, count_held, search_held
 from app.links.models import Link
 from app.links.repository import save_link
 from app.records import Module
@@ -61,10 +61,15 @@ async def test_what_is_held_is_counted_and_let_through_in_parts(sessions: Sessio
     await pairs(sessions, 2, start=3)
     async with sessions() as session:
         assert await count_held(session) == {("main", "contacts"): 3}
-    sizes = []
-    for _ in range(3):
-        async with transaction(sessions) as session:
-            sizes.append(len(await confirm_held(session, "main", CONTACTS, most=2)))
-    assert sizes == [2, 1, 0]
+    async with transaction(sessions) as session:
+        first = await search_held(session, "main", CONTACTS, most=2)
+        last = await search_held(session, "main", CONTACTS, after=first[-1].id, most=2)
+    ids = [link.id for link in (*first, *last)]
+    assert (len(first), len(last)) == (2, 1)
+    async with transaction(sessions) as session:
+        confirmed = [link.id for link in await confirm_held(session, ids)]
+    async with transaction(sessions) as session:
+        again = await confirm_held(session, ids)
+    assert (confirmed, again) == (ids, [])
     async with sessions() as session:
         assert await count_held(session) == {}

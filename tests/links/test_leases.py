@@ -1,14 +1,17 @@
 """Leases: one holder at a time, all keys or none, lost when silent, by the database's clock."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
+from sqlalchemy.exc import ProgrammingError
 
 from app.db.session import Sessions, transaction
 from app.errors import LeaseLost
-from app.links.leases import PairLease, hold
+from app.links.leases import PairLease, hold, hold_turn
 from app.links.models import Lease
+from tests.locks import until_blocked
 
 pytestmark = pytest.mark.anyio
 
@@ -157,3 +160,127 @@ async def test_a_body_that_fails_gives_its_keys_back(sessions: Sessions) -> None
         async with hold(sessions, ["a"], owner="one", seconds=LONG):
             raise ZeroDivisionError
     assert await _keys(sessions) == []
+
+
+async def test_who_works_on_under_a_lease_that_was_given_back_is_refused(
+    sessions: Sessions,
+) -> None:
+    async with hold(sessions, ["a"], owner="one", seconds=LONG) as lease:
+        lease.check()
+    with pytest.raises(LeaseLost):
+        lease.check()
+    with pytest.raises(LeaseLost):
+        await lease.extend(["b"])
+    with pytest.raises(LeaseLost):
+        await lease.take_free({"b": ["b"]})
+    async with transaction(sessions) as session:
+        with pytest.raises(LeaseLost):
+            await lease.confirm(session)
+
+
+async def test_a_lease_that_cannot_be_given_back_is_not_held_any_more(
+    sessions: Sessions,
+) -> None:
+    async with transaction(sessions) as session:
+        await session.execute(text("ALTER TABLE leases RENAME TO elsewhere"))
+    lease = PairLease(sessions, "one", LONG)
+    try:
+        with pytest.raises(ProgrammingError):
+            await lease.release()
+    finally:
+        async with transaction(sessions) as session:
+            await session.execute(text("ALTER TABLE elsewhere RENAME TO leases"))
+    with pytest.raises(LeaseLost):
+        lease.check()
+
+
+async def _confirm(sessions: Sessions, lease: PairLease) -> None:
+    async with transaction(sessions) as session:
+        await lease.confirm(session)
+
+
+async def _renew(_: Sessions, lease: PairLease) -> None:
+    await lease.renew()
+
+
+async def _release(_: Sessions, lease: PairLease) -> None:
+    await lease.release()
+
+
+async def _want(sessions: Sessions, _: PairLease) -> None:
+    with pytest.raises(LeaseLost):
+        await PairLease(sessions, "two", LONG).extend(["a", "B"])
+
+
+ACTS = pytest.mark.parametrize("act", [_confirm, _renew, _release, _want])
+Act = Callable[[Sessions, PairLease], Awaitable[None]]
+
+
+@ACTS
+async def test_keys_are_locked_in_the_order_in_which_python_sorts(
+    sessions: Sessions, emptied_database_url: str, act: Act
+) -> None:
+    """B before a: whoever waits for a has locked B."""
+    lease = PairLease(sessions, "one", LONG)
+    await lease.extend(["a", "B"])
+    async with transaction(sessions) as other:
+        await other.execute(select(Lease).where(Lease.key == "a").with_for_update())
+        acting = asyncio.create_task(act(sessions, lease))
+        await until_blocked(emptied_database_url)
+        async with transaction(sessions) as session:
+            first = select(Lease.key).where(Lease.key == "B")
+            free = await session.scalars(first.with_for_update(skip_locked=True))
+            assert free.all() == []
+    await acting
+
+
+@ACTS
+async def test_that_order_does_not_depend_on_how_the_database_sorts(
+    sessions: Sessions, act: Act
+) -> None:
+    """The embedded server sorts byte by byte anyway: what is asked of others is in the SQL."""
+    lease = PairLease(sessions, "one", LONG)
+    await lease.extend(["a", "B"])
+    asked: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        asked.append(statement)
+
+    engine = sessions.kw["bind"].sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    await act(sessions, lease)
+    event.remove(engine, "before_cursor_execute", note)
+
+    locking = [each for each in asked if "FOR UPDATE" in each or "INSERT" in each]
+    assert locking
+    assert [each for each in locking if 'COLLATE "C"' not in each] == []
+
+
+async def test_the_turn_of_a_worker_that_died_is_waited_out(sessions: Sessions) -> None:
+    await PairLease(sessions, "dead", 0.2).extend(["a"])
+    async with hold_turn(sessions, "a", owner="two", seconds=LONG) as lease:
+        lease.check()
+    assert await _keys(sessions) == []
+
+
+async def test_the_turn_of_a_worker_that_lives_is_left_to_it(sessions: Sessions) -> None:
+    async with hold(sessions, ["a"], owner="one", seconds=0.3):
+        with pytest.raises(LeaseLost):
+            async with hold_turn(sessions, "a", owner="two", seconds=LONG):
+                pass
+
+
+async def test_a_turn_that_ends_while_it_is_waited_for_was_taken(sessions: Sessions) -> None:
+    """What was to be done is done: nobody does it again at once."""
+    one = PairLease(sessions, "one", 0.3)
+    await one.extend(["a"])
+
+    async def take_turn() -> None:
+        async with hold_turn(sessions, "a", owner="two", seconds=LONG):
+            pass
+
+    waiting = asyncio.create_task(take_turn())
+    await asyncio.wait({waiting}, timeout=0.05)
+    await one.release()
+    with pytest.raises(LeaseLost):
+        await waiting

@@ -11,10 +11,12 @@ from sqlalchemy import func, select
 from app.db.session import transaction
 from app.inbox.models import Delivery
 from app.links.conflicts import Report, note
+from app.links.leases import PairLease, hold
 from app.links.models import Link
 from app.links.repository import save_link
 from app.records import Module
 from app.runtime import utc_now
+from app.sync.polling import poll
 from app.sync.setup import prepare, setup_ids
 from app.sync.webhook_watch import watch_webhooks
 from app.synclog.models import Entry
@@ -183,3 +185,32 @@ async def test_settled_conflicts_are_dropped_and_open_ones_wait(world: World) ->
     await prune(world.runtime)
 
     assert [row.state for row in await conflicts(world)] == ["open"]
+
+
+async def test_a_poll_that_died_is_made_up_for_as_soon_as_its_lease_ends(world: World) -> None:
+    """Killed in the middle and started again before anybody can tell that it is dead."""
+    await poll(world.runtime)
+    world.sandbox.shop.webhooks.pending.clear()
+    await world.customer("lost@shop.example", last_name="Lost")
+    world.sandbox.shop.webhooks.pending.clear()
+    await PairLease(world.runtime.sessions, "killed", 0.5).extend(["upkeep:poll"])
+
+    assert await poll(world.runtime) == 1
+
+
+async def test_a_poll_of_a_living_worker_is_left_to_it(world: World) -> None:
+    async with hold(world.runtime.sessions, ["upkeep:poll"], owner="living", seconds=0.5):
+        world.traffic.reset()
+        assert await poll(world.runtime) == 0
+        assert world.traffic.reads == {}
+
+
+async def test_setup_and_watch_that_died_are_made_up_for_too(world: World) -> None:
+    for hook in world.sandbox.shop.webhooks.all():
+        hook.status = "disabled"
+    for key in ("upkeep:setup", "upkeep:webhooks:main"):
+        await PairLease(world.runtime.sessions, "killed", 0.5).extend([key])
+    await prepare(world.runtime)
+
+    assert set(await setup_ids(world.runtime)) == {"placeholder", "fee_service"}
+    assert await watch_webhooks(world.runtime) == ["main"]

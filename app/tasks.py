@@ -1,0 +1,21 @@
+"""Doing several things at once, of which none outlives the call that began them."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def run_together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results in order, once all are there.
+
+    The first that raises ends the others, which have stopped when its error is raised, as it is:
+    what is held for all of them may be given back then. `asyncio.gather` would let them go on.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in coroutines]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from failed.exceptions[0].__cause__
+    return [task.result() for task in tasks]
