@@ -18,6 +18,7 @@ WooVtigerError
     ├── NotFound                the record is gone, or hidden from us
     ├── Duplicate               a unique value is taken
     ├── RecordUnreadable        a record holds what its system's API does not promise
+    ├── UnsafeVersion           no call was made, for this version would ruin the record
     └── Rejected                the remote refused the request for what is in it
 """
 
@@ -230,3 +231,9 @@ class RecordUnreadable(RemoteError):
 
 class Rejected(RemoteError):
     """The remote refused the request for what is in it; sending it again would change nothing."""
+
+
+class UnsafeVersion(RemoteError):
+    """No call was made: the remote's version is known to refuse or ruin such records."""
+
+    reason = "needs_addon"

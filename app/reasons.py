@@ -56,9 +56,9 @@ REASONS: Mapping[str, Reason] = {
     "unknown_product": Reason(
         "A line of the order has a product that the other system does not have and that could not "
         "be synced.",
-        "See what the log tells of that product (a SKU that clashes, a filter, a deletion), mend "
-        "it, then sync the order again. Until then the line is on the placeholder product; in the "
-        "other direction the lines wait.",
+        "See what the log tells of that product (a SKU that clashes, a filter, a deletion) and "
+        "mend it: the order is looked at again by itself once the product is synced. Until then "
+        "the line is on the placeholder product; in the other direction the lines wait.",
     ),
     "currency_unavailable": Reason(
         "The currency is not active in Vtiger, or is another than that of the product's price.",
@@ -114,6 +114,26 @@ REASONS: Mapping[str, Reason] = {
         "Vtiger would change, erase or refuse this value, so it was not sent as it is.",
         "Change the value as the message tells, or make the change in Vtiger by hand. The rest "
         "of the record is synced.",
+    ),
+    "needs_addon": Reason(
+        "This version of Vtiger (8.3, 8.4) refuses orders that are written with their lines over "
+        "its own web service, and ruins those that are changed or deleted so. The order, or what "
+        "changed of its lines, was not sent.",
+        "Nothing can be mended in the order. It is written by itself once Vtiger has another "
+        "version, or an add-on of this service that writes orders; WooSync up to 1.0 does not.",
+    ),
+    "missing_reference": Reason(
+        "The record was written without another one that it names (an order without its buyer), "
+        "for that one could not be synced.",
+        "See what the log tells of the one that is named, and mend that. The record is looked at "
+        "again by itself as soon as the other is synced.",
+    ),
+    "replaced": Reason(
+        "The contact of this pair is gone from Vtiger: somebody merged it into another one, or "
+        "deleted it. The pair went over to the contact that took its place; or later orders name "
+        "that one, which has a pair of its own; or the contact was made again for an order.",
+        "Nothing to do, unless the message names the wrong contact: then put the right e-mail on "
+        "the right one.",
     ),
     "unsafe_in_woocommerce": Reason(
         "WooCommerce would change, erase or refuse this value, so it was not sent.",

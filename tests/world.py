@@ -157,6 +157,18 @@ class World(Tampering):
         hint = NewDelivery(record, Origin.MANUAL, Event.CHANGED, uuid4().hex)
         await self.runtime.acceptor.accept([hint])
 
+    async def hint_contact(self, vtiger_id: str) -> None:
+        """A person asks for a look at one contact of Vtiger."""
+        record = Record(STORE, System.VTIGER, Module.CONTACTS, vtiger_id)
+        hint = NewDelivery(record, Origin.MANUAL, Event.CHANGED, uuid4().hex)
+        await self.runtime.acceptor.accept([hint])
+
+    async def hint_product(self, vtiger_id: str) -> None:
+        """A person asks for a look at one product of Vtiger."""
+        record = Record(STORE, System.VTIGER, Module.PRODUCTS, vtiger_id)
+        hint = NewDelivery(record, Origin.MANUAL, Event.CHANGED, uuid4().hex)
+        await self.runtime.acceptor.accept([hint])
+
     async def settle_again(self) -> None:
         """A poll, and a hint by hand for each side of each pair: all of it is read and merged."""
         await poll(self.runtime)

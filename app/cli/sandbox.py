@@ -38,6 +38,9 @@ def sandbox(
     cloud: Annotated[
         bool, typer.Option("--cloud", help="Vtiger Cloud's REST API instead of webservice.php.")
     ] = False,
+    vtiger_version: Annotated[
+        str, typer.Option(help="8.3.0 and 8.4.0 refuse and ruin orders as those versions do.")
+    ] = "8.2.0",
     addon: Annotated[
         bool, typer.Option(help="Whether the CRM has the WooSync add-on: its changes to be read.")
     ] = False,
@@ -66,7 +69,10 @@ def sandbox(
     }
     credentials = Credentials(**{name: text for name, text in given.items() if text})
     systems = new_sandbox(
-        _load(shop_data), credentials=credentials, cloud=Limits() if cloud else None
+        _load(shop_data),
+        credentials=credentials,
+        cloud=Limits() if cloud else None,
+        vtiger_version=vtiger_version,
     )
     systems.crm.workflows.callbacks += [Callback("Contacts", url) for url in callback_url or ()]
     if addon:

@@ -2,16 +2,19 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 
 from app.doctor.clock import check_clock
 from app.doctor.fields import check_fields
 from app.doctor.findings import Finding, Subject
 from app.errors import AuthRejected, NotFound, RateLimited, Rejected, RemoteError
+from app.mapping.numbers import decimal_text
 from app.runtime import Runtime
 from app.sync.setup import missing_pieces
 from app.vtiger.addon import look_at_addon
+from app.vtiger.orders import damages_orders
 from app.vtiger.query import fold
-from app.vtiger.schemas import VtigerRecord
+from app.vtiger.schemas import VtigerRecord, VtigerTax
 
 CRM = Subject("vtiger")
 MODULES = ("Accounts", "Contacts", "Products", "SalesOrder", "Services")
@@ -28,6 +31,10 @@ PREFERENCES = "Log in to Vtiger as that user and open My Preferences."
 DECIMALS = f"{PREFERENCES} Number of currency decimals: 5."
 SEPARATORS = f"{PREFERENCES} Decimal separator: a dot."
 LANGUAGE = f"{PREFERENCES} Language: US English, so that labels and messages are as expected."
+VERSION = (
+    "Run Vtiger 8.2, or wait for a WooSync that writes orders; orders that failed are written by"
+    " themselves then."
+)
 ROLE = "Give the user's profile the right to view, create and edit these modules, or enable them."
 MAILS = (
     "Settings > Workflows, module Contacts: switch off the workflow that mails the owner on every"
@@ -35,6 +42,10 @@ MAILS = (
 )
 SETUP = "Start a worker, or let `doctor --fix` make it."
 LABELS = "Give each tax a label of its own in Settings > Tax Calculations."
+TAX_MODE = (
+    "Have people choose the mode individual for new sales, or set the taxes that do not apply to 0;"
+    " delete Vtiger's own example taxes if they are not used."
+)
 CURRENCY = "Add it in Settings > Currency Settings, with its conversion rate, as Active."
 
 Check = Callable[[Runtime], Awaitable[list[Finding]]]
@@ -46,7 +57,7 @@ async def check_crm(runtime: Runtime) -> list[Finding]:
     found = [*reached, *check_clock(CRM, runtime.vtiger.clock_skew)]
     if reached[0].verdict != "ok":
         return found
-    for check in (check_user, check_modules):
+    for check in (check_user, check_version, check_modules):
         found += await _run(check, runtime)
     if any(finding.check == "modules" and finding.verdict != "ok" for finding in found):
         return found
@@ -110,6 +121,21 @@ def _language(user: VtigerRecord) -> Finding:
     return CRM.warning("language", message, LANGUAGE)
 
 
+async def check_version(runtime: Runtime) -> list[Finding]:
+    """Which version it is, and whether it takes orders (page Vtiger add-on writes, F2 and F3)."""
+    version = await runtime.vtiger.ask_version()
+    if not version:
+        return []
+    if not damages_orders(version):
+        return [CRM.ok("version", f"Vtiger {version}")]
+    message = (
+        f"Vtiger {version} refuses new orders with lines over its web service, and loses lines and"
+        " totals of orders that are changed or deleted over it: no such write is sent, and orders"
+        " end as failed / needs_addon. Contacts, products and statuses are synced"
+    )
+    return [CRM.failed("version", message, VERSION)]
+
+
 async def check_modules(runtime: Runtime) -> list[Finding]:
     seen = set(await runtime.vtiger.list_types())
     hidden = [name for name in MODULES if name not in seen]
@@ -141,13 +167,30 @@ def _currency(store: str, code: str, active: set[str]) -> Finding:
 
 async def check_taxes(runtime: Runtime) -> list[Finding]:
     """Two taxes of one label take each other's column when one is written (70-tax-revise)."""
-    labels = [tax.label for tax in await runtime.vtiger.search_taxes()]
+    taxes = await runtime.vtiger.search_taxes()
+    labels = [tax.label for tax in taxes]
     counts = Counter(fold(label) for label in labels)
     twice = sorted({label for label in labels if counts[fold(label)] > 1})
     if twice:
         message = f"several taxes share the label {', '.join(map(repr, twice))}"
-        return [CRM.warning("taxes", f"{message}: they are not changed", LABELS)]
-    return [CRM.ok("taxes", f"{len(labels)} taxes, each with a label of its own")]
+        found = CRM.warning("taxes", f"{message}: they are not changed", LABELS)
+    else:
+        found = CRM.ok("taxes", f"{len(labels)} taxes, each with a label of its own")
+    return [found, *_tax_mode(taxes)]
+
+
+def _tax_mode(taxes: Sequence[VtigerTax]) -> list[Finding]:
+    """The form of a new sale begins in group mode, with every tax (Vtiger 8.2,
+    Inventory/partials/LineItemsEdit.tpl)."""
+    charged = [tax.percentage for tax in taxes if tax.percentage]
+    if len(charged) < 2:
+        return []
+    together = decimal_text(sum(charged, Decimal(0)))
+    message = (
+        f"a sale that is typed in Vtiger begins in the tax mode group, with all {len(charged)}"
+        f" taxes, {together} % together; the shop taxes by its own rates"
+    )
+    return [CRM.note("tax mode", message, TAX_MODE)]
 
 
 async def check_setup(runtime: Runtime) -> list[Finding]:

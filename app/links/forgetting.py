@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.traces import Traces
-from app.links.models import FieldConflict, GuestOrder, Intent, Lease, Link, Sighting
+from app.links.models import FieldConflict, GuestOrder, Intent, Lease, Link, Owed, Sighting
 from app.links.repository import refusing_stale
 from app.records import Module
 
@@ -95,6 +95,7 @@ async def erase_keys(session: AsyncSession, traces: Traces) -> None:
     record without a pair, which tells nothing: it would be brought over by surprise."""
     named = traces.in_text(Intent.natural_key)
     await session.execute(update(Intent).where(named).values(natural_key=""))
+    await session.execute(delete(Owed).where(traces.in_text(Owed.needs, Owed.record_key)))
     for table in (Sighting, Intent):
         await session.execute(delete(table).where(traces.in_text(table.record_key)))
     expired = traces.in_text(Lease.key) & (Lease.expires_at < func.clock_timestamp())

@@ -18,7 +18,9 @@ class Link(Numbered, Base):
     is gone. `delete_held_at`: the brake keeps its partner from being deleted too, until a person
     confirms that or the record is restored; `deleted_by_us_at`: the partner was deleted.
     `attempted`: by system, the values that an update was to write whose answer is not heard yet.
-    `forgotten_at`: what was personal in the base was erased, and no sync has filled it since.
+    `replaced_by`: the record of Vtiger that is named instead of its own, which is gone; it has
+    another partner. `forgotten_at`: what was personal in the base was erased, and no sync has
+    filled it since.
     `version` rises with each change: what was read before a change is not written back after it.
     """
 
@@ -50,6 +52,7 @@ class Link(Numbered, Base):
     delete_held_at: Mapped[datetime | None]
     delete_confirmed_at: Mapped[datetime | None]
     deleted_by_us_at: Mapped[datetime | None]
+    replaced_by: Mapped[str | None]
     forgotten_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     version: Mapped[int] = mapped_column(server_default=text("1"))
@@ -189,3 +192,22 @@ class GuestOrder(Base):
     email: Mapped[str] = mapped_column(primary_key=True)
     order_id: Mapped[str]
     ordered_at: Mapped[datetime]
+
+
+class Owed(Base):
+    """A record that was written without something, or not written for want of it.
+
+    `needs` is the key of the record that it lacks, or the name of an ability of Vtiger; the
+    record is not brought up for it before `due_at`.
+    """
+
+    __tablename__ = "owed"
+    __table_args__ = (Index("ix_owed_needs", "needs"),)
+
+    record_key: Mapped[str] = mapped_column(primary_key=True)
+    needs: Mapped[str] = mapped_column(primary_key=True)
+    store: Mapped[str]
+    system: Mapped[str]
+    module: Mapped[str]
+    record_id: Mapped[str]
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())

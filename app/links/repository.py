@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from app.db.pagination import Page, fetch_page
 from app.errors import LeaseLost, System
-from app.links.models import Intent, Link, Sighting, Watermark
+from app.links.models import FieldConflict, Intent, Link, Sighting, Watermark
 from app.records import Module, Record
 
 CHANGED = "the pair was changed by somebody else meanwhile; it is read anew"
@@ -72,6 +72,13 @@ def refusing_stale() -> Iterator[None]:
         yield
     except StaleDataError:
         raise LeaseLost(CHANGED) from None
+
+
+async def remove_link(session: AsyncSession, link: Link) -> None:
+    """Part a pair; what a person was to decide on is settled with it."""
+    open_conflict = (FieldConflict.link_id == link.id) & FieldConflict.applied_at.is_(None)
+    await session.execute(delete(FieldConflict).where(open_conflict))
+    await session.execute(delete(Link).where(Link.id == link.id))
 
 
 async def add_links(session: AsyncSession, links: Collection[Link]) -> None:

@@ -38,6 +38,14 @@ def woo_contact(customer: WooRecord, rules: Sequence[FieldRule]) -> Mapped:
     return Mapped(values | {"last_name": derived}, frozenset({"last_name"}))
 
 
+def woo_guest(customer: WooRecord, rules: Sequence[FieldRule]) -> Mapped:
+    """The same of a guest: what an order leaves blank is not told, for it is no word of the
+    buyer's that the contact should not have it."""
+    mapped = woo_contact(customer, rules)
+    told = {name: None if _blank(value) else value for name, value in mapped.values.items()}
+    return Mapped(told, mapped.derived)
+
+
 def _woo_values(data: Mapping[str, Any], rules: Sequence[FieldRule]) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for rule in givers_first(rules):

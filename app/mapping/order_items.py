@@ -80,7 +80,7 @@ def _goods(order: WooRecord, refs: OrderRefs, *, taxes: OrderTaxes) -> Iterator[
         quantity = rounded(amount(line.get("quantity")), _QUANTITY_PLACES) or Decimal(1)
         yield LineItem(
             product=product_of(line, refs),
-            comment=_comment(line_text(line)),
+            comment=comment_of(line_text(line)),
             quantity=quantity,
             subtotal=total if subtotal < total or quantity < 0 else subtotal,
             total=total,
@@ -92,12 +92,13 @@ def _fees(order: WooRecord, refs: OrderRefs, *, taxes: OrderTaxes) -> Iterator[L
     for fee in woo_rows(order, "fee_lines"):
         total = amount(fee.get("total"))
         if total > 0:
-            comment = _comment(FEE_PREFIX + fee_name(fee))
+            comment = comment_of(FEE_PREFIX + fee_name(fee))
             percentages = taxes.percentages(fee)
             yield LineItem(
                 refs.fee_service_id, comment, Decimal(1), total, total, percentages=percentages
             )
 
 
-def _comment(text: str) -> str:
+def comment_of(text: str) -> str:
+    """A line's text as the comment of a Vtiger line."""
     return cut_at_word(replace_astral(decoded_text(text)), _COMMENT_SIZE)

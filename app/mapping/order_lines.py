@@ -16,13 +16,16 @@ from app.woocommerce.schemas import WooRecord, find_id
 
 FEE_PREFIX = "WooCommerce fee: "
 NO_ITEMS = "(no items)"
+UNKNOWN_PRODUCT = "unknown"
+"""The product of a Vtiger line that does not tell which one it had; no record has such an id."""
 
 _ENTITY_LEVELS = 5
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class SoldLine:
-    """One line. `product` is the Vtiger id, "" for a fee, which has no quantity.
+    """One line. `product` is the Vtiger id, deleted products included, "" for a fee, which has no
+    quantity, UNKNOWN_PRODUCT where Vtiger does not tell it.
 
     Amounts are net of tax, for the whole line, as plain decimals: `subtotal` before and `total`
     after the discount. `text` is a name and choice, or a fee's name.
@@ -150,8 +153,11 @@ def vtiger_sold(record: VtigerRecord, refs: OrderRefs) -> Sold:
     Services are fees. A discount of the whole order is spread over the lines, for WooCommerce
     knows none. Amounts have the shop's decimals; the adjustment shows in the total alone.
     """
-    items = rows_of(record.data.get("LineItems"))
-    lines = [_vtiger_line(item, refs) for item in items if not _is_empty(item, refs)]
+    lines = [
+        _vtiger_line(item, product, refs)
+        for item, product in vtiger_items(record, refs)
+        if not _is_empty(item, refs)
+    ]
     discount = _order_discount(record, lines)
     return Sold(
         lines=tuple(_spread(lines, discount, places=refs.decimals)),
@@ -160,19 +166,42 @@ def vtiger_sold(record: VtigerRecord, refs: OrderRefs) -> Sold:
     )
 
 
+def vtiger_items(record: VtigerRecord, refs: OrderRefs) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """The LineItems of a Vtiger order, each with the id of its product or service.
+
+    A line whose product was deleted has no productid; the number that the edit screen shows in
+    LineItems_FinalDetails is still the product's (recording deleted-product-retrieve).
+    """
+    details = record.data.get("LineItems_FinalDetails")
+    shown = details if isinstance(details, Mapping) else {}
+    prefix = refs.placeholder_id.partition("x")[0]
+    for at, item in enumerate(rows_of(record.data.get("LineItems")), start=1):
+        yield item, product_id_of(item) or _deleted_product(shown.get(str(at)), at, prefix)
+
+
+def product_id_of(item: Mapping[str, Any]) -> str:
+    """The productid of a Vtiger line: "" where the product was deleted ("" in 8.2, null in 8.4)."""
+    return str(item.get("productid") or "")
+
+
+def _deleted_product(details: object, at: int, prefix: str) -> str:
+    number = details.get(f"hdnProductId{at}") if isinstance(details, Mapping) else None
+    known = find_id(number)
+    return f"{prefix}x{known}" if prefix and known else UNKNOWN_PRODUCT
+
+
 def _is_empty(item: Mapping[str, Any], refs: OrderRefs) -> bool:
     """The line that stands in an order without any, for Vtiger needs one."""
     own = item.get("productid") == refs.placeholder_id and item.get("comment") == NO_ITEMS
     return own and not amount(item.get("listprice"))
 
 
-def _vtiger_line(item: Mapping[str, Any], refs: OrderRefs) -> SoldLine:
+def _vtiger_line(item: Mapping[str, Any], product: str, refs: OrderRefs) -> SoldLine:
     quantity = amount(item.get("quantity"))
     gross = quantity * amount(item.get("listprice"))
     off = amount(item.get("discount_amount"))
     net = gross - (off or gross * amount(item.get("discount_percent")) / 100)
     subtotal, total = (_text(rounded(value, refs.decimals)) for value in (gross, net))
-    product = str(item.get("productid") or "")
     text = settled(str(item.get("comment") or item.get("product_name") or ""))
     if product == refs.fee_service_id or item.get("entity_type") == "Services":
         return SoldLine("", text.removeprefix(FEE_PREFIX), "1", total, total)

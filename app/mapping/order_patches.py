@@ -70,7 +70,8 @@ def plan_order(
     wanted = header.held if changes is None else changes
     values = {rule.name: v for rule, v in changed_rules(wanted, rules, target=System.VTIGER)}
     header.put(values)
-    money = plan_money(order, refs) if current is None or _MONEY & values.keys() else None
+    has_money = current is None or _MONEY & values.keys()
+    money = plan_money(order, refs, held=current) if has_money else None
     fields = {**header.draft.body, **(money.fields if money else {})}
     if current is None:
         fields = _identity(order, refs) | fields

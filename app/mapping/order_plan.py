@@ -7,12 +7,14 @@ from typing import Any
 
 from app.mapping.numbers import amount, decimal_text, rounded
 from app.mapping.order_items import LineItem, order_items
+from app.mapping.order_keeping import keep_comments, lost_amounts
 from app.mapping.order_lines import woo_rows
 from app.mapping.order_notes import money_notes
 from app.mapping.order_refs import OrderRefs
 from app.mapping.order_taxes import OrderTaxes, open_taxes, ratio
 from app.mapping.values import FieldNote
 from app.mapping.vtiger_totals import INDIVIDUAL, Totals, predict
+from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 
 GROUP = "group"
@@ -41,15 +43,17 @@ class MoneyPlan:
     notes: tuple[FieldNote, ...]
 
 
-def plan_money(order: WooRecord, refs: OrderRefs) -> MoneyPlan:
+def plan_money(order: WooRecord, refs: OrderRefs, *, held: VtigerRecord | None = None) -> MoneyPlan:
     """The money of a WooCommerce order for Vtiger, exact in one write, in the better tax mode.
+
+    `held` is the order as Vtiger has it, None for a new one: its lines keep their comments.
 
     Individual mode shows the tax of every line, as long as products and fee service carry the
     taxes (`lacking` names those that do not); else group mode if that leaves less to the
     adjustment. Contract page Vtiger §10, "Reaching a given total"; §3 (what a revise blanks).
     """
     taxes = open_taxes(order, refs)
-    items = order_items(order, refs, taxes=taxes)
+    items, lost = keep_comments(order_items(order, refs, taxes=taxes), held, refs)
     lacking = lacking_taxes(items, refs)
     plan = _plan_mode(order, refs, items=items, mode=INDIVIDUAL)
     tolerance = _tolerance(items, taxes)
@@ -64,7 +68,7 @@ def plan_money(order: WooRecord, refs: OrderRefs) -> MoneyPlan:
         lacking={} if in_group else lacking,
         rest=plan.rest if abs(plan.rest) > tolerance else Decimal(0),
     )
-    return _with(plan, lacking, notes=notes)
+    return _with(plan, lacking, notes=(*notes, *lost, *lost_amounts(held, refs)))
 
 
 def _with(
@@ -127,7 +131,7 @@ def _fields(
         "hdnDiscountPercent": "0",
         **_shipping(order, refs),
         "txtAdjustment": "0",
-        "currency_id": refs.currency_id or "",
+        **({"currency_id": refs.currency_id} if refs.currency_id else {}),
         "conversion_rate": refs.conversion_rate,
     }
 

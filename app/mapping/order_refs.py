@@ -1,7 +1,7 @@
 """What the mapping of an order is told of other records and of the store; ids are values here."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from app.mapping.vtiger_totals import Rates
 
@@ -62,7 +62,8 @@ class OrderRefs:
     field by rate id (`order_tax_fields`); `all_tax_fields`: every one that Vtiger has; `carried`:
     the taxes that each product and service carries, by Vtiger id. `currency_id` ("21x1"),
     `conversion_rate` and `currency` (code) belong together. `decimals` are the shop's price
-    decimals. Ids that are not known are None.
+    decimals. `agreed_texts` are the names of the shop's lines and fees when both sides last
+    agreed, `agreed_total` its total then. Ids and what was not agreed yet are None.
     """
 
     store: str
@@ -81,4 +82,12 @@ class OrderRefs:
     carried: Mapping[str, Rates] = field(default_factory=dict)
     shipping_tax_field: str | None = "shtax1_sh_percent"
     decimals: int = 2
+    agreed_texts: frozenset[str] | None = None
+    agreed_total: str | None = None
     statuses: StatusMap = field(default_factory=StatusMap)
+
+    def without(self, gone: Collection[str]) -> "OrderRefs":
+        """The same where these Vtiger products are no more: their lines go on the placeholder."""
+        products = {woo: own for woo, own in self.products.items() if own not in gone}
+        kept = {line: own for line, own in self.kept.items() if own not in gone}
+        return replace(self, products=products, kept=kept)

@@ -154,8 +154,9 @@ def vtiger_order(
 ) -> Mapped:
     """A Vtiger order's mapped values; `record.data` is a retrieve answer with LineItems.
 
-    `account` is the Account's name, None if it was not read; refs.currency is the code of the
-    order's currency_id. A street of "-" is none. Recording 00-REFERENCE-so-retrieve-full-group.
+    `account` is the Account's name, None if it was not read. refs.currency is the code of the
+    order's currency_id, "" if it names none: such an order says nothing of its currency. A street
+    of "-" is none. Recording 00-REFERENCE-so-retrieve-full-group.
     """
     values: dict[str, Value] = {}
     for rule in givers_first(rules):
@@ -198,7 +199,7 @@ def _vtiger_refunded(record: VtigerRecord, refs: OrderRefs) -> Value:  # noqa: A
 
 
 _VTIGER_READERS: Mapping[str, Callable[[VtigerRecord, OrderRefs], Value]] = {
-    "currency": lambda _, refs: refs.currency,
+    "currency": lambda _, refs: refs.currency or None,
     "note": _vtiger_note,
     "refunded": _vtiger_refunded,
     "lines": lambda record, refs: vtiger_sold(record, refs).to_text(),

@@ -99,10 +99,11 @@ def new_sandbox(
     cron_interval_s: float | None = 1.0,
     cloud: Limits | None = None,
     clock: Clock = utc_now,
+    vtiger_version: str = "8.2.0",
 ) -> Sandbox:
     """Both systems, the shop loaded with `data`, the CRM empty but for its users."""
     credentials = credentials or Credentials()
-    crm = Crm(users=_crm_users(credentials), clock=clock)
+    crm = Crm(users=_crm_users(credentials), clock=clock, version=vtiger_version)
     return Sandbox(Shop(data, clock=clock), crm, credentials, cron_interval_s, cloud)
 
 

@@ -17,6 +17,7 @@ from app.sync.outcome import (
     describe_changes,
     describe_conflicts,
     describe_notes,
+    with_headline,
 )
 from app.sync.sides import Side, Written
 from app.sync.stamps import is_echo
@@ -113,9 +114,10 @@ def entry_for(agreement: Agreement, target: System) -> Result:
     changes = {
         name: value
         for name, value in agreement.changes(target).items()
-        if name not in written.unwritten
+        if name not in written.unwritten | written.deferred
     }
-    return replace(
+    notes = [*written.notes, *agreement.lost]
+    told = replace(
         _blank(agreement, target),
         outcome=Outcome.CREATED if agreement.made(target) else Outcome.UPDATED,
         reason=_conflict_reason(agreement, target),
@@ -123,8 +125,9 @@ def entry_for(agreement: Agreement, target: System) -> Result:
             *_landed_changes(agreement, target),
             *describe_changes(agreement.sides[target], changes, target.other),
         ],
-        notes=describe_notes([*written.notes, *agreement.lost]),
+        notes=describe_notes(notes),
     )
+    return with_headline(told, notes)
 
 
 def vanished(name: str, system: System, value: str) -> FieldNote:

@@ -14,9 +14,11 @@ from app.mapping.contacts import (
     vtiger_patch,
     woo_contact,
     woo_foreign_id,
+    woo_guest,
     woo_patch,
 )
 from app.mapping.rules import FieldRule
+from app.mapping.sales_orders import purchase_order
 from app.mapping.values import Mapped, Patch, PatchOptions, Value
 from app.policies.schemas import SyncPolicy
 from app.records import Module
@@ -25,13 +27,17 @@ from app.sync.customers import change_customer, new_customer
 from app.sync.foreign_ids import is_plausible
 from app.sync.guests import Guests, is_guest, left_alone
 from app.sync.sides import Side, Skip, Written, left_out_notes
+from app.sync.succession import Heir
 from app.vtiger.client import VtigerClient
-from app.vtiger.query import Query, equals
+from app.vtiger.orders import ORDERS, PURCHASE_ORDER
+from app.vtiger.query import Query, equals, one_of
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooCustomer
 
 CONTACTS = "Contacts"
+SECOND_EMAIL = "secondaryemail"
+MOST_ORDERS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,8 @@ class ContactAdapter:
         return replace(self.woo_side(WooCustomer.parse(body)), is_hearsay=True)
 
     def woo_side(self, customer: WooCustomer) -> Side:
-        values = woo_contact(customer.checked(), self.rules)
+        read = woo_guest if is_guest(customer.id) else woo_contact
+        values = read(customer.checked(), self.rules)
         return Side(
             system=System.WOOCOMMERCE,
             id=customer.id,
@@ -155,6 +162,43 @@ class ContactAdapter:
         found = await self.vtiger.query(query)
         sides = [await self.vtiger_side(record) for record in found]
         return [side for side in sides if _folded_email(side) == email]
+
+    async def search_heirs(self, woo: Side, gone_id: str) -> list[Heir]:
+        """By the e-mail, else the second one, else by whom the person's orders name in Vtiger:
+        the merge of two contacts moves them."""
+        email = _folded_email(woo)
+        if not email:
+            return []
+        for means, find in (
+            ("e-mail", self._search_vtiger),
+            ("second e-mail", self._search_by_second_email),
+            ("its orders", self._search_by_orders),
+        ):
+            found = [side for side in await find(email) if side.id != gone_id]
+            if found:
+                return [Heir(side, means) for side in found]
+        return []
+
+    async def _search_by_second_email(self, email: str) -> list[Side]:
+        query = Query(CONTACTS, where=(equals(SECOND_EMAIL, email),), order_by="createdtime")
+        found = await self.vtiger.query(query)
+        same = [record for record in found if _fold(record.get(SECOND_EMAIL)) == email]
+        return [await self.vtiger_side(record) for record in same]
+
+    async def _search_by_orders(self, email: str) -> list[Side]:
+        """The contact of the latest orders that have one."""
+        orders = await self.woo.search_orders_of(email)
+        mine = [order for order in orders if _fold(order.text("billing", "email")) == email]
+        latest = sorted(mine, key=lambda order: int(order.id))[-MOST_ORDERS:]
+        numbers = [purchase_order(self.store, order.id) for order in latest]
+        if not numbers:
+            return []
+        where = (one_of(PURCHASE_ORDER, numbers),)
+        columns = (PURCHASE_ORDER, "contact_id")
+        sales = [sale async for sale in self.vtiger.search(ORDERS, where, columns=columns)]
+        ids = {sale.get("contact_id") for sale in sales if sale.get(PURCHASE_ORDER) in numbers}
+        sides = [await self.find(System.VTIGER, contact) for contact in sorted(ids - {""})]
+        return [side for side in sides if side is not None]
 
     async def create(self, target: System, source: Side) -> Written:
         """The twin with all values that the target takes, and the source's id.
@@ -248,7 +292,11 @@ def email_key(email: str) -> str:
 
 
 def _folded_email(side: Side) -> str:
-    return (side.values.get("email") or "").strip().casefold()
+    return _fold(side.values.get("email") or "")
+
+
+def _fold(email: str) -> str:
+    return email.strip().casefold()
 
 
 def _label(values: Mapped) -> str:

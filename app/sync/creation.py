@@ -19,7 +19,7 @@ from app.runtime import Runtime
 from app.sync.agreement import vanished
 from app.sync.marks import leave_ids
 from app.sync.match import new_link
-from app.sync.outcome import Result, describe_changes, describe_notes, skipped
+from app.sync.outcome import Result, describe_changes, describe_notes, skipped, with_headline
 from app.sync.sides import Adapter, Side, Written
 from app.sync.stamps import stamp_read, stamp_written
 from app.sync.work import Ending, Work
@@ -125,9 +125,11 @@ def told_as_created(adapter: Adapter, source: Side, written: Written) -> Result:
     ]
     left_out = written.unwritten | {note.field for note in gone}
     values = {name: value for name, value in wanted.items() if name not in left_out}
-    return replace(
+    notes = [*written.notes, *gone]
+    told = replace(
         Result(target, Outcome.CREATED, source.id, written.after.id),
         label=source.label,
         changes=describe_changes(None, values, source.system),
-        notes=describe_notes([*written.notes, *gone]),
+        notes=describe_notes(notes),
     )
+    return with_headline(told, notes)

@@ -70,8 +70,16 @@ class Dependencies:
 
     async def bring(self, record: Record) -> Link | None:
         """The record's link, made now if need be; None if the record is not synced (the log
-        tells why). Waiting if that could not be done yet, so that the needing hint comes back."""
+        tells why). Waiting if that could not be done yet, so that the needing hint comes back.
+        A record without an id is an empty reference, which names nothing."""
+        if not record.id:
+            return None
         return await self.find(record) or await self._bring(record)
+
+    async def renew(self, record: Record) -> Link | None:
+        """The same for a record that has a pair whose other record is gone: it is looked at now,
+        as one that is needed."""
+        return await self._bring(record)
 
     async def hint(self, record: Record) -> None:
         """Have the record looked at soon, by whoever is free. One that is in hand already may have

@@ -1,7 +1,8 @@
 """Guests: people who order without an account are customers in all but the shop's tables.
 
 A guest is told by the id `guest:<e-mail>` and reads like a customer, made of the billing and
-shipping block of the latest order; nothing can be written to one.
+shipping block of the latest order; nothing can be written to one. What an order leaves blank says
+nothing of its guest, and an order that we made of one of Vtiger's says nothing at all.
 """
 
 from collections.abc import Collection
@@ -12,7 +13,7 @@ from typing import Any
 from app.db.session import Sessions, transaction
 from app.errors import NotFound, System
 from app.links.guests import find_guest_order, see_guest_order
-from app.mapping.sales_orders import DRAFTS
+from app.mapping.sales_orders import CREATED_VIA, DRAFTS
 from app.mapping.values import FieldNote
 from app.sync.sides import Side, Written
 from app.woocommerce.client import WooClient
@@ -39,7 +40,7 @@ class Guests:
     async def see(self, order: WooOrder) -> bool:
         """Whether the order is the latest that was seen of its guest; it is remembered then."""
         guest_id = find_guest_id(order)
-        if guest_id is None:
+        if guest_id is None or is_of_vtiger(order):
             return False
         async with transaction(self.sessions) as session:
             return await see_guest_order(
@@ -68,11 +69,12 @@ class Guests:
         async with self.sessions() as session:
             order_id = await find_guest_order(session, self.store, email)
         latest = await self._find_order(order_id) if order_id else None
-        if latest is not None and find_guest_id(latest) == guest_id:
+        if latest is not None and find_guest_id(latest) == guest_id and not is_of_vtiger(latest):
             return latest
         found = await self.woo.search_orders_of(email)
         orders = [order for order in found if find_guest_id(order) == guest_id]
-        return max(orders, key=_age, default=None)
+        own = [order for order in orders if not is_of_vtiger(order)]
+        return max(own or orders, key=_age, default=None)
 
     async def _find_order(self, order_id: str) -> WooOrder | None:
         try:
@@ -93,19 +95,30 @@ def find_guest_id(order: WooOrder) -> str | None:
     return PREFIX + email if guest and email else None
 
 
+def is_of_vtiger(order: WooOrder) -> bool:
+    """Whether we made the order of one that was typed into Vtiger: what it tells of its buyer is
+    what Vtiger knew, and not all of that."""
+    return order.text("created_via") == CREATED_VIA
+
+
 def is_guest(record_id: str) -> bool:
     return record_id.startswith(PREFIX)
 
 
 def guest_of(order: WooOrder) -> WooCustomer:
-    """The buyer of an order in the shape of a customer; last changed when the order was placed."""
+    """The buyer of an order in the shape of a customer; last changed when the order was placed.
+
+    Of an order that we made no more than the e-mail.
+    """
+    told = {"id": find_guest_id(order), "email": order.text("billing", "email").strip()}
+    if is_of_vtiger(order):
+        return WooCustomer({**told, "date_created_gmt": order.data.get("date_created_gmt")})
     billing: dict[str, Any] = dict(order.data.get("billing") or {})
     faults = [fault for fault in order.faults if fault.place.startswith(_PERSON)]
     return WooCustomer(
         faults=tuple(faults),
         data={
-            "id": find_guest_id(order),
-            "email": order.text("billing", "email").strip(),
+            **told,
             "first_name": order.text("billing", "first_name"),
             "last_name": order.text("billing", "last_name"),
             "billing": billing,

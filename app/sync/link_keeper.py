@@ -7,6 +7,7 @@ from app.db.session import Sessions, transaction
 from app.links.leases import PairLease
 from app.links.models import Link
 from app.links.repository import add_links
+from app.sync.owed import bring_up_for
 
 
 @dataclass(slots=True)
@@ -37,7 +38,9 @@ class LinkKeeper:
         try:
             async with transaction(self.sessions) as session:
                 await self.lease.confirm(session)
-                await add_links(session, [link for link, _ in batch])
+                links = [link for link, _ in batch]
+                await add_links(session, links)
+                await bring_up_for(session, links)
         except Exception as error:
             _answer(batch, error)
         else:

@@ -72,16 +72,16 @@ def _know_each_other(source: Side, candidates: list[Side]) -> bool:
 
 def _is_chosen(policy: SyncPolicy, source: Side, rivals: list[Side]) -> bool:
     """Whether the setting picks the record among those that share its natural key."""
-    oldest = _oldest_first([source, *rivals])[0]
+    oldest = oldest_first([source, *rivals])[0]
     return policy.ambiguous_match is MatchPolicy.OLDEST and oldest is source
 
 
-def _oldest_first(sides: list[Side]) -> list[Side]:
+def oldest_first(sides: list[Side]) -> list[Side]:
     return sorted(sides, key=lambda side: (side.created_at or EPOCH, len(side.id), side.id))
 
 
 def _ambiguous(system: System, sides: list[Side]) -> Skip:
-    ids = ", ".join(side.id for side in _oldest_first(sides))
+    ids = ", ".join(side.id for side in oldest_first(sides))
     return Skip(
         "ambiguous_match",
         f"{len(sides)} records in {system.label} match ({ids}): merge them there, or set "
@@ -92,10 +92,10 @@ def _ambiguous(system: System, sides: list[Side]) -> Skip:
 def _choose(policy: SyncPolicy, candidates: list[Side], *, ours: bool) -> Side | Skip | None:
     if not candidates:
         return None
-    oldest_first = _oldest_first(candidates)
+    ordered = oldest_first(candidates)
     if len(candidates) == 1 or policy.ambiguous_match is MatchPolicy.OLDEST:
-        return oldest_first[0]
-    return oldest_first[-1] if ours else _ambiguous(candidates[0].system, candidates)
+        return ordered[0]
+    return ordered[-1] if ours else _ambiguous(candidates[0].system, candidates)
 
 
 def _record_of(work: Work, side: Side) -> Record:

@@ -220,16 +220,17 @@ def next_base(
     woo_after: Mapped | None,
     vtiger_after: Mapped | None,
     unwritten: frozenset[str] = frozenset(),
+    deferred: frozenset[str] = frozenset(),
 ) -> dict[str, Agreed]:
     """The base after the writes. `*_after` is the target's answer mapped, None if not written.
 
     A written field is the target's answer beside the source as read; a field in `unwritten` (both
     patches' together) is both sides as read, so that it is not tried again until someone edits
     it; every other field comes from what was read and merged, never from an answer, which may
-    hold somebody's edit of the meantime.
+    hold somebody's edit of the meantime. What is `deferred` stays as it was.
     """
     result = {**base, **merged.agreed}
-    for name in merged.to_woo.keys() | merged.to_vtiger.keys():
+    for name in (merged.to_woo.keys() | merged.to_vtiger.keys()) - deferred:
         seen = merged.seen[name]
         if name in unwritten:
             result[name] = seen

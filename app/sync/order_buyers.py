@@ -7,19 +7,29 @@ from app.errors import NotFound, System
 from app.links.models import Link
 from app.links.repository import find_link
 from app.mapping.bases import holds, read_base
-from app.mapping.contacts import woo_contact
+from app.mapping.contacts import woo_guest
 from app.mapping.order_refs import Buyer
+from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
 from app.records import GuestPolicy, Module, Record
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
 from app.sync.contacts import CONTACTS
 from app.sync.dependencies import Dependencies
-from app.sync.guests import PREFIX, Guests, find_guest_id, guest_of, is_guest
+from app.sync.guests import PREFIX, Guests, find_guest_id, guest_of, is_guest, is_of_vtiger
 from app.sync.mappings import rules_of
 from app.sync.setup import GUEST_CONTACT
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Vtiger's contact of an order, None if there is none to name; `person` is its record in the
+    shop, if it is one of a pair."""
+
+    id: str | None
+    person: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +43,47 @@ class Buyers:
     guests: Guests
     dependencies: Dependencies | None
 
-    async def contact_of(self, order: WooOrder, setup: Mapping[str, str]) -> str | None:
-        """The Vtiger contact of an order's customer or guest; None if there is none to name."""
+    async def contact_of(self, order: WooOrder, setup: Mapping[str, str]) -> Contact:
+        """The Vtiger contact of an order's customer or guest."""
         if order.customer_id is not None:
-            return _living(await self._bring(System.WOOCOMMERCE, order.customer_id))
+            return await self._living(await self._bring(System.WOOCOMMERCE, order.customer_id))
         if self.policy.guests is GuestPolicy.ONE_CONTACT:
-            return setup.get(GUEST_CONTACT)
+            return Contact(setup.get(GUEST_CONTACT))
         guest_id = find_guest_id(order)
-        return _living(await self._contact_of_guest(guest_id, order)) if guest_id else None
+        if guest_id is None:
+            return Contact(None)
+        if is_of_vtiger(order):
+            return await self._living(await self._find(System.WOOCOMMERCE, guest_id))
+        return await self._living(await self._contact_of_guest(guest_id, order))
+
+    async def _living(self, link: Link | None) -> Contact:
+        """The contact of a pair; of one whose contact was merged or deleted in Vtiger, the one
+        that took its place, or one that is made now."""
+        if link is None:
+            return Contact(None)
+        person = self._person(System.WOOCOMMERCE, link.woo_id)
+        if link.vtiger_deleted_at and not link.replaced_by and link.woo_deleted_at is None:
+            link = await self._renew(person, link)
+        if link.vtiger_deleted_at:
+            return Contact(link.replaced_by, person)
+        return Contact(link.vtiger_id, person)
+
+    async def _renew(self, person: Record, link: Link) -> Link:
+        if self.dependencies is None or not self._brings_to(System.VTIGER):
+            return link
+        return await self.dependencies.renew(person) or link
+
+    async def find_missing(self, order: WooOrder) -> Record | None:
+        """The buyer of an order without a contact, if there is one who should have a contact."""
+        one_for_all = order.customer_id is None and self.policy.guests is GuestPolicy.ONE_CONTACT
+        buyer = order.customer_id or find_guest_id(order)
+        if buyer is None or one_for_all or is_of_vtiger(order):
+            return None
+        async with self.runtime.sessions() as session:
+            contacts = await get_policy(session, self.store, Module.CONTACTS)
+        if not contacts.enabled or not contacts.direction.allows(System.VTIGER):
+            return None
+        return self._person(System.WOOCOMMERCE, buyer)
 
     async def _contact_of_guest(self, guest_id: str, order: WooOrder) -> Link | None:
         """A customer with the guest's e-mail is that guest."""
@@ -56,9 +99,10 @@ class Buyers:
     async def _is_news(self, order: WooOrder, link: Link) -> bool:
         """Whether an order tells of its guest what is not known yet."""
         rules = await rules_of(self.runtime, self.store, Module.CONTACTS)
-        base, told = read_base(link.base, rules), woo_contact(guest_of(order), rules)
+        base, told = read_base(link.base, rules), woo_guest(guest_of(order), rules)
         return any(
             rule.name in base
+            and told.get(rule.name) is not None
             and not holds(rule, base, told.get(rule.name), system=System.WOOCOMMERCE)
             for rule in rules
         )
@@ -121,7 +165,3 @@ class Buyers:
         if self.dependencies is None or not self._brings_to(system.other):
             return await self._find(system, record_id)
         return await self.dependencies.bring(self._person(system, record_id))
-
-
-def _living(link: Link | None) -> str | None:
-    return link.vtiger_id if link and link.vtiger_deleted_at is None else None

@@ -7,7 +7,7 @@ from app.errors import System
 from app.links.models import Link
 from app.links.repository import find_link, search_links
 from app.mapping.numbers import decimal_text
-from app.mapping.order_lines import Sold, is_sold, woo_rows
+from app.mapping.order_lines import Sold, is_sold, product_id_of, woo_rows
 from app.mapping.order_refs import OrderRefs, WooItem
 from app.mapping.order_rows import kept_products
 from app.mapping.sales_orders import order_refusal
@@ -18,6 +18,7 @@ from app.runtime import Runtime
 from app.sync.books import Books
 from app.sync.dependencies import Dependencies
 from app.sync.order_buyers import Buyers
+from app.sync.owed import note_owed
 from app.sync.product_sides import PRODUCTS
 from app.sync.setup import (
     FEE_SERVICE,
@@ -36,11 +37,19 @@ PRICE_DECIMALS = "woocommerce_price_num_decimals"
 
 @dataclass(frozen=True, slots=True)
 class ShopOrder:
-    """A WooCommerce order with what it names; `refusal`: why it is not synced, if so."""
+    """A WooCommerce order with what it names; `refusal`: why it is not synced, if so. `missing`
+    are those of the records that it names that could not be synced; `buyer` is whose contact it
+    names, if that is one of a pair."""
 
     order: WooOrder
     refs: OrderRefs
     refusal: Refusal | None = None
+    missing: frozenset[Record] = frozenset()
+    buyer: Record | None = None
+
+    @property
+    def lacks_buyer(self) -> bool:
+        return any(record.module is Module.CONTACTS for record in self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +86,47 @@ class OrderReferences:
             currencies=await self.books.active_codes(order.text("currency")),
         ) or (Refusal("filtered", NO_GUESTS) if guest else None)
 
-    async def of_woo(self, order: WooOrder, link: Link | None) -> OrderRefs:
-        """Contact and products in Vtiger, brought there first where they are not.
+    async def of_woo(self, order: WooOrder, link: Link | None) -> ShopOrder:
+        """Contact and products in Vtiger, brought there first where they are not; the order is
+        brought up again once those are there that could not be.
 
         A line whose product the shop has deleted keeps the one it had when both sides agreed.
         """
         setup = await self._setup()
         refs = await self._around(order.text("currency"), setup)
-        kept = _kept(order, link, refs)
+        agreed = _agreed(link)
+        kept = kept_products(order, agreed.goods if agreed else (), refs=refs)
         contact = await self.buyers.contact_of(order, setup)
-        products = await self._products_of(order, kept)
-        return replace(refs, contact_id=contact, products=products, kept=kept)
+        products, missing = await self._products_of(order, kept)
+        if contact.id is None and (buyer := await self.buyers.find_missing(order)):
+            missing |= {buyer}
+        await self._owe(System.WOOCOMMERCE, order.id, missing)
+        refs = replace(refs, contact_id=contact.id, products=products, kept=kept)
+        if agreed is not None:
+            texts = frozenset(line.text for line in agreed.lines)
+            refs = replace(refs, agreed_texts=texts, agreed_total=agreed.total)
+        return ShopOrder(order, refs, None, missing, contact.person)
+
+    async def _owe(self, system: System, order_id: str, missing: Collection[Record]) -> None:
+        """Who only looks owes nothing."""
+        if missing and self.dependencies is not None:
+            order = Record(self.store, system, Module.SALES_ORDERS, order_id)
+            await note_owed(self.runtime, order, {record.key for record in missing})
 
     async def of_vtiger(self, record: VtigerRecord, *, brings: bool) -> OrderRefs:
         """The shop's products of a Vtiger order's lines; with `brings` they are made, as is the
-        customer."""
+        customer. A line whose product was deleted names none."""
         setup = await self._setup()
         refs = await self._around(await self._currency_of(record), setup)
         lines = VtigerOrder(record.id, record.module, record.data).lines
-        wanted = {str(line.get("productid")) for line in lines} - set(setup.values())
+        wanted = {product_id_of(line) for line in lines} - {"", *setup.values()}
         if brings:
             await self.buyers.bring_customer_of(record)
-            for product_id in sorted(wanted):
-                await self._bring(System.VTIGER, product_id)
+            found = {each: await self._bring(System.VTIGER, each) for each in sorted(wanted)}
+            missing = [
+                self._product(System.VTIGER, each) for each, link in found.items() if not link
+            ]
+            await self._owe(System.VTIGER, record.id, missing)
         return replace(refs, items=await self.items(wanted))
 
     async def items(self, product_ids: Collection[str]) -> dict[str, WooItem]:
@@ -145,8 +172,10 @@ class OrderReferences:
         text = await self.runtime.stores[self.store].get_setting("general", PRICE_DECIMALS)
         return int(text) if text.isascii() and text.isdigit() else 2
 
-    async def _products_of(self, order: WooOrder, kept: Mapping[str, str]) -> dict[str, str]:
-        """Vtiger's product by WooCommerce id, of those that are synced."""
+    async def _products_of(
+        self, order: WooOrder, kept: Mapping[str, str]
+    ) -> tuple[dict[str, str], frozenset[Record]]:
+        """Vtiger's product by WooCommerce id, of those that are synced; and the others."""
         lines = [line for line in woo_rows(order, "line_items") if is_sold(line)]
         named = {str(line.get("id")): _product_id(line) for line in lines}
         found = await self._links(System.WOOCOMMERCE, set(filter(None, named.values())))
@@ -161,7 +190,8 @@ class OrderReferences:
         for woo_id in missing - known.keys():
             if part := await self._find_part(skus[woo_id]):
                 known[woo_id] = part
-        return known
+        lost = sorted(missing - found.keys() - known.keys())
+        return known, frozenset(self._product(System.WOOCOMMERCE, each) for each in lost)
 
     async def _find_part(self, sku: str) -> str | None:
         """Vtiger's one product of this Part Number, for a line whose own product has no pair: two
@@ -219,8 +249,7 @@ def _product_id(line: Mapping[str, object]) -> str | None:
     return find_id(line.get("variation_id")) or find_id(line.get("product_id"))
 
 
-def _kept(order: WooOrder, link: Link | None, refs: OrderRefs) -> dict[str, str]:
-    """Vtiger's product by line id, of the lines that were there when both sides last agreed."""
+def _agreed(link: Link | None) -> Sold | None:
+    """What the shop had sold when both sides last agreed: Vtiger's product by line among it."""
     agreed = base_from_json(link.base).get("lines") if link is not None else None
-    known = Sold.from_text(agreed.woo).goods if agreed is not None and agreed.woo else ()
-    return kept_products(order, known, refs=refs)
+    return Sold.from_text(agreed.woo) if agreed is not None and agreed.woo else None

@@ -13,6 +13,7 @@ from app.mapping.paths import with_meta
 from app.mapping.rules import FieldRule
 from app.mapping.sales_orders import FOREIGN_ID_META
 from app.mapping.values import FieldNote, Patch, Value
+from app.mapping.vtiger_totals import INDIVIDUAL
 from app.policies.schemas import SyncPolicy
 from app.records import TotalPolicy
 from app.runtime import Runtime
@@ -24,6 +25,10 @@ from app.woocommerce.schemas import WooOrder
 DIFFERS = (
     "WooCommerce's own taxes and rounding make another total: Vtiger's is {delta} more. Set "
     "`order_total` to `adjust` to have a fee line make up for it."
+)
+GROUPED = (
+    "The sale is in the tax mode group, in which Vtiger's form starts with all of its taxes added "
+    "up: set those that do not apply to 0 there, or choose the mode individual."
 )
 ADJUSTED = "A fee line of {delta} makes WooCommerce's total that of Vtiger."
 
@@ -125,6 +130,8 @@ class OrderReturner:
         if self.policy.order_total is TotalPolicy.ADJUST:
             text, order = ADJUSTED, await self._adjust(order, crm)
         shown = decimal_text(delta)
+        if crm.record.get("hdnTaxType") != INDIVIDUAL:
+            text = f"{text} {GROUPED}"
         note = FieldNote("lines", "total_differs", text.format(delta=shown), shown)
         return OrderReturned(order, (*patch.notes, note), patch.unwritten)
 

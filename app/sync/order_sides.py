@@ -71,16 +71,15 @@ class OrderSides:
     async def of_woo(self, order: WooOrder) -> Side:
         """`raw` is a ShopOrder, or the Refusal of an order that has no pair: for such a one
         nothing else is made or read."""
-        link = await self._link(System.WOOCOMMERCE, order.id)
+        link = await self.find_link(System.WOOCOMMERCE, order.id)
         refusal = await self.references.refusal(order)
         raw: ShopOrder | Refusal
         if refusal and link is None:
             raw, values = refusal, Mapped.missing()
         else:
             order = order.checked()
-            refs = await self.references.of_woo(order, link)
-            raw = ShopOrder(order, refs, refusal)
-            values = self._with_account(woo_order(order, refs, rules=self.rules))
+            raw = replace(await self.references.of_woo(order, link), refusal=refusal)
+            values = self._with_account(woo_order(order, raw.refs, rules=self.rules))
         return Side(
             system=System.WOOCOMMERCE,
             id=order.id,
@@ -109,7 +108,7 @@ class OrderSides:
         if record.dropped and not adds_up(record):
             raise record.unreadable(record.dropped[0], f"{record.dropped[0]} is no object")
         foreign_id = self._foreign_id(record)
-        linked = await self._link(System.VTIGER, record.id) is not None
+        linked = await self.find_link(System.VTIGER, record.id) is not None
         refusal = None if linked else self._refusal(record, foreign_id)
         is_new = not (linked or foreign_id or refusal)
         refs = await self.references.of_vtiger(record, brings=brings and is_new)
@@ -141,7 +140,7 @@ class OrderSides:
         told = find_order_id(self.store, record.get(PURCHASE_ORDER))
         return told or (record.get(self.id_field) or None if self.id_field else None)
 
-    async def _link(self, system: System, record_id: str) -> Link | None:
+    async def find_link(self, system: System, record_id: str) -> Link | None:
         if self.references.dependencies is not None:
             return await self.references.dependencies.find(self.record(system, record_id))
         async with self.runtime.sessions() as session:

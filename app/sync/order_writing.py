@@ -1,15 +1,17 @@
 """Writing a WooCommerce order to Vtiger: taxes assigned first, one call, and its answer checked."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from app.errors import RemoteUnavailable, System, once_made
+from app.errors import Rejected, RemoteUnavailable, System, UnsafeVersion, once_made
+from app.links.repository import search_links
 from app.mapping.hazards import fit_vtiger
 from app.mapping.limits import ACCOUNT_NAME_SIZE
 from app.mapping.numbers import amount, decimal_text
+from app.mapping.order_lines import product_id_of
 from app.mapping.order_patches import OrderPlan, plan_order
 from app.mapping.order_plan import MoneyPlan
 from app.mapping.order_refs import OrderRefs
@@ -20,14 +22,16 @@ from app.mapping.tax_use import OrderRate, order_rates, order_tax_fields
 from app.mapping.values import FieldNote, PatchOptions, Value
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
-from app.records import Module
+from app.records import Module, Record
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
 from app.sync.books import Books
-from app.sync.guests import find_guest_id
+from app.sync.guests import find_guest_id, is_of_vtiger
 from app.sync.order_references import ShopOrder
 from app.sync.order_taxing import TaxCarriers
-from app.vtiger.orders import ORDERS
+from app.sync.owed import SAFE_ORDERS, note_owed
+from app.vtiger.answers import BAD_ID
+from app.vtiger.orders import ORDERS, damages_orders
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooOrder
 
@@ -36,7 +40,22 @@ NEGLIGIBLE = Decimal("0.000001")
 ANONYMOUS = "Guest"
 NO_RATE = "0"
 
+BAD_VERSION = (
+    "Vtiger {version} refuses orders with lines and ruins those that it has, so nothing was sent; "
+    "the order is written by itself once that is cured."
+)
+HELD_LINES = (
+    "Vtiger {version} ruins orders that are written with lines: the lines are written once that "
+    "is cured, the rest is."
+)
+AGAIN_SECONDS = 6 * 3600.0
+"""When an order is tried again that Vtiger refused for no reason of its own."""
+
 NO_CONTACT = "The buyer is no contact in Vtiger; the log of module contacts tells why."
+GONE_CONTACT = (
+    "The buyer's contact is gone from Vtiger, merged or deleted: the one that took its place is "
+    "looked for."
+)
 LOST_LINES = "Vtiger kept fewer lines than it was sent, twice; they are sent again."
 OFF = "Vtiger made a total of {got} of an order of {wanted}: look at the taxes of its products."
 
@@ -48,6 +67,7 @@ class OrderWritten:
     record: VtigerRecord | None
     notes: tuple[FieldNote, ...]
     unwritten: frozenset[str]
+    deferred: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,55 +89,97 @@ class OrderWriter:
 
         Recording 00-REFERENCE-so-create-full-group; contract page Vtiger §3, §10.
         """
-        plan = await self._plan(shop, None, current=None)
-        created = await self.runtime.vtiger.create(ORDERS, {**plan.fields, **own})
+        await self.ensure_safe(self._order(shop))
+        draft = await self._draft(shop, None, current=None)
+        try:
+            created = await self.runtime.vtiger.create(ORDERS, {**draft.plan.fields, **own})
+        except Rejected as error:
+            if error.code == BAD_ID:  # 8.4's answer to any order, whatever its version says
+                needs = [SAFE_ORDERS]
+                await note_owed(self.runtime, self._order(shop), needs, seconds=AGAIN_SECONDS)
+            raise
         with once_made():
-            written = await self._checked(created, plan)
-        return replace(written, notes=(*written.notes, *_buyer_notes(shop)))
+            written = await self._checked(created, draft)
+        return await self._with_buyer(written, shop, draft)
 
     async def revise(
         self, shop: ShopOrder, changes: Mapping[str, Value], *, current: VtigerRecord
     ) -> OrderWritten:
         """These mapped fields; lines always whole (00-REFERENCE-so-revise-full-group)."""
-        plan = await self._plan(shop, changes, current=current)
-        if not plan.fields:
-            return OrderWritten(None, plan.notes, plan.unwritten)
-        revised = await self.runtime.vtiger.revise(current.id, plan.fields, module=ORDERS)
-        return await self._checked(revised, plan)
+        version = await self.runtime.vtiger.version() if MONEY & changes.keys() else ""
+        if damages_orders(version):
+            return await self._revise_header(shop, changes, current=current, version=version)
+        draft = await self._draft(shop, changes, current=current)
+        if not draft.plan.fields:
+            return OrderWritten(None, draft.plan.notes, draft.plan.unwritten)
+        revised = await self.runtime.vtiger.revise(current.id, draft.plan.fields, module=ORDERS)
+        written = await self._checked(revised, draft)
+        return await self._with_buyer(written, shop, draft)
 
-    async def _plan(
+    async def _with_buyer(
+        self, written: OrderWritten, shop: ShopOrder, draft: "_Draft"
+    ) -> OrderWritten:
+        """What is to be said of the buyer. Vtiger takes the id of a contact that is gone and shows
+        none: the contact is looked at, and the order once that is mended."""
+        notes = _buyer_notes(shop)
+        sent, record = draft.plan.fields.get("contact_id"), written.record
+        if shop.buyer is not None and sent and record is not None and not record.get("contact_id"):
+            await note_owed(self.runtime, self._order(shop), [shop.buyer.key])
+            if self.books.dependencies is not None:
+                await self.books.dependencies.hint(shop.buyer)
+            notes = (FieldNote("contact", "missing_reference", GONE_CONTACT, str(sent)),)
+        return replace(written, notes=(*written.notes, *notes))
+
+    async def ensure_safe(self, order: Record, *, anew: bool = False) -> None:
+        """UnsafeVersion where Vtiger's version would ruin an order that is written whole, or
+        deleted; the order is brought up again once it has another. `anew`: what was told of the
+        version a minute ago does not do."""
+        vtiger = self.runtime.vtiger
+        version = await (vtiger.ask_version() if anew else vtiger.version())
+        if damages_orders(version):
+            await note_owed(self.runtime, order, [SAFE_ORDERS])
+            raise UnsafeVersion(System.VTIGER, BAD_VERSION.format(version=version))
+
+    async def _revise_header(
+        self,
+        shop: ShopOrder,
+        changes: Mapping[str, Value],
+        *,
+        current: VtigerRecord,
+        version: str,
+    ) -> OrderWritten:
+        """What can be changed without the lines; they stay to be written."""
+        rest = {name: value for name, value in changes.items() if name not in MONEY}
+        draft = await self._draft(shop, rest, current=current)
+        if not draft.plan.fields:
+            await self.ensure_safe(self._order(shop))
+        await note_owed(self.runtime, self._order(shop), [SAFE_ORDERS])
+        revised = await self.runtime.vtiger.revise(current.id, draft.plan.fields, module=ORDERS)
+        note = FieldNote("lines", "needs_addon", HELD_LINES.format(version=version), "")
+        held = frozenset(changes.keys() & MONEY)
+        return OrderWritten(revised, (*draft.plan.notes, note), draft.plan.unwritten, held)
+
+    def _order(self, shop: ShopOrder) -> Record:
+        store = self.carriers.store
+        return Record(store, System.WOOCOMMERCE, Module.SALES_ORDERS, shop.order.id)
+
+    async def _draft(
         self,
         shop: ShopOrder,
         changes: Mapping[str, Value] | None,
         *,
         current: VtigerRecord | None,
-    ) -> OrderPlan:
+    ) -> "_Draft":
         refs = await self._refs(shop, changes)
-        plan = self._planned(shop, refs, changes=changes, current=current)
-        if not plan.lacking:
-            return plan
-        gone = await self.carriers.assign(plan.lacking, currency_id=refs.currency_id or "")
-        found = {woo: own for woo, own in refs.products.items() if own not in gone}
-        carried = await self.carriers.carried(refs.carried.keys())
-        refs = replace(refs, products=found, carried=carried)
-        return self._planned(shop, refs, changes=changes, current=current)
+        draft = _Draft(shop, refs, self.rules, self._options, changes, current)
+        return await self._carried(draft) if draft.plan.lacking else draft
 
-    def _planned(
-        self,
-        shop: ShopOrder,
-        refs: OrderRefs,
-        *,
-        changes: Mapping[str, Value] | None,
-        current: VtigerRecord | None,
-    ) -> OrderPlan:
-        return plan_order(
-            shop.order,
-            refs,
-            rules=self.rules,
-            options=self._options,
-            changes=changes,
-            current=current,
-        )
+    async def _carried(self, draft: "_Draft") -> "_Draft":
+        """The draft once its products carry the taxes of their lines."""
+        refs = draft.refs
+        gone = await self.carriers.assign(draft.plan.lacking, currency_id=refs.currency_id or "")
+        carried = await self.carriers.carried(refs.carried.keys())
+        return draft.with_refs(replace(refs, carried=carried).without(gone))
 
     @property
     def _options(self) -> PatchOptions:
@@ -151,11 +213,21 @@ class OrderWriter:
         own = {*refs.products.values(), *refs.kept.values()}
         items = {*own, refs.placeholder_id, refs.fee_service_id}
         return replace(
-            refs,
+            refs.without(await self._deleted_among(own)),
             tax_fields=fields,
             all_tax_fields=crm.tax_fields,
             carried=await self.carriers.carried(items),
         )
+
+    async def _deleted_among(self, vtiger_ids: Collection[str]) -> frozenset[str]:
+        """Those products that are known to be deleted in Vtiger."""
+        records = [self._product(each) for each in sorted(vtiger_ids)]
+        async with self.runtime.sessions() as session:
+            links = await search_links(session, records)
+        return frozenset(each for each, link in links.items() if link.vtiger_deleted_at)
+
+    def _product(self, vtiger_id: str) -> Record:
+        return Record(self.carriers.store, System.VTIGER, Module.PRODUCTS, vtiger_id)
 
     async def _tax_fields(self, order: WooOrder, linked: Mapping[str, str]) -> dict[str, str]:
         """Vtiger's tax field by rate, also of rates that the shop does not have any more."""
@@ -173,22 +245,74 @@ class OrderWriter:
             policy = await get_policy(session, self.carriers.store, Module.TAXES)
         return policy.enabled and policy.direction.allows(System.VTIGER)
 
-    async def _checked(self, record: VtigerRecord, plan: OrderPlan) -> OrderWritten:
-        """The answer, once more written if lines or taxes are missing in it.
+    async def _checked(self, record: VtigerRecord, draft: "_Draft") -> OrderWritten:
+        """The answer, once more written if lines or taxes are missing in it, or if a line names a
+        product that Vtiger has deleted, whose taxes do not count.
 
         Of 148 orders made at once one had no lines; and somebody may have taken a tax from a
         product (contract page readback, "Worst of all").
         """
-        money = plan.money
-        if money is None or _is_whole(record, money):
+        plan, money = draft.plan, draft.plan.money
+        if money is None:
             return OrderWritten(record, plan.notes, plan.unwritten)
-        currency_id = str(money.fields["currency_id"])
-        await self.carriers.assign(_taxed(money), currency_id=currency_id)
+        gone = await self._deleted_of(record, money, draft.refs)
+        if not gone and _is_whole(record, money):
+            return OrderWritten(record, plan.notes, plan.unwritten)
+        if gone:
+            draft = draft.with_refs(draft.refs.without(gone))
+            draft = await self._carried(draft) if draft.plan.lacking else draft
+            plan, money = draft.plan, draft.plan.money or money
+        else:
+            await self.carriers.assign(_taxed(money), currency_id=draft.refs.currency_id or "")
         record = await self.runtime.vtiger.revise(record.id, money.fields, module=ORDERS)
         if not _is_complete(record, money):
             raise RemoteUnavailable(System.VTIGER, LOST_LINES)
         notes = () if _is_whole(record, money) else (_off(record, money),)
         return OrderWritten(record, (*plan.notes, *notes), plan.unwritten)
+
+    async def _deleted_of(
+        self, record: VtigerRecord, money: MoneyPlan, refs: OrderRefs
+    ) -> frozenset[str]:
+        """The products of lines that Vtiger answered without one, of those that can be replaced;
+        that they are deleted is looked into, so that no other order names them."""
+        answered = record.data.get("LineItems") or ()
+        lost = {
+            str(sent["productid"])
+            for sent, item in zip(money.fields["LineItems"], answered, strict=False)
+            if not product_id_of(item)
+        }
+        gone = frozenset(lost & {*refs.products.values(), *refs.kept.values()})
+        if self.books.dependencies is not None:
+            for vtiger_id in sorted(gone):
+                await self.books.dependencies.hint(self._product(vtiger_id))
+        return gone
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A write in the making: the plan that comes of what is known of the references."""
+
+    shop: ShopOrder
+    refs: OrderRefs
+    rules: tuple[FieldRule, ...]
+    options: PatchOptions
+    changes: Mapping[str, Value] | None
+    current: VtigerRecord | None
+    plan: OrderPlan = field(init=False)
+
+    def __post_init__(self) -> None:
+        plan = plan_order(
+            self.shop.order,
+            self.refs,
+            rules=self.rules,
+            options=self.options,
+            changes=self.changes,
+            current=self.current,
+        )
+        object.__setattr__(self, "plan", plan)
+
+    def with_refs(self, refs: OrderRefs) -> "_Draft":
+        return replace(self, refs=refs)
 
 
 def _counts(rate: OrderRate) -> bool:
@@ -197,9 +321,10 @@ def _counts(rate: OrderRate) -> bool:
 
 def _buyer_notes(shop: ShopOrder) -> tuple[FieldNote, ...]:
     buyer = shop.order.customer_id or find_guest_id(shop.order)
-    if shop.refs.contact_id or buyer is None:
+    if shop.refs.contact_id or buyer is None or is_of_vtiger(shop.order):
         return ()
-    return (FieldNote("contact", "not_found", NO_CONTACT, buyer),)
+    reason = "missing_reference" if shop.lacks_buyer else "not_found"
+    return (FieldNote("contact", reason, NO_CONTACT, buyer),)
 
 
 def _is_whole(record: VtigerRecord, money: MoneyPlan) -> bool:

@@ -58,6 +58,25 @@ def given_up(target: System, source_id: str, error: WooVtigerError, *, attempts:
     )
 
 
+HEADLINES = (
+    "needs_addon",
+    "conflict_lost",
+    "missing_reference",
+    "unknown_product",
+    "total_differs",
+)
+"""Reasons of notes that a reader of the log has to see without opening the row, worst first."""
+
+
+def with_headline(result: Result, notes: Sequence[FieldNote]) -> Result:
+    """The result with the gravest of its notes as its reason, unless it has one."""
+    graves = [note for reason in HEADLINES for note in notes if note.reason == reason]
+    if result.reason or not graves:
+        return result
+    message = result.message or f"{graves[0].field}: {graves[0].message}"
+    return replace(result, reason=graves[0].reason, message=message)
+
+
 def describe_changes(
     before: Side | None, changes: Mapping[str, Value], source: System
 ) -> list[dict[str, Any]]:

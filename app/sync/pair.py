@@ -173,6 +173,7 @@ def _refresh(agreement: Agreement) -> None:
         woo_after=woo.after.values if woo else None,
         vtiger_after=vtiger.after.values if vtiger else None,
         unwritten=unwritten,
+        deferred=frozenset().union(*(each.deferred for each in written.values())),
     )
     link.base, link.forgotten_at = write_base(base, rules), None
     for side in agreement.sides.values():

@@ -29,6 +29,7 @@ from app.sync.listing import Listing
 from app.sync.listings import IN_ORDER, open_listing
 from app.sync.outbox import OutboxReader
 from app.sync.outbox_look import find_outbox_look, keep_mark
+from app.sync.owed import collect_owed
 from app.sync.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ async def poll(runtime: Runtime) -> int:
     hints = 0
     try:
         async with hold_turn(runtime.sessions, TURN, owner=uuid4().hex, seconds=seconds) as lease:
+            hints += await _collect_owed(runtime)
             outbox = OutboxReader(runtime)
             for store in runtime.stores:
                 for module in IN_ORDER:
@@ -56,6 +58,15 @@ async def poll(runtime: Runtime) -> int:
     except LeaseLost:
         log.debug("another worker polls")
     return hints
+
+
+async def _collect_owed(runtime: Runtime) -> int:
+    try:
+        with calling_for("poll:owed"):
+            return await collect_owed(runtime)
+    except RemoteError as error:
+        log.info("what waits for Vtiger's version is put off: %s", error)
+        return 0
 
 
 async def _poll_module(

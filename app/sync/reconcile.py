@@ -21,6 +21,7 @@ from app.sync.pair import agree, needs_reading
 from app.sync.retirement import retire
 from app.sync.sides import Side, Skip
 from app.sync.stamps import is_echo, stamp_read
+from app.sync.succession import Succeeds, hand_over, is_needed, part, told_as_made_again
 from app.sync.work import Ending, Work, with_notes
 from app.woocommerce.topics import NO_RECORD
 
@@ -33,7 +34,7 @@ async def reconcile(work: Work, link: Link | None) -> Ending:
         return _nameless(work)
     source = await _read_source(work, link)
     if source is None:
-        return await end_of_source(work, link)
+        return await _lose_source(work, link)
     refused = work.adapter.objection(source)
     if refused is not None:
         await hint_members(work, source)
@@ -51,6 +52,28 @@ async def _retire_partner(work: Work, link: Link, former: Side, refused: Skip) -
     if work.may_write(target) and (retired := await retire(work, link, former.system)):
         return Ending(replace(retired, message=retired.message or refused.message), link)
     return _skip(work, former, refused)
+
+
+async def _lose_source(work: Work, link: Link | None) -> Ending:
+    """The hinted record is gone; another one of Vtiger's may have taken its place."""
+    if link is not None and work.record.system is System.VTIGER:
+        handed = await hand_over(work, link, None)
+        if handed is not None:
+            return handed
+    return await end_of_source(work, link)
+
+
+async def _lose_target(work: Work, link: Link, source: Side) -> Ending:
+    """The pair's other record is gone: another one of Vtiger's takes its place, or it is made
+    again if an order asks for it."""
+    if work.target is System.VTIGER and isinstance(work.adapter, Succeeds):
+        handed = await hand_over(work, link, source)
+        if handed is not None:
+            return handed
+        if is_needed(work) and work.may_write(work.target):
+            await part(work, link)
+            return told_as_made_again(await _begin(work, source), link.vtiger_id)
+    return await end_of_target(work, link, source)
 
 
 def _nameless(work: Work) -> Ending:
@@ -108,7 +131,7 @@ async def _go_on(work: Work, link: Link, source: Side) -> Ending:
         return await leave_ids(work, _unchanged(work, link, source), *_edited(link, source))
     other = await work.adapter.find(work.target, partner_id(link, work.target))
     if other is None:
-        return await end_of_target(work, link, source)
+        return await _lose_target(work, link, source)
     refused = work.adapter.objection(other)
     if refused is not None and refused.retires:
         return await _retire_partner(work, link, other, refused)

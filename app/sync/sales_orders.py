@@ -122,7 +122,7 @@ class OrderAdapter:
         if written.record is None:
             return Written(before, written.notes, written.unwritten, sent=False)
         after = await self.sides.of_vtiger(written.record)
-        return Written(after, written.notes, written.unwritten)
+        return Written(after, written.notes, written.unwritten, deferred=written.deferred)
 
     async def _shop_written(self, before: Side, returned: OrderReturned) -> Written:
         if returned.order is None:
@@ -178,7 +178,13 @@ class OrderAdapter:
         return ()
 
     async def delete(self, system: System, record_id: str) -> None:
-        """Into the trash or recycle bin; one that is gone already is fine."""
+        """Into the trash or recycle bin; one that is gone already is fine.
+
+        UnsafeVersion where Vtiger would keep the order and take its lines (84-stock-delete-order).
+        """
+        if system is System.VTIGER and (link := await self.sides.find_link(system, record_id)):
+            order = self.sides.record(System.WOOCOMMERCE, link.woo_id)
+            await self.writer.ensure_safe(order, anew=True)
         with contextlib.suppress(NotFound):
             if system is System.WOOCOMMERCE:
                 await self.returner.woo.trash_order(record_id)

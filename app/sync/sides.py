@@ -80,13 +80,15 @@ class Written:
     """A write that succeeded, or had nothing left to send (`sent` is then False).
 
     `after` is the target as its answer shows it; `unwritten` are the mapped fields that were
-    kept back, each with a note.
+    kept back, each with a note, until somebody edits them; `deferred` those that are to be
+    written by the next try.
     """
 
     after: Side
     notes: tuple[FieldNote, ...]
     unwritten: frozenset[str]
     sent: bool = True
+    deferred: frozenset[str] = frozenset()
 
 
 def leave_out(patch: Patch, path: str, name: str, *, error: RemoteError) -> Patch:

@@ -17,6 +17,7 @@ from app.records import Event, Outcome, Record
 from app.runtime import Runtime
 from app.sync.hold import partner_of
 from app.sync.outcome import Result, describe_notes
+from app.sync.owed import bring_up_for
 from app.sync.sides import Adapter, Side
 from app.sync.telling import tell
 from app.synclog.repository import NewEntry
@@ -88,6 +89,7 @@ class Work:
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
             kept = await save_link(session, link)
+            await bring_up_for(session, [kept])
             if result is not None:
                 await self._append(session, result, kept)
         return kept

@@ -26,10 +26,11 @@ SESSION_CODES = frozenset(
     {"INVALID_SESSIONID", "SESSION_EXPIRED", "SESSION_LEFT_IDLE", "AUTHENTICATION_REQUIRED"}
 )
 AUTH_CODES = SESSION_CODES | {"INVALID_USER_CREDENTIALS", "INVALID_AUTH_TOKEN"}
-GONE_CODES = frozenset({"RECORD_NOT_FOUND", "INVALID_ID_ATTRIBUTE"})
+GONE_CODES = frozenset({"RECORD_NOT_FOUND", "ACCESS_DENIED"})
 BROKEN_CODES = frozenset({"INTERNAL_SERVER_ERROR", "DATABASE_QUERY_ERROR"})
 LOGIN_OPERATIONS = frozenset({"getchallenge", "login"})
 ID_OPERATIONS = frozenset({"retrieve", "revise", "delete"})
+BAD_ID = "INVALID_ID_ATTRIBUTE"
 DUPLICATE_CODE = "0"
 
 
@@ -49,19 +50,29 @@ def read_error(envelope: Mapping[str, Any], operation: str, *, write: bool) -> R
 
     A missing, deleted or hidden record is ACCESS_DENIED (11-err-retrieve-notfound, 52-err-*),
     but so are an unknown module or field and a forbidden create, which no id stands behind.
-    INTERNAL_SERVER_ERROR may come after a write was done (an add-on's handler failed).
+    INVALID_ID_ATTRIBUTE is a bad id where it is all that was sent; in a record it is about some
+    reference of it (84-stock-create-order), and may come when the row is made already.
+    INTERNAL_SERVER_ERROR may come after a write was done (an add-on's handler failed), as may a
+    create's RECORD_NOT_FOUND (page Vtiger add-on writes, F1).
     """
     code, message = find_code(envelope), _find_message(envelope)
     if code in AUTH_CODES or operation in LOGIN_OPERATIONS:
         return AuthRejected(VTIGER, message, code=code)
-    if code in GONE_CODES or (code == "ACCESS_DENIED" and operation in ID_OPERATIONS):
+    if _is_gone(code, operation):
         text = f"no such record, or hidden from the API user ({message})"
         return NotFound(VTIGER, text, code=code)
     if code == DUPLICATE_CODE:
         return Duplicate(VTIGER, message, code=code)
-    if code in BROKEN_CODES:
+    if code in BROKEN_CODES or (code == "RECORD_NOT_FOUND" and write):
         return RemoteUnavailable(VTIGER, message, code=code, ambiguous=write)
-    return Rejected(VTIGER, message, code=code)
+    return Rejected(VTIGER, message, code=code, ambiguous=write and code == BAD_ID)
+
+
+def _is_gone(code: str, operation: str) -> bool:
+    """Only an operation that names a record can be told that it is not there."""
+    if code == BAD_ID:
+        return operation in ID_OPERATIONS - {"revise"}
+    return code in GONE_CODES and operation in ID_OPERATIONS
 
 
 def find_envelope(body: bytes) -> Mapping[str, Any] | None:

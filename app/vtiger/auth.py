@@ -6,9 +6,11 @@ Contract page Vtiger §1 (getchallenge, login, Session) and §0.20; recordings 0
 
 import asyncio
 import hashlib
+import math
 import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -39,6 +41,23 @@ class VtigerAuth(httpx.Auth):
         self._lock = asyncio.Lock()
         self._session: str | None = None
         self._user_id: str | None = None
+        self._version = ""
+        self._version_at = -math.inf
+
+    @property
+    def version(self) -> str:
+        """Vtiger's version, such as `8.2.0`, as it was last told; "" before."""
+        return self._version
+
+    @property
+    def version_age(self) -> float:
+        """Seconds since then."""
+        return monotonic() - self._version_at
+
+    def note_version(self, result: object) -> None:
+        """What a login, or `extendsession`, tells of it (recordings 01-login, 12-extendsession)."""
+        told = result.get("vtigerVersion") if isinstance(result, Mapping) else None
+        self._version, self._version_at = str(told or ""), monotonic()
 
     @property
     def user_id(self) -> str | None:
@@ -78,6 +97,7 @@ class VtigerAuth(httpx.Auth):
                     raise
             else:
                 self._session, self._user_id = _text(user, "sessionName"), _text(user, "userId")
+                self.note_version(user)
                 break
         yield None
 

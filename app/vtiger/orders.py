@@ -1,5 +1,6 @@
 """The calls about sales orders and their lines."""
 
+import re
 from collections.abc import Sequence
 
 from app.vtiger.query import MAX_ROWS, Query, equals, one_of
@@ -32,6 +33,15 @@ HEADER_COLUMNS = (
 """The same with all that a person edits beside the lines."""
 
 
+_DAMAGING = re.compile(r"8\.[34](\..*)?")
+
+
+def damages_orders(version: str) -> bool:
+    """Whether this version of Community Edition refuses orders with lines, ruins them on a revise
+    with lines and cannot delete them (page Vtiger add-on writes, F2 and F3)."""
+    return _DAMAGING.fullmatch(version) is not None
+
+
 class OrderCalls(RecordCalls):
     """Module SalesOrder, and LineItem to read only.
 
@@ -40,6 +50,14 @@ class OrderCalls(RecordCalls):
     LineItems blanks tax mode, shipping and adjustment unless they are sent along (contract page
     Vtiger §0.7, §3, §10).
     """
+
+    async def version(self) -> str:
+        """Vtiger's version, such as `8.2.0`, as the login told it; "" for Cloud."""
+        return await self._api.version()
+
+    async def ask_version(self) -> str:
+        """The same, asked anew."""
+        return await self._api.ask_version()
 
     async def retrieve_order(self, order_id: str) -> VtigerOrder:
         """An order with its lines (00-REFERENCE-so-retrieve-full-group). NotFound."""

@@ -109,8 +109,11 @@ class RecordCalls:
             after_id = page[-1].id
 
     async def count(self, module: str, where: Sequence[Where] = ()) -> int:
-        """How many records match (recording 53-query-count)."""
+        """How many records match (recording 53-query-count); counted here where Vtiger answers
+        nothing, for 8.4 leaves rows without an id out."""
         rows = await self._rows(Query(module, COUNT, tuple(where)))
+        if not rows:
+            return len([each async for each in self.search(module, where, columns=("id",))])
         text = str(rows[0].get("count", "")) if rows and isinstance(rows[0], Mapping) else ""
         if not text.isdigit():
             raise ResponseUnreadable(VTIGER, "the count is not a number")

@@ -101,6 +101,13 @@ class RestApi:
             self._user_id = text
         return self._user_id
 
+    async def version(self) -> str:
+        """ "": Cloud does not tell, and is always the newest."""
+        return ""
+
+    async def ask_version(self) -> str:
+        return ""
+
     def _address(self, operation: str) -> httpx.URL:
         return self._base.copy_with(path=f"{self._base.path}/{operation}")
 

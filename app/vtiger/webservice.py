@@ -18,6 +18,9 @@ from app.vtiger.answers import VTIGER, read_result
 from app.vtiger.auth import VtigerAuth
 from app.vtiger.quota import Quota
 
+VERSION_SECONDS = 60.0
+"""How long Vtiger's version is believed."""
+
 
 class VtigerApi(Protocol):
     """Named operations with text parameters; answers are the `result`, failures typed."""
@@ -29,6 +32,10 @@ class VtigerApi(Protocol):
     async def find(self, operation: str, params: Mapping[str, str]) -> Any | None: ...
 
     async def user_id(self) -> str: ...
+
+    async def version(self) -> str: ...
+
+    async def ask_version(self) -> str: ...
 
     @property
     def quota(self) -> Quota | None: ...
@@ -108,6 +115,19 @@ class Webservice:
         if self._auth.user_id is None:
             raise ResponseUnreadable(VTIGER, "the login did not tell whose session it is")
         return self._auth.user_id
+
+    async def version(self) -> str:
+        """Vtiger's version: as the login told it (recording 01-login), or asked anew if that was
+        long ago, for a CRM may be upgraded while a session goes on."""
+        await self.user_id()
+        if self._auth.version_age > VERSION_SECONDS:
+            return await self.ask_version()
+        return self._auth.version
+
+    async def ask_version(self) -> str:
+        """The version now (recording 12-extendsession)."""
+        self._auth.note_version(await self.write("extendsession", {}))
+        return self._auth.version
 
 
 def read_crm_url(url: str) -> httpx.URL:

@@ -71,6 +71,15 @@ async def test_nothing_is_wrong_with_what_is_as_the_guides_say(healthy: World) -
     }
 
 
+@pytest.mark.parametrize("version", ["8.3.0", "8.4.0"])
+async def test_a_version_that_damages_orders_is_found(healthy: World, version: str) -> None:
+    healthy.sandbox.crm.upgrade(version)
+    found = await examine_runtime(healthy.runtime, [STORE])
+    assert bad(found) == {("vtiger", "version")}
+    [told] = [each for each in found if each.check == "version"]
+    assert version in told.message
+
+
 async def test_looking_changes_nothing(healthy: World) -> None:
     before = len(await healthy.deliveries()), len(healthy.sent())
     products = healthy.sandbox.crm.records("Products")

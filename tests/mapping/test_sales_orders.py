@@ -1,13 +1,15 @@
 """Orders of both systems in neutral space: equal after a sync, whichever way it went."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.mapping.order_lines import Sold, SoldLine, vtiger_sold
+from app.mapping.order_lines import UNKNOWN_PRODUCT, Sold, SoldLine, vtiger_sold
 from app.mapping.order_patches import plan_order
 from app.mapping.order_refs import OrderRefs
 from app.mapping.order_rows import kept_products
@@ -40,6 +42,8 @@ from tests.mapping.orders import (
     refs_for,
     retrieved,
 )
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
 
 
 def differing(woo: Mapped, vtiger: Mapped) -> list[tuple[str, str | None, str | None]]:
@@ -264,3 +268,19 @@ def test_a_deleted_products_line_keeps_the_product_that_it_had() -> None:
     assert woo_order(later, refs) != woo_order(order, refs)
     kept = replace(refs, kept=kept_products(later, vtiger_sold(record, refs).goods, refs=refs))
     assert woo_order(later, kept) == woo_order(order, refs)
+
+
+def test_a_line_of_a_deleted_product_keeps_the_products_id() -> None:
+    """Recording deleted-product-retrieve: no productid, but the edit screen's number."""
+    path = RECORDINGS / "vtiger-8.2" / "deleted-product-retrieve.json"
+    data = json.loads(path.read_text())["response"]["result"]
+    number = data["LineItems_FinalDetails"]["1"]["hdnProductId1"]
+    record, refs = VtigerRecord(data["id"], "SalesOrder", data), refs_for(made_order())
+
+    assert [line.product for line in vtiger_sold(record, refs).lines] == [
+        f"14x{number}",
+        data["LineItems"][1]["productid"],
+    ]
+    bare = VtigerRecord(data["id"], "SalesOrder", {**data, "LineItems_FinalDetails": {}})
+    assert vtiger_sold(bare, refs).lines[0].product == UNKNOWN_PRODUCT
+    assert vtiger_sold(bare, refs).fees == ()

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from app.records import GuestPolicy, Module
+from app.records import Direction, GuestPolicy, Module
 from app.sync.setup import ensure_setup
-from tests.goods import links_of, product, told_of
-from tests.trade import ADDRESS, edit, order, sale, sales
+from tests.goods import links_of, product, rows_of, told_of
+from tests.trade import ADDRESS, edit, item, order, sale, sales, typed
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -131,3 +131,70 @@ async def test_many_orders_of_one_guest_at_once_make_one_contact(market: World) 
 
     assert len(market.contacts()) == 1
     assert len(sales(market)) == len(ids)
+
+
+async def guest_contact(world: World) -> dict[str, object]:
+    """A guest who told a mobile number and an address, as Vtiger knows them."""
+    mug = product(world, name="Mug", sku="MUG")
+    shipping = {**ADDRESS, "phone": "+33 6", "city": "Nice"}
+    order(world, (mug, 1), shipping={key: shipping[key] for key in shipping.keys() - {"email"}})
+    await world.settle()
+    await world.forget_log()
+    world.later(60)
+    [contact] = world.contacts()
+    return contact
+
+
+def place(contact: dict[str, object]) -> list[object]:
+    names = ("phone", "mobile", "mailingstreet", "mailingcity", "mailingzip", "mailingcountry")
+    return [contact[name] for name in (*names, "othercity", "firstname", "lastname")]
+
+
+async def test_a_sale_typed_for_a_guests_contact_leaves_the_contact_alone(market: World) -> None:
+    before = await guest_contact(market)
+    assert "" not in place(before)
+    products = market.sandbox.crm.records("Products")
+    mug = next(row["id"] for row in products if row["productcode"] == "MUG")
+    sale_id = await typed(
+        market, item(mug, "1", "10"), contact_id=before["id"], bill_city="", bill_country=""
+    )
+    await market.settle()
+    await market.settle_again()
+
+    [contact] = market.contacts()
+    assert place(contact) == place(before)
+    assert len(list(market.sandbox.shop.trade.orders)) == 2
+    assert market.sandbox.crm.record(sale_id)["contact_id"] == before["id"]
+    assert {outcome for _, outcome, _ in await told_of(market, Module.CONTACTS)} <= {"unchanged"}
+
+
+async def test_what_a_guests_order_leaves_blank_empties_nothing(market: World) -> None:
+    before = await guest_contact(market)
+    told = {"first_name": "Zoë", "email": ADDRESS["email"], "city": "Paris"}
+    order(market, ("1", 1), billing=told)
+    await market.settle()
+    await market.settle_again()
+
+    [contact] = market.contacts()
+    assert contact["mailingcity"] == "Paris"
+    rest = ["mailingcity", "othercity"]
+    names = [name for name in before if name not in rest and isinstance(before[name], str)]
+    kept = {name: contact[name] for name in names if not name.startswith("modified")}
+    assert kept == {name: before[name] for name in kept}
+
+
+async def test_a_guest_known_by_a_sale_alone_tells_nothing(market: World) -> None:
+    """The contact has no pair: that order is all that the shop knows of it."""
+    await market.set_policy(module=Module.CONTACTS, direction=Direction.WOO_TO_VTIGER)
+    mug = await market.sandbox.crm.ui_create(
+        "Products", {"productname": "Mug", "productcode": "MUG", "discontinued": "1"}
+    )
+    contact = await market.contact(lastname="Berg", email="max@crm.example", mailingcity="Kiel")
+    before = market.get_contact(contact)
+    await typed(market, item(mug, "1", "10"), contact_id=contact, bill_city="")
+    await market.settle()
+    await market.settle_again()
+
+    assert place(dict(market.get_contact(contact))) == place(dict(before))
+    [row] = [row for row in await rows_of(market, Module.SALES_ORDERS) if row.outcome == "created"]
+    assert row.reason is None

@@ -57,7 +57,8 @@ async def test_an_order_whose_customer_is_not_synced_says_so(market: World) -> N
 
     assert sale(market, order_id)["contact_id"] == ""
     [row] = [r for r in await rows_of(market, Module.SALES_ORDERS) if r.outcome == "created"]
-    assert ("contact", "not_found") in [(note["field"], note["reason"]) for note in row.notes]
+    assert row.reason == "missing_reference"
+    assert ("contact", row.reason) in [(note["field"], note["reason"]) for note in row.notes]
 
 
 async def test_lines_of_every_kind_keep_their_amounts(market: World) -> None:

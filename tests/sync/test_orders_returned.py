@@ -128,7 +128,22 @@ async def test_another_total_is_told_and_left(market: World) -> None:
     assert (await shown(market, str(made.id)))["total"] == "12.00"
     [row] = [r for r in await rows_of(market, Module.SALES_ORDERS) if r.outcome == "created"]
     assert ("total_differs", "-2") in [(note["reason"], note["value"]) for note in row.notes]
+    assert (row.reason, "in the tax mode group" in row.message) == ("total_differs", False)
     assert Decimal(sales(market)[0]["hdnGrandTotal"]) == 10
+
+
+async def test_a_sale_with_all_taxes_of_the_group_mode_says_so(market: World) -> None:
+    """Vtiger's form begins a new sale so: each tax that we made adds to its total."""
+    for name, percent in (("VAT FR", "20.0000"), ("VAT DE", "19.0000")):
+        rate(market, name, percent, country=name[-2:])
+    mug = await known(market, "MUG")
+    everything = {f"tax{number}": "19" for number in (4, 5)}
+    await typed(market, item(mug, "1", "10", **everything), hdnTaxType="group")
+    await market.settle()
+
+    [row] = [r for r in await rows_of(market, Module.SALES_ORDERS) if r.outcome == "created"]
+    assert row.reason == "total_differs"
+    assert "in the tax mode group" in row.message
 
 
 async def test_another_total_is_made_up_for_where_the_settings_say_so(market: World) -> None:

@@ -1,6 +1,8 @@
 """What changes of an order in the shop comes to Vtiger once, in few calls, totals exact."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -187,3 +189,44 @@ async def test_another_currency_is_carried_over(market: World) -> None:
 
     assert sale(market, order_id)["currency_id"] != before
     assert await off(market) == []
+
+
+async def test_comments_and_an_adjustment_of_vtiger_are_kept_or_told(market: World) -> None:
+    """A change of lines in the shop writes all of Vtiger's anew."""
+    order_id = await placed(market)
+    found = sale(market, order_id)
+    items = [
+        {**_sent(line), "comment": text}
+        for line, text in zip(lines(found), ("Ring twice", "No lid"), strict=True)
+    ]
+    money = {"LineItems": items, "hdnTaxType": "individual", "txtAdjustment": "-1.00"}
+    await market.sandbox.crm.ui_edit(found["id"], money)
+    await market.settle()
+    assert len(kept(market, order_id).lines) == 2
+    await market.forget_log()
+    market.later()
+
+    mug, tea = kept(market, order_id).lines
+    edit(market, order_id, line_items=[{"id": mug.id, "quantity": 2, "total": "20.00"}])
+    await market.settle()
+    written = sale(market, order_id)
+    assert [line["comment"] for line in lines(written)] == ["Ring twice", "No lid"]
+    assert await off(market) == []
+    [row] = [row for row in await rows_of(market, Module.SALES_ORDERS) if row.outcome == "updated"]
+    assert (row.reason, [note["value"] for note in row.notes]) == ("conflict_lost", ["-1"])
+
+    await market.forget_log()
+    market.later()
+    edit(market, order_id, line_items=[{"id": tea.id, "quantity": 0}])
+    await market.settle()
+    assert [line["comment"] for line in lines(sale(market, order_id))] == ["Ring twice"]
+    [row] = [row for row in await rows_of(market, Module.SALES_ORDERS) if row.outcome == "updated"]
+    assert (row.reason, [note["value"] for note in row.notes]) == ("conflict_lost", ["No lid"])
+    await market.settle_again()
+    assert len(kept(market, order_id).lines) == 1
+
+
+def _sent(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line as the edit screen sends it back."""
+    names = ("productid", "quantity", "listprice", "tax1", "tax2", "tax3", "tax4")
+    return {name: line[name] for name in names if line.get(name)}

@@ -203,3 +203,15 @@ async def _ambiguous(call: Callable[[], Awaitable[object]], kind: type[RemoteUna
     with pytest.raises(kind) as caught:
         await call()
     return caught.value.ambiguous
+
+
+async def test_records_are_counted_in_a_version_that_answers_nothing(
+    sandbox: Sandbox, client: VtigerClient
+) -> None:
+    """8.4 leaves rows without an id out, and the row of a count has none."""
+    sandbox.crm.upgrade("8.4.0")
+    for name in ("A", "B"):
+        await client.create("Contacts", {"lastname": name})
+    assert await client.count("Contacts") == 2
+    assert await client.count("Contacts", [equals("lastname", "B")]) == 1
+    assert await client.version() == await client.ask_version() == "8.4.0"

@@ -14,6 +14,7 @@ from app.errors import (
     ResponseUnreadable,
 )
 from app.transport import ClientLimits
+from app.vtiger.orders import damages_orders
 from app.vtiger.query import Query
 from tests.scripted import Step
 from tests.vtiger.crm import open_crm, recorded, refusal, result
@@ -174,3 +175,31 @@ async def test_reads_are_tried_again_and_writes_are_not() -> None:
     with pytest.raises(RemoteUnavailable):
         await client.create("Contacts", {"assigned_user_id": "19x1"})
     assert len(crm.calls) == 1
+
+
+@pytest.mark.parametrize("code", ["INVALID_ID_ATTRIBUTE", "RECORD_NOT_FOUND", "ACCESS_DENIED"])
+async def test_a_create_is_never_told_that_its_record_is_not_there(code: str) -> None:
+    """84-stock-create-order: no id was sent, so it is about what the record names."""
+    error = await write_failure(refusal(code, "Id specified is incorrect"))
+    assert not isinstance(error, NotFound)
+    assert error.ambiguous is (code != "ACCESS_DENIED"), "the row may be made already"
+
+
+async def test_a_bad_id_in_a_record_is_no_missing_record() -> None:
+    client, _ = open_crm(refusal("INVALID_ID_ATTRIBUTE", "Id specified is incorrect"))
+    with pytest.raises(Rejected):
+        await client.revise("6x1", {"quote_id": ""}, module="SalesOrder")
+    client, _ = open_crm(refusal("INVALID_ID_ATTRIBUTE", "Id specified is incorrect"))
+    with pytest.raises(NotFound):
+        await client.retrieve("x", "SalesOrder")
+
+
+@pytest.mark.parametrize(
+    ("version", "damages"),
+    [
+        ("8.2.0", False), ("8.3.0", True), ("8.4.0", True), ("8.4", True),
+        ("8.5.0", False), ("8.40.0", False), ("7.5.0", False), ("", False),
+    ],
+)  # fmt: skip
+def test_which_versions_damage_orders(version: str, *, damages: bool) -> None:
+    assert damages_orders(version) is damages

@@ -40,6 +40,10 @@ class Catalogue:
         offered = {tax.values["taxname"] for tax in self.taxes()}
         return {name: rate for name, rate in carried.items() if name in offered}
 
+    def is_deleted(self, number: int) -> bool:
+        record = self._database.find_entity(number)
+        return record is not None and record.deleted
+
     def taxes(self) -> list[Record]:
         """Taxes that are not deleted, oldest first."""
         return self._database.live("Tax")

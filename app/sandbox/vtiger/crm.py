@@ -57,7 +57,7 @@ def utc_now() -> datetime:
 
 
 class Crm:
-    """A Vtiger CE 8.2.0 in memory.
+    """A Vtiger CE in memory: 8.2.0, or with `version` 8.4.0 as far as orders differ.
 
     `users` the logins, the first of them the person behind the UI; `custom_fields` per module as
     (name, label) or CustomField; `unique_fields` per module what "prevent duplicates" checks;
@@ -75,10 +75,11 @@ class Crm:
         callbacks: Iterable[Callback] = (),
         clock: Clock = utc_now,
         http: httpx.AsyncClient | None = None,
+        version: str = "8.2.0",
     ) -> None:
         modules = {name: _module(name, custom_fields, unique_fields or {}) for name in MODULES}
         self.users = Users(default_users() if users is None else users)
-        self.database = Database(modules, self.users, clock=clock)
+        self.database = Database(modules, self.users, clock=clock, version=version)
         self.sessions = Sessions(clock)
         self.workflows = Workflows(self.database, http)
         self.workflows.callbacks.extend(callbacks)
@@ -94,6 +95,14 @@ class Crm:
             for name, module in modules.items()
             if name not in self.actors
         }
+
+    @property
+    def version(self) -> str:
+        return self.database.version
+
+    def upgrade(self, version: str) -> None:
+        """An admin installs another version; sessions go on."""
+        self.database.version = version
 
     def module(self, name: str) -> Entities | Actors | None:
         return self.entities.get(name) or self.actors.get(name)
@@ -126,6 +135,16 @@ class Crm:
         What the add-on makes of it waits for its next request: `addon.after_response`.
         """
         self.note(self._entities_of(ws_id).delete(ws_id, self._person(user)), "deleted")
+
+    async def ui_merge(self, keep: str, drop: str, values: Mapping[str, Any]) -> None:
+        """A person merges two contacts: the one that stays is saved with what was chosen, then it
+        gets the other's orders, without a save of theirs, and the other is deleted
+        (modules/Vtiger/actions/ProcessDuplicates.php)."""
+        await self.ui_edit(keep, values)
+        for sale in self.database.live("SalesOrder"):
+            if sale.values.get("contact_id") == drop:
+                sale.values["contact_id"] = keep
+        self.ui_delete(drop)
 
     def ui_restore(self, ws_id: str, user: str | None = None) -> None:
         """A person takes the record out of the recycle bin: it counts as modified then (contract

@@ -55,9 +55,15 @@ class Record:
 
 
 class Database:
-    """All state of the CRM except sessions. One sequence numbers the records of all modules."""
+    """All state of the CRM except sessions. One sequence numbers the records of all modules.
 
-    def __init__(self, modules: Mapping[str, Module], users: Users, *, clock: Clock) -> None:
+    `version` is what the login tells; from 8.3 on it brings the faults of that release.
+    """
+
+    def __init__(
+        self, modules: Mapping[str, Module], users: Users, *, clock: Clock, version: str = "8.2.0"
+    ) -> None:
+        self.version = version
         self.modules = dict(modules)
         self.users = users
         self.clock = clock
@@ -66,6 +72,12 @@ class Database:
         self._tables: dict[str, dict[int, Record]] = {name: {} for name in modules}
         self._entities: dict[int, Record] = {}
         self._names = _ABSENT | {module.prefix: module.name for module in modules.values()}
+
+    @property
+    def breaks_orders(self) -> bool:
+        """Whether the web service refuses or ruins orders that are written with lines, as 8.3 and
+        8.4 do (contract page Vtiger add-on writes, F2 and F3)."""
+        return self.version.startswith(("8.3.", "8.4."))
 
     def now(self) -> str:
         return self.clock().astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -90,10 +90,16 @@ class Entities(Table):
     def read(self, record: Record, user: CrmUser) -> dict[str, Any]:
         """The answer of retrieve: all fields and the HTML-encoded label."""
         row: dict[str, Any] = {
-            field.name: self.value(record, field.name, user) for field in self.own_fields()
+            field.name: self._shown(field, self.value(record, field.name, user))
+            for field in self.own_fields()
         }
         row["label"] = php.encode_entities(php.decode_entities(record.label))
         return row
+
+    def _shown(self, field: Field, value: str) -> str | None:
+        """8.4 shows a reference that is not set as null (recording 84-retrieve-order)."""
+        unset = field.type == "reference" and not value and self.database.breaks_orders
+        return None if unset else value
 
     def callback_data(self, record: Record, user: CrmUser) -> dict[str, Any]:
         """What a workflow of the save sees of the record."""

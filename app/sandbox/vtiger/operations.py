@@ -16,7 +16,6 @@ from app.sandbox.vtiger.users import CrmUser
 
 Params = Mapping[str, str]
 Handler = Callable[[Crm, Session, Params], Awaitable[Any]]
-VERSIONS = {"version": "0.22", "vtigerVersion": "8.2.0"}
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,12 @@ def _login(crm: Crm, params: Params) -> Any:
     return _profile(session.user) | {
         "sessionName": session.name,
         "userId": session.user.ws_id,
-        **VERSIONS,
+        **_versions(crm),
     }
+
+
+def _versions(crm: Crm) -> dict[str, str]:
+    return {"version": "0.22", "vtigerVersion": crm.version}
 
 
 def _profile(user: CrmUser) -> dict[str, str]:
@@ -70,8 +73,8 @@ def _profile(user: CrmUser) -> dict[str, str]:
     }
 
 
-async def _extendsession(_crm: Crm, session: Session, _params: Params) -> Any:
-    return {"sessionName": session.name, "userId": session.user.ws_id, **VERSIONS}
+async def _extendsession(crm: Crm, session: Session, _params: Params) -> Any:
+    return {"sessionName": session.name, "userId": session.user.ws_id, **_versions(crm)}
 
 
 async def _listtypes(_crm: Crm, _session: Session, _params: Params) -> Any:
@@ -131,7 +134,10 @@ async def _query(crm: Crm, session: Session, params: Params) -> Any:
     module = crm.module(name)
     if module is None:
         raise query.unknown_module(name)
-    return select.answer(query.parse(text), module, session.user)
+    rows = select.answer(query.parse(text), module, session.user)
+    if crm.database.breaks_orders:  # include/Webservices/VtigerModuleOperation.php:200
+        return [row for row in rows if "id" in row]
+    return rows
 
 
 async def _woosync_changes(crm: Crm, session: Session, params: Params) -> Any:

@@ -69,7 +69,9 @@ class OrderStore:
         return total(items, self._terms(order, values, first))
 
     def _item(self, line: Line) -> Item:
-        carried = self.catalogue.rates(line.product)
+        """Taxes of a deleted product do not count (recording deleted-product-revise)."""
+        deleted = self.catalogue.is_deleted(line.product)
+        carried = {} if deleted else self.catalogue.rates(line.product)
         columns = (name for name in self.catalogue.tax_columns() if name in carried)
         return line.item([float(line.values.get(name) or 0) for name in columns])
 

@@ -60,9 +60,11 @@ class OrderView:
 
     def _item(self, line: Line) -> dict[str, Any]:
         record = self._database.find_entity(line.product)
+        article = self.article_id(line.product)
+        breaks = self._database.breaks_orders
         return {
-            "parent_id": PARENT,
-            "productid": self.article_id(line.product),
+            "parent_id": f"6x{line.order}" if breaks else PARENT,
+            "productid": None if breaks and not article else article,
             **shown(line, self._store.catalogue.tax_columns()),
             "id": f"33x{line.number}",
             "product_name": None if record is None else record.label,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from app.sandbox.vtiger import columns, php
 from app.sandbox.vtiger.charges import Charges, sent_charges
@@ -43,6 +43,14 @@ class OrderWriter:
         state.unfinished = {name: record.values[name] for name in (*TOTALS, *RECURRING)}
         self._compute(record, lines)
         self.finish(record)
+
+    def ruin(self, record: Record) -> NoReturn:
+        """What 8.3 and 8.4 make of a revise with lines: no total, and in individual mode no lines
+        (contract page Vtiger add-on writes, F3)."""
+        record.values |= dict.fromkeys(TOTALS, "0.00000000")
+        if is_individual(record.values["hdnTaxType"]):
+            self._store.lines.remove(record.number)
+        raise PhpFatal
 
     def finish(self, record: Record) -> None:
         """Invoice status and period live with a recurrence, and go without one."""

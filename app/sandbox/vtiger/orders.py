@@ -13,7 +13,7 @@ from app.sandbox.vtiger.order_form import MONEY, NEW, filled_form, touches_money
 from app.sandbox.vtiger.order_state import OrderStore
 from app.sandbox.vtiger.order_view import OrderView
 from app.sandbox.vtiger.order_writer import OrderWriter
-from app.sandbox.vtiger.refusals import Refusal
+from app.sandbox.vtiger.refusals import PhpFatal, Refusal
 from app.sandbox.vtiger.schema import Field, Module
 from app.sandbox.vtiger.table import Written
 from app.sandbox.vtiger.users import CrmUser
@@ -59,12 +59,17 @@ class SalesOrders(Entities):
         return Written(record, {**element, **self._just_written(record, user)})
 
     def delete(self, ws_id: str, user: CrmUser) -> Record:
+        if self.database.breaks_orders:
+            self._store.lines.remove(self.get(ws_id).number)
+            raise PhpFatal  # recording 84-stock-delete-order
         record = super().delete(ws_id, user)
         self._store.lines.remove(record.number)
         return record
 
     def read(self, record: Record, user: CrmUser) -> dict[str, Any]:
         lines = self._store.lines.of(record.number)
+        if self.database.breaks_orders and not lines:
+            raise PhpFatal
         return self._view.details(record, super().read(record, user), lines, user=user)
 
     def callback_data(self, record: Record, user: CrmUser) -> dict[str, Any]:
@@ -124,12 +129,17 @@ class SalesOrders(Entities):
             raise Refusal("MANDATORY_FIELDS_MISSING", "Mandatory Fields Missing..")
 
     def _created(self, element: Element, user: CrmUser) -> Record:
+        if self.database.breaks_orders:
+            self._check_created(element)
+            raise Refusal("INVALID_ID_ATTRIBUTE", "Id specified is incorrect")
         record = super()._created(element, user)
         self._writer.write(record, element)
         return record
 
     def _changed(self, element: Element, user: CrmUser) -> Record:
         record = super()._changed(element, user)
+        if self._writer.lines_of(element) and self.database.breaks_orders:
+            self._writer.ruin(record)
         if self._writer.lines_of(element):
             self._writer.write(record, element)
         else:

@@ -31,7 +31,7 @@ class CustomField:
     """A field an admin added: `name` like "cf_853" (differs per install), found by `label`.
 
     `type` is a describe type (string, double, boolean, …); text is cut at `length` characters;
-    `values` are those that a picklist offers.
+    `values` are those that a picklist offers; `mandatory`: no record is saved without it.
     """
 
     name: str
@@ -39,6 +39,7 @@ class CustomField:
     type: str = "string"
     length: int = 20
     values: tuple[str, ...] = ()
+    mandatory: bool = False
 
     @property
     def column(self) -> str:
@@ -180,7 +181,7 @@ def _described(item: CustomField) -> dict[str, Any]:
     return {
         "name": item.name,
         "label": item.label,
-        "mandatory": False,
+        "mandatory": item.mandatory,
         "type": type_,
         "isunique": False,
         "nullable": True,

@@ -122,6 +122,7 @@ class OrderRoutes:
             "id": order.id,
             "status": order.status,
             "number": str(order.id),
+            "addresses": " ".join((*order.billing.values(), *order.shipping.values())),
             "parent_id": 0,
             **self._site.dates("date_created", order.created_at),
             **self._site.dates("date_modified", order.modified_at),

@@ -55,7 +55,8 @@ class PostQuery:
 
     def _matches(self, row: Row) -> bool:
         text = (self._params.get("search") or "").casefold()
-        titles = (row.get("name"), row.get("sku"), row.get("code"), row.get("number"))
+        names = ("name", "sku", "code", "number", "addresses")
+        titles = [row.get(name) for name in names]
         return not text or any(text in str(title).casefold() for title in titles if title)
 
     def _is_in_time(self, row: Row) -> bool:

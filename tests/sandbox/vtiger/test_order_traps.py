@@ -6,9 +6,17 @@ import pytest
 
 from app.sandbox.vtiger.crm import Crm
 from tests.sandbox.vtiger.lab import ITEM, OTHER, order, outcome, read, stored
-from tests.sandbox.vtiger.webservice import Clock, Refused, WebService
+from tests.sandbox.vtiger.webservice import (
+    Clock,
+    Refused,
+    WebService,
+    recorded_answer,
+    recorded_request,
+)
 
 pytestmark = pytest.mark.anyio
+
+DELETED_PRODUCT = ("retrieve", "revise", "retrieve-revised")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +118,44 @@ async def test_a_deleted_product_leaves_its_line_without_an_id(seller: WebServic
     assert row["LineItems_FinalDetails"]["1"]["productDeleted1"] is True
 
 
+async def test_taxes_of_a_deleted_product_do_not_count_as_recorded(service: WebService) -> None:
+    """Vtiger counts them still in what it shows of the line, and in the total until a revise."""
+    answers = {name: recorded_answer(f"deleted-product-{name}") for name in DELETED_PRODUCT}
+    sent = recorded_request("deleted-product-revise")["element"]
+    await service.create("Accounts", accountname="Acme")
+    products = [
+        await service.create("Products", productname=name, unit_price=price, tax1="20")
+        for name, price in (("Tea", "5"), ("Mug", "10"))
+    ]
+    items = [
+        {**item, "productid": product["id"]}
+        for item, product in zip(sent["LineItems"], products, strict=True)
+    ]
+    fields = {**sent, "account_id": "11x2", "productid": products[0]["id"], "LineItems": items}
+    fields = {name: fields[name] for name in fields.keys() - {"id", "assigned_user_id"}}
+    made = await service.create("SalesOrder", **fields, subject="Deleted product")
+    await service.post("delete", id=products[0]["id"])
+
+    seen = {"retrieve": await read(service, made["id"])}
+    seen["revise"] = await service.revise(made["id"], **fields)
+    seen["retrieve-revised"] = await read(service, made["id"])
+    for name, answer in answers.items():
+        assert _told(seen[name]) == _told(answer), name
+    details = seen["retrieve"]["LineItems_FinalDetails"]["1"]
+    expected = answers["retrieve"]["LineItems_FinalDetails"]["1"]
+    assert details["hdnProductId1"] == products[0]["id"].partition("x")[2]
+    assert details["taxTotal1"] == expected["taxTotal1"]
+
+
+def _told(row: dict[str, Any]) -> Any:
+    lines = [
+        {name: line[name] for name in ("product_name", "deleted", "quantity", "tax1", "comment")}
+        for line in row["LineItems"]
+    ]
+    gone = [line["productid"] == "" for line in row["LineItems"]]
+    return float(row["hdnGrandTotal"]), float(row["hdnSubTotal"]), lines, gone
+
+
 async def test_line_numbers_come_back_after_their_lines_are_replaced(seller: WebService) -> None:
     first, last = await stored(seller), await stored(seller)
     numbers = []
@@ -158,3 +204,29 @@ async def test_what_is_no_list_of_lines_counts_as_none(clock: Clock, seller: Web
     as_object = {"first": ITEM, "second": OTHER}
     row = await seller.create("SalesOrder", **order() | {"LineItems": as_object})
     assert [line["sequence_no"] for line in row["LineItems"]] == ["1", "2"]
+
+
+async def test_8_4_refuses_and_ruins_orders_with_lines(crm: Crm, seller: WebService) -> None:
+    """Recordings 84-stock-create-order, 84-stock-delete-order; page Vtiger add-on writes, F3."""
+    individual = await stored(seller, hdnTaxType="individual")
+    grouped = await stored(seller, hdnTaxType="group")
+    crm.upgrade("8.4.0")
+    assert (await seller.post("extendsession"))["vtigerVersion"] == "8.4.0"
+    with pytest.raises(Refused, match="INVALID_ID_ATTRIBUTE"):
+        await stored(seller)
+    await seller.revise(grouped, sostatus="Approved", conversion_rate="1")
+    assert float((await read(seller, grouped))["hdnGrandTotal"]) > 0
+    for ws_id in (individual, grouped):
+        with pytest.raises(Refused):
+            await seller.revise(ws_id, LineItems=[OTHER])
+    row = await read(seller, grouped)
+    assert (row["hdnGrandTotal"], len(row["LineItems"])) == ("0.00000000", 2)
+    assert (row["LineItems"][0]["parent_id"], row["quote_id"]) == (grouped, None)
+    with pytest.raises(Refused):
+        await read(seller, individual)
+    with pytest.raises(Refused):
+        await seller.post("delete", id=grouped)
+    assert [row["id"] for row in await seller.query("SELECT id FROM SalesOrder;")] == [
+        individual,
+        grouped,
+    ]

@@ -14,6 +14,7 @@ from app.sandbox.vtiger.app import create_crm_app
 from app.sandbox.vtiger.crm import Crm
 
 RECORDINGS = Path(__file__).parents[2] / "recordings" / "vtiger"
+LATER_RECORDINGS = Path(__file__).parents[2] / "recordings"
 PATH = "/webservice.php"
 
 
@@ -52,6 +53,20 @@ class Exchange:
 
 def recorded(name: str) -> Exchange:
     return exchange_of(name, json.loads((RECORDINGS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def recorded_answer(name: str, version: str = "8.2") -> Any:
+    """The result of a later recording, which has request and answer without their HTTP."""
+    return _later(name, version)["response"]["result"]
+
+
+def recorded_request(name: str, version: str = "8.2") -> Any:
+    return _later(name, version)["request"]
+
+
+def _later(name: str, version: str) -> Any:
+    path = LATER_RECORDINGS / f"vtiger-{version}" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def exchange_of(name: str, data: dict[str, Any]) -> Exchange:

@@ -1,0 +1,106 @@
+"""Records that were written without something, or not at all, and are brought up when it is there.
+
+An order whose buyer or product could not be synced names them later; orders that this version of
+Vtiger cannot take are written when it can.
+"""
+
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+
+from app.db.session import Session, transaction
+from app.errors import System
+from app.inbox.repository import NewDelivery, accept
+from app.links.models import Link
+from app.links.owed import owe, search_needs, take_owed
+from app.links.repository import search_links
+from app.mapping.values import base_from_json
+from app.records import Event, Module, Origin, Record
+from app.runtime import Runtime
+from app.sync.guests import PREFIX
+from app.vtiger.orders import damages_orders
+
+SAFE_ORDERS = "vtiger:safe-orders"
+"""What an order needs that Vtiger's version would refuse or ruin."""
+
+_NEEDED = frozenset({Module.CONTACTS, Module.PRODUCTS})
+
+
+async def note_owed(
+    runtime: Runtime, record: Record, needs: Collection[str], *, seconds: float = 0
+) -> None:
+    """The record lacks these: keys of records, or SAFE_ORDERS."""
+    async with transaction(runtime.sessions) as session:
+        await owe(session, record, needs, seconds=seconds)
+
+
+async def bring_up_for(session: Session, links: Collection[Link]) -> None:
+    """Hint the records that lacked one of these pairs, which are there now."""
+    needs = {key for link in links for key in _keys(link)}
+    if needs:
+        await _bring_up(session, needs)
+
+
+async def _bring_up(session: Session, needs: Collection[str]) -> int:
+    records = await take_owed(session, needs)
+    if records:
+        await accept(session, [_hint(record) for record in records])
+    return len(records)
+
+
+def _hint(record: Record) -> NewDelivery:
+    key = sha256(f"owed\n{record.key}".encode()).hexdigest()
+    return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, key)
+
+
+def _keys(link: Link) -> set[str]:
+    """What other records call the pair, if it is one to be named. A guest who has an account now
+    was called by the e-mail before."""
+    is_gone = link.woo_deleted_at or (link.vtiger_deleted_at and not link.replaced_by)
+    if link.module not in _NEEDED or is_gone:
+        return set()
+    module = Module(link.module)
+    keys = {
+        Record(link.store, System.WOOCOMMERCE, module, link.woo_id).key,
+        Record(link.store, System.VTIGER, module, link.vtiger_id).key,
+    }
+    agreed = base_from_json(link.base).get("email") if module is Module.CONTACTS else None
+    if agreed is not None and agreed.woo:
+        guest = PREFIX + agreed.woo.strip().casefold()
+        keys.add(Record(link.store, System.WOOCOMMERCE, module, guest).key)
+    return keys
+
+
+async def collect_owed(runtime: Runtime) -> int:
+    """Hint what waits for something that came unseen; how many hints that gave. Raises the
+    RemoteError tree where Vtiger cannot be asked for its version."""
+    async with runtime.sessions() as session:
+        needs = set(await search_needs(session))
+    there = await _pairs_among(runtime, needs - {SAFE_ORDERS})
+    if SAFE_ORDERS in needs and not damages_orders(await runtime.vtiger.ask_version()):
+        there.add(SAFE_ORDERS)
+    if not there:
+        return 0
+    async with transaction(runtime.sessions) as session:
+        return await _bring_up(session, there)
+
+
+async def _pairs_among(runtime: Runtime, keys: Collection[str]) -> set[str]:
+    """Those of the keys whose record has a living pair."""
+    by_system: dict[System, list[Record]] = {system: [] for system in System}
+    for key in keys:
+        store, module, system, record_id = key.split(":", 3)
+        record = Record(store, System(system), Module(module), record_id)
+        by_system[record.system].append(record)
+    there: set[str] = set()
+    for records in by_system.values():
+        for part in _parts(records):
+            async with runtime.sessions() as session:
+                links: Mapping[str, Link] = await search_links(session, part)
+            there |= {key for link in links.values() for key in _keys(link)}
+    return there & set(keys)
+
+
+def _parts(records: list[Record], size: int = 500) -> list[list[Record]]:
+    """`search_links` asks for each record in one statement."""
+    ordered = sorted(records, key=lambda record: record.key)
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]

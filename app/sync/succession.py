@@ -1,0 +1,134 @@
+"""A contact that is gone from Vtiger, merged into another one or deleted: who takes its place.
+
+A merge in Vtiger saves the contact that stays, moves the orders of the other ones to it without a
+word, and deletes those (modules/Vtiger/actions/ProcessDuplicates.php). Nobody tells of the merge,
+so the contact that stayed is looked for by what it has of the others.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+from app.db.session import transaction
+from app.errors import System
+from app.links.models import Link
+from app.links.repository import find_link, remove_link
+from app.mapping.bases import read_base, write_base
+from app.mapping.values import Agreed
+from app.records import MatchPolicy, Origin, Outcome, Record
+from app.sync.deletion import mark_deleted
+from app.sync.hold import PATIENCE, lease_keys
+from app.sync.marks import leave_ids
+from app.sync.match import oldest_first
+from app.sync.outcome import Result, skipped
+from app.sync.pair import agree
+from app.sync.sides import Side, Skip
+from app.sync.work import Ending, Work
+
+REPLACED = "replaced"
+
+MOVED = "Vtiger {gone} is gone, merged or deleted; the pair went over to {heir}, found by {means}."
+NAMED = (
+    "Vtiger {gone} is gone, merged or deleted. {heir} took its place, found by {means}, and is "
+    "paired with WooCommerce {other} already: later orders of this record name it."
+)
+MADE_AGAIN = "Vtiger {gone} was deleted; an order named it, so it was made again."
+
+
+@dataclass(frozen=True, slots=True)
+class Heir:
+    """A record that may stand for one that is gone, and by what it was found."""
+
+    side: Side
+    means: str
+
+
+@runtime_checkable
+class Succeeds(Protocol):
+    """An adapter of records that people merge in Vtiger: contacts."""
+
+    async def search_heirs(self, woo: Side, gone_id: str) -> list[Heir]:
+        """Vtiger's records that have what the one that is gone had of this record of the shop."""
+        ...
+
+
+async def hand_over(work: Work, link: Link, source: Side | None) -> Ending | None:
+    """The pair with the one that took the place of Vtiger's record; None if there is none, or
+    nobody can tell which. `source` is the shop's side, if it was read."""
+    if not isinstance(work.adapter, Succeeds) or link.deleted_by_us_at is not None:
+        return None
+    woo = source or await work.adapter.find(System.WOOCOMMERCE, link.woo_id)
+    if woo is None:
+        return None
+    heirs = await work.adapter.search_heirs(woo, link.vtiger_id)
+    heir = _choose(work, heirs)
+    if heir is None:
+        return None
+    record = Record(link.store, System.VTIGER, work.adapter.module, heir.side.id)
+    await work.lease.extend(lease_keys(record), patience=PATIENCE)
+    async with work.runtime.sessions() as session:
+        taken = await find_link(session, record)
+    if taken is None:
+        return await _move(work, link, woo, heir)
+    return await _name(work, link, woo, heir, taken)
+
+
+def _choose(work: Work, heirs: list[Heir]) -> Heir | None:
+    if len(heirs) < 2 or work.policy.ambiguous_match is not MatchPolicy.OLDEST:
+        return heirs[0] if len(heirs) == 1 else None
+    oldest = oldest_first([heir.side for heir in heirs])[0]
+    return next(heir for heir in heirs if heir.side is oldest)
+
+
+async def _move(work: Work, link: Link, woo: Side, heir: Heir) -> Ending:
+    """What a person chose in the merge goes to the shop like any other edit, but for the e-mail,
+    by which the shop's customer logs in."""
+    gone = link.vtiger_id
+    base = read_base(link.base, work.adapter.rules)
+    base["email"] = Agreed(woo.values.get("email"), heir.side.values.get("email"))
+    link.base = write_base(base, work.adapter.rules)
+    link.vtiger_id, link.vtiger_deleted_at, link.replaced_by = heir.side.id, None, None
+    link.vtiger_modified_at, link.vtiger_written_at, link.attempted = None, None, None
+    link.delete_held_at = None
+    link = await work.keep(link)
+    await work.read_conflicts(link)
+    ending = await agree(work, link, woo, heir.side)
+    ending = await leave_ids(work, ending, woo, heir.side)
+    message = MOVED.format(gone=gone, heir=heir.side.id, means=heir.means)
+    return replace(ending, result=_told(ending.result, message))
+
+
+async def _name(work: Work, link: Link, woo: Side, heir: Heir, taken: Link) -> Ending:
+    """A record of Vtiger has one partner in a shop, so that orders alone go over."""
+    link.replaced_by = heir.side.id
+    mark_deleted(link, System.VTIGER, work.runtime.clock())
+    link = await work.keep(link)
+    gone, other = link.vtiger_id, taken.woo_id
+    message = NAMED.format(gone=gone, heir=heir.side.id, means=heir.means, other=other)
+    source_id = woo.id if work.record.system is System.WOOCOMMERCE else gone
+    result = skipped(work.target, source_id, Skip(REPLACED, message), label=woo.label)
+    return Ending(result, link)
+
+
+def _told(result: Result, message: str) -> Result:
+    """The row says so, unless there is something graver to say."""
+    if result.reason in (None, "no_difference", "echo"):
+        return replace(result, reason=REPLACED, message=message)
+    return result
+
+
+def is_needed(work: Work) -> bool:
+    """Whether another record, an order, asks for this one."""
+    return any(delivery.origin == Origin.DEPENDENCY for delivery in work.deliveries)
+
+
+async def part(work: Work, link: Link) -> None:
+    """The pair is no more: its record of the shop is as one that never had a partner."""
+    async with transaction(work.runtime.sessions) as session:
+        await work.lease.confirm(session)
+        await remove_link(session, link)
+
+
+def told_as_made_again(ending: Ending, gone: str) -> Ending:
+    if ending.result.outcome is not Outcome.CREATED:
+        return ending
+    return replace(ending, result=_told(ending.result, MADE_AGAIN.format(gone=gone)))
