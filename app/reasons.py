@@ -22,7 +22,8 @@ REASONS: Mapping[str, Reason] = {
     "echo": Reason("The hint was told of our own last write, which came back as agreed.", _NOTHING),
     "no_difference": Reason("Both systems hold the same already.", _NOTHING),
     "direction_off": Reason(
-        "The setting `direction` of this module does not let this side write to the other.",
+        "The setting `direction` of this module, or of a row of its mapping, does not let this "
+        "side write to the other. Of a pair the notes name the fields that differ.",
         "Set `direction` to `both`, or to the way this record should go, if it is meant to.",
     ),
     "module_off": Reason(
@@ -174,6 +175,11 @@ REASONS: Mapping[str, Reason] = {
         "over.",
         "If the deletions are meant, confirm them (`woo-vtiger deletions --confirm`), or replay "
         "them when an hour has passed. If not, restore the records where they were deleted.",
+    ),
+    "waiting_for_run": Reason(
+        "Many hints of new records wait, and a sync run is about to bring these very records, many "
+        "at a time.",
+        "Nothing to do: they are settled by the run, or tried as soon as it has gone past.",
     ),
     "waiting_for_dependency": Reason(
         "Another record has to be synced first, or another worker has this pair in hand.",

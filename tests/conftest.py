@@ -17,18 +17,10 @@ from sqlalchemy.engine import make_url
 from app.db.embedded import start_embedded
 from app.db.migrate import upgrade
 from app.db.url import libpq_url
+from tests.tampering import EMPTY
 from tests.vtiger_addon.php import ABSENT, has_php
 
 RUN_FOLDER = "WOO_VTIGER_TEST_FOLDER"
-EMPTY = """
-DO $$ DECLARE name text; BEGIN
-    FOR name IN SELECT tablename FROM pg_tables
-        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
-    LOOP
-        EXECUTE format('DELETE FROM %I', name);
-    END LOOP;
-END $$
-"""
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 

@@ -13,6 +13,15 @@ from app.links.models import Link
 from app.runtime import Runtime
 from app.synclog.models import Entry
 
+EMPTY = """
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT tablename FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    LOOP
+        EXECUTE format('DELETE FROM %I', name);
+    END LOOP;
+END $$
+"""
 BREAK = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -47,6 +56,12 @@ class Tampering:
     async def forget_links(self) -> None:
         async with transaction(self.runtime.sessions) as session:
             await session.execute(delete(Link))
+
+    async def lose_database(self) -> None:
+        """All that the service knew is gone, but for what it read within the last minute."""
+        await self.execute(EMPTY)
+        for store in self.runtime.stores:
+            self.runtime.memory.forget(f"history:{store}")
 
     async def strand(self) -> None:
         """As long after a worker's death as it takes others to notice."""

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.inbox.left import is_left
 from app.inbox.models import Delivery, DeliveryState
 from app.records import Event, Origin, Record
 
@@ -113,7 +114,8 @@ def _in_order(hints: Sequence[NewDelivery], stored: dict[str, tuple[int, bool]])
 
 
 async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
-    """Every open delivery of the record, oldest first, counted as attempted once more."""
+    """Every open delivery of the record that is not left to a run, oldest first, counted as
+    attempted once more."""
     claimed = await session.scalars(
         update(Delivery)
         .where(
@@ -121,6 +123,7 @@ async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
                 locked(
                     Delivery.record_key == record_key,
                     Delivery.state.in_([DeliveryState.PENDING, DeliveryState.PROCESSING]),
+                    ~is_left(),
                 )
             )
         )

@@ -1,6 +1,6 @@
 """The latest order of each guest: where to read who the guest is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, cast, literal, select, tuple_
@@ -36,6 +36,14 @@ async def see_guest_order(
         ).returning(GuestOrder.order_id)
     )
     return kept is not None
+
+
+async def search_guest_emails(
+    session: AsyncSession, store: str, emails: Collection[str]
+) -> frozenset[str]:
+    """Those of these e-mails, in one case, that a guest has ordered with."""
+    found = select(GuestOrder.email).where(GuestOrder.store == store, GuestOrder.email.in_(emails))
+    return frozenset(await session.scalars(found))
 
 
 async def search_guest_orders(session: AsyncSession, store: str) -> Sequence[str]:

@@ -133,12 +133,17 @@ class Sighting(Base):
 
 
 class Watermark(Base):
-    """Up to which moment of the remote's clock a poll has seen everything."""
+    """Up to which moment of the remote's clock a poll has seen everything.
+
+    `stock_at`: when stock was taken, by that clock too; a record without a pair that has not
+    changed since was there before. None for marks that are no poll's.
+    """
 
     __tablename__ = "watermarks"
 
     key: Mapped[str] = mapped_column(primary_key=True)
     reached_at: Mapped[datetime]
+    stock_at: Mapped[datetime | None]
 
 
 class OutboxMark(Base):
@@ -211,3 +216,13 @@ class Owed(Base):
     module: Mapped[str]
     record_id: Mapped[str]
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class OrderClaim(Base):
+    """An order of a shop that carried the id of a Vtiger order when the shop's were all read."""
+
+    __tablename__ = "order_claims"
+
+    store: Mapped[str] = mapped_column(primary_key=True)
+    vtiger_id: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[str] = mapped_column(primary_key=True)

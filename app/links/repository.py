@@ -54,6 +54,12 @@ async def search_module_links(session: AsyncSession, store: str, module: Module)
     return (await session.scalars(found.order_by(Link.id))).all()
 
 
+async def count_links(session: AsyncSession, store: str, module: Module) -> int:
+    """How many pairs a module of a store has."""
+    counted = select(func.count()).where(Link.store == store, Link.module == module)
+    return int(await session.scalar(counted) or 0)
+
+
 async def save_link(session: AsyncSession, link: Link) -> Link:
     """Store a new or changed link; the unique keys refuse a second pair for either record.
 

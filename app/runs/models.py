@@ -27,9 +27,10 @@ class SyncRun(Numbered, Base):
     """One look at whole modules of one store, which syncs what differs or, `dry_run`, tells of it.
 
     `modules` are those that were asked for; none: all that are synced. `cursor` is where to go
-    on: `{"steps": [[module, what], ...], "step", "done", "agreed"}`, the numbers being those at
-    the start of that step. `done` counts records that were looked at, `agreed` pairs that gave
-    nothing to do; `totals` is the end's `{outcome: number}`.
+    on: `{"steps": [[module, what], ...], "counts": [...], "step", "done", "agreed"}`: about how
+    many records each step looks at, and the numbers at the start of the step. `done` counts records
+    that were looked at, `agreed` pairs that gave nothing to do; `totals` is the end's
+    `{outcome: number}`.
     """
 
     __tablename__ = "sync_runs"

@@ -93,16 +93,18 @@ async def enter_step(
 
 
 async def count_on(
-    session: AsyncSession, run_id: int, *, done: int, agreed: int = 0
+    session: AsyncSession, run_id: int, *, done: int, agreed: int = 0, ahead: int = 0
 ) -> SyncRun | None:
-    """More was looked at. None if the run has ended meanwhile, which stops it."""
+    """More was looked at; `ahead` is about how much later steps will look at, so that a step that
+    has more than was counted takes none of their part. None if the run has ended meanwhile, which
+    stops it."""
     looked = SyncRun.done + done
     return await _move(
         session,
         run_id,
         done=looked,
         agreed=SyncRun.agreed + agreed,
-        total=func.greatest(SyncRun.total, looked),
+        total=func.greatest(SyncRun.total, looked + ahead),
     )
 
 

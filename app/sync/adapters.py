@@ -11,7 +11,7 @@ from app.mapping.rules import FieldRule
 from app.mapping.values import PatchOptions
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
-from app.records import Direction, Module, Origin, Record
+from app.records import Direction, GuestPolicy, Module, Origin, Record
 from app.runs.repository import directions_of
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
@@ -157,6 +157,7 @@ async def open_adapter(context: Context, module: Module) -> Adapter:
 
 
 async def _contacts(context: Context) -> ContactAdapter:
+    orders = await policy_of(context.runtime, context.store, Module.SALES_ORDERS)
     return ContactAdapter(
         store=context.store,
         woo=context.runtime.stores[context.store],
@@ -168,6 +169,7 @@ async def _contacts(context: Context) -> ContactAdapter:
         rules=await context.rules(Module.CONTACTS),
         policy=context.policy,
         id_field=await context.id_field(CONTACTS),
+        guests_are_contacts=orders.guests is GuestPolicy.CONTACT_PER_EMAIL,
     )
 
 

@@ -10,7 +10,7 @@ from app.links.models import Link
 from app.mapping.values import FieldNote, Value
 from app.records import Outcome
 from app.sync.attempts import Landing
-from app.sync.merge import Merge
+from app.sync.merge import Merge, describe_held
 from app.sync.outcome import (
     Result,
     describe_change,
@@ -85,6 +85,19 @@ class Agreement:
             for name, system in self.merged.lost.items()
         ]
 
+    @property
+    def held(self) -> list[FieldNote]:
+        """What the direction keeps from a system."""
+        return [
+            FieldNote(
+                name,
+                "direction_off",
+                held.message,
+                self.sides[held.target.other].values.get(name) or "",
+            )
+            for name, held in self.merged.held.items()
+        ]
+
 
 def result_of(agreement: Agreement) -> Result:
     """The row that ends the hint: the last target's, or that nothing was written."""
@@ -116,7 +129,7 @@ def entry_for(agreement: Agreement, target: System) -> Result:
         for name, value in agreement.changes(target).items()
         if name not in written.unwritten | written.deferred
     }
-    notes = [*written.notes, *agreement.lost]
+    notes = [*written.notes, *agreement.lost, *agreement.held]
     told = replace(
         _blank(agreement, target),
         outcome=Outcome.CREATED if agreement.made(target) else Outcome.UPDATED,
@@ -143,13 +156,15 @@ def _conflict_reason(agreement: Agreement, target: System) -> str | None:
 
 
 def _idle(agreement: Agreement) -> Result:
-    """Nothing was sent: an open conflict, fields kept back, an echo, no change."""
+    """Nothing was sent: an open conflict, fields kept back or held, an echo, no change."""
     result = _blank(agreement, agreement.work.target)
     echo = is_echo(agreement.link, agreement.sides[agreement.work.record.system])
     if agreement.is_open and not (echo and agreement.is_told):
         return replace(result, outcome=Outcome.SKIPPED, reason="conflict_open", message=OPEN)
     if notes := [*agreement.notes, *(() if echo else agreement.lost)]:
-        return _kept_back(result, notes)
+        return _kept_back(result, [*notes, *agreement.held])
+    if agreement.held:
+        return _held(result, agreement)
     return replace(result, reason="echo" if echo else "no_difference")
 
 
@@ -173,6 +188,17 @@ def _landed_changes(agreement: Agreement, target: System) -> list[dict[str, Any]
         for name, before in landing.before.items()
         if name not in agreement.changes(target)
     ]
+
+
+def _held(result: Result, agreement: Agreement) -> Result:
+    """Both sides stay as they are, though they differ."""
+    return replace(
+        result,
+        outcome=Outcome.SKIPPED,
+        reason="direction_off",
+        message=describe_held(agreement.merged.held),
+        notes=describe_notes(agreement.held),
+    )
 
 
 def _kept_back(result: Result, notes: Sequence[FieldNote]) -> Result:

@@ -41,7 +41,8 @@ SOON_S = 2.0
 
 @dataclass(slots=True)
 class Courtesy:
-    """Live hints go first; but a shop where something always happens does not stop a run."""
+    """Live hints go first; but a shop where something always happens does not stop a run, and hints
+    that are left to it are not waited for."""
 
     runtime: Runtime
     looked_at: float = float("-inf")

@@ -1,9 +1,10 @@
 """Contacts a page at a time: e-mails looked for together, customers made in batches."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 
 from app.errors import RemoteError, System
+from app.links.guests import search_guest_emails
 from app.mapping.contacts import COMPANY, WOO_META_KEY, vtiger_patch
 from app.mapping.values import PatchOptions
 from app.sync.bulk import Made, Marked
@@ -11,6 +12,7 @@ from app.sync.contacts import CONTACTS, ContactAdapter
 from app.sync.customers import new_customer
 from app.sync.known_accounts import KnownAccounts
 from app.sync.listing import Seen
+from app.sync.order_history import OrderHistory
 from app.sync.sides import Side, Written
 from app.vtiger.query import one_of, portions
 from app.woocommerce.schemas import WooCustomer
@@ -26,10 +28,11 @@ class Emails:
 
 @dataclass(frozen=True, slots=True)
 class BulkContacts:
-    """`accounts` are those that the adapter goes by."""
+    """`accounts` are those that the adapter goes by, `orders` tell of the shop's guests."""
 
     adapter: ContactAdapter
     accounts: KnownAccounts
+    orders: OrderHistory
     emails: Emails = field(default_factory=Emails)
 
     async def foresee(self, seen: Sequence[Seen]) -> None:
@@ -54,7 +57,7 @@ class BulkContacts:
             if email in by_email and (of_shop or by_email[email].id != record_id)
         }
         if not of_shop:
-            known = await self._shop_emails()
+            known = await self._shop_emails() | await self._guest_emails(by_email)
             taken |= {side.id for email, side in by_email.items() if email in known}
         return frozenset(taken)
 
@@ -67,6 +70,14 @@ class BulkContacts:
                 CONTACTS, where, columns=("id", "email")
             ):
                 yield record.id, record.get("email").strip().casefold()
+
+    async def _guest_emails(self, emails: Collection[str]) -> frozenset[str]:
+        """Those of guests: they are contacts, and get no account."""
+        if not self.adapter.guests_are_contacts:
+            return frozenset()
+        await self.orders.read()
+        async with self.orders.runtime.sessions() as session:
+            return await search_guest_emails(session, self.orders.store, emails)
 
     async def _shop_emails(self) -> frozenset[str]:
         if self.emails.known is None:

@@ -14,6 +14,7 @@ from app.db.outage import OUTAGES
 from app.db.session import transaction
 from app.errors import Duplicate, Rejected, RemoteError, System, WooVtigerError
 from app.gate import calling_for
+from app.inbox.backlog import take_left
 from app.inbox.models import Delivery
 from app.inbox.repository import NewDelivery, Postponement, accept, postpone
 from app.inbox.taking import settle_each, take_in
@@ -41,16 +42,22 @@ Wait = Callable[[], Awaitable[None]]
 @dataclass(slots=True)
 class Item:
     """One new record on its way to a twin; `error` or `result` tell how it went, `is_made` that
-    the twin is there whatever came after, `is_unmarked` that its id is still to be left."""
+    the twin is there whatever came after, `is_unmarked` that its id is still to be left. `others`
+    are hints of the record that had been left to the run."""
 
     side: Side
     delivery: Delivery
+    others: Sequence[Delivery] = ()
     started: float = field(default_factory=monotonic)
     link: Link | None = None
     result: Result | None = None
     error: Exception | None = None
     is_made: bool = False
     is_unmarked: bool = False
+
+    @property
+    def hints(self) -> list[Delivery]:
+        return [*self.others, self.delivery]
 
     @property
     def is_left(self) -> bool:
@@ -88,7 +95,11 @@ class BulkCreation:
         async with transaction(self.choice.runtime.sessions) as session:
             await self.choice.lease.confirm(session)
             taken = await take_in(session, [hints[side.id] for side in sides], attempts=1)
-        return [Item(side, delivery) for side, delivery in zip(sides, taken, strict=True)]
+            left = await take_left(session, [each.record_key for each in taken])
+        return [
+            Item(side, delivery, left.get(delivery.record_key, ()))
+            for side, delivery in zip(sides, taken, strict=True)
+        ]
 
     async def settle(self, items: Sequence[Item]) -> None:
         """Make the twins and tell of them; what broke off is tried again or buried, and what is
@@ -209,12 +220,12 @@ class BulkCreation:
             (
                 entry_of(
                     self.choice.record(item.side),
-                    [item.delivery],
+                    item.hints,
                     item.result,
                     item.link,
                     item.started,
                 ),
-                item.delivery.id,
+                [hint.id for hint in item.hints],
             )
             for item in items
             if item.result is not None
@@ -224,7 +235,11 @@ class BulkCreation:
             await stamp_links(session, [item.link for item in items if item.link is not None])
             await close_intents(session, [self.choice.record(item.side).key for item in items])
             ids = await tell_each(session, entries)
-            settled = zip([delivery for _, delivery in entries], ids, strict=True)
+            settled = {
+                delivery: entry_id
+                for (_, deliveries), entry_id in zip(entries, ids, strict=True)
+                for delivery in deliveries
+            }
             records = [self.choice.record(item.side) for item in items]
             ended = {record.key for record in records}
             ended |= {
@@ -232,7 +247,7 @@ class BulkCreation:
                 for item, record in zip(items, records, strict=True)
                 if item.link is not None
             }
-            await settle_each(session, dict(settled), ended=ended)
+            await settle_each(session, settled, ended=ended)
             if unmarked := [item.side for item in items if item.is_unmarked]:
                 await accept(session, [hint_again(self.choice.record(side)) for side in unmarked])
 
@@ -243,12 +258,12 @@ class BulkCreation:
             if isinstance(item.error, WooVtigerError) and not item.is_made:
                 natural = self._natural_key(item)
                 await note_failure(runtime, record, natural, lease=lease, error=item.error)
-            await end_with(runtime, [item.delivery], lease, error=item.error)
+            await end_with(runtime, item.hints, lease, error=item.error)
             return
         async with transaction(runtime.sessions) as session:
             await lease.confirm(session)
             await close_intents(session, [record.key])
-            await postpone(session, [item.delivery.id], AGAIN)
+            await postpone(session, [hint.id for hint in item.hints], AGAIN)
 
 
 def _note_mark(item: Item, marked: Marked) -> None:

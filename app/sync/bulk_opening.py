@@ -12,6 +12,7 @@ from app.sync.bulk_products import BulkProducts
 from app.sync.contacts import ContactAdapter
 from app.sync.hold import PATIENCE
 from app.sync.known_accounts import KnownAccounts
+from app.sync.order_history import OrderHistory
 from app.sync.products import ProductAdapter
 from app.sync.sales_orders import OrderAdapter
 
@@ -28,7 +29,9 @@ class BulkOpener:
         turn = partial(context.lease.extend, patience=PATIENCE)
         accounts = KnownAccounts(context.runtime.vtiger, turn)
         if isinstance(adapter, ContactAdapter):
-            return BulkContacts(replace(adapter, accounts=accounts), accounts, self.emails)
+            orders = OrderHistory(context.runtime, context.store)
+            contacts = replace(adapter, accounts=accounts)
+            return BulkContacts(contacts, accounts, orders, self.emails)
         if isinstance(adapter, ProductAdapter):
             return BulkProducts(adapter)
         if isinstance(adapter, OrderAdapter):

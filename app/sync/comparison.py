@@ -13,7 +13,7 @@ from app.mapping.bases import holds, read_base
 from app.mapping.rules import FieldRule
 from app.mapping.values import Base, Value
 from app.policies.schemas import SyncPolicy
-from app.sync.merge import Merge, merge
+from app.sync.merge import Merge, describe_held, merge
 from app.sync.pair import newer_side
 from app.sync.sides import Side, Skip, Unreadable
 
@@ -113,8 +113,11 @@ def compare_pair(
 
     fields = tuple(_differences(merged, woo, vtiger, rules=rules, explains=is_explained))
     plan = Plan.UPDATE if merged.to_woo or merged.to_vtiger or merged.conflicts else Plan.AGREE
+    skip = None
+    if plan is Plan.AGREE and merged.held:
+        plan, skip = Plan.SKIP, Skip("direction_off", describe_held(merged.held))
     label = woo.label or vtiger.label
-    return Compared(plan, label, woo.id, vtiger.id, fields, checked=len(rules))
+    return Compared(plan, label, woo.id, vtiger.id, fields, skip, checked=len(rules))
 
 
 def _settled(

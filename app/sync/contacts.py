@@ -24,8 +24,8 @@ from app.policies.schemas import SyncPolicy
 from app.records import Module
 from app.sync.accounts import Accounts
 from app.sync.customers import change_customer, new_customer
-from app.sync.foreign_ids import is_plausible
-from app.sync.guests import Guests, is_guest, left_alone
+from app.sync.foreign_ids import deleted_twin, is_plausible
+from app.sync.guests import PREFIX, Guests, is_guest, left_alone
 from app.sync.sides import Side, Skip, Written, left_out_notes
 from app.sync.succession import Heir
 from app.vtiger.client import VtigerClient
@@ -42,7 +42,10 @@ MOST_ORDERS = 50
 
 @dataclass(frozen=True, slots=True)
 class ContactAdapter:
-    """WooCommerce customers and Vtiger Contacts (mapping table "Contacts")."""
+    """WooCommerce customers and Vtiger Contacts (mapping table "Contacts").
+
+    `guests_are_contacts`: each guest of the shop is a contact, by the orders' setting `guests`.
+    """
 
     store: str
     woo: WooClient
@@ -52,6 +55,7 @@ class ContactAdapter:
     rules: tuple[FieldRule, ...]
     policy: SyncPolicy
     id_field: str | None
+    guests_are_contacts: bool
     module: Module = Module.CONTACTS
 
     async def find(self, system: System, record_id: str) -> Side | None:
@@ -126,20 +130,34 @@ class ContactAdapter:
     def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
         return carried_names(woo.values, vtiger.values, rules=self.rules, options=self._options)
 
-    async def search_twins(self, side: Side) -> list[Side]:
+    async def search_twins(self, side: Side) -> list[Side] | Skip:
         """By our id field, if e-mail or the twin's own id field agree; else by e-mail, all roles.
 
-        An id alone is not believed: a restored backup or a cloned shop carries ids of others.
+        An id alone is not believed: a restored backup or a cloned shop carries ids of others. A
+        contact without a customer may be a guest, by an order that is billed to the e-mail; or one
+        of a customer that was deleted, who gets no account again.
         """
         if twin := await self._find_by_foreign_id(side):
             return [twin]
         email = _folded_email(side)
-        if not email:
-            return []
         if side.system is System.WOOCOMMERCE:
-            return await self._search_vtiger(email)
-        found = await self.woo.search_customers_by_email(email)
-        return [self.woo_side(customer) for customer in found]
+            return await self._search_vtiger(email) if email else []
+        found = await self._search_shop(email) if email else []
+        return found or await self._find_end(side) or []
+
+    async def _search_shop(self, email: str) -> list[Side]:
+        customers = await self.woo.search_customers_by_email(email)
+        if customers or not self.guests_are_contacts:
+            return [self.woo_side(customer) for customer in customers]
+        guest = await self.find(System.WOOCOMMERCE, PREFIX + email)
+        return [guest] if guest is not None else []
+
+    async def _find_end(self, side: Side) -> Skip | None:
+        named = side.foreign_id
+        if named is None or not is_plausible(System.WOOCOMMERCE, named):
+            return None
+        living = await self.find(System.WOOCOMMERCE, named)
+        return deleted_twin(System.WOOCOMMERCE, named) if living is None else None
 
     async def search_rivals(self, side: Side) -> list[Side]:
         """Contacts may share an e-mail; users of a shop cannot (contract Vtiger §6, Woo §2)."""

@@ -2,6 +2,7 @@
 
 from app.errors import System
 from app.mapping.contacts import FOREIGN_ID_LABEL
+from app.sync.sides import Skip
 from app.vtiger.schemas import VtigerModule
 
 
@@ -29,3 +30,14 @@ def is_plausible(system: System, text: str) -> bool:
     """Whether a text is of the form that the system's ids have."""
     number = text if system is System.WOOCOMMERCE else text.partition("x")[2]
     return number.isascii() and number.isdigit()
+
+
+GONE = (
+    "It names {system} {id}, which was deleted there or is in the trash: restore it, or clear that "
+    "id here to have a new one made."
+)
+
+
+def deleted_twin(system: System, record_id: str) -> Skip:
+    """Why nothing is made of a record that carries the id of one that is gone: it had a pair."""
+    return Skip("delete_ignored", GONE.format(system=system.label, id=record_id))

@@ -74,7 +74,7 @@ class Guests:
         found = await self.woo.search_orders_of(email)
         orders = [order for order in found if find_guest_id(order) == guest_id]
         own = [order for order in orders if not is_of_vtiger(order)]
-        return max(own or orders, key=_age, default=None)
+        return max(own or orders, key=age_of, default=None)
 
     async def _find_order(self, order_id: str) -> WooOrder | None:
         try:
@@ -83,7 +83,8 @@ class Guests:
             return None
 
 
-def _age(order: WooOrder) -> tuple[datetime, int]:
+def age_of(order: WooOrder) -> tuple[datetime, int]:
+    """Sorts orders by when they were placed; of two in one second the higher id is the later."""
     return order.created_at or NEVER, int(order.id)
 
 

@@ -58,6 +58,8 @@ async def choose_twin(
     `ours`: an unfinished create of ours may have made one of them, the newest.
     """
     candidates = await adapter.search_twins(source)
+    if isinstance(candidates, Skip):
+        return candidates
     if not _know_each_other(source, candidates):
         rivals = await adapter.search_rivals(source)
         if rivals and not _is_chosen(policy, source, rivals):

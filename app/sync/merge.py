@@ -13,6 +13,8 @@ from app.mapping.values import Agreed, Base, Mapped, Value
 from app.records import ConflictPolicy, Direction, WriteCondition
 
 NOTHING_DECIDED: Mapping[str, "Decision"] = {}
+HELD = "The direction is {direction}: {system} is not written."
+DIFFER = "{held} Fields that differ: {fields}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Merge:
     `agreed` are new base entries that no write has to confirm: fields that are equal now, and
     those whose difference is not to be carried (direction, write condition), so that it is looked
     at once and not on every hint. `lost` names users' rows with news that one system has no field
-    for any more, and that system.
+    for any more, and that system. `held` names fields with news that a direction keeps from a
+    system, by what is to be told of them.
     """
 
     to_woo: dict[str, Value] = field(default_factory=dict)
@@ -50,6 +53,25 @@ class Merge:
     conflicts: tuple[Conflict, ...] = ()
     seen: dict[str, Agreed] = field(default_factory=dict)
     lost: dict[str, System] = field(default_factory=dict)
+    held: dict[str, "Held"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A value that does not go to `target`, for the direction in force is `way`."""
+
+    target: System
+    way: Direction
+
+    @property
+    def message(self) -> str:
+        return HELD.format(direction=self.way, system=self.target.label)
+
+
+def describe_held(held: Mapping[str, Held]) -> str:
+    """Why fields stay different, and which."""
+    reasons = dict.fromkeys(each.message for each in held.values())
+    return DIFFER.format(held=" ".join(reasons), fields=", ".join(held))
 
 
 def merge(
@@ -70,22 +92,28 @@ def merge(
 
     One-way (the record's direction and the rule's together): the source wins a conflict whatever
     the policy says, and it is still reported; an edit of the target alone is left as it is until
-    the source changes that field. A rule that is off leaves its base entry as it was. A side that
-    does not have a field (None) never changes the other.
+    the source changes that field, and told as `held`. A rule that is off leaves its base entry as
+    it was, and is told of only if it is the record's direction that is off. A side that does not
+    have a field (None) never changes the other.
     """
     merged = Merge()
     conflicts = []
     for rule in rules:
-        way = rule.direction.within(direction)
-        if way is Direction.OFF:
+        if rule.direction is Direction.OFF:
             continue
+        way = rule.direction.within(direction)
         pair = _Pair(rule, way, base.get(rule.name), woo, vtiger, rule.name in carried)
         if pair.lacks_field():
             merged.lost.update(pair.lost())
             continue
+        if way is Direction.OFF:
+            merged.held.update(pair.held())
+            continue
         if conflict := pair.conflict(policy, newer, decided.get(rule.name)):
             conflicts.append(conflict)
         source = conflict.winner if conflict else pair.source()
+        if conflict is None and source is None:
+            merged.held.update(pair.held())
         if conflict is None or source:
             _settle(merged, pair, source)
     return replace(merged, conflicts=tuple(conflicts))
@@ -129,6 +157,14 @@ class _Pair:
             found = [system for system in found if system is System.VTIGER]
         told = [each for each in found if self.way.allows(each) and self._moved(each.other)]
         return {self.rule.name: told[0]} if told else {}
+
+    def held(self) -> dict[str, Held]:
+        """What one side has to say that does not go to the other. Where a row goes one way only,
+        that two records differ when they become a pair is no news."""
+        if self.base is None and self.rule.direction is not Direction.BOTH:
+            return {}
+        targets = [each.other for each in self._able() if not self.way.allows(each.other)]
+        return {self.rule.name: Held(targets[0], self.way)} if targets else {}
 
     def same(self) -> bool:
         return self.carried or self.rule.same(self.woo, self.vtiger)

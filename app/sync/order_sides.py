@@ -12,6 +12,7 @@ from app.mapping.sales_orders import (
     FOREIGN_ID_META,
     find_order_id,
     find_store,
+    purchase_order,
     vtiger_order,
     woo_order,
 )
@@ -19,6 +20,7 @@ from app.mapping.values import Mapped, Refusal
 from app.policies.schemas import SyncPolicy
 from app.records import Module, Record
 from app.runtime import Runtime
+from app.sync.order_history import OrderHistory
 from app.sync.order_references import CrmOrder, OrderReferences, ShopOrder
 from app.sync.sides import Side, left_out_notes
 from app.vtiger.orders import ORDERS, PURCHASE_ORDER
@@ -30,6 +32,11 @@ NOTHING: frozenset[str] = frozenset()
 LINES = frozenset({"lines"})
 
 OTHERS = "It is an order of store {store}, by its Purchase Order: clear that to make it a new one."
+CLAIMED = (
+    "Order {order_id} of the shop carries this order's id, but this order does not name it back. "
+    "If they are one, enter {number} as Purchase Order here; if not, remove {meta} from the shop's "
+    "order."
+)
 AWAY = "New orders of Vtiger go to store {store}, the first one whose orders are written."
 
 
@@ -109,7 +116,7 @@ class OrderSides:
             raise record.unreadable(record.dropped[0], f"{record.dropped[0]} is no object")
         foreign_id = self._foreign_id(record)
         linked = await self.find_link(System.VTIGER, record.id) is not None
-        refusal = None if linked else self._refusal(record, foreign_id)
+        refusal = None if linked else await self._refusal(record, foreign_id)
         is_new = not (linked or foreign_id or refusal)
         refs = await self.references.of_vtiger(record, brings=brings and is_new)
         torn = NOTHING if is_new or refusal or adds_up(record) else LINES
@@ -127,14 +134,20 @@ class OrderSides:
             notes=left_out_notes(record.dropped),
         )
 
-    def _refusal(self, record: VtigerRecord, foreign_id: str | None) -> Refusal | None:
-        """Shops share the CRM: an order of one must not be made in another."""
+    async def _refusal(self, record: VtigerRecord, foreign_id: str | None) -> Refusal | None:
+        """Shops share the CRM: an order of one must not be made in another. Nor must one be made
+        again that the shop has, though only the shop's order says so: an id alone is not believed.
+        """
         owner = find_store(record.get(PURCHASE_ORDER))
         if owner not in (None, self.store):
             return Refusal("filtered", OTHERS.format(store=owner))
         if foreign_id is None and self.home != self.store:
             return Refusal("filtered", AWAY.format(store=self.home))
-        return None
+        if foreign_id is not None:
+            return None
+        history = OrderHistory(self.runtime, self.store)
+        claim = await history.find_claim(record.id, record.created_at)
+        return claimed(self.store, claim.id) if claim else None
 
     def _foreign_id(self, record: VtigerRecord) -> str | None:
         told = find_order_id(self.store, record.get(PURCHASE_ORDER))
@@ -146,8 +159,24 @@ class OrderSides:
         async with self.runtime.sessions() as session:
             return await find_link(session, self.record(system, record_id))
 
+    async def is_paired(self, vtiger_id: str) -> bool:
+        """Whether a Vtiger order has a pair in any shop."""
+        async with self.runtime.sessions() as session:
+            for store in self.runtime.stores:
+                record = replace(self.record(System.VTIGER, vtiger_id), store=store)
+                if await find_link(session, record) is not None:
+                    return True
+        return False
+
     def record(self, system: System, record_id: str) -> Record:
         return Record(self.store, system, Module.SALES_ORDERS, record_id)
+
+
+def claimed(store: str, order_id: str) -> Refusal:
+    """A Vtiger order and one of the shop, of which only the shop's names the other."""
+    number = purchase_order(store, order_id)
+    message = CLAIMED.format(order_id=order_id, number=number, meta=FOREIGN_ID_META)
+    return Refusal("ambiguous_match", message)
 
 
 def shop_order(side: Side) -> ShopOrder:

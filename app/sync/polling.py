@@ -1,9 +1,10 @@
 """Catch-up: finding what no webhook or callback told of, and hinting it like anything else.
 
 The first poll of a module takes stock and hints nothing: records that were there before are
-brought over by `woo-vtiger sync`, never by surprise. What leaves no trace of its time (a product
-or an order deleted for good, a refund taken back) is found by a look at everything, once a day and
-whenever webhooks were found broken.
+brought over by `woo-vtiger sync`, never by surprise. From then on a record without a pair is hinted
+only if it changed after the stock-taking, by whichever look it is found. What leaves no trace of
+its time (a product or an order deleted for good, a refund taken back) is found by a look at
+everything, once a day and whenever webhooks were found broken.
 """
 
 import logging
@@ -21,6 +22,7 @@ from app.incidents.repository import Trouble
 from app.links.leases import PairLease, hold_turn
 from app.links.passes import is_pass_due, save_pass
 from app.links.repository import find_watermark, save_watermark
+from app.links.stock import find_stock, save_stock
 from app.policies.schemas import SyncPolicy
 from app.records import DeletePolicy, Module
 from app.runtime import Runtime
@@ -30,11 +32,10 @@ from app.sync.listings import IN_ORDER, open_listing
 from app.sync.outbox import OutboxReader
 from app.sync.outbox_look import find_outbox_look, keep_mark
 from app.sync.owed import collect_owed
-from app.sync.sweep import Sweep
+from app.sync.sweep import OVERLAP, Sweep
 
 log = logging.getLogger(__name__)
 
-OVERLAP = timedelta(minutes=2)
 MOST_AHEAD = timedelta(days=1)
 """No clock of a remote that still answers to signatures and sessions is further off."""
 TURN = "upkeep:poll"
@@ -124,7 +125,9 @@ class Look:
         if self.system is not System.VTIGER or self.system in self.listing.lists_all:
             return await self._by_time()
         outbox = await self.outbox.find()
-        sweep = Sweep(self.runtime, self.store, self.listing)
+        async with self.runtime.sessions() as session:
+            stock_at = await find_stock(session, self._key)
+        sweep = Sweep(self.runtime, self.store, self.listing, stock_at=stock_at)
         told = await find_outbox_look(self.runtime, sweep, outbox, self._key, lease=self.lease)
         if told is not None:
             return await told.run()
@@ -133,28 +136,52 @@ class Look:
         return hints
 
     async def _by_time(self) -> int:
-        """Everything that changed since the last such look.
+        """Everything that changed since the last such look, or a stock-taking at the first one."""
+        started_at = self.runtime.clock()
+        async with self.runtime.sessions() as session:
+            reached_at = await find_watermark(session, self._key)
+            stock_at = await find_stock(session, self._key)
+        if reached_at is None:
+            return await self._take_stock(started_at)
+        return await self._look_since(reached_at, stock_at, started_at)
 
-        The mark is taken before the look and by the remote's own clock: what changes while the
-        pages are read is seen by the next look.
+    async def _take_stock(self, started_at: datetime) -> int:
+        """Remember when it was, by the remote's own clock, and the state of what had changed just
+        before; what is older is known by its time. Where all is listed, all is remembered.
+
+        The latest time of a remote may lie ahead (a product that is scheduled), so all that seems
+        to be later than our own clock is remembered as well.
         """
-        started_at, reached_at = self.runtime.clock(), await self._reached_at()
-        mark = started_at
+        mark, stock_at, since = started_at, started_at, None
         if not self._lists_all:
-            latest_at = await self._latest_at(started_at)
-            mark = max(latest_at, reached_at or latest_at)
-        whole = reached_at is not None and await self._is_whole_due()
-        sweep = Sweep(self.runtime, self.store, self.listing, take_stock=reached_at is None)
+            mark = await self._latest_at(started_at)
+            stock_at = min(mark, started_at)
+            since = stock_at - OVERLAP
+        sweep = Sweep(self.runtime, self.store, self.listing, take_stock=True)
         hints, living = 0, set[str]()
-        since = None if whole else (reached_at or mark) - OVERLAP
         async for page in self.listing.each(self.system, since):
             living.update(seen.id for seen in page)
             hints += await sweep.differences(page)
-        if whole or self._lists_all:
-            hints += await self._vanished(sweep, living, started_at)
-        else:
-            hints += await self._find_gone(sweep, started_at)
-        await self._save(mark, started_at, whole=whole or reached_at is None)
+        hints += await self._find_gone(sweep, living, started_at, whole=False)
+        await self._save(mark, started_at, whole=True, stock_at=stock_at)
+        return hints
+
+    async def _look_since(
+        self, reached_at: datetime, stock_at: datetime | None, started_at: datetime
+    ) -> int:
+        """The mark is taken before the look and by the remote's own clock: what changes while the
+        pages are read is seen by the next look."""
+        mark = started_at
+        if not self._lists_all:
+            mark = max(await self._latest_at(started_at), reached_at)
+        whole = await self._is_whole_due()
+        sweep = Sweep(self.runtime, self.store, self.listing, stock_at=stock_at)
+        hints, living = 0, set[str]()
+        async for page in self.listing.each(self.system, None if whole else reached_at - OVERLAP):
+            living.update(seen.id for seen in page)
+            hints += await sweep.differences(page)
+        hints += await self._find_gone(sweep, living, started_at, whole=whole)
+        await self._save(mark, started_at, whole=whole)
         return hints
 
     async def _latest_at(self, started_at: datetime) -> datetime:
@@ -175,8 +202,13 @@ class Look:
         async with self.runtime.sessions() as session:
             return await is_pass_due(session, self._key, interval)
 
-    async def _find_gone(self, sweep: Sweep, started_at: datetime) -> int:
-        """What vanished from Vtiger counts only where deletions do something."""
+    async def _find_gone(
+        self, sweep: Sweep, living: set[str], started_at: datetime, *, whole: bool
+    ) -> int:
+        """`living` are all there are after a `whole` look. What vanished from Vtiger counts only
+        where deletions do something."""
+        if whole or self._lists_all:
+            return await self._vanished(sweep, living, started_at)
         if self.system is System.WOOCOMMERCE:
             return await sweep.trashed()
         if self.policy.delete_policy is DeletePolicy.IGNORE:
@@ -192,14 +224,19 @@ class Look:
     def _key(self) -> str:
         return f"{self.store}:{self.listing.adapter.module}:{self.system}"
 
-    async def _reached_at(self) -> datetime | None:
-        async with self.runtime.sessions() as session:
-            return await find_watermark(session, self._key)
-
-    async def _save(self, mark: datetime, started_at: datetime, *, whole: bool) -> None:
+    async def _save(
+        self,
+        mark: datetime,
+        started_at: datetime,
+        *,
+        whole: bool,
+        stock_at: datetime | None = None,
+    ) -> None:
         took = (self.runtime.clock() - started_at).total_seconds()
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
             await save_watermark(session, self._key, mark)
+            if stock_at is not None:
+                await save_stock(session, self._key, stock_at)
             if whole:
                 await save_pass(session, self._key, store=self.store, seconds_ago=took)

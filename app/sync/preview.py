@@ -23,7 +23,7 @@ from app.sync.mapping_table import faults_of
 from app.sync.mappings import mapping_of, rules_with
 from app.sync.marks import partner_id
 from app.sync.match import choose_twin
-from app.sync.merge import Merge, merge
+from app.sync.merge import Held, Merge, merge
 from app.sync.pair import newer_side
 from app.sync.places import placed
 from app.sync.preview_drafts import draft
@@ -32,6 +32,7 @@ from app.sync.sides import Adapter, Side, Skip
 NO_TAXES = "Taxes have no rows of your own, so there is nothing to try out."
 GONE = "{system} has no {module} {id}."
 DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
+NOTHING_HELD: Mapping[str, Held] = {}
 
 
 class FieldAct(StrEnum):
@@ -198,7 +199,7 @@ class _Look:
         acts = {name: _to(target) for target, values in changes.items() for name in values}
         acts |= dict.fromkeys((each.field for each in merged.conflicts), FieldAct.CONFLICT)
         acts |= dict.fromkeys(merged.lost, FieldAct.GONE)
-        return self._told(sides, acts, patches)
+        return self._told(sides, acts, patches, merged.held)
 
     def _merge(self, link: Link, sides: Mapping[System, Side]) -> Merge:
         woo, vtiger = sides[System.WOOCOMMERCE], sides[System.VTIGER]
@@ -218,6 +219,7 @@ class _Look:
         sides: Mapping[System, Side],
         acts: Mapping[str, FieldAct],
         patches: Mapping[System, Patch],
+        held: Mapping[str, Held] = NOTHING_HELD,
     ) -> Preview:
         notes = {note.field: note for patch in patches.values() for note in patch.notes}
         fields = []
@@ -225,6 +227,8 @@ class _Look:
             woo, vtiger = (_value(sides.get(system), rule) for system in System)
             note = notes.get(rule.name)
             told = (note.reason, note.message) if note else ("", "")
+            if rule.name in held:
+                told = ("direction_off", held[rule.name].message)
             act = acts.get(rule.name, FieldAct.NOTHING)
             act = FieldAct.OFF if rule.direction is Direction.OFF else act
             fields.append(FieldPreview(rule.name, woo, vtiger, act, *told))

@@ -8,9 +8,9 @@ from app.links.repository import find_intent
 from app.mapping.products import product_foreign_id, product_key
 from app.mapping.text import canonical_text
 from app.records import Module, Record
-from app.sync.foreign_ids import is_plausible
+from app.sync.foreign_ids import deleted_twin, is_plausible
 from app.sync.product_sides import PRODUCTS, ProductSides
-from app.sync.sides import Side
+from app.sync.sides import Side, Skip
 from app.vtiger.query import Query, equals
 
 OVERLAP = timedelta(minutes=15)
@@ -27,11 +27,18 @@ class ProductTwins:
 
     sides: ProductSides
 
-    async def search(self, side: Side) -> list[Side]:
+    async def search(self, side: Side) -> list[Side] | Skip:
+        """A Skip for a product of Vtiger's that the shop had and deleted, and has no other of."""
         if side.foreign_id is not None:
             twin = await self._find_by_foreign_id(side, side.foreign_id)
             if twin is not None:
                 return [twin]
+        found = await self._search(side)
+        if found or side.foreign_id is None or side.system is System.WOOCOMMERCE:
+            return found
+        return await self._find_end(side.foreign_id) or []
+
+    async def _search(self, side: Side) -> list[Side]:
         sku = product_key(side.values)
         if side.system is System.WOOCOMMERCE:
             return await (self._search_vtiger(sku) if sku else self._search_by_id(side))
@@ -39,6 +46,12 @@ class ProductTwins:
             return await self._search_made(side)
         found = await self.sides.woo.search_products_by_sku(side.values.get("sku") or "")
         return [await self.sides.of_woo(product) for product in found]
+
+    async def _find_end(self, woo_id: str) -> Skip | None:
+        if not is_plausible(System.WOOCOMMERCE, woo_id):
+            return None
+        living = await self.sides.find(System.WOOCOMMERCE, woo_id)
+        return deleted_twin(System.WOOCOMMERCE, woo_id) if living is None else None
 
     async def search_rivals(self, side: Side) -> list[Side]:
         """Vtiger takes a part number twice; a shop does not take a SKU twice."""

@@ -90,7 +90,7 @@ class ProductAdapter:
         carriage = product_carriage(self.rules, self.options)
         return carriage.carried_names(woo.values, vtiger.values)
 
-    async def search_twins(self, side: Side) -> list[Side]:
+    async def search_twins(self, side: Side) -> list[Side] | Skip:
         return await self.twins.search(side)
 
     async def search_rivals(self, side: Side) -> list[Side]:
@@ -116,7 +116,7 @@ class ProductAdapter:
             holder = await self.find(target, told_id)
             return holder if holder and sku and product_key(holder.values) == sku else None
         found = await self.twins.search(source)
-        return found[0] if len(found) == 1 else None
+        return found[0] if isinstance(found, list) and len(found) == 1 else None
 
     async def update(
         self,

@@ -1,12 +1,15 @@
 """The parts of a run, one after the other: which there are, and where the run stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.db.session import transaction
-from app.errors import System
+from app.errors import System, WooVtigerError
+from app.inbox.backlog import Part, give_back_to_all, leave_to_run
+from app.links.guests import search_guest_orders
 from app.links.leases import PairLease
+from app.links.repository import count_links
 from app.records import Direction, Module
 from app.runs.models import SyncRun
 from app.runs.repository import count_on, enter_step
@@ -38,35 +41,71 @@ class Steps:
     runtime: Runtime
     run: SyncRun
     lease: PairLease
+    ahead: int = 0
+    """About how many records the steps after this one will look at."""
+    few: int = 0
+    """How many hints are no backlog: a few rounds of the workers settle them."""
+    parts: Sequence[Part] = ()
+    """What this step and those after it look at whole."""
 
     async def go(self) -> None:
         """From the step that the run stands at to the last one.
 
         Raises RunEnded, LeaseLost, Waiting and the RemoteError tree.
         """
+        try:
+            await self._go()
+        except (RunEnded, WooVtigerError):
+            await self._give_back(self.parts)
+            raise
+
+    async def _go(self) -> None:
         bringer = Bringer(self.runtime, self.run)
+        self.few = bringer.portion
         looks = RunLooks(self.runtime, self.run, self.lease, bringer, self.count)
         cursor = self.run.cursor or await self._plan()
         for index in range(cursor["step"], len(cursor["steps"])):
-            cursor = {**cursor, "step": index, "done": self.run.done, "agreed": self.run.agreed}
-            await self._enter(cursor)
             module, what = cursor["steps"][index]
+            counts = [*cursor["counts"]]
+            if what in (System.VTIGER, GUESTS):
+                counts[index] = await self._count(module, what)
+            self.ahead = sum(counts[index + 1 :])
+            self.run.total = self.run.done + counts[index] + self.ahead
+            now = {"step": index, "done": self.run.done, "agreed": self.run.agreed}
+            cursor = {**cursor, **now, "counts": counts}
+            await self._enter(cursor)
+            self.parts = _parts(self.run, cursor["steps"][index:])
+            await self._leave_backlog()
             await self._take(looks, module, what)
+            await self._give_back(self.parts[:1])
         await bringer.finish()
 
     async def _plan(self) -> dict[str, Any]:
-        """What there is to look at, counted first: one call a module and system."""
+        """What there is to look at, counted first: one call a module and system. What is made in
+        Vtiger meanwhile is guessed, and counted when the step begins that looks at it."""
         modules = [Module(each) for each in self.run.modules]
         modules = modules or await modules_of(self.runtime, self.run.store)
         steps = _steps(self.run, sorted(modules, key=IN_ORDER.index))
-        self.run.total = sum([await self._count(*step) for step in steps])
-        return {"steps": [list(step) for step in steps], "step": 0}
+        counts = {step: await self._count(*step) for step in steps}
+        for module, what in steps:
+            if what == System.VTIGER and (module, System.WOOCOMMERCE) in counts:
+                made = counts[module, System.WOOCOMMERCE] - await self._count_pairs(module)
+                counts[module, what] += max(0, made)
+        return {"steps": [list(step) for step in steps], "counts": [*counts.values()], "step": 0}
+
+    async def _count_pairs(self, module: str) -> int:
+        """0 for a run that looks at what changed, for a record that is written has changed."""
+        if self.run.since is not None:
+            return 0
+        async with self.runtime.sessions() as session:
+            return await count_links(session, self.run.store, Module(module))
 
     async def _count(self, module: str, what: str) -> int:
         if what == REPAIR:
             return await self._count_reported()
         if what == GUESTS:
-            return 0
+            async with self.runtime.sessions() as session:
+                return len(await search_guest_orders(session, self.run.store))
         listing = await self._listing(Module(module))
         systems = tuple(System) if what == COMPARE else (System(what),)
         return sum([await listing.count(system, self.run.since) for system in systems])
@@ -86,8 +125,20 @@ class Steps:
         """So many more were looked at. Raises RunEnded if the run was cancelled, and LeaseLost."""
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
-            moved = await count_on(session, self.run.id, done=done, agreed=agreed)
+            moved = await count_on(session, self.run.id, done=done, agreed=agreed, ahead=self.ahead)
         self._go_on(moved)
+        await self._leave_backlog()
+
+    async def _leave_backlog(self) -> None:
+        """Hints of new records that came together, as from an add-on after days without the
+        service, are brought by this run's steps, not one by one before them."""
+        run_id, store = self.run.id, self.run.store
+        async with transaction(self.runtime.sessions) as session:
+            await leave_to_run(session, run_id, store, self.parts, most=self.few)
+
+    async def _give_back(self, parts: Sequence[Part]) -> None:
+        async with transaction(self.runtime.sessions) as session:
+            await give_back_to_all(session, self.run.store, parts)
 
     def _go_on(self, moved: SyncRun | None) -> None:
         if moved is None:
@@ -112,6 +163,14 @@ class Steps:
         store, direction = self.run.store, Direction(self.run.direction)
         policy = narrowed(await policy_of(self.runtime, store, module), direction)
         return await open_listing(Context(self.runtime, store, policy, self.lease), module)
+
+
+def _parts(run: SyncRun, steps: Sequence[Sequence[str]]) -> list[Part]:
+    """None of a run that writes nothing, or leaves out what has not changed lately."""
+    if run.dry_run or run.since is not None:
+        return []
+    systems = set(System)
+    return [(Module(module), System(what)) for module, what in steps if what in systems]
 
 
 def _steps(run: SyncRun, modules: list[Module]) -> list[Step]:

@@ -86,7 +86,7 @@ class OrderAdapter:
     def _options(self) -> PatchOptions:
         return PatchOptions(too_long=self.policy.too_long.value)
 
-    async def search_twins(self, side: Side) -> list[Side]:
+    async def search_twins(self, side: Side) -> list[Side] | Skip:
         return await self.twins.search(side)
 
     async def search_rivals(self, side: Side) -> list[Side]:  # noqa: ARG002

@@ -146,8 +146,9 @@ class Adapter(Protocol):
         """Fields of which one side holds what the other's value becomes there."""
         ...
 
-    async def search_twins(self, side: Side) -> list[Side]:
-        """Records of the other system that may be this one, best first, oldest first."""
+    async def search_twins(self, side: Side) -> list[Side] | Skip:
+        """Records of the other system that may be this one, best first, oldest first; a Skip where
+        it had one, or may have, so that none must be made."""
         ...
 
     async def search_rivals(self, side: Side) -> list[Side]:

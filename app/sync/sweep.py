@@ -6,7 +6,7 @@ adds nothing to the log.
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import orjson
@@ -30,6 +30,9 @@ GONE = "gone"
 STOCK = "stock"
 LEFT_OUT = frozenset({"filtered", "draft"})
 
+OVERLAP = timedelta(minutes=2)
+"""By how much a look reaches back behind the last one, and stock-taking behind itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -47,14 +50,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """`origin` names the hints, `take_stock` keeps it from hinting what has no pair. `is_run`
-    brings up what was brought up before, and what has no pair unread: it is read later, whole."""
+    """`origin` names the hints, `take_stock` keeps it from hinting what has no pair, `stock_at`
+    from hinting that unless it changed since. `is_run` brings up what was brought up before, and
+    what has no pair unread: it is read later, whole."""
 
     runtime: Runtime
     store: str
     listing: Listing
     origin: Origin = Origin.POLL
     take_stock: bool = False
+    stock_at: datetime | None = None
     is_run: bool = False
 
     @property
@@ -78,13 +83,14 @@ class Sweep:
         async with self.runtime.sessions() as session:
             links = await search_links(session, list(records.values()))
             known = await search_sightings(session, [each.key for each in records.values()])
+        page = [seen for seen in page if seen.id in links or not self._is_old(seen)]
         changed = [
             Change(records[seen.id], paired=False, seen=seen, told=known.get(records[seen.id].key))
             for seen in page
             if self._is_unread and seen.id not in links
         ]
-        looked_at = [seen for seen in page if not self._is_unread or seen.id in links]
-        for side in await self.listing.sides(looked_at):
+        looked_at = {seen.id: seen for seen in page if not self._is_unread or seen.id in links}
+        for side in await self.listing.sides(list(looked_at.values())):
             link, record = links.get(side.id), records[side.id]
             if isinstance(side, Unreadable):
                 odd = Change(record, digest=digest_of_fault(side, link), paired=link is not None)
@@ -92,7 +98,7 @@ class Sweep:
                     changed.append(odd)
                 continue
             digest = digest_of(side, link)
-            stock = self._stock_of(side, digest) if link is None else digest
+            stock = self._stock_of(looked_at[side.id], digest) if link is None else digest
             taken = self.take_stock and link is None
             change = Change(record, digest=stock if taken else digest, paired=link is not None)
             told = known.get(record.key) in (digest, stock)
@@ -100,12 +106,21 @@ class Sweep:
                 changed.append(change)
         return changed
 
-    def _stock_of(self, side: Side, digest: str) -> str:
-        """How stock is taken of what has no pair: by what is the record's own. Its values may
-        change with other pairs, as an order's do when its buyer gets one."""
-        if side.modified_at is None or side.system in self.listing.lists_all:
+    def _is_old(self, seen: Seen) -> bool:
+        """Whether a record was there when stock was taken, and has not changed since: one that
+        changed shortly before was remembered as it was."""
+        at = seen.changed_at
+        return self.stock_at is not None and at is not None and at <= self.stock_at - OVERLAP
+
+    def _stock_of(self, seen: Seen, digest: str) -> str:
+        """How a record without a pair is remembered when stock is taken: by what is its own. Its
+        values may change with other pairs, as an order's do when its buyer gets one."""
+        if seen.changed_at is None:
+            content = orjson.dumps(seen.raw.data, option=orjson.OPT_SORT_KEYS)
+            return f"{STOCK}:{sha256(content).hexdigest()}"
+        if seen.system in self.listing.lists_all:
             return digest
-        return f"{STOCK}:{side.modified_at.isoformat()}"
+        return f"{STOCK}:{seen.changed_at.isoformat()}"
 
     def _is_left(self, link: Link | None, side: Side) -> bool:
         """Whether what was brought up in this state is not brought up again: by a run neither,
@@ -123,7 +138,7 @@ class Sweep:
     def _differs(self, link: Link | None, side: Side) -> bool:
         """Whether the record is unpaired, is back, or is not what was agreed."""
         if link is None:
-            return not is_left_out(self.listing.adapter, side)
+            return self.take_stock or not is_left_out(self.listing.adapter, side)
         woo = side.system is System.WOOCOMMERCE
         if (link.woo_deleted_at if woo else link.vtiger_deleted_at) is not None:
             return True

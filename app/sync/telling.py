@@ -18,8 +18,10 @@ async def tell(session: Session, entry: NewEntry, delivery_ids: Sequence[int]) -
     return entry_id
 
 
-async def tell_each(session: Session, entries: Sequence[tuple[NewEntry, int]]) -> list[int]:
-    """The same of many rows at once, each of one delivery."""
+async def tell_each(
+    session: Session, entries: Sequence[tuple[NewEntry, Sequence[int]]]
+) -> list[int]:
+    """The same of many rows at once, each with its deliveries."""
     ids = await append_each(session, entries)
     for (entry, _), entry_id in zip(entries, ids, strict=True):
         _say(entry, entry_id)

@@ -59,15 +59,21 @@ async def append(session: AsyncSession, entry: NewEntry, delivery_ids: Sequence[
     return int(entry_id)
 
 
-async def append_each(session: AsyncSession, entries: Sequence[tuple[NewEntry, int]]) -> list[int]:
-    """Log many outcomes, each of one delivery; their ids in the same order."""
-    rows = [_row(entry) | {"delivery_count": 1} for entry, _ in entries]
+async def append_each(
+    session: AsyncSession, entries: Sequence[tuple[NewEntry, Sequence[int]]]
+) -> list[int]:
+    """Log many outcomes, each with its deliveries; their ids in the same order."""
+    rows = [_row(entry) | {"delivery_count": len(each)} for entry, each in entries]
     logged = await session.execute(
         insert(Entry).returning(Entry.id, Entry.occurred_at, sort_by_parameter_order=True), rows
     )
     found = logged.all()
     pairs = zip(found, entries, strict=True)
-    ties = [{"entry_id": row.id, "delivery_id": delivery} for row, (_, delivery) in pairs]
+    ties = [
+        {"entry_id": row.id, "delivery_id": delivery}
+        for row, (_, deliveries) in pairs
+        for delivery in deliveries
+    ]
     await session.execute(insert(EntryDelivery), ties)
     tallies = [_tally(entry, entry.module) for entry, _ in entries if entry.module is not None]
     if tallies:

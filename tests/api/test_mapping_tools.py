@@ -93,6 +93,15 @@ async def test_a_value_that_cannot_go_over_says_why(world: World) -> None:
     assert found["to_vtiger"] == {}
 
 
+async def test_a_value_that_a_direction_holds_back_says_so(world: World) -> None:
+    customer_id = await customer(world)
+    await world.set_policy(direction="off")
+    world.edit_customer(customer_id, billing={"city": "Lyon"})
+    found = await try_out(world, "woocommerce", customer_id)
+
+    assert field_of(found, "mailing_city") == ("Lyon", "", "nothing", "direction_off")
+
+
 async def test_a_record_without_a_partner_shows_what_would_be_created(world: World) -> None:
     await world.sync_only()
     await world.set_policy(enabled=False)

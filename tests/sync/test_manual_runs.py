@@ -186,14 +186,15 @@ async def test_what_the_crm_cannot_hold_is_no_difference_to_mend(world: World) -
     assert {each.act for each in found.fields} == {Act.KEPT}
 
 
-async def test_a_difference_that_stays_without_a_reason_is_told_as_such(world: World) -> None:
+async def test_a_difference_that_a_direction_holds_is_told_as_such(world: World) -> None:
     """An edit of the target alone, where only the other way is open."""
     await _pair(world)
     await world.set_policy(direction="woo_to_vtiger")
     await _quietly_edit(world, phone="+1 555")
     found = (await _compare(world))["zoe@shop.example"]
 
-    assert found.plan is Plan.AGREE
+    assert found.skip is not None
+    assert (found.plan, found.skip.reason) == (Plan.SKIP, "direction_off")
     assert [(each.field, each.act) for each in found.fields] == [("phone", Act.DIFFERS)]
 
 

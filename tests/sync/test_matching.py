@@ -74,7 +74,8 @@ async def test_a_copy_of_a_contact_that_carries_our_id_is_not_taken(world: World
 
 async def test_an_id_of_a_cloned_shop_is_not_believed(world: World) -> None:
     """Customer and contact carry numbers that mean others: e-mail decides."""
-    await world.contact(lastname="Somebody", email="somebody@crm.example", cf_853="77")
+    other = await world.customer("other@shop.example", last_name="Other")
+    await world.contact(lastname="Somebody", email="somebody@crm.example", cf_853=other)
     wrong = world.contacts()[0]["id"]
     await world.customer(
         "ada@both.example",
@@ -84,7 +85,18 @@ async def test_an_id_of_a_cloned_shop_is_not_believed(world: World) -> None:
     await world.settle()
 
     assert (await world.people()).faults() == []
-    assert len(await world.links()) == 2
+    assert len(await world.links()) == 3
+
+
+async def test_a_contact_whose_customer_was_deleted_gets_no_account_again(world: World) -> None:
+    """The link was lost with the database; our id field tells of the customer."""
+    await world.contact(lastname="Gone", email="gone@crm.example", cf_853="77")
+    await world.settle()
+
+    [row] = await world.log()
+    assert (row.outcome, row.reason) == ("skipped", "delete_ignored")
+    assert "WooCommerce 77" in (row.message or "")
+    assert await world.links() == []
 
 
 async def test_a_pair_that_carries_each_others_ids_is_known_by_them(world: World) -> None:

@@ -1,6 +1,7 @@
 """The merge rule by rule: who gets what, what is a conflict, and what the next base says."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from app.errors import System
 from app.mapping.rules import FieldRule
 from app.mapping.values import Agreed, Mapped, Value
 from app.records import ConflictPolicy, Direction, WriteCondition
-from app.sync.merge import NOTHING_DECIDED, Conflict, Decision, Merge, merge, next_base
+from app.sync.merge import NOTHING_DECIDED, Conflict, Decision, Held, Merge, merge, next_base
 
 WOO, VTIGER = System.WOOCOMMERCE, System.VTIGER
 CITY = FieldRule("city", ("billing.city",), "mailingcity")
@@ -177,7 +178,19 @@ def test_direction_of_a_rule_and_of_the_record_together(
 
 
 def test_rule_that_is_off_leaves_field_and_base_alone() -> None:
-    assert run("Lyon", "Nice", direction=Direction.OFF) == Merge()
+    assert run("Lyon", "Nice", direction=Direction.OFF) == Merge(
+        held={"city": Held(VTIGER, Direction.OFF)}
+    )
+    assert run("Lyon", "Nice", rule=replace(CITY, direction=Direction.OFF)) == Merge()
+
+
+@pytest.mark.parametrize("own", [Direction.BOTH, Direction.WOO_TO_VTIGER])
+def test_what_a_direction_keeps_from_a_side_is_told(own: Direction) -> None:
+    rule, overall = replace(CITY, direction=own), Direction.WOO_TO_VTIGER
+    merged = run("Paris", "Nice", rule=rule, direction=overall)
+    assert merged.held == {"city": Held(WOO, Direction.WOO_TO_VTIGER)}
+    assert run("Lyon", "Paris", rule=rule, direction=overall).held == {}
+    assert run("Paris", "Nice", rule=rule, direction=overall, base={}).held == {}
 
 
 def with_condition(write: WriteCondition) -> FieldRule:

@@ -64,9 +64,32 @@ async def test_what_was_looked_at_is_counted_and_the_rest_estimated(world: World
     half = await get_progress(world.runtime, started.id)
     done = await run(world, CONTACTS)
 
-    assert (half.run.done, half.run.total) == (0, 12)
+    assert (half.run.done, half.run.total) == (0, 24), "and what it makes is looked at as well"
     assert done.run.done == done.run.total >= 12
     assert done.eta_seconds is None
+
+
+async def test_an_import_is_not_told_as_done_before_its_end(world: World) -> None:
+    """What the first half makes is what the second half looks at."""
+    await people(world, 12)
+    started = await begin(world, CONTACTS)
+    shares, left = [], []
+
+    async def watch() -> None:
+        found = await get_progress(world.runtime, started.id)
+        if found.run.total:
+            shares.append(found.run.done / found.run.total)
+            left.append(found.eta_seconds)
+
+    world.traffic.always = watch
+    await execute(world.runtime, started.id)
+    world.traffic.always = None
+    done = await get_progress(world.runtime, started.id)
+
+    assert max(shares) == 0.5
+    assert shares == sorted(shares)
+    assert 0 not in left
+    assert done.run.done == done.run.total == 24
 
 
 async def test_a_cancelled_run_stops_before_its_next_page(world: World) -> None:

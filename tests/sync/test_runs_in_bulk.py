@@ -12,6 +12,7 @@ from app.records import Module, Outcome
 from app.runs.models import RunState
 from app.sandbox.app import Sandbox
 from app.sync.execution import execute
+from app.sync.pipeline import drain
 from app.sync.run import get_progress
 from app.woocommerce.schemas import WooCustomer
 from app.worker.engine import running_worker
@@ -256,3 +257,66 @@ async def test_an_order_of_the_crm_is_made_by_a_batch(market: World) -> None:
     assert done.outcomes[Outcome.CREATED] == 1
     assert market.traffic.writes["POST orders"] == 1
     assert goods.meta(market, mug, "_vtiger_id") == twin
+
+
+async def test_a_backlog_is_brought_by_the_run_and_not_one_by_one_before_it(world: World) -> None:
+    """The add-on has collected what was typed while the service was away."""
+    for each in range(17):
+        await world.contact(lastname=f"C{each}", email=f"c{each}@crm.example")
+    waiting = await world.deliveries()
+    world.traffic.reset()
+    started = await begin(world, CONTACTS)
+    left: list[str] = []
+
+    async def workers_come() -> None:
+        """Jobs that were given out before the run began."""
+        if not left:
+            left.extend(key for key, error in await world.waiting() if error)
+            for key in left:
+                await drain(world.runtime, key, owner="another")
+
+    world.traffic.always = workers_come
+    await execute(world.runtime, started.id)
+    world.traffic.always = None
+
+    assert len(left) == len(waiting) == 17
+    assert world.traffic.writes["POST customers"] == 1
+    rows = await world.log(Outcome.CREATED)
+    told = {delivery for row in rows for delivery in await world.deliveries_of(row)}
+    assert (len(rows), {delivery.id for delivery in waiting} < told) == (17, True)
+    await settled(world)
+
+
+async def test_what_a_run_does_not_bring_of_a_backlog_is_tried_when_it_has_gone_past(
+    world: World,
+) -> None:
+    for each in range(17):
+        await world.contact(lastname=f"C{each}")
+    started = await begin(world, CONTACTS)
+    seen = set()
+
+    async def watch() -> None:
+        seen.update({error for _, error in await world.waiting()})
+
+    world.traffic.always = watch
+    await execute(world.runtime, started.id)
+    world.traffic.always = None
+    assert f"Run {started.id} is about to bring this record, together with many others." in seen
+    assert {error for _, error in await world.waiting()} <= {None}
+    await world.settle()
+
+    assert {row.reason for row in await world.log()} == {"missing_required_field"}
+
+
+async def test_a_few_hints_do_not_wait_for_a_run(world: World) -> None:
+    await world.contact(lastname="C", email="c@crm.example")
+    started = await begin(world, CONTACTS)
+    seen = set()
+
+    async def watch() -> None:
+        seen.update({error for _, error in await world.waiting()})
+
+    world.traffic.always = watch
+    await execute(world.runtime, started.id)
+
+    assert seen <= {None}
