@@ -26,6 +26,18 @@ REASONS: Mapping[str, Reason] = {
         "side write to the other. Of a pair the notes name the fields that differ.",
         "Set `direction` to `both`, or to the way this record should go, if it is meant to.",
     ),
+    "creation_off": Reason(
+        "The record is not in the shop, and the setting `create_in_shop` of its module does not "
+        "have it made there: a new customer would get an account, and a mail of the shop's.",
+        "Nothing to do if the shop should not have it. Otherwise tick the box *Create in "
+        "WooCommerce* in Vtiger, or change `create_in_shop`; then start a sync run.",
+    ),
+    "other_shop": Reason(
+        "The record came into Vtiger from another shop, and what came from one shop is not made in "
+        "another unless `from_other_shops` says so.",
+        "Nothing to do if this shop should not have it. Otherwise set `from_other_shops` of its "
+        "module, then start a sync run.",
+    ),
     "module_off": Reason(
         "The module is switched off for this store.",
         "Switch it on in the module's settings, then replay the delivery or start a sync run.",

@@ -135,6 +135,14 @@ class LengthPolicy(StrEnum):
     SKIP = "skip"
 
 
+class CreationPolicy(StrEnum):
+    """Which of Vtiger's records are made in a shop that does not have them yet."""
+
+    NEVER = "never"
+    WITH_ORDERS = "with_orders"
+    ALL = "all"
+
+
 class TaxScope(StrEnum):
     """Which WooCommerce tax rates become Vtiger taxes: a shop may have hundreds."""
 

@@ -53,6 +53,8 @@ from tests.traffic import Traffic
 
 MOST_ROUNDS = 60
 AT_ONCE = 4
+EAGER = {"create_in_shop": "all"}
+"""Most tests are about what happens once a contact may become a customer."""
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ class World(Tampering):
         self, store: str = STORE, module: Module = Module.CONTACTS, **choices: Any
     ) -> None:
         async with transaction(self.runtime.sessions) as session:
-            policy = SyncPolicy(**choices)
+            policy = SyncPolicy(**{**EAGER, **choices})
             await save_policy(session, store, module=module, policy=policy, by="test")
 
     async def sync_only(self, *modules: Module) -> None:
@@ -263,7 +265,10 @@ async def open_world(
             doorway.open_to(app)
             if hooks:
                 connect(sandbox, SERVICE)
-            yield World(app.state.runtime, sandbox, traffic, doorway, clock)
+            world = World(app.state.runtime, sandbox, traffic, doorway, clock)
+            for store in world.runtime.stores:
+                await world.set_policy(store)
+            yield world
 
 
 def _records(link: Link) -> list[Record]:

@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.callbacks import VTIGER_NAMES
-from app.api.deps import Guard, no_query
+from app.api.deps import Guard, only_known
 from app.api.errors import Problem, documented
 from app.api.intake import dedupe_key, read_body, store_hints
 from app.db.session import transaction
@@ -41,7 +41,7 @@ DETAILS = {
 }
 
 logger = logging.getLogger(__name__)
-router = APIRouter(tags=["Vtiger add-on"], dependencies=[Depends(no_query)])
+router = APIRouter(tags=["Vtiger add-on"], dependencies=[Depends(only_known)])
 
 
 @router.get(

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryParameters
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.deps import Admin, Guard, RuntimeDep, no_query
+from app.api.deps import Admin, Guard, RuntimeDep, only_known
 from app.api.errors import documented, not_found
 from app.api.examples import CONFLICT, RESOLVED, example, page_of
 from app.api.fields import (
@@ -29,7 +29,7 @@ from app.sync.decision import resolve
 router = APIRouter(
     prefix="/conflicts",
     tags=["Conflicts"],
-    dependencies=[Depends(Guard(Scope.READ))],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
     responses=documented(401, 403, 422),
 )
 
@@ -113,7 +113,6 @@ async def search_all_conflicts(
 
 @router.get(
     "/{conflict_id}",
-    dependencies=[Depends(no_query)],
     responses=example(CONFLICT) | documented(404),
 )
 async def get_conflict(runtime: RuntimeDep, conflict_id: RowId) -> ConflictItem:
@@ -128,7 +127,6 @@ async def get_conflict(runtime: RuntimeDep, conflict_id: RowId) -> ConflictItem:
 @router.post(
     "/{conflict_id}/resolve",
     status_code=202,
-    dependencies=[Depends(no_query)],
     responses=example(RESOLVED, status=202) | documented(404, 409),
 )
 async def resolve_conflict(

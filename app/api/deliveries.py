@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryParameters
 from pydantic import BaseModel, Field, model_validator
 
-from app.api.deps import Guard, RuntimeDep, no_query
+from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import FieldProblem, documented, invalid, not_found
 from app.api.examples import ACCEPTED, DELIVERY, REPLAYED, example, page_of
 from app.api.fields import (
@@ -39,7 +39,7 @@ from app.runtime import Runtime
 router = APIRouter(
     prefix="/deliveries",
     tags=["Deliveries"],
-    dependencies=[Depends(Guard(Scope.READ))],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
     responses=documented(401, 403, 422),
 )
 
@@ -205,7 +205,6 @@ async def replay_deliveries(
 
 @router.get(
     "/{delivery_id}",
-    dependencies=[Depends(no_query)],
     responses=example(DELIVERY) | documented(404),
 )
 async def get_delivery(runtime: RuntimeDep, delivery_id: RowId) -> DeliveryItem:
@@ -219,7 +218,7 @@ async def get_delivery(runtime: RuntimeDep, delivery_id: RowId) -> DeliveryItem:
 @router.post(
     "/{delivery_id}/replay",
     status_code=202,
-    dependencies=[Depends(Guard(Scope.ADMIN)), Depends(no_query)],
+    dependencies=[Depends(Guard(Scope.ADMIN))],
     responses=example(ACCEPTED, status=202) | documented(404, 503),
 )
 async def replay_delivery(runtime: RuntimeDep, delivery_id: RowId, response: Response) -> Replayed:

@@ -1,17 +1,24 @@
 """What routes are given: the runtime, and a caller whose token was checked."""
 
 import hmac
+import json
+from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, get_origin
 
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
 
 from app.api.errors import FieldProblem, Problem, invalid
 from app.db.session import transaction
 from app.policies.tokens import Scope, find_token
 from app.runtime import Runtime
 from app.settings import Settings
+
+NO_BODY = frozenset({b"", b"{}", b"null"})
+LONGEST_NOTHING = 4
 
 _BEARER = HTTPBearer(auto_error=False, description="A token of scope `read` or `admin`.")
 
@@ -76,8 +83,70 @@ Reader = Annotated[Caller, Depends(Guard(Scope.READ))]
 Admin = Annotated[Caller, Depends(Guard(Scope.ADMIN))]
 
 
-async def no_query(request: Request) -> None:
-    """A route without parameters refuses them: a mistyped one must not pass unnoticed."""
-    unknown = sorted(set(request.query_params))
+async def only_known(request: Request) -> None:
+    """Refuses parameters and bodies that the route does not take: a mistyped or misplaced one must
+    not pass unnoticed. Empty bodies, as some clients send them, are none."""
+    route = request.scope["route"]
+    known = _query_names(route.dependant)
+    unknown = sorted(set(request.query_params) - known)
     if unknown:
         raise invalid([FieldProblem(field=name, message="is not known here") for name in unknown])
+    twice = sorted(name for name in known if _is_given_twice(request, name, route.dependant))
+    if twice:
+        raise invalid([FieldProblem(field=name, message="is given twice") for name in twice])
+    if route.body_field is None:
+        if await _first_bytes(request) not in NO_BODY:
+            raise invalid([FieldProblem(field="body", message="is not taken here: send none")])
+    elif repeated := _repeated_keys(await request.body()):
+        raise invalid([FieldProblem(field=name, message="is given twice") for name in repeated])
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    """The parameters of a route and of what it depends on; a model's are its fields."""
+    return set(_query_fields(dependant))
+
+
+def _query_fields(dependant: Dependant) -> dict[str, object]:
+    """Each parameter's name with its type."""
+    found: dict[str, object] = {}
+    for part in dependant.dependencies:
+        found |= _query_fields(part)
+    for field in dependant.query_params:
+        annotation = field.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            found |= {name: each.annotation for name, each in annotation.model_fields.items()}
+        else:
+            found[field.alias] = annotation
+    return found
+
+
+def _is_given_twice(request: Request, name: str, dependant: Dependant) -> bool:
+    """Of several values of what is no list all but one would be dropped."""
+    is_list = get_origin(_query_fields(dependant)[name]) is list
+    return not is_list and len(request.query_params.getlist(name)) > 1
+
+
+def _repeated_keys(body: bytes) -> list[str]:
+    """Keys that an object of a JSON body has twice, of which a reader keeps one; none of what is
+    no JSON, which is refused elsewhere."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        counts = Counter(name for name, _ in pairs)
+        found.extend(name for name, count in counts.items() if count > 1)
+
+    try:
+        json.loads(body, object_pairs_hook=look)
+    except ValueError:
+        return []
+    return sorted(set(found))
+
+
+async def _first_bytes(request: Request) -> bytes:
+    """Enough of a body to know that it says something."""
+    found = b""
+    async for part in request.stream():
+        found += part.strip()
+        if len(found) > LONGEST_NOTHING:
+            break
+    return found

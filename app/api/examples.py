@@ -74,21 +74,17 @@ EXPORT_CSV = (
 SETTINGS: dict[str, Any] = {
     "store": "main",
     "module": "contacts",
+    "updated_at": "2026-11-24T09:15:02.118245Z",
+    "updated_by": "ops",
     "enabled": True,
     "direction": "both",
     "conflict_policy": "latest_wins",
     "delete_policy": "ignore",
     "ambiguous_match": "skip",
     "too_long": "cut",
+    "create_in_shop": "with_orders",
+    "from_other_shops": False,
     "roles": ["customer"],
-    "tax_scope": "used",
-    "tax_country": "",
-    "product_statuses": [],
-    "product_categories": [],
-    "order_statuses": [],
-    "guests": "contact_per_email",
-    "order_account": "",
-    "order_total": "warn",
 }
 
 LINK: dict[str, Any] = {
@@ -177,6 +173,14 @@ RUN_DETAIL: dict[str, Any] = RUN | {
     "waiting": 0,
     "rate": 184.6,
     "eta_seconds": 102.4,
+    "expected": {
+        "created": {"woocommerce": {"contacts": 12}, "vtiger": {"contacts": 240}},
+        "updated": 0,
+        "accounts": 12,
+        "mailed": 12,
+        "mails_known": True,
+    },
+    "question": None,
     "differences": {"items": [DIFFERENCE], "next_cursor": None},
 }
 

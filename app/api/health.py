@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
 from app import __version__
-from app.api.deps import RuntimeDep, no_query
+from app.api.deps import RuntimeDep, only_known
 from app.api.errors import Problem, documented
 from app.api.examples import LIVE, READY, example
 from app.db.migrate import pending
@@ -20,7 +20,7 @@ from app.remotes.state import RemoteState
 from app.runtime import Runtime
 from app.settings import Settings
 
-router = APIRouter(tags=["Health"], dependencies=[Depends(no_query)], responses=documented(422))
+router = APIRouter(tags=["Health"], dependencies=[Depends(only_known)], responses=documented(422))
 
 
 class Live(BaseModel):

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryParameters
 from pydantic import BeforeValidator, Field
 
-from app.api.deps import Guard, RuntimeDep
+from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import documented
 from app.api.examples import INCIDENT, example, page_of
 from app.api.fields import Answer, Id, Moment, PageAnswer, PageQuery, Text, Time, link_next
@@ -19,7 +19,7 @@ from app.policies.tokens import Scope
 router = APIRouter(
     prefix="/incidents",
     tags=["Incidents"],
-    dependencies=[Depends(Guard(Scope.READ))],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
     responses=documented(401, 403, 422),
 )
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryParameters
 from pydantic import Field
 
-from app.api.deps import Guard, RuntimeDep
+from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import documented
 from app.api.examples import LINK, example, page_of
 from app.api.fields import Answer, Id, PageAnswer, PageQuery, Text, Time, link_next
@@ -17,7 +17,7 @@ from app.records import Module
 router = APIRouter(
     prefix="/links",
     tags=["Links"],
-    dependencies=[Depends(Guard(Scope.READ))],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
     responses=documented(401, 403, 422),
 )
 

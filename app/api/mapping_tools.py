@@ -3,9 +3,9 @@
 from typing import Any, Self
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.api.deps import Guard, RuntimeDep, no_query
+from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import Problem, documented, not_found
 from app.api.examples import example
 from app.api.fields import Text
@@ -24,7 +24,7 @@ from app.sync.preview import FieldAct, Preview, Trial, preview
 router = APIRouter(
     prefix="/mappings",
     tags=["Mappings"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(no_query)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
     responses=documented(401, 403, 404, 422, 502),
 )
 
@@ -75,6 +75,12 @@ class PreviewIn(BaseModel):
     rows: list[MappingRow] | None = Field(
         None, max_length=500, description="all rows to try instead of those in force"
     )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.row is not None and self.rows is not None:
+            raise ValueError("row and rows exclude each other: put the row among the rows")
+        return self
 
 
 class FieldPreviewOut(BaseModel):

@@ -1,4 +1,4 @@
-"""GET, POST, PUT, DELETE /mappings/{store}/{module}: which fields carry the same value."""
+"""GET, POST, PUT, PATCH, DELETE /mappings/{store}/{module}: which fields carry the same value."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,14 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from app.api.deps import Admin, Guard, RuntimeDep
+from app.api.deps import Admin, Caller, Guard, RuntimeDep, only_known
 from app.api.errors import FieldProblem, Problem, documented, invalid, not_found
 from app.api.examples import example
 from app.api.mapping_examples import MAPPING, VERSIONS
 from app.api.mapping_shapes import MappingOut, RowIn, VersionOut, VersionsOut
 from app.errors import NotFound, RemoteError
 from app.mapping.defaults import find_default
-from app.policies.mapping_rows import RowId
+from app.policies.mapping_rows import MappingRow, RowId
 from app.policies.mappings import Change, Mapping, find_mapping, search_mappings
 from app.policies.tokens import Scope
 from app.records import Module
@@ -30,7 +30,7 @@ from app.sync.mappings import mapping_of
 router = APIRouter(
     prefix="/mappings",
     tags=["Mappings"],
-    dependencies=[Depends(Guard(Scope.READ))],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
     responses=documented(401, 403, 404, 422),
 )
 
@@ -80,17 +80,52 @@ async def put_mapping_row(
     version: Version = None,
 ) -> MappingOut:
     """Replace a row of your own, or change a default row: its direction (`off` switches it off),
-    write condition or transform. What is left out has its default."""
+    write condition or transform. All that the row says now must be named, for what is left out
+    has its default; PATCH changes some of it."""
     now = await _current(runtime, store, module, version=version)
+    _check_row(now, module, row_id, row)
+    known = now.find_row(row_id)
+    said = known.stored().keys() - {"id"} if known else set()
+    if missing := sorted(said - row.model_fields_set):
+        message = "is missing: PUT replaces the whole row, PATCH changes what it names"
+        raise invalid([FieldProblem(field=name, message=message) for name in missing])
+    return await _keep_row(runtime, caller, store, module, now=now, row=row.named(row_id))
+
+
+@router.patch("/{store}/{module}/{row_id}", responses=example(MAPPING) | CHANGES)
+async def patch_mapping_row(
+    runtime: RuntimeDep,
+    caller: Admin,
+    store: str,
+    module: Module,
+    row_id: Row,
+    row: RowIn,
+    version: Version = None,
+) -> MappingOut:
+    """Change what is named of a row, your own or a default one, and leave the rest as it is."""
+    now = await _current(runtime, store, module, version=version)
+    _check_row(now, module, row_id, row)
+    known = now.find_row(row_id)
+    before = known.model_dump() if known else {}
+    chosen = RowIn.model_validate(before | row.model_dump(exclude_unset=True))
+    return await _keep_row(runtime, caller, store, module, now=now, row=chosen.named(row_id))
+
+
+def _check_row(now: Mapping, module: Module, row_id: str, row: RowIn) -> None:
     if row.id not in (None, row_id):
         message = f"is {row.id}, but the address says {row_id}"
         raise invalid([FieldProblem(field="id", message=message)])
     if not (now.find_row(row_id) or find_default(module, row_id)):
         raise not_found(f"row {row_id}")
-    chosen = row.named(row_id)
-    rows = [chosen if each.id == row_id else each for each in now.rows]
-    rows = rows if now.find_row(row_id) else [*rows, chosen]
-    change = Change(rows, caller.name, f"Changed row {row_id}.", now.version)
+
+
+async def _keep_row(
+    runtime: Runtime, caller: Caller, store: str, module: Module, *, now: Mapping, row: MappingRow
+) -> MappingOut:
+    """In its place, or at the end where it changes a default row for the first time."""
+    rows = [row if each.id == row.id else each for each in now.rows]
+    rows = rows if now.find_row(row.id) else [*rows, row]
+    change = Change(rows, caller.name, f"Changed row {row.id}.", now.version)
     return await _change(runtime, store, module, change=change)
 
 

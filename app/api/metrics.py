@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from app.api.deps import Guard, RuntimeDep, no_query
+from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import documented
 from app.api.examples import METRICS
 from app.metrics import REGISTRY
@@ -14,7 +14,7 @@ from app.sync.gauges import read_shared
 
 router = APIRouter(
     tags=["Health"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(no_query)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
     responses=documented(401, 403, 422),
 )
 TEXT: dict[int | str, dict[str, Any]] = {

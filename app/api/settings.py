@@ -1,16 +1,20 @@
-"""GET and PUT /settings: how each module of each store is synced."""
+"""GET, PUT and PATCH /settings: how each module of each store is synced."""
 
 import logging
+from typing import Any
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from app.api.deps import Admin, Guard, RuntimeDep, no_query
+from app.api.deps import Admin, Caller, Guard, RuntimeDep, only_known
 from app.api.errors import FieldProblem, documented, invalid, not_found
 from app.api.examples import SETTINGS, example
+from app.api.fields import Time
 from app.db.session import transaction
-from app.policies.repository import get_policy, save_policy
-from app.policies.schemas import SyncPolicy
+from app.errors import Overtaken
+from app.policies.models import SyncSetting
+from app.policies.repository import find_choice, in_force, lock_choice, save_policy
+from app.policies.schemas import SyncPolicy, find_meaningless, settings_of
 from app.policies.tokens import Scope
 from app.records import Module
 from app.runtime import Runtime
@@ -18,26 +22,42 @@ from app.sync.brake import confirm_deletions
 
 logger = logging.getLogger(__name__)
 
+CHANGED = "Somebody has changed these settings since you read them: read them again, then decide."
+BESIDE = ("store", "module", "updated_at", "updated_by")
+MODULE_ANSWER = example(SETTINGS) | documented(404)
+
 router = APIRouter(
     prefix="/settings",
     tags=["Settings"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(no_query)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
     responses=documented(401, 403, 422),
 )
 
 
-class StorePolicy(SyncPolicy):
-    """The settings in force for one module of one store."""
+class PolicyAnswer(SyncPolicy):
+    """The settings in force for one module of one store: those that mean something for it, who
+    changed them last and when; null while the defaults hold."""
 
     store: str
     module: Module
+    updated_at: Time | None
+    updated_by: str | None
 
 
 class PolicyChange(SyncPolicy):
-    """New settings; what is left out goes back to its default. Place names must fit the path."""
+    """Settings as they are to be. What an answer says beside them may be sent back: place names
+    must fit the path, `updated_at` and `updated_by` are refused with 409 if somebody has changed
+    the settings since."""
 
     store: str | None = None
     module: Module | None = None
+    updated_at: Time | None = None
+    updated_by: str | None = None
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The settings that it names."""
+        return self.model_dump(exclude_unset=True, include=set(SyncPolicy.model_fields))
 
 
 class Confirmed(BaseModel):
@@ -49,7 +69,7 @@ class Confirmed(BaseModel):
 class AllPolicies(BaseModel):
     """The settings of every configured store."""
 
-    items: list[StorePolicy]
+    items: list[dict[str, Any]]
 
 
 @router.get("", responses=example({"items": [SETTINGS]}))
@@ -61,25 +81,34 @@ async def get_settings(runtime: RuntimeDep) -> AllPolicies:
     )
 
 
-@router.get("/{store}/{module}", responses=example(SETTINGS) | documented(404))
-async def get_module_settings(runtime: RuntimeDep, store: str, module: Module) -> StorePolicy:
-    """The settings in force, defaults included."""
+@router.get("/{store}/{module}", responses=MODULE_ANSWER)
+async def get_module_settings(runtime: RuntimeDep, store: str, module: Module) -> dict[str, Any]:
+    """The settings in force, defaults included, with who changed them last and when."""
     _check_store(runtime, store)
     return await _read(runtime, store, module)
 
 
-@router.put("/{store}/{module}", responses=example(SETTINGS) | documented(404))
+@router.put("/{store}/{module}", responses=MODULE_ANSWER | documented(409))
 async def put_module_settings(
     runtime: RuntimeDep, caller: Admin, store: str, module: Module, change: PolicyChange
-) -> StorePolicy:
-    """Replace the settings; hints that are settled from now on go by them."""
+) -> dict[str, Any]:
+    """Replace the settings, all of which must be named; hints that are settled from now on go by
+    them. PATCH changes some and leaves the others."""
     _check_store(runtime, store)
-    _check_place(change, store, module)
-    chosen = change.model_dump(exclude_unset=True, exclude={"store", "module"})
-    policy = SyncPolicy.model_validate(SyncPolicy().model_dump() | chosen)
-    async with transaction(runtime.sessions) as session:
-        await save_policy(session, store, module=module, policy=policy, by=caller.name)
-    return await _read(runtime, store, module)
+    missing = [name for name in settings_of(module) if name not in change.model_fields_set]
+    message = "is missing: PUT replaces all settings, PATCH changes those that it names"
+    if missing:
+        raise invalid([FieldProblem(field=name, message=message) for name in missing])
+    return await _change(runtime, caller, store, module, change=change)
+
+
+@router.patch("/{store}/{module}", responses=MODULE_ANSWER | documented(409))
+async def patch_module_settings(
+    runtime: RuntimeDep, caller: Admin, store: str, module: Module, change: PolicyChange
+) -> dict[str, Any]:
+    """Change the settings that are named, and leave the others as they are."""
+    _check_store(runtime, store)
+    return await _change(runtime, caller, store, module, change=change)
 
 
 @router.post(
@@ -97,10 +126,45 @@ async def confirm_held_deletions(
     return Confirmed(confirmed=confirmed)
 
 
-async def _read(runtime: Runtime, store: str, module: Module) -> StorePolicy:
+async def _change(
+    runtime: Runtime, caller: Caller, store: str, module: Module, *, change: PolicyChange
+) -> dict[str, Any]:
+    _check_place(change, store, module)
+    chosen = change.chosen
+    meaningless = find_meaningless(module, chosen)
+    if meaningless:
+        raise invalid([FieldProblem(field=name, message=why) for name, why in meaningless.items()])
+    async with transaction(runtime.sessions) as session:
+        now = await lock_choice(session, store, module)
+        _check_seen(change, now)
+        policy = SyncPolicy.model_validate(in_force(module, now).model_dump() | chosen)
+        await save_policy(session, store, module=module, policy=policy, by=caller.name)
+    return await _read(runtime, store, module)
+
+
+def _check_seen(change: PolicyChange, now: SyncSetting | None) -> None:
+    """Who sends an answer back has seen those settings and no newer ones."""
+    known = {
+        "updated_at": now.updated_at if now else None,
+        "updated_by": now.updated_by if now else None,
+    }
+    if any(
+        getattr(change, name) != known[name] for name in known if name in change.model_fields_set
+    ):
+        raise Overtaken(CHANGED)
+
+
+async def _read(runtime: Runtime, store: str, module: Module) -> dict[str, Any]:
     async with runtime.sessions() as session:
-        policy = await get_policy(session, store, module)
-    return StorePolicy(store=store, module=module, **policy.model_dump())
+        chosen = await find_choice(session, store, module)
+    answer = PolicyAnswer(
+        store=store,
+        module=module,
+        updated_at=chosen.updated_at if chosen else None,
+        updated_by=chosen.updated_by if chosen else None,
+        **in_force(module, chosen).model_dump(),
+    )
+    return answer.model_dump(mode="json", include={*BESIDE, *settings_of(module)})
 
 
 def _check_store(runtime: Runtime, store: str) -> None:

@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from app.api.deliveries import DeliveryItem, describe
-from app.api.deps import Guard, RuntimeDep, no_query
+from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import documented, not_found
 from app.api.examples import ENTRY, ENTRY_DETAIL, EXPORT_CSV, SUMMARY, example, page_of
 from app.api.export import csv_lines, ndjson_lines
@@ -44,7 +44,7 @@ from app.synclog.totals import Summary, summary
 router = APIRouter(
     prefix="/sync-log",
     tags=["Sync Log"],
-    dependencies=[Depends(Guard(Scope.READ))],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
     responses=documented(401, 403, 422),
 )
 
@@ -173,7 +173,6 @@ async def export_sync_log(
 
 @router.get(
     "/{entry_id}",
-    dependencies=[Depends(no_query)],
     responses=example(ENTRY_DETAIL) | documented(404),
 )
 async def get_entry(runtime: RuntimeDep, entry_id: RowId) -> LogEntry:

@@ -1,13 +1,13 @@
 """/sync-runs: whole modules synced or compared, on demand; any worker carries them out."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryParameters
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.api.deps import Admin, Guard, RuntimeDep, no_query
+from app.api.deps import Admin, Guard, RuntimeDep, only_known
 from app.api.errors import documented, not_found
 from app.api.examples import RUN, RUN_DETAIL, example, page_of
 from app.api.fields import (
@@ -25,12 +25,14 @@ from app.api.fields import (
 )
 from app.policies.tokens import Scope
 from app.records import Direction, Module, Outcome
-from app.runs.models import RunState
+from app.runs.models import DUE_STATES, Consent, RunState, SyncRun
 from app.runs.repository import NewRun, RunFilter
 from app.runtime import Runtime
+from app.sync.forecast import Forecast, describe_forecast
 from app.sync.run import (
     RunProgress,
     cancel_run,
+    confirm_run,
     differences,
     find_progress,
     get_progress,
@@ -41,7 +43,7 @@ from app.sync.run import (
 router = APIRouter(
     prefix="/sync-runs",
     tags=["Sync runs"],
-    dependencies=[Depends(Guard(Scope.READ))],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
     responses=documented(401, 403, 422),
 )
 
@@ -75,9 +77,15 @@ class RunRequest(BaseModel):
     since: Moment | None = Field(None, description="only what changed from this moment on")
     dry_run: bool = Field(False, description="tell every difference, write nothing")
     repair_of: Number | None = Field(None, description="id of a finished dry run")
+    confirm: bool = Field(
+        False,
+        description="agree beforehand; else a repair, and a run that would make accounts in the"
+        " shop or mail people, asks first",
+    )
 
     def wanted(self, runtime: Runtime, started_by: str) -> NewRun:
-        only = next(iter(runtime.stores)) if len(runtime.stores) == 1 else ""
+        is_plain = self.repair_of is None and len(runtime.stores) == 1
+        only = next(iter(runtime.stores)) if is_plain else ""
         modules = self.module if isinstance(self.module, list) else [self.module]
         return NewRun(
             store=self.store or only,
@@ -87,6 +95,7 @@ class RunRequest(BaseModel):
             dry_run=self.dry_run,
             repair_of=self.repair_of,
             started_by=started_by,
+            consent=Consent.GIVEN if self.confirm else Consent.NEEDED,
         )
 
 
@@ -132,18 +141,23 @@ class Difference(Answer):
 
 class RunDetail(RunItem):
     """`outcomes` counts records by what became of them, pairs that agreed as unchanged; `waiting`
-    are tried again later. `rate` is records a second."""
+    are tried again later. `rate` is records a second. `expected` counts what the run would make, or
+    what a sync of what it found would: new records by system and module, pairs that would be
+    written to, accounts made in the shop, people mailed by it. `question` says so in words while
+    the run is `asking`."""
 
     outcomes: dict[Outcome, int]
     waiting: int
     rate: float | None
     eta_seconds: float | None
+    expected: dict[str, Any] | None
+    question: str | None
     differences: PageAnswer[Difference]
 
 
 def _item(run: object) -> RunItem:
     item = RunItem.model_validate(run)
-    ended = item.state not in (RunState.QUEUED, RunState.RUNNING)
+    ended = item.state not in DUE_STATES
     return item.model_copy(update={"next_attempt_at": None}) if ended else item
 
 
@@ -158,15 +172,24 @@ async def _detail(
         waiting=progress.waiting,
         rate=progress.rate,
         eta_seconds=progress.eta_seconds,
+        expected=progress.run.expected,
+        question=_question(progress.run),
         differences=PageAnswer(items=items, next_cursor=page.next_cursor),
     )
+
+
+def _question(run: SyncRun) -> str | None:
+    if run.state != RunState.ASKING or run.expected is None:
+        return None
+    return describe_forecast(Forecast.from_json(run.expected))
 
 
 @router.post("", status_code=202, responses=example(RUN_DETAIL, status=202))
 async def start_sync_run(
     runtime: RuntimeDep, caller: Admin, wanted: RunRequest, response: Response
 ) -> RunDetail:
-    """Ask for a run. Runs of one store take turns."""
+    """Ask for a run. Runs of one store take turns. One that has to ask first counts what it would
+    make, and is `asking` then: POST /sync-runs/{id}/confirm lets it go on."""
     run = await start_run(runtime, wanted.wanted(runtime, caller.name))
     response.headers["Location"] = f"/sync-runs/{run.id}"
     return await _detail(runtime, await get_progress(runtime, run.id))
@@ -203,9 +226,23 @@ async def get_sync_run(
     return detail
 
 
+@router.post(
+    "/{run_id}/confirm",
+    status_code=202,
+    dependencies=[Depends(Guard(Scope.ADMIN))],
+    responses=example(RUN_DETAIL, status=202) | documented(404, 409),
+)
+async def confirm_sync_run(runtime: RuntimeDep, run_id: RowId) -> RunDetail:
+    """Agree to what a run that is `asking` would do; it goes on. DELETE it to say no."""
+    run = await confirm_run(runtime, run_id)
+    if run is None:
+        raise not_found(f"run {run_id}")
+    return await _detail(runtime, await get_progress(runtime, run_id))
+
+
 @router.delete(
     "/{run_id}",
-    dependencies=[Depends(Guard(Scope.ADMIN)), Depends(no_query)],
+    dependencies=[Depends(Guard(Scope.ADMIN))],
     responses=example(RUN_DETAIL) | documented(404),
 )
 async def cancel_sync_run(runtime: RuntimeDep, run_id: RowId) -> RunDetail:

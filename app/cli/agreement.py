@@ -24,6 +24,7 @@ class Verdict:
     pairs: int = 0
     fields: int = 0
     kept: int = 0
+    mails: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)
     differing: list[Compared] = field(default_factory=list)
 
@@ -53,7 +54,7 @@ async def judge(stage: Stage) -> Verdict:
     async with stage.runtime.sessions() as session:
         counts = await summary(session)
         dead = (await count_open(session))["dead"]
-    verdict = Verdict(counts, dead)
+    verdict = Verdict(counts, dead, mails=len(stage.sandbox.shop.mailbox.to_people()))
     for module in await modules_of(stage.runtime, STORE):
         async for compared in compare_store(stage.runtime, STORE, module=module):
             verdict.add(compared)
@@ -69,6 +70,7 @@ def print_verdict(verdict: Verdict) -> None:
     if verdict.agrees:
         extent = f"{verdict.pairs} pairs, {verdict.fields} fields"
         OUT.print(f"[green]Both systems agree[/]: {extent}{_but(verdict)}.")
+    OUT.print(f"[dim]Customers were mailed {verdict.mails} times, had the shop been a real one.[/]")
     for label, reason in verdict.left_out:
         OUT.print(f"[dim]Left out: {escape(label)}, {reason}[/]")
 

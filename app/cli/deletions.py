@@ -7,6 +7,7 @@ import typer
 
 from app.cli.console import OUT, new_table, print_json, run
 from app.cli.filters import Modules, Stores
+from app.cli.stores import chosen_stores
 from app.cli.tables import NAMES
 from app.links.deletions import count_held
 from app.records import Module
@@ -27,7 +28,8 @@ def deletions(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the deletions that wait because there were too many at once, or let them through."""
-    held = run(_look(load_settings(), store or [], module or [], confirm=confirm))
+    settings = load_settings()
+    held = run(_look(settings, store or [], module or [], confirm=confirm))
     if json:
         print_json([{"store": key[0], "module": key[1], "held": held[key]} for key in held])
         return
@@ -43,6 +45,8 @@ async def _look(
     async with open_runtime(settings) as runtime:
         async with runtime.sessions() as session:
             found = await count_held(session)
+        for each in set(stores) - {key[0] for key in found}:
+            chosen_stores(settings, each)
         chosen = {
             key: count
             for key, count in found.items()

@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from app.cli.consent import Yes, ask
 from app.cli.console import ERR, OUT, new_table, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
+from app.cli.stores import chosen_stores
 from app.errors import ConfigError
-from app.sync.forgetting import Forgotten
+from app.settings import load_settings
+from app.sync.forgetting import Forgotten, foresee
 from app.sync.forgetting import forget as forget_person
 
 NAMES = {
@@ -19,6 +22,7 @@ NAMES = {
     "conflicts": "Conflicts: both values",
     "differences": "Comparisons: what differed",
 }
+ASKED = "What the service keeps of {email} is erased for good: {counts}."
 KEPT = (
     "Numbers, times, ids and totals are kept; WooCommerce and Vtiger are as they were. If the "
     "person's record changes there, it is synced, and written down, as any other."
@@ -31,12 +35,19 @@ WAITING = (
 def forget(
     *,
     email: Annotated[str, typer.Option(help="The person's e-mail address, in any case.")],
-    store: Annotated[str | None, typer.Option(help="Key of one shop; all by default.")] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Key of one shop of the settings; all by default, past ones too."),
+    ] = None,
+    yes: Yes = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Erase one person from deliveries, Sync Log, pairs, conflicts and comparisons."""
     if "@" not in email.strip("@ "):
         raise ConfigError(f"{email} is no e-mail address.")
+    _check_store(store)
+    if not yes:
+        ask(_question(email, run(_foresee(email, store))))
     found = run(_forget(email, store))
     if json:
         print_json(asdict(found))
@@ -45,6 +56,23 @@ def forget(
     if found.waiting:
         ERR.print(WAITING.format(count=found.waiting), style="yellow")
         raise typer.Exit(FAILED)
+
+
+def _check_store(store: str | None) -> None:
+    """A mistyped key would find nothing, which looks like a person of whom nothing is kept."""
+    settings = load_settings()
+    if store is not None and settings.stores:
+        chosen_stores(settings, store)
+
+
+def _question(email: str, found: Forgotten) -> str:
+    counts = [f"{getattr(found, name)} {title.partition(':')[0]}" for name, title in NAMES.items()]
+    return ASKED.format(email=email, counts=", ".join(counts))
+
+
+async def _foresee(email: str, store: str | None) -> Forgotten:
+    async with cli_sessions() as sessions:
+        return await foresee(sessions, email, store=store)
 
 
 async def _forget(email: str, store: str | None) -> Forgotten:

@@ -114,6 +114,10 @@ def export(
     json: Json = False,
 ) -> None:
     """Your own rows and changes as a YAML file, always in the same form."""
+    if json and output is not None:
+        raise ConfigError("--json prints JSON, --output writes YAML to a file: choose one.")
+    if module is Module.TAXES:
+        raise ConfigError("Taxes have no rows of your own, so there is nothing to export.")
     settings = load_settings()
     rows = run(_rows(settings, chosen_stores(settings, store), _modules(module)))
     if json:

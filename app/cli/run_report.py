@@ -13,6 +13,7 @@ from app.records import Module, Outcome
 from app.runs.models import RunDifference, RunState
 from app.runtime import Runtime
 from app.sync.comparison import Act, Plan
+from app.sync.forecast import Forecast, describe_forecast
 from app.sync.run import RunProgress, differences, get_progress
 from app.synclog.repository import LogFilter, search
 from app.synclog.totals import Summary, summary_of_run
@@ -109,6 +110,9 @@ def _print_found(report: RunReport) -> None:
         row = (each.plan, escape(each.label), *ids, _reason(each))
         table.add_row(NAMES[Module(each.module)], *row)
     OUT.print(table)
+    expected = report.progress.run.expected
+    if expected is not None:
+        OUT.print(f"A sync of this: {describe_forecast(Forecast.from_json(expected))}")
     OUT.print(REPAIR.format(run_id=report.progress.run.id))
 
 
@@ -142,6 +146,7 @@ def _as_json(report: RunReport) -> dict[str, Any]:
         "waiting": report.progress.waiting,
         "outcomes": report.progress.outcomes,
         "error": run.last_error,
+        "expected": run.expected,
         "summary": report.summary,
         "differences": [_difference_as_json(each) for each in report.found],
     }

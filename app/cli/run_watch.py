@@ -14,7 +14,7 @@ from rich.progress import (
 
 from app.cli.console import ERR
 from app.queue import count_workers
-from app.runs.models import RunState
+from app.runs.models import DUE_STATES, RunState
 from app.runtime import Runtime
 from app.sync.execution import execute
 from app.sync.run import RunProgress, get_progress
@@ -25,7 +25,7 @@ OTHERS_FIRST_S = 10.0
 
 
 async def watch_run(runtime: Runtime, run_id: int) -> None:
-    """Until the run has ended, or waits for another try.
+    """Until the run has ended, asks somebody first, or waits for another try.
 
     A service that is there carries it out; without one, this process does.
     """
@@ -53,7 +53,7 @@ async def _show(runtime: Runtime, run_id: int) -> None:
     with _bar() as bar:
         found = await get_progress(runtime, run_id)
         task = bar.add_task(_title(found), total=None, rate="")
-        while found.run.is_open and not _is_put_off(found):
+        while found.run.state in DUE_STATES and not _is_put_off(found):
             bar.update(
                 task,
                 description=_title(found),

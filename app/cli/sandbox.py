@@ -1,13 +1,14 @@
 """`sandbox`: both simulated systems alone, for a rehearsal with a service of one's own."""
 
 import logging
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.console import OUT, print_json, run
+from app.cli.console import ERR, OUT, print_json, run
 from app.cli.failures import port_error
 from app.cli.signals import stop_event
 from app.cli.stage import HOST
@@ -60,6 +61,7 @@ def sandbox(
 
     Everything is in memory: it is gone when the command ends.
     """
+    _check_addon(addon_url, addon_secret, addon=addon)
     given = {
         "consumer_key": consumer_key,
         "consumer_secret": consumer_secret,
@@ -67,6 +69,9 @@ def sandbox(
         "username": username,
         "access_key": access_key,
     }
+    empty = next((name for name, text in given.items() if text == ""), None)
+    if empty is not None:
+        raise ConfigError(f"--{empty.replace('_', '-')} is empty: give a value, or leave it out.")
     credentials = Credentials(**{name: text for name, text in given.items() if text})
     systems = new_sandbox(
         _load(shop_data),
@@ -79,6 +84,15 @@ def sandbox(
         systems.crm.install_addon(addon_url, addon_secret)
     logging.basicConfig(level="WARNING")
     run(_serve(systems, port, as_json=json))
+
+
+def _check_addon(url: str, secret: str, *, addon: bool) -> None:
+    if (url or secret) and not addon:
+        raise ConfigError("--addon-url and --addon-secret are of the add-on: say --addon too.")
+    if bool(url) is not bool(secret):
+        raise ConfigError(
+            "--addon-url and --addon-secret go together: the add-on signs what it tells."
+        )
 
 
 def _load(path: Path | None) -> ShopData | None:
@@ -104,6 +118,10 @@ async def _serve(systems: Sandbox, port: int, *, as_json: bool) -> None:
         ):
             (print_json if as_json else _print)(systems.describe(served.url))
             await stop.wait()
+    mails = Counter(mail.kind for mail in systems.shop.mailbox.to_people())
+    if mails:
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(mails.items()))
+        ERR.print(f"A real shop would have mailed its customers: {told}.", markup=False)
 
 
 def _print(known: dict[str, dict[str, str]]) -> None:

@@ -9,10 +9,14 @@ from socket import socket
 
 from pydantic import SecretStr
 
+from app.db.session import transaction
 from app.errors import WooVtigerError
 from app.inbox.repository import count_open
 from app.main import create_app
+from app.policies.repository import save_policy
+from app.policies.schemas import SyncPolicy
 from app.policies.tokens import PREFIX
+from app.records import CreationPolicy, Module
 from app.runtime import Runtime
 from app.sandbox.app import SHOP_PATH, Sandbox, create_sandbox_app, new_sandbox
 from app.sandbox.cast import Cast
@@ -141,8 +145,12 @@ def _grace(settings: Settings) -> int:
 
 
 async def _introduce(stage: Stage) -> None:
-    """Webhooks in the shop and workflow callbacks in the CRM, as a user would set them up."""
+    """Webhooks in the shop and workflow callbacks in the CRM, as a user would set them up. Nobody
+    real is mailed here: every contact becomes a customer."""
     runtime = stage.runtime
+    async with transaction(runtime.sessions) as session:
+        everyone = SyncPolicy(create_in_shop=CreationPolicy.ALL)
+        await save_policy(session, STORE, module=Module.CONTACTS, policy=everyone, by="sandbox day")
     hooks = open_webhooks(stage.settings, runtime.sessions, runtime.stores[STORE], STORE)
     report = await hooks.install()
     for step in report.failed:

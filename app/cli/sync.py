@@ -1,11 +1,13 @@
 """`sync`: whole modules synced or compared, watched until each run has ended."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from app.cli.consent import Yes, ask, can_ask
 from app.cli.console import ERR, run
 from app.cli.failures import FAILED
 from app.cli.run_report import RunReport, print_reports, read_report
@@ -14,10 +16,12 @@ from app.cli.stores import Store, chosen_stores
 from app.errors import ConfigError
 from app.logging import configure_logging
 from app.records import Direction, Module
+from app.runs.models import Consent, RunState
 from app.runs.repository import NewRun
 from app.runtime import Runtime, open_runtime
 from app.settings import Settings, load_settings
-from app.sync.run import get_progress, start_run
+from app.sync.forecast import Forecast, describe_forecast
+from app.sync.run import cancel_run, confirm_run, get_progress, start_run
 
 INTERRUPTED = 130
 LEFT = (
@@ -40,6 +44,7 @@ class Wanted:
 
     new: tuple[NewRun, ...]
     resume: int | None
+    yes: bool = False
     left: list[int] = field(default_factory=list)
 
     async def begin(self, runtime: Runtime) -> list[int]:
@@ -58,8 +63,9 @@ def sync(
         Module | None, typer.Option(help="What to sync: all, unless one is named.")
     ] = None,
     direction: Annotated[
-        Direction, typer.Option(help="Less than what the settings allow, never more.")
-    ] = Direction.BOTH,
+        Direction | None,
+        typer.Option(help="Less than what the settings allow, never more; all of it by default."),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every record: the default.")] = False,
     since: Annotated[
         datetime | None,
@@ -78,20 +84,54 @@ def sync(
     resume: Annotated[
         int | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
     ] = None,
+    yes: Yes = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, a line for each run.")] = False,
 ) -> None:
-    """Bring every record that differs, or has no partner yet, into agreement."""
-    if every and since is not None:
-        raise ConfigError("--all and --since exclude each other.")
-    if repair is not None and resume is not None:
-        raise ConfigError("--repair and --resume exclude each other.")
+    """Bring every record that differs, or has no partner yet, into agreement.
+
+    What would make accounts in a shop, or mail people, is told with the numbers and asked about
+    first; so is a repair.
+    """
+    chosen = {
+        "--resume": resume is not None,
+        "--repair": repair is not None,
+        "--store": store is not None,
+        "--module": module is not None,
+        "--direction": direction is not None,
+        "--all": every,
+        "--since": since is not None,
+        "--dry-run": dry_run,
+    }
+    _check_choices([name for name, is_given in chosen.items() if is_given])
     settings = load_settings()
     modules = () if module is None else (module,)
-    asked = NewRun("", modules, direction, since, dry_run, repair, started_by="cli")
-    wanted = Wanted(_new_runs(asked, chosen_stores(settings, store), resume), resume)
+    way = Direction.BOTH if direction is None else direction
+    asked = NewRun("", modules, way, since, dry_run, repair, started_by="cli")
+    asked = replace(asked, consent=_consent(yes=yes))
+    wanted = Wanted(_new_runs(asked, chosen_stores(settings, store), resume), resume, yes=yes)
     configure_logging("WARNING", json=False, secrets=settings.secret_values())
     if not _run(settings, wanted, as_json=json):
         raise typer.Exit(FAILED)
+
+
+def _consent(*, yes: bool) -> Consent:
+    """Very many new records are asked about where somebody can answer; what mails people always."""
+    if yes:
+        return Consent.GIVEN
+    return Consent.NEEDED_IF_MANY if can_ask() else Consent.NEEDED
+
+
+def _check_choices(given: Sequence[str]) -> None:
+    """A run that is there already has its choices, a repair those of its comparison."""
+    excluded = {
+        "--resume": set(given) - {"--resume"},
+        "--repair": {"--store", "--module", "--all", "--since", "--dry-run"},
+        "--all": {"--since"},
+    }
+    for name, others in excluded.items():
+        clashing = [other for other in given if other in others]
+        if name in given and clashing:
+            raise ConfigError(f"{name} and {', '.join(clashing)} exclude each other.")
 
 
 def _new_runs(asked: NewRun, stores: list[str], resume: int | None) -> tuple[NewRun, ...]:
@@ -100,7 +140,8 @@ def _new_runs(asked: NewRun, stores: list[str], resume: int | None) -> tuple[New
         return ()
     if asked.direction is Direction.OFF:
         raise ConfigError("--direction off leaves nothing to do.")
-    stores = stores[:1] if asked.repair_of is not None else stores
+    if asked.repair_of is not None:
+        return (asked,)
     return tuple(replace(asked, store=store) for store in stores)
 
 
@@ -115,11 +156,28 @@ def _run(settings: Settings, wanted: Wanted, *, as_json: bool) -> bool:
     return all(report.is_fine for report in reports)
 
 
+async def _is_agreed(runtime: Runtime, run_id: int, *, yes: bool) -> bool:
+    """Whether the run asked, and goes on now; one that nobody agrees to is cancelled."""
+    run = (await get_progress(runtime, run_id)).run
+    if run.state != RunState.ASKING or run.expected is None:
+        return False
+    if not yes:
+        try:
+            ask(describe_forecast(Forecast.from_json(run.expected)))
+        except (ConfigError, typer.Exit):
+            await cancel_run(runtime, run_id)
+            raise
+    await confirm_run(runtime, run_id)
+    return True
+
+
 async def _watch(settings: Settings, wanted: Wanted) -> list[RunReport]:
     async with open_runtime(settings) as runtime:
         reports = []
         for run_id in await wanted.begin(runtime):
             await watch_run(runtime, run_id)
+            while await _is_agreed(runtime, run_id, yes=wanted.yes):
+                await watch_run(runtime, run_id)
             wanted.left.remove(run_id)
             reports.append(await read_report(runtime, run_id))
         return reports

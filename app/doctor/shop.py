@@ -14,6 +14,7 @@ from app.errors import (
     ResponseUnreadable,
 )
 from app.runtime import Runtime
+from app.sync.shop_mails import WHERE, describe_mails
 from app.woocommerce import webhooks
 from app.woocommerce.client import WooClient
 from app.woocommerce.webhooks import WebhookAct
@@ -34,6 +35,10 @@ KEYS = (
 )
 LOOK = "Look into the shop's log (WooCommerce > Status > Logs) for what failed."
 WEBHOOKS = "Run `woo-vtiger webhooks heal`, or let `doctor --fix` do it."
+MAILS = (
+    f"Switch them off in {WHERE}, before the first sync, if nobody should be mailed for what comes"
+    " from Vtiger; `create_in_shop` decides which contacts become customers."
+)
 Look = Callable[[], Awaitable[object]]
 
 
@@ -48,7 +53,8 @@ async def check_shop(runtime: Runtime, store: str) -> list[Finding]:
     found += rights
     if any(finding.verdict != "ok" for finding in rights):
         return found
-    return [*found, await check_webhooks(subject, client, runtime.settings.webhook_url(store))]
+    found.append(await check_webhooks(subject, client, runtime.settings.webhook_url(store)))
+    return [*found, await check_mails(subject, client)]
 
 
 async def check_reach(subject: Subject, client: WooClient) -> list[Finding]:
@@ -109,6 +115,16 @@ async def check_webhooks(subject: Subject, client: WooClient, address: str | Non
         return subject.ok("webhooks", f"{len(report.steps)} topics, all active")
     told = ", ".join(f"{step.topic} ({_state(step)})" for step in report.steps if _is_bad(step))
     return subject.failed("webhooks", f"to {address}: {told}", WEBHOOKS, can_fix=True)
+
+
+async def check_mails(subject: Subject, client: WooClient) -> Finding:
+    """What the shop tells people for what is written to it (recording email-settings)."""
+    try:
+        on = await client.find_mails()
+    except RemoteError as error:
+        return subject.note("mails", f"the settings of e-mails cannot be read: {error}", MAILS)
+    message = describe_mails(on)
+    return subject.note("mails", message, MAILS) if on else subject.ok("mails", message)
 
 
 def _is_bad(step: webhooks.WebhookStep) -> bool:

@@ -20,8 +20,9 @@ class Link(Numbered, Base):
     `attempted`: by system, the values that an update was to write whose answer is not heard yet.
     `replaced_by`: the record of Vtiger that is named instead of its own, which is gone; it has
     another partner. `forgotten_at`: what was personal in the base was erased, and no sync has
-    filled it since.
-    `version` rises with each change: what was read before a change is not written back after it.
+    filled it since. `made_in`: the system in which we made the twin; null for two records that
+    were both there. `version` rises with each change: what was read before a change is not written
+    back after it.
     """
 
     __tablename__ = "links"
@@ -54,6 +55,7 @@ class Link(Numbered, Base):
     deleted_by_us_at: Mapped[datetime | None]
     replaced_by: Mapped[str | None]
     forgotten_at: Mapped[datetime | None]
+    made_in: Mapped[str | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     version: Mapped[int] = mapped_column(server_default=text("1"))
 

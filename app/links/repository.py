@@ -48,16 +48,24 @@ async def search_links(session: AsyncSession, records: Collection[Record]) -> di
     return {link.woo_id if woo else link.vtiger_id: link for link in found}
 
 
+async def count_links(session: AsyncSession, store: str, module: Module) -> int:
+    """How many pairs a module has."""
+    found = select(func.count()).where(Link.store == store, Link.module == module)
+    return await session.scalar(found) or 0
+
+
 async def search_module_links(session: AsyncSession, store: str, module: Module) -> Sequence[Link]:
     """All pairs of a module: meant for taxes, of which there are few."""
     found = select(Link).where(Link.store == store, Link.module == module)
     return (await session.scalars(found.order_by(Link.id))).all()
 
 
-async def count_links(session: AsyncSession, store: str, module: Module) -> int:
-    """How many pairs a module of a store has."""
-    counted = select(func.count()).where(Link.store == store, Link.module == module)
-    return int(await session.scalar(counted) or 0)
+async def search_elsewhere(
+    session: AsyncSession, stores: Collection[str], module: Module, *, vtiger_ids: Collection[str]
+) -> Sequence[Link]:
+    """The pairs that Vtiger's records have in these stores."""
+    theirs = Link.store.in_(stores) & (Link.module == module) & Link.vtiger_id.in_(vtiger_ids)
+    return (await session.scalars(select(Link).where(theirs).order_by(Link.id))).all()
 
 
 async def save_link(session: AsyncSession, link: Link) -> Link:

@@ -1,21 +1,35 @@
 """Reading and keeping the settings that users chose per store and module."""
 
-from sqlalchemy import func
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.policies.models import SyncSetting
-from app.policies.schemas import SyncPolicy
+from app.policies.schemas import SyncPolicy, defaults_of, settings_of
 from app.records import Module
 
 
 async def get_policy(session: AsyncSession, store: str, module: Module) -> SyncPolicy:
     """The settings in force: the defaults, and over them what was chosen."""
-    defaults = SyncPolicy()
     chosen = await session.get(SyncSetting, (store, module))
+    return in_force(module, chosen)
+
+
+def in_force(module: Module, chosen: SyncSetting | None) -> SyncPolicy:
+    """A setting that the module does not have counts for nothing, whoever wrote it once."""
+    defaults = defaults_of(module)
     if chosen is None:
         return defaults
-    return SyncPolicy.model_validate(defaults.model_dump() | chosen.values)
+    known = set(settings_of(module))
+    values = {name: value for name, value in chosen.values.items() if name in known}
+    return SyncPolicy.model_validate(defaults.model_dump() | values)
+
+
+async def lock_choice(session: AsyncSession, store: str, module: Module) -> SyncSetting | None:
+    """What was chosen, which nobody else changes until the transaction ends."""
+    name = f"settings:{store}:{module}"
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+    return await session.get(SyncSetting, (store, module), populate_existing=True)
 
 
 async def find_choice(session: AsyncSession, store: str, module: Module) -> SyncSetting | None:
@@ -27,7 +41,7 @@ async def save_policy(
     session: AsyncSession, store: str, *, module: Module, policy: SyncPolicy, by: str
 ) -> None:
     """Keep what differs from the defaults: a better default reaches those who never chose."""
-    defaults = SyncPolicy().model_dump(mode="json")
+    defaults = defaults_of(module).model_dump(mode="json")
     chosen = policy.model_dump(mode="json")
     values = {name: value for name, value in chosen.items() if value != defaults[name]}
     row = {"values": values, "updated_at": func.now(), "updated_by": by}

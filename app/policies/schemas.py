@@ -1,16 +1,19 @@
 """The sync settings of one store and module, with what holds while nobody chose."""
 
-from typing import Annotated
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.records import (
     ConflictPolicy,
+    CreationPolicy,
     DeletePolicy,
     Direction,
     GuestPolicy,
     LengthPolicy,
     MatchPolicy,
+    Module,
     TaxScope,
     TotalPolicy,
 )
@@ -22,7 +25,7 @@ Status = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_-
 
 
 class SyncPolicy(BaseModel):
-    """How one module of one store is synced."""
+    """How one module of one store is synced. `settings_of` tells which of these a module has."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,6 +46,13 @@ class SyncPolicy(BaseModel):
     too_long: LengthPolicy = Field(
         LengthPolicy.CUT,
         description="Text beyond the target's size: cut at a word (logged whole), or left out.",
+    )
+    create_in_shop: CreationPolicy = Field(
+        CreationPolicy.ALL,
+        description="Vtiger's records that the shop gets: all, those with orders or chosen, none.",
+    )
+    from_other_shops: bool = Field(
+        False, description="On: records that came from another shop are made in this one too."
     )
     roles: tuple[Role, ...] = Field(
         ("customer",),
@@ -85,3 +95,53 @@ class SyncPolicy(BaseModel):
         TotalPolicy.WARN,
         description="Orders of Vtiger with another total in WooCommerce: noted, or a fee line.",
     )
+
+
+_EVERYWHERE = (
+    "enabled",
+    "direction",
+    "conflict_policy",
+    "delete_policy",
+    "ambiguous_match",
+    "too_long",
+)
+_MAKING = ("create_in_shop", "from_other_shops")
+_OWN: Mapping[Module, tuple[str, ...]] = {
+    Module.CONTACTS: (*_MAKING, "roles"),
+    Module.PRODUCTS: (*_MAKING, "product_statuses", "product_categories"),
+    Module.SALES_ORDERS: (*_MAKING, "order_statuses", "guests", "order_account", "order_total"),
+    Module.TAXES: ("tax_scope", "tax_country"),
+}
+_DEFAULTS: Mapping[Module, Mapping[str, Any]] = {
+    Module.CONTACTS: {"create_in_shop": CreationPolicy.WITH_ORDERS},
+}
+_MEANINGLESS: Mapping[Module, Mapping[str, Collection[str]]] = {
+    Module.CONTACTS: {"delete_policy": (DeletePolicy.DEACTIVATE,)},
+    Module.SALES_ORDERS: {"create_in_shop": (CreationPolicy.WITH_ORDERS,)},
+    Module.TAXES: {"delete_policy": (DeletePolicy.DEACTIVATE,)},
+}
+
+
+def settings_of(module: Module) -> tuple[str, ...]:
+    """The names of the settings that mean something for a module."""
+    return (*_EVERYWHERE, *_OWN[module])
+
+
+def defaults_of(module: Module) -> SyncPolicy:
+    """What holds while nobody chose. A contact that becomes a customer is mailed by the shop, so
+    by default only those are made whom an order needs."""
+    return SyncPolicy(**_DEFAULTS.get(module, {}))
+
+
+def find_meaningless(module: Module, chosen: Mapping[str, Any]) -> dict[str, str]:
+    """The settings, of those that are named, that do nothing for a module, each with the reason."""
+    known = settings_of(module)
+    found = {
+        name: f"means nothing for {module}; its settings are {', '.join(known)}"
+        for name in chosen
+        if name in SyncPolicy.model_fields and name not in known
+    }
+    for name, values in _MEANINGLESS.get(module, {}).items():
+        if chosen.get(name) in values:
+            found[name] = f"{chosen[name]} means nothing for {module}"
+    return found

@@ -5,22 +5,34 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Numbered
 
 
 class RunState(StrEnum):
-    """Where a run stands; the last three are its end."""
+    """Where a run stands: `asking` waits for somebody to agree; the last three are its end."""
 
     QUEUED = "queued"
     RUNNING = "running"
+    ASKING = "asking"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
-OPEN_STATES = (RunState.QUEUED, RunState.RUNNING)
+DUE_STATES = (RunState.QUEUED, RunState.RUNNING)
+OPEN_STATES = (*DUE_STATES, RunState.ASKING)
+
+
+class Consent(StrEnum):
+    """Whether somebody has to agree to what a run would do: not any more, for repairs and whatever
+    makes accounts or mails people, or for very many new records too."""
+
+    GIVEN = "given"
+    NEEDED = "needed"
+    NEEDED_IF_MANY = "needed_if_many"
 
 
 class SyncRun(Numbered, Base):
@@ -30,7 +42,7 @@ class SyncRun(Numbered, Base):
     on: `{"steps": [[module, what], ...], "counts": [...], "step", "done", "agreed"}`: about how
     many records each step looks at, and the numbers at the start of the step. `done` counts records
     that were looked at, `agreed` pairs that gave nothing to do; `totals` is the end's
-    `{outcome: number}`.
+    `{outcome: number}`. `expected` is what it would make, as `Forecast.as_json` tells it.
     """
 
     __tablename__ = "sync_runs"
@@ -56,6 +68,8 @@ class SyncRun(Numbered, Base):
     repair_of: Mapped[int | None]
     scheduled: Mapped[bool] = mapped_column(server_default=text("false"))
     started_by: Mapped[str]
+    consent: Mapped[str] = mapped_column(server_default=Consent.GIVEN)
+    expected: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     state: Mapped[str] = mapped_column(server_default=RunState.QUEUED)
     cursor: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     total: Mapped[int] = mapped_column(server_default=text("0"))

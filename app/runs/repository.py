@@ -11,7 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.pagination import Page, fetch_page
 from app.records import Direction, Module, Outcome
-from app.runs.models import OPEN_STATES, RunDifference, RunState, SyncRun
+from app.runs.models import (
+    DUE_STATES,
+    OPEN_STATES,
+    Consent,
+    RunDifference,
+    RunState,
+    SyncRun,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,7 @@ class NewRun:
     dry_run: bool = False
     repair_of: int | None = None
     started_by: str = ""
+    consent: Consent = Consent.GIVEN
 
 
 async def create_run(session: AsyncSession, wanted: NewRun) -> SyncRun:
@@ -66,15 +74,16 @@ async def directions_of(session: AsyncSession, run_ids: Collection[int | None]) 
 
 async def search_due_runs(session: AsyncSession) -> Sequence[SyncRun]:
     """Runs that want work now, oldest first; somebody may be at them."""
-    due = SyncRun.state.in_(OPEN_STATES) & (SyncRun.next_attempt_at <= func.now())
+    due = SyncRun.state.in_(DUE_STATES) & (SyncRun.next_attempt_at <= func.now())
     return (await session.scalars(select(SyncRun).where(due).order_by(SyncRun.id))).all()
 
 
 async def take_up(session: AsyncSession, run_id: int) -> SyncRun | None:
-    """The run, begun or gone on with; None if it has ended."""
+    """The run, begun or gone on with; None if it has ended, or asks first."""
     return await _move(
         session,
         run_id,
+        states=DUE_STATES,
         state=RunState.RUNNING,
         attempts=SyncRun.attempts + 1,
         started_at=func.coalesce(SyncRun.started_at, func.now()),
@@ -143,8 +152,33 @@ async def finish_run(
     )
 
 
-async def _move(session: AsyncSession, run_id: int, **values: Any) -> SyncRun | None:
-    statement = update(SyncRun).where(SyncRun.id == run_id, SyncRun.state.in_(OPEN_STATES))
+async def ask_consent(
+    session: AsyncSession, run_id: int, expected: Mapping[str, Any]
+) -> SyncRun | None:
+    """It waits for somebody to agree to this. None if it has ended meanwhile."""
+    values = {"state": RunState.ASKING, "expected": dict(expected)}
+    return await _move(session, run_id, states=DUE_STATES, **values)
+
+
+async def give_consent(session: AsyncSession, run_id: int) -> SyncRun | None:
+    """Somebody agreed: it goes on at once. None unless it asks."""
+    values = {"state": RunState.QUEUED, "consent": Consent.GIVEN, "next_attempt_at": func.now()}
+    return await _move(session, run_id, states=(RunState.ASKING,), **values)
+
+
+async def expect(session: AsyncSession, run_id: int, expected: Mapping[str, Any]) -> None:
+    """What it would make, or what a sync of what it found would."""
+    await _move(session, run_id, expected=dict(expected))
+
+
+async def _move(
+    session: AsyncSession,
+    run_id: int,
+    *,
+    states: Sequence[RunState] = OPEN_STATES,
+    **values: Any,
+) -> SyncRun | None:
+    statement = update(SyncRun).where(SyncRun.id == run_id, SyncRun.state.in_(states))
     changed = statement.values(**values, updated_at=func.now()).returning(SyncRun)
     moved: SyncRun | None = await session.scalar(
         changed, execution_options={"populate_existing": True}

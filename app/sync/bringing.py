@@ -85,7 +85,9 @@ class BulkPage:
         if side is None:
             return change
         adapter, digest = self.creation.choice.bulk.adapter, digest_of(side, None)
-        is_told = change.told == digest and adapter.creation_objection(side) is not None
+        refused = side.id in self.creation.choice.refused
+        hopeless = refused or adapter.creation_objection(side) is not None
+        is_told = change.told == digest and hopeless
         out = is_told or is_left_out(adapter, side)
         return None if out else replace(change, digest=digest)
 

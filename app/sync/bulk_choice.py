@@ -1,7 +1,7 @@
 """Which records of a page are plainly new: no pair, no twin, nothing begun, nothing against it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.links.leases import PairLease
 from app.links.repository import search_intents, search_links
@@ -10,18 +10,21 @@ from app.records import Record
 from app.runtime import Runtime
 from app.sync.bulk import Bulk
 from app.sync.hold import lease_keys
-from app.sync.sides import Side
+from app.sync.shop_creation import ShopCreation
+from app.sync.sides import Side, Skip
 
 
 @dataclass(frozen=True, slots=True)
 class BulkChoice:
-    """Takes the leases of what it chooses. All sides are of one system."""
+    """Takes the leases of what it chooses. All sides are of one system. `refused` are those that
+    the shop does not get, by the settings."""
 
     runtime: Runtime
     store: str
     policy: SyncPolicy
     bulk: Bulk
     lease: PairLease
+    refused: dict[str, Skip] = field(default_factory=dict)
 
     async def choose(self, sides: Sequence[Side]) -> list[Side]:
         """Raises the RemoteError tree."""
@@ -29,6 +32,9 @@ class BulkChoice:
         held = await self.lease.take_free({side.id: self._keys(side) for side in fit})
         begun = await self._begun([side for side in fit if side.id in held])
         new = [side for side in fit if side.id in held - begun]
+        door = ShopCreation(self.runtime, self.store, self.bulk.adapter.module, self.policy)
+        self.refused.update(await door.refuse(new))
+        new = [side for side in new if side.id not in self.refused]
         taken = await self.bulk.search_taken(new) if new else frozenset[str]()
         return [side for side in new if side.id not in taken]
 

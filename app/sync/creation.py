@@ -87,6 +87,7 @@ async def _created(work: Work, source: Side, written: Written) -> Ending:
 def paired(adapter: Adapter, store: str, source: Side, *, written: Written) -> Link:
     """The link of a record with the twin that was made of it."""
     link = new_link(store, adapter.module, source, written.after.id)
+    link.made_in = written.after.system
     link.base = write_base(_first_base(adapter, source, written), adapter.rules)
     stamp_read(link, source)
     stamp_written(link, written.after)

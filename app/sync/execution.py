@@ -14,12 +14,20 @@ from app.db.outage import OUTAGES
 from app.db.session import transaction
 from app.errors import LeaseLost, Waiting, WooVtigerError
 from app.links.leases import PairLease, hold
-from app.runs.models import RunState, SyncRun
-from app.runs.repository import find_run, finish_run, put_off, search_due_runs, take_up
+from app.runs.models import DUE_STATES, RunState, SyncRun
+from app.runs.repository import (
+    ask_consent,
+    find_run,
+    finish_run,
+    put_off,
+    search_due_runs,
+    take_up,
+)
 from app.runtime import Runtime
+from app.sync.forecast import describe_forecast
 from app.sync.retry import delay_seconds, retry_policy, worth_trying
 from app.sync.run import count_outcomes
-from app.sync.run_steps import RunEnded, Steps
+from app.sync.run_steps import ConsentNeeded, RunEnded, Steps
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +45,7 @@ async def execute(runtime: Runtime, run_id: int) -> bool:
     """Go on with a run until it ends or has to wait; False if another worker is at its store."""
     async with runtime.sessions() as session:
         run = await find_run(session, run_id)
-    if run is None or not run.is_open or run.store not in runtime.stores:
+    if run is None or run.state not in DUE_STATES or run.store not in runtime.stores:
         return False
     seconds = runtime.settings.worker.lease_seconds
     try:
@@ -61,6 +69,10 @@ async def _carry_out(runtime: Runtime, run_id: int, lease: PairLease) -> None:
         await Steps(runtime, run, lease).go()
     except RunEnded:
         log.info("run %d was cancelled", run.id)
+    except ConsentNeeded as needed:
+        async with transaction(runtime.sessions) as session:
+            await ask_consent(session, run.id, needed.forecast.as_json())
+        log.info("run %d asks first: %s", run.id, describe_forecast(needed.forecast))
     except LeaseLost:
         raise
     except WooVtigerError as error:

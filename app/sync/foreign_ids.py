@@ -16,7 +16,12 @@ def foreign_id_field(shape: VtigerModule, store: str, *, only_store: bool) -> st
 
 def label_of(store: str, *, only_store: bool) -> str:
     """The label that an admin is to give the field."""
-    return FOREIGN_ID_LABEL if only_store else f"{FOREIGN_ID_LABEL} ({store})"
+    return FOREIGN_ID_LABEL if only_store else of_store(FOREIGN_ID_LABEL, store)
+
+
+def of_store(label: str, store: str) -> str:
+    """The label of a field that is one store's among several."""
+    return f"{label} ({store})"
 
 
 def foreign_id_fields(shape: VtigerModule | None) -> frozenset[str]:

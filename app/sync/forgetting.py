@@ -90,6 +90,15 @@ async def forget(
         raise Overtaken(IN_WORK.format(seconds=patience)) from None
 
 
+async def foresee(sessions: Sessions, email: str, *, store: str | None = None) -> Forgotten:
+    """What `forget` would erase, counted by doing it and taking it back."""
+    traces = Traces(email, store)
+    async with sessions() as session:
+        found = await _erase(session, traces, await _find(session, traces))
+        await session.rollback()
+        return found
+
+
 async def _forget_leased(sessions: Sessions, traces: Traces, patience: float) -> Forgotten:
     """What becomes the person's while their records are waited for is leased as well. Nobody makes
     a contact of this e-mail meanwhile."""

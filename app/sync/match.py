@@ -112,6 +112,7 @@ async def _pair(work: Work, source: Side, twin: Side, *, ours: bool) -> Twin | S
         taken = await find_link(session, _record_of(work, twin))
     if taken is None:
         link = new_link(work.record.store, work.adapter.module, source, twin.id)
+        link.made_in = twin.system if ours else None
         return Twin(twin, link, ours)
     partner = taken.woo_id if twin.system is System.VTIGER else taken.vtiger_id
     if not is_guest(partner) and await work.adapter.find(source.system, partner) is not None:
@@ -140,5 +141,5 @@ def _moved(link: Link, source: Side) -> Link:
         link.woo_id, link.woo_deleted_at = source.id, None
     else:
         link.vtiger_id, link.vtiger_deleted_at = source.id, None
-    link.base = {}
+    link.base, link.made_in = {}, None
     return link

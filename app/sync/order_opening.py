@@ -4,12 +4,9 @@ import re
 from dataclasses import dataclass
 from functools import partial
 
-from app.errors import System
 from app.links.leases import PairLease
 from app.mapping.rules import FieldRule
-from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
-from app.records import Module
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
 from app.sync.books import Books
@@ -25,6 +22,7 @@ from app.sync.order_twins import OrderTwins
 from app.sync.order_writing import OrderWriter
 from app.sync.sales_orders import OrderAdapter
 from app.sync.setup import FEE_SERVICE, setup_ids
+from app.sync.shop_creation import find_home
 from app.vtiger.orders import ORDERS
 
 CHARGE_TAX = re.compile(r".+_shtax(?P<number>[0-9]+)", re.ASCII)
@@ -68,12 +66,7 @@ class OrderParts:
         """The first store whose orders are written; this one, where there is no other."""
         if len(self.runtime.stores) == 1:
             return self.store
-        async with self.runtime.sessions() as session:
-            for store in self.runtime.stores:
-                policy = await get_policy(session, store, Module.SALES_ORDERS)
-                if policy.enabled and policy.direction.allows(System.WOOCOMMERCE):
-                    return store
-        return self.store
+        return await find_home(self.runtime) or self.store
 
     async def _references(self, buyers: Buyers) -> OrderReferences:
         return OrderReferences(

@@ -18,10 +18,11 @@ from app.mapping.sales_orders import (
 )
 from app.mapping.values import Mapped, Refusal
 from app.policies.schemas import SyncPolicy
-from app.records import Module, Record
+from app.records import CreationPolicy, Module, Record
 from app.runtime import Runtime
 from app.sync.order_history import OrderHistory
 from app.sync.order_references import CrmOrder, OrderReferences, ShopOrder
+from app.sync.shop_creation import ShopCreation
 from app.sync.sides import Side, left_out_notes
 from app.vtiger.orders import ORDERS, PURCHASE_ORDER
 from app.vtiger.schemas import VtigerOrder, VtigerRecord
@@ -31,7 +32,10 @@ TRASH = "trash"
 NOTHING: frozenset[str] = frozenset()
 LINES = frozenset({"lines"})
 
-OTHERS = "It is an order of store {store}, by its Purchase Order: clear that to make it a new one."
+OTHERS = (
+    "It is an order of store {store}, by its Purchase Order: clear that to make it a new one, or "
+    "set `from_other_shops`."
+)
 CLAIMED = (
     "Order {order_id} of the shop carries this order's id, but this order does not name it back. "
     "If they are one, enter {number} as Purchase Order here; if not, remove {meta} from the shop's "
@@ -118,7 +122,8 @@ class OrderSides:
         linked = await self.find_link(System.VTIGER, record.id) is not None
         refusal = None if linked else await self._refusal(record, foreign_id)
         is_new = not (linked or foreign_id or refusal)
-        refs = await self.references.of_vtiger(record, brings=brings and is_new)
+        brings = brings and is_new and not await self._is_kept_out(record)
+        refs = await self.references.of_vtiger(record, brings=brings)
         torn = NOTHING if is_new or refusal or adds_up(record) else LINES
         values = vtiger_order(record, refs, rules=self.rules).values
         return Side(
@@ -140,7 +145,8 @@ class OrderSides:
         """
         owner = find_store(record.get(PURCHASE_ORDER))
         if owner not in (None, self.store):
-            return Refusal("filtered", OTHERS.format(store=owner))
+            others = Refusal("filtered", OTHERS.format(store=owner))
+            return None if self.policy.from_other_shops else others
         if foreign_id is None and self.home != self.store:
             return Refusal("filtered", AWAY.format(store=self.home))
         if foreign_id is not None:
@@ -148,6 +154,13 @@ class OrderSides:
         history = OrderHistory(self.runtime, self.store)
         claim = await history.find_claim(record.id, record.created_at)
         return claimed(self.store, claim.id) if claim else None
+
+    async def _is_kept_out(self, record: VtigerRecord) -> bool:
+        """Whether the shop does not get the order, so that it needs nothing that it names."""
+        if self.policy.create_in_shop is CreationPolicy.NEVER:
+            return True
+        door = ShopCreation(self.runtime, self.store, Module.SALES_ORDERS, self.policy)
+        return await door.came_from_elsewhere(record.id)
 
     def _foreign_id(self, record: VtigerRecord) -> str | None:
         told = find_order_id(self.store, record.get(PURCHASE_ORDER))

@@ -27,6 +27,7 @@ from app.sync.merge import Held, Merge, merge
 from app.sync.pair import newer_side
 from app.sync.places import placed
 from app.sync.preview_drafts import draft
+from app.sync.shop_creation import ShopCreation
 from app.sync.sides import Adapter, Side, Skip
 
 NO_TAXES = "Taxes have no rows of your own, so there is nothing to try out."
@@ -175,7 +176,10 @@ class _Look:
         if not way.allows(target):
             message = DIRECTION_OFF.format(direction=way, system=target.label)
             return self._alone(source, Skip("direction_off", message))
-        if refused := self.adapter.creation_objection(source):
+        door = ShopCreation(self.runtime, self.trial.store, self.adapter.module, self.policy)
+        refused = (await door.refuse([source])).get(source.id)
+        refused = refused or self.adapter.creation_objection(source)
+        if refused:
             return self._alone(source, refused)
         patch = await draft(self.adapter, source.values.values, source, None)
         sides = {source.system: source}

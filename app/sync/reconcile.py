@@ -19,6 +19,7 @@ from app.sync.members import hint_members
 from app.sync.outcome import Result, skipped
 from app.sync.pair import agree, needs_reading
 from app.sync.retirement import retire
+from app.sync.shop_creation import ShopCreation
 from app.sync.sides import Side, Skip
 from app.sync.stamps import is_echo, stamp_read
 from app.sync.succession import Succeeds, hand_over, is_needed, part, told_as_made_again
@@ -191,11 +192,19 @@ async def _begin(work: Work, source: Side) -> Ending:
     if not work.may_write(work.target):
         text = DIRECTION_OFF.format(direction=work.policy.direction, system=work.target.label)
         return _skip(work, source, Skip("direction_off", text))
-    refused = work.adapter.creation_objection(source)
+    refused = await _shop_refusal(work, source) or work.adapter.creation_objection(source)
     if refused is not None:
         return _skip(work, source, refused)
     made = await create(work, source)
     return made if isinstance(made, Ending) else await _take(work, source, made)
+
+
+async def _shop_refusal(work: Work, source: Side) -> Skip | None:
+    """Why the settings do not have it made in the shop, if so."""
+    store, module = work.record.store, work.adapter.module
+    needed = any(delivery.origin == Origin.DEPENDENCY for delivery in work.deliveries)
+    door = ShopCreation(work.runtime, store, module, work.policy)
+    return (await door.refuse([source], is_needed=needed)).get(source.id)
 
 
 async def _take(work: Work, source: Side, holder: Side) -> Ending:

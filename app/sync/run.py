@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.db.pagination import Page
 from app.db.session import transaction
-from app.errors import InvalidInput
+from app.errors import InvalidInput, Overtaken
 from app.inbox.models import DeliveryState
 from app.inbox.repository import count_run
 from app.records import Module, Outcome
@@ -17,6 +17,7 @@ from app.runs.repository import (
     create_run,
     find_run,
     finish_run,
+    give_consent,
     search_differences,
     search_runs,
 )
@@ -29,6 +30,12 @@ NO_STORE = "There is no store {store}; the settings know {known}."
 OFF = "Module {module} of store {store} is switched off."
 NO_RUN = "There is no run {run_id}."
 NO_REPORT = "Run {run_id} is no finished comparison: only what a dry run found can be repaired."
+REPAIR_ALONE = (
+    "A repair syncs what comparison {run_id} found, whole: {names} cannot be chosen with it. Start "
+    "a run without a repair for that."
+)
+ASKS_NOT = "Run {run_id} asks nothing: it is {state}."
+OTHER_STORE = "Comparison {run_id} is of store {store}: leave the store out."
 
 
 async def modules_of(runtime: Runtime, store: str) -> list[Module]:
@@ -40,7 +47,8 @@ async def start_run(runtime: Runtime, wanted: NewRun) -> SyncRun:
     """A run is asked for; the next worker that is free takes it up.
 
     A repair takes store and modules from the comparison that it mends. Raises InvalidInput for
-    an unknown store, a module that is off, a comparison that is none or has not ended.
+    an unknown store, a module that is off, a comparison that is none or has not ended, and for
+    choices that contradict a repair.
     """
     if wanted.repair_of is not None:
         wanted = await _repairing(runtime, wanted, wanted.repair_of)
@@ -55,12 +63,20 @@ async def start_run(runtime: Runtime, wanted: NewRun) -> SyncRun:
 
 
 async def _repairing(runtime: Runtime, wanted: NewRun, run_id: int) -> NewRun:
+    chosen = {"dry_run": wanted.dry_run, "module": wanted.modules, "since": wanted.since}
+    contradicting = [name for name, value in chosen.items() if value]
+    if contradicting:
+        message = REPAIR_ALONE.format(run_id=run_id, names=", ".join(contradicting))
+        raise InvalidInput(message, contradicting[0])
     async with runtime.sessions() as session:
         report = await find_run(session, run_id)
     if report is None or not report.dry_run or report.state != RunState.DONE:
         raise InvalidInput(NO_REPORT.format(run_id=run_id), "repair_of")
+    if wanted.store not in ("", report.store):
+        message = OTHER_STORE.format(run_id=run_id, store=report.store)
+        raise InvalidInput(message, "store")
     modules = tuple(Module(each) for each in report.modules)
-    return replace(wanted, store=report.store, modules=modules, dry_run=False, since=None)
+    return replace(wanted, store=report.store, modules=modules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +165,19 @@ async def differences(
     """What a comparison found, the latest first. Raises InvalidInput for a foreign cursor."""
     async with runtime.sessions() as session:
         return await search_differences(session, run_id, cursor=cursor, limit=limit)
+
+
+async def confirm_run(runtime: Runtime, run_id: int) -> SyncRun | None:
+    """Somebody agrees to what a run would do, and it goes on; None if there is no such run. Raises
+    Overtaken if it does not ask, or does not ask any more."""
+    async with transaction(runtime.sessions) as session:
+        run = await find_run(session, run_id)
+        if run is None:
+            return None
+        agreed = await give_consent(session, run_id)
+    if agreed is None:
+        raise Overtaken(ASKS_NOT.format(run_id=run_id, state=run.state))
+    return agreed
 
 
 async def cancel_run(runtime: Runtime, run_id: int) -> SyncRun | None:

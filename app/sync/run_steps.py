@@ -11,11 +11,12 @@ from app.links.guests import search_guest_orders
 from app.links.leases import PairLease
 from app.links.repository import count_links
 from app.records import Direction, Module
-from app.runs.models import SyncRun
-from app.runs.repository import count_on, enter_step
+from app.runs.models import Consent, SyncRun
+from app.runs.repository import count_on, enter_step, expect
 from app.runtime import Runtime
 from app.sync.adapters import Context, narrowed, policy_of
 from app.sync.bringing import Bringer
+from app.sync.forecast import Forecast, Forecaster, needs_consent
 from app.sync.listing import Listing
 from app.sync.listings import IN_ORDER, open_listing
 from app.sync.run import modules_of
@@ -32,6 +33,14 @@ Step = tuple[str, str]
 
 class RunEnded(Exception):
     """The run has ended meanwhile."""
+
+
+class ConsentNeeded(Exception):
+    """Somebody has to agree to what the run would do."""
+
+    def __init__(self, forecast: Forecast) -> None:
+        super().__init__(forecast)
+        self.forecast = forecast
 
 
 @dataclass(slots=True)
@@ -51,7 +60,7 @@ class Steps:
     async def go(self) -> None:
         """From the step that the run stands at to the last one.
 
-        Raises RunEnded, LeaseLost, Waiting and the RemoteError tree.
+        Raises RunEnded, ConsentNeeded, LeaseLost, Waiting and the RemoteError tree.
         """
         try:
             await self._go()
@@ -63,7 +72,7 @@ class Steps:
         bringer = Bringer(self.runtime, self.run)
         self.few = bringer.portion
         looks = RunLooks(self.runtime, self.run, self.lease, bringer, self.count)
-        cursor = self.run.cursor or await self._plan()
+        cursor = self.run.cursor or await self._begin()
         for index in range(cursor["step"], len(cursor["steps"])):
             module, what = cursor["steps"][index]
             counts = [*cursor["counts"]]
@@ -79,13 +88,40 @@ class Steps:
             await self._take(looks, module, what)
             await self._give_back(self.parts[:1])
         await bringer.finish()
+        if self.run.dry_run:
+            await self._expect(await self._forecaster.of_report(self.run.id))
+
+    async def _begin(self) -> dict[str, Any]:
+        """The plan, unless somebody has to agree first: nothing is written down then."""
+        if self.run.consent != Consent.GIVEN and not self.run.dry_run:
+            forecast = await self._foresee()
+            await self._expect(forecast)
+            if needs_consent(self.run, forecast):
+                raise ConsentNeeded(forecast)
+        return await self._plan()
+
+    async def _foresee(self) -> Forecast:
+        if self.run.repair_of is not None:
+            return await self._forecaster.of_report(self.run.repair_of)
+        return await self._forecaster.of_modules(await self._modules())
+
+    @property
+    def _forecaster(self) -> Forecaster:
+        return Forecaster(self.runtime, self.run, self.lease)
+
+    async def _expect(self, forecast: Forecast) -> None:
+        async with transaction(self.runtime.sessions) as session:
+            await expect(session, self.run.id, forecast.as_json())
+
+    async def _modules(self) -> list[Module]:
+        chosen = [Module(each) for each in self.run.modules]
+        chosen = chosen or await modules_of(self.runtime, self.run.store)
+        return sorted(chosen, key=IN_ORDER.index)
 
     async def _plan(self) -> dict[str, Any]:
         """What there is to look at, counted first: one call a module and system. What is made in
         Vtiger meanwhile is guessed, and counted when the step begins that looks at it."""
-        modules = [Module(each) for each in self.run.modules]
-        modules = modules or await modules_of(self.runtime, self.run.store)
-        steps = _steps(self.run, sorted(modules, key=IN_ORDER.index))
+        steps = _steps(self.run, await self._modules())
         counts = {step: await self._count(*step) for step in steps}
         for module, what in steps:
             if what == System.VTIGER and (module, System.WOOCOMMERCE) in counts:

@@ -24,6 +24,7 @@ from app.sync.comparison import (
 )
 from app.sync.listing import Listing, Read, Seen, attempt
 from app.sync.match import choose_twin
+from app.sync.shop_creation import ShopCreation
 from app.sync.sides import Adapter, Side, Skip, Unreadable
 from app.tasks import run_together
 
@@ -37,13 +38,14 @@ DIRECTION_OFF = "The direction is {direction}: {system} is not written from this
 @dataclass(slots=True)
 class Survey:
     """One look at one module of one store; `met` are the keys of records that were compared
-    already."""
+    already, `refused` those that the shop does not get, by Vtiger's id."""
 
     runtime: Runtime
     store: str
     listing: Listing
     policy: SyncPolicy
     met: set[str] = field(default_factory=set)
+    refused: dict[str, Skip] = field(default_factory=dict)
 
     async def run(self, since: datetime | None = None) -> AsyncIterator[Compared]:
         """Each pair and each record without one, once; or those changed since a moment.
@@ -66,6 +68,7 @@ class Survey:
             return []
         links = await self._links(reads)
         sides = [read for read in reads if isinstance(read, Side)]
+        await self._refuse([side for side in sides if side.id not in links])
         needed = [links[side.id] for side in sides if side.id in links]
         partners = await self._partners(reads[0].system, needed)
         compared = [self._compare(side, links.get(side.id), partners) for side in sides]
@@ -139,6 +142,11 @@ class Survey:
         )
         return replace(compared, fields=(*compared.fields, *self.listing.totals(woo, vtiger)))
 
+    async def _refuse(self, alone: Sequence[Side]) -> None:
+        """Find out which of these the shop would not get."""
+        door = ShopCreation(self.runtime, self.store, self._adapter.module, self.policy)
+        self.refused.update(await door.refuse(alone))
+
     async def _compare_single(self, side: Side) -> Compared:
         """As a drain would begin with it: its twin, or a new one, or why neither."""
         refused = self._adapter.objection(side)
@@ -149,7 +157,8 @@ class Survey:
             return compare_single(side, Plan.SKIP, skip=twin)
         if twin is not None:
             return await self._compare_twin(side, twin)
-        refused = self._direction_skip(side) or self._adapter.creation_objection(side)
+        refused = self._direction_skip(side) or self.refused.get(side.id)
+        refused = refused or self._adapter.creation_objection(side)
         return compare_single(side, Plan.SKIP if refused else Plan.CREATE, skip=refused)
 
     async def _compare_twin(self, side: Side, twin: Side) -> Compared:

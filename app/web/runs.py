@@ -1,5 +1,6 @@
 """Runs: whole modules synced or compared on demand, watched to their end, reported and repaired."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,13 +8,22 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.errors import InvalidInput, System
+from app.errors import InvalidInput, Overtaken, System
 from app.records import Direction, Module
-from app.runs.models import RunDifference, SyncRun
+from app.runs.models import Consent, RunDifference, RunState, SyncRun
 from app.runs.repository import NewRun, RunFilter
 from app.runtime import Runtime
 from app.settings import Settings
-from app.sync.run import RunProgress, cancel_run, differences, find_progress, search, start_run
+from app.sync.forecast import Forecast, describe_forecast
+from app.sync.run import (
+    RunProgress,
+    cancel_run,
+    confirm_run,
+    differences,
+    find_progress,
+    search,
+    start_run,
+)
 from app.web.faults import not_found
 from app.web.filters import BIGGEST, Filter, choose
 from app.web.forms import AdminForm, Posted, Reader
@@ -87,7 +97,8 @@ async def ask_for_run(request: Request, posted: AdminForm) -> Response:
 
 def _wanted(runtime: Runtime, posted: Posted) -> NewRun:
     repair_of = posted.text("repair_of")
-    only = next(iter(runtime.settings.stores)) if len(runtime.settings.stores) == 1 else ""
+    is_plain = not repair_of and len(runtime.settings.stores) == 1
+    only = next(iter(runtime.settings.stores)) if is_plain else ""
     try:
         return NewRun(
             store=posted.text("store") or only,
@@ -97,6 +108,7 @@ def _wanted(runtime: Runtime, posted: Posted) -> NewRun:
             dry_run=posted.text("dry_run") == "1",
             repair_of=int(repair_of) if repair_of else None,
             started_by=posted.by,
+            consent=Consent.NEEDED_IF_MANY,
         )
     except ValueError as error:
         raise InvalidInput(str(error), "module") from None
@@ -166,7 +178,25 @@ async def show_run(request: Request, visitor: Reader, run_id: int) -> Response:
         chosen=choose(f"/ui/runs/{run_id}", (), request.query_params),
         cursor=cursor,
         modules=progress.run.modules or list(MODULES),
+        expected=_expected(progress.run),
+        asks=progress.run.state == RunState.ASKING,
     )
+
+
+def _expected(run: SyncRun) -> str:
+    """What the run would make, or a sync of what it found; "" while that is not counted."""
+    return describe_forecast(Forecast.from_json(run.expected)) if run.expected else ""
+
+
+@router.post("/{run_id}/confirm")
+async def confirm(request: Request, posted: AdminForm, run_id: int) -> Response:
+    """Agree to what the run would do."""
+    del posted  # it was checked
+    runtime: Runtime = request.app.state.runtime
+    await _get(runtime, run_id)
+    with contextlib.suppress(Overtaken):  # the page shows how it stands
+        await confirm_run(runtime, run_id)
+    return go_to(f"/ui/runs/{run_id}")
 
 
 @router.post("/{run_id}/cancel")

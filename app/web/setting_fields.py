@@ -1,15 +1,16 @@
 """The fields of the settings form: which module has which, and what each choice does."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
 from starlette.datastructures import FormData
 
-from app.policies.schemas import SyncPolicy
+from app.policies.schemas import SyncPolicy, find_meaningless, settings_of
 from app.records import (
     ConflictPolicy,
+    CreationPolicy,
     DeletePolicy,
     Direction,
     GuestPolicy,
@@ -109,6 +110,25 @@ LENGTHS = SettingField(
         LengthPolicy.SKIP: ("Leave that field out", "The rest of the record is synced."),
     },
 )
+MAKING = SettingField(
+    "create_in_shop",
+    "Records of Vtiger that the shop does not have",
+    "choice",
+    choices={
+        CreationPolicy.NEVER: ("Are never made there", "They are logged as skipped."),
+        CreationPolicy.WITH_ORDERS: (
+            "Are made if an order needs them, or somebody chose them",
+            "Chosen: the box Create in WooCommerce is ticked in Vtiger.",
+        ),
+        CreationPolicy.ALL: ("Are all made there", "Each new customer may be mailed by the shop."),
+    },
+)
+OTHER_SHOPS = SettingField(
+    "from_other_shops",
+    "Also make what came from another shop",
+    "switch",
+    "Off: a record that another shop brought into the CRM is not made in this one.",
+)
 ROLES = SettingField(
     "roles",
     "User roles that are synced",
@@ -174,14 +194,25 @@ TOTALS = SettingField(
     },
 )
 
-SHARED = (ENABLED, DIRECTION, CONFLICTS, DELETIONS, MATCHES, LENGTHS)
-OWN = {
-    Module.CONTACTS: (ROLES,),
-    Module.PRODUCTS: (PRODUCT_STATUSES, PRODUCT_CATEGORIES),
-    Module.SALES_ORDERS: (STATUSES, GUESTS, ACCOUNT, TOTALS),
-    Module.TAXES: (TAX_SCOPE, TAX_COUNTRY),
+_FIELDS = {
+    field.name: field
+    for field in (
+        *(ENABLED, DIRECTION, CONFLICTS, DELETIONS, MATCHES, LENGTHS, MAKING, OTHER_SHOPS, ROLES),
+        *(PRODUCT_STATUSES, PRODUCT_CATEGORIES, STATUSES, GUESTS, ACCOUNT, TOTALS),
+        *(TAX_SCOPE, TAX_COUNTRY),
+    )
 }
 
 
 def fields_of(module: Module) -> tuple[SettingField, ...]:
-    return (*SHARED, *OWN[module])
+    """The settings of a module, with the choices that mean something for it."""
+    return tuple(_for(module, _FIELDS[name]) for name in settings_of(module))
+
+
+def _for(module: Module, each: SettingField) -> SettingField:
+    choices = {
+        choice: told
+        for choice, told in each.choices.items()
+        if not find_meaningless(module, {each.name: choice})
+    }
+    return replace(each, choices=choices)

@@ -1,5 +1,6 @@
 """The sync settings of each store and module: seen together, changed one module at a time."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,11 +9,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from app.db.session import transaction
+from app.errors import RemoteError
 from app.policies.models import SyncSetting
 from app.policies.repository import find_choice, get_policy, save_policy
-from app.policies.schemas import SyncPolicy
+from app.policies.schemas import SyncPolicy, find_meaningless
 from app.records import Module
 from app.runtime import Runtime
+from app.sync.shop_mails import WHERE, describe_mails, mails_of
 from app.web.faults import not_found
 from app.web.forms import AdminForm, Reader
 from app.web.pages import PageRoute, go_to, render
@@ -20,6 +23,9 @@ from app.web.setting_fields import CONFLICTS, DELETIONS, fields_of
 from app.web.visitors import Visitor
 
 router = APIRouter(prefix="/ui/settings", route_class=PageRoute, include_in_schema=False)
+
+PATIENCE_S = 3.0
+UNREAD = f"The shop could not be asked whom it mails for what is written to it: look in {WHERE}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,21 @@ async def show_module(request: Request, visitor: Reader, store: str, module: Mod
     fields = fields_of(module)
     texts = {field.name: field.text(choice.policy) for field in fields}
     saved = request.query_params.get("saved") == "1"
-    return _form(request, visitor, choice, texts=texts, saved=saved)
+    mails = await _mails(request, choice)
+    return _form(request, visitor, choice, texts=texts, saved=saved, mails=mails)
+
+
+async def _mails(request: Request, choice: Choice) -> str:
+    """Whom the shop mails for what is written to it; "" where that is nobody's business here."""
+    runtime: Runtime = request.app.state.runtime
+    if choice.module not in (Module.CONTACTS, Module.SALES_ORDERS):
+        return ""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            on = await mails_of(runtime, choice.store)
+    except (TimeoutError, RemoteError):
+        return UNREAD
+    return describe_mails(on, choice.module) + f" These are switched in {WHERE}."
 
 
 @router.post("/{store}/{module}")
@@ -76,11 +96,14 @@ async def save_module(request: Request, posted: AdminForm, store: str, module: M
     choice = await _read(*_place(request, store), module)
     fields = fields_of(module)
     given = {field.name: field.read(posted.form) for field in fields}
+    errors = find_meaningless(module, given)
     try:
         policy = SyncPolicy.model_validate(choice.policy.model_dump() | given)
     except ValidationError as error:
+        errors |= _errors(error)
+    if errors:
         texts = {field.name: posted.text(field.name) for field in fields}
-        return _form(request, posted.visitor, choice, texts=texts, errors=_errors(error))
+        return _form(request, posted.visitor, choice, texts=texts, errors=errors)
     runtime: Runtime = request.app.state.runtime
     async with transaction(runtime.sessions) as session:
         await save_policy(session, store, module=module, policy=policy, by=posted.by)
@@ -111,6 +134,7 @@ def _form(
     texts: Mapping[str, str],
     errors: Mapping[str, Any] | None = None,
     saved: bool = False,
+    mails: str = "",
 ) -> Response:
     return render(
         request,
@@ -122,4 +146,5 @@ def _form(
         texts=texts,
         errors=errors or {},
         saved=saved,
+        mails=mails,
     )

@@ -46,6 +46,7 @@ STATES: Mapping[str, str] = {
 RUN_STATES: Mapping[str, str] = {
     "queued": "Waiting",
     "running": "Running",
+    "asking": "Waits for you",
     "done": "Done",
     "failed": "Failed",
     "cancelled": "Cancelled",

@@ -7,15 +7,15 @@ from app.errors import ResponseUnreadable
 from app.woocommerce.answers import WOO
 from app.woocommerce.countries import CountryCalls
 from app.woocommerce.customers import CustomerCalls
+from app.woocommerce.mails import MailCalls
 from app.woocommerce.orders import OrderCalls
 from app.woocommerce.products import ProductCalls
 from app.woocommerce.requests import paging, record_path
 from app.woocommerce.samples import SampleCalls
 from app.woocommerce.schemas import WooIndex, WooPage, WooWebhook
-from app.woocommerce.taxes import TaxCalls
 
 
-class WooClient(CustomerCalls, ProductCalls, OrderCalls, TaxCalls, SampleCalls, CountryCalls):
+class WooClient(CustomerCalls, ProductCalls, OrderCalls, MailCalls, SampleCalls, CountryCalls):
     """One shop. An async context manager, or call `aclose`.
 
     Any method may raise RemoteUnavailable (and its kinds), AuthRejected and Rejected

@@ -88,7 +88,7 @@ async def has_ended(town: Town, run_id: object) -> bool:
 async def import_all(town: Town, size: Size, *, kills: int) -> dict[str, object]:
     """The run as it ended; the service dies several times on the way."""
     async with town.service() as process:
-        run_id = (await ask(town, "POST", "/sync-runs", store="main"))["id"]
+        run_id = (await ask(town, "POST", "/sync-runs", store="main", confirm=True))["id"]
         await kill_at(town, process, size.records // (kills + 1))
     for part in range(2, kills + 1):
         async with town.service() as process:

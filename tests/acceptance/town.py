@@ -97,9 +97,10 @@ async def open_town(
     async with serve(traffic) as remote:
         values = setting_values(sandbox, remote.url, database_url, public_url=url, **settings)
         async with open_runtime(Settings.model_validate(values)) as runtime:
+            world = World(runtime, sandbox, traffic, Doorway(), clock)
+            await world.set_policy()
             await poll(runtime)
             if hooks:
                 connect(sandbox, url)
             traffic.reset()
-            world = World(runtime, sandbox, traffic, Doorway(), clock)
             yield Town(world, database_url, url, as_environment(values), folder / "service.log")

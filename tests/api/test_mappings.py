@@ -64,6 +64,20 @@ async def test_a_default_row_is_changed_in_its_place_and_put_back(world: World) 
     assert problem(await call(world, "DELETE", f"{CONTACTS}/mobile")) == (422, "invalid_request")
 
 
+async def test_a_put_of_a_part_is_refused_and_a_patch_keeps_the_rest(world: World) -> None:
+    await change_row(world, "mobile", direction="off", comment="Ours")
+    path = f"{CONTACTS}/mobile"
+    put = await call(world, "PUT", path, body={"comment": "Nobody's"})
+    patched = (await call(world, "PATCH", path, body={"comment": "Still off"})).json()
+    whole = await change_row(world, "mobile", comment="", direction="woo_to_vtiger")
+
+    assert problem(put) == (422, "invalid_request")
+    assert [error["field"] for error in put.json()["errors"]] == ["direction"]
+    row = row_of(patched, "mobile")
+    assert (row["direction"], row["comment"], patched["version"]) == ("off", "Still off", 2)
+    assert row_of(whole, "mobile")["direction"] == "woo_to_vtiger"
+
+
 async def test_a_row_without_an_id_is_named_after_its_field(world: World) -> None:
     body = {"woo": "meta:vat", "vtiger": "cf_869"}
     answer = await call(world, "POST", CONTACTS, body=body)
@@ -195,7 +209,8 @@ async def test_readers_read_and_admins_change(world: World) -> None:
     assert (await call(world, "GET", CONTACTS, token=token)).status_code == 200
     assert (await call(world, "GET", f"{CONTACTS}/history", token=token)).status_code == 200
     for method, path in (
-        ("POST", CONTACTS), ("PUT", f"{CONTACTS}/phone"), ("DELETE", f"{CONTACTS}/phone"),
+        ("POST", CONTACTS), ("PUT", f"{CONTACTS}/phone"), ("PATCH", f"{CONTACTS}/phone"),
+        ("DELETE", f"{CONTACTS}/phone"),
         ("POST", f"{CONTACTS}/history/0/restore"),
     ):  # fmt: skip
         answer = await call(world, method, path, body={}, token=token)

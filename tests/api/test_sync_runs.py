@@ -7,10 +7,14 @@ import pytest
 
 from app.api.examples import RUN, RUN_DETAIL
 from app.db.session import transaction
+from app.errors import System
 from app.policies.tokens import Scope, create_token
-from app.runs.models import RunState
-from app.runs.repository import add_differences, finish_run, take_up
+from app.records import Module
+from app.runs.models import Consent, RunState
+from app.runs.repository import RunFilter, add_differences, ask_consent, finish_run, take_up
 from app.runtime import Runtime
+from app.sync.forecast import Forecast
+from app.sync.run import search
 from tests.api.calls import problem
 
 pytestmark = pytest.mark.anyio
@@ -100,6 +104,30 @@ async def test_a_repair_takes_the_place_of_its_comparison(
     assert (mending["modules"], mending["dry_run"]) == (["contacts", "taxes"], False)
 
 
+async def test_a_run_that_asks_says_what_and_goes_on_when_somebody_agrees(
+    client: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    started, agreed = await start(client), await start(client, confirm=True)
+    path = f"/sync-runs/{started['id']}"
+    early = await client.post(f"{path}/confirm")
+    created = {System.WOOCOMMERCE: {Module.CONTACTS: 3}, System.VTIGER: {Module.CONTACTS: 5}}
+    async with transaction(runtime.sessions) as session:
+        await ask_consent(session, int(started["id"]), Forecast(created, mailed=3).as_json())
+    asks = (await client.get(path)).json()
+    confirmed = await client.post(f"{path}/confirm")
+
+    assert problem(early) == (409, "overtaken")
+    assert (asks["state"], asks["expected"]["accounts"], asks["expected"]["mailed"]) == (
+        "asking", 3, 3,
+    )  # fmt: skip
+    assert "3 people mailed" in asks["question"]
+    assert (confirmed.status_code, confirmed.json()["state"]) == (202, "queued")
+    consents = {run.id: run.consent for run in (await search(runtime, RunFilter())).items}
+    assert set(consents.values()) == {Consent.GIVEN}
+    assert consents[int(agreed["id"])] == Consent.GIVEN
+    assert problem(await client.post("/sync-runs/99/confirm")) == (404, "not_found")
+
+
 async def test_a_run_is_cancelled_and_stays_so(client: httpx.AsyncClient, runtime: Runtime) -> None:
     started = await start(client)
     path = f"/sync-runs/{started['id']}"
@@ -129,7 +157,7 @@ async def test_what_cannot_be_run_is_refused(
 
 
 async def test_a_module_that_is_off_is_refused(client: httpx.AsyncClient) -> None:
-    await client.put("/settings/main/taxes", json={"enabled": False})
+    await client.patch("/settings/main/taxes", json={"enabled": False})
     answer = await client.post("/sync-runs", json={"store": "main", "module": "taxes"})
 
     assert problem(answer) == (422, "invalid_request")

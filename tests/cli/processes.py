@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import threading
@@ -71,6 +72,28 @@ def run(
         check=False,
         timeout=LONGEST_S,
     )
+
+
+def at_terminal(
+    *arguments: str, answer: str, folder: Path, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The same with somebody at the keyboard, who types one line."""
+    keyboard, terminal = pty.openpty()
+    try:
+        os.write(keyboard, f"{answer}\n".encode())
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=folder,
+            env=environment(env),
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LONGEST_S,
+        )
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
 
 
 class Shell:

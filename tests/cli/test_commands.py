@@ -1,6 +1,7 @@
 """The commands that do one thing and end, on systems that run beside them."""
 
 import json
+from uuid import uuid4
 
 import anyio.to_thread
 import psycopg
@@ -8,6 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from app.db.session import open_engine, open_sessions, transaction
+from app.policies.repository import save_policy
+from app.policies.schemas import SyncPolicy
+from app.records import CreationPolicy, Module
+from app.vtiger.client import open_vtiger
 from app.woocommerce.client import WooClient
 from app.woocommerce.topics import TOPICS
 from tests.cli.processes import Shell
@@ -129,15 +135,53 @@ async def test_a_dry_run_tells_and_a_sync_does(shell: Shell, env: Env, shop: Woo
 def test_what_a_comparison_found_is_repaired_by_one_command(shell: Shell, env: Env) -> None:
     """And a run that has ended can be looked at again, but not gone on with."""
     report = shell.json("sync", "--module", "taxes", "--dry-run", env=env)
-    mended = shell.json("sync", "--repair", report["run_id"], env=env)
+    asked = shell.run("sync", "--repair", report["run_id"], env=env)
+    mended = shell.json("sync", "--repair", report["run_id"], "--yes", env=env)
     again = shell.json("sync", "--resume", mended["run_id"], env=env)
     unknown = shell.run("sync", "--resume", "999999", env=env)
 
+    assert (asked.exit_code, asked.stderr) == (0, "")  # it would make and write nothing
     assert (report["state"], report["dry_run"]) == ("done", True)
     assert (mended["state"], mended["dry_run"], mended["done"]) == ("done", False, 3)
     assert len(report["differences"]) == mended["outcomes"]["skipped"] == 3
     assert again["run_id"] == mended["run_id"]
     assert (unknown.exit_code, "There is no run 999999" in unknown.stderr) == (2, True)
+
+
+@pytest.mark.anyio
+async def test_a_sync_that_would_mail_people_asks_first(
+    shell: Shell, env: Env, shop: WooClient
+) -> None:
+    """With nobody there to answer it does nothing, and tells how to go on without."""
+
+    def work(*arguments: str, env: Env = env) -> Result:
+        return shell.run("sync", "--module", "contacts", *arguments, env=env)
+
+    await _eager(env)
+    email = f"{uuid4().hex}@crm.example"
+    url, user, key = (env[f"VTIGER__{name}"] for name in ("URL", "USERNAME", "ACCESS_KEY"))
+    async with open_vtiger(url, username=user, access_key=key) as crm:
+        await crm.create("Contacts", {"lastname": "Ruiz", "email": email})
+    planned = await anyio.to_thread.run_sync(lambda: work("--dry-run"))
+    asked = await anyio.to_thread.run_sync(work)
+    async with shop:
+        before = await shop.search_customers_by_email(email)
+        done = await anyio.to_thread.run_sync(lambda: work("--yes"))
+        after = await shop.search_customers_by_email(email)
+
+    told = "1 account will be made in the shop, 1 person mailed by it."
+    assert told in planned.stdout
+    assert (asked.exit_code, told in asked.stderr, "--yes" in asked.stderr) == (2, True, True)
+    assert (before, done.exit_code, len(after)) == ([], 0, 1)
+
+
+async def _eager(env: Env) -> None:
+    """Every contact becomes a customer."""
+    engine = open_engine(env["DATABASE_URL"])
+    policy = SyncPolicy(create_in_shop=CreationPolicy.ALL)
+    async with transaction(open_sessions(engine)) as session:
+        await save_policy(session, "main", module=Module.CONTACTS, policy=policy, by="test")
+    await engine.dispose()
 
 
 def test_a_sync_is_of_all_modules_unless_one_is_named(shell: Shell, env: Env) -> None:
@@ -157,6 +201,14 @@ def test_a_sync_is_of_all_modules_unless_one_is_named(shell: Shell, env: Env) ->
         (("--all", "--since", "2026-01-01"), "exclude each other"),
         (("--since", "yesterday"), "2026-11-24T08:00:00Z"),
         (("--repair", "1", "--resume", "1"), "exclude each other"),
+        (("--repair", "1", "--dry-run"), "exclude each other"),
+        (("--repair", "1", "--module", "contacts"), "exclude each other"),
+        (("--repair", "1", "--since", "2026-01-01"), "exclude each other"),
+        (("--repair", "1", "--all"), "exclude each other"),
+        (("--repair", "1", "--store", "main"), "exclude each other"),
+        (("--resume", "1", "--dry-run"), "exclude each other"),
+        (("--resume", "1", "--direction", "both"), "exclude each other"),
+        (("--resume", "1", "--all"), "exclude each other"),
         (("--repair", "999999"), "no finished comparison"),
         (("--direction", "off"), "leaves nothing to do"),
     ],
@@ -212,7 +264,7 @@ def test_deletions_that_are_held_back_are_shown_and_confirmed(shell: Shell, env:
         {"store": "main", "module": "contacts", "held": 2},
         {"store": "main", "module": "products", "held": 2},
     ]
-    assert "No deletion is held back" in elsewhere.stdout
+    assert (elsewhere.exit_code, "no store shop-fr" in elsewhere.stderr) == (2, True)
     assert confirmed == shown[:1]
     assert shell.json("deletions", env=env) == shown[1:]
 

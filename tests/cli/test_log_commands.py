@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.cli.processes import Shell
+from tests.cli.processes import Shell, at_terminal
 
 Env = dict[str, str]
 
@@ -87,11 +87,27 @@ def test_a_person_is_forgotten(shell: Shell, env: Env) -> None:
     with psycopg.connect(env["DATABASE_URL"]) as connection:
         connection.execute("UPDATE sync_log SET label = 'Zoë <zoe@shop.example>' WHERE id < 3")
         connection.execute("UPDATE deliveries SET last_error = 'zoe@shop.example?' WHERE id = 1")
-    told = shell.run("forget", "--email", "Zoe@shop.example", env=env)
-    again = shell.json("forget", "--email", "zoe@shop.example", "--store", "main", env=env)
+    asked = shell.run("forget", "--email", "Zoe@shop.example", env=env)
+    told = shell.run("forget", "--email", "Zoe@shop.example", "--yes", env=env)
+    again = shell.json("forget", "--email", "zoe@shop.example", "--store", "main", "--yes", env=env)
     wrong = shell.run("forget", "--email", "zoe", env=env)
+
+    assert (asked.exit_code, asked.stdout) == (2, "")
+    assert "1 Deliveries, 2 Sync Log" in asked.stderr
+    assert "--yes" in asked.stderr
 
     assert (told.exit_code, wrong.exit_code) == (0, 2)
     rows = [line.split() for line in told.stdout.splitlines()]
     assert [row[-1] for row in rows if row[:2] == ["Sync", "Log:"]] == ["2"]
     assert set(again.values()) == {0}
+
+
+def test_whoever_says_no_at_the_terminal_keeps_everything(env: Env, folder: Path) -> None:
+    with psycopg.connect(env["DATABASE_URL"]) as connection:
+        connection.execute("UPDATE sync_log SET label = 'Zoë <zoe@shop.example>' WHERE id < 3")
+    command = ("forget", "--email", "zoe@shop.example")
+    refused = at_terminal(*command, answer="n", folder=folder, env=env)
+    agreed = at_terminal(*command, answer="y", folder=folder, env=env)
+
+    assert (refused.returncode, "Nothing was done" in refused.stderr) == (1, True)
+    assert (agreed.returncode, "2" in agreed.stdout) == (0, True)

@@ -86,3 +86,18 @@ def test_the_table_shows_where_each_row_comes_from(shell: Shell, systems: Env, w
 def test_a_file_that_is_not_there_is_told(shell: Shell, systems: Env) -> None:
     done = shell.run("mappings", "import", "nothing.yaml", env=systems)
     assert (done.exit_code, "nothing.yaml cannot be read" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--json", "--output", "rows.yaml"), "choose one"),
+        (("--module", "taxes"), "nothing to export"),
+    ],
+)
+def test_an_export_that_would_drop_an_option_is_refused(
+    shell: Shell, options: tuple[str, ...], sentence: str
+) -> None:
+    done = shell.run("mappings", "export", *options)
+
+    assert (done.exit_code, sentence in done.stderr) == (2, True)

@@ -123,3 +123,19 @@ def test_a_taken_port_is_told(shell: Shell) -> None:
         done = shell.run("sandbox", "--port", str(listener.getsockname()[1]))
 
     assert (done.exit_code, "is taken" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--addon-url", "http://127.0.0.1:1"), "say --addon too"),
+        (("--addon", "--addon-secret", "x"), "go together"),
+        (("--consumer-key", ""), "--consumer-key is empty"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    shell: Shell, options: tuple[str, ...], sentence: str
+) -> None:
+    done = shell.run("sandbox", "--port", "0", *options)
+
+    assert (done.exit_code, sentence in done.stderr) == (2, True)

@@ -26,6 +26,7 @@ from app.sandbox.server import serve
 from app.sandbox.vtiger.cloud import Limits
 from app.sandbox.woocommerce import create_shop_app
 from app.sandbox.woocommerce.credentials import ApiKey
+from app.sandbox.woocommerce.setting_routes import EMAIL_VALUES
 from app.settings import Settings
 from app.sync.setup import ensure_setup
 from app.transport import ClientLimits, find_skew
@@ -78,6 +79,23 @@ async def test_a_version_that_damages_orders_is_found(healthy: World, version: s
     assert bad(found) == {("vtiger", "version")}
     [told] = [each for each in found if each.check == "version"]
     assert version in told.message
+
+
+async def test_whom_the_shop_mails_is_told(healthy: World) -> None:
+    async def mails() -> Finding:
+        found = await examine_runtime(healthy.runtime, [STORE])
+        return next(each for each in found if (each.subject, each.check) == (STORE, "mails"))
+
+    told = await mails()
+    for kind in EMAIL_VALUES:
+        if kind.endswith("/enabled"):
+            healthy.sandbox.shop.settings[kind] = "no"
+    silent = await mails()
+
+    assert (told.verdict, silent.verdict) == (Verdict.NOTE, Verdict.OK)
+    assert "account created, order received" in told.message
+    assert "create_in_shop" in told.remedy
+    assert "nobody" in silent.message
 
 
 async def test_looking_changes_nothing(healthy: World) -> None:

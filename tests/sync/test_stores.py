@@ -5,12 +5,16 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from app.records import Module, Outcome
+from app.runs.repository import NewRun
 from app.sandbox.app import create_sandbox_app, new_sandbox
 from app.sandbox.server import serve
+from app.sync.execution import execute
+from app.sync.run import start_run
 from app.sync.setup import ensure_setup
 from tests.agreement import find_people
 from tests.goods import listed, product
-from tests.trade import item, order, sales, typed
+from tests.trade import ADDRESS, item, order, sales, typed
 from tests.world import World, open_world
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +37,42 @@ async def _settle(world: World) -> None:
     await world.settle_again()
 
 
-async def test_a_person_of_one_shop_comes_to_the_other_by_the_crm(world: World) -> None:
+async def test_a_person_of_one_shop_stays_there(world: World) -> None:
+    """A buyer with an account, a guest, and what they bought, whatever touches them in the CRM."""
+    await ensure_setup(world.runtime)
+    await world.customer("zoe@shop.example", first_name="Zoë", last_name="Müller")
+    mug = product(world, name="Mug", sku="MUG")
+    order(world, (mug, 1), billing=ADDRESS | {"email": "ana@shop.example"})
+    await _settle(world)
+    for contact in world.contacts():
+        await world.edit_contact(contact["id"], description="touched by a workflow")
+    await _settle(world)
+
+    french = world.runtime.stores["shop-fr"]
+    assert len(world.contacts()) == 2
+    assert (await find_people(french, world.runtime.vtiger)).woo == []
+    assert [each async for each in french.each_product()] == []
+    reasons = {row.reason for row in await world.log(Outcome.SKIPPED) if row.store == "shop-fr"}
+    assert "other_shop" in reasons
+
+
+async def test_a_run_leaves_what_came_from_another_shop_where_it_is(world: World) -> None:
+    await world.customer("zoe@shop.example", last_name="Müller")
+    own = await world.contact(lastname="Ruiz", email="ana@crm.example")
+    await world.settle()
+    asked = NewRun("shop-fr", (Module.CONTACTS,))
+    started = await start_run(world.runtime, asked)
+    assert await execute(world.runtime, started.id)
+
+    french = (await find_people(world.runtime.stores["shop-fr"], world.runtime.vtiger)).woo
+    assert [person.email for person in french] == ["ana@crm.example"]
+    assert own in {link.vtiger_id for link in await world.links("main")}
+
+
+async def test_a_person_of_one_shop_comes_to_the_other_if_the_settings_say_so(
+    world: World,
+) -> None:
+    await world.set_policy("shop-fr", from_other_shops=True)
     await world.customer("zoe@shop.example", first_name="Zoë", last_name="Müller")
     await _settle(world)
 
@@ -57,6 +96,7 @@ async def test_customers_of_both_shops_share_a_contact(world: World) -> None:
 
 
 async def test_an_edit_in_one_shop_reaches_the_other_and_rests(world: World) -> None:
+    await world.set_policy("shop-fr", from_other_shops=True)
     customer_id = await world.customer("zoe@shop.example", last_name="Müller")
     await _settle(world)
     world.edit_customer(customer_id, billing={"city": "Lyon"})

@@ -3,10 +3,12 @@
 import pytest
 
 from app.db.session import transaction
-from app.records import Direction
-from app.runs.models import RunState
-from app.runs.repository import add_differences, count_on, finish_run, take_up
+from app.errors import System
+from app.records import Direction, Module
+from app.runs.models import Consent, RunState
+from app.runs.repository import add_differences, ask_consent, count_on, finish_run, take_up
 from app.runtime import Runtime
+from app.sync.forecast import Forecast
 from app.sync.run import get_progress
 from tests.web.browsing import Browser
 
@@ -128,6 +130,35 @@ async def test_a_comparison_tells_each_difference_and_is_repaired(
     for text in ("Walter", "Would be skipped", "WooCommerce needs an e-mail."):
         assert text in page
     assert (repair.repair_of, repair.modules, repair.dry_run) == (run_id, ["contacts"], False)
+
+
+async def test_a_run_that_asks_shows_the_numbers_and_goes_on_when_told(
+    admin: Browser, reader: Browser, runtime: Runtime
+) -> None:
+    run_id = await start(admin)
+    path = f"{PAGE}/{run_id}"
+    created = {System.WOOCOMMERCE: {Module.CONTACTS: 12}, System.VTIGER: {Module.PRODUCTS: 1}}
+    told = Forecast(created, mailed=12).as_json()
+    async with transaction(runtime.sessions) as session:
+        await ask_consent(session, run_id, told)
+    page, seen = await admin.text(path), await reader.text(path)
+    assert "Waits for you" in await admin.text(PAGE)
+    answer = await admin.post(f"{path}/confirm", on=path)
+    again = await admin.post(f"{path}/confirm", on=path)
+    run = (await get_progress(runtime, run_id)).run
+
+    for text in (page, seen):
+        assert "12 accounts will be made in the shop, 12 people mailed by it." in text
+    assert ("Go on</button>" in page, "Go on</button>" in seen) == (True, False)
+    assert (answer.headers["location"], again.status_code) == (path, 303)
+    assert (run.state, run.consent) == (RunState.QUEUED, Consent.GIVEN)
+
+
+async def test_runs_of_the_pages_ask_before_they_make_very_many_records(
+    admin: Browser, runtime: Runtime
+) -> None:
+    run = (await get_progress(runtime, await start(admin))).run
+    assert run.consent == Consent.NEEDED_IF_MANY
 
 
 async def test_an_agreement_is_told_as_one(admin: Browser, runtime: Runtime) -> None:

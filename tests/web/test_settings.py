@@ -3,14 +3,17 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
+import httpx
 import pytest
 
 from app.policies.repository import find_choice, get_policy
-from app.policies.schemas import SyncPolicy
+from app.policies.schemas import SyncPolicy, defaults_of
 from app.records import ConflictPolicy, Direction, Module
 from app.runtime import Runtime
 from app.web.setting_fields import fields_of
+from tests.setting import SERVICE, TOKEN
 from tests.web.browsing import Browser
+from tests.world import open_world
 
 pytestmark = pytest.mark.anyio
 
@@ -22,6 +25,7 @@ AS_DELIVERED = {
     "delete_policy": "ignore",
     "ambiguous_match": "skip",
     "too_long": "cut",
+    "create_in_shop": "all",
     "roles": "customer",
 }
 
@@ -32,9 +36,14 @@ def test_every_setting_and_every_choice_has_its_place_in_a_form() -> None:
     for name, field in fields.items():
         default = getattr(SyncPolicy(), name)
         if field.kind == "choice":
-            assert set(field.choices) == set(_members(default)), name
+            offered = {choice for module in Module for choice in _choices(module, name)}
+            assert offered == set(_members(default)), name
         if field.kind == "list":
             assert isinstance(default, tuple), name
+
+
+def _choices(module: Module, name: str) -> Iterable[StrEnum]:
+    return [choice for field in fields_of(module) if field.name == name for choice in field.choices]
 
 
 def _members(choice: StrEnum) -> Iterable[StrEnum]:
@@ -60,7 +69,7 @@ async def test_settings_are_changed_and_tell_by_whom(admin: Browser, runtime: Ru
         ConflictPolicy.ASK,
     )
     assert policy.roles == ("customer", "wholesale")
-    assert other == SyncPolicy()
+    assert other == defaults_of(Module.CONTACTS)
     assert choice is not None
     assert choice.updated_by == "API_TOKENS"
     assert "by API_TOKENS" in overview
@@ -78,7 +87,9 @@ async def test_a_module_is_switched_off_by_an_empty_box(admin: Browser, runtime:
 
 async def test_what_another_module_has_is_left_as_it_was(admin: Browser, runtime: Runtime) -> None:
     path = "/ui/settings/main/taxes"
-    chosen = {name: text for name, text in AS_DELIVERED.items() if name != "roles"}
+    chosen = {
+        name: text for name, text in AS_DELIVERED.items() if name not in ("roles", "create_in_shop")
+    }
     await admin.post(path, on=path, tax_scope="all", tax_country="FR", **chosen)
     async with runtime.sessions() as session:
         policy = await get_policy(session, "main", Module.TAXES)
@@ -106,3 +117,23 @@ async def test_a_setting_that_cannot_be_is_refused_at_its_field(
     assert answer.status_code == 422
     assert f'id="e-{field}"' in answer.text
     assert "Nothing was saved: 1 field cannot be as it is." in answer.text
+
+
+async def test_whom_the_shop_mails_is_said_where_it_matters(emptied_database_url: str) -> None:
+    async with (
+        open_world(emptied_database_url, hooks=False) as world,
+        httpx.AsyncClient(transport=world.doorway, base_url=SERVICE) as client,
+    ):
+        admin = Browser(client)
+        await admin.sign_in(TOKEN)
+        contacts = await admin.text(CONTACTS)
+        orders = await admin.text("/ui/settings/main/sales_orders")
+        products = await admin.text("/ui/settings/main/products")
+
+    assert "The shop mails customers: account created." in contacts
+    assert "The shop mails customers: order received" in orders
+    assert "The shop" not in products.partition("<form")[0]
+
+
+async def test_a_shop_that_does_not_answer_keeps_nobody_from_its_settings(admin: Browser) -> None:
+    assert "The shop could not be asked whom it mails" in await admin.text(CONTACTS)

@@ -7,6 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.sandbox.woocommerce.errors import RestError
+from app.sandbox.woocommerce.mailbox import (
+    EMAIL_CHANGED,
+    NEW_ACCOUNT,
+    PASSWORD_CHANGED,
+    Mailbox,
+)
 from app.sandbox.woocommerce.php import scalar_text
 from app.sandbox.woocommerce.site import Site
 from app.sandbox.woocommerce.users import User, UserTable
@@ -27,7 +33,8 @@ Emit = Callable[[str, int], None]
 class Customers:
     """The customer operations over the users table; `emit` takes a topic and an id."""
 
-    def __init__(self, site: Site, users: UserTable, emit: Emit) -> None:
+    def __init__(self, site: Site, users: UserTable, emit: Emit, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
         self._site = site
         self._users = users
         self._emit = emit
@@ -56,7 +63,12 @@ class Customers:
         write_meta(self._users, user, params.get("meta_data"))
         self._emit("customer.created", user.id)
         self._emit("customer.updated", user.id)
+        self.welcome(user)
         return user
+
+    def welcome(self, user: User) -> None:
+        """A new account of a customer's own, or made over REST, is mailed to its owner."""
+        self._mailbox.send(NEW_ACCOUNT, user.email, f"customer {user.id}")
 
     def register(self, email: str, *, role: str, username: str = "") -> User:
         """A user of any role made in wp-admin: customer.created only, never modified yet."""
@@ -77,8 +89,13 @@ class Customers:
         user = self.get(user_id)
         self._check_identity(user, params)
         changes = checked_changes(params)
+        before = user.email
         if params.get("email") is not None:
             write_email(self._users, user, sanitize_email(scalar_text(params["email"])))
+        if user.email != before:
+            self._mailbox.send(EMAIL_CHANGED, before, f"customer {user.id}")
+        if params.get("password"):
+            self._mailbox.send(PASSWORD_CHANGED, user.email, f"customer {user.id}")
         apply_changes(user, changes, self._site.now())
         write_meta(self._users, user, params.get("meta_data"))
         self._emit("customer.updated", user.id)

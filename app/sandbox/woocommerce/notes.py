@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from app.sandbox.woocommerce.errors import RestError
 from app.sandbox.woocommerce.links import item_links
+from app.sandbox.woocommerce.mailbox import NOTE, Mailbox
 from app.sandbox.woocommerce.orders import OrderTable
 from app.sandbox.woocommerce.paging import CONTEXT
 from app.sandbox.woocommerce.permissions import known_caller
@@ -32,7 +33,8 @@ _DELETE_PARAMS: Final = {"force": Param(_BOOLEAN, default=False)}
 class NoteRoutes:
     """The endpoints of order notes, which keep the notes themselves; newest first."""
 
-    def __init__(self, site: Site, orders: OrderTable) -> None:
+    def __init__(self, site: Site, orders: OrderTable, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
         self._site = site
         self._orders = orders
         self._ids = Sequence()
@@ -69,6 +71,9 @@ class NoteRoutes:
             "note": request.params["note"],
             "customer_note": request.params["customer_note"],
         }
+        order = self._orders.get(row["order_id"])
+        if row["customer_note"]:
+            self._mailbox.send(NOTE, order.billing["email"], f"order {order.id}")
         body = self._render(row)
         return RestResponse(body, 201, {"Location": body["_links"]["self"][0]["href"]})
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from app.sandbox.woocommerce.customers import Customers, Emit
 from app.sandbox.woocommerce.errors import RestError
+from app.sandbox.woocommerce.mailbox import Mailbox
 from app.sandbox.woocommerce.metadata import meta_value, set_meta
 from app.sandbox.woocommerce.orders import DRAFTS, Order, OrderTable
 from app.sandbox.woocommerce.php import scalar_text
@@ -37,7 +38,9 @@ class OrderLife:
         needs_processing: Callable[[Order], bool],
         refund_rest: Callable[[Order], None],
         emit: Emit,
+        mailbox: Mailbox,
     ) -> None:
+        self.mailbox = mailbox
         self._site = site
         self._orders = orders
         self._customers = customers
@@ -79,6 +82,7 @@ class OrderLife:
         self.save(order, previous)
         if previous != status:
             self._follow(order)
+            self.mailbox.tell_status(order, "pending" if previous in DRAFTS else previous)
 
     def _paid_status(self, order: Order) -> str:
         """Cash on delivery counts as paid once the order is completed."""

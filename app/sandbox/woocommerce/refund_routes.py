@@ -83,6 +83,7 @@ class RefundRoutes:
             self._life.set_status(order, "refunded")
         else:
             self._life.save(order, order.status)
+            self._life.mailbox.tell_refund(order)
 
     async def _delete(self, request: RestRequest) -> RestResponse:
         order = self._order(request)

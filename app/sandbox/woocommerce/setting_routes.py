@@ -1,6 +1,7 @@
-"""/settings: the options that decide about currency, rounding and taxes.
+"""/settings: the options that decide about currency, rounding, taxes and mails.
 
-Recordings settings_*; the definitions beside this file are those, values are the shop's.
+Recordings settings_* and email-settings; the definitions beside this file are those, values are the
+shop's.
 """
 
 import json
@@ -14,9 +15,16 @@ from app.sandbox.woocommerce.php import scalar_text
 from app.sandbox.woocommerce.rest import EDIT_METHODS, Endpoint, RestRequest, RestResponse, Route
 from app.sandbox.woocommerce.site import Site
 
-DEFINITIONS: Final[dict[str, dict[str, Any]]] = json.loads(
-    Path(__file__).with_name("settings.json").read_text(encoding="utf-8")
-)
+
+def _read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+    return found
+
+
+_EMAILS: Final = _read("email_settings.json")
+GROUPS: Final[dict[str, dict[str, Any]]] = _EMAILS["groups"]
+EMAIL_VALUES: Final[dict[str, Any]] = {key: row["value"] for key, row in _EMAILS["options"].items()}
+DEFINITIONS: Final[dict[str, dict[str, Any]]] = _read("settings.json") | _EMAILS["options"]
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH")
 
 
@@ -30,6 +38,7 @@ class SettingRoutes:
     def routes(self) -> list[Route]:
         listing, view = known_caller("list"), known_caller("view")
         return [
+            Route("/wc/v3/settings", Endpoint(["GET"], self._groups, listing)),
             Route("/wc/v3/settings/{group:slug}", Endpoint(["GET"], self._list, listing)),
             Route(
                 "/wc/v3/settings/{group:slug}/{name:slug}",
@@ -38,9 +47,20 @@ class SettingRoutes:
             ),
         ]
 
+    async def _groups(self, request: RestRequest) -> RestResponse:
+        del request
+        known = {key.partition("/")[0] for key in self._values}
+        return RestResponse([self._group(name) for name in GROUPS if name in known])
+
+    def _group(self, name: str) -> dict[str, Any]:
+        url = self._site.rest_url(f"settings/{name}")
+        return {"id": name, **GROUPS[name], "_links": {"options": [{"href": url}]}}
+
     async def _list(self, request: RestRequest) -> RestResponse:
         group = request.params["group"]
         body = [self._render(key) for key in self._values if key.startswith(f"{group}/")]
+        for row in body:
+            del row["group_id"]
         if not body:
             message = "Invalid setting group."
             raise RestError("rest_setting_setting_group_invalid", message, 404)

@@ -11,7 +11,9 @@ from app.sandbox.woocommerce.credentials import ApiKey
 from app.sandbox.woocommerce.customer_routes import CustomerRoutes
 from app.sandbox.woocommerce.customers import Customers
 from app.sandbox.woocommerce.delivery import Courier
+from app.sandbox.woocommerce.mailbox import Mailbox
 from app.sandbox.woocommerce.rest import Route
+from app.sandbox.woocommerce.setting_routes import EMAIL_VALUES
 from app.sandbox.woocommerce.shopdata import ShopData
 from app.sandbox.woocommerce.site import Clock, Site, utc_now
 from app.sandbox.woocommerce.storefront import Storefront
@@ -43,7 +45,8 @@ class Shop:
 
     `clock` gives aware UTC; `timezone` is the site's; `transport` stands in for the network on
     the way of webhooks. `customers`, `trade` and `webhooks` are usable directly, `storefront` and
-    `admin` are the people in front of it: `await webhooks.flush()` is a run of WP-Cron. All
+    `admin` are the people in front of it: `await webhooks.flush()` is a run of WP-Cron. What the
+    shop would mail lies in `mailbox`. All
     changes are synchronous, so one event loop keeps them atomic.
     """
 
@@ -57,17 +60,19 @@ class Shop:
     ) -> None:
         self.site = Site(clock, ZoneInfo(timezone))
         self.users = UserTable(self.site)
-        self.settings: dict[str, Any] = dict(_DEFAULT_SETTINGS)
+        self.settings: dict[str, Any] = {**_DEFAULT_SETTINGS, **EMAIL_VALUES}
+        self.mailbox = Mailbox(self.site, self.settings)
         self.tax_classes: dict[str, str] = {}
         self._courier = Courier(transport)
         self.webhooks = WebhookCenter(self.site, self._view, self._courier)
-        self.customers = Customers(self.site, self.users, self._emit)
+        self.customers = Customers(self.site, self.users, self._emit, self.mailbox)
         self.trade = Trade(
             self.site,
             self.settings,
             self.tax_classes,
             customers=self.customers,
             emit=self._emit,
+            mailbox=self.mailbox,
         )
         self.storefront = Storefront(self.trade, self.customers)
         self.admin = BackOffice(self.trade, self._emit)

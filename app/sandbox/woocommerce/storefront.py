@@ -137,6 +137,7 @@ class Storefront:
         user = self._customers.register(billing["email"], role="customer", username=username)
         names = {name: billing.get(name, "") for name in ("first_name", "last_name")}
         self._customers.update(user.id, {**names, "billing": billing, "shipping": shipping})
+        self._customers.welcome(user)
         return user.id
 
 

@@ -10,6 +10,7 @@ from app.sandbox.woocommerce.coupons import OrderCoupons
 from app.sandbox.woocommerce.customers import Customers, Emit
 from app.sandbox.woocommerce.errors import RestError
 from app.sandbox.woocommerce.lineviews import LineView
+from app.sandbox.woocommerce.mailbox import Mailbox
 from app.sandbox.woocommerce.notes import NoteRoutes
 from app.sandbox.woocommerce.objects import ObjectTable
 from app.sandbox.woocommerce.options import Options
@@ -49,7 +50,9 @@ class Trade:
         *,
         customers: Customers,
         emit: Emit,
+        mailbox: Mailbox,
     ) -> None:
+        self._mailbox = mailbox
         self._site = site
         self._settings = settings
         self._tax_classes = tax_classes
@@ -104,6 +107,7 @@ class Trade:
             needs_processing=self._order_view.needs_processing,
             refund_rest=self.refunds.refund_rest,
             emit=self._emit,
+            mailbox=self._mailbox,
         )
         self.order_book = OrderBook(
             self._site,
@@ -133,7 +137,7 @@ class Trade:
                 site, self.orders, self.order_book, life=self.order_life, view=self._order_view
             ).routes(),
             *RefundRoutes(site, self.orders, life=self.order_life, refunds=self.refunds).routes(),
-            *NoteRoutes(site, self.orders).routes(),
+            *NoteRoutes(site, self.orders, self._mailbox).routes(),
             *CouponRoutes(site, options, self.coupons, self._emit).routes(),
             *TaxRoutes(site, self.taxes, self._tax_classes, self.tax_book).routes(),
             *SettingRoutes(site, self._settings).routes(),
