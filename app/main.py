@@ -74,6 +74,8 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,  # web/api_docs.py, without script of other servers
+        redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
     _install(app)

@@ -133,12 +133,12 @@ class Channel:
 
         for delay in self._limits.retry_delays:
             try:
-                return await self._gate.run(attempt)
+                return await self._gate.run(attempt, write=write)
             except RemoteUnavailable as error:
                 if not _worth_another_try(error, write=write):
                     raise
             await self._sleep(delay)
-        return await self._gate.run(attempt)
+        return await self._gate.run(attempt, write=write)
 
     async def _try(self, request: Request, read: Callable[[Answer], T], *, write: bool) -> T:
         """One exchange, timed and counted."""

@@ -34,7 +34,8 @@ UPDATE remotes SET
     probe_at = probe_at - make_interval(secs => :by),
     slowed_at = slowed_at - make_interval(secs => :by),
     paused_until = paused_until - make_interval(secs => :by),
-    booked_until = booked_until - make_interval(secs => :by)
+    booked_until = booked_until - make_interval(secs => :by),
+    silent_since = silent_since - make_interval(secs => :by)
 """
 
 

@@ -181,6 +181,14 @@ RUN_DETAIL: dict[str, Any] = RUN | {
         "mails_known": True,
     },
     "question": None,
+    "totals": [
+        {
+            "module": "contacts",
+            "compared": 1200,
+            "agreed": 1199,
+            "found": {"agree": 0, "update": 1, "pair": 0, "create": 0, "skip": 0},
+        }
+    ],
     "differences": {"items": [DIFFERENCE], "next_cursor": None},
 }
 
@@ -217,6 +225,7 @@ INCIDENT: dict[str, Any] = {
     "last_seen_at": "2026-11-24T09:15:01.902113Z",
     "ended_at": "2026-11-24T09:15:02.118245Z",
     "mended": "It was replaced by a new one.",
+    "remedy": "The service puts it in order by itself and catches up with what was missed.",
 }
 
 

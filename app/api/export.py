@@ -1,13 +1,12 @@
 """The log as a file: CSV that a spreadsheet opens without harm, or one JSON object a line."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from app.spreadsheet import csv_line
 from app.synclog.models import Entry
 
 COLUMNS = (
@@ -32,8 +31,6 @@ COLUMNS = (
 IDS = frozenset({"id", "link_id", "run_id"})
 DETAILS = ("changes", "notes", "conflicts")
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
 
 def _value(entry: Entry, name: str) -> Any:
     value = getattr(entry, name)
@@ -42,22 +39,10 @@ def _value(entry: Entry, name: str) -> Any:
     return str(value) if name in IDS and value is not None else value
 
 
-def harmless(value: Any) -> str:
-    """Text that spreadsheets show instead of running it as a formula."""
-    text = "" if value is None else str(value)
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
-
-
-def _csv_line(values: list[Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow([harmless(value) for value in values])
-    return line.getvalue()
-
-
 async def csv_lines(entries: AsyncIterator[Entry]) -> AsyncIterator[str]:
-    yield _csv_line(list(COLUMNS))
+    yield csv_line(COLUMNS)
     async for entry in entries:
-        yield _csv_line([_value(entry, name) for name in COLUMNS])
+        yield csv_line([_value(entry, name) for name in COLUMNS])
 
 
 async def ndjson_lines(entries: AsyncIterator[Entry]) -> AsyncIterator[bytes]:

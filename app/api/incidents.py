@@ -11,7 +11,8 @@ from app.api.errors import documented
 from app.api.examples import INCIDENT, example, page_of
 from app.api.fields import Answer, Id, Moment, PageAnswer, PageQuery, Text, Time, link_next
 from app.errors import System
-from app.incidents.models import IncidentKind
+from app.incidents.models import IncidentKind, IncidentRow
+from app.incidents.remedies import find_remedy
 from app.incidents.repository import IncidentFilter
 from app.incidents.repository import search_incidents as search
 from app.policies.tokens import Scope
@@ -49,7 +50,8 @@ class IncidentQuery(PageQuery):
 
 class IncidentItem(Answer):
     """One incident. `subject` names the broken part (a topic, a module), null for the whole;
-    `ended_at` and `mended`, how it ended, are null as long as it lasts."""
+    `ended_at` and `mended`, how it ended, are null as long as it lasts; `remedy` is what a person
+    can do about it."""
 
     id: Id
     kind: IncidentKind
@@ -61,6 +63,7 @@ class IncidentItem(Answer):
     last_seen_at: Time
     ended_at: Time | None
     mended: OptionalText
+    remedy: str = ""
 
 
 @router.get("", responses=example(page_of(INCIDENT)))
@@ -74,5 +77,10 @@ async def search_incidents(
     async with runtime.sessions() as session:
         page = await search(session, query.filters(), cursor=query.cursor, limit=query.limit)
     link_next(request, response, page.next_cursor)
-    items = [IncidentItem.model_validate(row) for row in page.items]
+    items = [_item(row) for row in page.items]
     return PageAnswer(items=items, next_cursor=page.next_cursor)
+
+
+def _item(row: IncidentRow) -> IncidentItem:
+    remedy = find_remedy(row.kind, System(row.system), row.store)
+    return IncidentItem.model_validate(row).model_copy(update={"remedy": remedy})

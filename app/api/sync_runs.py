@@ -26,8 +26,9 @@ from app.api.fields import (
 from app.policies.tokens import Scope
 from app.records import Direction, Module, Outcome
 from app.runs.models import DUE_STATES, Consent, RunState, SyncRun
-from app.runs.repository import NewRun, RunFilter
+from app.runs.repository import ALL_DIFFERENCES, DifferenceFilter, NewRun, RunFilter
 from app.runtime import Runtime
+from app.sync.comparison import Plan
 from app.sync.forecast import Forecast, describe_forecast
 from app.sync.run import (
     RunProgress,
@@ -39,6 +40,7 @@ from app.sync.run import (
     search,
     start_run,
 )
+from app.sync.run_totals import read_totals
 
 router = APIRouter(
     prefix="/sync-runs",
@@ -139,12 +141,34 @@ class Difference(Answer):
     fields: list[Mapping[str, str | None]]
 
 
+class FindingQuery(PageQuery):
+    """Which findings of a comparison; several values of one filter mean either."""
+
+    module: list[Module] = Field([], description="module of the record")
+    plan: list[Plan] = Field([], description="what a sync would do with it; `agree`: nothing")
+    reason: list[Text] = Field([], description="why it would be skipped")
+    q: list[Text] = Field([], description="part of the label, an id or the message")
+
+    def filters(self) -> DifferenceFilter:
+        return DifferenceFilter(module=self.module, plan=self.plan, reason=self.reason, q=self.q)
+
+
+class ModuleTotals(Answer):
+    """A module's figures of a comparison: `compared` is `agreed` and all of `found` together, a
+    pair counting once."""
+
+    module: str
+    compared: int
+    agreed: int
+    found: dict[Plan, int]
+
+
 class RunDetail(RunItem):
     """`outcomes` counts records by what became of them, pairs that agreed as unchanged; `waiting`
-    are tried again later. `rate` is records a second. `expected` counts what the run would make, or
-    what a sync of what it found would: new records by system and module, pairs that would be
-    written to, accounts made in the shop, people mailed by it. `question` says so in words while
-    the run is `asking`."""
+    are tried again later. `rate` is records a second; `totals` are those of a comparison.
+    `expected` counts what the run would make, or what a sync of what it found would: new records by
+    system and module, pairs that would be written to, accounts made in the shop, people mailed.
+    `question` says so in words while the run is `asking`."""
 
     outcomes: dict[Outcome, int]
     waiting: int
@@ -152,6 +176,7 @@ class RunDetail(RunItem):
     eta_seconds: float | None
     expected: dict[str, Any] | None
     question: str | None
+    totals: list[ModuleTotals]
     differences: PageAnswer[Difference]
 
 
@@ -162,9 +187,15 @@ def _item(run: object) -> RunItem:
 
 
 async def _detail(
-    runtime: Runtime, progress: RunProgress, *, cursor: str | None = None, limit: int = 50
+    runtime: Runtime,
+    progress: RunProgress,
+    filters: DifferenceFilter = ALL_DIFFERENCES,
+    *,
+    cursor: str | None = None,
+    limit: int = 50,
 ) -> RunDetail:
-    page = await differences(runtime, progress.run.id, cursor=cursor, limit=limit)
+    page = await differences(runtime, progress.run.id, filters, cursor=cursor, limit=limit)
+    totals = await read_totals(runtime, progress.run)
     items = [Difference.model_validate(each) for each in page.items]
     return RunDetail(
         **_item(progress.run).model_dump(),
@@ -174,6 +205,7 @@ async def _detail(
         eta_seconds=progress.eta_seconds,
         expected=progress.run.expected,
         question=_question(progress.run),
+        totals=[ModuleTotals.model_validate(each) for each in totals],
         differences=PageAnswer(items=items, next_cursor=page.next_cursor),
     )
 
@@ -213,15 +245,17 @@ async def search_sync_runs(
 async def get_sync_run(
     runtime: RuntimeDep,
     run_id: RowId,
-    query: Annotated[PageQuery, QueryParameters()],
+    query: Annotated[FindingQuery, QueryParameters()],
     request: Request,
     response: Response,
 ) -> RunDetail:
-    """One run with its progress, and a page of what it found."""
+    """One run with its progress, and a page of what it found and the filters match."""
     progress = await find_progress(runtime, run_id)
     if progress is None:
         raise not_found(f"run {run_id}")
-    detail = await _detail(runtime, progress, cursor=query.cursor, limit=query.limit)
+    detail = await _detail(
+        runtime, progress, query.filters(), cursor=query.cursor, limit=query.limit
+    )
     link_next(request, response, detail.differences.next_cursor)
     return detail
 

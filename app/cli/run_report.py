@@ -14,12 +14,11 @@ from app.runs.models import RunDifference, RunState
 from app.runtime import Runtime
 from app.sync.comparison import Act, Plan
 from app.sync.forecast import Forecast, describe_forecast
-from app.sync.run import RunProgress, differences, get_progress
+from app.sync.run import RunProgress, each_difference, get_progress
 from app.synclog.repository import LogFilter, search
 from app.synclog.totals import Summary, summary_of_run
 
 MOST_SHOWN = 20
-PAGE = 500
 ARROWS = {
     Act.TO_WOOCOMMERCE: "←",
     Act.TO_VTIGER: "→",
@@ -62,14 +61,8 @@ async def read_report(runtime: Runtime, run_id: int) -> RunReport:
 
 async def _found(runtime: Runtime, run_id: int) -> list[RunDifference]:
     """In the order in which it was found."""
-    found: list[RunDifference] = []
-    cursor: str | None = None
-    while True:
-        page = await differences(runtime, run_id, cursor=cursor, limit=PAGE)
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return sorted(found, key=lambda each: each.id)
+    found = [each async for each in each_difference(runtime, run_id)]
+    return sorted(found, key=lambda each: each.id)
 
 
 def print_reports(reports: Sequence[RunReport], *, as_json: bool) -> None:

@@ -18,7 +18,10 @@ SERVICE = Subject("service")
 ALLOWED_PORTS = frozenset({80, 443, 8080})
 MIGRATE = "Run `woo-vtiger migrate`, or let `doctor --fix` do it."
 MAKE_ROOM = "Make room on the disk of DATA_DIR, or set DATABASE_URL to a server elsewhere."
-GUIDE = "docs/connect-woocommerce.md has the two WordPress filters that allow it."
+GUIDE = (
+    "Allow it in the shop by the WordPress filters `http_request_host_is_external` and "
+    "`http_allowed_safe_ports`, in a small plugin as the guide “Connect WooCommerce” has it."
+)
 
 
 async def check_database(runtime: Runtime) -> list[Finding]:

@@ -13,6 +13,7 @@ class IncidentKind(StrEnum):
     """What is broken."""
 
     REMOTE_DOWN = "remote_down"
+    REMOTE_SLOW = "remote_slow"
     AUTH_REJECTED = "auth_rejected"
     WEBHOOK_BROKEN = "webhook_broken"
     POLL_FAILED = "poll_failed"

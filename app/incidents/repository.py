@@ -87,6 +87,13 @@ async def search_incidents(
     return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)
 
 
+async def count_troubles(session: AsyncSession) -> int:
+    """Incidents without an end as people count them: those of one kind and place are one."""
+    places = select(IncidentRow.kind, IncidentRow.system, IncidentRow.store)
+    lasting = places.where(IncidentRow.ended_at.is_(None)).distinct().subquery()
+    return int(await session.scalar(select(func.count()).select_from(lasting)) or 0)
+
+
 async def count_lasting(session: AsyncSession) -> dict[str, int]:
     """Incidents without an end by kind, zeros included."""
     rows = await session.execute(

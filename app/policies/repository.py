@@ -4,6 +4,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.policies.countries import is_country
 from app.policies.models import SyncSetting
 from app.policies.schemas import SyncPolicy, defaults_of, settings_of
 from app.records import Module
@@ -22,6 +23,8 @@ def in_force(module: Module, chosen: SyncSetting | None) -> SyncPolicy:
         return defaults
     known = set(settings_of(module))
     values = {name: value for name, value in chosen.values.items() if name in known}
+    if not is_country(values.get("tax_country", "")):  # earlier versions took any two letters
+        values.pop("tax_country", None)
     return SyncPolicy.model_validate(defaults.model_dump() | values)
 
 

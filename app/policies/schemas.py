@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from app.policies.countries import read_country
 from app.records import (
     ConflictPolicy,
     CreationPolicy,
@@ -18,7 +19,7 @@ from app.records import (
     TotalPolicy,
 )
 
-Country = Annotated[str, Field(pattern=r"^([A-Z]{2})?$")]
+Country = Annotated[str, AfterValidator(read_country)]
 Role = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]
 Category = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^,\x00-\x1f]+$")]
 Status = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_-]+$")]

@@ -12,15 +12,18 @@ from app.remotes.rate import pause, slow_down
 from app.remotes.state import RemoteLimits, RemoteState
 
 PROBE_LEASE = timedelta(seconds=60)
+SLOW = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """How a call ended. `cause` is the record or look that it was made for; `jitter`, from 0 to
-    1, shortens the wait for the next probe."""
+    """How a call ended, `seconds` after it was made. `cause` is the record or look that it was
+    made for; `jitter`, from 0 to 1, shortens the wait for the next probe."""
 
     verdict: Verdict
     probe: bool = False
+    write: bool = False
+    seconds: float = 0.0
     message: str = ""
     cause: str = ""
     retry_after: float | None = None
@@ -35,14 +38,25 @@ def learn(
         return state
     if lesson.verdict in (Verdict.DOWN, Verdict.SUSPECT):
         slowed = slow_down(state, limits, now) if lesson.overloaded else state
-        return _fail(slowed, limits, lesson, now)
-    answered = _answer(state, now, probe=lesson.probe)
+        return _fail(_miss(slowed, lesson, now), limits, lesson, now)
+    answered = _answer(state, lesson, now)
     if lesson.verdict is Verdict.REJECTED:
-        since = state.rejected_at or now
-        return replace(answered, rejected_at=since, last_error=lesson.message)
+        return replace(
+            answered,
+            rejected_at=state.rejected_at or now,
+            rejected_write=lesson.write,
+            last_error=lesson.message,
+        )
     if lesson.verdict is Verdict.THROTTLED:
         return pause(answered, limits, now=now, retry_after=lesson.retry_after)
     return answered
+
+
+def _miss(state: RemoteState, lesson: Lesson, now: datetime) -> RemoteState:
+    """A call without an answer, if that is what its end tells."""
+    if lesson.verdict is not Verdict.DOWN or state.silent_since is not None:
+        return state
+    return replace(state, silent_since=now - timedelta(seconds=lesson.seconds))
 
 
 def _fail(state: RemoteState, limits: RemoteLimits, lesson: Lesson, now: datetime) -> RemoteState:
@@ -78,10 +92,18 @@ def _probe_wait(state: RemoteState, limits: RemoteLimits, lesson: Lesson) -> tim
     return timedelta(seconds=seconds)
 
 
-def _answer(state: RemoteState, now: datetime, *, probe: bool) -> RemoteState:
-    """While the breaker is open only a probe's answer counts: others were asked for before."""
-    answered = replace(state, rejected_at=None)
-    if state.is_open and not probe:
+def _answer(state: RemoteState, lesson: Lesson, now: datetime) -> RemoteState:
+    """While the breaker is open only a probe's answer counts: others were asked for before.
+    Credentials that may read but not write are refused until a write is answered."""
+    still = state.rejected_write and not lesson.write
+    answered = replace(
+        state,
+        answered_at=now,
+        silent_since=None,
+        rejected_at=state.rejected_at if still else None,
+        rejected_write=still,
+    )
+    if state.is_open and not lesson.probe:
         return answered
     closed_at = now if state.is_open else state.closed_at
     return replace(answered, failures=0, last_cause="", closed_at=closed_at, probe_at=None)
@@ -92,3 +114,14 @@ def claim_probe(state: RemoteState, now: datetime) -> RemoteState:
     if not state.is_open or state.probe_at is None or state.probe_at > now:
         return state
     return replace(state, probe_at=now + PROBE_LEASE)
+
+
+def watch(state: RemoteState, now: datetime, *, oldest_at: datetime | None) -> RemoteState:
+    """Whether the remote counts as slow: a call is under way, or the calls since the last answer
+    got none, for `SLOW` by now. `oldest_at` is when the oldest call under way was made. One that
+    is known to be down is that, not slow."""
+    unanswered = [moment for moment in (oldest_at, state.silent_since) if moment is not None]
+    is_slow = not state.is_open and bool(unanswered) and now - min(unanswered) >= SLOW
+    if is_slow == (state.slow_at is not None):
+        return state
+    return replace(state, slow_at=min(unanswered) if is_slow else None)

@@ -5,23 +5,25 @@ within a second, so it hears of a breaker that another worker opened a second la
 """
 
 import asyncio
+import itertools
 import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TypeVar
+from uuid import uuid4
 
 from app.db.session import Sessions, transaction
 from app.errors import CallsPaused, CircuitOpen, RateLimited, RemoteError, System
 from app.gate import Verdict, cause, is_overloaded, judge
-from app.remotes.breaker import Lesson, claim_probe, learn
+from app.remotes.breaker import Lesson, claim_probe, learn, watch
 from app.remotes.news import explain_hold, held_until, record_news, remote_key
 from app.remotes.rate import book, rate_of
-from app.remotes.repository import Step, change
+from app.remotes.repository import Step, change, report_calls
 from app.remotes.state import RemoteLimits, RemoteState
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,11 @@ class SharedGate:
     _booking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _room: int = 0
     _room_until: float = 0.0
+    _under_way: dict[int, float] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _process: str = field(default_factory=lambda: uuid4().hex)
+    _answered: float | None = None
+    _reported: bool = False
 
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.most_at_once)
@@ -79,27 +86,62 @@ class SharedGate:
     def key(self) -> str:
         return remote_key(self.system, self.store)
 
-    async def run(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, call: Callable[[], Awaitable[T]], *, write: bool = False) -> T:
         """Raises RemoteHeld without calling while the breaker is open or calls are paused."""
         probe = _probing.get()
         if probe is not None and probe.take():
-            return await self._call(call, probe=True)
+            return await self._call(call, probe=True, write=write)
         async with self._places:
             await self._find_room()
-            return await self._call(call, probe=False)
+            return await self._call(call, probe=False, write=write)
+
+    async def report(self) -> None:
+        """Tell all processes which calls this one waits for and when the remote last answered,
+        and judge whether it is slow. Costs nothing while there is nothing new."""
+        now, under_way = time.monotonic(), list(self._under_way.values())
+        is_news = bool(under_way) or self._reported or self._answered is not None
+        if not is_news and self.known.slow_at is None and self.known.silent_since is None:
+            return
+        answered, self._answered = self._answered, None
+        self._reported = bool(under_way)
+        async with transaction(self.sessions) as session:
+            oldest_at = await report_calls(
+                session,
+                self.key,
+                self._process,
+                calls=len(under_way),
+                oldest_seconds=now - min(under_way, default=now),
+            )
+
+        def step(known: RemoteState, moment: datetime) -> RemoteState:
+            if answered is not None:
+                answered_at = moment - timedelta(seconds=now - answered)
+                latest = max(answered_at, known.answered_at or answered_at)
+                known = replace(known, answered_at=latest)
+            return watch(known, moment, oldest_at=oldest_at)
+
+        await self._change(step)
 
     async def claim_probe(self) -> bool:
         """Whether a probe is due and ours to make; a call inside `probing` makes it."""
         before, after, _ = await self._change(claim_probe)
         return after != before
 
-    async def _call(self, call: Callable[[], Awaitable[T]], *, probe: bool) -> T:
+    async def _call(self, call: Callable[[], Awaitable[T]], *, probe: bool, write: bool) -> T:
+        began, number = time.monotonic(), next(self._numbers)
+        self._under_way[number] = began
         try:
             result = await call()
         except RemoteError as error:
-            await self._learn(_lesson(error, probe=probe))
+            lesson = _lesson(error, probe=probe, write=write, seconds=time.monotonic() - began)
+            if lesson.verdict is Verdict.ANSWERED:
+                self._answered = time.monotonic()
+            await self._learn(lesson)
             raise
-        await self._learn(Lesson(Verdict.ANSWERED, probe=probe))
+        finally:
+            del self._under_way[number]
+        self._answered = time.monotonic()
+        await self._learn(Lesson(Verdict.ANSWERED, probe=probe, write=write))
         return result
 
     async def _find_room(self) -> None:
@@ -164,10 +206,12 @@ class SharedGate:
         return before, after, now
 
 
-def _lesson(error: RemoteError, *, probe: bool) -> Lesson:
+def _lesson(error: RemoteError, *, probe: bool, write: bool, seconds: float) -> Lesson:
     return Lesson(
         judge(error),
         probe=probe,
+        write=write,
+        seconds=seconds,
         message=str(error),
         cause=cause(),
         retry_after=error.retry_after if isinstance(error, RateLimited) else None,

@@ -1,4 +1,4 @@
-"""Tables of the remotes, shared by all workers on all machines: their state, their webhooks."""
+"""Tables of the remotes, shared by all workers on all machines: state, calls, webhooks."""
 
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,23 @@ class Remote(Base):
     slowed_at: Mapped[datetime | None]
     paused_until: Mapped[datetime | None]
     booked_until: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    silent_since: Mapped[datetime | None]
+    slow_at: Mapped[datetime | None]
+    rejected_write: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class RemoteCalls(Base):
+    """The calls to a remote that one process has under way: how many, and when the oldest was
+    made. A row that was not renewed for some seconds is that of a process which is gone."""
+
+    __tablename__ = "remote_calls"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    process: Mapped[str] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    oldest_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
 
 
 class WebhookWatch(Base):

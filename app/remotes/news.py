@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 Tell = Callable[[], None]
 
 DOWN_AGAIN = "It answers again."
+QUICK_AGAIN = "It answers in time again."
+OUTAGE_INSTEAD = "It counts as out of reach now, which is an incident of its own."
 KNOWN_AGAIN = "The credentials are accepted again."
 
 
@@ -48,6 +50,8 @@ def describe(state: RemoteState, now: datetime) -> str:
     """The state in words that anybody may read: no address and no message of the remote's."""
     if state.is_open:
         return f"down since {_moment(state.opened_at)}; probed next at {_moment(state.probe_at)}"
+    if state.slow_at is not None:
+        return f"slow: without an answer since {_moment(state.slow_at)}"
     if state.rejected_at is not None:
         return f"refuses the credentials since {_moment(state.rejected_at)}"
     paused = state.is_paused(now)
@@ -63,12 +67,19 @@ async def record_news(
 ) -> list[Tell]:
     """Incidents that begin or end with a change; what is to be logged once that is committed."""
     down = Trouble(IncidentKind.REMOTE_DOWN, system, store)
+    slow = Trouble(IncidentKind.REMOTE_SLOW, system, store)
     rejected = Trouble(IncidentKind.AUTH_REJECTED, system, store)
     news: list[Tell] = []
     if after.is_open and not before.is_open:
         news += await _begin(session, down, f"{system.label} is down: {after.last_error}")
     if before.is_open and not after.is_open:
         news += await _end(session, down, DOWN_AGAIN)
+    if after.slow_at is not None and before.slow_at is None:
+        moment = f"{after.slow_at.astimezone(UTC):%H:%M:%S} UTC"
+        message = f"{system.label} has given no answer since {moment}."
+        news += await _begin(session, slow, message)
+    if before.slow_at is not None and after.slow_at is None:
+        news += await _end(session, slow, OUTAGE_INSTEAD if after.is_open else QUICK_AGAIN)
     if after.rejected_at is not None and before.rejected_at is None:
         message = f"{system.label} refuses the credentials: {after.last_error}"
         news += await _begin(session, rejected, message)

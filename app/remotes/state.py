@@ -20,7 +20,13 @@ class RemoteLimits:
 class RemoteState:
     """`opened_at` and `closed_at` are those of the last outage, which lasts while the latter is
     None; `probe_at` is when the next probe may go, or when one that never ended counts as dead;
-    `booked_until` is the moment up to which calls are given out."""
+    `booked_until` is the moment up to which calls are given out.
+
+    `rejected_write` tells that the credentials were refused to a write, so that a read's answer
+    does not mend it. `answered_at` is the last answer, a few seconds late at most; `silent_since`
+    is when the first of the calls was made that got none since, None while the last one did;
+    `slow_at` is since when the remote counts as slow, None while it does not.
+    """
 
     failures: int = 0
     last_cause: str = ""
@@ -34,6 +40,10 @@ class RemoteState:
     slowed_at: datetime | None = None
     paused_until: datetime | None = None
     booked_until: datetime | None = None
+    answered_at: datetime | None = None
+    silent_since: datetime | None = None
+    slow_at: datetime | None = None
+    rejected_write: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -42,7 +52,8 @@ class RemoteState:
     @property
     def is_troubled(self) -> bool:
         """Whether a call that is answered is news."""
-        return self.failures > 0 or self.rejected_at is not None
+        troubles = (self.rejected_at, self.silent_since)
+        return self.failures > 0 or any(moment is not None for moment in troubles)
 
     def is_paused(self, now: datetime) -> bool:
         return self.paused_until is not None and self.paused_until > now

@@ -41,8 +41,9 @@ class SyncRun(Numbered, Base):
     `modules` are those that were asked for; none: all that are synced. `cursor` is where to go
     on: `{"steps": [[module, what], ...], "counts": [...], "step", "done", "agreed"}`: about how
     many records each step looks at, and the numbers at the start of the step. `done` counts records
-    that were looked at, `agreed` pairs that gave nothing to do; `totals` is the end's
-    `{outcome: number}`. `expected` is what it would make, as `Forecast.as_json` tells it.
+    that were looked at, `agreed` pairs that gave nothing to do; `agreed_in` is `{module: number}`
+    of those for a comparison; `totals` is the end's `{outcome: number}`. `expected` is what it
+    would make, as `Forecast.as_json` tells it.
     """
 
     __tablename__ = "sync_runs"
@@ -76,6 +77,7 @@ class SyncRun(Numbered, Base):
     done: Mapped[int] = mapped_column(server_default=text("0"))
     agreed: Mapped[int] = mapped_column(server_default=text("0"))
     difference_count: Mapped[int] = mapped_column(server_default=text("0"))
+    agreed_in: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     totals: Mapped[dict[str, Any] | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -95,22 +95,35 @@ async def take_up(session: AsyncSession, run_id: int) -> SyncRun | None:
 
 
 async def enter_step(
-    session: AsyncSession, run_id: int, cursor: Mapping[str, Any], *, total: int
+    session: AsyncSession,
+    run_id: int,
+    cursor: Mapping[str, Any],
+    *,
+    total: int,
+    agreed_in: Mapping[str, int],
 ) -> SyncRun | None:
     """A step begins: whoever takes the run up later begins there. None if the run has ended."""
-    return await _move(session, run_id, cursor=dict(cursor), total=total)
+    return await _move(session, run_id, cursor=dict(cursor), total=total, agreed_in=dict(agreed_in))
 
 
 async def count_on(
-    session: AsyncSession, run_id: int, *, done: int, agreed: int = 0, ahead: int = 0
+    session: AsyncSession,
+    run_id: int,
+    *,
+    done: int,
+    agreed: int = 0,
+    ahead: int = 0,
+    agreed_in: Mapping[str, int] | None = None,
 ) -> SyncRun | None:
     """More was looked at; `ahead` is about how much later steps will look at, so that a step that
     has more than was counted takes none of their part. None if the run has ended meanwhile, which
     stops it."""
     looked = SyncRun.done + done
+    counted = {} if agreed_in is None else {"agreed_in": dict(agreed_in)}
     return await _move(
         session,
         run_id,
+        **counted,
         done=looked,
         agreed=SyncRun.agreed + agreed,
         total=func.greatest(SyncRun.total, looked + ahead),
@@ -229,13 +242,58 @@ async def add_differences(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class DifferenceFilter:
+    """What to show of a comparison; several values of one filter mean either. `q` is found in the
+    label, the ids and the message."""
+
+    module: Sequence[str] = ()
+    plan: Sequence[str] = ()
+    reason: Sequence[str] = ()
+    q: Sequence[str] = ()
+
+
+ALL_DIFFERENCES = DifferenceFilter()
+
+
 async def search_differences(
-    session: AsyncSession, run_id: int, *, cursor: str | None, limit: int
+    session: AsyncSession,
+    run_id: int,
+    filters: DifferenceFilter = ALL_DIFFERENCES,
+    *,
+    cursor: str | None,
+    limit: int,
 ) -> Page[RunDifference]:
     """The latest found first. Raises InvalidInput for a cursor that is not ours."""
     key = (RunDifference.created_at, RunDifference.id)
     found = select(RunDifference).where(RunDifference.run_id == run_id)
+    for name in ("module", "plan", "reason"):
+        if wanted := getattr(filters, name):
+            found = found.where(getattr(RunDifference, name).in_(wanted))
+    if filters.q:
+        columns = (
+            RunDifference.label,
+            RunDifference.woo_id,
+            RunDifference.vtiger_id,
+            RunDifference.message,
+        )
+        found = found.where(
+            or_(*(column.icontains(q, autoescape=True) for column in columns for q in filters.q))
+        )
     return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)
+
+
+async def count_differences(session: AsyncSession, run_id: int) -> dict[str, dict[str, int]]:
+    """What a comparison found, by module and plan."""
+    rows = await session.execute(
+        select(RunDifference.module, RunDifference.plan, func.count())
+        .where(RunDifference.run_id == run_id)
+        .group_by(RunDifference.module, RunDifference.plan)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for module, plan, count in rows:
+        counts.setdefault(module, {})[plan] = int(count)
+    return counts
 
 
 async def prune_runs(session: AsyncSession, days: int) -> None:

@@ -25,9 +25,9 @@ from app.sync.work import LANDED, Work
 
 GONE = (
     "{system} does not show this row's field any more: it was removed, or hidden from the API "
-    "user. The value stays where it is; see GET /mappings for the row."
+    "user. The value stays where it is; the field mapping shows the row."
 )
-OPEN = "Both sides changed the same field; a person decides: see GET /conflicts."
+OPEN = "Both sides changed the same field; a person decides, under Conflicts."
 
 
 @dataclass(slots=True)

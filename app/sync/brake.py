@@ -21,7 +21,7 @@ from app.sync.work import Work
 
 BRAKED = (
     "More than {percent} % of this module's pairs would be deleted within an hour, so this "
-    "deletion waits. If it is meant, POST /settings/{store}/{module}/confirm-deletions or "
+    "deletion waits. If it is meant, “They are meant” under Conflicts or "
     "`woo-vtiger deletions --confirm` lets it through; if not, restore the record."
 )
 MOST_AT_ONCE = 500
@@ -42,7 +42,7 @@ async def hold_back(work: Work, link: Link) -> Skip | datetime:
     if brake.allows or link.delete_confirmed_at is not None:
         return brake.now
     link.delete_held_at = brake.now
-    return Skip("delete_brake", BRAKED.format(percent=percent, store=store, module=module))
+    return Skip("delete_brake", BRAKED.format(percent=percent))
 
 
 async def confirm_deletions(runtime: Runtime, store: str, module: Module) -> int:

@@ -15,7 +15,7 @@ from uuid import uuid4
 from app.db.outage import OUTAGES
 from app.db.session import transaction
 from app.errors import LeaseLost, RateLimited, RemoteError, RemoteHeld, System, Waiting
-from app.gate import calling_for
+from app.gate import Verdict, calling_for, judge
 from app.incidents.models import IncidentKind
 from app.incidents.report import report, report_mended
 from app.incidents.repository import Trouble
@@ -41,6 +41,8 @@ MOST_AHEAD = timedelta(days=1)
 TURN = "upkeep:poll"
 BUG = "an error in the service; its log tells more."
 CAUGHT_UP = "It was looked at again."
+OF_THE_WHOLE = (Verdict.DOWN, Verdict.THROTTLED, Verdict.REJECTED)
+"""What a system's own incident tells of: a wrong key is one incident, not one a module."""
 BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -89,6 +91,9 @@ async def _poll_module(
         log.info("catch-up of %s of store %s is put off: %s", module, store, error)
         return 0
     except RemoteError as error:
+        if judge(error) in OF_THE_WHOLE:
+            log.warning("catch-up of %s of store %s is put off: %s", module, store, error)
+            return 0
         other = replace(trouble, system=error.system)
         await report(runtime.sessions, other, f"Catch-up of {module} is put off: {error}")
         return 0

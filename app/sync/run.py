@@ -1,10 +1,10 @@
 """Runs as people see them: asked for, watched, cancelled; whoever is free carries them out."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.db.pagination import Page
+from app.db.pagination import MOST_PER_PAGE, Page
 from app.db.session import transaction
 from app.errors import InvalidInput, Overtaken
 from app.inbox.models import DeliveryState
@@ -12,6 +12,8 @@ from app.inbox.repository import count_run
 from app.records import Module, Outcome
 from app.runs.models import RunDifference, RunState, SyncRun
 from app.runs.repository import (
+    ALL_DIFFERENCES,
+    DifferenceFilter,
     NewRun,
     RunFilter,
     create_run,
@@ -29,7 +31,7 @@ from app.synclog.totals import outcomes_of_run
 NO_STORE = "There is no store {store}; the settings know {known}."
 OFF = "Module {module} of store {store} is switched off."
 NO_RUN = "There is no run {run_id}."
-NO_REPORT = "Run {run_id} is no finished comparison: only what a dry run found can be repaired."
+NO_REPORT = "Run {run_id} is no finished comparison: only what one found can be repaired."
 REPAIR_ALONE = (
     "A repair syncs what comparison {run_id} found, whole: {names} cannot be chosen with it. Start "
     "a run without a repair for that."
@@ -160,11 +162,30 @@ async def search(
 
 
 async def differences(
-    runtime: Runtime, run_id: int, *, cursor: str | None = None, limit: int = 50
+    runtime: Runtime,
+    run_id: int,
+    filters: DifferenceFilter = ALL_DIFFERENCES,
+    *,
+    cursor: str | None = None,
+    limit: int = 50,
 ) -> Page[RunDifference]:
     """What a comparison found, the latest first. Raises InvalidInput for a foreign cursor."""
     async with runtime.sessions() as session:
-        return await search_differences(session, run_id, cursor=cursor, limit=limit)
+        return await search_differences(session, run_id, filters, cursor=cursor, limit=limit)
+
+
+async def each_difference(
+    runtime: Runtime, run_id: int, filters: DifferenceFilter = ALL_DIFFERENCES
+) -> AsyncIterator[RunDifference]:
+    """All that a comparison found, the latest first, read page by page."""
+    cursor: str | None = None
+    while True:
+        page = await differences(runtime, run_id, filters, cursor=cursor, limit=MOST_PER_PAGE)
+        for each in page.items:
+            yield each
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 async def confirm_run(runtime: Runtime, run_id: int) -> SyncRun | None:

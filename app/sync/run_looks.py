@@ -1,6 +1,6 @@
 """What a run looks at: a system's records, guests, both sides side by side, an earlier report."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,14 @@ from app.links.leases import PairLease
 from app.policies.schemas import SyncPolicy
 from app.records import Direction, Module, Origin, Record
 from app.runs.models import RunDifference, SyncRun
-from app.runs.repository import add_differences, search_differences
+from app.runs.repository import add_differences
 from app.runtime import Runtime
 from app.sync.adapters import narrowed, policy_of
 from app.sync.bringing import Bringer
 from app.sync.comparison import Compared
 from app.sync.contact_listing import ContactListing
 from app.sync.listing import PAGE, Listing, pages
+from app.sync.run import each_difference
 from app.sync.survey import SECOND, Survey, changed_since
 from app.sync.sweep import Change, Sweep
 
@@ -94,22 +95,9 @@ class RunLooks:
 
     async def repair(self) -> None:
         """What a comparison found, whatever has become of it: both sides are read anew."""
-        async for page in pages(self._reported()):
+        async for page in pages(each_difference(self.runtime, self.run.repair_of or 0)):
             await self._bring([Change(_record(self.run.store, each)) for each in page])
             await self.count(len(page), 0)
-
-    async def _reported(self) -> AsyncIterator[RunDifference]:
-        cursor: str | None = None
-        while True:
-            async with self.runtime.sessions() as session:
-                page = await search_differences(
-                    session, self.run.repair_of or 0, cursor=cursor, limit=PAGE
-                )
-            for found in page.items:
-                yield found
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
 
 def _row(store: str, module: Module, compared: Compared) -> dict[str, Any]:

@@ -144,7 +144,8 @@ class Steps:
                 return len(await search_guest_orders(session, self.run.store))
         listing = await self._listing(Module(module))
         systems = tuple(System) if what == COMPARE else (System(what),)
-        return sum([await listing.count(system, self.run.since) for system in systems])
+        counts = [await listing.count(system, self.run.since) for system in systems]
+        return max(counts) if what == COMPARE else sum(counts)  # a pair is compared once
 
     async def _count_reported(self) -> int:
         async with self.runtime.sessions() as session:
@@ -152,16 +153,34 @@ class Steps:
         return report.difference_count if report is not None else 0
 
     async def _enter(self, cursor: Mapping[str, Any]) -> None:
+        module, what = cursor["steps"][cursor["step"]]
+        begun = {str(module): 0} if what == COMPARE else {}
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
-            moved = await enter_step(session, self.run.id, cursor, total=self.run.total)
+            moved = await enter_step(
+                session,
+                self.run.id,
+                cursor,
+                total=self.run.total,
+                agreed_in={**self.run.agreed_in, **begun},
+            )
         self._go_on(moved)
 
     async def count(self, done: int, agreed: int) -> None:
         """So many more were looked at. Raises RunEnded if the run was cancelled, and LeaseLost."""
+        module, what = self.run.cursor["steps"][self.run.cursor["step"]]
+        known = self.run.agreed_in
+        agreed_in = {**known, module: known[module] + agreed} if what == COMPARE else None
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
-            moved = await count_on(session, self.run.id, done=done, agreed=agreed, ahead=self.ahead)
+            moved = await count_on(
+                session,
+                self.run.id,
+                done=done,
+                agreed=agreed,
+                ahead=self.ahead,
+                agreed_in=agreed_in,
+            )
         self._go_on(moved)
         await self._leave_backlog()
 

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from app.records import Outcome
 from app.synclog.series import Bucket
+from app.web.words import duration
 
 WIDTH, HEIGHT = 1000.0, 200.0
 GAP = 0.24
 MOST_BARS = 48
 MOST_LABELS = 5
+EDGE = 7.0
 STEPS = (
     *(timedelta(seconds=seconds) for seconds in (5, 10, 30, 60, 300, 900)),
     *(timedelta(hours=hours) for hours in (1, 3, 6, 12)),
@@ -44,6 +47,21 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """The time of one bar: `x` is the bar's middle, in percent of the width; where the text would
+    leave the box, it begins or ends there instead of having its middle there."""
+
+    text: str
+    x: float
+    anchor: Literal["start", "middle", "end"]
+
+
+def _label(bar: Bar, text: str) -> Label:
+    x = round((bar.x + bar.width / 2) / WIDTH * 100, 2)
+    return Label(text, x, "start" if x < EDGE else "end" if x > 100 - EDGE else "middle")
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """`top` is what the upper edge stands for."""
 
@@ -53,10 +71,24 @@ class Chart:
     outcomes: Sequence[Outcome]
 
     @property
-    def labels(self) -> list[str]:
-        """Times of some bars, evenly spread."""
+    def labels(self) -> list[Label]:
+        """The times of some bars, evenly spread, the last bar's among them."""
         every = max(1, -(-len(self.bars) // MOST_LABELS))
-        return [self.say(bar.bucket.starts_at) for bar in self.bars[::every]]
+        named = reversed(self.bars[::-1][::every])
+        return [_label(bar, self.say(bar.bucket.starts_at)) for bar in named]
+
+    @property
+    def scale(self) -> Sequence[int]:
+        """What the lines across stand for, from the top down."""
+        return (self.top, self.top // 2, 0) if self.top % 2 == 0 else (self.top, 0)
+
+    @property
+    def step_name(self) -> str:
+        """How long a bar lasts, as in 30 min."""
+        days = self.step.days
+        if days:
+            return "day" if days == 1 else f"{days} days"
+        return "hour" if self.step == timedelta(hours=1) else duration(self.step.total_seconds())
 
     def say(self, moment: datetime) -> str:
         if self.step >= timedelta(days=1):

@@ -95,7 +95,7 @@ async def _show(request: Request, visitor: Visitor, *, error: str = "") -> Respo
         request,
         "conflicts.html",
         visitor=visitor,
-        status=409 if error else 200,
+        status=409 if error else 422 if chosen.errors else 200,
         chosen=chosen,
         page=page,
         cursor=cursor,

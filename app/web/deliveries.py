@@ -120,7 +120,9 @@ async def replay_all(request: Request, posted: AdminForm) -> Response:
     runtime: Runtime = request.app.state.runtime
     filters = filters_of(list(runtime.settings.stores))
     chosen = choose("/ui/deliveries", filters, QueryParams(posted.text("filters")))
-    if chosen.errors or not chosen.chips:
+    if chosen.errors:
+        raise PageFault(422, "Not replayed", " ".join(dict.fromkeys(chosen.errors.values())))
+    if not chosen.chips:
         raise PageFault(422, "Not replayed", "Choose a filter first, so that not everything is.")
     found = await replay(runtime.sessions, delivery_filter(chosen))
     return go_to(chosen.address(replayed=str(found.replayed + found.duplicates)))

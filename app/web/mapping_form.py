@@ -10,10 +10,12 @@ from app.mapping.rule_checks import RuleFault
 from app.mapping.rules import FieldRule
 from app.policies.mapping_rows import MappingRow
 from app.web.forms import Posted
+from app.web.wording import say_faults
 
 TEXTS = ("vtiger", "transform", "direction", "write", "given", "size", "value", "notation")
 MORE_TEXTS = ("separator", "comment")
 NO_PAIR = "Write each line as: WooCommerce's value = Vtiger's value."
+MADE_OF = {"id": "Begin with a small letter; go on with small letters, digits and _."}
 UNNAMED = "unnamed"
 """The id of a new row that is only tried out."""
 
@@ -63,8 +65,8 @@ def row_of(form: RowForm, row_id: str) -> MappingRow:
     try:
         return MappingRow.model_validate(said)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InvalidInput(first["msg"], str(first["loc"][0])) from None
+        name, told = next(iter(say_faults(error, MADE_OF).items()))
+        raise InvalidInput(told, name) from None
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ from app.web.mapping_form import (
     with_error,
     with_faults,
 )
-from app.web.mappings import address, check_place, show, try_out, version_of
+from app.web.mappings import OVERTAKEN, address, check_place, show, try_out, version_of
 from app.web.pages import PageRoute, go_to, render
 from app.web.visitors import Visitor
 from app.web.words import DIRECTIONS
@@ -104,8 +104,8 @@ async def save_row(
         await change_table(desk.runtime, store, module, change=change)
     except MappingRefused as refused:
         form = with_faults(form, refused.faults, row.id)
-    except MappingChanged as error:
-        form = with_error(form, InvalidInput(str(error)))
+    except MappingChanged:
+        form = with_error(form, InvalidInput(OVERTAKEN))
     except InvalidInput as error:
         form = with_error(form, error)
     except RemoteError as error:
@@ -171,7 +171,9 @@ async def remove_row(
     change = Change(rows, posted.by, message, version_of(posted))
     try:
         await change_table(desk.runtime, store, module, change=change)
-    except (MappingRefused, MappingChanged) as error:
+    except MappingChanged:
+        return await show(request, posted.visitor, store, module=module, error=OVERTAKEN)
+    except MappingRefused as error:
         return await show(request, posted.visitor, store, module=module, error=str(error))
     except RemoteError as error:
         told = f"{error.system.label} could not be asked: {error}"

@@ -18,6 +18,10 @@ router = APIRouter(prefix="/ui/mappings", route_class=PageRoute, include_in_sche
 
 MODULES = (Module.CONTACTS, Module.PRODUCTS, Module.SALES_ORDERS)
 MOST_VERSIONS = 20
+OVERTAKEN = (
+    "Somebody changed this mapping meanwhile, so nothing was saved. Look at it as it is now, then"
+    " make your change again."
+)
 
 
 @router.get("")
@@ -81,7 +85,8 @@ async def try_out(runtime: Runtime, trial: Trial) -> tuple[Preview | None, str]:
     try:
         return await preview(runtime, trial), ""
     except RemoteError as error:
-        return None, f"{error.system.label}: {error}"
+        label, told = error.system.label, str(error)
+        return None, told if told.startswith(label) else f"{label}: {told}"
     except (InvalidInput, Waiting) as error:
         return None, str(error)
 
@@ -99,7 +104,9 @@ async def restore(request: Request, posted: AdminForm, store: str, module: Modul
     change = Change(earlier.rows, posted.by, message, version_of(posted))
     try:
         await change_table(runtime, store, module, change=change)
-    except (MappingRefused, MappingChanged) as error:
+    except MappingChanged:
+        return await show(request, posted.visitor, store, module=module, error=OVERTAKEN)
+    except MappingRefused as error:
         return await show(request, posted.visitor, store, module=module, error=str(error))
     except RemoteError as error:
         told = f"{error.system.label} could not be asked: {error}"

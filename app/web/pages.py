@@ -41,10 +41,10 @@ HEADERS = {
 logger = logging.getLogger(__name__)
 
 
-def _asset(name: str) -> str:
+def address_of_file(path: Path, place: str = "/ui/static") -> str:
     """The address of a static file; it changes with the file, so that browsers may keep it."""
-    digest = sha256((STATIC / name).read_bytes()).hexdigest()[:12]
-    return f"/ui/static/{name}?v={digest}"
+    digest = sha256(path.read_bytes()).hexdigest()[:12]
+    return f"{place}/{path.name}?v={digest}"
 
 
 def _environment() -> Environment:
@@ -56,7 +56,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"words": words, "app_version": __version__}
-    made.globals["assets"] = {each.name: _asset(each.name) for each in STATIC.iterdir()}
+    made.globals["assets"] = {each.name: address_of_file(each) for each in STATIC.iterdir()}
     made.filters |= {"time": words.clock_time, "duration": words.duration}
     made.filters |= {"iso": _iso, "field_name": words.field_name, "shown": values.shown}
     made.filters |= {"label": words.split_label, "prose": values.prose}
@@ -146,11 +146,17 @@ def _to_sign_in(request: Request) -> Response:
     return go_to(f"{SIGN_IN}?next={quote(way, safe='/')}" if way != "/" else SIGN_IN)
 
 
+def _say(error: InvalidInput) -> str:
+    if error.field == "cursor":
+        return "This address names no place in the list: start again without it, from the menu."
+    return str(error)
+
+
 def _as_fault(error: Exception) -> PageFault:
     if isinstance(error, PageFault):
         return error
     if isinstance(error, InvalidInput):
-        return PageFault(422, "That cannot be understood", str(error))
+        return PageFault(422, "That cannot be understood", _say(error))
     if isinstance(error, RequestValidationError):
         return PageFault(404, "Not found", "There is nothing at this address.")
     if isinstance(error, OUTAGES):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 
 from app.errors import InvalidInput, Overtaken, System
 from app.records import Direction, Module
@@ -24,7 +25,9 @@ from app.sync.run import (
     search,
     start_run,
 )
-from app.web.faults import not_found
+from app.sync.run_totals import add_up, read_totals
+from app.web import run_report
+from app.web.faults import PageFault, not_found
 from app.web.filters import BIGGEST, Filter, choose
 from app.web.forms import AdminForm, Posted, Reader
 from app.web.pages import PageRoute, go_to, render
@@ -73,7 +76,7 @@ async def _show(request: Request, visitor: Visitor, asked: Asked) -> Response:
         request,
         "runs.html",
         visitor=visitor,
-        status=422 if asked.error else 200,
+        status=422 if asked.error or chosen.errors else 200,
         chosen=chosen,
         page=page,
         cursor=cursor,
@@ -96,22 +99,34 @@ async def ask_for_run(request: Request, posted: AdminForm) -> Response:
 
 
 def _wanted(runtime: Runtime, posted: Posted) -> NewRun:
-    repair_of = posted.text("repair_of")
-    is_plain = not repair_of and len(runtime.settings.stores) == 1
+    repair_of = _report_id(posted.text("repair_of"))
+    is_plain = repair_of is None and len(runtime.settings.stores) == 1
     only = next(iter(runtime.settings.stores)) if is_plain else ""
     try:
         return NewRun(
             store=posted.text("store") or only,
             modules=tuple(Module(each) for each in posted.texts("module")),
-            direction=Direction(posted.text("direction") or Direction.BOTH),
+            direction=Direction(_way(posted.text("direction"))),
             since=_since(posted.text("since")),
             dry_run=posted.text("dry_run") == "1",
-            repair_of=int(repair_of) if repair_of else None,
+            repair_of=repair_of,
             started_by=posted.by,
             consent=Consent.NEEDED_IF_MANY,
         )
-    except ValueError as error:
-        raise InvalidInput(str(error), "module") from None
+    except ValueError:
+        raise InvalidInput("Choose modules of the list.") from None
+
+
+def _way(text: str) -> str:
+    if text and text not in WAYS:
+        raise InvalidInput("Choose a direction of the list.", "direction")
+    return text or Direction.BOTH
+
+
+def _report_id(text: str) -> int | None:
+    if text and not (text.isascii() and text.isdecimal() and 1 <= int(text[:20]) <= BIGGEST):
+        raise InvalidInput("Open a comparison below and choose “Repair what it found”.")
+    return int(text) if text else None
 
 
 def _since(text: str) -> datetime | None:
@@ -131,9 +146,17 @@ def _asked(posted: Posted, error: InvalidInput) -> Asked:
         direction=posted.text("direction"),
         since=posted.text("since"),
         dry_run=posted.text("dry_run") == "1",
-        error=str(error),
+        error=_say(error),
         field=error.field,
     )
+
+
+def _say(error: InvalidInput) -> str:
+    """What is wrong, with a module by the name that the pages have for it."""
+    said = str(error)
+    for module, name in MODULES.items():
+        said = said.replace(f"Module {module} ", f"{name} ")
+    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +188,12 @@ async def show_run(request: Request, visitor: Reader, run_id: int) -> Response:
     """How far it has come, what became of the records, and what a comparison found."""
     runtime: Runtime = request.app.state.runtime
     progress = await _get(runtime, run_id)
-    cursor = request.query_params.get("cursor") or None
-    page = await differences(runtime, run_id, cursor=cursor, limit=PER_PAGE)
+    params = request.query_params
+    cursor = params.get("cursor") or None
+    chosen = choose(f"/ui/runs/{run_id}", run_report.filters_of(), params)
+    wanted = run_report.difference_filter(chosen)
+    totals = await read_totals(runtime, progress.run)
+    page = await differences(runtime, run_id, wanted, cursor=cursor, limit=PER_PAGE)
     return render(
         request,
         "run.html",
@@ -175,8 +202,11 @@ async def show_run(request: Request, visitor: Reader, run_id: int) -> Response:
         run=progress.run,
         page=page,
         found=[_found(runtime.settings, progress.run, row) for row in page.items],
-        chosen=choose(f"/ui/runs/{run_id}", (), request.query_params),
+        status=422 if chosen.errors else 200,
+        chosen=chosen,
         cursor=cursor,
+        totals=totals,
+        in_all=add_up(totals),
         modules=progress.run.modules or list(MODULES),
         expected=_expected(progress.run),
         asks=progress.run.state == RunState.ASKING,
@@ -197,6 +227,20 @@ async def confirm(request: Request, posted: AdminForm, run_id: int) -> Response:
     with contextlib.suppress(Overtaken):  # the page shows how it stands
         await confirm_run(runtime, run_id)
     return go_to(f"/ui/runs/{run_id}")
+
+
+@router.get("/{run_id}/export.csv")
+async def export_found(request: Request, visitor: Reader, run_id: int) -> Response:
+    """What a comparison found and the filters match, as a file for a spreadsheet."""
+    del visitor  # is signed in
+    runtime: Runtime = request.app.state.runtime
+    run = (await _get(runtime, run_id)).run
+    chosen = choose(f"/ui/runs/{run_id}", run_report.filters_of(), request.query_params)
+    if chosen.errors:
+        raise PageFault(422, "Not exported", " ".join(chosen.errors.values()))
+    lines = run_report.csv_of(runtime, run, run_report.difference_filter(chosen))
+    name = {"Content-Disposition": f'attachment; filename="comparison-{run_id}.csv"'}
+    return StreamingResponse(lines, media_type="text/csv", headers=name)
 
 
 @router.post("/{run_id}/cancel")

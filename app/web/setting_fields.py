@@ -24,12 +24,13 @@ from app.records import (
 
 @dataclass(frozen=True, slots=True)
 class SettingField:
-    """One setting as a form shows it."""
+    """One setting as a form shows it; `made_of` says what its texts may be made of."""
 
     name: str
     label: str
     kind: Literal["switch", "choice", "list", "text"]
     help: str = ""
+    made_of: str = ""
     choices: Mapping[StrEnum, tuple[str, str]] = field(default_factory=dict)
 
     def text(self, policy: SyncPolicy) -> str:
@@ -48,11 +49,17 @@ class SettingField:
             return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
         return text
 
+    def name_of(self, value: str) -> str:
+        """What the form calls a choice; "" for none of its choices."""
+        return next((name for each, (name, _) in self.choices.items() if each == value), "")
+
     def say(self, policy: SyncPolicy) -> str:
         """The setting in force, in words."""
         value = getattr(policy, self.name)
         return self.choices[value][0] if self.kind == "choice" else self.text(policy)
 
+
+STATUS = "A status is its key in WooCommerce, such as on-hold: small letters, digits, - and _."
 
 ENABLED = SettingField(
     "enabled", "Sync this module", "switch", "Off: what comes in is logged as skipped, module_off."
@@ -134,6 +141,7 @@ ROLES = SettingField(
     "User roles that are synced",
     "list",
     "WooCommerce roles, with commas between them. Others are skipped as filtered.",
+    "A role is its key in WordPress, such as shop_manager: letters, digits, - and _.",
 )
 TAX_SCOPE = SettingField(
     "tax_scope",
@@ -148,25 +156,28 @@ TAX_COUNTRY = SettingField(
     "tax_country",
     "Country of rates made from Vtiger taxes",
     "text",
-    "Two capital letters, such as FR. Empty: no rates are made.",
+    "Two letters, such as FR. Empty: no rates are made.",
 )
 PRODUCT_STATUSES = SettingField(
     "product_statuses",
     "Product statuses that are synced",
     "list",
     "WooCommerce statuses, with commas between them. Empty: all but unsaved ones.",
+    STATUS,
 )
 PRODUCT_CATEGORIES = SettingField(
     "product_categories",
     "Product categories that are synced",
     "list",
     "Names or slugs, with commas between them; one of them is enough. Empty: all products.",
+    "Leave out line breaks and tabs.",
 )
 STATUSES = SettingField(
     "order_statuses",
     "Order statuses that are synced",
     "list",
     "WooCommerce statuses, with commas between them. Empty: all but drafts.",
+    STATUS,
 )
 GUESTS = SettingField(
     "guests",
@@ -194,7 +205,7 @@ TOTALS = SettingField(
     },
 )
 
-_FIELDS = {
+SETTINGS = {
     field.name: field
     for field in (
         *(ENABLED, DIRECTION, CONFLICTS, DELETIONS, MATCHES, LENGTHS, MAKING, OTHER_SHOPS, ROLES),
@@ -202,11 +213,12 @@ _FIELDS = {
         *(TAX_SCOPE, TAX_COUNTRY),
     )
 }
+"""Every setting by its name."""
 
 
 def fields_of(module: Module) -> tuple[SettingField, ...]:
     """The settings of a module, with the choices that mean something for it."""
-    return tuple(_for(module, _FIELDS[name]) for name in settings_of(module))
+    return tuple(_for(module, SETTINGS[name]) for name in settings_of(module))
 
 
 def _for(module: Module, each: SettingField) -> SettingField:

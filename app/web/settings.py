@@ -1,7 +1,7 @@
 """The sync settings of each store and module: seen together, changed one module at a time."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,9 @@ from app.sync.shop_mails import WHERE, describe_mails, mails_of
 from app.web.faults import not_found
 from app.web.forms import AdminForm, Reader
 from app.web.pages import PageRoute, go_to, render
-from app.web.setting_fields import CONFLICTS, DELETIONS, fields_of
+from app.web.setting_fields import CONFLICTS, DELETIONS, SettingField, fields_of
 from app.web.visitors import Visitor
+from app.web.wording import say_faults
 
 router = APIRouter(prefix="/ui/settings", route_class=PageRoute, include_in_schema=False)
 
@@ -100,7 +101,7 @@ async def save_module(request: Request, posted: AdminForm, store: str, module: M
     try:
         policy = SyncPolicy.model_validate(choice.policy.model_dump() | given)
     except ValidationError as error:
-        errors |= _errors(error)
+        errors |= _errors(error, fields)
     if errors:
         texts = {field.name: posted.text(field.name) for field in fields}
         return _form(request, posted.visitor, choice, texts=texts, errors=errors)
@@ -117,13 +118,8 @@ def _place(request: Request, store: str) -> tuple[Runtime, str]:
     return runtime, store
 
 
-def _errors(error: ValidationError) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for each in error.errors(include_url=False):
-        name, *way = each["loc"]
-        at = f"“{each['input']}”: " if way else ""
-        found.setdefault(str(name), f"{at}{each['msg']}")
-    return found
+def _errors(error: ValidationError, fields: Sequence[SettingField]) -> dict[str, str]:
+    return say_faults(error, {field.name: field.made_of for field in fields if field.made_of})
 
 
 def _form(

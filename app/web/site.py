@@ -1,11 +1,10 @@
 """All pages put together, and their static files."""
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from app.web import (
     addon,
+    api_docs,
     conflicts,
     deliveries,
     mapping_rows,
@@ -19,6 +18,7 @@ from app.web import (
 )
 from app.web.faults import PageFault
 from app.web.pages import STATIC, PageRoute
+from app.web.static_files import KeptFiles
 
 PARTS = (
     sign_in,
@@ -33,7 +33,6 @@ PARTS = (
     status,
     addon,
 )
-KEPT = "public, max-age=31536000, immutable"
 
 rest = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -45,18 +44,9 @@ async def show_nothing(request: Request, way: str) -> Response:
     raise PageFault(404, "Not found", f"There is nothing at /ui/{way}.")
 
 
-class KeptFiles(StaticFiles):
-    """Their addresses change with them, so browsers need not ask again."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = KEPT
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
-
 def install(app: FastAPI) -> None:
     app.mount("/ui/static", KeptFiles(directory=STATIC), name="static")
     for part in PARTS:
         app.include_router(part.router)
+    api_docs.install(app)
     app.include_router(rest)

@@ -17,11 +17,13 @@ from app.incidents.repository import IncidentFilter, search_incidents
 from app.links.repository import search_watermarks
 from app.queue import count_workers
 from app.records import Module
+from app.remotes.repository import search_calls, search_remotes
 from app.runtime import Runtime
 from app.sync.polling import BEFORE_ALL
 from app.web.faults import PageFault
 from app.web.forms import AdminForm, Reader
 from app.web.pages import PageRoute, render
+from app.web.standing import Standing, Trouble, gather, stand
 from app.web.visitors import Visitor
 from app.web.words import SYSTEMS
 
@@ -33,15 +35,16 @@ MOST_LASTING = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Known:
     """What the database knows."""
 
     queue: Mapping[str, int]
     oldest: datetime | None
     workers: int
-    lasting: Sequence[IncidentRow]
+    lasting: Sequence[Trouble]
     ended: Sequence[IncidentRow]
     marks: Mapping[str, datetime]
+    systems: Sequence[Standing]
 
     def mark(self, store: str, module: Module, system: System) -> datetime | None:
         return self.marks.get(f"{store}:{module}:{system}")
@@ -78,7 +81,7 @@ async def _show(request: Request, visitor: Visitor, findings: Sequence[Finding] 
         request,
         "status.html",
         visitor=visitor,
-        standing=await _stand(runtime),
+        standing=await _read(runtime),
         findings=findings,
         subjects=_subjects(runtime),
         settings=runtime.settings,
@@ -95,16 +98,18 @@ def _subjects(runtime: Runtime) -> dict[str, str]:
     return {"service": "This service", "vtiger": "Vtiger CRM", **stores}
 
 
-async def _stand(runtime: Runtime) -> Standing:
+async def _read(runtime: Runtime) -> Known:
     async with runtime.sessions() as session:
         lasting, ended = IncidentFilter(lasting=True), IncidentFilter(lasting=False)
-        return Standing(
+        remotes, calls = await search_remotes(session), await search_calls(session)
+        return Known(
             queue=await count_open(session),
             oldest=await find_oldest_due(session),
             workers=await count_workers(session, runtime.settings.worker.stalled_after),
-            lasting=await _incidents(session, lasting, MOST_LASTING),
+            lasting=gather(await _incidents(session, lasting, MOST_LASTING)),
             ended=await _incidents(session, ended, MOST_ENDED),
             marks=await search_watermarks(session),
+            systems=stand(runtime.settings, remotes, calls, runtime.clock()),
         )
 
 

@@ -9,16 +9,18 @@ from fastapi import APIRouter, Request, Response
 
 from app.errors import System
 from app.inbox.repository import count_open
-from app.incidents.repository import count_lasting
+from app.incidents.repository import count_troubles
 from app.links.conflicts import count_open_conflicts
 from app.links.deletions import count_held
 from app.records import Module, Outcome
+from app.runs.models import OPEN_STATES, SyncRun
+from app.runs.repository import RunFilter, search_runs
 from app.runtime import Runtime
 from app.synclog.models import Entry
 from app.synclog.repository import LogFilter, search
 from app.synclog.series import first_logged_at, series
 from app.synclog.totals import Summary, summary
-from app.web.chart import Chart, draw, step_for
+from app.web.chart import Bar, Chart, draw, step_for
 from app.web.forms import Reader
 from app.web.pages import PageRoute, render
 
@@ -33,6 +35,7 @@ PERIODS: Mapping[str, tuple[str, timedelta | None]] = {
     "all": ("All time", None),
 }
 MOST_RECENT = 12
+MOST_RUNS = 5
 SHORTEST = timedelta(minutes=2)
 
 
@@ -71,6 +74,17 @@ class View:
         wanted["since"] = self.since.isoformat() if self.since else ""
         return "/ui/records?" + urlencode({name: text for name, text in wanted.items() if text})
 
+    def records_of_bar(self, chart: Chart, bar: Bar, outcome: Outcome | None = None) -> str:
+        """The records that a bar of the chart counts, or those of one outcome."""
+        begin = bar.bucket.starts_at
+        wanted: list[tuple[str, str]] = [("store", store) for store in self.stores]
+        wanted += [("since", f"{begin:%Y-%m-%dT%H:%M:%S}")]
+        wanted += [("until", f"{begin + chart.step:%Y-%m-%dT%H:%M:%S}")]
+        counted = [outcome] if outcome else [] if self.unchanged else self.columns
+        wanted += [("outcome", each) for each in counted]
+        wanted += [("module", each) for each in Module]
+        return "/ui/records?" + urlencode(wanted)
+
 
 def _view(request: Request, runtime: Runtime) -> View:
     params = request.query_params
@@ -94,6 +108,7 @@ class Told:
     conflicts: int
     held: int
     incidents: int
+    runs: Sequence[SyncRun]
 
 
 @router.get("/")
@@ -122,6 +137,7 @@ async def _tell(runtime: Runtime, view: View) -> Told:
         buckets = await series(session, since=since, until=view.now, step=step, store=view.stores)
         noted = [outcome for outcome in Outcome if outcome is not Outcome.UNCHANGED]
         filters = LogFilter(store=view.stores, outcome=noted)
+        under_way = RunFilter(store=view.stores, state=OPEN_STATES)
         return Told(
             counts=await summary(session, store=view.stores, since=view.since),
             chart=draw(buckets, step, view.columns),
@@ -129,5 +145,6 @@ async def _tell(runtime: Runtime, view: View) -> Told:
             queue=await count_open(session),
             conflicts=await count_open_conflicts(session, view.stores),
             held=sum((await count_held(session)).values()),
-            incidents=sum((await count_lasting(session)).values()),
+            incidents=await count_troubles(session),
+            runs=(await search_runs(session, under_way, cursor=None, limit=MOST_RUNS)).items,
         )

@@ -32,10 +32,35 @@ ORIGINS: Mapping[str, str] = {
 }
 INCIDENTS: Mapping[str, str] = {
     IncidentKind.REMOTE_DOWN: "Out of reach",
+    IncidentKind.REMOTE_SLOW: "Slow",
     IncidentKind.AUTH_REJECTED: "Credentials refused",
     IncidentKind.WEBHOOK_BROKEN: "Webhook broken",
     IncidentKind.POLL_FAILED: "Poll failed",
 }
+_SETTINGS = ("Settings", "/ui/settings/{store}/{module}")
+_MAPPING = ("Field mapping", "/ui/mappings/{store}/{module}")
+_STATUS = ("Status", "/ui/status")
+_CONFLICTS = ("Conflicts", "/ui/conflicts")
+MENDED_AT: Mapping[str, tuple[str, str]] = {
+    "direction_off": _SETTINGS,
+    "module_off": _SETTINGS,
+    "filtered": _SETTINGS,
+    "ambiguous_match": _SETTINGS,
+    "total_differs": _SETTINGS,
+    "value_too_long": _SETTINGS,
+    "conflict_lost": _SETTINGS,
+    "delete_ignored": _SETTINGS,
+    "field_vanished": _MAPPING,
+    "wrong_type": _MAPPING,
+    "conflict_open": _CONFLICTS,
+    "delete_brake": _CONFLICTS,
+    "remote_unavailable": _STATUS,
+    "rate_limited": _STATUS,
+    "auth_rejected": _STATUS,
+    "timeout": _STATUS,
+    "attempts_exhausted": _STATUS,
+}
+"""The page on which what a reason tells of is mended, by reason: its name and its address."""
 STATES: Mapping[str, str] = {
     "pending": "Waiting",
     "processing": "In work",
@@ -58,6 +83,9 @@ PLANS: Mapping[str, str] = {
     "create": "Would be created",
     "skip": "Would be skipped",
 }
+FOUND: Mapping[str, str] = {**PLANS, "agree": "Differs, and stays so"}
+"""What a comparison tells of: pairs that agree are not, only those that differ for no reason that
+is known, though a sync would do nothing."""
 ACTS: Mapping[str, str] = {
     "to_woocommerce": "WooCommerce gets Vtiger's",
     "to_vtiger": "Vtiger gets WooCommerce's",

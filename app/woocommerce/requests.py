@@ -147,7 +147,7 @@ def read_shop_url(url: str) -> httpx.URL:
 def record_path(collection: str, record_id: str) -> str:
     """`customers/12`; anything but a number could reach another address than was meant."""
     if find_id(record_id) is None:
-        raise InvalidInput(f"{record_id!r} is not a WooCommerce id", "id")
+        raise InvalidInput(f"“{record_id}” is no id of WooCommerce: give a whole number.", "id")
     return f"{collection}/{record_id}"
 
 

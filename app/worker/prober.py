@@ -1,4 +1,5 @@
-"""Asks remotes that are left alone whether they are back, one harmless call at a time."""
+"""Asks remotes that are left alone whether they are back, one harmless call at a time,
+and tells which calls are under way."""
 
 import asyncio
 import logging
@@ -19,12 +20,20 @@ async def run_prober(runtime: Runtime) -> None:
     async with asyncio.TaskGroup() as group:
         for gate in runtime.gates.values():
             group.create_task(_watch(runtime, gate))
+            group.create_task(_report(runtime, gate))
 
 
 async def _watch(runtime: Runtime, gate: SharedGate) -> None:
     while True:
         await asyncio.sleep(runtime.settings.worker.dispatch_interval)
         await probe_if_due(runtime, gate)
+
+
+async def _report(runtime: Runtime, gate: SharedGate) -> None:
+    """Apart from the probes, which may take as long as a call may."""
+    while True:
+        await asyncio.sleep(runtime.settings.worker.dispatch_interval)
+        await gate.report()
 
 
 async def probe_if_due(runtime: Runtime, gate: SharedGate) -> None:

@@ -185,3 +185,20 @@ async def test_readers_look_and_admins_act(
         await stranger.post("/sync-runs", json={"store": "main"}, headers=reader),
     ]
     assert [problem(answer) for answer in refused] == [(403, "forbidden")] * 2
+
+
+async def test_findings_are_filtered_and_counted(
+    client: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    started = await start(client, module="contacts", dry_run=True)
+    await compared(runtime, started["id"], 3)
+    path = f"/sync-runs/{started['id']}"
+    for query, count in (
+        ("plan=create", 3),
+        ("plan=skip", 0),
+        ("module=products", 0),
+        ("q=ZOE", 3),
+    ):
+        shown = (await client.get(f"{path}?{query}")).json()
+        assert len(shown["differences"]["items"]) == count, query
+    assert problem(await client.get(f"{path}?plan=explode"))[0] == 422

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.gate import Verdict
-from app.remotes.breaker import PROBE_LEASE, Lesson, claim_probe, learn
+from app.remotes.breaker import PROBE_LEASE, SLOW, Lesson, claim_probe, learn, watch
 from app.remotes.state import RemoteLimits, RemoteState
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
@@ -115,3 +115,43 @@ def test_whatever_happens_one_answered_probe_makes_it_well(lessons: list[Lesson]
     state = after(RemoteState(), *lessons)
     assert state.is_open == (state.opened_at is not None and state.probe_at is not None)
     assert not after(state, PROBE_ANSWERED).is_open
+
+
+def test_calls_without_an_answer_for_half_a_minute_are_slowness() -> None:
+    """The first timed out after 20 s, and so may the next: no answer came in between."""
+    missed = after(RemoteState(), replace(DOWN, seconds=20))
+    assert missed.silent_since == NOW - timedelta(seconds=20)
+    assert watch(missed, NOW, oldest_at=None).slow_at is None
+    later = NOW + SLOW - timedelta(seconds=20)
+    slow = watch(after(missed, DOWN, now=later), later, oldest_at=None)
+    assert slow.slow_at == missed.silent_since
+    answered = learn(slow, LIMITS, lesson=ANSWERED, now=later)
+    assert (answered.silent_since, answered.answered_at) == (None, later)
+    assert watch(answered, later, oldest_at=None).slow_at is None
+
+
+def test_one_call_that_lasts_is_slowness_whatever_else_is_answered() -> None:
+    began = NOW - SLOW
+    assert watch(RemoteState(), NOW, oldest_at=NOW - SLOW / 2).slow_at is None
+    slow = watch(RemoteState(), NOW, oldest_at=began)
+    assert slow.slow_at == began
+    assert watch(learn(slow, LIMITS, lesson=ANSWERED, now=NOW), NOW, oldest_at=began) == replace(
+        slow, answered_at=NOW
+    )
+
+
+def test_what_is_down_is_not_slow_too() -> None:
+    late = NOW + 2 * SLOW
+    slow = watch(after(RemoteState(), DOWN), late, oldest_at=None)
+    assert slow.slow_at is not None
+    opened = after(slow, *[DOWN] * LIMITS.failures, now=late)
+    assert opened.is_open
+    assert watch(opened, late, oldest_at=NOW).slow_at is None
+
+
+def test_a_key_that_may_only_read_stays_refused_until_a_write_is_answered() -> None:
+    refused = after(RemoteState(), Lesson(Verdict.REJECTED, write=True, message="read only"))
+    assert after(refused, ANSWERED).rejected_at == NOW
+    assert after(refused, ANSWERED, replace(ANSWERED, write=True)).rejected_at is None
+    wrong = after(refused, Lesson(Verdict.REJECTED))
+    assert after(wrong, ANSWERED).rejected_at is None

@@ -14,11 +14,13 @@ from app.errors import (
     NotFound,
     RateLimited,
     RemoteError,
+    RemoteTimeout,
     RemoteUnavailable,
     System,
 )
 from app.incidents.repository import IncidentFilter, search_incidents
 from app.remotes.gate import SharedGate, probing
+from app.remotes.repository import search_calls, search_remotes
 from app.remotes.state import RemoteLimits
 from tests.tampering import AGE_REMOTES
 
@@ -224,5 +226,78 @@ async def test_a_remote_that_is_well_costs_one_look_for_many_calls(
         await session.execute(text("DELETE FROM remotes"))
     for _ in range(20):
         await gate.run(Shop())
+    async with sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM remotes")) == 0
+
+
+async def test_all_processes_see_which_calls_are_under_way_and_when_one_was_answered(
+    gate_of: GateOf, sessions: Sessions
+) -> None:
+    gate, other, end, begun = gate_of(), gate_of(), asyncio.Event(), asyncio.Barrier(3)
+
+    async def call() -> str:
+        await begun.wait()
+        await end.wait()
+        return "answer"
+
+    tasks = [asyncio.create_task(gate.run(call)) for _ in range(2)]
+    await begun.wait()
+    await gate.report()
+    await other.report()
+    async with sessions() as session:
+        before = (await search_calls(session))[gate.key], (await search_remotes(session))[gate.key]
+    end.set()
+    await asyncio.gather(*tasks)
+    await gate.report()
+    async with sessions() as session:
+        after = await search_calls(session), (await search_remotes(session))[gate.key]
+
+    assert (before[0].calls, before[1].answered_at) == (2, None)
+    assert after[0] == {}
+    assert after[1].answered_at is not None
+    assert after[1].answered_at >= before[0].oldest_at
+
+
+async def test_half_a_minute_without_an_answer_is_an_incident_until_there_is_one(
+    gate_of: GateOf, sessions: Sessions
+) -> None:
+    gate = gate_of()
+    await fails(gate, Shop(RemoteTimeout(System.WOOCOMMERCE, "no answer in time")))
+    await gate.report()
+    assert await told(sessions) == []
+    await time_passes(sessions, 30)
+    await gate.report()
+    assert await told(sessions) == [("remote_slow", "")]
+    await gate.run(Shop())
+    await gate.report()
+    assert await told(sessions) == [("remote_slow", "It answers in time again.")]
+
+
+async def test_a_process_that_is_gone_has_nothing_under_way(
+    gate_of: GateOf, sessions: Sessions
+) -> None:
+    gate = gate_of()
+    row = {"key": gate.key, "process": "gone", "calls": 1}
+    async with transaction(sessions) as session:
+        await session.execute(
+            text(
+                "INSERT INTO remote_calls VALUES (:key, :process, :calls, now() - interval '1 h',"
+                " now() - interval '11 s')"
+            ),
+            row,
+        )
+    await gate.run(Shop())
+    await gate.report()
+    async with sessions() as session:
+        assert await search_calls(session) == {}
+        assert await session.scalar(text("SELECT count(*) FROM remote_calls")) == 0
+    assert await told(sessions) == []
+
+
+async def test_the_report_of_a_quiet_gate_costs_nothing(
+    gate_of: GateOf, sessions: Sessions
+) -> None:
+    gate = gate_of()
+    await gate.report()
     async with sessions() as session:
         assert await session.scalar(text("SELECT count(*) FROM remotes")) == 0

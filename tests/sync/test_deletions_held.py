@@ -35,7 +35,7 @@ async def test_a_wave_of_deletions_stops_and_says_how_to_go_on(world: World) -> 
     assert told.count(("vtiger", "skipped", "delete_brake")) == 7
     assert (len(world.contacts()), await held(world)) == (7, 7)
     rows = [row for row in await world.log() if row.reason == "delete_brake"]
-    assert "confirm-deletions" in rows[0].message
+    assert "under Conflicts" in rows[0].message
     assert all(row.label.startswith("P") for row in rows), "deleted people keep their names here"
 
 

@@ -180,7 +180,7 @@ async def test_refused_credentials_are_an_incident_until_they_are_accepted(world
     body = b'{"code":"woocommerce_rest_cannot_view","message":"No.","data":{"status":401}}'
     world.sandbox.shop_faults.fail(times=100, status=401, body=body)
     await poll(world.runtime)
-    assert "auth_rejected" in await lasting(world)
+    assert await lasting(world) == ["auth_rejected"]
     assert (
         "refuses the credentials"
         in (await ask(world, "/health/ready"))["remotes"][f"woocommerce:{STORE}"]
@@ -188,7 +188,7 @@ async def test_refused_credentials_are_an_incident_until_they_are_accepted(world
 
     world.sandbox.shop_faults.clear()
     await poll(world.runtime)
-    assert "auth_rejected" not in await lasting(world)
+    assert await lasting(world) == []
 
 
 async def test_a_session_that_ends_in_the_middle_is_no_outage(world: World) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.records import Outcome
 from app.synclog.series import Bucket
-from app.web.chart import HEIGHT, MOST_BARS, STEPS, WIDTH, draw, nice_top, step_for
+from app.web.chart import HEIGHT, MOST_BARS, STEPS, WIDTH, Chart, draw, nice_top, step_for
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -59,7 +59,32 @@ def test_labels_say_what_tells_bars_apart() -> None:
     week = [Bucket(START + n * 6 * HOUR, empty) for n in range(28)]
     seconds = [Bucket(START + timedelta(seconds=10 * n), empty) for n in range(12)]
 
-    assert draw(day, HOUR, SHOWN).labels[:2] == ["00:00", "05:00"]
-    assert draw(week, 6 * HOUR, SHOWN).labels[0] == "24 Nov 00:00"
-    assert draw(week, timedelta(days=1), SHOWN).labels[0] == "24 Nov"
-    assert draw(seconds, timedelta(seconds=10), SHOWN).labels[1] == "00:00:30"
+    assert texts(draw(day, HOUR, SHOWN)) == ["03:00", "08:00", "13:00", "18:00", "23:00"]
+    assert texts(draw(week, 6 * HOUR, SHOWN))[-1] == "30 Nov 18:00"
+    assert texts(draw(week, timedelta(days=1), SHOWN))[-1] == "30 Nov"
+    assert texts(draw(seconds, timedelta(seconds=10), SHOWN))[-1] == "00:01:50"
+
+
+def texts(chart: Chart) -> list[str]:
+    return [label.text for label in chart.labels]
+
+
+@given(st.integers(1, 60), st.sampled_from(STEPS))
+def test_each_label_stands_under_the_bar_whose_time_it_says(number: int, step: timedelta) -> None:
+    empty = dict.fromkeys(Outcome, 0)
+    chart = draw([Bucket(START + n * step, empty) for n in range(number)], step, SHOWN)
+    under = [
+        next(bar for bar in chart.bars if bar.x <= label.x * WIDTH / 100 <= bar.x + bar.width)
+        for label in chart.labels
+    ]
+    assert [chart.say(bar.bucket.starts_at) for bar in under] == texts(chart)
+    assert under[-1] is chart.bars[-1]
+
+
+def test_the_lines_across_say_how_many_outcomes_they_stand_for() -> None:
+    counts = dict.fromkeys(Outcome, 0) | {Outcome.CREATED: 30}
+    chart = draw([Bucket(START, counts)], timedelta(minutes=30), SHOWN)
+    assert (chart.scale, chart.step_name) == ((40, 20, 0), "30 min")
+    assert draw([], HOUR, SHOWN).scale == (1, 0)
+    assert draw([], HOUR, SHOWN).step_name == "hour"
+    assert draw([], timedelta(days=1), SHOWN).step_name == "day"

@@ -100,10 +100,10 @@ async def test_a_picklists_pairs_are_written_line_by_line(desk: Desk) -> None:
         (VAT_ROW | {"woo": "billing.moon"}, "woo", "billing.moon"),
         (VAT_ROW | {"transform": "magic"}, "transform", "magic"),
         (VAT_ROW | {"transform": "picklist", "pairs": "gold"}, "pairs", "Write each line as"),
-        (VAT_ROW | {"size": "many"}, "size", "integer"),
-        (VAT_ROW | {"id": "Big Name!"}, "id", "pattern"),
+        (VAT_ROW | {"size": "many"}, "size", "Give a whole number"),
+        (VAT_ROW | {"id": "Big Name!"}, "id", "Begin with a small letter"),
         (VAT_ROW | {"id": "phone"}, "id", "There is a row phone already"),
-        (VAT_ROW | {"direction": "sideways"}, "direction", "both"),
+        (VAT_ROW | {"direction": "sideways"}, "direction", "Choose one of the list"),
     ],
 )
 async def test_a_row_that_cannot_work_is_refused_at_its_field(
@@ -190,7 +190,7 @@ async def test_two_who_change_at_once_do_not_undo_each_other(desk: Desk) -> None
     restored = await desk.browser.post(f"{PAGE}/restore", on=PAGE, version="0", wanted="0")
     for answer in (late, restored):
         assert answer.status_code == 422
-        assert "The mapping was changed meanwhile" in answer.text
+        assert "Somebody changed this mapping meanwhile" in answer.text
     assert await desk.rows() == ["vat"]
 
 

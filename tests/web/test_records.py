@@ -147,3 +147,9 @@ async def test_what_no_module_syncs_cannot_be_replayed_from_nothing(
     answer = await admin.post(f"/ui/records/{entry}/replay", on="/")
     assert answer.headers["location"] == f"/ui/records/{entry}?replayed=0"
     assert await stored(runtime) == []
+
+
+async def test_a_form_sends_every_value_of_a_filter_in_force(admin: Browser) -> None:
+    page = await admin.text("/ui/records?outcome=created&outcome=failed")
+    assert '<option value="created" selected>' in page
+    assert '<input type="hidden" name="outcome" value="failed">' in page

@@ -1,12 +1,21 @@
 """Runs: asked for, watched, cancelled; a comparison's report and its repair."""
 
+import csv
+
 import pytest
 
 from app.db.session import transaction
 from app.errors import System
 from app.records import Direction, Module
 from app.runs.models import Consent, RunState
-from app.runs.repository import add_differences, ask_consent, count_on, finish_run, take_up
+from app.runs.repository import (
+    add_differences,
+    ask_consent,
+    count_on,
+    enter_step,
+    finish_run,
+    take_up,
+)
 from app.runtime import Runtime
 from app.sync.forecast import Forecast
 from app.sync.run import get_progress
@@ -159,6 +168,66 @@ async def test_runs_of_the_pages_ask_before_they_make_very_many_records(
 ) -> None:
     run = (await get_progress(runtime, await start(admin))).run
     assert run.consent == Consent.NEEDED_IF_MANY
+
+
+async def compared(admin: Browser, runtime: Runtime) -> str:
+    """A comparison of five contacts that found two; its address."""
+    run_id = await start(admin, dry_run="1", module="contacts")
+    cursor = {"steps": [["contacts", "compare"]], "step": 0, "done": 0, "agreed": 0}
+    async with transaction(runtime.sessions) as session:
+        await take_up(session, run_id)
+        await enter_step(session, run_id, cursor, total=5, agreed_in={"contacts": 3})
+        await count_on(session, run_id, done=5, agreed=3)
+        await add_differences(session, run_id, [DIFFERENT, MISSING])
+    return f"{PAGE}/{run_id}"
+
+
+async def test_a_comparison_has_totals_that_add_up_and_lead_to_what_was_found(
+    admin: Browser, runtime: Runtime
+) -> None:
+    path = await compared(admin, runtime)
+    page = await admin.text(path)
+    row = page.partition('<th scope="row">Contacts</th>')[2].partition("</tr>")[0]
+    cells = [cell.partition("</td>")[0] for cell in row.split("<td>")[1:]]
+    numbers = [int(cell.rpartition("</a>")[0].rpartition(">")[2] or cell) for cell in cells]
+    led_to = await admin.text(f"{path}?module=contacts&plan=skip")
+
+    assert numbers == [5, 3, 0, 1, 0, 0, 1]
+    assert numbers[0] == sum(numbers[1:])
+    assert f'href="{path}?module=contacts&amp;plan=skip">1</a>' in row
+    assert ("Walter" in led_to, "Ada" in led_to) == (True, False)
+    assert "Nothing of it matches." in await admin.text(f"{path}?q=nobody")
+    assert (await admin.get(f"{path}?plan=explode")).status_code == 422
+
+
+async def test_what_a_comparison_found_is_saved_as_a_table(
+    admin: Browser, runtime: Runtime
+) -> None:
+    path = await compared(admin, runtime)
+    answer = await admin.get(f"{path}/export.csv?plan=update")
+    [heads, line] = csv.reader(answer.text.splitlines())
+    found = dict(zip(heads, line, strict=True))
+
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert (found["Record"], found["A sync would"]) == (DIFFERENT["label"], "Would be updated")
+    assert (found["Field"], found["In WooCommerce"], found["In Vtiger"]) == ("phone", "1", "2")
+    assert found["Vtiger address"].endswith("record=7")
+    assert len((await admin.get(f"{path}/export.csv")).text.splitlines()) == 3
+    assert (await admin.get(f"{path}/export.csv?plan=explode")).status_code == 422
+    assert (await admin.get(f"{PAGE}/999/export.csv")).status_code == 404
+
+
+async def test_a_run_that_is_under_way_shows_on_the_first_page(
+    admin: Browser, runtime: Runtime
+) -> None:
+    assert "under way" not in await admin.text("/")
+    path = await compared(admin, runtime)
+    page = await admin.text("/")
+    assert f'href="{path}"><b>Comparison' in page
+    assert "5 of about 5 looked at" in page
+    assert "under way" not in await admin.text("/?store=shop-fr")
+    await admin.post(f"{path}/cancel", on=path)
+    assert "under way" not in await admin.text("/")
 
 
 async def test_an_agreement_is_told_as_one(admin: Browser, runtime: Runtime) -> None:

@@ -1,16 +1,24 @@
 """The status: queue, incidents, how far the polls are, and both systems asked on demand."""
 
+from datetime import datetime
+from functools import partial
+
 import httpx
 import pytest
 
 from app.db.session import transaction
 from app.errors import System
+from app.gate import Verdict
 from app.incidents.models import IncidentKind
 from app.incidents.report import report, report_mended
 from app.incidents.repository import Trouble
 from app.links.repository import save_watermark
+from app.remotes.breaker import Lesson, learn
+from app.remotes.repository import change, report_calls
+from app.remotes.state import RemoteLimits, RemoteState
 from app.runtime import Runtime
-from app.sync.polling import BEFORE_ALL
+from app.sync.polling import BEFORE_ALL, poll
+from app.sync.webhook_watch import watch_webhooks
 from app.woocommerce.topics import TOPICS
 from tests.api.rows import hint
 from tests.setting import SERVICE, TOKEN
@@ -42,6 +50,75 @@ async def test_incidents_are_told_until_they_are_mended(admin: Browser, runtime:
     assert "Nothing is broken." not in broken
     assert "Nothing is broken." in mended
     assert "It answers again." in mended
+
+
+async def test_what_each_system_was_asked_and_when_it_last_answered(
+    admin: Browser, runtime: Runtime
+) -> None:
+    assert "Not called yet" in await admin.text("/ui/status")
+    asked = Lesson(Verdict.ANSWERED), Lesson(Verdict.DOWN, seconds=3)
+    async with transaction(runtime.sessions) as session:
+        for key, lesson in zip(("vtiger", "woocommerce:main"), asked, strict=True):
+            await change(session, key, partial(learned, lesson))
+        await report_calls(session, "vtiger", "of another process", calls=2, oldest_seconds=2)
+    page = await admin.text("/ui/status")
+    assert "Answers" in row(page, "Vtiger CRM")
+    assert "2 calls, the oldest for 2 s" in row(page, "Vtiger CRM")
+    assert "<time" in row(page, "Vtiger CRM")
+    assert "Nothing is broken." in page
+    assert "never" in row(page, "WooCommerce")
+
+
+async def test_a_system_that_hangs_is_told_before_it_is_an_incident(
+    admin: Browser, runtime: Runtime
+) -> None:
+    async with transaction(runtime.sessions) as session:
+        await report_calls(session, "vtiger", "of another process", calls=1, oldest_seconds=12)
+    page = await admin.text("/ui/status")
+    assert "Vtiger CRM has owed an answer for 12 s" in page
+    assert "No answer for 12 s" in row(page, "Vtiger CRM")
+    assert "Nothing is broken." not in page
+
+
+def learned(lesson: Lesson, known: RemoteState, now: datetime) -> RemoteState:
+    return learn(known, RemoteLimits(), lesson=lesson, now=now)
+
+
+def row(page: str, system: str) -> str:
+    table = page.partition('<h2 id="remotes">')[2].partition("</table>")[0]
+    return next(each for each in table.split("<tr>")[2:] if system in each)
+
+
+async def test_one_wrong_key_is_one_incident_with_what_to_do(database_url: str) -> None:
+    body = b'{"code":"woocommerce_rest_authentication_error","message":"No.","data":{"status":401}}'
+    async with (
+        open_world(database_url, public_url=SERVICE) as world,
+        httpx.AsyncClient(transport=world.doorway, base_url=SERVICE) as client,
+    ):
+        browser = Browser(client)
+        await browser.sign_in(TOKEN)
+        world.sandbox.shop_faults.fail(times=1000, status=401, body=body)
+        await watch_webhooks(world.runtime)
+        await poll(world.runtime)
+        page, home = await browser.text("/ui/status"), await browser.text("/")
+
+    assert page.count('<li class="bad">') == 1
+    assert "Credentials refused" in page
+    assert "<code>STORES__main__CONSUMER_KEY</code>" in page
+    assert "<b>1</b> incident<" in home
+
+
+async def test_incidents_of_one_kind_and_place_are_told_together(
+    admin: Browser, runtime: Runtime
+) -> None:
+    for topic in TOPICS:
+        trouble = Trouble(IncidentKind.WEBHOOK_BROKEN, System.WOOCOMMERCE, "main", topic)
+        await report(runtime.sessions, trouble, f"Webhook {topic} is missing.")
+    page = await admin.text("/ui/status")
+    assert page.count('<li class="bad">') == 1
+    assert all(f"Webhook {topic} is missing." in page for topic in TOPICS)
+    assert page.count("What to do") == 1
+    assert "<b>1</b> incident<" in await admin.text("/")
 
 
 async def test_how_far_the_polls_are(admin: Browser, runtime: Runtime) -> None:

@@ -127,3 +127,21 @@ async def test_counting_begins_with_the_first_entry(runtime: Runtime) -> None:
         counts = await summary(session, since=first)
     assert first is not None
     assert counts[System.VTIGER][Module.SALES_ORDERS][Outcome.CREATED] == 1
+
+
+@pytest.mark.parametrize("period", ["hour", "all", "week"])
+async def test_a_bar_leads_to_the_records_that_it_counts(
+    admin: Browser, runtime: Runtime, period: str
+) -> None:
+    failed = replace(ORDER, outcome=Outcome.FAILED)
+    unchanged = replace(ORDER, outcome=Outcome.UNCHANGED)
+    no_module = replace(ORDER, module=None, outcome=Outcome.SKIPPED)
+    await log(runtime, ORDER, ORDER, failed, unchanged, no_module)
+    page = await admin.text(f"/?period={period}&store=main")
+    bar = page.partition('class="bar" href="')[2].partition('"')[0].replace("&amp;", "&")
+    row = page.partition('<table class="list numbers">')[2].partition("</table>")[0]
+    cells = [cell.partition('"')[0].replace("&amp;", "&") for cell in row.split('href="')[1:]]
+
+    counts = [(await admin.text(each)).count('<td class="when"') for each in (bar, *cells)]
+    assert counts == [3, 3, 2, 1]
+    assert "Outcomes per " in page

@@ -29,7 +29,7 @@ def test_other_values_are_told_as_they_are() -> None:
 
 
 def test_code_in_a_sentence_is_marked_and_the_rest_escaped() -> None:
-    assert prose("Set `roles` to <all>.") == "Set <code>roles</code> to &lt;all&gt;."
+    assert prose("Set `ROLES` to <all>.") == "Set <code>ROLES</code> to &lt;all&gt;."
     assert prose("`<b>`") == "<code>&lt;b&gt;</code>"
     assert prose("one ` alone") == "one ` alone"
 

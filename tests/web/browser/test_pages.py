@@ -15,7 +15,7 @@ from app.records import Module, Outcome
 from tests.api.rows import ENTRY, log, settled_hint
 from tests.api.test_conflicts import dispute
 from tests.custom import add_fields, add_row
-from tests.running import run
+from tests.running import begin, run
 from tests.setting import TOKEN
 from tests.web.browser.chromium import open_window
 from tests.web.browser.conftest import Site
@@ -32,6 +32,7 @@ PAGES = (
     "/ui/deliveries?state=dead",
     "/ui/conflicts",
     "/ui/runs",
+    "/ui/runs?state=sideways",
     "/ui/mappings/main/contacts?system=vtiger&record_id=12x999",
     "/ui/mappings/main/contacts/rows/new",
     "/ui/mappings/main/sales_orders/rows/status",
@@ -55,6 +56,7 @@ async def addresses(site: Site) -> list[str]:
     await world.contact(lastname="Walter")
     await world.settle()
     compared = await run(world, Module.CONTACTS, dry_run=True)
+    await begin(world, dry_run=True)
     everything = replace(
         ENTRY,
         outcome=Outcome.SKIPPED,

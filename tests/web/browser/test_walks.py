@@ -252,3 +252,24 @@ async def test_the_keyboard_is_enough(site: Site, admin: Window) -> None:
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Records")).to_be_visible()
     await expect(page.get_by_role("link", name="Zoë M")).to_be_visible()
+
+
+async def test_the_api_is_tried_out_without_any_other_server(site: Site, browser: Browser) -> None:
+    asked: list[str] = []
+    async with open_window(browser, site.url) as window:
+        page = window.page
+        page.on("request", lambda request: asked.append(request.url))
+        await window.open("/docs")
+        await page.get_by_role("button", name="Authorize").click()
+        await page.get_by_label("Value").fill(TOKEN)
+        await page.get_by_role("button", name="Apply credentials").click()
+        await page.get_by_role("button", name="Close").click()
+        await page.locator("[id$=get_summary]").get_by_role("button").first.click()
+        await page.get_by_role("button", name="Try it out").click()
+        await page.get_by_role("button", name="Execute").click()
+        await expect(
+            page.locator(".live-responses-table .response .response-col_status")
+        ).to_contain_text("200")
+        window.complaints[:] = [each for each in window.complaints if "component" not in each]
+    assert f"{site.url}/sync-log/summary" in asked
+    assert [address for address in asked if not address.startswith(f"{site.url}/")] == []
