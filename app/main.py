@@ -49,6 +49,11 @@ ROUTERS = (
     health,
     metrics,
 )
+RECEIVERS = (
+    (webhooks.PATH, webhooks.receive, ("POST",)),
+    (addon.PATH, addon.receive, ("POST",)),
+    (callbacks.PATH, callbacks.receive, callbacks.METHODS),
+)
 
 
 def create_app(settings: Settings | None = None, *, worker: bool = True) -> FastAPI:
@@ -83,9 +88,10 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
 
 
 def _install(app: FastAPI) -> None:
-    app.add_route(webhooks.PATH, webhooks.receive, methods=["POST"])
-    app.add_route(addon.PATH, addon.receive, methods=["POST"])
-    app.add_route(callbacks.PATH, callbacks.receive, methods=list(callbacks.METHODS))
+    for path, receive, methods in RECEIVERS:
+        app.add_route(path, receive, methods=list(methods))
+        # Typed with a slash at the end it means the same; a redirect would lose the sender.
+        app.add_route(f"{path}/", receive, methods=list(methods))
     for part in ROUTERS:
         app.include_router(part.router)
     site.install(app)

@@ -1,6 +1,7 @@
 """What is wrong with a setting, in one sentence: which variable, what is wrong, what it is for."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -14,7 +15,7 @@ def fault_sentence(fault: ErrorDetails, groups: Groups) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     match fault["type"]:
         case "extra_forbidden":
-            return f"{_name(where)} is not a setting; docs/configuration.md lists them all."
+            return f"{_name(where)} is not a setting; {_hint(where, groups)}"
         case "string_pattern_mismatch":
             return f"{_name(where)}: a store's key has 1 to 32 characters, each of a-z, 0-9 or -."
         case "value_error" if not where or where[-1] in groups:
@@ -35,7 +36,19 @@ def _name(where: list[str]) -> str:
     return "__".join(part if at == key else part.upper() for at, part in enumerate(where))
 
 
+def _hint(where: list[str], groups: Groups) -> str:
+    """What was probably meant, by the names of the same group."""
+    known = _group(where, groups).model_fields
+    near = get_close_matches(where[-1], list(known), n=1)
+    if near:
+        return f"did you mean {_name([*where[:-1], near[0]])}?"
+    return "docs/configuration.md lists them all."
+
+
+def _group(where: list[str], groups: Groups) -> type[BaseModel]:
+    return groups["stores__main" if where[0] == "stores" else "".join(where[:-1])]
+
+
 def _meaning(where: list[str], groups: Groups) -> str:
-    group = groups["stores__main" if where[0] == "stores" else "".join(where[:-1])]
-    field = group.model_fields.get(where[-1])
+    field = _group(where, groups).model_fields.get(where[-1])
     return (field.description if field else None) or "see docs/configuration.md"

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.setting_types import Filled, Seconds, Secret, WebAddress
+from app.setting_types import Filled, Seconds, Secret, WebAddress, WebhookSecret
 
 MIB = 1024 * 1024
 
@@ -35,7 +35,7 @@ class StoreSettings(RemoteSettings):
         " (WooCommerce > Settings > Advanced > REST API)"
     )
     consumer_secret: Secret = Field(description="consumer secret of the same REST API key")
-    webhook_secret: Secret = Field(
+    webhook_secret: WebhookSecret = Field(
         description="secret that the shop signs its webhooks with: a long random text"
         " (`openssl rand -hex 32`)"
     )
@@ -56,7 +56,7 @@ class VtigerSettings(RemoteSettings):
     url: WebAddress = Field(description="address of Vtiger, as in https://crm.example.com")
     username: Filled = Field(description="name of a user that only this service uses")
     access_key: Secret = Field(
-        description="access key of that user (Vtiger > My Preferences > Access Key)"
+        description="access key of that user (Vtiger > My Preferences > User Advanced Options)"
     )
     api: Literal["webservice", "rest"] = Field(
         "webservice",

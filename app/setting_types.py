@@ -23,6 +23,28 @@ def _real(secret: SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
+SHORTEST_TOKEN = 32
+ENTITY = re.compile(r"&(?:[a-z][a-z0-9]*|#[0-9]+|#x[0-9a-f]+);", re.IGNORECASE)
+RANDOM = "`openssl rand -hex 32` makes a good one"
+
+
+def _long(token: SecretStr) -> SecretStr:
+    """What opens the API must not be guessed; it is never typed by hand."""
+    if len(token.get_secret_value()) < SHORTEST_TOKEN:
+        raise ValueError(f"has fewer than {SHORTEST_TOKEN} characters ({RANDOM})")
+    return token
+
+
+def _kept_by_shop(secret: SecretStr) -> SecretStr:
+    """WooCommerce signs with wp_specialchars_decode() of the secret that it was given (contract
+    page WooCommerce §1), so an HTML entity in it would make every signature another one."""
+    if found := ENTITY.search(secret.get_secret_value()):
+        raise ValueError(
+            f"holds {found[0]}, which WooCommerce would decode before it signs ({RANDOM})"
+        )
+    return secret
+
+
 def _web_address(text: str) -> str:
     parts = urlsplit(text.strip())
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -43,11 +65,13 @@ def _empty_is_none(value: Any) -> Any:
 
 
 Secret = Annotated[SecretStr, AfterValidator(_real)]
+WebhookSecret = Annotated[Secret, AfterValidator(_kept_by_shop)]
+Token = Annotated[Secret, AfterValidator(_long)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 StoreKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]
 OptionalAddress = Annotated[WebAddress | None, BeforeValidator(_empty_is_none)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
-Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_split)]
+Tokens = Annotated[tuple[Token, ...], BeforeValidator(_split)]
 Seconds = Annotated[float, Field(gt=0)]

@@ -3,6 +3,7 @@
 Values come from the environment, then from `.env`; `__` nests: HTTP__READ_TIMEOUT=20.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -12,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from app.errors import ConfigError
 from app.setting_faults import fault_sentence
+from app.setting_strays import ENCODING, environment_faults, settings_file_faults
 from app.setting_systems import MIB, Group, HttpSettings, StoreSettings, VtigerSettings
 from app.setting_types import (
     Filled,
@@ -19,11 +21,13 @@ from app.setting_types import (
     OptionalSecret,
     OptionalText,
     Seconds,
-    Secrets,
     StoreKey,
+    Tokens,
 )
 
 DAY = 86_400
+
+log = logging.getLogger(__name__)
 
 
 class ReceiverSettings(Group):
@@ -115,8 +119,10 @@ class Settings(BaseSettings):
     public_url: OptionalAddress = Field(
         None, description="address under which the two systems reach this service"
     )
-    api_tokens: Annotated[Secrets, NoDecode] = Field(
-        (), description="admin tokens for the API, with commas between them"
+    api_tokens: Annotated[Tokens, NoDecode] = Field(
+        (),
+        description="admin tokens for the API, of 32 characters or more, with commas between them"
+        " (`openssl rand -hex 32`)",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least severity that is logged"
@@ -197,12 +203,26 @@ GROUPS: Mapping[str, type[BaseModel]] = {
 
 
 def load_settings(env_file: str | Path | None = ".env") -> Settings:
-    """Read the environment and `env_file`; ConfigError has one sentence for each fault."""
+    """Read the environment and `env_file`; ConfigError has one sentence for each fault.
+
+    A name that is nearly that of a setting is a fault too: left out in silence, it would leave the
+    service on its sandbox. One that may be another program's is only logged.
+    """
+    file = Path(env_file) if env_file is not None else None
+    faults = settings_file_faults(file, GROUPS) if file else []
+    certain, possible = environment_faults(GROUPS)
+    faults += certain
+    settings = None
     try:
-        return Settings(_env_file=env_file)
+        settings = Settings(_env_file=file, _env_file_encoding=ENCODING)
     except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False)
-        raise ConfigError("\n".join(fault_sentence(fault, GROUPS) for fault in faults)) from None
+        wrong = error.errors(include_input=False, include_url=False)
+        faults += [fault_sentence(fault, GROUPS) for fault in wrong]
     except SettingsError as error:
         name = str(error).split('"')[1].upper()
-        raise ConfigError(f"{name} cannot be read; set its parts: {name}__...") from None
+        faults.append(f"{name} cannot be read; set its parts: {name}__...")
+    if settings is None or faults:
+        raise ConfigError("\n".join(faults))
+    for sentence in possible:
+        log.warning(sentence)
+    return settings

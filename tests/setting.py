@@ -18,7 +18,7 @@ from app.woocommerce.topics import TOPICS
 
 STORE = "main"
 SERVICE = "http://service.test"
-TOKEN = "admin-token-of-the-tests"
+TOKEN = "admin-token-of-the-tests-0123456789"
 WEBHOOK_SECRET = "labsecret"
 CALLBACK_SECRET = "callback-secret-of-the-tests"
 CALLBACKS = (

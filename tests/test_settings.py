@@ -80,12 +80,102 @@ def test_several_stores_by_key(tmp_path: Path) -> None:
 
 
 def test_api_tokens_are_separated_by_commas(tmp_path: Path) -> None:
-    tokens = _load(tmp_path, API_TOKENS="first-token, second-token,").api_tokens
-    assert [token.get_secret_value() for token in tokens] == ["first-token", "second-token"]
+    one, other = "first-token" * 3, "second-token" * 3
+    tokens = _load(tmp_path, API_TOKENS=f"{one}, {other},").api_tokens
+    assert [token.get_secret_value() for token in tokens] == [one, other]
+
+
+def test_a_token_that_could_be_guessed_is_refused(tmp_path: Path) -> None:
+    fault = _fault(tmp_path, API_TOKENS=f"{'a' * 32},{'b' * 31}")
+    assert fault.startswith("API_TOKENS has fewer than 32 characters")
+    assert "openssl rand -hex 32" in fault
+
+
+@pytest.mark.parametrize("entity", ["&amp;", "&#039;", "&#x26;", "&LT;", "&quot;"])
+def test_a_webhook_secret_that_the_shop_would_change_is_refused(
+    tmp_path: Path, entity: str
+) -> None:
+    """It signs with the decoded text, so that every webhook would be refused."""
+    secret = {"STORES__main__WEBHOOK_SECRET": f"one{entity}two"}
+    fault = _fault(tmp_path, **(STORE | VTIGER | secret))
+    assert fault.startswith(f"STORES__main__WEBHOOK_SECRET holds {entity}")
+    secret = {"STORES__main__WEBHOOK_SECRET": "a & b; <c> é & d"}
+    assert _load(tmp_path, **(STORE | VTIGER | secret)).is_configured
 
 
 def test_other_peoples_variables_are_ignored(tmp_path: Path) -> None:
     assert not _load(tmp_path, SOMETHING_ELSE="1").is_configured
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("STORE__main__URL", "STORES__main__URL"),
+        ("STORES_main_CONSUMER_KEY", "STORES__main__CONSUMER_KEY"),
+        ("STORES_shop-fr_URL", "STORES__shop-fr__URL"),
+        ("WOO__main__URL", "STORES__main__URL"),
+        ("WOOCOMMERCE_URL", "STORES__main__URL"),
+        ("VTIGER_URL", "VTIGER__URL"),
+        ("VTIGR__USERNAME", "VTIGER__USERNAME"),
+        ("vtiger_access_key", "VTIGER__ACCESS_KEY"),
+        ("VTIGER_PASSWORD", "docs/configuration.md"),
+        ("SYNC_POLL_INTERVAL", "SYNC__POLL_INTERVAL"),
+        ("SYNCS__NONSENSE", "SYNC__..."),
+        ("API_TOKEN", "API_TOKENS"),
+        ("PUBLIC_URI", "PUBLIC_URL"),
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("HTTP__REED_TIMEOUT", "HTTP__READ_TIMEOUT"),
+        ("FOO__BAR", "docs/configuration.md"),
+    ],
+)
+def test_a_misspelt_name_in_the_file_is_told_with_the_right_one(
+    tmp_path: Path, name: str, meant: str
+) -> None:
+    fault = _fault(tmp_path, **{name: "1"})
+    assert fault.startswith(name if name in fault else name.upper())
+    assert "is not a setting" in fault
+    assert meant in fault
+
+
+def test_what_other_programs_keep_in_the_file_is_none_of_ours(tmp_path: Path) -> None:
+    others = ("POSTGRES_PASSWORD", "OTEL_EXPORTER_OTLP_ENDPOINT", "COMPOSE_PROJECT_NAME", "TZ")
+    assert not _load(tmp_path, **dict.fromkeys(others, "1")).is_configured
+
+
+@pytest.mark.parametrize("name", ["VTIGER_URL", "STORE__main__URL", "STORES_MAIN_URL"])
+def test_a_name_in_the_environment_that_only_we_would_use_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "http://x.example")
+    assert _fault(tmp_path).startswith(f"{name} in the environment is not a setting; did you mean")
+
+
+def test_a_name_in_the_environment_that_others_may_use_is_only_doubted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    others = ("HTTP_PROXY", "VTIGER_PORT_80_TCP", "VTIGER_SERVICE_HOST", "HOSTNAME", "MY__OWN")
+    for name in ("API_TOKEN", *others):
+        monkeypatch.setenv(name, "1")
+    assert not _load(tmp_path).is_configured
+    assert [record.getMessage() for record in caplog.records] == [
+        "API_TOKEN in the environment is not a setting; did you mean API_TOKENS?"
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_told_by_its_line(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("PORT=9000\nthis is no setting\n")
+    with pytest.raises(ConfigError, match=r"^Line 2 of .*\.env cannot be read"):
+        load_settings(file)
+    file.write_bytes(b"PORT=\xff\n")
+    with pytest.raises(ConfigError, match=r"\.env cannot be read"):
+        load_settings(file)
+
+
+def test_the_mark_that_editors_put_before_a_text_is_not_part_of_a_name(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"\xef\xbb\xbfPORT=9000\n")
+    assert load_settings(file).port == 9000
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -102,7 +192,10 @@ def test_an_empty_or_placeholder_secret_is_named(tmp_path: Path, name: str, valu
 
 @pytest.mark.parametrize("value", ["a-8Zk2", "xylophone-91", "secretariat-4421", "your1234"])
 def test_a_real_secret_that_resembles_a_placeholder_is_taken(tmp_path: Path, value: str) -> None:
-    assert _load(tmp_path, API_TOKENS=value).api_tokens[0].get_secret_value() == value
+    values = STORE | VTIGER | {"VTIGER__ACCESS_KEY": value}
+    vtiger = _load(tmp_path, **values).vtiger
+    assert vtiger is not None
+    assert vtiger.access_key.get_secret_value() == value
 
 
 @pytest.mark.parametrize("name", [n for n in (STORE | VTIGER) if not n.endswith("__API")])
@@ -152,12 +245,12 @@ def test_a_heartbeat_slower_than_the_lease_is_refused(tmp_path: Path) -> None:
 
 def test_secrets_show_neither_in_repr_nor_in_faults(tmp_path: Path) -> None:
     database = {"DATABASE_URL": "postgresql://me:hush@db/woo"}
-    settings = _load(tmp_path, **STORE, **VTIGER, **database, API_TOKENS="t0ken-one")
+    settings = _load(tmp_path, **STORE, **VTIGER, **database, API_TOKENS="t0ken-one" * 4)
     shown = repr(settings) + str(settings) + _fault(tmp_path, **STORE, **database, PORT="x")
     assert settings.secret_values() == {
         *(value for name, value in (STORE | VTIGER).items() if name in SECRETS),
         "postgresql://me:hush@db/woo",
-        "t0ken-one",
+        "t0ken-one" * 4,
     }
     assert not [secret for secret in settings.secret_values() if secret in shown]
     assert "hush" not in shown

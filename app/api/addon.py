@@ -30,6 +30,8 @@ from app.vtiger.addon_package import build_package
 
 PATH = "/callbacks/vtiger"
 ZIP = "application/zip"
+SERVICE = "woo-vtiger"
+"""The word by which the add-on knows that it was this service that answered."""
 MODULES = {name: module for module, name in VTIGER_NAMES.items()}
 DETAILS = {
     SignatureFault.MISSING: "Send X-WooSync-Timestamp and X-WooSync-Signature: this address is for"
@@ -130,5 +132,10 @@ def _answer(
     fresh: Sequence[AddonChange],
 ) -> Response:
     skipped = len(batch.changes) - len(known) + batch.unreadable
-    answer = {"delivery_ids": ids, "duplicates": len(known) - len(fresh), "skipped": skipped}
+    answer = {
+        "service": SERVICE,
+        "delivery_ids": ids,
+        "duplicates": len(known) - len(fresh),
+        "skipped": skipped,
+    }
     return Response(orjson.dumps(answer), 202 if ids else 200, media_type="application/json")

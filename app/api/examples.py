@@ -197,8 +197,13 @@ DUPLICATE = {"delivery_id": "2077", "duplicate": True}
 REPLAYED = {"matched": 120, "replayed": 97, "duplicates": 3}
 PING = {"ping": True}
 CALLBACK_ACCEPTED = {"delivery_ids": ["2078"]}
-CHANGES_ACCEPTED = {"delivery_ids": ["2079"], "duplicates": 0, "skipped": 1}
-NO_CHANGES = {"delivery_ids": [], "duplicates": 1, "skipped": 0}
+CHANGES_ACCEPTED = {
+    "service": "woo-vtiger",
+    "delivery_ids": ["2079"],
+    "duplicates": 0,
+    "skipped": 1,
+}
+NO_CHANGES = {"service": "woo-vtiger", "delivery_ids": [], "duplicates": 1, "skipped": 0}
 
 LIVE = {
     "status": "ok",

@@ -6,6 +6,7 @@ import typer
 
 from app import __version__
 from app.cli import (
+    backup,
     deletions,
     demo,
     doctor,
@@ -58,6 +59,8 @@ app.command("forget")(forget.forget)
 app.command("export")(export.export)
 app.command("sandbox")(sandbox.sandbox)
 app.command("migrate")(migrate.migrate)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(tokens.app, name="token")
 app.add_typer(mappings.app, name="mappings")

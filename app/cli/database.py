@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from app.cli.chosen_settings import load_cli_settings
 from app.db.session import Sessions, open_sessions
 from app.runtime import open_database
-from app.settings import load_settings
 
 
 @asynccontextmanager
 async def cli_sessions() -> AsyncIterator[Sessions]:
-    async with open_database(load_settings()) as (_, engine):
+    async with open_database(load_cli_settings()) as (_, engine):
         yield open_sessions(engine)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import OUT, new_table, print_json, run
 from app.cli.filters import Modules, Stores
 from app.cli.stores import chosen_stores
@@ -12,7 +13,7 @@ from app.cli.tables import NAMES
 from app.links.deletions import count_held
 from app.records import Module
 from app.runtime import open_runtime
-from app.settings import Settings, load_settings
+from app.settings import Settings
 from app.sync.brake import confirm_deletions
 
 Held = Mapping[tuple[str, str], int]
@@ -28,7 +29,7 @@ def deletions(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the deletions that wait because there were too many at once, or let them through."""
-    settings = load_settings()
+    settings = load_cli_settings()
     held = run(_look(settings, store or [], module or [], confirm=confirm))
     if json:
         print_json([{"store": key[0], "module": key[1], "held": held[key]} for key in held])

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import OUT, new_table, print_json, run
 from app.cli.failures import FAILED
 from app.cli.stores import Store, chosen_stores
 from app.doctor.checkup import examine
 from app.doctor.findings import Finding, Verdict, worst
-from app.settings import load_settings
 
 MARKS = {
     Verdict.OK: "[green]✓[/]",
@@ -34,7 +34,7 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check what a sync rests on. Exit code 1 if anything keeps records from syncing."""
-    settings = load_settings()
+    settings = load_cli_settings()
     found = run(examine(settings, chosen_stores(settings, store), fix=fix))
     if json:
         print_json([asdict(finding) for finding in found])

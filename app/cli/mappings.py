@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, OUT, new_table, print_json, run
 from app.cli.failures import FAILED
 from app.cli.stores import Store, chosen_stores
@@ -19,7 +20,7 @@ from app.policies.mapping_rows import MappingRow
 from app.policies.mappings import get_mapping
 from app.records import Direction, Module
 from app.runtime import open_database, open_runtime
-from app.settings import Settings, load_settings
+from app.settings import Settings
 from app.sync.mapping_files import Rows, mapping_text, read_mapping_text
 from app.sync.mapping_import import Imported, import_mappings
 from app.sync.mapping_table import CUSTOM, DEFAULT, Table, TableRow, read_table
@@ -41,7 +42,7 @@ ARROWS = {
 @app.command("list")
 def list_mappings(*, store: Store = None, module: Chosen = None, json: Json = False) -> None:
     """Every row in force, where it comes from, and what is wrong with it."""
-    settings = load_settings()
+    settings = load_cli_settings()
     found = run(_read(settings, chosen_stores(settings, store), _modules(module)))
     if json:
         print_json([_as_json(*each) for each in found])
@@ -118,7 +119,7 @@ def export(
         raise ConfigError("--json prints JSON, --output writes YAML to a file: choose one.")
     if module is Module.TAXES:
         raise ConfigError("Taxes have no rows of your own, so there is nothing to export.")
-    settings = load_settings()
+    settings = load_cli_settings()
     rows = run(_rows(settings, chosen_stores(settings, store), _modules(module)))
     if json:
         print_json(
@@ -157,7 +158,7 @@ def import_(
     json: Json = False,
 ) -> None:
     """Make the mappings say what a file says: all of it, or nothing if a row cannot work."""
-    settings = load_settings()
+    settings = load_cli_settings()
     chosen_stores(settings, None)
     try:
         wanted = read_mapping_text(file.read_text(encoding="utf-8"))

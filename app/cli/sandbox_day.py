@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from app import __version__
 from app.cli.agreement import judge, print_verdict
+from app.cli.chosen_settings import joinable
 from app.cli.console import OUT
 from app.cli.signals import stop_event
 from app.cli.stage import Stage, open_stage
@@ -57,12 +58,13 @@ async def serve_day(settings: Settings, listener: socket) -> None:
                 cron_seconds=CRON_SECONDS,
             ) as stage,
         ):
-            print_banner(stage, settings)
-            day = asyncio.create_task(_live(stage))
-            await stop.wait()
-            OUT.print("\nStopping: what runs is finished first. Ctrl-C again breaks it off.")
-            day.cancel()
-            await asyncio.gather(day, return_exceptions=True)
+            with joinable(stage.settings, settings.data_dir):
+                print_banner(stage, settings)
+                day = asyncio.create_task(_live(stage))
+                await stop.wait()
+                OUT.print("\nStopping: what runs is finished first. Ctrl-C again breaks it off.")
+                day.cancel()
+                await asyncio.gather(day, return_exceptions=True)
 
 
 def _log_quietly(settings: Settings) -> None:
@@ -103,7 +105,10 @@ def print_banner(stage: Stage, given: Settings) -> None:
         OUT.print(f"  {name:<12} {escape(text)}")
     if given.database_url is not None:
         OUT.print("\n  DATABASE_URL is left alone: the simulated day keeps its data in DATA_DIR.")
-    OUT.print("\nTo serve your own shop and CRM, copy .env.example to .env. Ctrl-C stops.\n")
+    OUT.print(
+        "\nCommands in this folder are about this demo while it runs: woo-vtiger doctor, export."
+    )
+    OUT.print("To serve your own shop and CRM, copy .env.example to .env. Ctrl-C stops.\n")
 
 
 def _door(url: str, token: str) -> str:

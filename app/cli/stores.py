@@ -9,7 +9,10 @@ from app.settings import Settings
 
 Store = Annotated[str | None, typer.Option(help="Key of one shop; all of them by default.")]
 
-NO_STORE = "No shop is set: copy .env.example to .env and fill it in."
+NO_STORE = (
+    "No shop is set: copy .env.example to .env and fill it in. (While the demo of"
+    " `woo-vtiger serve` runs in this folder, this command is about it.)"
+)
 
 
 def chosen_stores(settings: Settings, store: str | None) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.chosen_settings import load_cli_settings
 from app.cli.consent import Yes, ask, can_ask
 from app.cli.console import ERR, run
 from app.cli.failures import FAILED
@@ -19,7 +20,7 @@ from app.records import Direction, Module
 from app.runs.models import Consent, RunState
 from app.runs.repository import NewRun
 from app.runtime import Runtime, open_runtime
-from app.settings import Settings, load_settings
+from app.settings import Settings
 from app.sync.forecast import Forecast, describe_forecast
 from app.sync.run import cancel_run, confirm_run, get_progress, start_run
 
@@ -103,7 +104,7 @@ def sync(
         "--dry-run": dry_run,
     }
     _check_choices([name for name, is_given in chosen.items() if is_given])
-    settings = load_settings()
+    settings = load_cli_settings()
     modules = () if module is None else (module,)
     way = Direction.BOTH if direction is None else direction
     asked = NewRun("", modules, way, since, dry_run, repair, started_by="cli")

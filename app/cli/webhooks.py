@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import OUT, new_table, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
 from app.cli.stores import Store, chosen_stores
 from app.clients import open_store
-from app.settings import Settings, load_settings
+from app.settings import Settings
 from app.sync.webhook_watch import ShopWebhooks, open_webhooks
 from app.woocommerce.webhooks import WebhookAct, WebhookReport, WebhookStep
 
@@ -64,7 +65,7 @@ def _work(work: Work, store: str | None, *, as_json: bool) -> None:
 
 
 def _reports(work: Work, store: str | None) -> dict[str, WebhookReport]:
-    settings = load_settings()
+    settings = load_cli_settings()
     stores = chosen_stores(settings, store)
     return run(_each(settings, stores, work))
 

@@ -166,6 +166,14 @@ def _binaries(account: Account) -> Path:
     return _reachable_copy(install, account) / "bin"
 
 
+def client_programs() -> Path:
+    """The folder of pg_dump, pg_restore and psql, which the wheel brings beside the server."""
+    spec = find_spec(WHEEL)
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(f"The package {WHEEL} is not installed: run `make setup`.")
+    return Path(spec.submodule_search_locations[0]) / WHEEL_FOLDER / "bin"
+
+
 def _works(install: Path, account: Account) -> bool:
     try:
         return account.run([install / "bin" / "postgres", "--version"]).returncode == 0

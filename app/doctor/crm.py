@@ -28,7 +28,7 @@ KEY = (
     " and set VTIGER__USERNAME and VTIGER__ACCESS_KEY."
 )
 PREFERENCES = "Log in to Vtiger as that user and open My Preferences."
-DECIMALS = f"{PREFERENCES} Number of currency decimals: 5."
+DECIMALS = f"{PREFERENCES} Number Of Currency Decimals: 5, its maximum."
 SEPARATORS = f"{PREFERENCES} Decimal separator: a dot."
 LANGUAGE = f"{PREFERENCES} Language: US English, so that labels and messages are as expected."
 VERSION = (
@@ -37,16 +37,18 @@ VERSION = (
 )
 ROLE = "Give the user's profile the right to view, create and edit these modules, or enable them."
 MAILS = (
-    "Settings > Workflows, module Contacts: switch off the workflow that mails the owner on every"
-    " save, before the first full sync."
+    "CRM Settings > Automation > Workflows, module Contacts: switch off the workflow that mails the"
+    " owner on every save, before the first full sync."
 )
 SETUP = "Start a worker, or let `doctor --fix` make it."
-LABELS = "Give each tax a label of its own in Settings > Tax Calculations."
+LABELS = "Give each tax a label of its own in CRM Settings > Inventory > Tax Management."
 TAX_MODE = (
     "Have people choose the mode individual for new sales, or set the taxes that do not apply to 0;"
     " delete Vtiger's own example taxes if they are not used."
 )
-CURRENCY = "Add it in Settings > Currency Settings, with its conversion rate, as Active."
+CURRENCY = (
+    "Add it in CRM Settings > Configuration > Currencies, with its conversion rate, as Active."
+)
 
 Check = Callable[[Runtime], Awaitable[list[Finding]]]
 
@@ -203,7 +205,7 @@ async def check_setup(runtime: Runtime) -> list[Finding]:
 
 async def check_changes(runtime: Runtime) -> list[Finding]:
     """How changes are found: the add-on tells them, or polls ask for what is new."""
-    report = await look_at_addon(runtime.vtiger)
+    report = await look_at_addon(runtime.vtiger, runtime.settings.public_url)
     found = [CRM.warning("changes", each.message, each.remedy) for each in report.warnings]
     if report.facts is not None:
         facts = report.facts

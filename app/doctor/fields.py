@@ -20,13 +20,16 @@ NAMES = {
 ALWAYS_SENT = frozenset({"assigned_user_id", "invoicestatus", "productid", "quantity"})
 NOT_DESCRIBED = frozenset({"LineItems", "tax1"})
 MANDATORY = (
-    "Make it optional in Settings > Module Layouts & Fields, or map it (Field mapping), so that"
-    " records made by the service have it."
+    "Make it optional in CRM Settings > Module Management > Module Layouts & Fields, or map it"
+    " (Field mapping), so that records made by the service have it."
 )
-GONE = "Restore the field in Settings > Module Layouts & Fields, or switch its mapping off."
+GONE = (
+    "Restore the field in CRM Settings > Module Management > Module Layouts & Fields, or switch its"
+    " mapping off."
+)
 IDS = (
-    "Add a text field of this label in Settings > Module Layouts & Fields. Without it a record is"
-    " found by e-mail or SKU alone after a database was lost."
+    "Add a text field of this label in CRM Settings > Module Management > Module Layouts & Fields."
+    " Without it a record is found by e-mail or SKU alone after a database was lost."
 )
 
 

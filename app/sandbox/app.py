@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from secrets import token_hex, token_urlsafe
 from typing import Final
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.sandbox.faults import FaultMiddleware, Faults
+from app.sandbox.pages import Pages
 from app.sandbox.vtiger.app import create_crm_app
 from app.sandbox.vtiger.cloud import Limits, create_cloud_app
 from app.sandbox.vtiger.crm import Crm
@@ -140,11 +142,15 @@ class _SandboxApp:
     def __init__(self, sandbox: Sandbox, mounts: dict[str, ASGIApp]) -> None:
         self._sandbox = sandbox
         self._mounts = mounts
+        self._pages = Pages(sandbox.shop, sandbox.crm, shop_path=SHOP_PATH, crm_path=CRM_PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
+            if page := await self._pages.find(Request(scope)):
+                await page(scope, receive, send)
+                return
             app, root_path = self._mounted(scope)
             await app({**scope, "root_path": root_path}, receive, send)
 

@@ -5,10 +5,12 @@ and `12` mean what they look like.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from app.errors import InvalidInput
 from app.mapping.defaults import find_default
@@ -25,6 +27,7 @@ HEADER = """\
 # here has these rows and no others of your own ([]: the defaults alone); one that is not named
 # stays as it is. Try with: woo-vtiger mappings import FILE --dry-run
 """
+ROOT = "mappings"
 WIDTH = 100
 
 
@@ -81,11 +84,29 @@ def _scalar(text: str) -> str:
 def read_mapping_text(text: str) -> Rows:
     """The rows of a file. InvalidInput names the place and what is wrong there."""
     try:
-        data = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes nothing but texts
+        data = yaml.load(text, Loader=_Texts)  # noqa: S506 - it makes nothing but texts
     except yaml.YAMLError as error:
         raise InvalidInput(f"The file is no YAML: {error}") from None
-    stores = _table(data, "The file").get("mappings")
-    return dict(_places(_table(stores, "`mappings`")))
+    whole = _table(data, "The file")
+    for key in whole:
+        if key != ROOT:
+            known = f"{ROOT}:" if _near(key, [ROOT]) else f"{ROOT}: alone"
+            raise InvalidInput(f"The file: `{key}:` is not known; it has {known}.")
+    return dict(_places(_table(whole.get(ROOT), f"`{ROOT}`")))
+
+
+class _Texts(yaml.BaseLoader):
+    """Every scalar is text, and a key that is there twice is refused: one of both would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                place = f"line {key.start_mark.line + 1}"
+                raise InvalidInput(f"The file: `{name}:` is there twice ({place}).")
+            seen.add(name)
+        return super().construct_mapping(node, deep=deep)
 
 
 def _places(stores: Mapping[str, Any]) -> Iterator[tuple[Place, list[MappingRow]]]:
@@ -114,8 +135,22 @@ def _read_row(place: str, row: Any) -> MappingRow:
         return MappingRow.model_validate(given)
     except ValidationError as error:
         place = f"{place} ({given['id']})" if given.get("id") else place
-        parts = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise InvalidInput(f"{place}: {'; '.join(parts)}") from None
+        raise InvalidInput(f"{place}: {'; '.join(map(_fault, error.errors()))}") from None
+
+
+def _fault(fault: ErrorDetails) -> str:
+    where = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "missing":
+        return f"{where} is missing"
+    if fault["type"] != "extra_forbidden":
+        return f"{where}: {fault['msg']}"
+    near = _near(where, list(MappingRow.model_fields))
+    known = f"did you mean {near}?" if near else f"known are {', '.join(MappingRow.model_fields)}"
+    return f"{where} is no part of a row; {known}"
+
+
+def _near(wrong: str, names: Sequence[str]) -> str:
+    return next(iter(get_close_matches(wrong, names, n=1)), "")
 
 
 def _table(value: Any, place: str) -> Mapping[str, Any]:

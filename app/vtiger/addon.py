@@ -19,14 +19,26 @@ from app.vtiger.schemas import parse_time
 
 OPERATION = "woosync_changes"
 MOST_PER_PAGE = 1000
+HINTS_PATH = "/callbacks/vtiger"
 CRON_LATE_SECONDS = 1800
 DENIED = "ACCESS_DENIED"
-RENEW = "Install /vtiger-addon.zip of this service over it, in Vtiger's Module Manager."
+RENEW = (
+    "Import /vtiger-addon.zip of this service over it: CRM Settings > Module Management > Modules."
+)
 SET_UP_CRON = (
     "Set up cron/vtigercron.sh on Vtiger's server: it finds imports and sends again what failed."
 )
-SET_UP_DELIVERY = "Look at WooSync's page in Vtiger's Settings > Integration, and test it there."
-MAKE_ADMIN = "Make the API user an administrator in Vtiger's Settings > Users."
+SET_UP_DELIVERY = "Look at Vtiger's CRM Settings > Integration > WooSync, and test it there."
+ENTER_ADDRESS = (
+    "Enter {url} and VTIGER__CALLBACK_SECRET in Vtiger's CRM Settings > Integration > WooSync."
+)
+SAME_ADDRESS = (
+    "Enter the same address in both, unless Vtiger reaches this service by another name: then test"
+    " the connection in Vtiger's CRM Settings > Integration > WooSync."
+)
+MAKE_ADMIN = (
+    "Make the API user an administrator in Vtiger's CRM Settings > User Management > Users."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +56,9 @@ class OutboxChange:
 @dataclass(frozen=True, slots=True)
 class AddonFacts:
     """How the add-on fares. `oldest` and `newest` are sequences, 0 where there is none; times are
-    None where there was none yet. Up to `swept_to`, by the clock of modifiedtime, every change has
+    None where there was none yet, and so is what an older add-on does not tell: `installed_at`,
+    when it was installed or switched on last, and `url`, where it sends to ("" if nowhere is set,
+    else with the path). Up to `swept_to`, by the clock of modifiedtime, every change has
     its row, which the next call shows at the latest."""
 
     version: str
@@ -55,6 +69,9 @@ class AddonFacts:
     now: datetime
     swept_to: datetime | None
     cron_at: datetime | None
+    installed_at: datetime | None
+    url: str | None
+    has_secret: bool
     waiting: int
     last_error: str
     last_error_at: datetime | None
@@ -67,21 +84,41 @@ class AddonFacts:
             return False
         return self.last_success_at is None or self.last_error_at > self.last_success_at
 
-    def warnings(self, bundled: str) -> tuple["AddonWarning", ...]:
-        """What a person should mend; `bundled` is the version that we come with."""
+    def warnings(self, bundled: str, public_url: str | None = None) -> tuple["AddonWarning", ...]:
+        """What a person should mend; `bundled` is the version that we come with, `public_url` our
+        address, with which an add-on that sends elsewhere is compared."""
         found = []
         if _parts(self.version) < _parts(bundled):
             message = f"Vtiger has WooSync {self.version}, this service comes with {bundled}"
             found.append(AddonWarning(message, RENEW))
-        if self.cron_at is None:
-            found.append(AddonWarning("WooSync's cron task never ran", SET_UP_CRON))
-        elif (self.now - self.cron_at).total_seconds() > CRON_LATE_SECONDS:
-            last = f"{self.cron_at:%Y-%m-%d %H:%M} UTC"
-            found.append(AddonWarning(f"WooSync's cron task last ran {last}", SET_UP_CRON))
+        if self._is_cron_late:
+            last = f"last ran {self.cron_at:%Y-%m-%d %H:%M} UTC" if self.cron_at else "never ran"
+            found.append(AddonWarning(f"WooSync's cron task {last}", SET_UP_CRON))
+        if (wrong := self._wrong_address(public_url)) is not None:
+            found.append(wrong)
         if self.is_failing:
             message = f"WooSync could not deliver its last request: {self.last_error}"
             found.append(AddonWarning(message, SET_UP_DELIVERY))
         return tuple(found)
+
+    @property
+    def _is_cron_late(self) -> bool:
+        """A new installation has half an hour until its first run is missed."""
+        known = [moment for moment in (self.cron_at, self.installed_at) if moment is not None]
+        return not known or (self.now - max(known)).total_seconds() > CRON_LATE_SECONDS
+
+    def _wrong_address(self, public_url: str | None) -> "AddonWarning | None":
+        if self.url is None:
+            return None
+        if not self.url or not self.has_secret:
+            missing = "address" if not self.url else "secret"
+            message = f"WooSync has no {missing} to send with: changes wait for the next poll"
+            return AddonWarning(message, ENTER_ADDRESS.format(url=public_url or "PUBLIC_URL"))
+        if public_url is None or self.url == f"{public_url}{HINTS_PATH}":
+            return None
+        sends_to = self.url.removesuffix(HINTS_PATH)
+        message = f"WooSync sends to {sends_to}, but PUBLIC_URL is {public_url}"
+        return AddonWarning(message, SAME_ADDRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +160,11 @@ class AddonReport:
     warnings: tuple[AddonWarning, ...] = ()
 
 
-async def look_at_addon(client: AddonCalls) -> AddonReport:
-    """Ask the CRM itself; absence is no fault. Raises the RemoteError tree."""
+async def look_at_addon(client: AddonCalls, public_url: str | None = None) -> AddonReport:
+    """Ask the CRM itself; absence is no fault. Raises the RemoteError tree.
+
+    `public_url` is where this service is reached, None while that is not set.
+    """
     try:
         page = await client.find_changes(0, 1)
     except Rejected as error:
@@ -134,7 +174,7 @@ async def look_at_addon(client: AddonCalls) -> AddonReport:
         return AddonReport(None, (AddonWarning(message, MAKE_ADMIN),))
     if page is None:
         return AddonReport(None)
-    return AddonReport(page.facts, page.facts.warnings(addon_version()))
+    return AddonReport(page.facts, page.facts.warnings(addon_version(), public_url))
 
 
 def _read_page(result: Any) -> OutboxPage:
@@ -159,6 +199,9 @@ def _read_facts(result: Mapping[str, Any]) -> AddonFacts:
         now=_moment(result["now"]),
         swept_to=parse_time(str(result["swept_to"])),
         cron_at=_find_moment(result["cron_at"]),
+        installed_at=_find_moment(result.get("installed_at", 0)),
+        url=None if result.get("url") is None else str(result["url"]),
+        has_secret=bool(result.get("has_secret")),
         waiting=int(result["waiting"]),
         last_error=str(result["last_error"]),
         last_error_at=_find_moment(result["last_error_at"]),

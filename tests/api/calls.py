@@ -10,7 +10,7 @@ from app.woocommerce.signature import sign
 
 SECRET = "labsecret"
 CALLBACK_SECRET = "callback-secret-of-the-tests"
-ADMIN = "admin-token-of-the-tests"
+ADMIN = "admin-token-of-the-tests-0123456789"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 HOOKS = "/webhooks/woocommerce/main"
 

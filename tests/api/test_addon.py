@@ -33,13 +33,14 @@ async def send(
     secret: str = CALLBACK_SECRET,
     ahead: int = 0,
     headers: Mapping[str, str] | None = None,
+    path: str = PATH,
 ) -> httpx.Response:
     body = changes
     if not isinstance(body, bytes):
         body = orjson.dumps({"installation": installation, "changes": changes})
     stamp = str(int(time.time()) + ahead)
     signed = {"X-WooSync-Timestamp": stamp, "X-WooSync-Signature": sign(secret, stamp, body)}
-    return await client.post(PATH, content=body, headers=signed | dict(headers or {}))
+    return await client.post(path, content=body, headers=signed | dict(headers or {}))
 
 
 async def test_each_change_is_one_delivery_for_each_store(
@@ -101,7 +102,16 @@ async def test_the_test_button_sends_an_empty_batch(
 ) -> None:
     response = await send(stranger, [])
     assert response.status_code == 200
+    assert response.json()["service"] == "woo-vtiger"
     assert await stored(runtime) == []
+
+
+async def test_a_slash_at_the_end_of_the_address_changes_nothing(
+    stranger: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    response = await send(stranger, [change(1)], path=f"{PATH}/")
+    assert response.status_code == 202
+    assert len(await stored(runtime)) == 2
 
 
 async def test_a_refusal_says_how_to_mend_it(stranger: httpx.AsyncClient) -> None:

@@ -96,6 +96,16 @@ async def test_callbacks_of_one_record_are_one_hint_while_it_waits(
     assert {delivery.duplicates for delivery in await stored(runtime)} == {1}
 
 
+async def test_a_slash_at_the_end_of_the_address_changes_nothing(
+    stranger: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    for method in ("POST", "PUT", "GET"):
+        query = {"id": f"12x{len(method)}", "token": CALLBACK_SECRET}
+        response = await stranger.request(method, f"{CONTACTS}/", params=query)
+        assert response.status_code == 202
+    assert len(await stored(runtime)) == 4
+
+
 @pytest.mark.parametrize(
     ("name", "module"),
     [

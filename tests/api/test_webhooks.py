@@ -42,6 +42,15 @@ async def test_a_signed_delivery_is_stored_as_it_came(
     assert delivery.record_key == "main:contacts:woocommerce:7"
 
 
+async def test_a_slash_at_the_end_of_the_address_changes_nothing(
+    stranger: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """The shop does not follow a redirect with the body."""
+    response = await send_hook(stranger, {"id": 7}, path=f"{HOOKS}/")
+    assert response.status_code == 202
+    assert len(await stored(runtime)) == 1
+
+
 async def test_another_connection_sees_it_once_it_was_answered(
     stranger: httpx.AsyncClient, settings: Settings
 ) -> None:

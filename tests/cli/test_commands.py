@@ -25,6 +25,8 @@ COMMANDS = (
     "sync",
     "sandbox",
     "migrate",
+    "backup",
+    "restore",
     "webhooks",
     "token",
     "replay",

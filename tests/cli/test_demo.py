@@ -1,15 +1,20 @@
 """The demo plays the day, prints the two tables and tells by its exit code whether all agree."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import anyio.to_thread
 import httpx
 import pytest
 from pydantic import SecretStr
+from typer.testing import Result
 
 from app.cli.agreement import Verdict, judge, print_verdict
+from app.cli.chosen_settings import joinable
 from app.cli.sandbox_day import print_banner
 from app.cli.stage import HOST, STORE, Stage, open_stage
 from app.cli.tables import COLUMNS, NAMES, TITLES
@@ -20,7 +25,7 @@ from app.sandbox.app import Sandbox
 from app.serving import listen
 from app.settings import Settings
 from app.sync.comparison import Compared, Plan
-from tests.cli.processes import run
+from tests.cli.processes import Shell, run
 from tests.made import made_in_crm, made_in_shop
 
 
@@ -147,6 +152,53 @@ async def test_a_token_made_for_the_day_opens_the_sync_log_by_a_link(
     print_banner(stage, Settings.model_construct(api_tokens=()))
     lines = capsys.readouterr().out.split()
     assert f"{stage.url}/sign-in#a-token-of-my-own" in lines
+
+
+@pytest.mark.anyio
+async def test_commands_in_the_same_folder_join_the_running_demo(
+    database_url: str, shell: Shell, tmp_path: Path
+) -> None:
+    base = Settings.model_construct(data_dir=tmp_path, api_tokens=())
+    env = {"DATA_DIR": str(tmp_path)}
+
+    def type_in() -> tuple[str, Any, Result]:
+        told = shell.run("token", "create", "--name", "Ada", "--scope", "read", env=env)
+        exported = shell.json("webhooks", "status", env=env)
+        return told.stdout.strip(), exported, told
+
+    with closing(listen(HOST, 0)) as listener:
+        async with open_stage(
+            base, listener, address=database_url, sandbox_port=0, cron_seconds=0.05
+        ) as stage:
+            with joinable(stage.settings, tmp_path):
+                mode = (tmp_path / "demo.json").stat().st_mode & 0o777
+                token, webhooks, told = await anyio.to_thread.run_sync(type_in)
+            async with httpx.AsyncClient(trust_env=False) as client:
+                headers = {"Authorization": f"Bearer {token}"}
+                answer = await client.get(f"{stage.url}/sync-log", headers=headers)
+    is_left = (tmp_path / "demo.json").exists()
+
+    assert mode == 0o600
+    assert not is_left
+    assert f"the demo that runs at {stage.url}" in told.stderr
+    assert answer.status_code == 200
+    assert {row["state"] for row in webhooks} == {"active"}
+
+
+def test_what_a_killed_demo_left_behind_is_not_joined(shell: Shell, database_url: str) -> None:
+    settings = {"public_url": "http://127.0.0.1:9", "database_url": "postgresql://nowhere/none"}
+    Path("demo.json").write_text(json.dumps(settings))
+    env = {"DATA_DIR": ".", "DATABASE_URL": database_url}
+    done = shell.run("token", "list", env=env)
+    assert (done.exit_code, "demo" in done.stderr) == (0, False)
+
+
+def test_without_a_demo_the_command_says_which_database_it_is_about(
+    shell: Shell, folder: Path
+) -> None:
+    done = shell.run("token", "list", env={"DATA_DIR": str(folder / "data")})
+    assert (done.exit_code, str(folder / "data") in done.stderr) == (0, True)
+    assert "no demo runs here" in done.stderr
 
 
 def _verdict(*, failed: int = 0, dead: int = 0) -> Verdict:

@@ -86,7 +86,7 @@ def test_configured_systems_are_served_until_a_signal_comes(
 def test_a_service_without_a_worker_and_a_worker_share_the_work(
     folder: Path, systems: dict[str, str]
 ) -> None:
-    env = systems | {"API_TOKENS": "token-of-the-test"}
+    env = systems | {"API_TOKENS": "token-of-the-test-0123456789-abcdef"}
     with (
         running("serve", "--no-worker", "--port", "0", folder=folder, env=env) as service,
         running("worker", folder=folder, env=env) as worker,

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from tests.cli.processes import ROOT
 
-FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^( *)```(\w+)([^\n]*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 NEEDS = {
     "docker": "an engine that runs containers",
-    "postgresql-client": "pg_dump and its kin",
+    "stopped": "a service that was stopped",
+    "root": "an administrator's rights, and a machine to change",
+    "domain": "a name and a certificate",
     "make": "would run this very suite, or leave a server behind",
     "vtiger-server": "a shell on the machine that Vtiger runs on",
     "data": "files that the reader has",
@@ -38,9 +40,10 @@ def pages() -> list[Path]:
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    for language, options, text in FENCE.findall(page.read_text()):
+    for indent, language, options, text in FENCE.findall(page.read_text()):
         needs = re.search(r"needs=([\w-]+)", options)
-        yield Block(page, language, needs[1] if needs else "", text)
+        own = re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)
+        yield Block(page, language, needs[1] if needs else "", own)
 
 
 def is_runnable(block: Block) -> bool:

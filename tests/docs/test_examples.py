@@ -21,7 +21,8 @@ from tests.conftest import RUN_FOLDER
 from tests.docs.pages import NEEDS, blocks, is_runnable, pages
 from tests.docs.reader import Reader
 
-TOKEN = "5e8f2c6b9a1d4073"
+TOKEN = "5e8f2c6b9a1d40735e8f2c6b9a1d4073"
+LONGEST_S = 900  # all pages, one after the other, on a busy machine
 QUICK_START = ROOT / "docs" / "quick-start.md"
 SETTING = re.compile(r"^#?([A-Z][A-Za-z_]*)=", re.MULTILINE)
 RUNNABLE = [
@@ -54,15 +55,18 @@ def env(folder: Path) -> dict[str, str]:
 def service(folder: Path) -> Iterator[tuple[dict[str, str], str]]:
     """Settings and port of a service that has brought one customer over from a sandbox; its
     database is the embedded one."""
-    with running("sandbox", "--port", "0", "--json", folder=folder) as sandbox:
+    with running("sandbox", "--port", "0", "--json", folder=folder, longest_s=LONGEST_S) as sandbox:
         known = sandbox_environment(sandbox.line_with("{"), "")
-        own = known | {"API_TOKENS": TOKEN, "PUBLIC_URL": "http://127.0.0.1:9"}
+        port = _free_port()
+        own = known | {"API_TOKENS": TOKEN, "PUBLIC_URL": f"http://127.0.0.1:{port}"}
         asyncio.run(_register(known))
-        with running("serve", "--port", "0", folder=folder, env=own) as serving:
-            told = serving.error_with("listens on")
+        with running(
+            "serve", "--port", port, folder=folder, env=own, longest_s=LONGEST_S
+        ) as serving:
+            serving.error_with("listens on")
             done = run("sync", "--module", "contacts", folder=folder, env=own)
             assert done.returncode == 0, done.stderr
-            yield own, told.partition("http://127.0.0.1:")[2].partition(",")[0]
+            yield own, port
             serving.stop(signal.SIGTERM)
 
 
@@ -126,6 +130,31 @@ def _free_port() -> str:
 def test_what_is_not_executed_says_what_it_needs() -> None:
     used = {block.needs for page in pages() for block in blocks(page) if block.needs}
     assert used <= set(NEEDS)
+
+
+def test_examples_can_be_pasted_as_they_are() -> None:
+    """A shell takes <name> for a file, * for all of them and … for a word; and what cannot be
+    taken back is not the next line after a harmless one."""
+    placeholder = re.compile(r"<[\w -]+>|…|\[--|^\s*\* \*", re.MULTILINE)
+    final = re.compile(r"--confirm\b|\bforget --|\brestore \w|--fix\b|\brm -r|\buninstall\b")
+    for page in pages():
+        for block in blocks(page):
+            if block.language == "sh":
+                assert not placeholder.search(block.text), (block.name, block.text)
+                lines = block.text.strip().splitlines()
+                is_final = any(final.search(line) for line in lines)
+                assert not is_final or lines[0] == next(filter(final.search, lines)), block.text
+
+
+def test_commands_are_in_blocks_that_are_executed() -> None:
+    """Not in paragraphs that are indented by four blanks, which nobody tries."""
+    indented = [
+        (page.name, line)
+        for page in pages()
+        for line in page.read_text().splitlines()
+        if re.match(r" {4}(woo-vtiger|curl|docker|POST|GET) ", line)
+    ]
+    assert indented == []
 
 
 def test_settings_in_examples_exist() -> None:

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.anyio
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(minutes=5)
+LONG_AGO = NOW - timedelta(hours=1)
+URL = "https://sync.example.com"
 ROW = {
     "seq": 3,
     "id": "12x2559",
@@ -39,6 +41,9 @@ RESULT: dict[str, Any] = {
     "now": int(NOW.timestamp()),
     "swept_to": "2026-11-25 02:55:00",
     "cron_at": int(EARLIER.timestamp()),
+    "installed_at": int(EARLIER.timestamp()),
+    "url": "https://sync.example.com/callbacks/vtiger",
+    "has_secret": True,
     "waiting": 2,
     "last_error": "",
     "last_error_at": 0,
@@ -53,6 +58,9 @@ FACTS = AddonFacts(
     now=NOW,
     swept_to=EARLIER,
     cron_at=EARLIER,
+    installed_at=EARLIER,
+    url="https://sync.example.com/callbacks/vtiger",
+    has_secret=True,
     waiting=2,
     last_error="",
     last_error_at=None,
@@ -114,8 +122,18 @@ async def test_an_event_or_a_number_that_is_not_known_is_no_failure() -> None:
 
 async def test_a_healthy_add_on_gives_no_warning() -> None:
     client, _ = open_crm(result(RESULT))
-    report = await look_at_addon(client)
+    report = await look_at_addon(client, URL)
     assert (report.facts, report.warnings) == (FACTS, ())
+
+
+async def test_an_add_on_that_tells_neither_address_nor_age_is_read_all_the_same() -> None:
+    """Version 1.0.0."""
+    newer = ("installed_at", "url", "has_secret")
+    told = {name: value for name, value in RESULT.items() if name not in newer}
+    client, _ = open_crm(result(told))
+    report = await look_at_addon(client, URL)
+    assert report.facts == replace(FACTS, installed_at=None, url=None, has_secret=False)
+    assert report.warnings == ()
 
 
 async def test_an_absent_add_on_is_no_fault() -> None:
@@ -136,15 +154,30 @@ async def test_a_user_who_is_no_admin_is_said() -> None:
     [
         (replace(FACTS, version="0.9.12"), "/vtiger-addon.zip"),
         (replace(FACTS, version="?"), "/vtiger-addon.zip"),
-        (replace(FACTS, cron_at=None), "never ran"),
-        (replace(FACTS, cron_at=NOW - timedelta(hours=1)), "vtigercron.sh"),
+        (replace(FACTS, cron_at=None, installed_at=None), "never ran"),
+        (replace(FACTS, cron_at=None, installed_at=LONG_AGO), "never ran"),
+        (replace(FACTS, cron_at=LONG_AGO, installed_at=None), "vtigercron.sh"),
+        (replace(FACTS, cron_at=LONG_AGO, installed_at=LONG_AGO), "last ran 2026-11-25 02:00"),
+        (replace(FACTS, url=""), f"Enter {URL}"),
+        (replace(FACTS, has_secret=False), "has no secret"),
+        (replace(FACTS, url="http://old.example.com/callbacks/vtiger"), f"PUBLIC_URL is {URL}"),
         (replace(FACTS, last_error="HTTP 401", last_error_at=EARLIER), "HTTP 401"),
         (replace(FACTS, last_error_at=NOW, last_success_at=EARLIER), "could not deliver"),
     ],
 )
 def test_what_a_person_should_mend_is_told(facts: AddonFacts, word: str) -> None:
-    [warning] = facts.warnings("0.10.0" if facts.version == "0.9.12" else addon_version())
+    bundled = "0.10.0" if facts.version == "0.9.12" else addon_version()
+    [warning] = facts.warnings(bundled, URL)
     assert word in warning.message + warning.remedy
+
+
+def test_a_new_add_on_has_half_an_hour_until_its_cron_task_is_missed() -> None:
+    assert replace(FACTS, cron_at=None).warnings(addon_version(), URL) == ()
+    assert replace(FACTS, cron_at=LONG_AGO).warnings(addon_version(), URL) == ()
+
+
+def test_without_a_public_url_there_is_no_other_address() -> None:
+    assert FACTS.warnings(addon_version()) == ()
 
 
 def test_an_error_that_was_overcome_and_a_newer_add_on_are_no_faults() -> None:

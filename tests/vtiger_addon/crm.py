@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from app.vtiger.addon_package import build_package
+from app.vtiger.addon_package import addon_version, build_package
 
 HERE = Path(__file__).parent
 TABLES = """
@@ -102,7 +102,7 @@ class Crm:
 
     def install(self) -> None:
         self.unpack()
-        self.request(["import", "1.0.0"])
+        self.request(["import", addon_version()])
 
     def sql(self, statement: str, *params: Any) -> list[dict[str, Any]]:
         with sqlite3.connect(self.database) as connection:

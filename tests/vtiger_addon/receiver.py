@@ -30,7 +30,7 @@ class Receiver:
 
     url: str = ""
     status: int = 202
-    body: bytes = b"{}"
+    body: bytes = b'{"service": "woo-vtiger"}'
     hangs: bool = False
     received: list[Received] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)

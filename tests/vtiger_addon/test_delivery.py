@@ -168,6 +168,21 @@ def test_the_test_button_says_what_is_wrong(told: Crm, receiver: Receiver) -> No
     assert "The clock is wrong." in told.save("Test")["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>Welcome</html>", b"{}", b"[]", b'"woo-vtiger"', b'{"service": "another"}'],
+)
+def test_any_other_server_that_answers_200_has_taken_nothing(
+    told: Crm, receiver: Receiver, body: bytes
+) -> None:
+    receiver.status, receiver.body = 200, body
+    assert "is not woo-vtiger" in told.save("Test")["error"]["message"]
+    told.save("Save", url=receiver.url, secret=SECRET, modules=FIVE)
+    told.request(contact(5))
+    [row] = told.outbox()
+    assert (row["sent_at"], row["attempts"]) == (None, 1)
+
+
 def test_redirects_are_not_followed(told: Crm, receiver: Receiver) -> None:
     receiver.status = 307
     told.request(contact(5))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.vtiger.addon_package import addon_version
 from tests.vtiger_addon.crm import Crm, build_crm
 
 HANDLED = {
@@ -218,9 +219,32 @@ def test_an_outbox_that_cannot_be_read_is_an_error_that_vtiger_knows(crm: Crm) -
 def test_the_answer_tells_how_the_add_on_fares(crm: Crm) -> None:
     crm.request(["act", 5, "Contacts", 1, "save"], ["cron"])
     found = crm.changes()
-    assert (found["version"], found["modules"], found["waiting"]) == ("1.0.0", FIVE, 1)
+    assert (found["version"], found["modules"], found["waiting"]) == (addon_version(), FIVE, 1)
     assert found["now"] - found["cron_at"] < 60
     assert len(found["installation"]) == 16
+    assert (found["url"], found["has_secret"]) == ("", False)
+    crm.save("Save", url="https://sync.example.com/", secret="s3cret", modules=FIVE)
+    found = crm.changes()
+    assert found["url"] == "https://sync.example.com/callbacks/vtiger"
+    assert found["has_secret"] is True
+
+
+def test_a_cron_task_that_never_ran_is_missed_after_half_an_hour(crm: Crm) -> None:
+    def is_missed() -> bool:
+        return any("cron" in text for text in page(crm)["WOOSYNC_PROBLEMS"])
+
+    installed = int(crm.config()["installed_at"])
+    assert installed == crm.changes()["installed_at"]
+    assert not is_missed()
+    crm.configure(installed_at=installed - 1900)
+    assert is_missed()
+    crm.request(["cron"])
+    assert not is_missed()
+    crm.configure(cron_at=installed - 1900)
+    assert is_missed()
+    crm.request(["fire", "module.disabled"])
+    crm.request(["fire", "module.enabled"])
+    assert not is_missed()
 
 
 def test_old_rows_go_but_for_the_newest(crm: Crm) -> None:

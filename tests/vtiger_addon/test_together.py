@@ -87,7 +87,9 @@ async def test_a_wrong_secret_is_told_where_the_admin_sees_it(
 
 
 async def test_the_operations_answer_is_read(crm: Crm) -> None:
+    form = {"url": "https://sync.example.com", "secret": CALLBACK_SECRET, "modules": MODULES}
     await asyncio.to_thread(crm.request, ["act", 5, "Contacts", 1, "save"], ["cron"])
+    await asyncio.to_thread(lambda: crm.save("Save", **form))
     crm.age(LATER)
     found = await asyncio.to_thread(crm.changes)
     client, _ = open_crm(result(found))
@@ -95,4 +97,4 @@ async def test_the_operations_answer_is_read(crm: Crm) -> None:
     assert page is not None
     assert [(each.sequence, each.record_id) for each in page.changes] == [(1, "12x5")]
     assert page.facts.modules == frozenset(MODULES)
-    assert (await look_at_addon(client)).warnings == ()
+    assert (await look_at_addon(client, "https://sync.example.com")).warnings == ()

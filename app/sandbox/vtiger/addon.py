@@ -23,7 +23,8 @@ from app.sandbox.vtiger.users import CrmUser
 OPERATION = "woosync_changes"
 PATH = "/callbacks/vtiger"
 MODULES = ("Contacts", "Accounts", "Products", "Services", "SalesOrder")
-VERSION = "1.0.0"
+VERSION = "1.1.0"
+SERVICE = "woo-vtiger"
 SETTLED = timedelta(seconds=2)
 KEEP = timedelta(days=30)
 SAVE_TIMEOUT = 1.0
@@ -58,6 +59,7 @@ class Addon:
     version: str = VERSION
     installation: str = field(default_factory=lambda: token_hex(8))
     rows: list[OutboxRow] = field(default_factory=list)
+    installed_at: datetime | None = None
     cron_at: datetime | None = None
     last_error: str = ""
     last_error_at: datetime | None = None
@@ -70,6 +72,7 @@ class Addon:
 
     def __post_init__(self) -> None:
         self._swept_to = self.database.now()
+        self.installed_at = self.database.clock()
 
     def record(self, record: Record, event: str) -> None:
         """What the event handler writes down; silent for other modules."""
@@ -145,7 +148,10 @@ class Addon:
             "version": self.version,
             "modules": list(self.modules),
             "now": int(now.timestamp()),
+            "installed_at": _seconds(self.installed_at),
             "cron_at": _seconds(self.cron_at),
+            "url": f"{self.url}{PATH}" if self.url else "",
+            "has_secret": bool(self.secret),
             "waiting": sum(not row.sent for row in self.rows),
             "last_error": self.last_error,
             "last_error_at": _seconds(self.last_error_at),
@@ -179,7 +185,9 @@ class Addon:
                 answer = await http.post(f"{self.url}{PATH}", content=body, headers=headers)
         except (httpx.HTTPError, TimeoutError) as error:
             return f"The service gave no answer: {type(error).__name__}"
-        return "" if answer.is_success else f"The service answered HTTP {answer.status_code}"
+        if not answer.is_success:
+            return f"The service answered HTTP {answer.status_code}"
+        return "" if _is_from_service(answer) else "Something answered that is not woo-vtiger"
 
     def _headers(self, body: bytes) -> dict[str, str]:
         now = (self.wall_clock or self.database.clock)()
@@ -190,6 +198,15 @@ class Addon:
             "X-WooSync-Timestamp": stamp,
             "X-WooSync-Signature": f"sha256={digest.hexdigest()}",
         }
+
+
+def _is_from_service(answer: httpx.Response) -> bool:
+    """Whether it carries the service's word, as any web server may answer 200."""
+    try:
+        told = answer.json()
+    except ValueError:
+        return False
+    return isinstance(told, dict) and told.get("service") == SERVICE
 
 
 def _guess(record: Record) -> str:

@@ -179,8 +179,8 @@ class Crm:
 
     def records(self, module: str) -> list[dict[str, Any]]:
         """All undeleted records of a module, oldest first, in the shape of `record`."""
-        entities = self.entities[module]
-        return [entities.read(record, self._person(None)) for record in entities.rows()]
+        table = self.entities.get(module) or self.actors[module]
+        return [table.read(record, self._person(None)) for record in table.rows()]
 
     def expire_sessions(self) -> None:
         """As after a night's rest or a restart: every session is INVALID_SESSIONID."""

@@ -24,12 +24,13 @@ class Service:
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
         self.status = 202
+        self.service = "woo-vtiger"
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         if not self.status:
             raise httpx.ReadTimeout("too slow", request=request)
-        return httpx.Response(self.status)
+        return httpx.Response(self.status, json={"service": self.service})
 
 
 @pytest.fixture
@@ -152,6 +153,15 @@ async def test_a_dead_service_is_left_alone_until_somebody_else_tries(
     await changes(crm)
     assert len(service.requests) == 2
     assert all(row.sent for row in addon.rows)
+
+
+async def test_any_other_server_that_answers_has_taken_nothing(
+    crm: Crm, addon: Addon, service: Service
+) -> None:
+    service.service = "another"
+    await crm.ui_create("Contacts", {"lastname": "A"})
+    assert "not woo-vtiger" in addon.last_error
+    assert not any(row.sent for row in addon.rows)
 
 
 async def test_old_rows_go_but_for_the_newest(crm: Crm, addon: Addon, clock: Clock) -> None:

@@ -130,7 +130,7 @@ foreach (array('sync.example.com', 'ftp://x.y', 'https://', 'https://a@b.c', 'ht
 }
 
 // Answers.
-$answer = new WooSyncAnswer(202, '{}', '');
+$answer = new WooSyncAnswer(202, '{"service": "woo-vtiger"}', '');
 same('taken', array(true, false, ''), array($answer->taken, $answer->refused, $answer->message));
 $answer = new WooSyncAnswer(401, '{"detail":"The signature is wrong."}', '');
 same('refused', array(false, true, 'The service answered HTTP 401: The signature is wrong.'), array($answer->taken, $answer->refused, $answer->message));

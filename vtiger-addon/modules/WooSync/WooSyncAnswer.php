@@ -9,15 +9,27 @@ class WooSyncAnswer
 
     public function __construct($status, $body, $error)
     {
-        $this->taken = $status >= 200 && $status < 300;
-        $this->refused = $status >= 300 && $status < 500 && $status !== 408 && $status !== 429;
+        $good = $status >= 200 && $status < 300;
+        $this->taken = $good && self::isFromService($body);
+        $this->refused = $good ? !$this->taken
+            : $status >= 300 && $status < 500 && $status !== 408 && $status !== 429;
         $this->message = $this->taken ? '' : self::explain($status, $body, $error);
+    }
+
+    /** Any web server may answer 200 to anything: only the service's own word says that it has it. */
+    private static function isFromService($body)
+    {
+        $answer = json_decode((string) $body, true);
+        return is_array($answer) && isset($answer['service']) && $answer['service'] === WooSyncRules::SERVICE;
     }
 
     private static function explain($status, $body, $error)
     {
         if (!$status) {
             return 'The service gave no answer: ' . ($error ?: 'no reason known');
+        }
+        if ($status < 300) {
+            return "Something answered HTTP $status, but it is not woo-vtiger: correct the address.";
         }
         if ($status < 400) {
             return "The service redirects (HTTP $status); set the address that it answers at itself.";

@@ -62,7 +62,8 @@ class WooSyncInstaller
     private function start()
     {
         $this->state->outbox->settle(time());
-        $this->state->config->set(WooSyncState::newInstallation(time()) + array('enabled' => 1));
+        $started = array('enabled' => 1, 'installed_at' => time());
+        $this->state->config->set(WooSyncState::newInstallation(time()) + $started);
         $this->register();
     }
 
@@ -71,6 +72,9 @@ class WooSyncInstaller
         $this->state->config->create();
         $this->state->outbox->create();
         $this->addMenu();
+        if ($this->state->config->get('installed_at') === '') {
+            $this->state->config->set(array('installed_at' => time()));
+        }
         if ($this->state->config->get('modules') === '') {
             $this->state->config->set(array('modules' => json_encode(WooSyncRules::MODULES)));
         }

@@ -3,7 +3,8 @@
 
 class WooSyncRules
 {
-    const VERSION = '1.0.0';
+    const VERSION = '1.1.0';
+    const SERVICE = 'woo-vtiger'; // how the service names itself in its answers
     const MODULES = array('Contacts', 'Accounts', 'Products', 'Services', 'SalesOrder');
     const EVENTS = array(
         'vtiger.entity.aftersave.final',

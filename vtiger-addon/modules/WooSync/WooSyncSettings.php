@@ -51,7 +51,8 @@ class WooSyncSettings
         if (!$config->isConfigured()) {
             $problems[] = 'Nothing is sent until the address and the secret are set.';
         }
-        if (time() - (int) $config->get('cron_at') > self::CRON_LATE_SECONDS) {
+        $since = max((int) $config->get('cron_at'), (int) $config->get('installed_at'));
+        if (time() - $since > self::CRON_LATE_SECONDS) {
             $problems[] = 'The cron task did not run in the last half hour: set up cron/vtigercron.sh on the server.';
         }
         return $problems;

@@ -1,0 +1,91 @@
+"""The settings that a command runs with: those of the folder, or of the demo that runs in it.
+
+The demo makes its own settings at each start: a database, two systems, credentials. While it runs
+they lie in a file beside its database, for the commands of the same user in the same folder. A
+lock says whether it still runs; it goes with its process, whatever ends that.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from app.cli.console import ERR
+from app.errors import ConfigError
+from app.settings import Settings, load_settings
+
+FILE = "demo.json"
+JOINED = "No shop and no Vtiger are set: this is about the demo that runs at {url}."
+NO_DEMO = (
+    "No shop and no Vtiger are set, and no demo runs here: this is about the database in"
+    " {folder}, which the service will use once they are set."
+)
+
+
+def load_cli_settings() -> Settings:
+    """As configured; without a configuration those of the running demo, which is said on stderr.
+
+    Raises ConfigError.
+    """
+    settings = load_settings()
+    if settings.is_configured:
+        return settings
+    if (demo := _find_demo(settings.data_dir)) is not None:
+        ERR.print(JOINED.format(url=demo.public_url), style="dim", markup=False)
+        return demo
+    if settings.database_url is None:
+        text = NO_DEMO.format(folder=settings.data_dir.absolute())
+        ERR.print(text, style="yellow", markup=False)
+    return settings
+
+
+@contextmanager
+def joinable(settings: Settings, data_dir: Path) -> Iterator[None]:
+    """While the body runs, commands that use `data_dir` find these settings there."""
+    path = data_dir / FILE
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate()
+        json.dump(_plain(settings), file)
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _find_demo(data_dir: Path) -> Settings | None:
+    path = data_dir.expanduser() / FILE
+    try:
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Settings.model_validate(json.load(file))
+    except FileNotFoundError:
+        return None
+    except json.JSONDecodeError:
+        return None  # it is just starting
+    except PermissionError:
+        raise ConfigError(
+            f"{path} belongs to another user: run the command as that user."
+        ) from None
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """As JSON, secrets too."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, BaseModel):
+        return {name: _plain(part) for name, part in value}
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,225 @@
+"""The whole database as one file, and back: PostgreSQL's own dump, by the programs of the wheel.
+
+A dump of any release is restored whole or not at all, and then brought up to date. The programs
+are the wheel's, so that nothing has to be installed and no older pg_restore meets a newer dump.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from app.db.cluster import client_programs
+from app.db.migrate import LOCK_KEY, is_known
+from app.errors import ConfigError
+
+VERSIONS = "alembic_version"
+ENGINE = "procrastinate_"
+HEADER_LINES = 40
+SINCE_17 = b"SET transaction_timeout = 0;\n"
+"""What the wheel's pg_restore writes at the beginning and servers before 17 do not understand."""
+PG_17 = 170_000
+BLOCK = 1024 * 1024
+AS_OURS = ("--no-owner", "--no-privileges")
+QUIETLY = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction")
+EMPTY = """
+DO $$ DECLARE command text; BEGIN
+  FOR command IN
+    SELECT format('DROP TABLE IF EXISTS %s CASCADE', oid::regclass) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+  LOOP EXECUTE command; END LOOP;
+  FOR command IN
+    SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', p.oid::regprocedure) FROM pg_proc p
+    WHERE pronamespace = 'public'::regnamespace AND NOT EXISTS (
+      SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+  LOOP EXECUTE command; END LOOP;
+  FOR command IN
+    SELECT format('DROP TYPE IF EXISTS %s CASCADE', t.oid::regtype) FROM pg_type t
+    LEFT JOIN pg_class c ON c.oid = t.typrelid
+    WHERE typnamespace = 'public'::regnamespace AND (typtype = 'e' OR c.relkind = 'c')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
+  LOOP EXECUTE command; END LOOP;
+END $$
+"""
+
+
+def dump(address: str, file: Path) -> None:
+    """Write the database to `file`, as it is at this moment; a service may go on meanwhile.
+
+    The file is readable by its owner alone and takes its place only when it is whole. Raises
+    ConfigError.
+    """
+    with psycopg.connect(address) as connection:
+        if VERSIONS not in _tables(connection):
+            raise ConfigError("The database holds nothing yet: there is nothing to back up.")
+    part = file.with_name(f"{file.name}.part")
+    try:
+        os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        try:
+            _run("pg_dump", [*AS_OURS, "--format=custom", f"--file={part}"], address)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}.") from None
+
+
+def restore(address: str, file: Path, *, known: Collection[str], replace: bool) -> None:
+    """Put what a file of `dump` holds in the place of the database's content, in one transaction.
+
+    `known` are the tables that this release has: a database that holds others is somebody else's
+    too, and is left alone. So is one in use, one with data unless `replace` says so, and all if
+    the file is of a newer release. Raises ConfigError with what to do.
+    """
+    revision = _revision(file)
+    if not is_known(revision):
+        raise ConfigError(
+            f"{file} was made by a newer release of woo-vtiger: restore it with that one."
+        )
+    with psycopg.connect(address, autocommit=True) as connection:
+        # A service that starts meanwhile waits with its migrations until the data are there.
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
+        _check_target(connection, known, replace=replace)
+        _load(address, file, connection.info.server_version)
+
+
+def _check_target(connection: psycopg.Connection, known: Collection[str], *, replace: bool) -> None:
+    tables = _tables(connection)
+    foreign = {name for name in tables - {VERSIONS, *known} if not name.startswith(ENGINE)}
+    if foreign:
+        raise ConfigError(
+            f"The database holds tables of something else ({', '.join(sorted(foreign)[:5])}):"
+            " restore into a database of woo-vtiger's own, named by DATABASE_URL."
+        )
+    if others := _count_others(connection):
+        raise ConfigError(
+            f"The database is in use ({others} connections): stop the service and all workers"
+            " first."
+        )
+    if not replace and any(_has_rows(connection, name) for name in sorted(tables & set(known))):
+        raise ConfigError(
+            "The database holds data already. Back it up if it may be needed, then say --replace:"
+            " what it holds is dropped."
+        )
+
+
+def _tables(connection: psycopg.Connection) -> set[str]:
+    found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {name for (name,) in found}
+
+
+def _count_others(connection: psycopg.Connection) -> int:
+    found = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND coalesce(backend_type, 'client backend') = 'client backend'"
+    )
+    [(count,)] = found
+    return int(count)
+
+
+def _has_rows(connection: psycopg.Connection, table: str) -> bool:
+    name = sql.Identifier("public", table)
+    [(found,)] = connection.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(name))
+    return bool(found)
+
+
+def _revision(file: Path) -> str:
+    """The migration that a dump stands at; ConfigError for a file that is none of ours."""
+    if not file.is_file():
+        raise ConfigError(f"There is no file {file}.")
+    rows = ["--data-only", f"--table={VERSIONS}", "--file=-", str(file)]
+    try:
+        text = _run("pg_restore", rows)
+    except ConfigError as error:
+        raise ConfigError(f"{file} is no file of `woo-vtiger backup`. {error}") from None
+    lines = iter(text.splitlines())
+    for line in lines:
+        if line.startswith("COPY ") and VERSIONS in line:
+            return next(lines, "")
+    raise ConfigError(f"{file} is a dump of something else than woo-vtiger's database.")
+
+
+def _load(address: str, file: Path, server: int) -> None:
+    """Empty the database and read the file into it, in one transaction of psql."""
+    programs, (target, environment) = client_programs(), _target(address)
+    with tempfile.TemporaryFile() as told:
+        with (
+            subprocess.Popen(  # noqa: S603 (the wheel's own programs)
+                [programs / "pg_restore", *AS_OURS, "--file=-", file],
+                stdout=subprocess.PIPE,
+                stderr=told,
+            ) as reading,
+            subprocess.Popen(  # noqa: S603
+                [programs / "psql", *QUIETLY, "-c", EMPTY, "--file=-", target],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=told,
+                env=environment,
+            ) as loading,
+        ):
+            whole = _pour(reading, loading, before_17=server < PG_17)
+        if not whole or loading.returncode != 0:
+            told.seek(0)
+            words = told.read().decode(errors="replace")
+            raise ConfigError(f"Nothing was restored, all is as it was: {_last_words(words)}")
+
+
+def _pour(
+    reading: subprocess.Popen[bytes], loading: subprocess.Popen[bytes], *, before_17: bool
+) -> bool:
+    """Hand everything on; False if it was not read, or not taken, to its end.
+
+    psql takes the end of its input for the end of the file and keeps what it has: it is killed
+    before that unless the file was whole.
+    """
+    assert reading.stdout is not None and loading.stdin is not None  # noqa: S101, PT018 (pipes)
+    whole = False
+    try:
+        for _ in range(HEADER_LINES):
+            line = reading.stdout.readline()
+            if not (before_17 and line == SINCE_17):
+                loading.stdin.write(line)
+        shutil.copyfileobj(reading.stdout, loading.stdin, BLOCK)
+        whole = reading.wait() == 0
+    except BrokenPipeError:
+        pass  # psql has gone, and has said why
+    finally:
+        if not whole:
+            reading.kill()
+            loading.kill()
+        with suppress(BrokenPipeError):
+            loading.stdin.close()
+    return whole
+
+
+def _run(program: str, arguments: Sequence[str], address: str | None = None) -> str:
+    """What the program prints. ConfigError with its last words where it fails."""
+    target, environment = _target(address) if address else (None, None)
+    command = [str(client_programs() / program), *arguments, *([target] if target else [])]
+    done = subprocess.run(  # noqa: S603 (the wheel's own programs)
+        command, env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode != 0:
+        raise ConfigError(f"{program} failed: {_last_words(done.stderr)}")
+    return done.stdout
+
+
+def _target(address: str) -> tuple[str, dict[str, str]]:
+    """The database as programs are told it: the password not among what everybody may list."""
+    parts = conninfo_to_dict(address)
+    password = parts.pop("password", None)
+    secret = {"PGPASSWORD": str(password)} if password is not None else {}
+    return f"--dbname={make_conninfo('', **parts)}", os.environ | secret
+
+
+def _last_words(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " / ".join(lines[-3:]) or "it said nothing"
