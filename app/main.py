@@ -24,6 +24,7 @@ from app.api import (
     webhooks,
 )
 from app.api import settings as sync_settings
+from app.api.bodies import BodyLimits
 from app.runtime import open_runtime
 from app.settings import Settings, load_settings
 from app.tracing import configure_tracing
@@ -91,9 +92,10 @@ def _install(app: FastAPI) -> None:
     for path, receive, methods in RECEIVERS:
         app.add_route(path, receive, methods=list(methods))
         # Typed with a slash at the end it means the same; a redirect would lose the sender.
-        app.add_route(f"{path}/", receive, methods=list(methods))
+        app.add_route(f"{path}/", receive, methods=list(methods), include_in_schema=False)
     for part in ROUTERS:
         app.include_router(part.router)
     site.install(app)
+    app.add_middleware(BodyLimits)
     errors.install(app)
     openapi.install(app)

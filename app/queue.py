@@ -6,6 +6,8 @@ timer and the sweeper of what a crash stranded.
 """
 
 import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
@@ -13,16 +15,23 @@ from procrastinate.jobs import Job
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.outage import OUTAGES
+from app.db.outage import OUTAGES, is_refusal
 
 DRAIN = "drain"
 QUEUE = "records"
 MOST_AT_ONCE = 500
 POOL_SECONDS = 10.0
 WITHOUT_DATABASE: tuple[type[Exception], ...] = (*OUTAGES, ConnectorException)
-"""What an absent database looks like, the job engine's word for it included."""
+"""What an absent database looks like, the job engine's word for it included. The engine wraps every
+error of the driver; `is_without_database` looks inside."""
 
-_WAKE = text("""
+
+def is_without_database(error: Exception) -> bool:
+    """Whether the database was absent, rather than against the statement."""
+    return isinstance(error, WITHOUT_DATABASE) and not is_refusal(error.__cause__ or error)
+
+
+_DUE = """
 WITH held AS (  -- remotes that are not called now: what needs them waits, until it is too old
     SELECT key FROM remotes
     WHERE (opened_at IS NOT NULL AND closed_at IS NULL) OR paused_until > now()
@@ -45,16 +54,23 @@ WITH held AS (  -- remotes that are not called now: what needs them waits, until
     WHERE NOT EXISTS (SELECT FROM wakeups WHERE wakeups.record_key = due.record_key)
       AND (due.received_at < now() - make_interval(secs => :retry_budget) OR NOT EXISTS (
           SELECT FROM held WHERE key = 'vtiger' OR key = 'woocommerce:' || due.store))
+      AND (CAST(:only AS varchar) IS NULL OR record_key = :only)
     GROUP BY record_key
     ORDER BY min(since)
     LIMIT :most
 )
+"""
+_SEARCH = text(_DUE + "SELECT record_key FROM oldest ORDER BY record_key")  # noqa: S608 - ours
+_WAKE = text(
+    _DUE
+    + """
 INSERT INTO wakeups (record_key)
 SELECT record_key FROM oldest
 ORDER BY record_key  -- in one order for all dispatchers, so that two of them cannot deadlock
 ON CONFLICT DO NOTHING
 RETURNING record_key
-""")
+"""
+)
 
 
 def open_jobs(conninfo: str, pool_size: int = 4) -> App:
@@ -68,20 +84,36 @@ def open_jobs(conninfo: str, pool_size: int = 4) -> App:
     return App(connector=connector)
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Both in seconds: since when a delivery in hand without a lease is stranded, and the age at
+    which one is woken although its remote is left alone, to be told as failed."""
+
+    stranded_after: float
+    retry_budget: float
+
+    def values(self, only: str | None = None) -> dict[str, object]:
+        return {
+            "most": MOST_AT_ONCE,
+            "stranded_after": self.stranded_after,
+            "retry_budget": self.retry_budget,
+            "only": only,
+        }
+
+
+async def search_due(session: AsyncSession, patience: Patience) -> Sequence[str]:
+    """The keys of the records that the next dispatch would wake."""
+    return (await session.scalars(_SEARCH, patience.values())).all()
+
+
 async def dispatch(
-    jobs: App, session: AsyncSession, *, stranded_after: float, retry_budget: float
+    jobs: App, session: AsyncSession, patience: Patience, *, only: str | None = None
 ) -> int:
     """Give each record with due deliveries and no waiting job one drain job; how many.
 
-    Both in seconds: since when a delivery in hand without a lease is stranded, and the age at
-    which one is woken although its remote is left alone, to be told as failed.
+    With `only`, no record but that of this key.
     """
-    values = {
-        "most": MOST_AT_ONCE,
-        "stranded_after": stranded_after,
-        "retry_budget": retry_budget,
-    }
-    woken = await session.scalars(_WAKE, values)
+    woken = await session.scalars(_WAKE, patience.values(only))
     drains = [_drain(key) for key in woken]
     if drains:
         connection = await (await session.connection()).get_raw_connection()

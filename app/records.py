@@ -2,8 +2,23 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 
 from app.errors import System
+
+LONGEST_KEY = 400
+"""Characters of a key; an index of the database holds no more than 2,704 bytes."""
+
+
+def bounded_key(key: str) -> str:
+    """The key itself, or its beginning and its digest where it is longer than a key may be.
+
+    E-mail addresses and the like are as long as the remote systems let them be.
+    """
+    if len(key) <= LONGEST_KEY:
+        return key
+    digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{key[: LONGEST_KEY - len(digest) - 1]}#{digest}"
 
 
 class Module(StrEnum):
@@ -52,7 +67,7 @@ class Record:
     """One thing in one system. `module` is None for topics that no module syncs (coupons).
 
     `kind` is the system's own name for the thing (`customer`, `coupon`); it keeps the keys of
-    module-less records apart.
+    module-less records apart, whose prefix no module has.
     """
 
     store: str
@@ -64,7 +79,8 @@ class Record:
     @property
     def key(self) -> str:
         """What hints of one record share: the order, the lock and the lease go by it."""
-        return ":".join((self.store, self.module or self.kind or "none", self.system, self.id))
+        subject = self.module or f"other.{self.kind}"
+        return bounded_key(":".join((self.store, subject, self.system, self.id)))
 
 
 class Direction(StrEnum):

@@ -5,10 +5,13 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from app.bounded_http import BoundedHttp, HttpLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ async def serving(
     *,
     lifespan: Literal["on", "off"] = "on",
     grace_seconds: int = 1,
+    limits: HttpLimits | None = None,
 ) -> AsyncIterator[Served]:
     """Serve while the context lasts, then let running requests finish for the grace.
 
@@ -70,7 +74,7 @@ async def serving(
     config = uvicorn.Config(
         app,
         lifespan=lifespan,
-        http="httptools",
+        http=partial(BoundedHttp, limits=limits or HttpLimits()),  # type: ignore[arg-type]
         ws="none",
         log_config=None,
         log_level="warning",

@@ -145,7 +145,13 @@ def test_a_list_that_must_be_there_is_missed() -> None:
 
 
 def test_rows_that_are_no_objects_are_dropped_and_told() -> None:
-    rows = [None, [], {}, 5, {"total": 1, "parts": [None, {"a": 1}], "words": ["a", None, []]}]
+    rows: list[Any] = [
+        None,
+        [],
+        {},
+        5,
+        {"total": 1, "parts": [None, {"a": 1}], "words": ["a", None, []]},
+    ]
     found = shaped({**GOOD, "rows": rows, "meta": [[], {"key": "a"}]}, WHOLE)
     assert found.data["rows"] == [{"total": 1, "parts": [{"a": 1}], "words": ["a"]}]
     assert found.dropped == (

@@ -1,4 +1,4 @@
-"""The rules of the house that no other tool holds: size, words, texts and locks."""
+"""The rules of the house that no other tool holds: words, texts and locks."""
 
 import ast
 import re

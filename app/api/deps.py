@@ -11,7 +11,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
-from app.api.errors import FieldProblem, Problem, invalid
+from app.api.errors import FieldProblem, Problem, invalid, unauthorized
 from app.db.session import transaction
 from app.policies.tokens import Scope, find_token
 from app.runtime import Runtime
@@ -53,12 +53,7 @@ class Guard:
         secret = credentials.credentials if credentials else ""
         caller = await _find_caller(runtime, secret)
         if caller is None:
-            raise Problem(
-                401,
-                "unauthorized",
-                "Send a valid token: `Authorization: Bearer <token>`.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            raise unauthorized()
         if not caller.scope.covers(self.scope):
             raise Problem(403, "forbidden", f"This needs a token of scope {self.scope}.")
         return caller

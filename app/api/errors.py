@@ -20,6 +20,7 @@ _CODES = {
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",
+    503: "overloaded",
 }
 
 logger = logging.getLogger(__name__)
@@ -93,6 +94,15 @@ def invalid(errors: Sequence[FieldProblem]) -> Problem:
     detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
     members = {"errors": [error.model_dump() for error in errors]}
     return Problem(422, "invalid_request", detail, members=members)
+
+
+def unauthorized() -> Problem:
+    return Problem(
+        401,
+        "unauthorized",
+        "Send a valid token: `Authorization: Bearer <token>`.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
 
 
 def unavailable() -> Problem:

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from app.cli.chosen_settings import load_cli_settings
 from app.cli.consent import Yes, ask
 from app.cli.console import ERR, OUT, new_table, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
 from app.cli.stores import chosen_stores
 from app.errors import ConfigError
-from app.settings import load_settings
 from app.sync.forgetting import Forgotten, foresee
 from app.sync.forgetting import forget as forget_person
 
@@ -60,7 +60,7 @@ def forget(
 
 def _check_store(store: str | None) -> None:
     """A mistyped key would find nothing, which looks like a person of whom nothing is kept."""
-    settings = load_settings()
+    settings = load_cli_settings()
     if store is not None and settings.stores:
         chosen_stores(settings, store)
 

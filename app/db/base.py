@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, DateTime, MetaData, func
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.db.columns import StorableJson, StorableText
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -17,14 +18,15 @@ NAMING = {
 
 
 class Base(DeclarativeBase):
-    """Text is unbounded, times are timestamptz, JSON is jsonb, whole numbers are bigint."""
+    """Text and JSON are made storable, times are timestamptz, whole numbers are bigint."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB,
-        list[Any]: JSONB,
+        dict[str, Any]: StorableJson,
+        list[Any]: StorableJson,
         int: BigInteger,
+        str: StorableText,
     }
 
 

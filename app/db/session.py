@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
+
+from app.db.outage import tell_refusals_apart
 
 Session = AsyncSession
 Sessions = async_sessionmaker[Session]
@@ -23,7 +25,7 @@ def _dumps(value: Any) -> str:
 
 
 def open_engine(url: str, pool_size: int = 10) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -32,6 +34,8 @@ def open_engine(url: str, pool_size: int = 10) -> AsyncEngine:
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
     )
+    event.listen(engine.sync_engine, "handle_error", tell_refusals_apart)
+    return engine
 
 
 def open_sessions(engine: AsyncEngine) -> Sessions:

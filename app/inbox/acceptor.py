@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from app.db.outage import OUTAGES
 from app.db.session import Sessions, transaction
 from app.inbox.repository import Accepted, NewDelivery, accept
 from app.logging import traced
@@ -48,10 +49,18 @@ class Acceptor:
             async with transaction(self._sessions) as session:
                 accepted = await accept(session, hints)
         except Exception as error:
-            _fail(batch, error)
+            await self._tell_failure(batch, error)
         else:
             _count(hints, accepted)
             _answer(batch, accepted)
+
+    async def _tell_failure(self, batch: list[_Waiting], error: Exception) -> None:
+        """What the database refuses may be one sender's: the others are stored without it."""
+        if isinstance(error, OUTAGES) or len(batch) == 1:
+            _fail(batch, error)
+            return
+        for each in batch:
+            await self._store([each])
 
 
 def _count(hints: Sequence[NewDelivery], accepted: Sequence[Accepted]) -> None:

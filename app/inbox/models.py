@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Index, func, text
+from sqlalchemy import CheckConstraint, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Numbered
+from app.db.columns import Message
 from app.errors import System
-from app.records import Module, Record
+from app.records import LONGEST_KEY, Module, Record
 
 
 class DeliveryState(StrEnum):
@@ -22,10 +23,12 @@ class DeliveryState(StrEnum):
 
 class Delivery(Numbered, Base):
     """One accepted hint. `body` is what came with it, kept as received; `waits_for` the key of a
-    record that has to be synced first."""
+    record that has to be synced first; `lost_claims` how often in a row whoever had it in hand
+    never told how that ended."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
+        CheckConstraint(f"length(record_key) <= {LONGEST_KEY}", name="record_key_length"),
         Index(
             "uq_deliveries_pending_dedupe_key",
             "dedupe_key",
@@ -72,16 +75,17 @@ class Delivery(Numbered, Base):
     record_key: Mapped[str]
     body: Mapped[bytes | None]
     dedupe_key: Mapped[str]
-    remote_note: Mapped[str] = mapped_column(server_default="")
+    remote_note: Mapped[str] = mapped_column(Message, server_default="")
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     duplicates: Mapped[int] = mapped_column(server_default=text("0"))
     state: Mapped[str] = mapped_column(server_default=DeliveryState.PENDING)
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    lost_claims: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
     claimed_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
-    last_error: Mapped[str | None]
+    last_error: Mapped[str | None] = mapped_column(Message)
     last_reason: Mapped[str | None]
     waits_for: Mapped[str | None]
     sync_log_id: Mapped[int | None]

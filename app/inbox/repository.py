@@ -130,6 +130,7 @@ async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
         .values(
             state=DeliveryState.PROCESSING,
             attempts=Delivery.attempts + 1,
+            lost_claims=case((_is(DeliveryState.PROCESSING), Delivery.lost_claims + 1), else_=0),
             claimed_at=func.now(),
         )
         .returning(Delivery)

@@ -7,6 +7,7 @@ from sqlalchemy import Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base
+from app.db.columns import Message
 
 
 class IncidentKind(StrEnum):
@@ -42,7 +43,7 @@ class IncidentRow(Base):
     store: Mapped[str]
     system: Mapped[str]
     subject: Mapped[str]
-    message: Mapped[str]
+    message: Mapped[str] = mapped_column(Message)
     began_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     ended_at: Mapped[datetime | None]

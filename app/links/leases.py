@@ -36,6 +36,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.session import Sessions, transaction
 from app.errors import LeaseLost
 from app.links.models import Lease
+from app.records import bounded_key
 
 STEP_SECONDS = 0.05
 
@@ -85,9 +86,10 @@ class PairLease:
         taken again: somebody may have worked on the pair in between.
         """
         give_up_at = time.monotonic() + patience
+        wanted = {bounded_key(key) for key in keys}
         while True:
             try:
-                await self._extend(keys)
+                await self._extend(wanted)
             except LeaseLost:
                 if time.monotonic() >= give_up_at:
                     raise
@@ -117,6 +119,7 @@ class PairLease:
         """Hold as many groups of keys as nobody else has a key of; the names of those groups."""
         if not groups:
             return set()
+        groups = {name: {bounded_key(key) for key in keys} for name, keys in groups.items()}
         async with self._turn, transaction(self._sessions) as session:
             self._refuse_released()
             started, wanted = time.monotonic(), set().union(*groups.values()) - self._keys

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Index, func, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Numbered
@@ -43,7 +42,7 @@ class Link(Numbered, Base):
     woo_id: Mapped[str]
     vtiger_id: Mapped[str]
     base: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    attempted: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    attempted: Mapped[dict[str, Any] | None]
     woo_modified_at: Mapped[datetime | None]
     vtiger_modified_at: Mapped[datetime | None]
     woo_written_at: Mapped[datetime | None]

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base
+from app.db.columns import Message
 
 
 class Remote(Base):
@@ -17,7 +18,7 @@ class Remote(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     failures: Mapped[int] = mapped_column(server_default=text("0"))
     last_cause: Mapped[str] = mapped_column(server_default="")
-    last_error: Mapped[str] = mapped_column(server_default="")
+    last_error: Mapped[str] = mapped_column(Message, server_default="")
     opened_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     probe_at: Mapped[datetime | None]

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Numbered
+from app.db.columns import Message
 
 
 class RunState(StrEnum):
@@ -82,7 +83,7 @@ class SyncRun(Numbered, Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_reason: Mapped[str | None]
-    last_error: Mapped[str | None]
+    last_error: Mapped[str | None] = mapped_column(Message)
     started_at: Mapped[datetime | None]
     resumed_at: Mapped[datetime | None]
     resumed_done: Mapped[int] = mapped_column(server_default=text("0"))
@@ -112,5 +113,5 @@ class RunDifference(Numbered, Base):
     woo_id: Mapped[str | None]
     vtiger_id: Mapped[str | None]
     reason: Mapped[str | None]
-    message: Mapped[str]
+    message: Mapped[str] = mapped_column(Message)
     fields: Mapped[list[Any]]

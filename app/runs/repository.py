@@ -119,7 +119,7 @@ async def count_on(
     has more than was counted takes none of their part. None if the run has ended meanwhile, which
     stops it."""
     looked = SyncRun.done + done
-    counted = {} if agreed_in is None else {"agreed_in": dict(agreed_in)}
+    counted: dict[str, Any] = {} if agreed_in is None else {"agreed_in": dict(agreed_in)}
     return await _move(
         session,
         run_id,

@@ -155,7 +155,8 @@ class Forecaster:
         door = ShopCreation(self.runtime, store, module, policy)
         async for page in listing.each(System.VTIGER, self.run.since):
             unpaired = await self._unpaired(module, page)
-            sides = await listing.sides([seen for seen in page if seen.id in unpaired])
+            reads = await listing.sides([seen for seen in page if seen.id in unpaired])
+            sides = [read for read in reads if isinstance(read, Side)]
             refused = await door.refuse(sides)
             wanted = [side for side in sides if side.id not in refused]
             if module is Module.SALES_ORDERS:

@@ -133,7 +133,7 @@ class OrderWriter:
     async def ensure_safe(self, order: Record, *, anew: bool = False) -> None:
         """UnsafeVersion where Vtiger's version would ruin an order that is written whole, or
         deleted; the order is brought up again once it has another. `anew`: what was told of the
-        version a minute ago does not do."""
+        version some minutes ago does not do."""
         vtiger = self.runtime.vtiger
         version = await (vtiger.ask_version() if anew else vtiger.version())
         if damages_orders(version):

@@ -39,6 +39,12 @@ from app.tracing import span
 
 log = logging.getLogger(__name__)
 
+MOST_LOST_CLAIMS = 20
+NO_WORD = (
+    "Taken up {times} times in a row, and each time the worker ended without a word: look for its "
+    "end in the logs (memory, kill), then replay this delivery."
+)
+
 _RANDOM = random.Random()  # noqa: S311 - jitter needs no secrecy
 
 
@@ -77,13 +83,33 @@ async def _bring_traced(runtime: Runtime, deliveries: Sequence[Delivery], lease:
 
 
 async def _bring(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
+    lost = max(delivery.lost_claims for delivery in deliveries)
     try:
+        if lost >= MOST_LOST_CLAIMS:
+            error = WooVtigerError(NO_WORD.format(times=lost))
+            await _bury(runtime, deliveries, lease, error=error)
+            return
         with calling_for(deliveries[-1].record_key):
             await _settle(runtime, deliveries, lease)
     except OUTAGES:
         raise  # nothing can be written down now; the hints are woken again as stranded
     except Exception as error:
+        await _end_surely(runtime, deliveries, lease, error=error)
+
+
+async def _end_surely(
+    runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: Exception
+) -> None:
+    """A hint that cannot even be given back would be taken up again at once, for ever."""
+    try:
         await end_with(runtime, deliveries, lease, error=error)
+    except LeaseLost:
+        raise
+    except OUTAGES:
+        raise
+    except Exception as second:
+        log.error("%s could not be given back", deliveries[-1].record_key, exc_info=second)
+        await _bury(runtime, deliveries, lease, error=WooVtigerError(_of_bug(second)))
 
 
 async def end_with(
@@ -95,8 +121,7 @@ async def end_with(
         await _retry_or_bury(runtime, deliveries, lease, error=error)
         return
     log.error("a bug while syncing %s", deliveries[-1].record_key, exc_info=error)
-    message = f"{type(error).__name__}: an error in the service; its log tells more."
-    await _bury(runtime, deliveries, lease, error=WooVtigerError(message))
+    await _bury(runtime, deliveries, lease, error=WooVtigerError(_of_bug(error)))
 
 
 async def _settle(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
@@ -126,6 +151,27 @@ async def _link_under_lease(work: Work) -> Link | None:
     if link is not None:
         await work.read_conflicts(link)
     return link
+
+
+async def fail_unworkable(runtime: Runtime, record_key: str, error: Exception) -> None:
+    """Tell the open hints of a record as failed that no worker can take up.
+
+    Without a lease: the key itself may be what the database refuses.
+    """
+    log.error("record %s cannot be worked on", record_key, exc_info=error)
+    async with transaction(runtime.sessions) as session:
+        deliveries = await claim(session, record_key)
+        if not deliveries:
+            return
+        record = deliveries[-1].record
+        result = failed(record.system.other, record.id, WooVtigerError(_of_bug(error)))
+        entry = entry_of(record, deliveries, result, None, monotonic())
+        ids = [delivery.id for delivery in deliveries]
+        await settle(session, ids, await tell(session, entry, ids), state=DeliveryState.DEAD)
+
+
+def _of_bug(error: Exception) -> str:
+    return f"{type(error).__name__}: an error in the service; its log tells more."
 
 
 async def _retry_or_bury(

@@ -7,6 +7,7 @@ from sqlalchemy import Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base
+from app.db.columns import Message
 
 SHARDS = 16
 
@@ -40,7 +41,7 @@ class Entry(Base):
     event: Mapped[str]
     outcome: Mapped[str]
     reason: Mapped[str | None]
-    message: Mapped[str]
+    message: Mapped[str] = mapped_column(Message)
     attempts: Mapped[int]
     duration_ms: Mapped[int]
     delivery_count: Mapped[int]

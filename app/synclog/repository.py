@@ -82,22 +82,11 @@ async def append_each(
 
 
 def _row(entry: NewEntry) -> dict[str, Any]:
-    return {item.name: _storable(getattr(entry, item.name)) for item in fields(entry)}
+    return {item.name: getattr(entry, item.name) for item in fields(entry)}
 
 
 def _tally(entry: NewEntry, module: Module) -> Tally:
     return Tally(entry.store, module, entry.target, entry.outcome)
-
-
-def _storable(value: Any) -> Any:
-    """PostgreSQL holds neither NUL nor lone surrogates; remote text may carry both."""
-    if isinstance(value, str):
-        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
-        return {_storable(name): _storable(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(item) for item in value]
-    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,8 +137,16 @@ def _read_id(level: Mapping[str, Any]) -> str | None:
         if isinstance(value, str | int) and not isinstance(value, bool):
             text = str(value).strip()
             if ID_SHAPE.fullmatch(text):
-                return text
+                return canonical_id(text)
     return None
+
+
+def canonical_id(text: str) -> str:
+    """The id in the one form that Vtiger writes it in: numbers have no leading zeros. A record's
+    number (CON0217) is a text and stays as it is."""
+    parts = text.split("x")
+    is_number = len(parts) <= 2 and all(part.isascii() and part.isdigit() for part in parts)
+    return "x".join(str(int(part)) for part in parts) if is_number else text
 
 
 def _read_module(level: Mapping[str, Any]) -> str | None:

@@ -18,8 +18,8 @@ from app.vtiger.answers import VTIGER, read_result
 from app.vtiger.auth import VtigerAuth
 from app.vtiger.quota import Quota
 
-VERSION_SECONDS = 60.0
-"""How long Vtiger's version is believed."""
+VERSION_SECONDS = 600.0
+"""How long Vtiger's version is believed; to install another one takes longer."""
 
 
 class VtigerApi(Protocol):

@@ -265,11 +265,14 @@ def modified_after(moment: datetime | None) -> dict[str, str]:
 
 
 def find_id(value: object) -> str | None:
-    """An id as text, from the number or numeric text that WooCommerce writes it as."""
+    """An id as text without leading zeros, from the number or numeric text that WooCommerce writes
+    it as."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     text = str(value)
-    return text if len(text) <= 20 and text.isascii() and text.isdigit() and int(text) else None
+    if len(text) > 20 or not (text.isascii() and text.isdigit()):
+        return None
+    return str(int(text)) if int(text) else None
 
 
 def parse_gmt(value: object) -> datetime | None:

@@ -4,6 +4,7 @@ Contract page WooCommerce §1. A delivery is a hint: the topic names the record,
 be older, newer, an error, or of another kind than the topic says.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,6 +53,9 @@ of tax rates and of deletions past the trash."""
 SHAPES = {"customer": frozenset({"email", "role", "billing"}), "order": frozenset({"line_items"})}
 
 
+TOPIC_SHAPE = re.compile(r"(?=.{1,100}$)[a-z_]+\.[a-z_]+")
+"""The signature does not cover the topic, so that it is as a stranger wrote it."""
+NO_TOPIC = "the delivery names no topic, such as order.updated, in X-WC-Webhook-Topic"
 NO_RECORD = "The delivery names no record"
 CUT = "its body is too large to be kept, and its id is not at its beginning"
 LONGEST_SHOWN = 80
@@ -111,9 +115,9 @@ def parse_hook(headers: Mapping[str, str], body: bytes, *, is_whole: bool = True
     if webhook_id := find_ping(headers, body):
         return WooHook(HookKind.PING, webhook_id=webhook_id)
     topic = headers.get("x-wc-webhook-topic", "")
+    if not TOPIC_SHAPE.fullmatch(topic):
+        raise InvalidInput(NO_TOPIC, "x-wc-webhook-topic")
     resource, _, name = topic.partition(".")
-    if not resource or not name:
-        raise InvalidInput("the delivery names no topic", "x-wc-webhook-topic")
     data, fault = _read_object(body) if is_whole else (leading_members(body), CUT)
     common: dict[str, Any] = {
         "topic": topic,

@@ -2,13 +2,24 @@
 
 import asyncio
 import contextlib
+import logging
 
 import psycopg
 
 from app.db.session import transaction
 from app.inbox.repository import CHANNEL
-from app.queue import MOST_AT_ONCE, dispatch, rescue
+from app.queue import (
+    MOST_AT_ONCE,
+    Patience,
+    dispatch,
+    is_without_database,
+    rescue,
+    search_due,
+)
 from app.runtime import Runtime
+from app.sync.pipeline import fail_unworkable
+
+log = logging.getLogger(__name__)
 
 
 class Dispatcher:
@@ -32,16 +43,34 @@ class Dispatcher:
     async def run_once(self) -> None:
         """Wake every record that is due."""
         settings = self._runtime.settings
+        patience = Patience(settings.worker.lease_seconds, settings.sync.retry_budget)
         while True:
-            async with transaction(self._runtime.sessions) as session:
-                woken = await dispatch(
-                    self._runtime.jobs,
-                    session,
-                    stranded_after=settings.worker.lease_seconds,
-                    retry_budget=settings.sync.retry_budget,
-                )
-            if woken < MOST_AT_ONCE:
+            if await self._dispatch(patience) < MOST_AT_ONCE:
                 return
+
+    async def _dispatch(self, patience: Patience) -> int:
+        try:
+            async with transaction(self._runtime.sessions) as session:
+                return await dispatch(self._runtime.jobs, session, patience)
+        except Exception as error:
+            if is_without_database(error):
+                raise
+            log.exception("A batch of records could not be woken; each is tried alone")
+            await self._dispatch_each(patience)
+            return 0
+
+    async def _dispatch_each(self, patience: Patience) -> None:
+        """Wake what can be woken; the deliveries of a record that cannot are told as failed."""
+        async with self._runtime.sessions() as session:
+            keys = await search_due(session, patience)
+        for key in keys:
+            try:
+                async with transaction(self._runtime.sessions) as session:
+                    await dispatch(self._runtime.jobs, session, patience, only=key)
+            except Exception as error:
+                if is_without_database(error):
+                    raise
+                await fail_unworkable(self._runtime, key, error)
 
     async def _rescue_if_due(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -140,3 +140,13 @@ async def test_only_post_is_allowed(stranger: httpx.AsyncClient) -> None:
     response = await stranger.get(HOOKS)
     assert problem(response) == (405, "method_not_allowed")
     assert "POST" in response.headers["allow"]
+
+
+@pytest.mark.parametrize("topic", ["x" * 2_690 + ".updated", "order.updated:7", "order"])
+async def test_a_topic_of_another_form_is_refused_and_enters_no_key(
+    stranger: httpx.AsyncClient, runtime: Runtime, topic: str
+) -> None:
+    headers = hook_headers(b'{"id":7}') | {"x-wc-webhook-topic": topic}
+    response = await stranger.post(HOOKS, content=b'{"id":7}', headers=headers)
+    assert problem(response) == (400, "unreadable")
+    assert await stored(runtime) == []

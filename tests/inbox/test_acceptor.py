@@ -6,12 +6,13 @@ import psycopg
 import pytest
 from sqlalchemy import func, select, text
 
-from app.db.outage import OUTAGES
+from app.db.outage import OUTAGES, StatementRefused
 from app.db.session import Sessions, open_engine, open_sessions
 from app.inbox.acceptor import Acceptor
 from app.inbox.models import Delivery
 from app.inbox.repository import CHANNEL, claim
 from tests.inbox.hints import hint
+from tests.refusals import refusing
 
 pytestmark = pytest.mark.anyio
 
@@ -145,3 +146,22 @@ async def test_accepting_tells_those_who_listen(
         heard = [each.channel async for each in listener.notifies(timeout=10, stop_after=1)]
 
     assert heard == [CHANNEL]
+
+
+async def test_a_hint_that_the_database_refuses_fails_for_its_own_sender_alone(
+    sessions: Sessions,
+) -> None:
+    acceptor = Acceptor(sessions)
+    async with refusing(sessions, "deliveries", "record_id", "bad"):
+        answers = await asyncio.gather(
+            *(acceptor.accept([hint(each)]) for each in ("5", "6", "bad", "7")),
+            return_exceptions=True,
+        )
+
+    assert [isinstance(answer, StatementRefused) for answer in answers] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert sorted(await _rows(sessions)) == [("5", 0), ("6", 0), ("7", 0)]

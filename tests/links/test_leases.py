@@ -1,7 +1,8 @@
 """Leases: one holder at a time, all keys or none, lost when silent, by the database's clock."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from sqlalchemy import event, select, text
@@ -213,7 +214,7 @@ async def _want(sessions: Sessions, _: PairLease) -> None:
 
 
 ACTS = pytest.mark.parametrize("act", [_confirm, _renew, _release, _want])
-Act = Callable[[Sessions, PairLease], Awaitable[None]]
+Act = Callable[[Sessions, PairLease], Coroutine[Any, Any, None]]
 
 
 @ACTS

@@ -86,7 +86,7 @@ def test_such_a_tax_does_not_end_in_the_adjustment(lines: list[dict[str, Any]]) 
     refs = refs_for(order, tax_fields=fields)
     plan = plan_money(order, refs)
     assert plan.adjustment == 0
-    assert plan.notes == ()
+    assert not plan.notes
     assert [line["tax4"] for line in plan.fields["LineItems"]] == ["20"]
 
 

@@ -7,12 +7,14 @@ from functools import partial
 import pytest
 
 from app.db.outage import OUTAGES
+from app.db.session import transaction
 from app.inbox.models import DeliveryState
+from app.inbox.repository import claim
 from app.records import Outcome
 from app.runtime import Shapes
 from app.sandbox.app import Sandbox
 from app.sandbox.faults import Faults
-from app.sync.pipeline import drain
+from app.sync.pipeline import MOST_LOST_CLAIMS, drain
 from app.vtiger.schemas import VtigerModule
 from tests.world import World, open_world
 
@@ -340,3 +342,18 @@ async def test_an_edit_between_the_look_and_the_write_travels_too(world: World) 
     customer = await world.get_customer(customer_id)
     assert (customer["billing"]["city"], customer["billing"]["phone"]) == ("Lyon", "7")
     assert world.get_contact(contact["id"])["mailingcity"] == "Lyon"
+
+
+async def test_a_hint_that_ends_every_worker_is_given_up(world: World) -> None:
+    customer = await world.customer("zoe@shop.example", last_name="Müller")
+    await world.sandbox.shop.webhooks.flush()
+    key = f"main:contacts:woocommerce:{customer}"
+    for _ in range(MOST_LOST_CLAIMS + 1):  # each time the worker dies with the hint in hand
+        async with transaction(world.runtime.sessions) as session:
+            await claim(session, key)
+    await drain(world.runtime, key, owner="the next one")
+
+    [row] = await world.log()
+    assert (row.source_id, row.outcome, row.reason) == (customer, "failed", "bug")
+    assert "without a word" in row.message
+    assert {each.state for each in await world.deliveries()} == {DeliveryState.DEAD}

@@ -34,7 +34,7 @@ async def replay_dead(world: World) -> None:
 
 
 def upgrade(world: World, version: str) -> None:
-    """Vtiger is another version, which a minute later everybody knows."""
+    """Vtiger is another version, which the next login tells."""
     world.sandbox.crm.upgrade(version)
     world.sandbox.crm.expire_sessions()
 

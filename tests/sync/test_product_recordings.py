@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent.parent / "recordings" / "woocommerce"
 SORTED = orjson.OPT_SORT_KEYS
 HOOKS = deliveries("woocommerce-hooks")
 MUG = {
-    "productname": "Café “Spécial” & Thé <b>日本</b>",
+    "productname": "Café “Spécial” & Thé 日本",
     "productcode": "LAB-SIMPLE-1",
     "unit_price": "21.50000000",
     "description": "Descr HTML & entities alert(1)",

@@ -152,3 +152,11 @@ def test_any_bytes_are_either_understood_or_refused(content_type: str, body: byt
     except InvalidInput:
         return
     assert all(hint.record_id for hint in hints)
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [("05", "5"), ("012x0034", "12x34"), ("CON007", "CON007"), ("1x2x3", "1x2x3")],
+)
+def test_an_id_is_the_same_with_leading_zeros(sent: str, meant: str) -> None:
+    assert ids(urlencode({"id": sent}).encode()) == [meant]

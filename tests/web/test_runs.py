@@ -77,11 +77,11 @@ async def test_sync_now_asks_for_all_modules_of_a_store(admin: Browser, runtime:
     ("wanted", "told"),
     [
         ({"store": "nowhere"}, "There is no store nowhere"),
-        ({"store": "main", "module": "coupons"}, "coupons"),
-        ({"store": "main", "direction": "sideways"}, "sideways"),
+        ({"store": "main", "module": "coupons"}, "Choose modules of the list"),
+        ({"store": "main", "direction": "sideways"}, "Choose a direction of the list"),
         ({"store": "main", "since": "yesterday"}, "Give a time such as"),
         ({"repair_of": "999"}, "Run 999 is no finished comparison"),
-        ({"repair_of": "x"}, "x"),
+        ({"repair_of": "x"}, "Open a comparison below"),
     ],
 )
 async def test_a_run_that_cannot_be_is_refused_on_the_form(

@@ -186,3 +186,15 @@ def test_any_bytes_are_either_understood_or_refused(topic: str, body: bytes) -> 
     except InvalidInput:
         return
     assert hook.topic == topic
+
+
+@pytest.mark.parametrize(
+    "topic", ["", "order", "order.", ".updated", "order.up dated", "o" * 95 + ".updated", "Order.x"]
+)
+def test_a_topic_of_another_form_is_refused(topic: str) -> None:
+    with pytest.raises(InvalidInput, match="names no topic"):
+        made(topic, {"id": 7})
+
+
+def test_an_id_is_the_same_with_leading_zeros() -> None:
+    assert made("order.updated", {"id": "05"}).record_id == "5"

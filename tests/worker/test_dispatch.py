@@ -11,7 +11,7 @@ from sqlalchemy import text
 from app.db.session import Sessions, transaction
 from app.inbox.repository import accept, claim
 from app.links.leases import hold
-from app.queue import MOST_AT_ONCE, clear_wakeup, dispatch, open_jobs, rescue
+from app.queue import MOST_AT_ONCE, Patience, clear_wakeup, dispatch, open_jobs, rescue
 from tests.inbox.hints import KEY, hint
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +41,7 @@ async def _accept(sessions: Sessions, *record_ids: str) -> None:
 
 async def _dispatch(jobs: App, sessions: Sessions) -> int:
     async with transaction(sessions) as session:
-        return await dispatch(jobs, session, stranded_after=STRANDED, retry_budget=BUDGET)
+        return await dispatch(jobs, session, Patience(STRANDED, BUDGET))
 
 
 async def _locks(sessions: Sessions) -> list[str]:

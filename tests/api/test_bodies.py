@@ -1,0 +1,73 @@
+"""Bodies are bounded before any route reads them, and wanted only of callers with a token."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
+
+from app.api.bodies import LARGEST_BODY, BodyLimits
+from app.api.intake import read_body
+
+pytestmark = pytest.mark.anyio
+
+HOOK: Scope = {
+    "type": "http",
+    "method": "POST",
+    "path": "/webhooks/woocommerce/main",
+    "headers": [],
+}
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    """A body of which no byte should be asked for."""
+    raise AssertionError("the body was read")
+    yield b""
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_no_byte_of_a_body_is_read_without_a_token(
+    stranger: httpx.AsyncClient, method: str
+) -> None:
+    answer = await stranger.request(method, "/sync-runs", content=_endless())
+
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "unauthorized"
+
+
+async def test_a_body_of_the_api_is_bounded(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/sync-runs", content=b" " * (LARGEST_BODY + 1))
+
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "too_large"
+
+
+async def test_the_largest_unfinished_body_makes_room_for_the_others() -> None:
+    """Whoever fills the memory is turned away, not whoever comes after them."""
+    whole: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del send
+        whole.append(len(await read_body(Request(scope, receive), 10_000)))
+
+    limits = BodyLimits(app, most_held=100)
+    parts = [b"x" * 90, b"x" * 5]
+
+    async def large() -> Message:
+        part = parts.pop(0)
+        if not parts:  # meanwhile somebody else sends a small body
+            await limits(HOOK, small, _ignore)
+        return {"type": "http.request", "body": part, "more_body": True}
+
+    async def small() -> Message:
+        return {"type": "http.request", "body": b"x" * 20}
+
+    with pytest.raises(HTTPException) as refused:
+        await limits(HOOK, large, _ignore)
+    assert (refused.value.status_code, whole) == (503, [20])
+
+
+async def _ignore(message: Message) -> None:
+    del message

@@ -1,0 +1,15 @@
+"""Sessions on a database that is emptied between tests."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.db.session import Sessions, open_engine, open_sessions
+from app.db.url import sqlalchemy_url
+
+
+@pytest.fixture
+async def sessions(emptied_database_url: str) -> AsyncIterator[Sessions]:
+    engine = open_engine(sqlalchemy_url(emptied_database_url))
+    yield open_sessions(engine)
+    await engine.dispose()
