@@ -1,22 +1,12 @@
 """Recorded bodies with one part gone odd, as PHP and plug-ins make them."""
 
 import copy
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.mapping.records import RECORDINGS
-
-CASES = RECORDINGS / "cases"
 Path_ = tuple[str | int, ...]
-
-
-def case(name: str) -> dict[str, Any]:
-    """What a public bug report's body was, made small."""
-    feed: dict[str, Any] = json.loads((CASES / f"{name}.json").read_text())["feed"]
-    return feed
 
 
 def places(value: Any, path: Path_ = ()) -> Iterator[Path_]:

@@ -12,7 +12,7 @@ from app.mapping.order_lines import Sold, SoldLine
 from app.mapping.order_patches import OrderPlan, plan_order
 from app.mapping.sales_orders import account_name, woo_order
 from app.woocommerce.schemas import WooCustomer, WooOrder
-from tests.mapping.odd import case
+from tests.cases import case
 from tests.mapping.orders import TAX_FIELDS, refs_for
 
 
@@ -26,13 +26,13 @@ def planned(data: dict[str, Any]) -> OrderPlan:
 )
 def test_an_amount_that_is_no_number_fails_its_order(name: str, place: str) -> None:
     with pytest.raises(RecordUnreadable, match="order 501 of WooCommerce") as caught:
-        planned(case(name)["order"])
+        planned(case(name).feed["order"])
     assert (caught.value.record_id, caught.value.place) == ("501", place)
 
 
 @pytest.mark.parametrize("name", ["billing-empty-list", "billing-without-street"])
 def test_an_order_without_an_address_has_the_stand_ins(name: str) -> None:
-    order = WooOrder.parse(case(name)["order"]).checked()
+    order = WooOrder.parse(case(name).feed["order"]).checked()
     fields = plan_order(order, refs_for(order)).fields
     assert (fields["bill_street"], fields["ship_street"]) == ("-", "-")
     assert account_name(order) == ("Guest" if "empty" in name else "Mia Sample")
@@ -42,7 +42,7 @@ def test_an_order_without_an_address_has_the_stand_ins(name: str) -> None:
 @pytest.mark.parametrize("shipping", [None, [], {"address_1": "", "city": None}])
 def test_absent_null_and_empty_addresses_are_alike(billing: Any, shipping: Any) -> None:
     fields = planned(
-        {**case("amount-null")["order"], "total": "30.00"}
+        {**case("amount-null").feed["order"], "total": "30.00"}
         | {
             "billing": billing,
             "shipping": shipping,
@@ -52,7 +52,7 @@ def test_absent_null_and_empty_addresses_are_alike(billing: Any, shipping: Any) 
 
 
 def test_an_order_whose_lines_have_a_gap_keeps_its_line_and_is_not_doubled() -> None:
-    order = WooOrder.parse(case("line-items-gaps")["order"]).checked()
+    order = WooOrder.parse(case("line-items-gaps").feed["order"]).checked()
     refs = refs_for(order)
     plan = plan_order(order, refs)
     [line] = plan.fields["LineItems"]
@@ -68,25 +68,25 @@ def test_an_order_whose_lines_have_a_gap_keeps_its_line_and_is_not_doubled() -> 
 
 
 def test_a_gap_in_a_lines_meta_keeps_what_it_says() -> None:
-    plan = planned(case("line-meta-gaps")["order"])
+    plan = planned(case("line-meta-gaps").feed["order"])
     assert "Engraving: For Mia" in plan.fields["LineItems"][0]["comment"]
 
 
 def test_meta_rows_that_are_no_objects_are_left_out() -> None:
-    order = WooOrder.parse(case("line-meta-rows-empty-lists")["order"]).checked()
+    order = WooOrder.parse(case("line-meta-rows-empty-lists").feed["order"]).checked()
     assert plan_order(order, refs_for(order)).fields["LineItems"][0]["comment"] == "Tea"
     assert order.dropped == tuple(f"line_items[0].meta_data[{index}]" for index in (0, 1))
 
 
 def test_a_gap_in_the_refunds_keeps_them() -> None:
-    order = WooOrder.parse(case("refunds-gaps")["order"]).checked()
+    order = WooOrder.parse(case("refunds-gaps").feed["order"]).checked()
     assert woo_order(order, refs_for(order)).values["refunded"] == "5.00 EUR"
     described = plan_order(order, refs_for(order)).fields["description"]
-    assert described == "Refunded in WooCommerce: 5 EUR"
+    assert described == "Refunded in WooCommerce: 5.00 EUR"
 
 
 def test_a_gap_in_the_tax_lines_keeps_the_tax() -> None:
-    order = WooOrder.parse(case("tax-lines-gaps")["order"]).checked()
+    order = WooOrder.parse(case("tax-lines-gaps").feed["order"]).checked()
     plan = plan_order(order, refs_for(order))
     [line] = plan.fields["LineItems"]
     assert {line[name] for name in TAX_FIELDS} == {"20", "0"}
@@ -96,13 +96,13 @@ def test_a_gap_in_the_tax_lines_keeps_the_tax() -> None:
 
 
 def test_a_customers_meta_rows_that_are_no_objects_are_left_out() -> None:
-    customer = WooCustomer.parse(case("customer-meta-rows-empty-lists")["customer"]).checked()
+    customer = WooCustomer.parse(case("customer-meta-rows-empty-lists").feed["customer"]).checked()
     assert woo_contact(customer, CONTACT_RULES).get("last_name") == "Sample"
     assert customer.dropped == ("meta_data[0]", "meta_data[1]")
 
 
 def test_a_null_row_beside_lines_that_add_up_is_left_out() -> None:
-    data = case("line-items-gaps")["order"]
+    data = case("line-items-gaps").feed["order"]
     lines = [None, data["line_items"]["1"], []]
     order = WooOrder.parse({**data, "line_items": lines}).checked()
     assert order.dropped == ("line_items[0]", "line_items[2]")
@@ -110,7 +110,7 @@ def test_a_null_row_beside_lines_that_add_up_is_left_out() -> None:
 
 
 def test_a_line_of_which_nothing_is_left_is_not_taken_for_none() -> None:
-    data = {**case("line-items-gaps")["order"], "line_items": [None]}
+    data = {**case("line-items-gaps").feed["order"], "line_items": [None]}
     with pytest.raises(RecordUnreadable, match=r"line_items\[0\] is not there"):
         WooOrder.parse(data).checked()
 
@@ -118,12 +118,12 @@ def test_a_line_of_which_nothing_is_left_is_not_taken_for_none() -> None:
 @pytest.mark.parametrize("lines", [None, "", "none", 0, {"a": {}}])
 def test_lines_that_cannot_be_read_are_not_taken_for_none(lines: Any) -> None:
     with pytest.raises(RecordUnreadable, match="line_items"):
-        WooOrder.parse({**case("line-items-gaps")["order"], "line_items": lines}).checked()
+        WooOrder.parse({**case("line-items-gaps").feed["order"], "line_items": lines}).checked()
 
 
 @pytest.mark.parametrize("total", ["30,00", None, "", "NaN", "1e999", "3" * 80, [], {}, True])
 def test_a_lines_total_that_is_no_number_fails_its_order(total: Any) -> None:
-    data = case("line-items-gaps")["order"]
+    data = case("line-items-gaps").feed["order"]
     line = {**data["line_items"]["1"], "total": total}
     with pytest.raises(RecordUnreadable, match=r"line_items\[0\]\.total"):
         WooOrder.parse({**data, "line_items": [line]}).checked()

@@ -7,14 +7,14 @@ import pytest
 
 from app.errors import ResponseUnreadable
 from app.woocommerce.schemas import WooOrder
-from tests.mapping.odd import case
+from tests.cases import case
 from tests.woocommerce.shop import listing, open_shop
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_byte_order_mark_before_the_shops_json_is_none_of_it() -> None:
-    mark = bytes.fromhex(case("bom-before-json-shop")["prefix_hex"])
+    mark = bytes.fromhex(case("bom-before-json-shop").feed["prefix_hex"])
     client, _ = open_shop(httpx.Response(200, content=mark + b'{"id": 7, "email": "a@x.example"}'))
     assert (await client.get_customer("7")).email == "a@x.example"
 
@@ -26,7 +26,7 @@ async def test_a_notice_before_the_json_is_shown_with_its_place() -> None:
 
 
 async def test_a_row_that_is_no_record_keeps_no_other_from_being_listed() -> None:
-    odd = case("amount-with-comma")["order"]
+    odd = case("amount-with-comma").feed["order"]
     rows = [None, odd, {"total": "1"}, {**odd, "id": 502, "total": "30.00"}]
     page = listing(*json.loads(json.dumps(rows)), total=4, pages=1)
     client, _ = open_shop(page)
