@@ -6,6 +6,7 @@ for a while.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, column, exists, func, or_, select, table, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.errors import System
 from app.inbox.left import LEFT, is_left
 from app.inbox.models import Delivery, DeliveryState
-from app.inbox.repository import CHANNEL
+from app.inbox.repository import CHANNEL, locked
 from app.records import Module
 
 MESSAGE = "Run {run_id} is about to bring this record, together with many others."
@@ -37,11 +38,15 @@ async def leave_to_run(
     counted = select(Delivery.id).where(waiting).limit(most + 1).subquery()
     if int(await session.scalar(select(func.count()).select_from(counted)) or 0) <= most:
         return
-    until = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, SILENT_SECONDS)
+    is_due_soon = Delivery.next_attempt_at < _from_now(SILENT_SECONDS / 2)
     await session.execute(
         update(Delivery)
-        .where(waiting)
-        .values(next_attempt_at=until, last_reason=LEFT, last_error=MESSAGE.format(run_id=run_id))
+        .where(Delivery.id.in_(locked(waiting, is_due_soon)))
+        .values(
+            next_attempt_at=_from_now(SILENT_SECONDS),
+            last_reason=LEFT,
+            last_error=MESSAGE.format(run_id=run_id),
+        )
     )
 
 
@@ -51,7 +56,7 @@ async def give_back_to_all(session: AsyncSession, store: str, parts: Collection[
         return
     freed = await session.scalars(
         update(Delivery)
-        .where(_of(store, parts), is_left())
+        .where(Delivery.id.in_(locked(_of(store, parts), is_left())))
         .values(next_attempt_at=func.now(), last_reason=None, last_error=None)
         .returning(Delivery.id)
     )
@@ -65,7 +70,7 @@ async def take_left(
     """The hints of these records that were left to a run, in its hands now, by record key."""
     taken = await session.scalars(
         update(Delivery)
-        .where(Delivery.record_key.in_(record_keys), is_left())
+        .where(Delivery.id.in_(locked(Delivery.record_key.in_(record_keys), is_left())))
         .values(
             state=DeliveryState.PROCESSING, claimed_at=func.now(), attempts=Delivery.attempts + 1
         )
@@ -75,6 +80,10 @@ async def take_left(
     for each in sorted(taken, key=lambda delivery: delivery.id):
         found.setdefault(each.record_key, []).append(each)
     return found
+
+
+def _from_now(seconds: float) -> ColumnElement[datetime]:
+    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 def _of(store: str, parts: Collection[Part]) -> ColumnElement[bool]:
