@@ -31,8 +31,9 @@ async def find_contacts(session: AsyncSession, traces: Traces) -> Sequence[Link]
 async def find_orders(
     session: AsyncSession, traces: Traces, contacts: Sequence[Link]
 ) -> Sequence[Link]:
-    """The pairs of orders that go to this person's contacts."""
-    ids = [link.vtiger_id for link in contacts]
+    """The pairs of orders that go to this person's contacts, or to what took their place."""
+    named = {each for link in contacts for each in (link.vtiger_id, link.replaced_by)}
+    ids = sorted(each for each in named if each)
     theirs = [Link.base["contact"][side].astext.in_(ids) for side in (0, 1)]
     latest = select(GuestOrder.store, GuestOrder.order_id).where(
         GuestOrder.email == traces.folded, traces.of_store(GuestOrder.store)

@@ -119,6 +119,29 @@ async def test_no_trace_of_a_guest_is_left(market: World) -> None:
     assert (erased.links, erased.waiting) == (2, 0)
 
 
+async def test_orders_that_name_the_contact_that_took_ones_place_are_found(market: World) -> None:
+    """Two customers of the shop are one contact in Vtiger since a person merged theirs, and what
+    the hints carried was dropped by its age."""
+    customers = [
+        await market.customer(email, last_name="B") for email in ("bob@x.example", "eve@x.example")
+    ]
+    await market.settle()
+    bob, eve = [(await contact_of(market, each)).vtiger_id for each in customers]
+    mug = product(market, name="Mug", sku="MUG")
+    await market.sandbox.crm.ui_merge(eve, bob, {"secondaryemail": "bob@x.example"})
+    market.later(60)
+    order_id = order(market, (mug, 1), customer_id=int(customers[0]))
+    await market.settle()
+    assert sale(market, order_id)["contact_id"] == eve
+    await market.execute("UPDATE deliveries SET body = NULL")
+
+    await forget(market.runtime.sessions, "bob@x.example")
+
+    [link] = await links_of(market, Module.SALES_ORDERS)
+    assert link.forgotten_at is not None
+    assert not link.base.keys() & {"bill_street", "bill_city"}
+
+
 async def test_a_person_with_a_name_inside_anothers_is_not_meant(world: World) -> None:
     for email in ("chloezoe@shop.example", "zoe@shop.example.org", "zoe-b@shop.example"):
         await world.customer(email, last_name="Other")
