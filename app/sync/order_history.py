@@ -21,7 +21,7 @@ from app.mapping.sales_orders import FOREIGN_ID_META
 from app.records import Module, Record
 from app.runtime import Runtime
 from app.sync.foreign_ids import is_plausible
-from app.sync.guests import PREFIX, age_of, find_guest_id
+from app.sync.guests import NEVER, PREFIX, age_of, find_guest_id, is_of_vtiger
 from app.sync.listing import pages
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooOrder
@@ -72,7 +72,7 @@ class OrderHistory:
         ]
         latest = {
             guest_id: order
-            for order in sorted(page, key=age_of)
+            for order in sorted(page, key=_told_at)
             if (guest_id := find_guest_id(order)) is not None
         }
         async with transaction(self.runtime.sessions) as session:
@@ -83,7 +83,7 @@ class OrderHistory:
                     self.store,
                     email=guest_id.removeprefix(PREFIX),
                     order_id=latest[guest_id].id,
-                    ordered_at=age_of(latest[guest_id])[0],
+                    ordered_at=_told_at(latest[guest_id])[0],
                 )
 
     async def find_claim(self, vtiger_id: str, created_at: datetime | None) -> WooOrder | None:
@@ -126,3 +126,10 @@ class OrderHistory:
 
     def _record(self, system: System, record_id: str) -> Record:
         return Record(self.store, system, Module.SALES_ORDERS, record_id)
+
+
+def _told_at(order: WooOrder) -> tuple[datetime, int]:
+    """When an order told of its guest. One that we made tells that there is a guest, and nothing
+    of whom: any order of the guest's own counts as later."""
+    placed_at, number = age_of(order)
+    return (NEVER if is_of_vtiger(order) else placed_at), number

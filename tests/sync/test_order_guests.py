@@ -4,9 +4,12 @@ import asyncio
 
 import pytest
 
+from app.links.guests import find_guest_order
 from app.records import Direction, GuestPolicy, Module
+from app.sync.order_history import OrderHistory
 from app.sync.setup import ensure_setup
 from tests.goods import links_of, product, rows_of, told_of
+from tests.setting import STORE
 from tests.trade import ADDRESS, edit, item, order, sale, sales, typed
 from tests.world import World
 
@@ -198,3 +201,21 @@ async def test_a_guest_known_by_a_sale_alone_tells_nothing(market: World) -> Non
     assert place(dict(market.get_contact(contact))) == place(dict(before))
     [row] = [row for row in await rows_of(market, Module.SALES_ORDERS) if row.outcome == "created"]
     assert row.reason is None
+
+
+async def test_the_guests_own_latest_order_is_read_though_a_sale_came_later(market: World) -> None:
+    """All orders of the shop are read anew, the one among them that we made."""
+    contact = await guest_contact(market)
+    [own] = [each.id for each in market.sandbox.shop.trade.orders]
+    products = market.sandbox.crm.records("Products")
+    mug = next(row["id"] for row in products if row["productcode"] == "MUG")
+    await typed(market, item(mug, "1", "10"), contact_id=contact["id"])
+    await market.settle()
+    assert len(list(market.sandbox.shop.trade.orders)) == 2
+
+    await market.lose_database()
+    await OrderHistory(market.runtime, STORE).read()
+
+    async with market.runtime.sessions() as session:
+        found = await find_guest_order(session, STORE, ADDRESS["email"].casefold())
+    assert found == str(own)
