@@ -71,6 +71,7 @@ async def _carry_out(runtime: Runtime, run_id: int, lease: PairLease) -> None:
         log.info("run %d was cancelled", run.id)
     except ConsentNeeded as needed:
         async with transaction(runtime.sessions) as session:
+            await lease.confirm(session)
             await ask_consent(session, run.id, needed.forecast.as_json())
         log.info("run %d asks first: %s", run.id, describe_forecast(needed.forecast))
     except LeaseLost:

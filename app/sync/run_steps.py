@@ -111,6 +111,7 @@ class Steps:
 
     async def _expect(self, forecast: Forecast) -> None:
         async with transaction(self.runtime.sessions) as session:
+            await self.lease.confirm(session)
             await expect(session, self.run.id, forecast.as_json())
 
     async def _modules(self) -> list[Module]:

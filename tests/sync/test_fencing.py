@@ -19,7 +19,7 @@ from app.inbox.models import DeliveryState
 from app.links.leases import PairLease, hold
 from app.links.models import Intent, Link, OutboxMark, SetupRecord, Watermark
 from app.records import Direction, Module
-from app.runs.models import RunDifference, RunState
+from app.runs.models import Consent, RunDifference, RunState
 from app.sync.adapters import Context, policy_of
 from app.sync.brake import confirm_deletions
 from app.sync.bringing import Bringer
@@ -300,6 +300,18 @@ async def test_a_run_is_not_moved_on_after_the_lease(world: World) -> None:
 
     run = (await get_progress(world.runtime, started.id)).run
     assert (run.state, run.cursor) == (RunState.RUNNING, {})
+
+
+async def test_a_run_does_not_ask_after_the_lease(world: World) -> None:
+    world.sandbox.crm.workflows.callbacks.clear()
+    await world.set_policy(create_in_shop="all")
+    await world.contact(lastname="Ruiz", email="ruiz@crm.example")
+    started = await begin(world, CONTACTS, consent=Consent.NEEDED)
+    world.traffic.before["GET customers"] = take_over(world)
+    assert not await execute(world.runtime, started.id)
+
+    run = (await get_progress(world.runtime, started.id)).run
+    assert (run.state, run.expected) == (RunState.RUNNING, None)
 
 
 async def test_what_was_looked_at_is_not_counted_after_the_lease(world: World) -> None:
