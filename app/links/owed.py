@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import collate, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,9 +35,13 @@ async def owe(
 
 async def take_owed(session: AsyncSession, needs: Collection[str]) -> Sequence[Record]:
     """The records that are due and lack one of these, which they have from now on."""
+    due = select(Owed.record_key, Owed.needs).where(
+        Owed.needs.in_(needs), Owed.due_at <= func.now()
+    )
+    in_order = due.order_by(collate(Owed.record_key, "C"), collate(Owed.needs, "C"))
     found = await session.execute(
         delete(Owed)
-        .where(Owed.needs.in_(needs), Owed.due_at <= func.now())
+        .where(tuple_(Owed.record_key, Owed.needs).in_(in_order.with_for_update()))
         .returning(Owed.store, Owed.system, Owed.module, Owed.record_id)
     )
     return sorted(

@@ -89,9 +89,9 @@ class Work:
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
             kept = await save_link(session, link)
-            await bring_up_for(session, [kept])
             if result is not None:
                 await self._append(session, result, kept)
+            await bring_up_for(session, [kept])
         return kept
 
     async def finish(self, ending: Ending) -> None:
