@@ -11,7 +11,7 @@ from app.mapping.rules import FieldRule
 from app.mapping.values import PatchOptions
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
-from app.records import Direction, GuestPolicy, Module, Origin, Record
+from app.records import Direction, GuestPolicy, Module, Record
 from app.runs.repository import directions_of
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
@@ -29,7 +29,7 @@ from app.sync.products import ProductAdapter
 from app.sync.sales_orders import OrderAdapter
 from app.sync.sides import Adapter, Skip
 from app.sync.taxes import TaxAdapter
-from app.sync.work import Work
+from app.sync.work import Work, is_needed
 from app.vtiger.orders import ORDERS
 
 VTIGER_MODULES = {
@@ -101,13 +101,9 @@ async def open_work(
     """The work on a record of a module that is synced."""
     module = Module(record.module or "")
     policy = await _policy_for(runtime, deliveries, module)
-    context = Context(runtime, record.store, policy, lease, dependencies, _is_needed(deliveries))
+    context = Context(runtime, record.store, policy, lease, dependencies, is_needed(deliveries))
     adapter = await open_adapter(context, module)
     return Work(runtime, adapter, policy, record, deliveries, lease)
-
-
-def _is_needed(deliveries: Sequence[Delivery]) -> bool:
-    return any(delivery.origin == Origin.DEPENDENCY for delivery in deliveries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ class BulkChoice:
         held = await self.lease.take_free({side.id: self._keys(side) for side in fit})
         begun = await self._begun([side for side in fit if side.id in held])
         new = [side for side in fit if side.id in held - begun]
-        door = ShopCreation(self.runtime, self.store, self.bulk.adapter.module, self.policy)
-        self.refused.update(await door.refuse(new))
+        creation = ShopCreation(self.runtime, self.store, self.bulk.adapter.module, self.policy)
+        self.refused.update(await creation.refuse(new))
         new = [side for side in new if side.id not in self.refused]
         taken = await self.bulk.search_taken(new) if new else frozenset[str]()
         return [side for side in new if side.id not in taken]

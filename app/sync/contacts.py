@@ -27,7 +27,7 @@ from app.sync.customers import change_customer, new_customer
 from app.sync.foreign_ids import deleted_twin, is_plausible
 from app.sync.guests import PREFIX, Guests, is_guest, left_alone
 from app.sync.sides import Side, Skip, Written, left_out_notes
-from app.sync.succession import Heir
+from app.sync.succession import Successor
 from app.vtiger.client import VtigerClient
 from app.vtiger.orders import ORDERS, PURCHASE_ORDER
 from app.vtiger.query import Query, equals, one_of
@@ -181,7 +181,7 @@ class ContactAdapter:
         sides = [await self.vtiger_side(record) for record in found]
         return [side for side in sides if _folded_email(side) == email]
 
-    async def search_heirs(self, woo: Side, gone_id: str) -> list[Heir]:
+    async def search_successors(self, woo: Side, gone_id: str) -> list[Successor]:
         """By the e-mail, else the second one, else by whom the person's orders name in Vtiger:
         the merge of two contacts moves them."""
         email = _folded_email(woo)
@@ -194,7 +194,7 @@ class ContactAdapter:
         ):
             found = [side for side in await find(email) if side.id != gone_id]
             if found:
-                return [Heir(side, means) for side in found]
+                return [Successor(side, means) for side in found]
         return []
 
     async def _search_by_second_email(self, email: str) -> list[Side]:

@@ -128,7 +128,7 @@ class Forecaster:
     )
     new_customers: set[str] = field(default_factory=set)
     updated: int = 0
-    letters: int = 0
+    mails: int = 0
     """Changed e-mail addresses, and orders that become completed."""
 
     async def of_modules(self, modules: Sequence[Module]) -> Forecast:
@@ -152,12 +152,12 @@ class Forecaster:
             return
         if policy.create_in_shop is CreationPolicy.NEVER:
             return
-        door = ShopCreation(self.runtime, store, module, policy)
+        creation = ShopCreation(self.runtime, store, module, policy)
         async for page in listing.each(System.VTIGER, self.run.since):
             unpaired = await self._unpaired(module, page)
             reads = await listing.sides([seen for seen in page if seen.id in unpaired])
             sides = [read for read in reads if isinstance(read, Side)]
-            refused = await door.refuse(sides)
+            refused = await creation.refuse(sides)
             wanted = [side for side in sides if side.id not in refused]
             if module is Module.SALES_ORDERS:
                 await self._note_orders(wanted)
@@ -236,7 +236,7 @@ class Forecaster:
             return
         self.updated += 1
         mailing = {(Module.CONTACTS, "email"), (Module.SALES_ORDERS, "status")}
-        self.letters += any(
+        self.mails += any(
             (module, one["field"]) in mailing and one["act"] == Act.TO_WOOCOMMERCE
             for one in each.fields
         )
@@ -245,7 +245,7 @@ class Forecaster:
         shop = self.created[System.WOOCOMMERCE]
         shop[Module.CONTACTS] = len(self.new_customers)
         orders = shop[Module.SALES_ORDERS]
-        mailed, known = self.letters, True
+        mailed, known = self.mails, True
         if self.new_customers or orders:
             try:
                 on = await mails_of(self.runtime, self.run.store)

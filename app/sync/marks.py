@@ -45,9 +45,9 @@ async def _mark(work: Work, link: Link, side: Side, partner: str) -> None:
 
 
 def hint_again(record: Record) -> NewDelivery:
-    """Have an id left that could not be left just now."""
+    """Have an id left that could not be left just now: nobody else needs the record for that."""
     key = sha256(f"mark\n{record.key}".encode()).hexdigest()
-    return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, key)
+    return NewDelivery(record, Origin.REPLAY, Event.CHANGED, key)
 
 
 def mark_note(side: Side, partner: str, error: WooVtigerError) -> dict[str, str]:

@@ -159,8 +159,8 @@ class OrderSides:
         """Whether the shop does not get the order, so that it needs nothing that it names."""
         if self.policy.create_in_shop is CreationPolicy.NEVER:
             return True
-        door = ShopCreation(self.runtime, self.store, Module.SALES_ORDERS, self.policy)
-        return await door.came_from_elsewhere(record.id)
+        creation = ShopCreation(self.runtime, self.store, Module.SALES_ORDERS, self.policy)
+        return await creation.came_from_elsewhere(record.id)
 
     def _foreign_id(self, record: VtigerRecord) -> str | None:
         told = find_order_id(self.store, record.get(PURCHASE_ORDER))

@@ -176,8 +176,8 @@ class _Look:
         if not way.allows(target):
             message = DIRECTION_OFF.format(direction=way, system=target.label)
             return self._alone(source, Skip("direction_off", message))
-        door = ShopCreation(self.runtime, self.trial.store, self.adapter.module, self.policy)
-        refused = (await door.refuse([source])).get(source.id)
+        creation = ShopCreation(self.runtime, self.trial.store, self.adapter.module, self.policy)
+        refused = (await creation.refuse([source])).get(source.id)
         refused = refused or self.adapter.creation_objection(source)
         if refused:
             return self._alone(source, refused)

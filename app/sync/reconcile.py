@@ -22,7 +22,7 @@ from app.sync.retirement import retire
 from app.sync.shop_creation import ShopCreation
 from app.sync.sides import Side, Skip
 from app.sync.stamps import is_echo, stamp_read
-from app.sync.succession import Succeeds, hand_over, is_needed, part, told_as_made_again
+from app.sync.succession import Succeeds, hand_over, part, told_as_made_again
 from app.sync.work import Ending, Work, with_notes
 from app.woocommerce.topics import NO_RECORD
 
@@ -71,7 +71,7 @@ async def _lose_target(work: Work, link: Link, source: Side) -> Ending:
         handed = await hand_over(work, link, source)
         if handed is not None:
             return handed
-        if is_needed(work) and work.may_write(work.target):
+        if work.is_needed and work.may_write(work.target):
             await part(work, link)
             return told_as_made_again(await _begin(work, source), link.vtiger_id)
     return await end_of_target(work, link, source)
@@ -202,9 +202,8 @@ async def _begin(work: Work, source: Side) -> Ending:
 async def _shop_refusal(work: Work, source: Side) -> Skip | None:
     """Why the settings do not have it made in the shop, if so."""
     store, module = work.record.store, work.adapter.module
-    needed = any(delivery.origin == Origin.DEPENDENCY for delivery in work.deliveries)
-    door = ShopCreation(work.runtime, store, module, work.policy)
-    return (await door.refuse([source], is_needed=needed)).get(source.id)
+    creation = ShopCreation(work.runtime, store, module, work.policy)
+    return (await creation.refuse([source], is_needed=work.is_needed)).get(source.id)
 
 
 async def _take(work: Work, source: Side, holder: Side) -> Ending:

@@ -14,7 +14,7 @@ from app.links.models import Link
 from app.links.repository import find_link, remove_link
 from app.mapping.bases import read_base, write_base
 from app.mapping.values import Agreed
-from app.records import MatchPolicy, Origin, Outcome, Record
+from app.records import MatchPolicy, Outcome, Record
 from app.sync.deletion import mark_deleted
 from app.sync.hold import PATIENCE, lease_keys
 from app.sync.marks import leave_ids
@@ -26,16 +26,18 @@ from app.sync.work import Ending, Work
 
 REPLACED = "replaced"
 
-MOVED = "Vtiger {gone} is gone, merged or deleted; the pair went over to {heir}, found by {means}."
+MOVED = (
+    "Vtiger {gone} is gone, merged or deleted; the pair went over to {successor}, found by {means}."
+)
 NAMED = (
-    "Vtiger {gone} is gone, merged or deleted. {heir} took its place, found by {means}, and is "
-    "paired with WooCommerce {other} already: later orders of this record name it."
+    "Vtiger {gone} is gone, merged or deleted. {successor} took its place, found by {means}, and "
+    "is paired with WooCommerce {other} already: later orders of this record name it."
 )
 MADE_AGAIN = "Vtiger {gone} was deleted; an order named it, so it was made again."
 
 
 @dataclass(frozen=True, slots=True)
-class Heir:
+class Successor:
     """A record that may stand for one that is gone, and by what it was found."""
 
     side: Side
@@ -46,7 +48,7 @@ class Heir:
 class Succeeds(Protocol):
     """An adapter of records that people merge in Vtiger: contacts."""
 
-    async def search_heirs(self, woo: Side, gone_id: str) -> list[Heir]:
+    async def search_successors(self, woo: Side, gone_id: str) -> list[Successor]:
         """Vtiger's records that have what the one that is gone had of this record of the shop."""
         ...
 
@@ -59,51 +61,53 @@ async def hand_over(work: Work, link: Link, source: Side | None) -> Ending | Non
     woo = source or await work.adapter.find(System.WOOCOMMERCE, link.woo_id)
     if woo is None:
         return None
-    heirs = await work.adapter.search_heirs(woo, link.vtiger_id)
-    heir = _choose(work, heirs)
-    if heir is None:
+    successors = await work.adapter.search_successors(woo, link.vtiger_id)
+    successor = _choose(work, successors)
+    if successor is None:
         return None
-    record = Record(link.store, System.VTIGER, work.adapter.module, heir.side.id)
+    record = Record(link.store, System.VTIGER, work.adapter.module, successor.side.id)
     await work.lease.extend(lease_keys(record), patience=PATIENCE)
     async with work.runtime.sessions() as session:
         taken = await find_link(session, record)
     if taken is None:
-        return await _move(work, link, woo, heir)
-    return await _name(work, link, woo, heir, taken)
+        return await _move(work, link, woo, successor)
+    return await _name(work, link, woo, successor, taken)
 
 
-def _choose(work: Work, heirs: list[Heir]) -> Heir | None:
-    if len(heirs) < 2 or work.policy.ambiguous_match is not MatchPolicy.OLDEST:
-        return heirs[0] if len(heirs) == 1 else None
-    oldest = oldest_first([heir.side for heir in heirs])[0]
-    return next(heir for heir in heirs if heir.side is oldest)
+def _choose(work: Work, successors: list[Successor]) -> Successor | None:
+    if len(successors) < 2 or work.policy.ambiguous_match is not MatchPolicy.OLDEST:
+        return successors[0] if len(successors) == 1 else None
+    oldest = oldest_first([successor.side for successor in successors])[0]
+    return next(successor for successor in successors if successor.side is oldest)
 
 
-async def _move(work: Work, link: Link, woo: Side, heir: Heir) -> Ending:
+async def _move(work: Work, link: Link, woo: Side, successor: Successor) -> Ending:
     """What a person chose in the merge goes to the shop like any other edit, but for the e-mail,
     by which the shop's customer logs in."""
     gone = link.vtiger_id
     base = read_base(link.base, work.adapter.rules)
-    base["email"] = Agreed(woo.values.get("email"), heir.side.values.get("email"))
+    base["email"] = Agreed(woo.values.get("email"), successor.side.values.get("email"))
     link.base = write_base(base, work.adapter.rules)
-    link.vtiger_id, link.vtiger_deleted_at, link.replaced_by = heir.side.id, None, None
+    link.vtiger_id, link.vtiger_deleted_at, link.replaced_by = successor.side.id, None, None
     link.vtiger_modified_at, link.vtiger_written_at, link.attempted = None, None, None
     link.delete_held_at = None
     link = await work.keep(link)
     await work.read_conflicts(link)
-    ending = await agree(work, link, woo, heir.side)
-    ending = await leave_ids(work, ending, woo, heir.side)
-    message = MOVED.format(gone=gone, heir=heir.side.id, means=heir.means)
+    ending = await agree(work, link, woo, successor.side)
+    ending = await leave_ids(work, ending, woo, successor.side)
+    message = MOVED.format(gone=gone, successor=successor.side.id, means=successor.means)
     return replace(ending, result=_told(ending.result, message))
 
 
-async def _name(work: Work, link: Link, woo: Side, heir: Heir, taken: Link) -> Ending:
+async def _name(work: Work, link: Link, woo: Side, successor: Successor, taken: Link) -> Ending:
     """A record of Vtiger has one partner in a shop, so that orders alone go over."""
-    link.replaced_by = heir.side.id
+    link.replaced_by = successor.side.id
     mark_deleted(link, System.VTIGER, work.runtime.clock())
     link = await work.keep(link)
     gone, other = link.vtiger_id, taken.woo_id
-    message = NAMED.format(gone=gone, heir=heir.side.id, means=heir.means, other=other)
+    message = NAMED.format(
+        gone=gone, successor=successor.side.id, means=successor.means, other=other
+    )
     source_id = woo.id if work.record.system is System.WOOCOMMERCE else gone
     result = skipped(work.target, source_id, Skip(REPLACED, message), label=woo.label)
     return Ending(result, link)
@@ -114,11 +118,6 @@ def _told(result: Result, message: str) -> Result:
     if result.reason in (None, "no_difference", "echo"):
         return replace(result, reason=REPLACED, message=message)
     return result
-
-
-def is_needed(work: Work) -> bool:
-    """Whether another record, an order, asks for this one."""
-    return any(delivery.origin == Origin.DEPENDENCY for delivery in work.deliveries)
 
 
 async def part(work: Work, link: Link) -> None:

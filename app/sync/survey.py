@@ -144,8 +144,8 @@ class Survey:
 
     async def _refuse(self, alone: Sequence[Side]) -> None:
         """Find out which of these the shop would not get."""
-        door = ShopCreation(self.runtime, self.store, self._adapter.module, self.policy)
-        self.refused.update(await door.refuse(alone))
+        creation = ShopCreation(self.runtime, self.store, self._adapter.module, self.policy)
+        self.refused.update(await creation.refuse(alone))
 
     async def _compare_single(self, side: Side) -> Compared:
         """As a drain would begin with it: its twin, or a new one, or why neither."""

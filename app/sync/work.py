@@ -13,7 +13,7 @@ from app.links.leases import PairLease
 from app.links.models import FieldConflict, Link
 from app.links.repository import close_intent, find_intent, save_link
 from app.policies.schemas import SyncPolicy
-from app.records import Event, Outcome, Record
+from app.records import Event, Origin, Outcome, Record
 from app.runtime import Runtime
 from app.sync.hold import partner_of
 from app.sync.outcome import Result, describe_notes
@@ -70,6 +70,11 @@ class Work:
     def is_retried(self) -> bool:
         """An earlier try at these hints broke off, or its worker died."""
         return any(delivery.attempts > 1 for delivery in self.deliveries)
+
+    @property
+    def is_needed(self) -> bool:
+        """Another record, such as an order, asks for this one."""
+        return is_needed(self.deliveries)
 
     def may_write(self, system: System) -> bool:
         return self.policy.direction.allows(system)
@@ -141,6 +146,11 @@ class Work:
             await close_intent(session, self.record)
         self.entry_id = self.entry_id or entry_id
         return self.entry_id
+
+
+def is_needed(deliveries: Sequence[Delivery]) -> bool:
+    """Whether another record asks for the one that these hints are about."""
+    return any(delivery.origin == Origin.DEPENDENCY for delivery in deliveries)
 
 
 def entry_of(

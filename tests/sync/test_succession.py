@@ -2,8 +2,11 @@
 
 import pytest
 
-from app.records import DeletePolicy, Module
+from app.errors import System
+from app.records import DeletePolicy, Module, Record
+from app.sync.marks import hint_again
 from tests.goods import links_of, product, rows_of
+from tests.setting import STORE
 from tests.trade import ADDRESS, edit, order, sale
 from tests.world import World
 
@@ -131,3 +134,15 @@ async def test_an_order_whose_contact_is_gone_keeps_what_it_has(market: World) -
 
     assert sale(market, order_id)["sostatus"] == "Delivered"
     assert await market.waiting() == []
+
+
+async def test_an_id_that_is_still_to_be_left_makes_nobody_again(world: World) -> None:
+    """No order asks for the contact that a person deleted meanwhile."""
+    customer = await world.customer(BOB, last_name="B")
+    await world.settle()
+    world.sandbox.crm.ui_delete(by_email(world, BOB))
+    record = Record(STORE, System.WOOCOMMERCE, CONTACTS, customer)
+    await world.runtime.acceptor.accept([hint_again(record)])
+    await world.settle()
+
+    assert world.contacts() == []
