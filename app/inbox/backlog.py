@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, and_, column, exists, func, or_, select, t
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import System
-from app.inbox.left import LEFT, is_left
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import CHANNEL, locked
+from app.inbox.waiting_for_run import WAITING_FOR_RUN, is_waiting_for_run
 from app.records import Module
 
 MESSAGE = "Run {run_id} is about to bring this record, together with many others."
@@ -44,19 +44,19 @@ async def leave_to_run(
         .where(Delivery.id.in_(locked(waiting, is_due_soon)))
         .values(
             next_attempt_at=_from_now(SILENT_SECONDS),
-            last_reason=LEFT,
+            last_reason=WAITING_FOR_RUN,
             last_error=MESSAGE.format(run_id=run_id),
         )
     )
 
 
-async def give_back_to_all(session: AsyncSession, store: str, parts: Collection[Part]) -> None:
+async def release_backlog(session: AsyncSession, store: str, parts: Collection[Part]) -> None:
     """A run has gone past these parts, or ended: what it did not bring is tried now."""
     if not parts:
         return
     freed = await session.scalars(
         update(Delivery)
-        .where(Delivery.id.in_(locked(_of(store, parts), is_left())))
+        .where(Delivery.id.in_(locked(_of(store, parts), is_waiting_for_run())))
         .values(next_attempt_at=func.now(), last_reason=None, last_error=None)
         .returning(Delivery.id)
     )
@@ -64,13 +64,13 @@ async def give_back_to_all(session: AsyncSession, store: str, parts: Collection[
         await session.execute(select(func.pg_notify(CHANNEL, "")))
 
 
-async def take_left(
+async def take_backlog(
     session: AsyncSession, record_keys: Collection[str]
 ) -> dict[str, list[Delivery]]:
     """The hints of these records that were left to a run, in its hands now, by record key."""
     taken = await session.scalars(
         update(Delivery)
-        .where(Delivery.id.in_(locked(Delivery.record_key.in_(record_keys), is_left())))
+        .where(Delivery.id.in_(locked(Delivery.record_key.in_(record_keys), is_waiting_for_run())))
         .values(
             state=DeliveryState.PROCESSING, claimed_at=func.now(), attempts=Delivery.attempts + 1
         )
@@ -98,7 +98,7 @@ def _is_untried() -> ColumnElement[bool]:
     return and_(
         Delivery.state == DeliveryState.PENDING,
         Delivery.run_id.is_(None),
-        or_(fresh, Delivery.last_reason == LEFT),
+        or_(fresh, Delivery.last_reason == WAITING_FOR_RUN),
     )
 
 

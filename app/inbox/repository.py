@@ -27,8 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.inbox.left import is_left
 from app.inbox.models import Delivery, DeliveryState
+from app.inbox.waiting_for_run import is_waiting_for_run
 from app.records import Event, Origin, Record
 
 CHANNEL = "woo_vtiger_due"
@@ -114,7 +114,7 @@ def _in_order(hints: Sequence[NewDelivery], stored: dict[str, tuple[int, bool]])
 
 
 async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
-    """Every open delivery of the record that is not left to a run, oldest first, counted as
+    """Every open delivery of the record that does not wait for a run, oldest first, counted as
     attempted once more."""
     claimed = await session.scalars(
         update(Delivery)
@@ -123,7 +123,7 @@ async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
                 locked(
                     Delivery.record_key == record_key,
                     Delivery.state.in_([DeliveryState.PENDING, DeliveryState.PROCESSING]),
-                    ~is_left(),
+                    ~is_waiting_for_run(),
                 )
             )
         )

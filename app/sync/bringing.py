@@ -123,7 +123,7 @@ class Bringer:
         if new:
             items, untaken = await self._create(new, policy)
             left += untaken
-        again = [item.delivery.record_key for item in items if item.is_left]
+        again = [item.delivery.record_key for item in items if item.is_undecided]
         await self._drain(again)
         await self._bring_alone(left)
         _raise_outage(items)

@@ -14,7 +14,7 @@ from app.db.outage import OUTAGES
 from app.db.session import transaction
 from app.errors import Duplicate, Rejected, RemoteError, System, WooVtigerError
 from app.gate import calling_for
-from app.inbox.backlog import take_left
+from app.inbox.backlog import take_backlog
 from app.inbox.models import Delivery
 from app.inbox.repository import NewDelivery, Postponement, accept, postpone
 from app.inbox.taking import settle_each, take_in
@@ -60,7 +60,7 @@ class Item:
         return [*self.others, self.delivery]
 
     @property
-    def is_left(self) -> bool:
+    def is_undecided(self) -> bool:
         """It is to be looked at alone."""
         return self.result is None and self.error is None
 
@@ -95,15 +95,15 @@ class BulkCreation:
         async with transaction(self.choice.runtime.sessions) as session:
             await self.choice.lease.confirm(session)
             taken = await take_in(session, [hints[side.id] for side in sides], attempts=1)
-            left = await take_left(session, [each.record_key for each in taken])
+            backlog = await take_backlog(session, [each.record_key for each in taken])
         return [
-            Item(side, delivery, left.get(delivery.record_key, ()))
+            Item(side, delivery, backlog.get(delivery.record_key, ()))
             for side, delivery in zip(sides, taken, strict=True)
         ]
 
     async def settle(self, items: Sequence[Item]) -> None:
         """Make the twins and tell of them; what broke off is tried again or buried, and what is
-        `is_left` is open once more. Raises LeaseLost."""
+        `is_undecided` is open once more. Raises LeaseLost."""
         if not items:
             return
         await self._make(items)

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.db.session import transaction
 from app.errors import System, WooVtigerError
-from app.inbox.backlog import Part, give_back_to_all, leave_to_run
+from app.inbox.backlog import Part, leave_to_run, release_backlog
 from app.links.guests import search_guest_orders
 from app.links.leases import PairLease
 from app.links.repository import count_links
@@ -194,7 +194,7 @@ class Steps:
 
     async def _give_back(self, parts: Sequence[Part]) -> None:
         async with transaction(self.runtime.sessions) as session:
-            await give_back_to_all(session, self.run.store, parts)
+            await release_backlog(session, self.run.store, parts)
 
     def _go_on(self, moved: SyncRun | None) -> None:
         if moved is None:

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from app.db.session import Session, Sessions, transaction
 from app.errors import System
-from app.inbox.backlog import give_back_to_all, leave_to_run, take_left
+from app.inbox.backlog import leave_to_run, release_backlog, take_backlog
 from app.inbox.models import Delivery
 from app.inbox.repository import accept
 from app.records import Module
@@ -26,11 +26,11 @@ async def _leave(session: Session) -> None:
 
 
 async def _give_back(session: Session) -> None:
-    await give_back_to_all(session, "main", PARTS)
+    await release_backlog(session, "main", PARTS)
 
 
 async def _take(session: Session) -> None:
-    await take_left(session, [KEY.format(id=each) for each in ("5", "6")])
+    await take_backlog(session, [KEY.format(id=each) for each in ("5", "6")])
 
 
 async def _tell(sessions: Sessions, keys: Sequence[str], *, is_left: bool = False) -> None:
