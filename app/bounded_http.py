@@ -44,8 +44,8 @@ class HttpLimits:
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection. A head that is too large is answered 431, a slow one is closed, a slow body
-    is answered 408 if nothing was answered yet.
+    """One connection. A head that is too large is answered 431, a slow head or body 408, unless an
+    answer is under way; then the connection is closed.
 
     Over the limit of connections, the one that has waited longest for a whole head is closed,
     then the one whose body takes longest. A client that sends its request at once is therefore

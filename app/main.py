@@ -84,11 +84,11 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    _install(app)
+    _install(app, chosen)
     return app
 
 
-def _install(app: FastAPI) -> None:
+def _install(app: FastAPI, settings: Settings) -> None:
     for path, receive, methods in RECEIVERS:
         app.add_route(path, receive, methods=list(methods))
         # Typed with a slash at the end it means the same; a redirect would lose the sender.
@@ -96,6 +96,6 @@ def _install(app: FastAPI) -> None:
     for part in ROUTERS:
         app.include_router(part.router)
     site.install(app)
-    app.add_middleware(BodyLimits)
+    app.add_middleware(BodyLimits, most_kept=settings.receiver.max_body_bytes)
     errors.install(app)
     openapi.install(app)

@@ -133,7 +133,7 @@ REASONS: Mapping[str, Reason] = {
         "its own web service, and ruins those that are changed or deleted so. The order, or what "
         "changed of its lines, was not sent.",
         "Nothing can be mended in the order. It is written by itself once Vtiger has another "
-        "version, or an add-on of this service that writes orders; WooSync up to 1.0 does not.",
+        "version, or an add-on that writes orders, which WooSync does not do yet.",
     ),
     "missing_reference": Reason(
         "The record was written without another one that it names (an order without its buyer), "

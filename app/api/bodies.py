@@ -1,8 +1,8 @@
 """What every request's body passes before any route sees it: who may send one, and how much.
 
 A plain ASGI layer, because a framework reads the whole body of a request before it asks for the
-token. The receivers read their bodies themselves, up to a limit of their own
-(`RECEIVER__MAX_BODY_BYTES`); all bodies count towards what they may take together in memory.
+token. The receivers read their bodies themselves, up to limits of their own, and keep no more of
+one than `RECEIVER__MAX_BODY_BYTES`; all bodies count towards what they may take together in memory.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ PAGES = ("/ui/", "/sign-in", "/sign-out")
 
 
 class _Held:
-    """The bytes of one body that has come in so far. `is_refused` once it has to go."""
+    """The bytes of one body that are kept so far. `is_refused` once it has to go."""
 
     __slots__ = ("bytes", "is_refused")
 
@@ -33,10 +33,14 @@ class _Held:
 
 class BodyLimits:
     """The ASGI layer. Answers 401 before the first byte of a body that needs a token, 413 for one
-    that is too large, 503 for the largest one where all together take too much memory."""
+    that is too large, 503 for the largest one where all together take too much memory.
 
-    def __init__(self, app: ASGIApp, most_held: int = MOST_HELD) -> None:
+    Receivers keep `most_kept` bytes of a body at most, whatever its size.
+    """
+
+    def __init__(self, app: ASGIApp, *, most_kept: int, most_held: int = MOST_HELD) -> None:
         self._app = app
+        self._most_kept = most_kept
         self._most_held = most_held
         self._held: set[_Held] = set()
         self._total = 0
@@ -51,12 +55,17 @@ class BodyLimits:
             await unauthorized().response()(scope, receive, send)
             return
         most = None if is_receiver else LARGEST_BODY
+        received = 0
         held = _Held()
         self._held.add(held)
 
         async def bounded() -> Message:
+            nonlocal received
             message = await receive()
-            self._count(held, len(message.get("body", b"")), most)
+            received += len(message.get("body", b""))
+            if most is not None and received > most:
+                raise HTTPException(413, f"The body may have {most} bytes at most.")
+            self._hold(held, min(received, self._most_kept) if is_receiver else received)
             return message
 
         try:
@@ -65,11 +74,9 @@ class BodyLimits:
             self._held.discard(held)
             self._total -= held.bytes
 
-    def _count(self, held: _Held, more: int, most: int | None) -> None:
-        held.bytes += more
-        self._total += more
-        if most is not None and held.bytes > most:
-            raise HTTPException(413, f"The body may have {most} bytes at most.")
+    def _hold(self, held: _Held, size: int) -> None:
+        self._total += size - held.bytes
+        held.bytes = size
         if self._total > self._most_held:
             largest = max(self._held, key=lambda each: each.bytes)
             largest.is_refused = True

@@ -47,7 +47,7 @@ def load_cli_settings() -> Settings:
 @contextmanager
 def joinable(settings: Settings, data_dir: Path) -> Iterator[None]:
     """While the body runs, commands that use `data_dir` find these settings there."""
-    path = data_dir / FILE
+    path = _file_in(data_dir)
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate()
@@ -59,8 +59,13 @@ def joinable(settings: Settings, data_dir: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
+def _file_in(data_dir: Path) -> Path:
+    """Where the database of the demo is (`~` is a home folder there too)."""
+    return data_dir.expanduser() / FILE
+
+
 def _find_demo(data_dir: Path) -> Settings | None:
-    path = data_dir.expanduser() / FILE
+    path = _file_in(data_dir)
     try:
         with path.open() as file:
             try:

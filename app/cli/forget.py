@@ -12,6 +12,7 @@ from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
 from app.cli.stores import chosen_stores
 from app.errors import ConfigError
+from app.settings import Settings
 from app.sync.forgetting import Forgotten, foresee
 from app.sync.forgetting import forget as forget_person
 
@@ -45,10 +46,13 @@ def forget(
     """Erase one person from deliveries, Sync Log, pairs, conflicts and comparisons."""
     if "@" not in email.strip("@ "):
         raise ConfigError(f"{email} is no e-mail address.")
-    _check_store(store)
+    settings = load_cli_settings()
+    if store is not None and settings.stores:
+        # A mistyped key would find nothing, which looks like a person of whom nothing is kept.
+        chosen_stores(settings, store)
     if not yes:
-        ask(_question(email, run(_foresee(email, store))))
-    found = run(_forget(email, store))
+        ask(_question(email, run(_foresee(settings, email, store))))
+    found = run(_forget(settings, email, store))
     if json:
         print_json(asdict(found))
     else:
@@ -58,25 +62,18 @@ def forget(
         raise typer.Exit(FAILED)
 
 
-def _check_store(store: str | None) -> None:
-    """A mistyped key would find nothing, which looks like a person of whom nothing is kept."""
-    settings = load_cli_settings()
-    if store is not None and settings.stores:
-        chosen_stores(settings, store)
-
-
 def _question(email: str, found: Forgotten) -> str:
     counts = [f"{getattr(found, name)} {title.partition(':')[0]}" for name, title in NAMES.items()]
     return ASKED.format(email=email, counts=", ".join(counts))
 
 
-async def _foresee(email: str, store: str | None) -> Forgotten:
-    async with cli_sessions() as sessions:
+async def _foresee(settings: Settings, email: str, store: str | None) -> Forgotten:
+    async with cli_sessions(settings) as sessions:
         return await foresee(sessions, email, store=store)
 
 
-async def _forget(email: str, store: str | None) -> Forgotten:
-    async with cli_sessions() as sessions:
+async def _forget(settings: Settings, email: str, store: str | None) -> Forgotten:
+    async with cli_sessions(settings) as sessions:
         return await forget_person(sessions, email, store=store)
 
 

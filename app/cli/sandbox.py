@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,14 @@ from app.serving import listen, serving
 CREDENTIAL = "Credentials (made up where not given)"
 
 
+class VtigerVersion(StrEnum):
+    """The releases of Community Edition that are imitated; the first unless one is named."""
+
+    V8_2 = "8.2.0"
+    V8_3 = "8.3.0"
+    V8_4 = "8.4.0"
+
+
 def sandbox(
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9000,
@@ -40,8 +49,9 @@ def sandbox(
         bool, typer.Option("--cloud", help="Vtiger Cloud's REST API instead of webservice.php.")
     ] = False,
     vtiger_version: Annotated[
-        str, typer.Option(help="8.3.0 and 8.4.0 refuse and ruin orders as those versions do.")
-    ] = "8.2.0",
+        VtigerVersion | None,
+        typer.Option(help="8.3.0 and 8.4.0 refuse and ruin orders as those versions do."),
+    ] = None,
     addon: Annotated[
         bool, typer.Option(help="Whether the CRM has the WooSync add-on: its changes to be read.")
     ] = False,
@@ -62,6 +72,8 @@ def sandbox(
     Everything is in memory: it is gone when the command ends.
     """
     _check_addon(addon_url, addon_secret, addon=addon)
+    if cloud and vtiger_version is not None:
+        raise ConfigError("--cloud and --vtiger-version exclude each other: Cloud has no versions.")
     given = {
         "consumer_key": consumer_key,
         "consumer_secret": consumer_secret,
@@ -77,7 +89,7 @@ def sandbox(
         _load(shop_data),
         credentials=credentials,
         cloud=Limits() if cloud else None,
-        vtiger_version=vtiger_version,
+        vtiger_version=vtiger_version or VtigerVersion.V8_2,
     )
     systems.crm.workflows.callbacks += [Callback("Contacts", url) for url in callback_url or ()]
     if addon:

@@ -1,6 +1,7 @@
 """`sync`: whole modules synced or compared, watched until each run has ended."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,7 +15,7 @@ from app.cli.failures import FAILED
 from app.cli.run_report import RunReport, print_reports, read_report
 from app.cli.run_watch import watch_run
 from app.cli.stores import Store, chosen_stores
-from app.errors import ConfigError
+from app.errors import ConfigError, Overtaken
 from app.logging import configure_logging
 from app.records import Direction, Module
 from app.runs.models import Consent, RunState
@@ -165,10 +166,11 @@ async def _is_agreed(runtime: Runtime, run_id: int, *, yes: bool) -> bool:
     if not yes:
         try:
             ask(describe_forecast(Forecast.from_json(run.expected)))
-        except (ConfigError, typer.Exit):
+        except (ConfigError, typer.Exit, typer.Abort):
             await cancel_run(runtime, run_id)
             raise
-    await confirm_run(runtime, run_id)
+    with suppress(Overtaken):  # somebody answered on the pages meanwhile: it is watched to its end
+        await confirm_run(runtime, run_id)
     return True
 
 

@@ -72,7 +72,7 @@ def _reports(work: Work, store: str | None) -> dict[str, WebhookReport]:
 
 async def _each(settings: Settings, stores: list[str], work: Work) -> dict[str, WebhookReport]:
     reports = {}
-    async with cli_sessions() as sessions:
+    async with cli_sessions(settings) as sessions:
         for store in stores:
             async with open_store(settings, store) as client:
                 hooks = open_webhooks(settings, sessions, client, store)

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.policies.countries import is_country
 from app.policies.models import SyncSetting
-from app.policies.schemas import SyncPolicy, defaults_of, settings_of
+from app.policies.schemas import SyncPolicy, defaults_of, find_meaningless, settings_of
 from app.records import Module
 
 
@@ -17,13 +17,15 @@ async def get_policy(session: AsyncSession, store: str, module: Module) -> SyncP
 
 
 def in_force(module: Module, chosen: SyncSetting | None) -> SyncPolicy:
-    """A setting that the module does not have counts for nothing, whoever wrote it once."""
+    """What means nothing for the module counts for nothing, for earlier versions took it."""
     defaults = defaults_of(module)
     if chosen is None:
         return defaults
     known = set(settings_of(module))
     values = {name: value for name, value in chosen.values.items() if name in known}
-    if not is_country(values.get("tax_country", "")):  # earlier versions took any two letters
+    for name in find_meaningless(module, values):
+        del values[name]
+    if not is_country(values.get("tax_country", "")):  # any two letters were taken once
         values.pop("tax_country", None)
     return SyncPolicy.model_validate(defaults.model_dump() | values)
 

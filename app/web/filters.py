@@ -47,8 +47,14 @@ class Filter:
         return self.choices.get(text, text)
 
 
+def is_number(text: str) -> bool:
+    """Whether it can be a row's number, in the form in which the service writes them."""
+    is_digits = text.isascii() and text.isdecimal() and len(text) <= len(str(BIGGEST))
+    return is_digits and 1 <= int(text) <= BIGGEST
+
+
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:20]) <= BIGGEST):
+    if not is_number(text):
         raise ValueError("Give a whole number.")
     return int(text)
 

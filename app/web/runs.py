@@ -28,7 +28,7 @@ from app.sync.run import (
 from app.sync.run_totals import add_up, read_totals
 from app.web import run_report
 from app.web.faults import PageFault, not_found
-from app.web.filters import BIGGEST, Filter, choose
+from app.web.filters import BIGGEST, Filter, choose, is_number
 from app.web.forms import AdminForm, Posted, Reader
 from app.web.pages import PageRoute, go_to, render
 from app.web.remote_links import RemoteLink, remote_link
@@ -124,7 +124,7 @@ def _way(text: str) -> str:
 
 
 def _report_id(text: str) -> int | None:
-    if text and not (text.isascii() and text.isdecimal() and 1 <= int(text[:20]) <= BIGGEST):
+    if text and not is_number(text):
         raise InvalidInput("Open a comparison below and choose “Repair what it found”.")
     return int(text) if text else None
 

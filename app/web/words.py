@@ -43,6 +43,8 @@ _STATUS = ("Status", "/ui/status")
 _CONFLICTS = ("Conflicts", "/ui/conflicts")
 MENDED_AT: Mapping[str, tuple[str, str]] = {
     "direction_off": _SETTINGS,
+    "creation_off": _SETTINGS,
+    "other_shop": _SETTINGS,
     "module_off": _SETTINGS,
     "filtered": _SETTINGS,
     "ambiguous_match": _SETTINGS,

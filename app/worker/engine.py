@@ -22,7 +22,9 @@ RESTART_SECONDS = 2.0
 
 
 def register(runtime: Runtime) -> None:
-    """Tell the job engine what a drain job does."""
+    """Tell the job engine what a drain job does, unless an earlier worker of this runtime did."""
+    if DRAIN in runtime.jobs.tasks:
+        return
 
     @runtime.jobs.task(name=DRAIN, queue=QUEUE)
     async def drain_record(record_key: str) -> None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.bodies import LARGEST_BODY, BodyLimits
-from app.api.intake import read_body
+from app.api.intake import read_body, read_watched
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ async def test_the_largest_unfinished_body_makes_room_for_the_others() -> None:
         del send
         whole.append(len(await read_body(Request(scope, receive), 10_000)))
 
-    limits = BodyLimits(app, most_held=100)
+    limits = BodyLimits(app, most_kept=10_000, most_held=100)
     parts = [b"x" * 90, b"x" * 5]
 
     async def large() -> Message:
@@ -67,6 +67,24 @@ async def test_the_largest_unfinished_body_makes_room_for_the_others() -> None:
     with pytest.raises(HTTPException) as refused:
         await limits(HOOK, large, _ignore)
     assert (refused.value.status_code, whole) == (503, [20])
+
+
+async def test_a_webhook_that_is_not_kept_takes_nobodys_room() -> None:
+    """Of a body beyond what a receiver keeps only that much counts: it is looked at in passing."""
+    passed: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del send
+        body = await read_watched(Request(scope, receive), lambda _: None, keep=50, most=10_000)
+        passed.append(len(body.raw))
+
+    parts = [b"x" * 90] * 10
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": parts.pop(), "more_body": bool(parts)}
+
+    await BodyLimits(app, most_kept=50, most_held=100)(HOOK, receive, _ignore)
+    assert passed == [900]  # less than the head that is kept of any
 
 
 async def _ignore(message: Message) -> None:

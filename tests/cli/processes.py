@@ -6,7 +6,7 @@ import pty
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,8 @@ from app.settings_reference import setting_names
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = (sys.executable, "-m", "app")
 LONGEST_S = 240
+END_OF_INPUT = "\x04"
+"""What Ctrl-D sends."""
 
 
 @dataclass(slots=True)
@@ -75,22 +77,33 @@ def run(
 
 
 def at_terminal(
-    *arguments: str, answer: str, folder: Path, env: Mapping[str, str] | None = None
+    *arguments: str,
+    answer: str,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    once_told: tuple[str, Callable[[], None]] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """The same with somebody at the keyboard, who types one line."""
+    """The same with somebody at the keyboard, who types one line; `once_told` is what a line of
+    stderr holds and what happens then, before the answer is typed."""
     keyboard, terminal = pty.openpty()
     try:
-        os.write(keyboard, f"{answer}\n".encode())
-        return subprocess.run(
+        with subprocess.Popen(
             [*COMMAND, *arguments],
             cwd=folder,
             env=environment(env),
             stdin=terminal,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=LONGEST_S,
-        )
+        ) as popen:
+            told = ""
+            if once_told is not None:
+                assert popen.stderr is not None
+                told = next(line for line in popen.stderr if once_told[0] in line)
+                once_told[1]()
+            os.write(keyboard, f"{answer}\n".encode())
+            out, errors = popen.communicate(timeout=LONGEST_S)
+        return subprocess.CompletedProcess(popen.args, popen.returncode, out, told + errors)
     finally:
         os.close(keyboard)
         os.close(terminal)

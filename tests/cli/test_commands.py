@@ -1,6 +1,7 @@
 """The commands that do one thing and end, on systems that run beside them."""
 
 import json
+from pathlib import Path
 from uuid import uuid4
 
 import anyio.to_thread
@@ -16,7 +17,7 @@ from app.records import CreationPolicy, Module
 from app.vtiger.client import open_vtiger
 from app.woocommerce.client import WooClient
 from app.woocommerce.topics import TOPICS
-from tests.cli.processes import Shell
+from tests.cli.processes import END_OF_INPUT, Shell, at_terminal
 
 COMMANDS = (
     "serve",
@@ -175,6 +176,46 @@ async def test_a_sync_that_would_mail_people_asks_first(
     assert told in planned.stdout
     assert (asked.exit_code, told in asked.stderr, "--yes" in asked.stderr) == (2, True, True)
     assert (before, done.exit_code, len(after)) == ([], 0, 1)
+
+
+@pytest.mark.anyio
+async def test_a_question_is_answered_at_the_terminal_or_on_the_pages(
+    env: Env, folder: Path, shop: WooClient
+) -> None:
+    """Whoever leaves without a word has said no; what somebody agreed to elsewhere goes on."""
+    await _eager(env)
+    url, user, key = (env[f"VTIGER__{name}"] for name in ("URL", "USERNAME", "ACCESS_KEY"))
+    async with open_vtiger(url, username=user, access_key=key) as crm:
+        email = f"{uuid4().hex}@crm.example"
+        await crm.create("Contacts", {"lastname": "Ruiz", "email": email})
+    command = ("sync", "--module", "contacts")
+
+    def agree_elsewhere() -> None:
+        with psycopg.connect(env["DATABASE_URL"]) as connection:
+            agreed = "UPDATE sync_runs SET state = 'queued', consent = 'given'"
+            found = connection.execute(f"{agreed} WHERE state = 'asking'")
+            assert found.rowcount == 1
+
+    left = await anyio.to_thread.run_sync(
+        lambda: at_terminal(*command, answer=END_OF_INPUT, folder=folder, env=env)
+    )
+    with psycopg.connect(env["DATABASE_URL"]) as connection:
+        states = connection.execute("SELECT state FROM sync_runs ORDER BY id").fetchall()
+    told = ("made in the shop", agree_elsewhere)
+    done = await anyio.to_thread.run_sync(
+        lambda: at_terminal(
+            *command,
+            answer="y",
+            folder=folder,
+            env=env,
+            once_told=told,
+        )
+    )
+
+    assert (left.returncode, states[-1]) == (1, ("cancelled",))
+    async with shop:
+        made = await shop.search_customers_by_email(email)
+    assert (done.returncode, len(made)) == (0, 1), done.stderr
 
 
 async def _eager(env: Env) -> None:

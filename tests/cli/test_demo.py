@@ -1,6 +1,7 @@
 """The demo plays the day, prints the two tables and tells by its exit code whether all agree."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import closing
 from decimal import Decimal
@@ -154,6 +155,11 @@ async def test_a_token_made_for_the_day_opens_the_sync_log_by_a_link(
     assert f"{stage.url}/sign-in#a-token-of-my-own" in lines
 
 
+def _from_home(folder: Path) -> Path:
+    """As somebody may write DATA_DIR."""
+    return Path("~") / os.path.relpath(folder, Path.home())
+
+
 @pytest.mark.anyio
 async def test_commands_in_the_same_folder_join_the_running_demo(
     database_url: str, shell: Shell, tmp_path: Path
@@ -161,18 +167,19 @@ async def test_commands_in_the_same_folder_join_the_running_demo(
     base = Settings.model_construct(data_dir=tmp_path, api_tokens=())
     env = {"DATA_DIR": str(tmp_path)}
 
-    def type_in() -> tuple[str, Any, Result]:
+    def type_in() -> tuple[str, Any, Result, Result]:
         told = shell.run("token", "create", "--name", "Ada", "--scope", "read", env=env)
         exported = shell.json("webhooks", "status", env=env)
-        return told.stdout.strip(), exported, told
+        person = ("--email", "zoe@shop.example", "--store", "main", "--yes")
+        return told.stdout.strip(), exported, told, shell.run("forget", *person, env=env)
 
     with closing(listen(HOST, 0)) as listener:
         async with open_stage(
             base, listener, address=database_url, sandbox_port=0, cron_seconds=0.05
         ) as stage:
-            with joinable(stage.settings, tmp_path):
+            with joinable(stage.settings, _from_home(tmp_path)):
                 mode = (tmp_path / "demo.json").stat().st_mode & 0o777
-                token, webhooks, told = await anyio.to_thread.run_sync(type_in)
+                token, webhooks, told, forgotten = await anyio.to_thread.run_sync(type_in)
             async with httpx.AsyncClient(trust_env=False) as client:
                 headers = {"Authorization": f"Bearer {token}"}
                 answer = await client.get(f"{stage.url}/sync-log", headers=headers)
@@ -183,6 +190,7 @@ async def test_commands_in_the_same_folder_join_the_running_demo(
     assert f"the demo that runs at {stage.url}" in told.stderr
     assert answer.status_code == 200
     assert {row["state"] for row in webhooks} == {"active"}
+    assert (forgotten.exit_code, forgotten.stderr.count("the demo that runs at")) == (0, 1)
 
 
 def test_what_a_killed_demo_left_behind_is_not_joined(shell: Shell, database_url: str) -> None:

@@ -131,6 +131,8 @@ def test_a_taken_port_is_told(shell: Shell) -> None:
         (("--addon-url", "http://127.0.0.1:1"), "say --addon too"),
         (("--addon", "--addon-secret", "x"), "go together"),
         (("--consumer-key", ""), "--consumer-key is empty"),
+        (("--cloud", "--vtiger-version", "8.4.0"), "exclude each other"),
+        (("--vtiger-version", "8.4"), "'8.4' is not one of"),
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(

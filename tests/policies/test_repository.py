@@ -81,14 +81,16 @@ def test_every_setting_has_a_default_and_a_description() -> None:
         assert field.description, name
 
 
-async def test_a_setting_of_another_module_counts_for_nothing(sessions: Sessions) -> None:
+async def test_what_means_nothing_for_a_module_counts_for_nothing(sessions: Sessions) -> None:
     """As an earlier version, which took all settings for every module, may have left it."""
     row = SyncSetting(store="main", module="taxes", updated_by="ada")
-    row.values, row.updated_at = {"guests": "skip", "enabled": False}, datetime.now(UTC)
+    row.values = {"guests": "skip", "enabled": False, "delete_policy": "deactivate"}
+    row.updated_at = datetime.now(UTC)
     async with transaction(sessions) as session:
         session.add(row)
     policy = await read(sessions, "main", Module.TAXES)
     assert (policy.enabled, policy.guests) == (False, "contact_per_email")
+    assert find_meaningless(Module.TAXES, {"delete_policy": policy.delete_policy}) == {}
 
 
 def test_every_setting_is_one_of_some_module_and_no_default_is_meaningless() -> None:

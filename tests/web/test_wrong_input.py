@@ -12,7 +12,7 @@ from app.policies.schemas import SyncPolicy
 from app.reasons import REASONS
 from app.records import Module
 from app.runtime import Runtime
-from app.web.setting_fields import fields_of
+from app.web.setting_fields import SETTINGS, fields_of
 from app.web.values import prose
 from app.web.words import MENDED_AT
 from tests.setting import SERVICE, TOKEN
@@ -68,7 +68,7 @@ async def test_settings(admin: Browser) -> None:
 
 async def test_runs(admin: Browser) -> None:
     for name in ("module", "direction", "since", "store", "repair_of"):
-        for wrong in (*WRONG, "off", "9" * 40):
+        for wrong in (*WRONG, "off", "9" * 40, "0" * 19 + "1" + "9" * 20):
             wanted = {"store": "main", "dry_run": "1"} | {name: wrong}
             check(await admin.post("/ui/runs", on="/ui/runs", **wanted))
 
@@ -143,7 +143,9 @@ def test_what_to_do_about_a_reason_names_settings_as_the_page_does_and_leads_the
     assert remedy.startswith(
         'Set <a href="/ui/settings/main/contacts">Direction</a> to “Both ways”, or'
     )
-    for reason in REASONS.values():
+    for code, reason in REASONS.items():
+        named = set(re.findall(r"`([^`]+)`", reason.remedy)) & set(SETTINGS)
+        assert not named or MENDED_AT[code][0] == "Settings", code
         for text in (reason.meaning, reason.remedy):
             assert not FOREIGN.search(str(prose(text))), text
             for name in SyncPolicy.model_fields:

@@ -51,6 +51,16 @@ async def test_what_is_accepted_is_drained(world: World, database_url: str) -> N
     assert len(world.contacts()) == 1
 
 
+async def test_a_worker_follows_another_of_the_same_process(
+    world: World, database_url: str
+) -> None:
+    """As a command works on after its question was answered, and on one shop after the other."""
+    async with running_worker(world.runtime, periodic=False):
+        pass
+    async with running_worker(world.runtime, periodic=False):
+        await _one_is_done(world, database_url)
+
+
 async def test_a_worker_that_is_told_to_stop_finishes_what_it_does(world: World) -> None:
     in_call, go_on = asyncio.Event(), asyncio.Event()
 
