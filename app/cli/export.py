@@ -10,6 +10,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from app.api.export import csv_lines, ndjson_lines
+from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, run
 from app.cli.database import cli_sessions
 from app.cli.filters import Modules, Outcomes, Reasons, Since, Stores, Until
@@ -64,7 +65,7 @@ def export(
 
 
 async def _export(filters: LogFilter, form: Form, file: BinaryIO) -> None:
-    async with cli_sessions() as sessions:
+    async with cli_sessions(load_cli_settings()) as sessions:
         entries = export_log(sessions, filters)
         if form is Form.CSV:
             async for line in csv_lines(entries):

@@ -38,7 +38,8 @@ def _tell(error: Exception) -> tuple[str, int] | None:
             return str(error), FAILED
         case RemoteError():
             named = error.system.label in str(error)
-            return f"{error}." if named else f"{error.system.label}: {error}.", FAILED
+            told = str(error).rstrip(".") + "."
+            return told if named else f"{error.system.label}: {told}", FAILED
     if is_unmigrated(error):
         return "The database is not up to date: run `woo-vtiger migrate`.", UNUSABLE
     if isinstance(error, WITHOUT_DATABASE):

@@ -23,6 +23,7 @@ NAMES = {
     "conflicts": "Conflicts: both values",
     "differences": "Comparisons: what differed",
 }
+NOTHING = "Nothing is kept of {email}: nothing was done."
 ASKED = "What the service keeps of {email} is erased for good: {counts}."
 KEPT = (
     "Numbers, times, ids and totals are kept; WooCommerce and Vtiger are as they were. If the "
@@ -47,11 +48,13 @@ def forget(
     if "@" not in email.strip("@ "):
         raise ConfigError(f"{email} is no e-mail address.")
     settings = load_cli_settings()
-    if store is not None and settings.stores:
-        # A mistyped key would find nothing, which looks like a person of whom nothing is kept.
-        chosen_stores(settings, store)
+    _check_store(settings, store)
     if not yes:
-        ask(_question(email, run(_foresee(settings, email, store))))
+        foreseen = run(_foresee(settings, email, store))
+        if not any(asdict(foreseen).values()):
+            _tell_nothing(email, foreseen, as_json=json)
+            return
+        ask(_question(email, foreseen))
     found = run(_forget(settings, email, store))
     if json:
         print_json(asdict(found))
@@ -60,6 +63,19 @@ def forget(
     if found.waiting:
         ERR.print(WAITING.format(count=found.waiting), style="yellow")
         raise typer.Exit(FAILED)
+
+
+def _check_store(settings: Settings, store: str | None) -> None:
+    """A mistyped key would find nothing, which looks like a person of whom nothing is kept."""
+    if store is not None and settings.stores:
+        chosen_stores(settings, store)
+
+
+def _tell_nothing(email: str, found: Forgotten, *, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(found))
+    else:
+        OUT.print(NOTHING.format(email=email), markup=False)
 
 
 def _question(email: str, found: Forgotten) -> str:

@@ -131,7 +131,10 @@ def export(
     elif output is None:
         OUT.print(mapping_text(rows), markup=False, end="")
     else:
-        output.write_text(mapping_text(rows), encoding="utf-8")
+        try:
+            output.write_text(mapping_text(rows), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{output} cannot be written: {error.strerror}.") from None
         ERR.print(f"Written to {output}.", markup=False)
 
 
@@ -162,8 +165,10 @@ def import_(
     chosen_stores(settings, None)
     try:
         wanted = read_mapping_text(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} is no text in UTF-8.") from None
     changes = run(_import(settings, wanted, file.name, dry_run=dry_run))
     if json:
         print_json([asdict(change) for change in changes])

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, OUT, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
@@ -60,7 +61,7 @@ def replay(
 
 
 async def _replay(filters: DeliveryFilter) -> Replayed:
-    async with cli_sessions() as sessions:
+    async with cli_sessions(load_cli_settings()) as sessions:
         return await replay_matching(sessions, filters)
 
 

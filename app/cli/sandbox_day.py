@@ -16,12 +16,13 @@ from app.cli.agreement import judge, print_verdict
 from app.cli.chosen_settings import joinable
 from app.cli.console import OUT
 from app.cli.signals import stop_event
-from app.cli.stage import Stage, open_stage
+from app.cli.stage import Stage, Unsettled, open_stage
 from app.cli.tables import TITLES
 from app.db.embedded import DatabaseTaken, start_embedded
 from app.errors import ConfigError, System
 from app.logging import configure_logging
 from app.records import Outcome
+from app.sandbox.cast import StoryStuck
 from app.sandbox.day import DAY, count_steps
 from app.sandbox.story import Step
 from app.settings import Settings
@@ -33,8 +34,14 @@ log = logging.getLogger(__name__)
 DATABASE = "woo_vtiger_sandbox"
 SANDBOX_PORT = 9000
 DAY_SECONDS = 120.0
+SLOW_SECONDS = 600.0
+"""How long a step waits for the sync: a busy machine is no reason to end the day."""
 CRON_SECONDS = 1.0
 TICK_SECONDS = 0.5
+BROKE_OFF = (
+    "\nThe day ends early: {error}. The service and both systems go on; start again for a whole "
+    "day."
+)
 NEAR = frozenset({"127.0.0.1", "localhost", "::1"})
 COLOURS = {
     Outcome.CREATED: "green",
@@ -106,7 +113,8 @@ def print_banner(stage: Stage, given: Settings) -> None:
     if given.database_url is not None:
         OUT.print("\n  DATABASE_URL is left alone: the simulated day keeps its data in DATA_DIR.")
     OUT.print(
-        "\nCommands in this folder are about this demo while it runs: woo-vtiger doctor, export."
+        "\nWhile it runs, commands in this folder are about this demo: "
+        "try .venv/bin/woo-vtiger doctor."
     )
     OUT.print("To serve your own shop and CRM, copy .env.example to .env. Ctrl-C stops.\n")
 
@@ -123,8 +131,11 @@ async def _live(stage: Stage) -> None:
     tail = Tail(stage)
     tailing = asyncio.create_task(tail.follow())
     try:
-        await stage.play_day(seconds=DAY_SECONDS, tell=_tell)
+        await stage.play_day(seconds=DAY_SECONDS, tell=_tell, patience=SLOW_SECONDS)
         verdict = await judge(stage)
+    except (StoryStuck, Unsettled) as error:
+        OUT.print(BROKE_OFF.format(error=error), style="yellow", markup=False)
+        return
     except Exception:
         log.exception("the day broke off; the service goes on")
         return

@@ -57,8 +57,12 @@ class Stage:
     settings: Settings
     runtime: Runtime
 
-    async def play_day(self, *, seconds: float, tell: Callable[[Step], None]) -> None:
+    async def play_day(
+        self, *, seconds: float, tell: Callable[[Step], None], patience: float = PATIENCE_SECONDS
+    ) -> None:
         """Spread over `seconds`; with 0 each scene as fast as it goes, waiting for the sync after.
+
+        A step waits up to `patience` seconds for what the sync should have brought before it.
 
         Raises StoryStuck or Unsettled if the sync does not keep up.
         """
@@ -66,7 +70,7 @@ class Stage:
         known = self.sandbox.credentials
         key = ApiKey(known.consumer_key, known.consumer_secret)
         async with ShopCalls(f"{self.sandbox_url}{SHOP_PATH}", key) as shop:
-            cast = Cast(self.sandbox, shop)
+            cast = Cast(self.sandbox, shop, patience_s=patience)
             await play(DAY, cast, tell=tell, seconds=seconds, pause=pause)
 
     async def settle(self) -> None:

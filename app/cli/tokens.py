@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, OUT, new_table, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
@@ -34,7 +35,7 @@ def create(
 
 
 async def _create(name: str, scope: Scope) -> tuple[ApiToken, str]:
-    async with cli_sessions() as sessions, transaction(sessions) as session:
+    async with cli_sessions(load_cli_settings()) as sessions, transaction(sessions) as session:
         token, secret = await create_token(session, name, scope=scope)
         await session.refresh(token)
         return token, secret
@@ -55,7 +56,7 @@ def list_tokens(*, json: Json = False) -> None:
 
 
 async def _search() -> list[ApiToken]:
-    async with cli_sessions() as sessions, sessions() as session:
+    async with cli_sessions(load_cli_settings()) as sessions, sessions() as session:
         return list(await search_tokens(session))
 
 
@@ -69,7 +70,7 @@ def revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
 
 
 async def _revoke(token_id: int) -> bool:
-    async with cli_sessions() as sessions, transaction(sessions) as session:
+    async with cli_sessions(load_cli_settings()) as sessions, transaction(sessions) as session:
         return await revoke_token(session, token_id)
 
 

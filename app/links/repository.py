@@ -61,10 +61,10 @@ async def search_module_links(session: AsyncSession, store: str, module: Module)
 
 
 async def search_elsewhere(
-    session: AsyncSession, stores: Collection[str], module: Module, *, vtiger_ids: Collection[str]
+    session: AsyncSession, store: str, module: Module, *, vtiger_ids: Collection[str]
 ) -> Sequence[Link]:
-    """The pairs that Vtiger's records have in these stores."""
-    theirs = Link.store.in_(stores) & (Link.module == module) & Link.vtiger_id.in_(vtiger_ids)
+    """The pairs that Vtiger's records have in other stores, also in those of former settings."""
+    theirs = (Link.store != store) & (Link.module == module) & Link.vtiger_id.in_(vtiger_ids)
     return (await session.scalars(select(Link).where(theirs).order_by(Link.id))).all()
 
 

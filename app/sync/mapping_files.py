@@ -88,6 +88,8 @@ def read_mapping_text(text: str) -> Rows:
     except yaml.YAMLError as error:
         raise InvalidInput(f"The file is no YAML: {error}") from None
     whole = _table(data, "The file")
+    if not whole:
+        raise InvalidInput(f"The file is empty: it has no `{ROOT}:`. `mappings export` writes one.")
     for key in whole:
         if key != ROOT:
             known = f"{ROOT}:" if _near(key, [ROOT]) else f"{ROOT}: alone"

@@ -92,9 +92,10 @@ def merge(
 
     One-way (the record's direction and the rule's together): the source wins a conflict whatever
     the policy says, and it is still reported; an edit of the target alone is left as it is until
-    the source changes that field, and told as `held`. A rule that is off leaves its base entry as
-    it was, and is told of only if it is the record's direction that is off. A side that does not
-    have a field (None) never changes the other.
+    the source changes that field, and told as `held` where it is the record's direction that keeps
+    it. A rule that is off leaves its base entry as it was, and is told of only if it is the
+    record's direction that is off. A side that does not have a field (None) never changes the
+    other.
     """
     merged = Merge()
     conflicts = []
@@ -102,7 +103,7 @@ def merge(
         if rule.direction is Direction.OFF:
             continue
         way = rule.direction.within(direction)
-        pair = _Pair(rule, way, base.get(rule.name), woo, vtiger, rule.name in carried)
+        pair = _Pair(rule, way, direction, base.get(rule.name), woo, vtiger, rule.name in carried)
         if pair.lacks_field():
             merged.lost.update(pair.lost())
             continue
@@ -125,6 +126,7 @@ class _Pair:
 
     rule: FieldRule
     way: Direction
+    overall: Direction
     base: Agreed | None
     woo_side: Mapped
     vtiger_side: Mapped
@@ -159,11 +161,12 @@ class _Pair:
         return {self.rule.name: told[0]} if told else {}
 
     def held(self) -> dict[str, Held]:
-        """What one side has to say that does not go to the other. Where a row goes one way only,
-        that two records differ when they become a pair is no news."""
+        """What one side has to say and the record's direction keeps from the other. What only the
+        row's own direction keeps is as the mapping says. Where a row goes one way only, that two
+        records differ when they become a pair is no news."""
         if self.base is None and self.rule.direction is not Direction.BOTH:
             return {}
-        targets = [each.other for each in self._able() if not self.way.allows(each.other)]
+        targets = [each.other for each in self._able() if not self.overall.allows(each.other)]
         return {self.rule.name: Held(targets[0], self.way)} if targets else {}
 
     def same(self) -> bool:

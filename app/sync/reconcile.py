@@ -52,7 +52,7 @@ async def _retire_partner(work: Work, link: Link, former: Side, refused: Skip) -
     target = former.system.other
     if work.may_write(target) and (retired := await retire(work, link, former.system)):
         return Ending(replace(retired, message=retired.message or refused.message), link)
-    return _skip(work, former, refused)
+    return Ending(skipped(work.target, work.record.id, refused, label=former.label))
 
 
 async def _lose_source(work: Work, link: Link | None) -> Ending:

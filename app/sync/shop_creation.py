@@ -105,11 +105,8 @@ class ShopCreation:
         return frozenset(link.vtiger_id for link in await self._links(ids))
 
     async def _links(self, ids: Collection[str]) -> Sequence[Link]:
-        others = [store for store in self.runtime.stores if store != self.store]
-        if not others:
-            return ()
         async with self.runtime.sessions() as session:
-            return await search_elsewhere(session, others, self.module, vtiger_ids=ids)
+            return await search_elsewhere(session, self.store, self.module, vtiger_ids=ids)
 
     async def _id_fields(self) -> dict[str, str]:
         """The fields that hold the ids of other shops, by store."""

@@ -54,10 +54,9 @@ class VtigerAuth(httpx.Auth):
         """Seconds since then."""
         return monotonic() - self._version_at
 
-    def note_version(self, result: object) -> None:
-        """What a login, or `extendsession`, tells of it (recordings 01-login, 12-extendsession)."""
-        told = result.get("vtigerVersion") if isinstance(result, Mapping) else None
-        self._version, self._version_at = str(told or ""), monotonic()
+    def drop_session(self) -> None:
+        """The next request logs in anew; those under way keep their session."""
+        self._session = None
 
     @property
     def user_id(self) -> str | None:
@@ -97,7 +96,8 @@ class VtigerAuth(httpx.Auth):
                     raise
             else:
                 self._session, self._user_id = _text(user, "sessionName"), _text(user, "userId")
-                self.note_version(user)
+                self._version = str(user.get("vtigerVersion") or "")
+                self._version_at = monotonic()
                 break
         yield None
 

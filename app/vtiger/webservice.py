@@ -125,8 +125,13 @@ class Webservice:
         return self._auth.version
 
     async def ask_version(self) -> str:
-        """The version now (recording 12-extendsession)."""
-        self._auth.note_version(await self.write("extendsession", {}))
+        """The version now, of a new login (recording 01-login).
+
+        Not of `extendsession`, which tells it too: on a session that PHP has dropped it leaves
+        one without a user behind, whose every further call ends in HTTP 500.
+        """
+        self._auth.drop_session()
+        await self.read("listtypes", {})
         return self._auth.version
 
 

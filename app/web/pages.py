@@ -13,10 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 
 from app import __version__
 from app.db.outage import OUTAGES
 from app.errors import InvalidInput
+from app.reasons import REASONS
 from app.runtime import Runtime
 from app.web import values, words
 from app.web.faults import PageFault, SignInNeeded
@@ -55,7 +57,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"words": words, "app_version": __version__}
+    made.globals |= {"words": words, "REASONS": REASONS, "app_version": __version__}
     made.globals["assets"] = {each.name: address_of_file(each) for each in STATIC.iterdir()}
     made.filters |= {"time": words.clock_time, "duration": words.duration}
     made.filters |= {"iso": _iso, "field_name": words.field_name, "shown": values.shown}
@@ -159,6 +161,8 @@ def _as_fault(error: Exception) -> PageFault:
         return PageFault(422, "That cannot be understood", _say(error))
     if isinstance(error, RequestValidationError):
         return PageFault(404, "Not found", "There is nothing at this address.")
+    if isinstance(error, HTTPException):
+        return PageFault(error.status_code, "That was not taken", error.detail)
     if isinstance(error, OUTAGES):
         logger.error("The database cannot be reached: %s", type(error).__name__)
         detail = "The database cannot be reached. What comes in is refused until it can; try again."

@@ -75,7 +75,7 @@ async def check(world: World) -> None:
 async def _differing(world: World) -> list[str]:
     """By the mapping, field by field, totals to the cent; what Vtiger had before is its own."""
     return [
-        f"{module} {compared.plan} {compared.label}: {compared.unexplained}"
+        f"{module} {compared.plan} {compared.label}: {compared.skip} {compared.unexplained}"
         for module in await modules_of(world.runtime, STORE)
         async for compared in compare_store(world.runtime, STORE, module=module)
         if not compared.agrees and not (compared.plan is Plan.SKIP and compared.woo_id is None)

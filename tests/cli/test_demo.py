@@ -169,9 +169,11 @@ async def test_commands_in_the_same_folder_join_the_running_demo(
 
     def type_in() -> tuple[str, Any, Result, Result]:
         told = shell.run("token", "create", "--name", "Ada", "--scope", "read", env=env)
-        exported = shell.json("webhooks", "status", env=env)
+        exported = shell.run("webhooks", "status", "--json", env=env)
+        assert exported.stderr.count("the demo that runs at") == 1
         person = ("--email", "zoe@shop.example", "--store", "main", "--yes")
-        return told.stdout.strip(), exported, told, shell.run("forget", *person, env=env)
+        forgotten = shell.run("forget", *person, env=env)
+        return told.stdout.strip(), json.loads(exported.stdout), told, forgotten
 
     with closing(listen(HOST, 0)) as listener:
         async with open_stage(

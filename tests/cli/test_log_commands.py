@@ -102,6 +102,12 @@ def test_a_person_is_forgotten(shell: Shell, env: Env) -> None:
     assert set(again.values()) == {0}
 
 
+def test_nothing_is_asked_about_a_person_of_whom_nothing_is_kept(shell: Shell, env: Env) -> None:
+    done = shell.run("forget", "--email", "nobody@shop.example", env=env)
+    assert done.exit_code == 0
+    assert done.stdout == "Nothing is kept of nobody@shop.example: nothing was done.\n"
+
+
 def test_whoever_says_no_at_the_terminal_keeps_everything(env: Env, folder: Path) -> None:
     with psycopg.connect(env["DATABASE_URL"]) as connection:
         connection.execute("UPDATE sync_log SET label = 'Zoë <zoe@shop.example>' WHERE id < 3")

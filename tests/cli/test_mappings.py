@@ -85,7 +85,14 @@ def test_the_table_shows_where_each_row_comes_from(shell: Shell, systems: Env, w
 
 def test_a_file_that_is_not_there_is_told(shell: Shell, systems: Env) -> None:
     done = shell.run("mappings", "import", "nothing.yaml", env=systems)
-    assert (done.exit_code, "nothing.yaml cannot be read" in done.stderr) == (2, True)
+    assert done.exit_code == 2
+    assert done.stderr.endswith("nothing.yaml cannot be read: No such file or directory.\n")
+
+
+def test_an_empty_file_is_refused(shell: Shell, systems: Env, tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("# mappings:\n")
+    done = shell.run("mappings", "import", "empty.yaml", env=systems)
+    assert (done.exit_code, "has no `mappings:`" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

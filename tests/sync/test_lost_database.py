@@ -37,6 +37,7 @@ async def lose(world: World) -> Counter[str]:
     """The database is lost and begun anew; what there is by then."""
     await world.settle()
     await world.lose_database()
+    await world.set_policy()  # contacts may become customers, as before
     await ensure_setup(world.runtime)
     return await held(world)
 
@@ -167,6 +168,7 @@ async def test_guests_of_after_an_old_backup_are_found(market: World) -> None:
     mug = goods.product(market, name="Mug", sku="MUG")
     await market.contact(lastname="First", email="first@crm.example")
     await market.lose_database()
+    await market.set_policy()
     await run(market, Module.CONTACTS)
     market.later()
     trade.order(market, (mug, 1), billing=GUEST)

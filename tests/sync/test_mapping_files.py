@@ -108,6 +108,5 @@ def test_a_file_that_cannot_be_read_names_the_place(text: str, told: str) -> Non
     assert told in str(refused.value)
 
 
-def test_an_empty_file_changes_nothing() -> None:
-    assert read_mapping_text("") == {}
+def test_a_file_without_rows_changes_nothing() -> None:
     assert read_mapping_text(mapping_text({})) == {}

@@ -193,6 +193,11 @@ def test_what_a_direction_keeps_from_a_side_is_told(own: Direction) -> None:
     assert run("Paris", "Nice", rule=rule, direction=overall, base={}).held == {}
 
 
+def test_what_a_row_alone_keeps_from_a_side_is_as_the_mapping_says() -> None:
+    rule = replace(CITY, direction=Direction.WOO_TO_VTIGER)
+    assert run("Paris", "Nice", rule=rule, direction=Direction.BOTH).held == {}
+
+
 def with_condition(write: WriteCondition) -> FieldRule:
     return FieldRule("city", ("billing.city",), "mailingcity", write=write)
 

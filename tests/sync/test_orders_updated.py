@@ -104,7 +104,7 @@ async def test_a_refund_is_told_in_the_description(market: World) -> None:
     await market.settle()
 
     found = sale(market, order_id)
-    assert found["description"] == "Ring twice\n\nRefunded in WooCommerce: 5 EUR"
+    assert found["description"] == "Ring twice\n\nRefunded in WooCommerce: 5.00 EUR"
     assert total(found) == Decimal("21.60")
 
 
@@ -115,7 +115,7 @@ async def test_a_full_refund_cancels(market: World) -> None:
 
     found = sale(market, order_id)
     assert found["sostatus"] == "Cancelled"
-    assert found["description"] == "Refunded in WooCommerce: 21.6 EUR"
+    assert found["description"] == "Refunded in WooCommerce: 21.60 EUR"
 
 
 async def test_a_product_that_is_deleted_later_stays_in_its_orders(market: World) -> None:

@@ -28,7 +28,8 @@ async def test_what_was_compared_agrees_or_was_found(world: World) -> None:
     await world.contact(lastname="Nobody")
     started = await begin(world, CONTACTS, PRODUCTS, dry_run=True)
     async with transaction(world.runtime.sessions) as session:
-        cursor = {"steps": [["contacts", "compare"], ["products", "compare"]]}
+        steps = [["contacts", "compare"], ["products", "compare"]]
+        cursor = {"steps": steps, "counts": [4, 0]}
         where = {"step": 0, "done": 0, "agreed": 0}
         await enter_step(session, started.id, cursor | where, total=4, agreed_in={"contacts": 0})
         await count_on(session, started.id, done=2, agreed=1, agreed_in={"contacts": 1})

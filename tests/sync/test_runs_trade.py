@@ -121,14 +121,14 @@ async def test_a_refund_that_was_taken_back_is_found(market: World) -> None:
     _, order_id = await stocked(market)
     trade.refund(market, order_id, "5.00")
     await market.settle()
-    assert "5 EUR" in trade.sale(market, order_id)["description"]
+    assert "5.00 EUR" in trade.sale(market, order_id)["description"]
     order, refunds = trade.kept(market, order_id), market.sandbox.shop.trade.refunds
     [refund] = refunds.of(order)
     refunds.delete(order, refund.body.id)
     market.sandbox.shop.webhooks.pending.clear()
     assert (await run_all(market)).outcomes[Outcome.UPDATED] > 0
 
-    assert "5 EUR" not in trade.sale(market, order_id)["description"]
+    assert "5.00 EUR" not in trade.sale(market, order_id)["description"]
 
 
 async def test_a_guest_whose_latest_order_nobody_told_of_is_found(market: World) -> None:

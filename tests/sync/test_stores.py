@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -67,6 +68,20 @@ async def test_a_run_leaves_what_came_from_another_shop_where_it_is(world: World
     french = (await find_people(world.runtime.stores["shop-fr"], world.runtime.vtiger)).woo
     assert [person.email for person in french] == ["ana@crm.example"]
     assert own in {link.vtiger_id for link in await world.links("main")}
+
+
+async def test_what_a_former_shop_brought_is_not_made_in_the_one_that_is_left(
+    world: World,
+) -> None:
+    """A shop that was taken out of the settings is still where its records came from."""
+    product(world, name="Mug", sku="MUG")
+    await world.settle()
+    alone = replace(world.runtime, stores={"shop-fr": world.runtime.stores["shop-fr"]})
+    started = await start_run(alone, NewRun("shop-fr", (Module.PRODUCTS,)))
+    assert await execute(alone, started.id)
+
+    french = alone.stores["shop-fr"]
+    assert [each async for each in french.each_product()] == []
 
 
 async def test_a_person_of_one_shop_comes_to_the_other_if_the_settings_say_so(

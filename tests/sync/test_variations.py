@@ -118,6 +118,8 @@ async def test_a_product_that_becomes_variable_is_not_for_sale_in_vtiger(world: 
     await world.sandbox.crm.ui_edit(found["id"], {"unit_price": "99"})
     await world.settle()
     assert shelf(world, product_id)["regular_price"] == "10.00"
+    row = (await world.log(Outcome.SKIPPED))[-1]
+    assert (row.target, row.source_id, row.reason) == ("woocommerce", found["id"], "filtered")
 
     world.later()
     edit(world, product_id, type="simple")

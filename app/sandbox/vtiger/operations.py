@@ -73,7 +73,9 @@ def _profile(user: CrmUser) -> dict[str, str]:
     }
 
 
-async def _extendsession(crm: Crm, session: Session, _params: Params) -> Any:
+async def _extendsession(crm: Crm, session: Session, params: Params) -> Any:
+    if "operation" not in params:  # it has to be in the form, not in the address alone
+        raise Refusal("AUTHENTICATION_REQUIRED", "Authencation required")
     return {"sessionName": session.name, "userId": session.user.ws_id, **_versions(crm)}
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.sandbox.vtiger.crm import Crm
-from tests.sandbox.vtiger.webservice import Clock, Refused, WebService, md5, recorded
+from tests.sandbox.vtiger.webservice import PATH, Clock, Refused, WebService, md5, recorded
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +69,16 @@ async def test_extending_a_session_keeps_it(service: WebService) -> None:
     answer = await service.post("extendsession")
     assert list(answer) == list(recorded("12-extendsession").result)
     assert answer["sessionName"] == service.session
+
+
+async def test_extending_a_session_is_refused_unless_the_form_names_it(
+    service: WebService,
+) -> None:
+    """As Vtiger 8.2.0 answers when only the address names the operation."""
+    response = await service.http.post(
+        PATH, params={"operation": "extendsession", "sessionName": service.session}
+    )
+    assert response.json()["error"]["code"] == "AUTHENTICATION_REQUIRED"
 
 
 async def test_all_sessions_can_be_thrown_out(crm: Crm, service: WebService) -> None:

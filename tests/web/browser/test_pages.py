@@ -112,6 +112,17 @@ async def test_no_page_is_wider_than_a_phone(
     assert not wide
 
 
+async def test_no_column_of_the_tables_runs_into_the_next(site: Site, browser: Browser) -> None:
+    async with open_window(browser, site.url, viewport={"width": 1280, "height": 900}) as window:
+        await window.sign_in(TOKEN)
+        for address in ("/", "/?unchanged=1"):
+            await window.open(address)
+            over = await window.page.locator(".counts thead th").evaluate_all(
+                "all => all.filter(each => each.scrollWidth > each.clientWidth).length"
+            )
+            assert over == 0, address
+
+
 async def test_the_menu_of_a_phone_leads_everywhere(site: Site, browser: Browser) -> None:
     async with open_window(browser, site.url, viewport=PHONE, is_mobile=True) as window:
         await window.sign_in(TOKEN)
