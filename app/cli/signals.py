@@ -14,9 +14,16 @@ async def stop_event() -> AsyncIterator[asyncio.Event]:
     """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
+    is_interrupted = False
+
     def heed() -> None:
+        """Called by the loop between two steps: Python's own handler would raise in the middle of
+        whatever task runs, which may take it for an error of its own and go on."""
+        nonlocal is_interrupted
+        if is_interrupted:
+            raise KeyboardInterrupt
+        is_interrupted = True
         stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
 
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, heed)

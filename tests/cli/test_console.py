@@ -14,7 +14,10 @@ log = logging.getLogger(__name__)
 
 @pytest.fixture(autouse=True)
 def _heard_again() -> Iterator[None]:
+    """Shells start what runs in the background with Ctrl-C ignored."""
+    found = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
+    signal.signal(signal.SIGINT, found)
     logging.disable(logging.NOTSET)
 
 

@@ -199,7 +199,7 @@ async def test_a_poll_that_died_is_made_up_for_as_soon_as_its_lease_ends(world: 
 
 
 async def test_a_poll_of_a_living_worker_is_left_to_it(world: World) -> None:
-    async with hold(world.runtime.sessions, ["upkeep:poll"], owner="living", seconds=0.5):
+    async with hold(world.runtime.sessions, ["upkeep:poll"], owner="living", seconds=3):
         world.traffic.reset()
         assert await poll(world.runtime) == 0
         assert world.traffic.reads == {}

@@ -186,10 +186,13 @@ async def test_a_comparison_is_read_and_repaired(site: Site, admin: Window) -> N
     await page.get_by_role("checkbox", name="Contacts").check()
     await page.get_by_role("button", name="Start").click()
     async with working(site):
-        await expect(page.get_by_text("Would be created")).to_be_visible()
+        await expect(page.locator(".pill", has_text="Would be created")).to_be_visible()
         assert world.contacts() == []
         await page.get_by_role("button", name="Repair what it found").click()
         await expect(page.get_by_role("heading", name="Repair of Contacts")).to_be_visible()
+        await expect(page.get_by_text("1 contact will be made in Vtiger.")).to_be_visible()
+        assert world.contacts() == []
+        await page.get_by_role("button", name="Go on").click()
         await expect(page.get_by_role("link", name="1 created")).to_be_visible()
     assert [row["email"] for row in world.contacts()] == ["c0@shop.example"]
 
