@@ -15,7 +15,7 @@ from app.clients import open_gates, open_store, open_vtiger
 from app.db.embedded import EmbeddedServer, start_embedded
 from app.db.migrate import upgrade
 from app.db.revival import kept_alive
-from app.db.session import Sessions, open_engine, open_sessions
+from app.db.session import Sessions, close_engine, open_engine, open_sessions
 from app.db.url import libpq_url, sqlalchemy_url
 from app.inbox.acceptor import Acceptor
 from app.queue import open_jobs
@@ -142,7 +142,7 @@ async def open_database(settings: Settings) -> AsyncIterator[tuple[str, AsyncEng
         if server is not None:
             await stack.enter_async_context(kept_alive(server))
         engine = open_engine(sqlalchemy_url(address))
-        stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(close_engine, engine)
         yield address, engine
 
 

@@ -1,5 +1,6 @@
 """A real PostgreSQL, built once a run by the real migrations; each test gets a fresh copy."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -38,6 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = Path(tempfile.mkdtemp(prefix="woo-vtiger-tests-"))
         folder.chmod(0o711)
         os.environ[RUN_FOLDER] = str(folder)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are collected; the collector need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

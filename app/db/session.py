@@ -1,5 +1,7 @@
 """Engine and sessions: short transactions, none of them open while a remote is called."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -13,11 +15,14 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.pool import QueuePool
 
 from app.db.outage import tell_refusals_apart
 
 Session = AsyncSession
 Sessions = async_sessionmaker[Session]
+
+CLOSING_SECONDS = 5.0
 
 
 def _dumps(value: Any) -> str:
@@ -36,6 +41,19 @@ def open_engine(url: str, pool_size: int = 10) -> AsyncEngine:
     )
     event.listen(engine.sync_engine, "handle_error", tell_refusals_apart)
     return engine
+
+
+async def close_engine(engine: AsyncEngine) -> None:
+    """What was cancelled gives its connection back by itself, a moment later. An engine that is
+    disposed of before would leave that connection open, so it is waited for, up to a time."""
+    give_up_at = time.monotonic() + CLOSING_SECONDS
+    while _busy(engine) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - pools have no event
+        await asyncio.sleep(0.01)
+    await engine.dispose()
+
+
+def _busy(engine: AsyncEngine) -> bool:
+    return isinstance(engine.pool, QueuePool) and engine.pool.checkedout() > 0
 
 
 def open_sessions(engine: AsyncEngine) -> Sessions:

@@ -137,7 +137,8 @@ class Watermark(Base):
     """Up to which moment of the remote's clock a poll has seen everything.
 
     `stock_at`: when stock was taken, by that clock too; a record without a pair that has not
-    changed since was there before. None for marks that are no poll's.
+    changed since was there before. None for marks that are no poll's. `looked_at` is the end of the
+    latest look, by the database's clock, whether anything had changed or not.
     """
 
     __tablename__ = "watermarks"
@@ -145,6 +146,7 @@ class Watermark(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     reached_at: Mapped[datetime]
     stock_at: Mapped[datetime | None]
+    looked_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class OutboxMark(Base):

@@ -210,11 +210,18 @@ async def search_watermarks(session: AsyncSession) -> dict[str, datetime]:
     return {str(key): reached_at for key, reached_at in rows}
 
 
+async def search_looks(session: AsyncSession) -> dict[str, datetime]:
+    """When the look of each watermark last came to its end."""
+    rows = await session.execute(select(Watermark.key, Watermark.looked_at))
+    return {str(key): looked_at for key, looked_at in rows}
+
+
 async def save_watermark(session: AsyncSession, key: str, reached_at: datetime) -> None:
+    values = {"reached_at": reached_at, "looked_at": func.now()}
     await session.execute(
         insert(Watermark)
-        .values(key=key, reached_at=reached_at)
-        .on_conflict_do_update(index_elements=[Watermark.key], set_={"reached_at": reached_at})
+        .values(key=key, **values)
+        .on_conflict_do_update(index_elements=[Watermark.key], set_=values)
     )
 
 

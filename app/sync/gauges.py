@@ -9,7 +9,7 @@ from app.inbox.repository import count_open, find_oldest_due
 from app.incidents.repository import count_lasting
 from app.links.conflicts import count_undecided
 from app.links.deletions import count_held
-from app.links.repository import search_watermarks
+from app.links.repository import search_looks
 from app.queue import count_workers
 from app.runtime import Runtime
 
@@ -38,7 +38,7 @@ async def read_shared(runtime: Runtime) -> Shared:
         open_counts = await count_open(session)
         oldest = await find_oldest_due(session)
         workers = await count_workers(session, runtime.settings.worker.stalled_after)
-        marks = await search_watermarks(session)
+        looks = await search_looks(session)
         incidents = await count_lasting(session)
         conflicts, held = await count_undecided(session), await count_held(session)
     return Shared(
@@ -48,7 +48,7 @@ async def read_shared(runtime: Runtime) -> Shared:
                 OLDEST, "Age of the oldest hint that is due and not in hand.", _age(now, oldest)
             ),
             _plain(WORKERS, "Workers that give a sign of life.", workers),
-            _polls(now, marks),
+            _polls(now, looks),
             _incidents(incidents),
             _decisions(conflicts, sum(held.values())),
         ]
@@ -72,13 +72,14 @@ def _deliveries(counts: dict[str, int]) -> Metric:
     return family
 
 
-def _polls(now: datetime, marks: dict[str, datetime]) -> Metric:
+def _polls(now: datetime, looks: dict[str, datetime]) -> Metric:
     labels = ["store", "module", "system"]
-    family = GaugeMetricFamily(POLLED, "How far behind the catch-up poll is.", labels=labels)
-    for key, reached_at in marks.items():
+    meaning = "Seconds since the catch-up poll last looked at all that had changed."
+    family = GaugeMetricFamily(POLLED, meaning, labels=labels)
+    for key, looked_at in looks.items():
         parts = key.split(":")
         if len(parts) == len(labels):
-            family.add_metric(parts, _age(now, reached_at))
+            family.add_metric(parts, _age(now, looked_at))
     return family
 
 

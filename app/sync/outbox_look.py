@@ -57,8 +57,10 @@ class OutboxLook:
             await self.lease.confirm(session)
             swept_to = await find_watermark(session, _swept_key(self.mark.key))
             reached_at = await find_watermark(session, self.mark.key)
-            if swept_to is not None and reached_at is not None:
-                await save_watermark(session, self.mark.key, max(swept_to, reached_at))
+            if reached_at is not None:
+                await save_watermark(
+                    session, self.mark.key, max(swept_to or reached_at, reached_at)
+                )
             await _keep_swept(session, self.mark.key, self.outbox.facts)
             await save_outbox_mark(session, _moved(self.mark, sequence))
 

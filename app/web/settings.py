@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from app.db.session import transaction
 from app.errors import RemoteError
 from app.policies.models import SyncSetting
-from app.policies.repository import find_choice, get_policy, save_policy
+from app.policies.repository import find_choice, get_policy, lock_choice, save_policy
 from app.policies.schemas import SyncPolicy, find_meaningless
 from app.records import Module
 from app.runtime import Runtime
@@ -93,8 +93,10 @@ async def _mails(request: Request, choice: Choice) -> str:
 
 @router.post("/{store}/{module}")
 async def save_module(request: Request, posted: AdminForm, store: str, module: Module) -> Response:
-    """Keep the choices, or show the form again with what is wrong where."""
-    choice = await _read(*_place(request, store), module)
+    """Keep the choices, or show the form again with what is wrong where. One that was filled with
+    settings that somebody has changed since is shown again too, with the choices made."""
+    runtime, store = _place(request, store)
+    choice = await _read(runtime, store, module)
     fields = fields_of(module)
     given = {field.name: field.read(posted.form) for field in fields}
     errors = find_meaningless(module, given)
@@ -102,13 +104,23 @@ async def save_module(request: Request, posted: AdminForm, store: str, module: M
         policy = SyncPolicy.model_validate(choice.policy.model_dump() | given)
     except ValidationError as error:
         errors |= _errors(error, fields)
+    texts = {field.name: posted.text(field.name) for field in fields}
     if errors:
-        texts = {field.name: posted.text(field.name) for field in fields}
         return _form(request, posted.visitor, choice, texts=texts, errors=errors)
-    runtime: Runtime = request.app.state.runtime
     async with transaction(runtime.sessions) as session:
-        await save_policy(session, store, module=module, policy=policy, by=posted.by)
+        now = await lock_choice(session, store, module)
+        overtaken = "seen" in posted.form and posted.text("seen") != _stamp(now)
+        if not overtaken:
+            await save_policy(session, store, module=module, policy=policy, by=posted.by)
+    if overtaken:
+        choice = await _read(runtime, store, module)
+        return _form(request, posted.visitor, choice, texts=texts, overtaken=True)
     return go_to(f"{choice.address}?saved=1")
+
+
+def _stamp(chosen: SyncSetting | None) -> str:
+    """By which a form tells the settings that it was filled with from later ones."""
+    return chosen.updated_at.isoformat() if chosen else ""
 
 
 def _place(request: Request, store: str) -> tuple[Runtime, str]:
@@ -130,17 +142,20 @@ def _form(
     texts: Mapping[str, str],
     errors: Mapping[str, Any] | None = None,
     saved: bool = False,
+    overtaken: bool = False,
     mails: str = "",
 ) -> Response:
     return render(
         request,
         "module_settings.html",
         visitor=visitor,
-        status=422 if errors else 200,
+        status=422 if errors else 409 if overtaken else 200,
         choice=choice,
         fields=fields_of(choice.module),
         texts=texts,
         errors=errors or {},
         saved=saved,
+        overtaken=overtaken,
+        seen=_stamp(choice.by),
         mails=mails,
     )

@@ -8,7 +8,7 @@ from app.errors import RemoteError
 from app.woocommerce.batch import plan_batch
 from app.woocommerce.batching import BatchRequests
 from app.woocommerce.requests import paging, parse_all, record_path
-from app.woocommerce.schemas import WooOrder, WooRecord, modified_after
+from app.woocommerce.schemas import WooOrder, modified_after
 
 
 class OrderCalls(BatchRequests):
@@ -55,11 +55,6 @@ class OrderCalls(BatchRequests):
         query = {"search": email.strip(), "orderby": "id", "order": "desc", **paging(1, 100)}
         found = parse_all(WooOrder, await self._get("orders", query))
         return [one for one in found if one.text("billing", "email").casefold() == wanted]
-
-    async def search_refunds(self, order_id: str) -> list[WooRecord]:
-        """The refunds of an order, at most 100, `amount` a positive text (order_refunds_list)."""
-        path = f"{record_path('orders', order_id)}/refunds"
-        return parse_all(WooRecord, await self._get(path, paging(1, 100)))
 
     async def create_order(self, body: Mapping[str, Any]) -> WooOrder:
         """The shop recomputes every tax and the total (order_create_full_excl_tax)."""

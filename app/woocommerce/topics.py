@@ -7,7 +7,6 @@ be older, newer, an error, or of another kind than the topic says.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,7 +16,7 @@ import orjson
 from app.errors import InvalidInput
 from app.json_shapes import NotJson, leading_members, parse_json, without_marks
 from app.records import Event, Module
-from app.woocommerce.schemas import find_id, parse_gmt
+from app.woocommerce.schemas import find_id
 
 MODULES = {
     "customer": Module.CONTACTS,
@@ -145,11 +144,6 @@ def find_ping(headers: Mapping[str, str], body: bytes) -> str | None:
         return None
     values = parse_qs(body.decode("ascii", "replace")).get("webhook_id", [""])
     return find_id(values[0])
-
-
-def fresh_modified_at(body: Mapping[str, Any]) -> datetime | None:
-    """When the record in a body was last changed, to tell a body from an older one."""
-    return parse_gmt(body.get("date_modified_gmt"))
 
 
 def _read_object(body: bytes) -> tuple[Mapping[str, Any], str]:

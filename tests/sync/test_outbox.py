@@ -1,12 +1,14 @@
 """Polls go by the add-on's outbox where they can, and lose nothing where they cannot."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select
 
 from app.errors import System
 from app.inbox.models import Delivery
-from app.links.repository import find_watermark
+from app.links.repository import find_watermark, search_looks
 from app.records import Module, Outcome
 from app.sandbox.vtiger.addon import Addon
 from app.sync.polling import poll
@@ -225,6 +227,19 @@ async def test_looks_by_the_outbox_move_the_time_that_was_reached(world: World) 
     assert before is not None
     assert after is not None
     assert before < after < now
+
+
+@pytest.mark.usefixtures("addon")
+async def test_looks_that_find_nothing_are_looks_all_the_same(world: World) -> None:
+    """A quiet shop's polls do their work: nobody is to be called for them."""
+    await settled_look(world)
+    await world.execute("UPDATE watermarks SET looked_at = now() - interval '2 hours'")
+    await poll(world.runtime)
+    async with world.runtime.sessions() as session:
+        looks = await search_looks(session)
+        now = await session.scalar(select(func.now()))
+    ages = [now - looks[f"main:contacts:{system}"] for system in System]
+    assert max(ages) < timedelta(hours=1)
 
 
 async def test_young_rows_are_read_again(world: World, addon: Addon) -> None:

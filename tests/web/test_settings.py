@@ -1,5 +1,6 @@
 """Settings: shown as they are in force, changed one module at a time, refused with the reason."""
 
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 
@@ -76,6 +77,26 @@ async def test_settings_are_changed_and_tell_by_whom(admin: Browser, runtime: Ru
     assert 'value="woo_to_vtiger" checked' in form
     assert 'value="customer, wholesale"' in form
     assert "Saved." in form
+
+
+async def test_who_has_seen_older_settings_does_not_undo_newer_ones(
+    admin: Browser, runtime: Runtime
+) -> None:
+    seen = {"seen": ""}  # as the form shows it while nobody has chosen
+    first = await admin.post(CONTACTS, on=CONTACTS, **AS_DELIVERED, **seen)
+    late = AS_DELIVERED | {"direction": "woo_to_vtiger"}
+    answer = await admin.post(CONTACTS, on=CONTACTS, **late, **seen)
+    async with runtime.sessions() as session:
+        policy = await get_policy(session, "main", Module.CONTACTS)
+    [shown] = re.findall('name="seen" value="([^"]+)"', answer.text)
+    again = await admin.post(CONTACTS, on=CONTACTS, **late, seen=shown)
+
+    assert first.status_code == 303
+    assert answer.status_code == 409
+    assert "somebody else changed these settings meanwhile" in answer.text
+    assert 'value="woo_to_vtiger" checked' in answer.text
+    assert policy.direction is Direction.BOTH
+    assert again.status_code == 303
 
 
 async def test_a_module_is_switched_off_by_an_empty_box(admin: Browser, runtime: Runtime) -> None:

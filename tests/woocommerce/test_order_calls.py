@@ -110,17 +110,6 @@ async def test_orders_without_an_email_are_nobodys(email: str) -> None:
     assert shop.asked == []
 
 
-async def test_the_refunds_of_an_order() -> None:
-    client, shop = open_shop(recorded("order_refunds_list"))
-    refunds = await client.search_refunds("28")
-    asked = shop.asked[0]
-    assert (asked.method, asked.path) == ("GET", f"{ROOT}/28/refunds")
-    assert asked.query == {"page": "1", "per_page": "100"}
-    assert [(one.id, one.text("amount"), one.text("reason")) for one in refunds] == [
-        ("38", "11.39", "Cassé")
-    ]
-
-
 async def test_create_order() -> None:
     client, shop = open_shop(recorded("order_create_created_via"))
     body = {
@@ -203,7 +192,5 @@ async def test_an_order_in_the_trash_already_is_as_good_as_gone() -> None:
 @pytest.mark.parametrize("data", [{}, [{"amount": "1.00"}], [5]])
 async def test_an_answer_that_is_no_list_of_orders(data: object) -> None:
     client, _ = open_shop(json_answer(data))
-    with pytest.raises(Unreadable):
-        await client.search_refunds("28")
     with pytest.raises(Unreadable):
         await client.search_orders_of("a@b.c")

@@ -25,8 +25,10 @@ async def open_browser() -> AsyncIterator[Browser]:
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        await browser.close()
+        try:
+            yield browser
+        finally:
+            await browser.close()
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ async def open_window(browser: Browser, url: str, **options: object) -> AsyncIte
     window = Window(await context.new_page(), url)
     window.page.on("console", lambda message: window.hear(message))
     window.page.on("pageerror", lambda error: window.complaints.append(str(error)))
-    yield window
-    await context.close()
+    try:
+        yield window
+    finally:
+        await context.close()
     assert not window.complaints, window.complaints
