@@ -1,5 +1,6 @@
 """What the receivers share: bodies with a limit, keys of hints, storing before answering."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from app.runtime import Runtime
 MOST_TOGETHER = 20
 """Hints that are handed to the acceptor at once: it joins those of many requests in one insert."""
 
+LONGEST_LENGTH = 20
+"""Digits of a Content-Length."""
 HEAD_BYTES = 64 * 1024
 """As much of a body as is kept of one that is too large."""
 
@@ -33,10 +36,27 @@ async def read_body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
+async def read_small(request: Request, most: int) -> bytes | None:
+    """The raw body, None for one that is larger; of that no more is read."""
+    if _announced(request) > most:
+        return None
+    body = bytearray()
+    async for part in _parts(request):
+        body += part
+        if len(body) > most:
+            return None
+    return bytes(body)
+
+
 def _refuse_announced(request: Request, most: int) -> None:
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > most:
+    if _announced(request) > most:
         raise _too_large(most)
+
+
+def _announced(request: Request) -> int:
+    """Bytes of the body by its Content-Length, 0 where there is none that can be read."""
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isdecimal() and len(text) < LONGEST_LENGTH else 0
 
 
 def _too_large(most: int) -> Problem:
@@ -89,11 +109,15 @@ def dedupe_key(*parts: str | bytes) -> str:
 
 
 async def store_hints(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Accepted]:
-    """Committed when it returns; 503 if that could not be done, so that the sender tries again."""
+    """Committed when it returns; 503 if that could not be done, so that the sender tries again.
+
+    Of several hints, those that the database refuses are logged, and the others stored: sent
+    again, they would be refused again.
+    """
     accepted: list[Accepted] = []
     try:
         for start in range(0, len(hints), MOST_TOGETHER):
-            accepted += await runtime.acceptor.accept(hints[start : start + MOST_TOGETHER])
+            accepted += await _accept(runtime, hints[start : start + MOST_TOGETHER])
     except Exception as error:
         if isinstance(error, OUTAGES):
             logger.error("Hints could not be stored: %s", driver_message(error))
@@ -101,4 +125,28 @@ async def store_hints(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Ac
             logger.exception("Hints could not be stored")
         detail = "The delivery could not be stored; send it again."
         raise Problem(503, "not_stored", detail, headers={"Retry-After": "5"}) from error
+    return accepted
+
+
+async def _accept(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Accepted]:
+    """Those that are stored. Raises what the database raised if none is."""
+    try:
+        return await runtime.acceptor.accept(hints)
+    except OUTAGES:
+        raise
+    except Exception:
+        if len(hints) == 1:
+            raise
+    alone = (runtime.acceptor.accept([hint]) for hint in hints)
+    answers = await asyncio.gather(*alone, return_exceptions=True)
+    accepted: list[Accepted] = []
+    errors: list[BaseException] = []
+    for hint, answer in zip(hints, answers, strict=True):
+        if isinstance(answer, BaseException):
+            logger.error("The hint of %s is refused", hint.record.key, exc_info=answer)
+            errors.append(answer)
+        else:
+            accepted += answer
+    if not accepted or any(isinstance(error, OUTAGES) for error in errors):
+        raise errors[0]
     return accepted

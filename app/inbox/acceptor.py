@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from app.db.outage import OUTAGES
+from app.db.row_by_row import store_rows
 from app.db.session import Sessions, transaction
 from app.inbox.repository import Accepted, NewDelivery, accept
 from app.logging import traced
@@ -44,23 +44,21 @@ class Acceptor:
             self._flushing = None
 
     async def _store(self, batch: list[_Waiting]) -> None:
-        hints = [hint for group, _ in batch for hint in group]
-        try:
-            async with transaction(self._sessions) as session:
-                accepted = await accept(session, hints)
-        except Exception as error:
-            await self._tell_failure(batch, error)
-        else:
-            _count(hints, accepted)
-            _answer(batch, accepted)
-
-    async def _tell_failure(self, batch: list[_Waiting], error: Exception) -> None:
         """What the database refuses may be one sender's: the others are stored without it."""
-        if isinstance(error, OUTAGES) or len(batch) == 1:
+        try:
+            refused = await store_rows(batch, self._commit)
+        except Exception as error:
             _fail(batch, error)
             return
-        for each in batch:
-            await self._store([each])
+        for each, reason in refused:
+            _fail([each], reason)
+
+    async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        hints = [hint for group, _ in batch for hint in group]
+        async with transaction(self._sessions) as session:
+            accepted = await accept(session, hints)
+        _count(hints, accepted)
+        _answer(batch, accepted)
 
 
 def _count(hints: Sequence[NewDelivery], accepted: Sequence[Accepted]) -> None:
@@ -77,7 +75,7 @@ def _count(hints: Sequence[NewDelivery], accepted: Sequence[Accepted]) -> None:
         ).inc()
 
 
-def _answer(batch: list[_Waiting], accepted: list[Accepted]) -> None:
+def _answer(batch: Sequence[_Waiting], accepted: list[Accepted]) -> None:
     start = 0
     for group, answer in batch:
         if not answer.done():
@@ -85,7 +83,7 @@ def _answer(batch: list[_Waiting], accepted: list[Accepted]) -> None:
         start += len(group)
 
 
-def _fail(batch: list[_Waiting], error: Exception) -> None:
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
     for _, answer in batch:
         if not answer.done():
             answer.set_exception(error)

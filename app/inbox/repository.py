@@ -175,6 +175,18 @@ async def settle(
     await _make_due(session, by_state[DeliveryState.PENDING])
 
 
+async def bury_untold(session: AsyncSession, record_key: str, *, reason: str, message: str) -> None:
+    """The end of a record's open deliveries of which no row of the log can tell."""
+    open_states = [DeliveryState.PENDING, DeliveryState.PROCESSING]
+    mine = locked(Delivery.record_key == record_key, Delivery.state.in_(open_states))
+    told = {"last_reason": reason, "last_error": message}
+    await session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(mine))
+        .values(state=DeliveryState.DEAD, settled_at=func.now(), **told)
+    )
+
+
 def _is(state: DeliveryState) -> ColumnElement[bool]:
     """The state spelt out in the statement, so that an index of such deliveries is of use."""
     return Delivery.state == bindparam("state_", state, unique=True, literal_execute=True)

@@ -2,14 +2,23 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from time import monotonic
 from uuid import uuid4
 
+from app.db.row_by_row import store_rows
 from app.db.session import transaction
-from app.errors import LeaseLost, RemoteError, RemoteUnavailable, ResponseUnreadable, Waiting
+from app.errors import (
+    LeaseLost,
+    RemoteError,
+    RemoteUnavailable,
+    ResponseUnreadable,
+    Waiting,
+    WooVtigerError,
+)
 from app.inbox.repository import NewDelivery
 from app.inbox.taking import take_in
 from app.inbox.waiting import is_live_waiting, search_open_of_run
@@ -27,10 +36,15 @@ from app.sync.bulk_opening import BulkOpener
 from app.sync.dependencies import Dependencies
 from app.sync.link_keeper import LinkKeeper
 from app.sync.listings import listing_of
-from app.sync.pipeline import drain
+from app.sync.outcome import failed
+from app.sync.pipeline import drain, of_bug
 from app.sync.sides import Side
 from app.sync.sweep import Change, digest_of, is_left_out
+from app.sync.telling import tell
+from app.synclog.repository import NewEntry
 from app.tasks import run_together
+
+log = logging.getLogger(__name__)
 
 GIVE_WAY_STEP = 0.05
 GIVE_WAY_S = 1.0
@@ -167,10 +181,37 @@ class Bringer:
         """A few at a time: what waits in hand for long is taken for stranded."""
         for start in range(0, len(changes), self.portion):
             part = changes[start : start + self.portion]
-            async with transaction(self.runtime.sessions) as session:
-                await take_in(session, [self._hint(change) for change in part], attempts=0)
-                await see(session, {change.record.key: change.digest for change in part})
+            for change, error in await store_rows(part, self._take_in):
+                await self._tell_refused(change, error)
             await self._drain([change.record.key for change in part])
+
+    async def _take_in(self, changes: Sequence[Change]) -> None:
+        async with transaction(self.runtime.sessions) as session:
+            await take_in(session, [self._hint(change) for change in changes], attempts=0)
+            await see(session, {change.record.key: change.digest for change in changes})
+
+    async def _tell_refused(self, change: Change, error: Exception) -> None:
+        """A record of which not even a hint can be stored fails alone."""
+        record = change.record
+        log.error("the hint of %s cannot be stored", record.key, exc_info=error)
+        result = failed(record.system.other, record.id, WooVtigerError(of_bug(error)))
+        entry = NewEntry(
+            store=record.store,
+            module=record.module,
+            target=result.target,
+            source_id=result.source_id,
+            target_id=None,
+            link_id=None,
+            event=change.event,
+            outcome=result.outcome,
+            reason=result.reason,
+            message=result.message,
+            attempts=0,
+            duration_ms=0,
+            run_id=self.run.id,
+        )
+        async with transaction(self.runtime.sessions) as session:
+            await tell(session, entry, [])
 
     def _hint(self, change: Change) -> NewDelivery:
         key = sha256(f"run\n{self.run.id}\n{change.record.key}".encode()).hexdigest()

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from app.db.outage import OUTAGES
+from app.db.row_by_row import store_rows
 from app.db.session import transaction
-from app.errors import Duplicate, Rejected, RemoteError, System, WooVtigerError
+from app.errors import Duplicate, LeaseLost, Rejected, RemoteError, System, WooVtigerError
 from app.gate import calling_for
 from app.inbox.backlog import take_backlog
 from app.inbox.models import Delivery
@@ -27,7 +28,7 @@ from app.sync.hold import partner_of
 from app.sync.link_keeper import LinkKeeper
 from app.sync.marks import hint_again, mark_note, partner_id
 from app.sync.outcome import Result, describe_notes, skipped
-from app.sync.pipeline import end_with
+from app.sync.pipeline import end_surely, fail_unworkable
 from app.sync.sides import Side, Skip, Written
 from app.sync.stamps import stamp_mark, stamp_written
 from app.sync.telling import tell_each
@@ -87,19 +88,25 @@ class BulkCreation:
     portion: int
 
     async def take_in(self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]) -> list[Item]:
-        """`hints` by the records' ids. Raises LeaseLost and the RemoteError tree, with nothing
-        taken."""
+        """`hints` by the records' ids; one that the database refuses is not among the items.
+        Raises LeaseLost and the RemoteError tree, with nothing taken."""
         if not sides:
             return []
         await self.choice.bulk.prepare(sides)
-        async with transaction(self.choice.runtime.sessions) as session:
-            await self.choice.lease.confirm(session)
-            taken = await take_in(session, [hints[side.id] for side in sides], attempts=1)
-            backlog = await take_backlog(session, [each.record_key for each in taken])
-        return [
-            Item(side, delivery, backlog.get(delivery.record_key, ()))
-            for side, delivery in zip(sides, taken, strict=True)
-        ]
+        items: list[Item] = []
+
+        async def store(some: Sequence[Side]) -> None:
+            async with transaction(self.choice.runtime.sessions) as session:
+                await self.choice.lease.confirm(session)
+                taken = await take_in(session, [hints[side.id] for side in some], attempts=1)
+                backlog = await take_backlog(session, [each.record_key for each in taken])
+            items.extend(
+                Item(side, delivery, backlog.get(delivery.record_key, ()))
+                for side, delivery in zip(some, taken, strict=True)
+            )
+
+        await store_rows(sides, store)
+        return items
 
     async def settle(self, items: Sequence[Item]) -> None:
         """Make the twins and tell of them; what broke off is tried again or buried, and what is
@@ -111,18 +118,19 @@ class BulkCreation:
         await self._tell([item for item in items if item.result is not None])
         for item in items:
             if item.result is None:
-                await self._give_back(item)
+                await self._give_back_surely(item)
 
     async def _make(self, items: Sequence[Item]) -> None:
         """An intent says that a call may have been made, so it is not opened long before."""
         if items[0].side.system is System.WOOCOMMERCE:
             for start in range(0, len(items), self.portion):
-                part = items[start : start + self.portion]
-                await self._open_intents(part)
+                part = await self._open_intents(items[start : start + self.portion])
                 await run_together(self._make_alone(item) for item in part)
             return
         await self.wait()
-        await self._open_intents(items)
+        items = await self._open_intents(items)
+        if not items:
+            return
         self.choice.lease.check()
         with calling_for(items[0].delivery.record_key):
             made = await self.choice.bulk.create_in_shop([item.side for item in items])
@@ -132,11 +140,18 @@ class BulkCreation:
             return
         await run_together(self._made(*each) for each in zip(items, made, strict=True))
 
-    async def _open_intents(self, items: Sequence[Item]) -> None:
-        natural = {self.choice.record(item.side): self._natural_key(item) for item in items}
-        async with transaction(self.choice.runtime.sessions) as session:
-            await self.choice.lease.confirm(session)
-            await open_intents(session, natural)
+    async def _open_intents(self, items: Sequence[Item]) -> list[Item]:
+        """Those whose intent is written down."""
+
+        async def store(some: Sequence[Item]) -> None:
+            natural = {self.choice.record(item.side): self._natural_key(item) for item in some}
+            async with transaction(self.choice.runtime.sessions) as session:
+                await self.choice.lease.confirm(session)
+                await open_intents(session, natural)
+
+        for item, error in await store_rows(items, store):
+            item.error = error
+        return [item for item in items if item.error is None]
 
     def _natural_key(self, item: Item) -> str:
         return ",".join(self.choice.bulk.adapter.natural_keys(item.side))
@@ -213,9 +228,11 @@ class BulkCreation:
                     stamp_written(item.link, marked)
 
     async def _tell(self, items: Sequence[Item]) -> None:
+        for item, error in await store_rows(items, self._tell_together):
+            item.result, item.error = None, error
+
+    async def _tell_together(self, items: Sequence[Item]) -> None:
         """One transaction: stamps, log rows, intents closed, hints settled."""
-        if not items:
-            return
         entries = [
             (
                 entry_of(
@@ -251,6 +268,17 @@ class BulkCreation:
             if unmarked := [item.side for item in items if item.is_unmarked]:
                 await accept(session, [hint_again(self.choice.record(side)) for side in unmarked])
 
+    async def _give_back_surely(self, item: Item) -> None:
+        """What goes wrong here is the item's alone, too."""
+        try:
+            await self._give_back(item)
+        except LeaseLost:
+            raise
+        except OUTAGES:
+            raise
+        except Exception as error:
+            await fail_unworkable(self.choice.runtime, item.delivery.record_key, error)
+
     async def _give_back(self, item: Item) -> None:
         runtime, lease = self.choice.runtime, self.choice.lease
         record = self.choice.record(item.side)
@@ -258,7 +286,7 @@ class BulkCreation:
             if isinstance(item.error, WooVtigerError) and not item.is_made:
                 natural = self._natural_key(item)
                 await note_failure(runtime, record, natural, lease=lease, error=item.error)
-            await end_with(runtime, item.hints, lease, error=item.error)
+            await end_surely(runtime, item.hints, lease, error=item.error)
             return
         async with transaction(runtime.sessions) as session:
             await lease.confirm(session)

@@ -1,13 +1,17 @@
 """Group commit for new pairs: those whose answers arrive together share one transaction."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.db.row_by_row import store_rows
 from app.db.session import Sessions, transaction
 from app.links.leases import PairLease
 from app.links.models import Link
 from app.links.repository import add_links
 from app.sync.owed import bring_up_for
+
+_Waiting = tuple[Link, asyncio.Future[None]]
 
 
 @dataclass(slots=True)
@@ -16,7 +20,7 @@ class LinkKeeper:
 
     sessions: Sessions
     lease: PairLease
-    _waiting: list[tuple[Link, asyncio.Future[None]]] = field(default_factory=list)
+    _waiting: list[_Waiting] = field(default_factory=list)
     _flushing: asyncio.Task[None] | None = None
 
     async def keep(self, link: Link) -> None:
@@ -34,20 +38,26 @@ class LinkKeeper:
         finally:
             self._flushing = None
 
-    async def _store(self, batch: list[tuple[Link, asyncio.Future[None]]]) -> None:
+    async def _store(self, batch: list[_Waiting]) -> None:
+        """A pair that the database refuses keeps no other from being stored."""
         try:
-            async with transaction(self.sessions) as session:
-                await self.lease.confirm(session)
-                links = [link for link, _ in batch]
-                await add_links(session, links)
-                await bring_up_for(session, links)
+            refused = await store_rows(batch, self._commit)
         except Exception as error:
             _answer(batch, error)
-        else:
-            _answer(batch, None)
+            return
+        for each, reason in refused:
+            _answer([each], reason)
+
+    async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        links = [link for link, _ in batch]
+        async with transaction(self.sessions) as session:
+            await self.lease.confirm(session)
+            await add_links(session, links)
+            await bring_up_for(session, links)
+        _answer(batch, None)
 
 
-def _answer(batch: list[tuple[Link, asyncio.Future[None]]], error: Exception | None) -> None:
+def _answer(batch: Sequence[_Waiting], error: Exception | None) -> None:
     for _, kept in batch:
         if kept.done():
             continue

@@ -16,7 +16,7 @@ from app.db.session import Session, transaction
 from app.errors import LeaseLost, NotFound, Waiting, WooVtigerError
 from app.gate import calling_for
 from app.inbox.models import Delivery, DeliveryState
-from app.inbox.repository import Postponement, claim, postpone, settle
+from app.inbox.repository import Postponement, bury_untold, claim, postpone, settle
 from app.inbox.waiting import peek
 from app.links.leases import PairLease, hold
 from app.links.models import Link
@@ -39,6 +39,7 @@ from app.tracing import span
 
 log = logging.getLogger(__name__)
 
+BUG = WooVtigerError.reason
 MOST_LOST_CLAIMS = 20
 NO_WORD = (
     "Taken up {times} times in a row, and each time the worker ended without a word: look for its "
@@ -49,19 +50,30 @@ _RANDOM = random.Random()  # noqa: S311 - jitter needs no secrecy
 
 
 async def drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
-    """Settle, or give back, every open hint of one record; quietly leave it if another has it."""
+    """Settle, or give back, every open hint of one record; quietly leave it if another has it.
+
+    Raises outages of the database alone: whatever else goes wrong here would go wrong again.
+    """
+    try:
+        await _drain(runtime, record_key, owner=owner)
+    except LeaseLost:
+        log.debug("record %s is in other hands", record_key)
+    except OUTAGES:
+        raise
+    except Exception as error:
+        await fail_unworkable(runtime, record_key, error)
+
+
+async def _drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
     async with transaction(runtime.sessions) as session:
         await clear_wakeup(session, record_key)
         keys = await _pair_keys(session, record_key)
     seconds = runtime.settings.worker.lease_seconds
-    try:
-        async with hold(runtime.sessions, keys, owner=owner, seconds=seconds) as lease:
-            async with transaction(runtime.sessions) as session:
-                deliveries = await claim(session, record_key)
-            if deliveries:
-                await _bring_traced(runtime, deliveries, lease)
-    except LeaseLost:
-        log.debug("record %s is in other hands", record_key)
+    async with hold(runtime.sessions, keys, owner=owner, seconds=seconds) as lease:
+        async with transaction(runtime.sessions) as session:
+            deliveries = await claim(session, record_key)
+        if deliveries:
+            await _bring_traced(runtime, deliveries, lease)
 
 
 async def _pair_keys(session: Session, record_key: str) -> Sequence[str]:
@@ -94,34 +106,34 @@ async def _bring(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLe
     except OUTAGES:
         raise  # nothing can be written down now; the hints are woken again as stranded
     except Exception as error:
-        await _end_surely(runtime, deliveries, lease, error=error)
+        await end_surely(runtime, deliveries, lease, error=error)
 
 
-async def _end_surely(
+async def end_surely(
     runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: Exception
 ) -> None:
-    """A hint that cannot even be given back would be taken up again at once, for ever."""
+    """What broke off is tried again later, or told as failed. A hint that cannot even be given
+    back would be taken up again at once, for ever: it is told as failed."""
     try:
-        await end_with(runtime, deliveries, lease, error=error)
+        await _end_with(runtime, deliveries, lease, error=error)
     except LeaseLost:
         raise
     except OUTAGES:
         raise
     except Exception as second:
         log.error("%s could not be given back", deliveries[-1].record_key, exc_info=second)
-        await _bury(runtime, deliveries, lease, error=WooVtigerError(_of_bug(second)))
+        await _bury(runtime, deliveries, lease, error=WooVtigerError(of_bug(second)))
 
 
-async def end_with(
+async def _end_with(
     runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: Exception
 ) -> None:
-    """What broke off is tried again later, or told as failed; what is no expected failure is a
-    bug."""
+    """What is no expected failure is a bug."""
     if isinstance(error, WooVtigerError):
         await _retry_or_bury(runtime, deliveries, lease, error=error)
         return
     log.error("a bug while syncing %s", deliveries[-1].record_key, exc_info=error)
-    await _bury(runtime, deliveries, lease, error=WooVtigerError(_of_bug(error)))
+    await _bury(runtime, deliveries, lease, error=WooVtigerError(of_bug(error)))
 
 
 async def _settle(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
@@ -159,18 +171,29 @@ async def fail_unworkable(runtime: Runtime, record_key: str, error: Exception) -
     Without a lease: the key itself may be what the database refuses.
     """
     log.error("record %s cannot be worked on", record_key, exc_info=error)
+    try:
+        await _tell_unworkable(runtime, record_key, error)
+    except OUTAGES:
+        raise
+    except Exception as second:
+        log.error("the end of record %s cannot be told", record_key, exc_info=second)
+        async with transaction(runtime.sessions) as session:
+            await bury_untold(session, record_key, reason=BUG, message=of_bug(second))
+
+
+async def _tell_unworkable(runtime: Runtime, record_key: str, error: Exception) -> None:
     async with transaction(runtime.sessions) as session:
         deliveries = await claim(session, record_key)
         if not deliveries:
             return
         record = deliveries[-1].record
-        result = failed(record.system.other, record.id, WooVtigerError(_of_bug(error)))
+        result = failed(record.system.other, record.id, WooVtigerError(of_bug(error)))
         entry = entry_of(record, deliveries, result, None, monotonic())
         ids = [delivery.id for delivery in deliveries]
         await settle(session, ids, await tell(session, entry, ids), state=DeliveryState.DEAD)
 
 
-def _of_bug(error: Exception) -> str:
+def of_bug(error: Exception) -> str:
     return f"{type(error).__name__}: an error in the service; its log tells more."
 
 

@@ -4,6 +4,7 @@ A look only reads and hints: a record that holds what was agreed gives no hint, 
 adds nothing to the log.
 """
 
+import logging
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from hashlib import sha256
 
 import orjson
 
+from app.db.row_by_row import store_rows
 from app.db.session import transaction
 from app.errors import System
 from app.inbox.repository import NewDelivery
@@ -25,6 +27,8 @@ from app.sync.bulk import IN_BULK
 from app.sync.guests import is_guest
 from app.sync.listing import Listing, Seen, pages
 from app.sync.sides import Adapter, Side, Unreadable
+
+log = logging.getLogger(__name__)
 
 GONE = "gone"
 STOCK = "stock"
@@ -215,18 +219,25 @@ class Sweep:
         ]
 
     async def bring_up(self, changed: Sequence[Change]) -> int:
-        """Hint first, remember after: a crash between the two hints once more, and loses
-        nothing."""
+        """Hint first, remember after: a crash between the two hints once more, and loses nothing.
+        A record whose hint the database refuses is logged, and keeps no other from being hinted."""
         wanted = [each for each in changed if not self.take_stock or each.paired]
         hints = [
             NewDelivery(each.record, self.origin, each.event, self._dedupe_key(each))
             for each in wanted
         ]
-        if hints:
-            await self.runtime.acceptor.accept(hints)
+        refused = [(hint.record, error) for hint, error in await store_rows(hints, self._accept)]
+        refused += [(each.record, error) for each, error in await store_rows(changed, self._see)]
+        for record, error in refused:
+            log.error("%s cannot be brought up", record.key, exc_info=error)
+        return len(hints)
+
+    async def _accept(self, hints: Sequence[NewDelivery]) -> None:
+        await self.runtime.acceptor.accept(hints)
+
+    async def _see(self, changed: Sequence[Change]) -> None:
         async with transaction(self.runtime.sessions) as session:
             await see(session, {each.record.key: each.digest for each in changed})
-        return len(hints)
 
     def _dedupe_key(self, change: Change) -> str:
         parts = (change.record.key, self.origin, change.digest)
