@@ -15,16 +15,26 @@ from typing import Any
 
 import orjson
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LARGEST_LENIENT = 256 * 1024
+"""Bytes of what somebody sends us that is read although strict readers refuse it."""
 EXCERPT = 80
+MOST_BYTES_A_CHARACTER = 4
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)", re.ASCII)
 _LONGEST_NUMBER = 40
 _LARGEST_NUMBER = Decimal(10) ** 17
 """Vtiger's money columns hold 17 digits before the point (contract page readback, unit_price)."""
-_DECODER = json.JSONDecoder()
+_MARKS = re.compile(rb"\s*(?:\xef\xbb\xbf\s*){0,100}", re.ASCII)
+_DECODER = json.JSONDecoder(parse_int=lambda digits: _integer(digits))
+MOST_LINES = 2000
+"""Lines of an order. It takes some 50 ms to read so many, and Vtiger minutes to store them."""
+MOST_ROWS = 50_000
+"""Rows of all lists of a record together, such as the meta data of all lines."""
+TOO_MANY = "has {count} rows, and {most} are the most that can be synced"
 _INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
 _EARLIEST, _LATEST = 1900, 9000
+_ZERO_DATES = ("0000-00-00", "-0001-11-30")
+"""What WordPress shows of a date that was never set."""
 
 
 class NotJson(ValueError):
@@ -37,24 +47,44 @@ def parse_json(raw: bytes) -> Any:
     What strict readers refuse for one value's sake (NaN, 1e999, half a surrogate pair) is read, so
     that only the record that holds it is faulty.
     """
+    return _parse(without_marks(raw), is_lenient=True)
+
+
+def parse_bounded_json(raw: bytes, *, most: int) -> Any:
+    """The same of a body that somebody sends us, at a bounded cost. Raises NotJson, also for more
+    than `most` values, where commas and brackets in texts count as values too.
+
+    Of bodies larger than LARGEST_LENIENT nothing is read that strict readers refuse.
+    """
     body = without_marks(raw)
+    if sum(map(body.count, (b",", b"[", b"{"))) > most:
+        raise NotJson(f"it holds more than {most} values")
+    return _parse(body, is_lenient=len(body) <= LARGEST_LENIENT)
+
+
+def _parse(body: bytes, *, is_lenient: bool) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         strict = error
     try:
-        return json.loads(body)
+        if is_lenient:
+            return json.loads(body, parse_int=_integer)
     except (ValueError, RecursionError):
-        raise NotJson(_explain(body, strict)) from strict
+        pass
+    raise NotJson(_explain(body, strict)) from strict
+
+
+def _integer(digits: str) -> int | float:
+    """Python's own numbers take time that grows with the square of their digits."""
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else float(digits)
 
 
 def without_marks(raw: bytes) -> bytes:
     """A body without the byte order marks and blanks that it begins with: PHP sends a mark for
-    each of its files that was saved with one."""
-    body = raw.lstrip()
-    while body.startswith(BYTE_ORDER_MARK):
-        body = body.removeprefix(BYTE_ORDER_MARK).lstrip()
-    return body
+    each of its files that was saved with one, which are less than a hundred."""
+    marks = _MARKS.match(raw)
+    return raw[marks.end() :] if marks else raw
 
 
 def leading_members(head: bytes) -> dict[str, Any]:
@@ -91,7 +121,8 @@ def _after_blanks(text: str, place: int) -> int:
 def _explain(body: bytes, error: json.JSONDecodeError) -> str:
     if not body:
         return "the body is empty"
-    rest = body.decode("utf-8", "replace")[error.pos :]
+    around = body[: MOST_BYTES_A_CHARACTER * (error.pos + EXCERPT)]
+    rest = around.decode("utf-8", "replace")[error.pos :]
     shown = " ".join(rest[:EXCERPT].split())
     place = f"at line {error.lineno}, column {error.colno}"
     return f"it breaks {place}, where it says {shown!r}" if shown else f"it ends {place}"
@@ -102,11 +133,13 @@ class Shape:
     """What is read of a JSON object, by key.
 
     `texts` are text or numbers, or null; `words` must be there. `numbers` may be null, "" or
-    absent, which is 0; `amounts` may not. `number_names` is a pattern of further numbers. `ids` are
-    numbers of records; null, "" and 0 are none. `objects` may be null, `[]` or absent, which is
+    absent, which is 0; `amounts` may not. `number_names` is a pattern of further numbers. `times`
+    may be null, "" or absent, or MySQL's zero date, which is none. `ids` are numbers of records;
+    null, "" and 0 are none. `objects` may be null, `[]` or absent, which is
     empty. `rows` are lists of objects, `lists` of scalars; null, "" and absent stay as they are,
     for whoever reads them to tell from an empty list, but those in `needed` must be there.
-    `found_by_key` are rows whose place in the list does not matter and whose absence says
+    `counted` are rows of which there may be MOST_LINES at most, for they are worked on in the event
+    loop. `found_by_key` are rows whose place in the list does not matter and whose absence says
     something: rows that are no objects stay there, so that nobody takes what they may have held
     for absent.
     """
@@ -116,11 +149,13 @@ class Shape:
     numbers: frozenset[str] = frozenset()
     amounts: frozenset[str] = frozenset()
     number_names: re.Pattern[str] | None = None
+    times: frozenset[str] = frozenset()
     ids: frozenset[str] = frozenset()
     objects: Mapping[str, "Shape"] = field(default_factory=dict)
     rows: Mapping[str, "Shape"] = field(default_factory=dict)
     lists: frozenset[str] = frozenset()
     needed: frozenset[str] = frozenset()
+    counted: frozenset[str] = frozenset()
     found_by_key: frozenset[str] = frozenset()
 
 
@@ -155,6 +190,8 @@ def shaped(data: Mapping[str, Any], shape: Shape) -> Shaped:
 class _Reader:
     faults: list[Fault] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    count: int = 0
+    """Rows of all lists together."""
 
     def read(self, data: Mapping[str, Any], shape: Shape, prefix: str) -> Mapping[str, Any]:
         self._check_texts(data, shape, prefix)
@@ -167,6 +204,9 @@ class _Reader:
             if name in shape.needed or not _is_nothing(data.get(name)):
                 place = f"{prefix}{name}"
                 found = self._list(data.get(name), place)
+                if name in shape.counted and len(found) > MOST_LINES:
+                    self._fault(place, TOO_MANY.format(count=len(found), most=MOST_LINES))
+                    found = []
                 if name in shape.rows:
                     keeps = name in shape.found_by_key
                     found = self._rows(found, shape.rows[name], place, keeps=keeps)
@@ -182,6 +222,9 @@ class _Reader:
         for name in (shape.texts | shape.words) & data.keys():
             if isinstance(data[name], Mapping | list | bool):
                 self._fault(f"{prefix}{name}", f"is {_kind(data[name])}, not text")
+        for name in shape.times & data.keys():
+            if not _is_time(data[name]):
+                self._fault(f"{prefix}{name}", f"is {_shown(data[name])}, which is no usable time")
         for name in shape.ids & data.keys():
             if not _is_id(data[name]):
                 self._fault(f"{prefix}{name}", f"is {_shown(data[name])}, which is no id")
@@ -213,7 +256,11 @@ class _Reader:
         return found or []
 
     def _rows(self, values: Sequence[Any], shape: Shape, place: str, *, keeps: bool) -> list[Any]:
-        rows = []
+        rows: list[Any] = []
+        self.count += len(values)
+        if self.count > MOST_ROWS:
+            self._fault(place, TOO_MANY.format(count=f"over {MOST_ROWS}", most=MOST_ROWS))
+            return rows
         for index, value in enumerate(values):
             if isinstance(value, Mapping) and value:
                 rows.append(self.read(value, shape, f"{place}[{index}]."))
@@ -261,7 +308,10 @@ def find_decimal(raw: object) -> Decimal | None:
         return None
     if isinstance(raw, int) and abs(raw) >= _LARGEST_NUMBER:
         return None
-    text = raw.strip() if isinstance(raw, str) else format(Decimal(str(raw)), "f")
+    if isinstance(raw, str):
+        text = raw.strip()
+    else:
+        text = str(raw) if isinstance(raw, int) else format(Decimal(str(raw)), "f")
     if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
         return None
     number = Decimal(text)
@@ -274,6 +324,17 @@ def in_utc(moment: datetime) -> datetime | None:
     if not _EARLIEST <= moment.year <= _LATEST:
         return None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_time(value: object) -> bool:
+    if _is_nothing(value):
+        return True
+    if not isinstance(value, str):
+        return False
+    try:
+        return value.startswith(_ZERO_DATES) or in_utc(datetime.fromisoformat(value)) is not None
+    except ValueError:
+        return False
 
 
 def _is_nothing(value: object) -> bool:

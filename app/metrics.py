@@ -14,6 +14,12 @@ ACCEPTED = Counter(
     ("store", "source", "origin", "module", "duplicate"),
     registry=REGISTRY,
 )
+IGNORED = Counter(
+    "woo_vtiger_webhooks_ignored",
+    "Signed webhooks of topics that no module syncs: answered 200, and not stored.",
+    ("store", "resource"),
+    registry=REGISTRY,
+)
 OUTCOMES = Counter(
     "woo_vtiger_outcomes",
     "Rows written to the Sync Log.",

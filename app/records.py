@@ -64,7 +64,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing in one system. `module` is None for topics that no module syncs (coupons).
+    """One thing in one system. `module` is None only in rows of earlier versions, which stored
+    topics that no module syncs (coupons), and which may be replayed.
 
     `kind` is the system's own name for the thing (`customer`, `coupon`); it keeps the keys of
     module-less records apart, whose prefix no module has.

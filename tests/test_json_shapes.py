@@ -10,11 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.json_shapes import (
+    LARGEST_LENIENT,
+    MOST_LINES,
+    MOST_ROWS,
     NotJson,
     Shape,
     find_list,
     in_utc,
     leading_members,
+    parse_bounded_json,
     parse_json,
     rows_of,
     shaped,
@@ -209,3 +213,95 @@ def test_members_of_a_cut_object_are_those_of_the_whole_one(data: dict[str, Any]
         assert {name: repr(data[name]) for name in found} == {
             name: repr(value) for name, value in found.items()
         }
+
+
+class Unread(dict[str, Any]):
+    """A row that must not be looked at."""
+
+    def get(self, *_: Any) -> Any:
+        raise AssertionError("it was read")
+
+
+COUNTED = Shape(rows={"rows": ROW}, counted=frozenset({"rows"}))
+
+
+def test_of_too_many_lines_none_is_read() -> None:
+    assert shaped({"rows": [{"total": 1}] * MOST_LINES}, COUNTED).faults == ()
+    found = shaped({"rows": [Unread(total=1)] * (MOST_LINES + 1)}, COUNTED)
+    assert [str(fault) for fault in found.faults] == [
+        "rows has 2001 rows, and 2000 are the most that can be synced"
+    ]
+
+
+def test_rows_of_all_lists_together_have_an_end() -> None:
+    parts = [{"a": 1}] * (MOST_ROWS // 2)
+    rows = [{"total": 1, "parts": parts}, {"total": 2, "parts": parts}]
+    [fault] = shaped({"rows": rows}, COUNTED).faults
+    assert fault.place == "rows[1].parts"
+
+
+TIMES = Shape(times=frozenset({"at"}))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "2026-11-23T21:15:58",
+        "2026-11-23 21:15:58",
+        "2026-11-23T21:15:58+01:00",
+        "0000-00-00T00:00:00",
+        "-0001-11-30T00:00:00",
+        "1999-12-31",
+    ],
+)
+def test_times_that_are_usable_or_were_never_set(value: object) -> None:
+    assert shaped({"at": value}, TIMES).faults == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0001-01-01T00:00:00",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-12:00",
+        "10000-01-01T00:00:00",
+        "NaN",
+        "yesterday",
+        "2026-02-30T00:00:00",
+        0,
+        1e309,
+        True,
+        [],
+        {},
+    ],
+)
+def test_times_at_the_ends_of_time_and_what_is_none_are_named(value: object) -> None:
+    [fault] = shaped({"at": value}, TIMES).faults
+    assert (fault.place, "no usable time" in fault.problem) == ("at", True)
+
+
+@pytest.mark.parametrize("body", [b"[1,2]", b'{"a":1}', b'[",,"]', b"[]"])
+def test_values_are_counted_before_they_are_read(body: bytes) -> None:
+    count = sum(map(body.count, (b",", b"[", b"{")))
+    assert parse_bounded_json(body, most=count) == parse_json(body)
+    with pytest.raises(NotJson, match="more than"):
+        parse_bounded_json(body, most=count - 1)
+
+
+def test_what_strict_readers_refuse_is_read_of_small_bodies_only() -> None:
+    assert parse_bounded_json(b'{"a": 1e999}', most=10) == {"a": float("inf")}
+    with pytest.raises(NotJson, match="it breaks at"):
+        parse_bounded_json(b'{"a": 1e999, "b": "' + b"x" * LARGEST_LENIENT + b'"}', most=10)
+
+
+def test_numbers_of_any_length_are_read_as_near_as_can_be() -> None:
+    found = parse_json(b"[NaN, " + b"9" * 80 + b", " + b"9" * 5000 + b"]")
+    assert found[1:] == [1e80, float("inf")]
+    assert leading_members(b'{"id": 7, "n": ' + b"9" * 5000 + b", ") == {"id": 7, "n": float("inf")}
+
+
+def test_marks_without_end_are_no_json() -> None:
+    with pytest.raises(NotJson):
+        parse_json(MARK * 1_000_000 + b"{}")

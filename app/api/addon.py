@@ -29,6 +29,8 @@ from app.vtiger.addon_hints import (
 from app.vtiger.addon_package import build_package
 
 PATH = "/callbacks/vtiger"
+TIMESTAMP = "x-woosync-timestamp"
+SIGNATURE = "x-woosync-signature"
 ZIP = "application/zip"
 SERVICE = "woo-vtiger"
 """The word by which the add-on knows that it was this service that answered."""
@@ -69,6 +71,7 @@ def download_vtiger_addon() -> Response:
 async def receive(request: Request) -> Response:
     """A batch of changes; those of modules that are not synced, and repeated ones, are counted."""
     runtime: Runtime = request.app.state.runtime
+    _require_signature(request)
     body = await read_body(request, runtime.settings.receiver.max_body_bytes)
     _authenticate(request, runtime, body)
     batch = _read(body)
@@ -83,18 +86,28 @@ async def receive(request: Request) -> Response:
     return _answer([str(each.id) for each in accepted], batch, known=known, fresh=fresh)
 
 
+def _require_signature(request: Request) -> None:
+    """Asked for before the first byte of the body."""
+    if not all(request.headers.get(name) for name in (TIMESTAMP, SIGNATURE)):
+        raise _refused(SignatureFault.MISSING)
+
+
+def _refused(fault: SignatureFault) -> Problem:
+    logger.warning("Changes from Vtiger's add-on were refused: %s signature", fault)
+    return Problem(401, f"signature_{fault}", DETAILS[fault])
+
+
 def _authenticate(request: Request, runtime: Runtime, body: bytes) -> None:
     settings = runtime.settings.vtiger
     fault = find_fault(
         settings.callback_secret.get_secret_value() if settings else "",
         body,
-        timestamp=request.headers.get("x-woosync-timestamp", ""),
-        signature=request.headers.get("x-woosync-signature", ""),
+        timestamp=request.headers[TIMESTAMP],
+        signature=request.headers[SIGNATURE],
         now=runtime.clock().timestamp(),
     )
     if fault is not None:
-        logger.warning("Changes from Vtiger's add-on were refused: %s signature", fault)
-        raise Problem(401, f"signature_{fault}", DETAILS[fault])
+        raise _refused(fault)
 
 
 def _read(body: bytes) -> AddonBatch:

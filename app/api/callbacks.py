@@ -4,7 +4,7 @@ import base64
 import binascii
 import hmac
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
 from fastapi import Request, Response
@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from app.api.errors import Problem
 from app.api.intake import dedupe_key, read_body, store_hints
 from app.errors import InvalidInput, System
+from app.form_fields import decoded, read_fields
 from app.inbox.repository import NewDelivery
 from app.records import Event, Module, Origin, Record
 from app.runtime import Runtime
@@ -19,6 +20,7 @@ from app.vtiger.callbacks import CallbackHint, parse_callback
 
 PATH = "/callbacks/vtiger/{module}"
 METHODS = ("POST", "PUT", "GET")
+MOST_QUERY_FIELDS = 100
 VTIGER_NAMES = {
     Module.CONTACTS: "Contacts",
     Module.PRODUCTS: "Products",
@@ -36,9 +38,10 @@ async def receive(request: Request) -> Response:
     """One delivery a record and store, for the shops share Vtiger's records."""
     runtime: Runtime = request.app.state.runtime
     module = _get_module(request.path_params["module"])
-    _authenticate(request, runtime)
+    query = _read_query(request)
+    _authenticate(request, query, runtime)
     body = await read_body(request, runtime.settings.receiver.max_body_bytes)
-    hints = _read(request, body)
+    hints = _read(request, query, body)
     accepted = await store_hints(runtime, _deliveries(runtime, module, hints))
     answer = {"delivery_ids": [str(each.id) for each in accepted]}
     return Response(orjson.dumps(answer), 202, media_type="application/json")
@@ -52,10 +55,20 @@ def _get_module(name: str) -> Module:
     return module
 
 
-def _authenticate(request: Request, runtime: Runtime) -> None:
+def _read_query(request: Request) -> dict[str, str]:
+    """What the address says beside its path: the sender is not known yet, so only so much."""
+    raw: bytes = request.scope["query_string"]
+    try:
+        fields = read_fields(raw, most=MOST_QUERY_FIELDS, longest=len(raw))
+    except InvalidInput as error:
+        raise Problem(400, "unreadable", f"The address cannot be read: {error}") from error
+    return {name: decoded(value) for name, value in fields}
+
+
+def _authenticate(request: Request, query: Mapping[str, str], runtime: Runtime) -> None:
     settings = runtime.settings.vtiger
     secret = settings.callback_secret.get_secret_value() if settings else ""
-    given = list(_given_secrets(request))
+    given = list(_given_secrets(request, query))
     matches = [hmac.compare_digest(each, secret.encode()) for each in given]
     if not secret or not any(matches):
         logger.warning("A callback was refused: %s", "wrong secret" if given else "no secret")
@@ -67,10 +80,10 @@ def _authenticate(request: Request, runtime: Runtime) -> None:
         )
 
 
-def _given_secrets(request: Request) -> Iterator[bytes]:
+def _given_secrets(request: Request, query: Mapping[str, str]) -> Iterator[bytes]:
     if token := request.headers.get("x-callback-token"):
         yield token.encode("latin-1")  # as header bytes come decoded
-    if token := request.query_params.get("token"):
+    if token := query.get("token"):
         yield token.encode()
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.casefold() == "basic":
@@ -84,10 +97,10 @@ def _basic_password(encoded: str) -> bytes:
         return b""
 
 
-def _read(request: Request, body: bytes) -> list[CallbackHint]:
+def _read(request: Request, query: Mapping[str, str], body: bytes) -> list[CallbackHint]:
     kind = request.headers.get("content-type", "")
     try:
-        hints = parse_callback(kind, body, dict(request.query_params))
+        hints = parse_callback(kind, body, query)
     except InvalidInput as error:
         raise Problem(400, "unreadable", str(error)) from error
     if not all(hint.record_id.isprintable() for hint in hints):

@@ -10,30 +10,41 @@ import orjson
 from fastapi import Request, Response
 
 from app.api.errors import Problem
-from app.api.intake import Body, dedupe_key, read_body, read_watched, store_hints
+from app.api.intake import Body, dedupe_key, read_small, read_watched, store_hints
 from app.errors import InvalidInput, System
 from app.inbox.repository import NewDelivery
+from app.metrics import IGNORED
 from app.records import Origin, Record
 from app.runtime import Runtime
 from app.setting_systems import StoreSettings
 from app.woocommerce.signature import SignatureCheck
-from app.woocommerce.topics import HookKind, WooHook, find_ping, parse_hook
+from app.woocommerce.topics import (
+    LONGEST_PING,
+    HookKind,
+    WooHook,
+    find_ping,
+    may_be_ping,
+    parse_hook,
+)
 
 PATH = "/webhooks/woocommerce/{store}"
 LONGEST_NOTE = 500
+COUNTED_APART = frozenset({"coupon", "action"})
+"""Resources without a module that have a label of their own; the topic is not signed, so that
+labels made of it could be any number."""
 
 logger = logging.getLogger(__name__)
 
 
 async def receive(request: Request) -> Response:
-    """The ping is answered 200, as are duplicates and what names no record, for a shop gives up a
-    webhook whose deliveries are refused seven times; new hints 202."""
+    """The ping is answered 200, as are duplicates, what names no record and what no module syncs,
+    for a shop gives up a webhook whose deliveries are refused seven times; new hints 202."""
     runtime: Runtime = request.app.state.runtime
     store = request.path_params["store"]
     settings, limits = _get_store(runtime, store), runtime.settings.receiver
     signature = request.headers.get("x-wc-webhook-signature", "")
     if not signature:
-        if find_ping(request.headers, await read_body(request, limits.max_body_bytes)):
+        if await _is_ping(request):
             return _answer(200, {"ping": True})
         raise _refused(store)
     check = SignatureCheck(_secrets(settings))
@@ -42,6 +53,8 @@ async def receive(request: Request) -> Response:
     if not check.is_made_by(signature):
         raise _refused(store)
     hook = _read(request.headers, body)
+    if hook.kind is HookKind.UNSYNCED:
+        return _ignore(store, hook)
     [accepted] = await store_hints(runtime, [_hint(store, hook, body, signature)])
     answer = {"delivery_id": str(accepted.id)}
     if accepted.duplicate:
@@ -54,6 +67,22 @@ def _get_store(runtime: Runtime, store: str) -> StoreSettings:
     if settings is None:
         raise Problem(404, "unknown_store", "There is no store of this key.")
     return settings
+
+
+async def _is_ping(request: Request) -> bool:
+    """Nobody has proven anything yet, so that no more is read than a ping has."""
+    if not may_be_ping(request.headers):
+        return False
+    body = await read_small(request, LONGEST_PING)
+    return body is not None and find_ping(request.headers, body) is not None
+
+
+def _ignore(store: str, hook: WooHook) -> Response:
+    """Counted and not stored: nothing could come of it."""
+    resource = hook.resource if hook.resource in COUNTED_APART else "other"
+    IGNORED.labels(store, resource).inc()
+    logger.info("Store %s: no module syncs %s; its webhook may be removed", store, hook.topic)
+    return _answer(200, {"ignored": True})
 
 
 def _secrets(settings: StoreSettings) -> list[str]:

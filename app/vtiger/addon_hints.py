@@ -11,12 +11,15 @@ from enum import StrEnum
 from typing import Any
 
 from app.errors import InvalidInput
-from app.json_shapes import NotJson, find_list, parse_json
+from app.json_shapes import NotJson, find_list, parse_bounded_json
 from app.records import Event
 from app.vtiger.schemas import ID_PATTERN
 
 WINDOW_SECONDS = 300
 MOST_CHANGES = 1000
+MOST_VALUES = 20 * MOST_CHANGES
+"""A change has four; later versions of the add-on may tell more."""
+EVENTS = {event.value: event for event in Event}
 BIGGEST_SEQUENCE = 2**63 - 1
 LONGEST_NAME = 100
 
@@ -79,7 +82,7 @@ def parse_batch(body: bytes) -> AddonBatch:
     Raises InvalidInput for what is no batch at all, or too large a one.
     """
     try:
-        data = parse_json(body)
+        data = parse_bounded_json(body, most=MOST_VALUES)
     except NotJson as error:
         raise InvalidInput(f"The body is not JSON: {error}", "body") from error
     rows = find_list(data.get("changes")) if isinstance(data, dict) else None
@@ -108,7 +111,4 @@ def _read_change(row: Any) -> AddonChange | None:
 
 def read_event(text: Any) -> Event:
     """What the add-on says happened; a word we do not know still means a change."""
-    try:
-        return Event(text)
-    except ValueError:
-        return Event.CHANGED
+    return EVENTS.get(text, Event.CHANGED) if isinstance(text, str) else Event.CHANGED

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from urllib.parse import parse_qs
 
 import orjson
 
@@ -56,15 +55,24 @@ TOPIC_SHAPE = re.compile(r"(?=.{1,100}$)[a-z_]+\.[a-z_]+")
 """The signature does not cover the topic, so that it is as a stranger wrote it."""
 NO_TOPIC = "the delivery names no topic, such as order.updated, in X-WC-Webhook-Topic"
 NO_RECORD = "The delivery names no record"
-CUT = "its body is too large to be kept, and its id is not at its beginning"
+CUT = "its body is large, and its id is not at its beginning"
 LONGEST_SHOWN = 80
+LARGEST_PARSED = 256 * 1024
+"""Bytes of a body that is parsed as a whole, which takes time of the event loop. A record's id is
+its first member: of a larger body the beginning does."""
+HEAD_BYTES = 64 * 1024
+"""As much of a large body as is looked at."""
+PING = re.compile(rb"webhook_id=([0-9]{1,20})")
+LONGEST_PING = 64
+"""Bytes; more than PING can match."""
 
 
 class HookKind(StrEnum):
-    """What a delivery is: a creation ping, an error envelope, a body that names no record, or a
-    hint about a record."""
+    """What a delivery is: a creation ping, a topic that no module syncs (coupons, other actions),
+    an error envelope, a body that names no record, or a hint about a record."""
 
     PING = "ping"
+    UNSYNCED = "unsynced"
     ENVELOPE = "envelope"
     NOTHING = "nothing"
     RECORD = "record"
@@ -72,11 +80,11 @@ class HookKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WooHook:
-    """One delivery. `module` is None for topics that no module syncs (coupons, other actions).
+    """One delivery. `module` is None for pings and for topics that no module syncs; of the latter
+    the body is not read.
 
-    `record_id` is None for pings, envelopes and what names no record, and may be for topics
-    without a module. `code` and `message` are an envelope's; `message` also tells why no record is
-    named.
+    `record_id` is None but for hints about a record. `code` and `message` are an envelope's;
+    `message` also tells why no record is named.
     """
 
     kind: HookKind
@@ -108,8 +116,8 @@ class WooHook:
 def parse_hook(headers: Mapping[str, str], body: bytes, *, is_whole: bool = True) -> WooHook:
     """Read a delivery; header names in lower case.
 
-    Recordings hook_*. Raises InvalidInput if the body is not JSON, or if the topic is missing. Of
-    a body that is not whole its first bytes do: a record's id is its first member.
+    Recordings hook_*. Raises InvalidInput if the topic is missing, or if the body is not JSON. Of
+    one larger than LARGEST_PARSED, as of one that is not whole, only the beginning is looked at.
     """
     if webhook_id := find_ping(headers, body):
         return WooHook(HookKind.PING, webhook_id=webhook_id)
@@ -117,17 +125,20 @@ def parse_hook(headers: Mapping[str, str], body: bytes, *, is_whole: bool = True
     if not TOPIC_SHAPE.fullmatch(topic):
         raise InvalidInput(NO_TOPIC, "x-wc-webhook-topic")
     resource, _, name = topic.partition(".")
-    data, fault = _read_object(body) if is_whole else (leading_members(body), CUT)
     common: dict[str, Any] = {
         "topic": topic,
         "webhook_id": headers.get("x-wc-webhook-id", ""),
         "delivery_id": headers.get("x-wc-webhook-delivery-id", ""),
-        "body": data,
+        "resource": resource,
     }
-    if resource == "action":
+    is_action = resource == "action"
+    if name not in ACTIONS if is_action else resource not in MODULES:
+        return WooHook(HookKind.UNSYNCED, **common)
+    data, fault = _read_object(body, is_whole=is_whole)
+    common["body"] = data
+    if is_action:
         return _read_action(name, data, common, fault)
-    module, event = MODULES.get(resource), EVENTS.get(name, Event.CHANGED)
-    common |= {"resource": resource, "module": module, "event": event}
+    common |= {"module": MODULES[resource], "event": EVENTS.get(name, Event.CHANGED)}
     if _is_envelope(data):
         code, message = str(data["code"]), str(data["message"])
         return WooHook(HookKind.ENVELOPE, code=code, message=message, **common)
@@ -139,16 +150,23 @@ def find_ping(headers: Mapping[str, str], body: bytes) -> str | None:
 
     Recording hook_ping. It says nothing that needs a signature; it wants exactly 200.
     """
+    found = PING.fullmatch(body) if may_be_ping(headers) else None
+    return find_id(found[1].decode()) if found else None
+
+
+def may_be_ping(headers: Mapping[str, str]) -> bool:
+    """Whether a body of at most LONGEST_PING bytes could make it the ping of a creation."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded" or "x-wc-webhook-topic" in headers:
-        return None
-    values = parse_qs(body.decode("ascii", "replace")).get("webhook_id", [""])
-    return find_id(values[0])
+    return kind == "application/x-www-form-urlencoded" and "x-wc-webhook-topic" not in headers
 
 
-def _read_object(body: bytes) -> tuple[Mapping[str, Any], str]:
+def _read_object(body: bytes, *, is_whole: bool) -> tuple[Mapping[str, Any], str]:
     """The object, and what is wrong should it name no record. A shop that cannot encode a record
     signs and sends nothing at all (wp_json_encode gives false)."""
+    if not is_whole or len(body) > LARGEST_PARSED:
+        if is_whole and without_marks(body[:HEAD_BYTES])[:1] not in (b"{", b"["):
+            raise InvalidInput("the body is not JSON: it begins as no object does", "body")
+        return leading_members(body[:HEAD_BYTES]), CUT
     if not without_marks(body):
         return {}, "its body is empty"
     try:
@@ -169,14 +187,13 @@ def _read_action(
     name: str, data: Mapping[str, Any], common: Mapping[str, Any], fault: str
 ) -> WooHook:
     """`{"action", "arg"}`: the arg is an id, or `[]` for objects (hook_action_*)."""
-    module, resource, event = ACTIONS.get(name, (None, "action", Event.CHANGED))
+    module, resource, event = ACTIONS[name]
     named = {**common, "resource": resource, "module": module, "event": event}
     return _told(find_id(data.get("arg")), named, fault)
 
 
 def _told(record_id: str | None, common: Mapping[str, Any], fault: str) -> WooHook:
-    """A topic of ours without an id names no record; what no module syncs needs none."""
-    if record_id is None and common["module"] is not None:
+    if record_id is None:
         message = f"{NO_RECORD} ({common['topic']}): {fault}"
         return WooHook(HookKind.NOTHING, message=message, **common)
     return WooHook(HookKind.RECORD, record_id=record_id, **common)

@@ -9,6 +9,8 @@ from zipfile import ZipFile
 import httpx
 import orjson
 import pytest
+from fastapi import FastAPI
+from starlette.types import Message
 
 from app.runtime import Runtime
 from app.vtiger.addon_hints import sign
@@ -154,3 +156,19 @@ async def test_an_admin_gets_the_add_on(
     assert "manifest.xml" in ZipFile(BytesIO(response.content)).namelist()
     assert (await client.get("/vtiger-addon.zip")).content == response.content
     assert problem(await stranger.get("/vtiger-addon.zip")) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize("name", ["X-WooSync-Timestamp", "X-WooSync-Signature", ""])
+async def test_without_a_signature_no_byte_is_read(app: FastAPI, name: str) -> None:
+    sent: list[Message] = []
+    fields = [(name.lower().encode(), b"1")] if name else []
+    scope = {"type": "http", "method": "POST", "path": PATH, "query_string": b""}
+
+    async def receive() -> Message:
+        raise AssertionError("the body was read")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app({**scope, "headers": fields}, receive, send)
+    assert (sent[0]["status"], orjson.loads(sent[1]["body"])["code"]) == (401, "signature_missing")

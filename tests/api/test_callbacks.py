@@ -9,6 +9,7 @@ from app.runtime import Runtime
 from tests.api.calls import CALLBACK_SECRET, FORM, problem
 from tests.api.rows import stored
 from tests.recorded import deliveries as recorded
+from tests.refusals import refusing
 
 pytestmark = pytest.mark.anyio
 
@@ -74,6 +75,15 @@ async def test_recorded_callbacks_are_accepted(
     )
     assert response.status_code == 202
     assert len(await stored(runtime)) == 2
+
+
+async def test_of_an_address_with_too_many_fields_none_is_believed(
+    stranger: httpx.AsyncClient,
+) -> None:
+    query = "a=&" * 100 + f"token={CALLBACK_SECRET}&id=5"
+    response = await stranger.post(f"{CONTACTS}?{query}")
+    assert problem(response) == (400, "unreadable")
+    assert "100 fields" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "GET"])
@@ -185,3 +195,25 @@ async def test_many_records_at_once_are_all_stored(
 async def test_too_large_a_callback_is_refused(stranger: httpx.AsyncClient) -> None:
     response = await stranger.post(CONTACTS, content=b"x" * 100_001, headers=TOKEN)
     assert problem(response) == (413, "too_large")
+
+
+async def test_of_many_records_one_that_the_database_refuses_is_left_out(
+    stranger: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Sent again it would be refused again, and its sender would go on for ever."""
+    body = [{"id": f"12x{each}"} for each in range(1, 31)]
+    async with refusing(runtime.sessions, "deliveries", "record_id", "12x7"):
+        response = await stranger.post(CONTACTS, json=body, headers=TOKEN)
+    assert response.status_code == 202
+    assert len(response.json()["delivery_ids"]) == 2 * 29
+    assert {each.record_id for each in await stored(runtime)} == {
+        row["id"] for row in body if row["id"] != "12x7"
+    }
+
+
+async def test_a_record_that_the_database_refuses_is_answered_503(
+    stranger: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    async with refusing(runtime.sessions, "deliveries", "record_id", "12x7"):
+        response = await stranger.post(CONTACTS, json={"id": "12x7"}, headers=TOKEN)
+    assert problem(response) == (503, "not_stored")

@@ -10,6 +10,7 @@ from app.db.session import open_engine, transaction
 from app.db.url import sqlalchemy_url
 from app.inbox.models import DeliveryState
 from app.inbox.repository import claim, settle
+from app.metrics import REGISTRY
 from app.records import Event, Module, Origin
 from app.runtime import Runtime
 from app.settings import Settings
@@ -138,24 +139,56 @@ async def test_an_error_envelope_is_kept_and_answered_200(
 @pytest.mark.parametrize(
     ("topic", "body", "module", "record_id"),
     [
-        ("coupon.created", b'{"id":26}', None, "26"),
         ("action.woocommerce_tax_rate_deleted", b'{"action":"x","arg":4}', "taxes", "4"),
-        ("action.some_plugin", b'{"action":"some_plugin","arg":[]}', None, ""),
         ("customer.deleted", b'{"id":3}', "contacts", "3"),
+        ("customer.merged", b'{"id":3}', "contacts", "3"),
     ],
 )
-async def test_topics_beyond_the_ordinary_are_stored_for_the_log(
+async def test_topics_beyond_the_ordinary_are_stored(
     stranger: httpx.AsyncClient,
     runtime: Runtime,
     topic: str,
     body: bytes,
-    module: str | None,
+    module: str,
     record_id: str,
 ) -> None:
     response = await send_hook(stranger, body, topic=topic)
     [delivery] = await stored(runtime)
     assert response.status_code == 202
     assert (delivery.module, delivery.record_id) == (module, record_id)
+
+
+@pytest.mark.parametrize(
+    ("topic", "label"),
+    [
+        ("coupon.created", "coupon"),
+        ("action.some_plugin", "action"),
+        ("contacts.updated", "other"),
+        ("made_up.by_somebody", "other"),
+    ],
+)
+async def test_topics_that_no_module_syncs_are_counted_and_not_stored(
+    stranger: httpx.AsyncClient, runtime: Runtime, topic: str, label: str
+) -> None:
+    before = ignored(label)
+    response = await send_hook(stranger, {"id": 26}, topic=topic)
+    assert (response.status_code, response.json()) == (200, {"ignored": True})
+    assert ignored(label) == before + 1
+    assert await stored(runtime) == []
+
+
+async def test_a_topic_that_no_module_syncs_needs_a_signature_all_the_same(
+    stranger: httpx.AsyncClient,
+) -> None:
+    headers = hook_headers(b"{}", topic="coupon.created") | {"x-wc-webhook-signature": "AAAA"}
+    before = ignored("coupon")
+    response = await stranger.post(HOOKS, content=b"{}", headers=headers)
+    assert (response.status_code, ignored("coupon")) == (401, before)
+
+
+def ignored(resource: str) -> float:
+    labels = {"store": "main", "resource": resource}
+    return REGISTRY.get_sample_value("woo_vtiger_webhooks_ignored_total", labels) or 0.0
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 import pytest
 from sqlalchemy import func, select
 
+from app.errors import System
 from app.inbox.models import DeliveryState
-from app.records import Module
+from app.inbox.repository import NewDelivery
+from app.records import Event, Module, Origin, Record
 from app.sandbox.vtiger.workflows import Callback, Format
 from app.synclog.models import EntryDelivery
 from tests.setting import CALLBACK_SECRET, SERVICE
@@ -13,7 +15,7 @@ from tests.world import World
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_topic_without_a_module_is_filtered(world: World) -> None:
+async def test_a_topic_without_a_module_leaves_nothing_behind(world: World) -> None:
     world.sandbox.shop.webhooks.add(
         name="coupons",
         status="active",
@@ -23,6 +25,15 @@ async def test_a_topic_without_a_module_is_filtered(world: World) -> None:
         owner=world.key,
     )
     world.sandbox.shop.webhooks.emit("coupon.updated", 7)
+    await world.settle()
+
+    assert (await world.told(), await world.deliveries()) == ([], [])
+
+
+async def test_a_hint_without_a_module_of_an_earlier_version_is_filtered(world: World) -> None:
+    """Such rows are stored no more, but may be replayed."""
+    record = Record("main", System.WOOCOMMERCE, None, "7", "coupon")
+    await world.runtime.acceptor.accept([NewDelivery(record, Origin.REPLAY, Event.CHANGED, "old")])
     await world.settle()
 
     assert await world.told() == [("vtiger", "skipped", "filtered")]

@@ -12,6 +12,7 @@ from app.errors import InvalidInput
 from app.records import Event
 from app.vtiger.addon_hints import (
     MOST_CHANGES,
+    MOST_VALUES,
     AddonChange,
     SignatureFault,
     find_fault,
@@ -122,6 +123,19 @@ def test_an_event_that_is_not_known_is_a_change(event: object) -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"{}", b'{"changes": {}}', b"id=12x34"])
 def test_what_is_no_batch_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidInput):
+        parse_batch(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"changes":[' + b"{}," * MOST_VALUES + b"{}]}",
+        b'{"changes":{' + b'"1":1,' * MOST_VALUES + b'"1":1}}',
+        b'{"x":' + b"[" * 4_000_000,
+    ],
+)
+def test_a_body_of_more_values_than_a_batch_has_is_not_parsed(body: bytes) -> None:
+    with pytest.raises(InvalidInput, match="more than 20000 values"):
         parse_batch(body)
 
 

@@ -1,5 +1,7 @@
 """Callbacks of every form: recorded, documented, typed by hand, and of no use."""
 
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
@@ -8,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidInput
-from app.vtiger.callbacks import CallbackHint, CallbackKind, parse_callback
+from app.vtiger import callbacks
+from app.vtiger.callbacks import (
+    MAX_FIELDS,
+    MAX_HINTS,
+    MAX_LOOKS,
+    MAX_VALUES,
+    CallbackHint,
+    CallbackKind,
+    parse_callback,
+)
 from tests.recorded import deliveries
 
 FORM = "application/x-www-form-urlencoded"
@@ -119,13 +130,64 @@ def test_a_callback_without_a_record_says_how_to_mend_it(body: bytes) -> None:
         ("application/json", b"id=5"),
         ("", b'{"id": '),
         ("", b"[" * 5000),
-        (FORM, b"&".join(b"a=1" for _ in range(10_001))),
+        (FORM, b"&".join(b"a=1" for _ in range(MAX_FIELDS + 1))),
+        (FORM, b"&" * 1_000_000),
+        ("", b"[" + b"{}," * MAX_VALUES + b"{}]"),
+        ("", b"[NaN" + b",1" * MAX_VALUES + b"]"),
         ("", orjson.dumps(list(range(1, 1002)))),
     ],
 )
 def test_what_cannot_be_read_is_refused(content_type: str, body: bytes) -> None:
     with pytest.raises(InvalidInput):
         parse_callback(content_type, body, {})
+
+
+class Counted(list[Any]):
+    """A list that tells how far it was read."""
+
+    read = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in super().__iter__():
+            self.read += 1
+            yield item
+
+
+@pytest.mark.parametrize(
+    ("item", "most"), [(5, MAX_HINTS), ({"id": 5}, MAX_HINTS), ("$id", MAX_LOOKS), ({}, MAX_LOOKS)]
+)
+def test_reading_stops_where_a_callback_holds_too_much(item: object, most: int) -> None:
+    rows = Counted([item] * 30_000)
+    with pytest.raises(InvalidInput, match="at most"):
+        callbacks._Search(CallbackKind.JSON_ARRAY).find({"data": rows}, None)
+    assert rows.read <= most + 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"a" * 300 + b"=1&id=5",
+        b"x" + b"[x]" * 100 + b"[id]=1&id=5",
+        b"record=" + b"%41" * 400 + b"&id=5",
+        b"id=&id=5",
+        b"id&id=5",
+        b"=7&id=5",
+        b"description=" + b"%C3%A9" * 100_000 + b"&id=5",
+    ],
+)
+def test_fields_that_are_too_long_to_name_anything_are_passed_over(body: bytes) -> None:
+    assert ids(body) == ["5"]
+
+
+@pytest.mark.parametrize(
+    "name", ["record" + " " * 200, "\u0130" * 300_000, "id" + "\u00df" * 200_000]
+)
+def test_long_names_of_json_are_passed_over(name: str) -> None:
+    assert ids(orjson.dumps({name: 7, "crmid": 5})) == ["5"]
+
+
+def test_a_number_that_is_too_long_is_no_id() -> None:
+    assert ids(b'{"id": NaN, "record": ' + b"9" * 4000 + b', "crmid": 5}') == ["5"]
 
 
 @given(name=NAMES, record_id=IDS, noise=NOISE, spaces=st.sampled_from(["", " ", "\t "]))

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from app.errors import InvalidInput
 from app.records import Event, Module
-from app.woocommerce.topics import TOPICS, HookKind, WooHook, parse_hook
+from app.woocommerce.topics import (
+    LARGEST_PARSED,
+    TOPICS,
+    HookKind,
+    WooHook,
+    find_ping,
+    parse_hook,
+)
 from tests.recorded import Delivery, deliveries
 
 HOOKS = deliveries("woocommerce-hooks")
@@ -96,10 +103,46 @@ def test_actions_tell_of_taxes_and_of_deletions_past_the_trash(
 
 def test_other_topics_have_no_module() -> None:
     coupon = recorded("hook_order_create_0_coupon_created")
-    assert (coupon.module, coupon.resource, coupon.record_id) == (None, "coupon", "26")
+    assert (coupon.kind, coupon.module, coupon.resource) == (HookKind.UNSYNCED, None, "coupon")
     before = recorded("hook_action_force_delete_product_0")
-    assert (before.module, before.resource) == (None, "action")
-    assert made("action.some_hook", {"action": "some_hook", "arg": []}).record_id is None
+    assert (before.kind, before.module, before.resource) == (HookKind.UNSYNCED, None, "action")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"webhook_id=1", b'{"code":"x"}'])
+@pytest.mark.parametrize("topic", ["coupon.created", "action.some_plugin", "x.y"])
+def test_of_a_topic_that_no_module_syncs_the_body_is_not_read(topic: str, body: bytes) -> None:
+    assert parse_hook({"x-wc-webhook-topic": topic}, body).kind is HookKind.UNSYNCED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"webhook_id=",
+        b"webhook_id=0",
+        b"webhook_id=x",
+        b"webhook_id=-1",
+        b"webhook_id=1&a=b",
+        b"a=b&webhook_id=1",
+        b"webhook_id=1\n",
+        b"webhook%5Fid=1",
+        b"webhook_id=" + b"1" * 21,
+        "webhook_id=١".encode(),
+    ],
+)
+def test_a_form_of_another_shape_is_no_ping(body: bytes) -> None:
+    assert find_ping({"content-type": "application/x-www-form-urlencoded"}, body) is None
+
+
+def test_of_a_large_body_the_beginning_is_parsed() -> None:
+    blob = b'"x":[' + b"{}," * LARGEST_PARSED + b"{}]}"
+    topic = {"x-wc-webhook-topic": "order.updated"}
+    first = parse_hook(topic, b'{"id":501,' + blob)
+    assert (first.kind, first.record_id, first.body) == (HookKind.RECORD, "501", {"id": 501})
+    last = parse_hook(topic, b"{" + blob[:-1] + b',"id":501}')
+    assert last.kind is HookKind.NOTHING
+    with pytest.raises(InvalidInput, match="not JSON"):
+        parse_hook(topic, b"<br />" + blob)
 
 
 def test_a_body_of_another_kind_is_still_a_hint_for_its_topic() -> None:
