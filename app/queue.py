@@ -16,11 +16,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.outage import OUTAGES, is_refusal
+from app.db.pulse import Pulse
 
 DRAIN = "drain"
 QUEUE = "records"
 MOST_AT_ONCE = 500
 POOL_SECONDS = 10.0
+CONNECT_SECONDS = 5
 WITHOUT_DATABASE: tuple[type[Exception], ...] = (*OUTAGES, ConnectorException)
 """What an absent database looks like, the job engine's word for it included. The engine wraps every
 error of the driver; `is_without_database` looks inside."""
@@ -73,13 +75,19 @@ RETURNING record_key
 )
 
 
-def open_jobs(conninfo: str, pool_size: int = 4) -> App:
-    """The engine's app on its own small pool; its tables come with our migrations.
+def open_jobs(conninfo: str, pool_size: int = 4, *, pulse: Pulse | None = None) -> App:
+    """The engine's app on its own small pool, which `pulse` watches; its tables come with our
+    migrations.
 
     It signs a worker off when that stops, and waits for a connection as long as the pool lets it.
     """
     connector = PsycopgConnector(
-        conninfo=conninfo, min_size=1, max_size=pool_size, timeout=POOL_SECONDS
+        conninfo=conninfo,
+        min_size=1,
+        max_size=pool_size,
+        timeout=POOL_SECONDS,
+        kwargs={"connect_timeout": CONNECT_SECONDS},
+        configure=pulse.watch if pulse is not None else None,
     )
     return App(connector=connector)
 

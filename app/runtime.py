@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.clients import open_gates, open_store, open_vtiger
 from app.db.embedded import EmbeddedServer, start_embedded
 from app.db.migrate import upgrade
+from app.db.pulse import Pulse
 from app.db.revival import kept_alive
 from app.db.session import Sessions, close_engine, open_engine, open_sessions
 from app.db.url import libpq_url, sqlalchemy_url
@@ -101,6 +102,7 @@ class Runtime:
     settings: Settings
     address: str = field(repr=False)
     engine: AsyncEngine = field(repr=False)
+    pulse: Pulse = field(repr=False)
     sessions: Sessions
     acceptor: Acceptor
     jobs: procrastinate.App
@@ -133,17 +135,20 @@ def database_address(settings: Settings) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[tuple[str, AsyncEngine]]:
-    """The database's address and engine, brought up to date first where AUTO_MIGRATE says so."""
+async def open_database(settings: Settings) -> AsyncIterator[tuple[str, AsyncEngine, Pulse]]:
+    """The database's address, engine and pulse, brought up to date first where AUTO_MIGRATE says
+    so."""
     async with AsyncExitStack() as stack:
         address, server = stack.enter_context(_database(settings))
         if settings.auto_migrate:
             await asyncio.to_thread(upgrade, address)
         if server is not None:
             await stack.enter_async_context(kept_alive(server))
-        engine = open_engine(sqlalchemy_url(address))
+        pulse = Pulse(address)
+        await stack.enter_async_context(pulse.running())
+        engine = open_engine(sqlalchemy_url(address), pulse=pulse)
         stack.push_async_callback(close_engine, engine)
-        yield address, engine
+        yield address, engine, pulse
 
 
 @asynccontextmanager
@@ -154,8 +159,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     to be had.
     """
     async with AsyncExitStack() as stack:
-        address, engine = await stack.enter_async_context(open_database(settings))
-        jobs = await stack.enter_async_context(open_jobs(address).open_async())
+        address, engine, pulse = await stack.enter_async_context(open_database(settings))
+        jobs = await stack.enter_async_context(open_jobs(address, pulse=pulse).open_async())
         sessions = open_sessions(engine)
         gates = open_gates(settings, sessions)
         stores = {
@@ -167,6 +172,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             settings=settings,
             address=address,
             engine=engine,
+            pulse=pulse,
             sessions=sessions,
             acceptor=Acceptor(sessions),
             jobs=jobs,

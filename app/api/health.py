@@ -1,7 +1,5 @@
 """GET /health/live and /health/ready: whether to restart the process, and whether to send to it."""
 
-import asyncio
-
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
@@ -9,7 +7,7 @@ from app import __version__
 from app.api.deps import RuntimeDep, only_known
 from app.api.errors import Problem, documented
 from app.api.examples import LIVE, READY, example
-from app.db.migrate import pending
+from app.db.migrate import find_pending
 from app.db.outage import OUTAGES
 from app.db.space import describe_space, free_megabytes
 from app.inbox.repository import count_open
@@ -71,7 +69,8 @@ def _build(settings: Settings) -> dict[str, str | None]:
 
 
 async def _check(runtime: Runtime, *, worker_inside: bool) -> Ready:
-    missing = await asyncio.to_thread(pending, runtime.address)
+    async with runtime.sessions() as session:
+        missing = await find_pending(session)
     if missing:
         state = f"{len(missing)} to apply: run `woo-vtiger migrate`"
         return Ready(checks={"database": "ok", "migrations": state})

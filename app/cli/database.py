@@ -11,5 +11,5 @@ from app.settings import Settings
 @asynccontextmanager
 async def cli_sessions(settings: Settings) -> AsyncIterator[Sessions]:
     """Of the database that the settings name."""
-    async with open_database(settings) as (_, engine):
+    async with open_database(settings) as (_, engine, _):
         yield open_sessions(engine)

@@ -140,7 +140,7 @@ def export(
 
 async def _rows(settings: Settings, stores: Sequence[str], modules: Sequence[Module]) -> Rows:
     """Taxes have no rows of users."""
-    async with open_database(settings) as (_, engine):
+    async with open_database(settings) as (_, engine, _):
         sessions = open_sessions(engine)
         places = [(s, m) for s in stores for m in modules if m is not Module.TAXES]
         return {place: (await _mapping(sessions, *place)) for place in places}

@@ -1,5 +1,6 @@
 """Brings a database to the present: one process at a time, never behind a long wait for a lock."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.pool import NullPool
 
 import app
@@ -29,9 +31,24 @@ def upgrade(address: str) -> None:
 
 def pending(address: str) -> tuple[str, ...]:
     """The revisions that the database lacks, oldest first."""
-    script = ScriptDirectory.from_config(_config())
     with _connection(address) as connection:
-        current = MigrationContext.configure(connection).get_current_heads()
+        current = _heads_of(connection)
+    return _missing(current)
+
+
+async def find_pending(session: AsyncSession) -> tuple[str, ...]:
+    """The same, asked over a connection that is open."""
+    connection = await session.connection()
+    current = await connection.run_sync(_heads_of)
+    return await asyncio.to_thread(_missing, current)
+
+
+def _heads_of(connection: Connection) -> tuple[str, ...]:
+    return MigrationContext.configure(connection).get_current_heads()
+
+
+def _missing(current: tuple[str, ...]) -> tuple[str, ...]:
+    script = ScriptDirectory.from_config(_config())
     missing = script.iterate_revisions("heads", current or "base")
     return tuple(reversed([revision.revision for revision in missing]))
 

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.pool import QueuePool
 
 from app.db.outage import tell_refusals_apart
+from app.db.pulse import Pulse
 
 Session = AsyncSession
 Sessions = async_sessionmaker[Session]
@@ -29,7 +30,8 @@ def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def open_engine(url: str, pool_size: int = 10) -> AsyncEngine:
+def open_engine(url: str, pool_size: int = 10, *, pulse: Pulse | None = None) -> AsyncEngine:
+    """With `pulse`, whose task is to run, nobody waits for ever for a database that hangs."""
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -38,6 +40,7 @@ def open_engine(url: str, pool_size: int = 10) -> AsyncEngine:
         hide_parameters=True,  # errors are logged, and bodies of deliveries are people's data
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
+        connect_args={"async_creator_fn": pulse.connect} if pulse is not None else {},
     )
     event.listen(engine.sync_engine, "handle_error", tell_refusals_apart)
     return engine

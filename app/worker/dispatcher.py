@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import logging
 
-import psycopg
-
 from app.db.session import transaction
 from app.inbox.repository import CHANNEL
 from app.queue import (
@@ -83,8 +81,8 @@ class Dispatcher:
 
     async def listen(self) -> None:
         """Hear of accepted deliveries on any machine, so that none waits for the second."""
-        address = self._runtime.address
-        async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
+        pulse, address = self._runtime.pulse, self._runtime.address
+        async with await pulse.connect(address, autocommit=True) as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
             async for _ in connection.notifies():
                 self._accepted.set()
