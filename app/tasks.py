@@ -1,10 +1,14 @@
-"""Doing several things at once, of which none outlives the call that began them."""
+"""Doing several things at once, of which none outlives the call that began them, and doing much
+beside the event loop."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+FEW_LINES = 100
+"""Lines of an order that are worked on in the event loop: a few milliseconds."""
 
 
 async def run_together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -19,3 +23,9 @@ async def run_together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from failed.exceptions[0].__cause__
     return [task.result() for task in tasks]
+
+
+async def run_aside(work: Callable[[], T], *, lines: int) -> T:
+    """What `work` makes of an order of so many lines: of many in a thread, so that the event loop
+    goes on meanwhile. `work` must be pure."""
+    return await asyncio.to_thread(work) if lines > FEW_LINES else work()

@@ -1,11 +1,12 @@
 """Finding and keeping pairs, intents, sightings and watermarks."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ARRAY, Text, any_, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
@@ -43,9 +44,22 @@ async def search_links(session: AsyncSession, records: Collection[Record]) -> di
     """The links of records that all belong to one system, by that system's id."""
     if not records:
         return {}
-    found = await session.scalars(select(Link).where(or_(*map(_side, records))))
+    ids: defaultdict[tuple[str, Module | None], list[str]] = defaultdict(list)
+    for record in records:
+        ids[record.store, record.module].append(record.id)
     woo = next(iter(records)).system is System.WOOCOMMERCE
+    column = Link.woo_id if woo else Link.vtiger_id
+    sides = (
+        (Link.store == store) & (Link.module == module) & (column == any_(_texts(each)))
+        for (store, module), each in ids.items()
+    )
+    found = await session.scalars(select(Link).where(or_(*sides)))
     return {link.woo_id if woo else link.vtiger_id: link for link in found}
+
+
+def _texts(values: list[str]) -> ColumnElement[list[str]]:
+    """All of them as one parameter: a statement takes no more than 65,535."""
+    return literal(values, ARRAY(Text))
 
 
 async def count_links(session: AsyncSession, store: str, module: Module) -> int:

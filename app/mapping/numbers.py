@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from babel.numbers import get_currency_precision
@@ -11,6 +11,8 @@ from app.errors import InvalidInput
 from app.json_shapes import find_decimal as find_decimal
 
 _EXACT = Context(prec=80)
+_UNITS = [Decimal(1).scaleb(-places) for places in range(21)]
+"""By decimals: no column of either system has more than 20."""
 
 
 def amount(raw: object) -> Decimal:
@@ -25,14 +27,12 @@ def amount(raw: object) -> Decimal:
 
 def rounded(value: Decimal, places: int) -> Decimal:
     """`value` with so many decimals, half up."""
-    with localcontext(_EXACT):
-        return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return value.quantize(_UNITS[places], ROUND_HALF_UP, _EXACT)
 
 
 def decimal_text(value: Decimal) -> str:
     """`value` without exponent, trailing zeros or a negative zero."""
-    with localcontext(_EXACT):
-        text = format(value.normalize(), "f")
+    text = format(value.normalize(_EXACT), "f")
     return "0" if text == "-0" else text
 
 

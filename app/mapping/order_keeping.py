@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.mapping.likeness import pair_up
 from app.mapping.numbers import amount, decimal_text, rounded
 from app.mapping.order_items import LineItem, comment_of
 from app.mapping.order_lines import FEE_PREFIX, settled, vtiger_items
@@ -35,6 +36,10 @@ class _Held:
     comment: str
     text: str
 
+    @property
+    def named(self) -> tuple[str, str]:
+        return self.product, self.text
+
 
 def keep_comments(
     items: Sequence[LineItem], held: VtigerRecord | None, refs: OrderRefs
@@ -50,14 +55,16 @@ def keep_comments(
     left = [_held(item, product) for item, product in vtiger_items(held, refs)]
     kept: list[LineItem] = []
     lost: list[_Held] = []
-    for item, line in zip(items, _partners(items, left), strict=True):
+    partners = _partners(items, left)
+    for item, line in zip(items, partners, strict=True):
         is_named_as_before = _text(item.comment) in ours
         if line is not None and is_named_as_before:
             item = replace(item, comment=line.comment)
         elif line is not None:
             lost.append(line)
         kept.append(item)
-    lost += left
+    taken = {id(line) for line in partners}
+    lost += [line for line in left if id(line) not in taken]
     notes = (
         FieldNote(_LINES, "conflict_lost", _COMMENT, line.comment)
         for line in lost
@@ -75,23 +82,19 @@ def _text(comment: str) -> str:
     return settled(comment).removeprefix(FEE_PREFIX)
 
 
-def _partners(items: Sequence[LineItem], left: list[_Held]) -> list[_Held | None]:
-    """Vtiger's line of each item, taken from `left`: the one that is called the same, else the
-    first of the same product."""
-    found: list[_Held | None] = [None] * len(items)
-    for is_named_alike in (True, False):
-        for place, item in enumerate(items):
-            if found[place] is None:
-                text = _text(item.comment)
-                fits = (
-                    line
-                    for line in left
-                    if line.product == item.product and (not is_named_alike or line.text == text)
-                )
-                if line := next(fits, None):
-                    found[place] = line
-                    left.remove(line)
-    return found
+def _partners(items: Sequence[LineItem], held: Sequence[_Held]) -> list[_Held | None]:
+    """Vtiger's line of each item, each once: the one that is called the same, else the first of
+    the same product."""
+    pairs = pair_up(
+        items,
+        held,
+        [
+            (lambda item: (item.product, _text(item.comment)), lambda line: line.named),
+            (lambda item: item.product, lambda line: line.product),
+        ],
+    )
+    found = dict(pairs)
+    return [held[found[place]] if place in found else None for place in range(len(items))]
 
 
 def lost_amounts(held: VtigerRecord | None, refs: OrderRefs) -> Iterator[FieldNote]:

@@ -13,7 +13,7 @@ from app.mapping.order_notes import money_notes
 from app.mapping.order_refs import OrderRefs
 from app.mapping.order_taxes import OrderTaxes, open_taxes, ratio
 from app.mapping.values import FieldNote
-from app.mapping.vtiger_totals import INDIVIDUAL, Totals, predict
+from app.mapping.vtiger_totals import INDIVIDUAL, Totals, adjusted, predict
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 
@@ -98,7 +98,7 @@ def _plan_mode(
     raw = predict(fields, refs.carried)
     for adjustment in _adjustments(wanted - _exact(raw, fields)):
         fields["txtAdjustment"] = decimal_text(adjustment)
-        predicted = predict(fields, refs.carried)
+        predicted = adjusted(raw, fields)
         if predicted.grand_total == rounded(wanted, _PLACES):
             break
     return MoneyPlan(

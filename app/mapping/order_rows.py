@@ -1,9 +1,10 @@
 """Sold lines as the rows of a WooCommerce order: addressed by id, added, or removed."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from app.mapping.likeness import pair_up
 from app.mapping.numbers import amount, decimal_text
 from app.mapping.order_lines import SoldLine, woo_fee, woo_line, woo_rows
 from app.mapping.order_refs import OrderRefs
@@ -14,7 +15,7 @@ Held = tuple[Mapping[str, Any], SoldLine]
 
 _NEW_SHIPPING = {"method_id": "flat_rate", "method_title": "Shipping"}
 
-_LIKENESS: Sequence[Callable[[SoldLine], object]] = (
+_LIKENESS: Sequence[Callable[[SoldLine], Hashable]] = (
     lambda line: line,
     lambda line: (line.product, line.text),
     lambda line: line.product,
@@ -28,16 +29,13 @@ def paired(
 
     Equal lines first, then those of one product and text, then of one product.
     """
-    left, open_lines = list(held), list(wanted)
-    pairs = []
-    for likeness in _LIKENESS:
-        for line in tuple(open_lines):
-            found = next((h for h in left if likeness(h[1]) == likeness(line)), None)
-            if found is not None:
-                pairs.append((*found, line))
-                left.remove(found)
-                open_lines.remove(line)
-    return pairs, left, open_lines
+    places = pair_up(wanted, [line for _, line in held], [(each, each) for each in _LIKENESS])
+    of_wanted, of_held = (set(side) for side in zip(*places, strict=True)) if places else ((), ())
+    return (
+        [(*held[there], wanted[here]) for here, there in places],
+        [row for place, row in enumerate(held) if place not in of_held],
+        [line for place, line in enumerate(wanted) if place not in of_wanted],
+    )
 
 
 def kept_products(

@@ -16,6 +16,9 @@ from app.woocommerce.schemas import WooRecord, find_id
 _NAMELESS = "Tax"
 _PERCENT_PLACES = 3
 
+_Taxed = tuple[Decimal, Decimal]
+"""A row's net amount, and the tax on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class OrderRate:
@@ -34,22 +37,33 @@ def order_rates(order: WooRecord) -> tuple[OrderRate, ...]:
     of. Recordings order_create_full_excl_tax (compound), woocommerce-month (a rate deleted since).
     """
     told = rows_of(order.data.get("tax_lines"))
-    rates = {rate.id: rate for rate in (_rate(line, order) for line in told)}
-    taxed = dict.fromkeys(rate_id for row in _rows(order) for rate_id, tax in row_taxes(row) if tax)
-    for rate_id in taxed:
-        if rate_id not in rates:
-            percent = _worked_out(order, rate_id)
+    taxed, unit = _taxed(order), amount_unit(order)
+    rates = {rate.id: rate for rate in (_rate(line, taxed, unit) for line in told)}
+    for rate_id, rows in taxed.items():
+        if rate_id not in rates and any(tax for _, tax in rows):
+            percent = _worked_out(rows, unit)
             rates[rate_id] = OrderRate(rate_id, _NAMELESS, percent, compound=False)
     return tuple(rates.values())
 
 
-def _rate(line: Mapping[str, Any], order: WooRecord) -> OrderRate:
+def _taxed(order: WooRecord) -> dict[str, list[_Taxed]]:
+    """What each rate taxes, by rate id, in the order of the rows."""
+    found: dict[str, list[_Taxed]] = {}
+    for row in _rows(order):
+        for rate_id, tax in row_taxes(row):
+            found.setdefault(rate_id, []).append((amount(row.get("total")), tax))
+    return found
+
+
+def _rate(line: Mapping[str, Any], taxed: Mapping[str, list[_Taxed]], unit: Decimal) -> OrderRate:
     rate_id = find_id(line.get("rate_id")) or "0"
     percent = find_decimal(line.get("rate_percent"))
     return OrderRate(
         id=rate_id,
         label=str(line.get("label") or ""),
-        percentage=str(line["rate_percent"]) if percent else _worked_out(order, rate_id),
+        percentage=(
+            str(line["rate_percent"]) if percent else _worked_out(taxed.get(rate_id, []), unit)
+        ),
         compound=line.get("compound") is True,
     )
 
@@ -65,20 +79,13 @@ def row_taxes(row: Mapping[str, Any]) -> list[tuple[str, Decimal]]:
     return [(find_id(entry.get("id")) or "0", amount(entry.get("total"))) for entry in entries]
 
 
-def _worked_out(order: WooRecord, rate_id: str) -> str:
+def _worked_out(found: Sequence[_Taxed], unit: Decimal) -> str:
     """The percentage of a rate by what it taxed: the roundest that explains the tax of each row to
     a unit, else that of all rows together; "0" if it taxed nothing."""
-    found = [
-        (amount(row.get("total")), tax)
-        for row in _rows(order)
-        for each, tax in row_taxes(row)
-        if each == rate_id
-    ]
     net = sum((one for one, _ in found), Decimal(0))
     tax = sum((own for _, own in found), Decimal(0))
     if not net:
         return "0"
-    unit = amount_unit(order)
     percents = [rounded(tax / net * 100, places) for places in range(_PERCENT_PLACES + 1)]
     explained = (
         percent

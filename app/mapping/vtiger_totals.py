@@ -22,6 +22,7 @@ _CHARGE = "shipping_&_handling"
 _CHARGE_TAX = re.compile(r"shipping_&_handling_shtax[0-9]+", re.ASCII)
 _EXACT = Context(prec=80)
 _DOUBLE_DIGITS = 14
+_UNITS = [Decimal(1).scaleb(-places) for places in range(9)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ def predict(
         return _totals(element, lines, group=not individual)
 
 
+def adjusted(totals: Totals, element: Mapping[str, Any]) -> Totals:
+    """The totals of an element that differs from the one of `totals` by its adjustment alone."""
+    with localcontext(_EXACT):
+        return _totals(element, totals.lines, group=element.get("hdnTaxType") != INDIVIDUAL)
+
+
 def _totals(element: Mapping[str, Any], lines: Sequence[LineTotals], *, group: bool) -> Totals:
     net = sum((line.net for line in lines), Decimal(0))
     line_tax = sum((line.tax for line in lines), Decimal(0))
@@ -105,7 +112,7 @@ def _line_tax(item: Mapping[str, Any], net: Decimal, *, carried: Mapping[str, Ra
     if not any(map(_TAX_FIELD.fullmatch, item)):
         return sum((net * rate / 100 for rate in own.values()), Decimal(0))
     rates = (column(number(item, name), 3) for name in own)
-    return sum((net * rate / 100 for rate in rates), Decimal(0))
+    return sum((net * rate / 100 for rate in rates if rate), Decimal(0))
 
 
 def _group_tax(element: Mapping[str, Any], base: Decimal) -> Decimal:
@@ -146,8 +153,7 @@ def number(fields: Mapping[str, Any], name: str) -> Decimal:
 
 def column(value: Decimal, places: int) -> Decimal:
     """`value` as a column of so many decimals keeps it: half up."""
-    with localcontext(_EXACT):
-        return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return value.quantize(_UNITS[places], ROUND_HALF_UP, _EXACT)
 
 
 def stored(value: Decimal) -> Decimal:

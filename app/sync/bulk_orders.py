@@ -27,8 +27,10 @@ class BulkOrders:
     accounts: KnownAccounts
 
     async def foresee(self, seen: Sequence[Seen]) -> None:
-        """The pairs of the orders themselves, their customers and products."""
-        orders = [each.raw for each in seen if isinstance(each.raw, WooOrder)]
+        """The pairs of the orders themselves, their customers and products. An order that cannot be
+        read names nothing."""
+        found = [each.raw for each in seen if isinstance(each.raw, WooOrder)]
+        orders = [order for order in found if not order.faults]
         store, dependencies = self.adapter.sides.store, self.adapter.sides.references.dependencies
         if dependencies is None or not orders:
             return
@@ -39,8 +41,8 @@ class BulkOrders:
             (Module.CONTACTS, customers),
             (Module.PRODUCTS, products),
         ):
-            found = [Record(store, System.WOOCOMMERCE, module, each) for each in sorted(ids)]
-            await dependencies.foresee(found)
+            records = [Record(store, System.WOOCOMMERCE, module, each) for each in sorted(ids)]
+            await dependencies.foresee(records)
 
     async def prepare(self, sources: Sequence[Side]) -> None:
         orders = [side.raw.order for side in sources if isinstance(side.raw, ShopOrder)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app.errors import System
 from app.links.models import Link
@@ -27,12 +28,16 @@ from app.sync.setup import (
     get_orders_setup,
     setup_ids,
 )
+from app.tasks import run_aside
 from app.vtiger.query import Query, equals
 from app.vtiger.schemas import VtigerCurrency, VtigerOrder, VtigerRecord
 from app.woocommerce.schemas import WooOrder, find_id
 
 NO_GUESTS = "Orders of guests are left alone: the setting `guests` is `skip`."
 PRICE_DECIMALS = "woocommerce_price_num_decimals"
+LONGEST_DECIMALS = 10
+MOST_DECIMALS = 8
+"""As many as Vtiger's columns keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +99,9 @@ class OrderReferences:
         """
         setup = await self._setup()
         refs = await self._around(order.text("currency"), setup)
-        agreed = _agreed(link)
-        kept = kept_products(order, agreed.goods if agreed else (), refs=refs)
+        agreed, lines = _agreed(link), len(order.lines)
+        known = agreed.goods if agreed else ()
+        kept = await run_aside(partial(kept_products, order, known, refs=refs), lines=lines)
         contact = await self.buyers.contact_of(order, setup)
         products, missing = await self._products_of(order, kept)
         if contact.id is None and (buyer := await self.buyers.find_missing(order)):
@@ -170,7 +176,8 @@ class OrderReferences:
 
     async def _read_decimals(self) -> int:
         text = await self.runtime.stores[self.store].get_setting("general", PRICE_DECIMALS)
-        return int(text) if text.isascii() and text.isdigit() else 2
+        is_number = text.isascii() and text.isdigit() and len(text) < LONGEST_DECIMALS
+        return min(int(text), MOST_DECIMALS) if is_number else 2
 
     async def _products_of(
         self, order: WooOrder, kept: Mapping[str, str]

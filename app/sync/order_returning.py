@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from app.errors import NotFound, once_made
+from app.json_shapes import rows_of
 from app.mapping.numbers import decimal_text
 from app.mapping.order_back import adjusting_fee, total_delta, woo_order_patch
 from app.mapping.order_lines import Sold, woo_rows
@@ -19,6 +20,7 @@ from app.records import TotalPolicy
 from app.runtime import Runtime
 from app.sync.order_buyers import Buyers
 from app.sync.order_references import CrmOrder, OrderReferences, ShopOrder
+from app.tasks import run_aside
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooOrder
 
@@ -70,7 +72,8 @@ class OrderReturner:
         """What creating it sends; the id is in the order from its first moment."""
         refs = await self._with_parents(crm.refs)
         buyer = await self.buyers.buyer_of(crm.record)
-        patch = woo_order_patch(values, refs, current=None, rules=self.rules, buyer=buyer)
+        plan = partial(woo_order_patch, values, refs, current=None, rules=self.rules, buyer=buyer)
+        patch = await run_aside(plan, lines=len(rows_of(crm.record.data.get("LineItems"))))
         return replace(patch, body=with_meta(patch.body, FOREIGN_ID_META, crm.record.id))
 
     async def made(self, created: WooOrder, patch: Patch, crm: CrmOrder) -> OrderReturned:
@@ -85,7 +88,8 @@ class OrderReturner:
         refs = shop.refs
         if "lines" in changes:
             refs = await self._with_items(shop.refs, changes["lines"] or "")
-        patch = woo_order_patch(changes, refs, current=shop.order, rules=self.rules)
+        plan = partial(woo_order_patch, changes, refs, current=shop.order, rules=self.rules)
+        patch = await run_aside(plan, lines=len(shop.order.lines))
         if not patch.body:
             return OrderReturned(None, patch.notes, patch.unwritten)
         updated = await self.woo.update_order(shop.order.id, patch.body)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app.errors import InvalidInput, NotFound, System
 from app.links.models import Link
@@ -24,6 +25,7 @@ from app.sync.order_history import OrderHistory
 from app.sync.order_references import CrmOrder, OrderReferences, ShopOrder
 from app.sync.shop_creation import ShopCreation
 from app.sync.sides import Side, left_out_notes
+from app.tasks import run_aside
 from app.vtiger.orders import ORDERS, PURCHASE_ORDER
 from app.vtiger.schemas import VtigerOrder, VtigerRecord
 from app.woocommerce.schemas import WooOrder
@@ -90,7 +92,8 @@ class OrderSides:
         else:
             order = order.checked()
             raw = replace(await self.references.of_woo(order, link), refusal=refusal)
-            values = self._with_account(woo_order(order, raw.refs, rules=self.rules))
+            read = partial(woo_order, order, raw.refs, rules=self.rules)
+            values = self._with_account(await run_aside(read, lines=len(order.lines)))
         return Side(
             system=System.WOOCOMMERCE,
             id=order.id,
@@ -114,8 +117,9 @@ class OrderSides:
         Lines that do not add up are no person's: a broken write of ours left them. But where a
         line is no object, what it said is not known: RecordUnreadable.
         """
-        if not isinstance(record.checked(), VtigerOrder):
-            record = VtigerOrder.parse(record.data, ORDERS).checked()
+        if not isinstance(record, VtigerOrder):
+            record = VtigerOrder.parse(record.data, ORDERS)
+        record = record.checked()
         if record.dropped and not adds_up(record):
             raise record.unreadable(record.dropped[0], f"{record.dropped[0]} is no object")
         foreign_id = self._foreign_id(record)
@@ -125,7 +129,8 @@ class OrderSides:
         brings = brings and is_new and not await self._is_kept_out(record)
         refs = await self.references.of_vtiger(record, brings=brings)
         torn = NOTHING if is_new or refusal or adds_up(record) else LINES
-        values = vtiger_order(record, refs, rules=self.rules).values
+        read = partial(vtiger_order, record, refs, rules=self.rules)
+        values = (await run_aside(read, lines=len(record.lines))).values
         return Side(
             system=System.VTIGER,
             id=record.id,

@@ -30,6 +30,7 @@ from app.sync.guests import find_guest_id, is_of_vtiger
 from app.sync.order_references import ShopOrder
 from app.sync.order_taxing import TaxCarriers
 from app.sync.owed import SAFE_ORDERS, note_owed
+from app.tasks import run_aside
 from app.vtiger.answers import BAD_ID
 from app.vtiger.orders import ORDERS, damages_orders
 from app.vtiger.schemas import VtigerRecord
@@ -171,7 +172,8 @@ class OrderWriter:
         current: VtigerRecord | None,
     ) -> "_Draft":
         refs = await self._refs(shop, changes)
-        draft = _Draft(shop, refs, self.rules, self._options, changes, current)
+        plan = partial(_Draft, shop, refs, self.rules, self._options, changes, current)
+        draft = await run_aside(plan, lines=len(shop.order.lines))
         return await self._carried(draft) if draft.plan.lacking else draft
 
     async def _carried(self, draft: "_Draft") -> "_Draft":
@@ -179,7 +181,7 @@ class OrderWriter:
         refs = draft.refs
         gone = await self.carriers.assign(draft.plan.lacking, currency_id=refs.currency_id or "")
         carried = await self.carriers.carried(refs.carried.keys())
-        return draft.with_refs(replace(refs, carried=carried).without(gone))
+        return await draft.with_refs(replace(refs, carried=carried).without(gone))
 
     @property
     def _options(self) -> PatchOptions:
@@ -259,7 +261,7 @@ class OrderWriter:
         if not gone and _is_whole(record, money):
             return OrderWritten(record, plan.notes, plan.unwritten)
         if gone:
-            draft = draft.with_refs(draft.refs.without(gone))
+            draft = await draft.with_refs(draft.refs.without(gone))
             draft = await self._carried(draft) if draft.plan.lacking else draft
             plan, money = draft.plan, draft.plan.money or money
         else:
@@ -311,8 +313,8 @@ class _Draft:
         )
         object.__setattr__(self, "plan", plan)
 
-    def with_refs(self, refs: OrderRefs) -> "_Draft":
-        return replace(self, refs=refs)
+    async def with_refs(self, refs: OrderRefs) -> "_Draft":
+        return await run_aside(partial(replace, self, refs=refs), lines=len(self.shop.order.lines))
 
 
 def _counts(rate: OrderRate) -> bool:

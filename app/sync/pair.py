@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from app.errors import System, WooVtigerError
 from app.links.conflicts import Both, ConflictState, Report
@@ -15,22 +16,28 @@ from app.sync.merge import Decision, Merge, merge, next_base
 from app.sync.sides import Side, Written
 from app.sync.stamps import stamp_read, stamp_written
 from app.sync.work import Ending, Work, with_notes
+from app.tasks import run_aside
 
+LINES = "lines"
+"""The field that holds an order's lines, as a JSON text with an object for each."""
 JUST_TYPED = timedelta(days=1)
 """How long after it was made a record is still being entered."""
 
 
-def needs_reading(work: Work, link: Link, source: Side, other: Side) -> bool:
+async def needs_reading(work: Work, link: Link, source: Side, other: Side) -> bool:
     """Whether the shop would be written on the word of a webhook's body."""
+    if not source.is_hearsay:
+        return False
     sides = {source.system: source, other.system: other}
-    return source.is_hearsay and bool(_merge(work, link, sides).to_woo)
+    return bool((await _merge(work, link, sides)).to_woo)
 
 
 async def agree(work: Work, link: Link, source: Side, other: Side, *, ours: bool = False) -> Ending:
     """Merge and write, one target after the other; each write is kept at once."""
     sides = {source.system: source, other.system: other}
     landings = _take_in_landings(work, link, sides)
-    agreement = Agreement(work, link, sides, _merge(work, link, sides), landings, ours=ours)
+    merged = await _merge(work, link, sides)
+    agreement = Agreement(work, link, sides, merged, landings, ours=ours)
     await _write_down(agreement)
     for target in agreement.targets:
         work.lease.check()
@@ -86,7 +93,13 @@ def _both(woo: Side, vtiger: Side, name: str) -> Both:
     return woo.values.get(name), vtiger.values.get(name)
 
 
-def _merge(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
+async def _merge(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
+    text = sides[System.WOOCOMMERCE].values.get(LINES) or ""
+    lines = text.count("{")
+    return await run_aside(partial(_merged, work, link, sides), lines=lines)
+
+
+def _merged(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
     return merge(
         _believed(work, link, sides),
         sides[System.WOOCOMMERCE].values,

@@ -136,7 +136,7 @@ async def _go_on(work: Work, link: Link, source: Side) -> Ending:
     refused = work.adapter.objection(other)
     if refused is not None and refused.retires:
         return await _retire_partner(work, link, other, refused)
-    if needs_reading(work, link, source, other):
+    if await needs_reading(work, link, source, other):
         read = await work.adapter.find(source.system, source.id)
         if read is None:
             return await end_of_source(work, link)

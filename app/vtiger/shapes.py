@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from app.json_shapes import Shape
 
-_STAMPS = frozenset({"createdtime", "modifiedtime", "modifiedby", "assigned_user_id"})
+_TIMES = frozenset({"createdtime", "modifiedtime"})
+_PEOPLE = frozenset({"modifiedby", "assigned_user_id"})
 _PLACE = ("street", "city", "zip", "state", "country")
 _ORDER_PLACE = ("street", "city", "code", "state", "country")
 
@@ -20,12 +21,14 @@ LINE_ITEM = Shape(
     amounts=frozenset({"quantity", "listprice"}),
 )
 CONTACT = Shape(
-    texts=_STAMPS
+    times=_TIMES,
+    texts=_PEOPLE
     | {"firstname", "lastname", "email", "phone", "mobile", "account_id"}
-    | {f"{block}{part}" for block in ("mailing", "other") for part in _PLACE}
+    | {f"{block}{part}" for block in ("mailing", "other") for part in _PLACE},
 )
 PRODUCT = Shape(
-    texts=_STAMPS
+    times=_TIMES,
+    texts=_PEOPLE
     | {"productname", "productcode", "description", "productcategory"}
     | {"website", "currency_id"},
     numbers=frozenset({"unit_price", "qtyinstock"}),
@@ -33,13 +36,15 @@ PRODUCT = Shape(
 )
 SERVICE = replace(PRODUCT, texts=PRODUCT.texts | {"servicename"})
 ORDER_HEADER = Shape(
-    texts=_STAMPS
+    times=_TIMES,
+    texts=_PEOPLE
     | {"subject", "sostatus", "vtiger_purchaseorder", "contact_id", "account_id", "currency_id"}
     | {"description", "hdnTaxType"}
     | {f"{block}_{part}" for block in ("bill", "ship") for part in _ORDER_PLACE},
     numbers=frozenset({"hdnDiscountAmount", "hdnDiscountPercent", "hdnS_H_Amount", "hdnSubTotal"})
     | {"hdnGrandTotal", "pre_tax_total", "txtAdjustment", "conversion_rate"},
     rows={"LineItems": LINE_ITEM},
+    counted=frozenset({"LineItems"}),
 )
 ORDER = replace(ORDER_HEADER, needed=frozenset({"LineItems"}))
 """An order that was read whole: a query shows no lines, a retrieve without them cannot be read."""

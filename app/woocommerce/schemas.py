@@ -189,6 +189,11 @@ class WooOrder(WooRecord):
         return self.text("status")
 
     @property
+    def lines(self) -> list[Mapping[str, Any]]:
+        """Its products' lines; fees and shipping are apart."""
+        return rows_of(self.data.get("line_items"))
+
+    @property
     def customer_id(self) -> str | None:
         """None for a guest, which the shop shows as customer 0."""
         return find_id(self.data.get("customer_id"))

@@ -6,6 +6,7 @@ product_get_variation_by_id, tax_get; every body of the month.
 
 from app.json_shapes import Shape
 
+STAMPS = frozenset({"date_created_gmt", "date_modified_gmt"})
 META = Shape(texts=frozenset({"key"}))
 _META_ROWS = {"meta_data": META}
 _BY_KEY = frozenset({"meta_data"})
@@ -49,6 +50,7 @@ REFUND = Shape(texts=frozenset({"reason"}), amounts=frozenset({"total"}), ids=fr
 COUPON_LINE = Shape(texts=frozenset({"code"}))
 
 ORDER = Shape(
+    times=STAMPS,
     texts=frozenset({"number", "customer_note", "created_via"})
     | {"payment_method", "payment_method_title", "transaction_id"},
     words=frozenset({"status", "currency"}),
@@ -66,15 +68,18 @@ ORDER = Shape(
         **_META_ROWS,
     },
     needed=frozenset({"line_items"}),
+    counted=frozenset({"line_items", "fee_lines", "shipping_lines", "tax_lines", "refunds"}),
     found_by_key=_BY_KEY | {"refunds"},
 )
 CUSTOMER = Shape(
+    times=STAMPS,
     texts=frozenset({"email", "first_name", "last_name", "role", "username"}),
     objects={"billing": ADDRESS, "shipping": ADDRESS},
     rows=_META_ROWS,
     found_by_key=_BY_KEY,
 )
 PRODUCT = Shape(
+    times=STAMPS,
     texts=frozenset({"name", "sku", "description", "short_description"})
     | {"tax_status", "tax_class", "permalink", "catalog_visibility"},
     words=frozenset({"type", "status"}),

@@ -39,6 +39,15 @@ ODD: dict[str, Any] = {
     "text": lambda _: "odd",
     "comma": lambda _: "24,00",
     "huge": lambda _: "1e999",
+    "infinity": lambda _: "Infinity",
+    "infinite number": lambda _: float("inf"),
+    "minus nothing": lambda _: "-0",
+    "over 63 bits": lambda _: 2**63,
+    "long number": lambda _: 10**80,
+    "first day": lambda _: "0001-01-01T00:00:00",
+    "last day": lambda _: "9999-12-31T23:59:59+14:00",
+    "after the last year": lambda _: "10000-01-01T00:00:00",
+    "deep": lambda _: nested(900),
     "digits": lambda _: "9" * 80,
     "number": lambda _: 17.25,
     "nan": lambda _: float("nan"),
@@ -50,6 +59,13 @@ ODD: dict[str, Any] = {
     "null before": lambda value: [None, *value] if isinstance(value, list) else [value],
     "empty row after": lambda value: [*value, []] if isinstance(value, list) else [value, []],
 }
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 @st.composite

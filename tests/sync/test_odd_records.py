@@ -7,7 +7,8 @@ import pytest
 
 from app.errors import System
 from app.inbox.models import DeliveryState
-from app.records import Module, Outcome
+from app.inbox.repository import NewDelivery
+from app.records import Event, Module, Origin, Outcome, Record
 from app.sync.polling import poll
 from app.sync.preview import Trial, preview
 from app.sync.run import differences
@@ -186,3 +187,40 @@ async def test_a_stamp_of_days_to_come_hides_no_later_change(emptied_database_ur
         await poll(world.runtime)
         await world.settle()
         assert trade.sale(world, other)["sostatus"] == "Delivered"
+
+
+ODD_PARTS: dict[str, Change] = {
+    "line_items has 2001 rows": lambda order: {**order, "line_items": order["line_items"] * 2001},
+    "total is '1e999'": lambda order: {**order, "total": "1e999"},
+    "total is 'NaN'": lambda order: {**order, "total": "NaN"},
+    "shipping_total is": lambda order: {**order, "shipping_total": "9" * 80},
+    "date_created_gmt is": lambda order: {**order, "date_created_gmt": "0001-01-01T00:00:00"},
+    "date_modified_gmt is": lambda order: {
+        **order,
+        "date_modified_gmt": "9999-12-31T23:59:59-12:00",
+    },
+    "customer_id is": lambda order: {**order, "customer_id": 10**20},
+    "line_items[0].quantity is": lambda order: {
+        **order,
+        "line_items": [{**order["line_items"][0], "quantity": 10**30}],
+    },
+}
+
+
+async def test_an_order_with_a_part_out_of_all_bounds_names_it_and_is_not_written(
+    emptied_database_url: str,
+) -> None:
+    async with open_world(emptied_database_url, hooks=False) as world:
+        odd, good = await orders(world, 1, 2)
+        for told, change in ODD_PARTS.items():
+            world.traffic.spoil = spoiling(odd, change)
+            record = Record(STORE, System.WOOCOMMERCE, Module.SALES_ORDERS, odd, "order")
+            await world.runtime.acceptor.accept(
+                [NewDelivery(record, Origin.MANUAL, Event.CHANGED, told)]
+            )
+            await world.settle()
+            *_, row = [each for each in await world.log() if each.source_id == odd]
+            assert (row.outcome, row.reason, told in row.message) == ("failed", "unreadable", True)
+        await run(world, Module.SALES_ORDERS)
+        await world.settle()
+        assert [sale["vtiger_purchaseorder"] for sale in trade.sales(world)] == [f"WC-main-{good}"]
