@@ -14,6 +14,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.answer_headers import RAW_FIELDS
+
 FRAMING_PER_BYTE = 8
 """Bytes of chunk framing that a body's byte may cost: five where a chunk holds a single byte."""
 FILES_KEPT_FREE = 128
@@ -163,9 +165,18 @@ class BoundedHttp(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete or self._may_answer_in_mid_body():
-            head = STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n"
-            self.transport.write(head)
+            self._answer(status)
         self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be parsed; the server's own answer would lack the fields."""
+        self._answer(400, msg.encode())
+        self.transport.close()
+
+    def _answer(self, status: int, text: bytes = b"") -> None:
+        framing = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(text)
+        kind = b"content-type: text/plain; charset=utf-8\r\n" if text else b""
+        self.transport.write(STATUS_LINE[status] + RAW_FIELDS + kind + framing + text)
 
     def _may_answer_in_mid_body(self) -> bool:
         return not self._in_head and not self.cycle.response_started

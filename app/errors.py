@@ -18,6 +18,7 @@ WooVtigerError
     ├── NotFound                the record is gone, or hidden from us
     ├── Duplicate               a unique value is taken
     ├── RecordUnreadable        a record holds what its system's API does not promise
+    │   └── WrongRecord         another record came than the one that was asked for
     ├── UnsafeVersion           no call was made, for this version would ruin the record
     └── Rejected                the remote refused the request for what is in it
 """
@@ -227,6 +228,17 @@ class RecordUnreadable(RemoteError):
         super().__init__(system, message)
         self.record_id = record_id
         self.place = place
+
+
+class WrongRecord(RecordUnreadable):
+    """The answer holds another record than the one that was asked for: a cache or a plug-in gave
+    it. What the right one holds is not known, and the wrong one is nobody's business here."""
+
+    reason = "wrong_record"
+
+    def __init__(self, system: System, kind: str, *, asked: str, given: str) -> None:
+        message = f"{system.label} was asked for {kind} {asked}, and answered with {kind} {given}"
+        super().__init__(system, message, record_id=asked, place="id")
 
 
 class Rejected(RemoteError):

@@ -1,4 +1,5 @@
-"""Log lines: JSON for machines, one short line for a person; each carries its trace, none a secret.
+"""Log lines: JSON for machines, one short line for a person; each carries its trace, none a secret
+or an e-mail address.
 
 log = logging.getLogger(__name__)
 log.info("contact created", extra={"record": "main:contacts:woocommerce:7"})
@@ -8,15 +9,19 @@ import asyncio
 import logging
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from hashlib import sha256
+from textwrap import indent
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import orjson
+
+from app.printable import json_printable, printable
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 SHORTEST_SECRET = 6  # shorter ones would blank out ordinary words
@@ -24,9 +29,11 @@ HIDDEN = "[hidden]"
 TELLTALE = re.compile(
     r"\b(?:ck|cs)_[0-9a-f]{40}\b"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
-    r"|(?<=[?&]token=)[^&\s]+"
+    r"|(?i:(?<=[?&]token=)|(?<=sessionName=)|(?<=accessKey=)|(?<=oauth_signature=))[^&\s'\"]+"
     r"|(?i:(?<=bearer )|(?<=basic ))[\w.~+/=-]{8,}"
 )
+EMAIL = re.compile(r"(?<![\w.+%'-])(?:[\w.+'-]++@|[\w.+%'-]+?%40)[\w-]+(?:\.[\w-]+)*")
+_LARGEST = 2**63
 QUIET = ("httpx", "httpcore", "alembic", "procrastinate", "uvicorn.access")
 
 _trace: ContextVar[str] = ContextVar("trace", default="")
@@ -55,6 +62,13 @@ def configure_logging(
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 
+def pseudonym(text: str) -> str:
+    """What stands for a person's address in logs: the same for the same address in any case, so
+    that lines can be brought together, and looked up by whoever knows the address."""
+    folded = text.replace("%40", "@").casefold()
+    return "#" + sha256(folded.encode("utf-8", "replace")).hexdigest()[:12]
+
+
 def _is_fault(record: logging.LogRecord) -> bool:
     """What was broken off on purpose is no error: pools and servers report it as one."""
     cause = record.exc_info[1] if record.exc_info else None
@@ -76,14 +90,29 @@ class _Formatter(logging.Formatter):
         self._secret = re.compile("|".join([*longest_first, TELLTALE.pattern]))
 
     def hide(self, text: str) -> str:
-        return self._secret.sub(HIDDEN, text)
+        """Without secrets and addresses of people; characters that no encoding has are replaced."""
+        hidden = self._secret.sub(HIDDEN, text)
+        told = EMAIL.sub(lambda found: pseudonym(found[0]), hidden)
+        return told.encode("utf-8", "replace").decode()
+
+    def plain(self, value: Any) -> Any:
+        """A value of a line as JSON has it, with every text in it hidden."""
+        if isinstance(value, Mapping):
+            return {str(name): self.plain(item) for name, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.plain(item) for item in value]
+        is_number = isinstance(value, float | int) and abs(value) < _LARGEST
+        if value is None or is_number or isinstance(value, datetime):
+            return value
+        return self.hide(str(value))
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         extra = {name: value for name, value in vars(record).items() if name not in STANDARD}
-        return {"trace": _trace.get(), **extra} if _trace.get() else extra
+        told = {"trace": _trace.get(), **extra} if _trace.get() else extra
+        return {name: self.plain(value) for name, value in told.items()}
 
     def fault(self, record: logging.LogRecord) -> str:
-        return self.formatException(record.exc_info) if record.exc_info else ""
+        return self.hide(self.formatException(record.exc_info)) if record.exc_info else ""
 
 
 class JsonFormatter(_Formatter):
@@ -92,17 +121,20 @@ class JsonFormatter(_Formatter):
             "at": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self.hide(record.getMessage()),
             **self.fields(record),
         }
         if fault := self.fault(record):
             line["exception"] = fault
-        return self.hide(orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode())
+        return json_printable(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode())
 
 
 class HumanFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         extra = "".join(f" {name}={value}" for name, value in self.fields(record).items())
-        line = f"{at} {record.levelname:<7} {record.name}: {record.getMessage()}{extra}"
-        return self.hide("\n".join(filter(None, (line, self.fault(record)))))
+        message = self.hide(record.getMessage())
+        line = printable(f"{at} {record.levelname:<7} {record.name}: {message}{extra}")
+        # Indented, so that nothing in an error's own words looks like a line of the log.
+        trace = indent(printable(self.fault(record), keep="\n"), "  ", lambda _: True)
+        return f"{line}\n{trace}" if trace else line

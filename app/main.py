@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app import __version__
+from app.answer_headers import AnswerHeaders
 from app.api import (
     addon,
     callbacks,
@@ -25,6 +27,7 @@ from app.api import (
 )
 from app.api import settings as sync_settings
 from app.api.bodies import BodyLimits
+from app.api.hosts import RealHosts
 from app.runtime import open_runtime
 from app.settings import Settings, load_settings
 from app.tracing import configure_tracing
@@ -57,6 +60,13 @@ RECEIVERS = (
 )
 
 
+class Service(FastAPI):
+    """The framework's layers, and around them ours, which its own answers to bugs must pass too."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return AnswerHeaders(RealHosts(super().build_middleware_stack()))
+
+
 def create_app(settings: Settings | None = None, *, worker: bool = True) -> FastAPI:
     """The app; its lifespan opens database, clients and, unless told otherwise, a worker.
 
@@ -75,13 +85,14 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
             app.state.worker_inside = worker
             yield
 
-    app = FastAPI(
+    app = Service(
         title="woo-vtiger",
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,  # web/api_docs.py, without script of other servers
         redoc_url=None,
+        openapi_url="/openapi.json" if chosen.api_docs else None,
         generate_unique_id_function=lambda route: route.name,
     )
     _install(app, chosen)
@@ -95,7 +106,7 @@ def _install(app: FastAPI, settings: Settings) -> None:
         app.add_route(f"{path}/", receive, methods=list(methods), include_in_schema=False)
     for part in ROUTERS:
         app.include_router(part.router)
-    site.install(app)
+    site.install(app, api_docs=settings.api_docs)
     app.add_middleware(BodyLimits, most_kept=settings.receiver.max_body_bytes)
     errors.install(app)
     openapi.install(app)

@@ -160,6 +160,13 @@ REASONS: Mapping[str, Reason] = {
         "Look at the field that the message names: a plug-in, an import or an add-on wrote or "
         "filtered it. Mend it there; the record is synced with that change, or replay it.",
     ),
+    "wrong_record": Reason(
+        "The system was asked for one record by its id and answered with another one, so nothing "
+        "of the answer was believed or written.",
+        "Look for what stands between: a cache in front of the API (nothing below `/wp-json/` or "
+        "`webservice.php` may be cached), or a plug-in that gives a translation or a copy of the "
+        "record. Then replay.",
+    ),
     "rejected_by_remote": Reason(
         "The other system refused the record for what is in it; sending it again would change "
         "nothing.",

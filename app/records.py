@@ -1,10 +1,15 @@
 """The words for what is synced: modules, records and the key that orders their hints."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
 from app.errors import System
+from app.logging import pseudonym
+
+_NUMBERED = re.compile(r"[0-9]*|[0-9]+x[0-9]+|[A-Za-z]{1,10}[0-9]{1,10}", re.ASCII)
+"""A number, Vtiger's id of two, or a record's number there, such as CON217."""
 
 LONGEST_KEY = 400
 """Characters of a key; an index of the database holds no more than 2,704 bytes."""
@@ -19,6 +24,16 @@ def bounded_key(key: str) -> str:
         return key
     digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{key[: LONGEST_KEY - len(digest) - 1]}#{digest}"
+
+
+def key_in_logs(key: str) -> str:
+    """A record's key as logs and traces carry it: an id that is no number of a system, such as a
+    guest's e-mail address, is told by its digest."""
+    *place, record_id = key.split(":", 3)
+    kind, guest, address = record_id.partition("guest:")
+    if guest and not kind:
+        return ":".join([*place, f"guest:{pseudonym(address)}"])
+    return key if _NUMBERED.fullmatch(record_id) else ":".join([*place, pseudonym(record_id)])
 
 
 class Module(StrEnum):

@@ -124,6 +124,10 @@ class Settings(BaseSettings):
         description="admin tokens for the API, of 32 characters or more, with commas between them"
         " (`openssl rand -hex 32`)",
     )
+    api_docs: bool = Field(
+        True,
+        description="describe the API at /docs and /openapi.json, to everybody who reaches them",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least severity that is logged"
     )

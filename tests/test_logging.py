@@ -8,7 +8,14 @@ from urllib.parse import quote
 
 import pytest
 
-from app.logging import HumanFormatter, JsonFormatter, configure_logging, traced
+from app.logging import (
+    HumanFormatter,
+    JsonFormatter,
+    configure_logging,
+    pseudonym,
+    traced,
+)
+from app.records import key_in_logs
 
 SECRET = 'k7Qm-super-hidden+"vålue"/1'
 JSON, HUMAN = JsonFormatter([SECRET]), HumanFormatter([SECRET])
@@ -87,3 +94,48 @@ def test_what_was_broken_off_on_purpose_is_no_error(capsys: pytest.CaptureFixtur
 
     [line] = capsys.readouterr().err.splitlines()
     assert "a real one" in line
+
+
+@pytest.mark.parametrize("formatter", [JSON, HUMAN])
+@pytest.mark.parametrize(
+    "address", ["ada.b+c@shop.example", "Ada@shop.example", "ada@localhost", "ada%40shop.example"]
+)
+def test_a_persons_address_is_told_by_its_digest(
+    formatter: logging.Formatter, address: str
+) -> None:
+    line = formatter.format(_record(f"guest:{address} waits", record={"id": [address]}))
+    assert address not in line
+    assert line.count(pseudonym(address.upper())) == 2
+
+
+def test_a_line_of_others_words_stays_one_line_and_moves_nothing() -> None:
+    words = "late\n12:00:00 INFO app: all is well\x1b[2K\u202e\ud800"
+    try:
+        raise ValueError(words)
+    except ValueError:
+        told = HUMAN.format(_record(words, label=words, exc_info=sys.exc_info()))
+    first, *trace = told.split("\n")
+    assert "all is well" in first
+    assert all(line.startswith("  ") for line in trace)
+    assert not set(told) & set("\x1b\u202e\ud800")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [2**70, float("nan"), {"a": {1, 2}}, "\ud800", "/x?token=unheard", "a\nada@shop.example"],
+)
+def test_a_json_line_is_json_whatever_it_holds(value: object) -> None:
+    line = JSON.format(_record("told", value=value))
+    assert set(json.loads(line)) >= {"message", "value"}
+    assert "unheard" not in line
+    assert not set(line) & set("\n\x1b\u202e\u2028")
+
+
+def test_keys_of_records_carry_digests_for_what_is_no_number() -> None:
+    place = "main:contacts:woocommerce"
+    for plain in ("7", "12x34", "CON217", ""):
+        assert key_in_logs(f"{place}:{plain}") == f"{place}:{plain}"
+    for address in ("ada@shop.example", "no address: at all"):
+        told = key_in_logs(f"{place}:guest:{address}")
+        assert told == f"{place}:guest:{pseudonym(address)}"
+        assert key_in_logs(f"{place}:{address}") == f"{place}:{pseudonym(address)}"

@@ -9,18 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.deps import Admin, Guard, RuntimeDep, only_known
 from app.api.errors import documented, not_found
 from app.api.examples import CONFLICT, RESOLVED, example, page_of
-from app.api.fields import (
-    Answer,
-    Id,
-    Number,
-    PageAnswer,
-    PageQuery,
-    RowId,
-    Text,
-    Time,
-    link_next,
-)
+from app.api.fields import Answer, Id, PageAnswer, PageQuery, Time, link_next
 from app.errors import System
+from app.inputs import Moment, RowNumber, Several, Text
 from app.links.conflicts import ConflictFilter, ConflictState, find_conflict, search_conflicts
 from app.policies.tokens import Scope
 from app.records import Module
@@ -37,11 +28,11 @@ router = APIRouter(
 class ConflictQuery(PageQuery):
     """Every filter may be given several times, which means either."""
 
-    store: list[Text] = Field([], description="key of a shop")
-    module: list[Module] = Field([], description="module of the pair")
-    state: list[ConflictState] = Field([], description="`open`: waits for a person")
-    link_id: list[Number] = Field([], description="id of the pair")
-    field: list[Text] = Field([], description="mapped name of the field")
+    store: Several[Text] = Field([], description="key of a shop")
+    module: Several[Module] = Field([], description="module of the pair")
+    state: Several[ConflictState] = Field([], description="`open`: waits for a person")
+    link_id: Several[RowNumber] = Field([], description="id of the pair")
+    field: Several[Text] = Field([], description="mapped name of the field")
 
     def filters(self) -> ConflictFilter:
         return ConflictFilter(
@@ -85,7 +76,7 @@ class Resolution(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     keep: System
-    updated_at: Time | None = None
+    updated_at: Moment | None = None
 
 
 class Resolved(ConflictItem):
@@ -115,7 +106,7 @@ async def search_all_conflicts(
     "/{conflict_id}",
     responses=example(CONFLICT) | documented(404),
 )
-async def get_conflict(runtime: RuntimeDep, conflict_id: RowId) -> ConflictItem:
+async def get_conflict(runtime: RuntimeDep, conflict_id: RowNumber) -> ConflictItem:
     """One conflict."""
     async with runtime.sessions() as session:
         conflict = await find_conflict(session, conflict_id)
@@ -130,7 +121,7 @@ async def get_conflict(runtime: RuntimeDep, conflict_id: RowId) -> ConflictItem:
     responses=example(RESOLVED, status=202) | documented(404, 409),
 )
 async def resolve_conflict(
-    runtime: RuntimeDep, caller: Admin, conflict_id: RowId, choice: Resolution
+    runtime: RuntimeDep, caller: Admin, conflict_id: RowNumber, choice: Resolution
 ) -> Resolved:
     """Keep one side's value. If a side changes before it is written, the conflict opens again."""
     decided = await resolve(

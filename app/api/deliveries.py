@@ -10,19 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import FieldProblem, documented, invalid, not_found
 from app.api.examples import ACCEPTED, DELIVERY, REPLAYED, example, page_of
-from app.api.fields import (
-    Answer,
-    Id,
-    Moment,
-    OptionalId,
-    PageAnswer,
-    PageQuery,
-    Query,
-    RowId,
-    Text,
-    Time,
-    link_next,
-)
+from app.api.fields import Answer, Id, OptionalId, PageAnswer, PageQuery, Query, Time, link_next
 from app.api.holds import Held, Remotes, find_hold
 from app.api.intake import store_hints
 from app.errors import System
@@ -31,6 +19,7 @@ from app.inbox.models import Delivery, DeliveryState
 from app.inbox.replay import replay
 from app.inbox.repository import find_delivery
 from app.inbox.search import DeliveryFilter, search_deliveries
+from app.inputs import Moment, RowNumber, Several, Text
 from app.policies.tokens import Scope
 from app.records import Module, Origin, Outcome
 from app.remotes.repository import search_remotes
@@ -47,17 +36,17 @@ router = APIRouter(
 class DeliveryFilters(Query):
     """Every filter may be given several times, which means either."""
 
-    state: list[DeliveryState] = Field([], description="where it stands")
-    store: list[Text] = Field([], description="key of a shop")
-    module: list[Module] = Field([], description="module of the record")
-    source: list[System | Origin] = Field(
+    state: Several[DeliveryState] = Field([], description="where it stands")
+    store: Several[Text] = Field([], description="key of a shop")
+    module: Several[Module] = Field([], description="module of the record")
+    source: Several[System | Origin] = Field(
         [], description="the system that the hint is about, or where it came from"
     )
-    record_id: list[Text] = Field([], description="id of the record in its system")
-    reason: list[Text] = Field([], description="reason of its end, or of its last try")
-    outcome: list[Outcome] = Field([], description="how it ended")
-    since: list[Moment] = Field([], description="received from this moment on")
-    until: list[Moment] = Field([], description="received before this moment")
+    record_id: Several[Text] = Field([], description="id of the record in its system")
+    reason: Several[Text] = Field([], description="reason of its end, or of its last try")
+    outcome: Several[Outcome] = Field([], description="how it ended")
+    since: Several[Moment] = Field([], description="received from this moment on")
+    until: Several[Moment] = Field([], description="received before this moment")
 
     def filters(self) -> DeliveryFilter:
         return DeliveryFilter(
@@ -191,8 +180,8 @@ async def replay_deliveries(
     body: ReplayFilters | None = None,
 ) -> ReplayedMany:
     """Bring up again the records of all matching deliveries; filters in query or body."""
-    chosen = DeliveryFilters.model_validate(
-        {
+    chosen = DeliveryFilters.model_construct(  # of values that were checked where they came from
+        **{
             name: getattr(query, name) + (getattr(body, name) if body else [])
             for name in DeliveryFilters.model_fields
         }
@@ -207,7 +196,7 @@ async def replay_deliveries(
     "/{delivery_id}",
     responses=example(DELIVERY) | documented(404),
 )
-async def get_delivery(runtime: RuntimeDep, delivery_id: RowId) -> DeliveryItem:
+async def get_delivery(runtime: RuntimeDep, delivery_id: RowNumber) -> DeliveryItem:
     """One delivery; `sync_log_id` names its entry once it is settled."""
     delivery = await _get(runtime, delivery_id)
     async with runtime.sessions() as session:
@@ -221,7 +210,9 @@ async def get_delivery(runtime: RuntimeDep, delivery_id: RowId) -> DeliveryItem:
     dependencies=[Depends(Guard(Scope.ADMIN))],
     responses=example(ACCEPTED, status=202) | documented(404, 503),
 )
-async def replay_delivery(runtime: RuntimeDep, delivery_id: RowId, response: Response) -> Replayed:
+async def replay_delivery(
+    runtime: RuntimeDep, delivery_id: RowNumber, response: Response
+) -> Replayed:
     """Bring its record up again. Safe at any time: both sides are read anew."""
     delivery = await _get(runtime, delivery_id)
     [accepted] = await store_hints(runtime, [hint_again(delivery)])

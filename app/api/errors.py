@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from app.db.columns import storable_json
 from app.db.outage import OUTAGES, OUTDATED, is_unmigrated
 from app.errors import InvalidInput, Overtaken
 
@@ -54,7 +55,8 @@ class Problem(Exception):
             "detail": self.detail,
             **self.members,
         }
-        return Response(orjson.dumps(body), self.status, self.headers, MEDIA_TYPE)
+        content = orjson.dumps(storable_json(body))  # it may quote what was sent
+        return Response(content, self.status, self.headers, MEDIA_TYPE)
 
 
 class FieldProblem(BaseModel):

@@ -65,10 +65,10 @@ SUMMARY: dict[str, Any] = {
 }
 
 EXPORT_CSV = (
-    "id,occurred_at,store,module,target,source_id,target_id,link_id,event,outcome,reason,"
-    "message,label,attempts,duration_ms,delivery_count,run_id\r\n"
-    "1042,2026-11-24T09:15:02.118245Z,main,contacts,vtiger,7,12x34,5,updated,updated,,"
-    "Updated 1 field.,Ada Lovelace,1,184,1,\r\n"
+    '"id","occurred_at","store","module","target","source_id","target_id","link_id","event",'
+    '"outcome","reason","message","label","attempts","duration_ms","delivery_count","run_id"\r\n'
+    '"1042","2026-11-24T09:15:02.118245Z","main","contacts","vtiger","7","12x34","5","updated",'
+    '"updated","","Updated 1 field.","Ada Lovelace","1","184","1",""\r\n'
 )
 
 SETTINGS: dict[str, Any] = {

@@ -1,53 +1,24 @@
-"""The kinds of values in requests and answers: ids are text, times UTC with `Z`."""
+"""The kinds of values in answers: ids are text, times UTC with `Z`; and what paged lists share."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import Path, Request, Response
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-)
+from fastapi import Request, Response
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.db.pagination import MOST_PER_PAGE
+from app.inputs import Text
 
 T = TypeVar("T")
-
-BIGGEST = 2**63 - 1
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-
-
-def _within_reach(moment: datetime) -> datetime:
-    """As UTC, and no further out than any row can lie, so that sums of times stay possible."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if aware.replace(tzinfo=UTC) >= _LATEST:
-        return _LATEST
-    return _EARLIEST if aware.replace(tzinfo=UTC) <= _EARLIEST else aware.astimezone(UTC)
 
 
 def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _no_nul(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("must not hold a NUL character")
-    return text
-
-
 def _text_of(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
-
-Text = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_nul)]
-Number = Annotated[int, Field(ge=1, le=BIGGEST)]
-Moment = Annotated[datetime, AfterValidator(_within_reach)]
-RowId = Annotated[int, Path(ge=1, le=BIGGEST)]
 
 Id = Annotated[str, BeforeValidator(_text_of)]
 OptionalId = Annotated[str | None, BeforeValidator(_text_of)]

@@ -9,12 +9,13 @@ from pydantic import BeforeValidator, Field
 from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import documented
 from app.api.examples import INCIDENT, example, page_of
-from app.api.fields import Answer, Id, Moment, PageAnswer, PageQuery, Text, Time, link_next
+from app.api.fields import Answer, Id, PageAnswer, PageQuery, Time, link_next
 from app.errors import System
 from app.incidents.models import IncidentKind, IncidentRow
 from app.incidents.remedies import find_remedy
 from app.incidents.repository import IncidentFilter
 from app.incidents.repository import search_incidents as search
+from app.inputs import Moment, Several, Text
 from app.policies.tokens import Scope
 
 router = APIRouter(
@@ -30,12 +31,12 @@ OptionalText = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 class IncidentQuery(PageQuery):
     """Every filter may be given several times, which means either."""
 
-    store: list[Text] = Field([], description="key of a shop; those of the CRM have none")
-    system: list[System] = Field([], description="the system that is in trouble")
-    kind: list[IncidentKind] = Field([], description="what is broken")
+    store: Several[Text] = Field([], description="key of a shop; those of the CRM have none")
+    system: Several[System] = Field([], description="the system that is in trouble")
+    kind: Several[IncidentKind] = Field([], description="what is broken")
     lasting: bool | None = Field(None, description="only those that last, or only those that ended")
-    since: list[Moment] = Field([], description="began at this moment or later")
-    until: list[Moment] = Field([], description="began before this moment")
+    since: Several[Moment] = Field([], description="began at this moment or later")
+    until: Several[Moment] = Field([], description="began before this moment")
 
     def filters(self) -> IncidentFilter:
         return IncidentFilter(

@@ -9,7 +9,8 @@ from pydantic import Field
 from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import documented
 from app.api.examples import LINK, example, page_of
-from app.api.fields import Answer, Id, PageAnswer, PageQuery, Text, Time, link_next
+from app.api.fields import Answer, Id, PageAnswer, PageQuery, Time, link_next
+from app.inputs import Several, Text
 from app.links.repository import LinkFilter, search_pairs
 from app.policies.tokens import Scope
 from app.records import Module
@@ -25,10 +26,10 @@ router = APIRouter(
 class LinkQuery(PageQuery):
     """Every filter may be given several times, which means either."""
 
-    store: list[Text] = Field([], description="key of a shop")
-    module: list[Module] = Field([], description="module of the record")
-    woocommerce_id: list[Text] = Field([], description="id in the shop")
-    vtiger_id: list[Text] = Field([], description="as `12x34`")
+    store: Several[Text] = Field([], description="key of a shop")
+    module: Several[Module] = Field([], description="module of the record")
+    woocommerce_id: Several[Text] = Field([], description="id in the shop")
+    vtiger_id: Several[Text] = Field([], description="as `12x34`")
     held: bool | None = Field(None, description="pairs whose deletion the brake holds back")
 
     def filters(self) -> LinkFilter:

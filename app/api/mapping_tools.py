@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import Problem, documented, not_found
 from app.api.examples import example
-from app.api.fields import Text
 from app.api.mapping_examples import FIELDS, PREVIEW
 from app.api.mapping_shapes import RowFault
 from app.api.mappings import told
 from app.errors import System, Waiting
+from app.inputs import Text
 from app.mapping.lenses import OFFERED
 from app.policies.mapping_rows import MappingRow
 from app.policies.tokens import Scope
@@ -73,7 +73,10 @@ class PreviewIn(BaseModel):
     record_id: Text = Field(min_length=1, description="its id in that system")
     row: MappingRow | None = Field(None, description="one row to try beside those in force")
     rows: list[MappingRow] | None = Field(
-        None, max_length=500, description="all rows to try instead of those in force"
+        None,
+        max_length=500,
+        fail_fast=True,
+        description="all rows to try instead of those in force",
     )
 
     @model_validator(mode="after")

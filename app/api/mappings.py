@@ -12,6 +12,7 @@ from app.api.examples import example
 from app.api.mapping_examples import MAPPING, VERSIONS
 from app.api.mapping_shapes import MappingOut, RowIn, VersionOut, VersionsOut
 from app.errors import NotFound, RemoteError
+from app.inputs import RowNumber, Version
 from app.mapping.defaults import find_default
 from app.policies.mapping_rows import MappingRow, RowId
 from app.policies.mappings import Change, Mapping, find_mapping, search_mappings
@@ -35,9 +36,9 @@ router = APIRouter(
 )
 
 CHANGES = documented(409, 502)
-Version = Annotated[
-    int | None,
-    Query(ge=0, description="the version that was read; refused with 409 if there is a newer one"),
+Seen = Annotated[
+    Version | None,
+    Query(description="the version that was read; refused with 409 if there is a newer one"),
 ]
 Row = Annotated[RowId, Path(description="id of the row")]
 
@@ -56,7 +57,7 @@ async def add_mapping_row(
     store: str,
     module: Module,
     row: RowIn,
-    version: Version = None,
+    version: Seen = None,
 ) -> MappingOut:
     """Add a row. It counts from the next hint on, in every worker."""
     now = await _current(runtime, store, module, version=version)
@@ -77,7 +78,7 @@ async def put_mapping_row(
     module: Module,
     row_id: Row,
     row: RowIn,
-    version: Version = None,
+    version: Seen = None,
 ) -> MappingOut:
     """Replace a row of your own, or change a default row: its direction (`off` switches it off),
     write condition or transform. All that the row says now must be named, for what is left out
@@ -100,7 +101,7 @@ async def patch_mapping_row(
     module: Module,
     row_id: Row,
     row: RowIn,
-    version: Version = None,
+    version: Seen = None,
 ) -> MappingOut:
     """Change what is named of a row, your own or a default one, and leave the rest as it is."""
     now = await _current(runtime, store, module, version=version)
@@ -136,7 +137,7 @@ async def delete_mapping_row(
     store: str,
     module: Module,
     row_id: Row,
-    version: Version = None,
+    version: Seen = None,
 ) -> MappingOut:
     """Remove a row of your own; a changed default row is again as it comes. Values stay as they
     are in both systems."""
@@ -156,7 +157,7 @@ class VersionsQuery:
 
     def __init__(
         self,
-        before: Annotated[int | None, Query(ge=1, description="only older versions")] = None,
+        before: Annotated[RowNumber | None, Query(description="only older versions")] = None,
         limit: Annotated[int, Query(ge=1, le=500, description="versions per page")] = 50,
     ) -> None:
         self.before = before
@@ -185,8 +186,8 @@ async def restore_mapping_version(
     caller: Admin,
     store: str,
     module: Module,
-    wanted: Annotated[int, Path(ge=0, description="version; 0: the defaults alone")],
-    version: Version = None,
+    wanted: Annotated[Version, Path(description="version; 0: the defaults alone")],
+    version: Seen = None,
 ) -> MappingOut:
     """Make an earlier version's rows a new version, if they can still work."""
     now = await _current(runtime, store, module, version=version)

@@ -2,9 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from app.answer_headers import AnswerHeaders
 from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import documented
 from app.api.examples import METRICS
@@ -20,6 +24,16 @@ router = APIRouter(
 TEXT: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/plain": {"example": METRICS}}, "description": "Prometheus text"}
 }
+
+
+def worker_metrics() -> ASGIApp:
+    """What a worker alone serves: its own counters at /metrics, to whoever reaches its port."""
+
+    async def tell(request: Request) -> Response:
+        del request
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+    return AnswerHeaders(Starlette(routes=[Route("/metrics", tell)]))
 
 
 @router.get("/metrics", response_class=Response, responses=TEXT)

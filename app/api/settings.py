@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from app.api.deps import Admin, Caller, Guard, RuntimeDep, only_known
 from app.api.errors import FieldProblem, documented, invalid, not_found
@@ -12,9 +12,10 @@ from app.api.examples import SETTINGS, example
 from app.api.fields import Time
 from app.db.session import transaction
 from app.errors import Overtaken
+from app.inputs import Moment
 from app.policies.models import SyncSetting
 from app.policies.repository import find_choice, in_force, lock_choice, save_policy
-from app.policies.schemas import SyncPolicy, find_meaningless, settings_of
+from app.policies.schemas import EVERYWHERE, SyncPolicy, find_meaningless, settings_of
 from app.policies.tokens import Scope
 from app.records import Module
 from app.runtime import Runtime
@@ -24,7 +25,9 @@ logger = logging.getLogger(__name__)
 
 CHANGED = "Somebody has changed these settings since you read them: read them again, then decide."
 BESIDE = ("store", "module", "updated_at", "updated_by")
+ALWAYS_THERE = [*BESIDE, *EVERYWHERE]
 MODULE_ANSWER = example(SETTINGS) | documented(404)
+CHANGE_ANSWER = MODULE_ANSWER | documented(409)
 
 router = APIRouter(
     prefix="/settings",
@@ -37,6 +40,8 @@ router = APIRouter(
 class PolicyAnswer(SyncPolicy):
     """The settings in force for one module of one store: those that mean something for it, who
     changed them last and when; null while the defaults hold."""
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(required=ALWAYS_THERE))
 
     store: str
     module: Module
@@ -51,7 +56,7 @@ class PolicyChange(SyncPolicy):
 
     store: str | None = None
     module: Module | None = None
-    updated_at: Time | None = None
+    updated_at: Moment | None = None
     updated_by: str | None = None
 
     @property
@@ -69,10 +74,10 @@ class Confirmed(BaseModel):
 class AllPolicies(BaseModel):
     """The settings of every configured store."""
 
-    items: list[dict[str, Any]]
+    items: list[PolicyAnswer]
 
 
-@router.get("", responses=example({"items": [SETTINGS]}))
+@router.get("", response_model_exclude_unset=True, responses=example({"items": [SETTINGS]}))
 async def get_settings(runtime: RuntimeDep) -> AllPolicies:
     """Every module of every configured store."""
     stores = runtime.settings.stores
@@ -81,17 +86,21 @@ async def get_settings(runtime: RuntimeDep) -> AllPolicies:
     )
 
 
-@router.get("/{store}/{module}", responses=MODULE_ANSWER)
-async def get_module_settings(runtime: RuntimeDep, store: str, module: Module) -> dict[str, Any]:
+@router.get("/{store}/{module}", response_model_exclude_unset=True, responses=MODULE_ANSWER)
+async def get_module_settings(runtime: RuntimeDep, store: str, module: Module) -> PolicyAnswer:
     """The settings in force, defaults included, with who changed them last and when."""
     _check_store(runtime, store)
     return await _read(runtime, store, module)
 
 
-@router.put("/{store}/{module}", responses=MODULE_ANSWER | documented(409))
+@router.put(
+    "/{store}/{module}",
+    response_model_exclude_unset=True,
+    responses=MODULE_ANSWER | documented(409),
+)
 async def put_module_settings(
     runtime: RuntimeDep, caller: Admin, store: str, module: Module, change: PolicyChange
-) -> dict[str, Any]:
+) -> PolicyAnswer:
     """Replace the settings, all of which must be named; hints that are settled from now on go by
     them. PATCH changes some and leaves the others."""
     _check_store(runtime, store)
@@ -102,10 +111,14 @@ async def put_module_settings(
     return await _change(runtime, caller, store, module, change=change)
 
 
-@router.patch("/{store}/{module}", responses=MODULE_ANSWER | documented(409))
+@router.patch(
+    "/{store}/{module}",
+    response_model_exclude_unset=True,
+    responses=MODULE_ANSWER | documented(409),
+)
 async def patch_module_settings(
     runtime: RuntimeDep, caller: Admin, store: str, module: Module, change: PolicyChange
-) -> dict[str, Any]:
+) -> PolicyAnswer:
     """Change the settings that are named, and leave the others as they are."""
     _check_store(runtime, store)
     return await _change(runtime, caller, store, module, change=change)
@@ -128,7 +141,7 @@ async def confirm_held_deletions(
 
 async def _change(
     runtime: Runtime, caller: Caller, store: str, module: Module, *, change: PolicyChange
-) -> dict[str, Any]:
+) -> PolicyAnswer:
     _check_place(change, store, module)
     chosen = change.chosen
     meaningless = find_meaningless(module, chosen)
@@ -154,17 +167,17 @@ def _check_seen(change: PolicyChange, now: SyncSetting | None) -> None:
         raise Overtaken(CHANGED)
 
 
-async def _read(runtime: Runtime, store: str, module: Module) -> dict[str, Any]:
+async def _read(runtime: Runtime, store: str, module: Module) -> PolicyAnswer:
     async with runtime.sessions() as session:
         chosen = await find_choice(session, store, module)
-    answer = PolicyAnswer(
+    policy = in_force(module, chosen)
+    return PolicyAnswer(
         store=store,
         module=module,
         updated_at=chosen.updated_at if chosen else None,
         updated_by=chosen.updated_by if chosen else None,
-        **in_force(module, chosen).model_dump(),
+        **{name: getattr(policy, name) for name in settings_of(module)},
     )
-    return answer.model_dump(mode="json", include={*BESIDE, *settings_of(module)})
 
 
 def _check_store(runtime: Runtime, store: str) -> None:

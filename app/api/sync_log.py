@@ -12,23 +12,11 @@ from app.api.deps import Guard, RuntimeDep, only_known
 from app.api.errors import documented, not_found
 from app.api.examples import ENTRY, ENTRY_DETAIL, EXPORT_CSV, SUMMARY, example, page_of
 from app.api.export import csv_lines, ndjson_lines
-from app.api.fields import (
-    Answer,
-    Id,
-    Moment,
-    Number,
-    OptionalId,
-    PageAnswer,
-    PageQuery,
-    Query,
-    RowId,
-    Text,
-    Time,
-    link_next,
-)
+from app.api.fields import Answer, Id, OptionalId, PageAnswer, PageQuery, Query, Time, link_next
 from app.db.pagination import MOST_PER_PAGE
 from app.errors import System
 from app.inbox.search import DeliveryFilter, search_deliveries
+from app.inputs import Moment, RowNumber, Several, Text
 from app.policies.tokens import Scope
 from app.records import Module, Outcome
 from app.synclog.repository import (
@@ -52,19 +40,19 @@ router = APIRouter(
 class LogQuery(Query):
     """Every filter may be given several times, which means either."""
 
-    store: list[Text] = Field([], description="key of a shop")
-    module: list[Module | Literal["none"]] = Field([], description="`none`: of no module")
-    target: list[System] = Field([], description="the system that was written to")
-    outcome: list[Outcome] = Field([], description="how it ended")
-    reason: list[Text] = Field([], description="a reason code, as `echo`")
-    source_id: list[Text] = Field([], description="id where the change came from")
-    target_id: list[Text] = Field([], description="id in the target")
-    link_id: list[Number] = Field([], description="id of the pair")
-    run_id: list[Number] = Field([], description="id of a manual run")
-    delivery_id: list[Number] = Field([], description="entries that tell of this delivery")
-    q: list[Text] = Field([], description="part of message, label or an id, in any case")
-    since: list[Moment] = Field([], description="from this moment on; UTC unless it says")
-    until: list[Moment] = Field([], description="before this moment")
+    store: Several[Text] = Field([], description="key of a shop")
+    module: Several[Module | Literal["none"]] = Field([], description="`none`: of no module")
+    target: Several[System] = Field([], description="the system that was written to")
+    outcome: Several[Outcome] = Field([], description="how it ended")
+    reason: Several[Text] = Field([], description="a reason code, as `echo`")
+    source_id: Several[Text] = Field([], description="id where the change came from")
+    target_id: Several[Text] = Field([], description="id in the target")
+    link_id: Several[RowNumber] = Field([], description="id of the pair")
+    run_id: Several[RowNumber] = Field([], description="id of a manual run")
+    delivery_id: Several[RowNumber] = Field([], description="entries that tell of this delivery")
+    q: Several[Text] = Field([], description="part of message, label or an id, in any case")
+    since: Several[Moment] = Field([], description="from this moment on; UTC unless it says")
+    until: Several[Moment] = Field([], description="before this moment")
 
     def filters(self) -> LogFilter:
         chosen = {name: getattr(self, name) for name in LogQuery.model_fields}
@@ -88,9 +76,9 @@ class ExportQuery(LogQuery):
 class SummaryQuery(Query):
     """Which shops and which time."""
 
-    store: list[Text] = Field([], description="key of a shop")
-    since: list[Moment] = Field([], description="from this moment on; UTC unless it says")
-    until: list[Moment] = Field([], description="before this moment")
+    store: Several[Text] = Field([], description="key of a shop")
+    since: Several[Moment] = Field([], description="from this moment on; UTC unless it says")
+    until: Several[Moment] = Field([], description="before this moment")
 
 
 class LogItem(Answer):
@@ -175,7 +163,7 @@ async def export_sync_log(
     "/{entry_id}",
     responses=example(ENTRY_DETAIL) | documented(404),
 )
-async def get_entry(runtime: RuntimeDep, entry_id: RowId) -> LogEntry:
+async def get_entry(runtime: RuntimeDep, entry_id: RowNumber) -> LogEntry:
     """One entry with changed fields (old, new, from which side) and the deliveries it settled."""
     async with runtime.sessions() as session:
         entry = await find_entry(session, entry_id)

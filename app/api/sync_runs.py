@@ -10,19 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from app.api.deps import Admin, Guard, RuntimeDep, only_known
 from app.api.errors import documented, not_found
 from app.api.examples import RUN, RUN_DETAIL, example, page_of
-from app.api.fields import (
-    Answer,
-    Id,
-    Moment,
-    Number,
-    OptionalId,
-    PageAnswer,
-    PageQuery,
-    RowId,
-    Text,
-    Time,
-    link_next,
-)
+from app.api.fields import Answer, Id, OptionalId, PageAnswer, PageQuery, Time, link_next
+from app.inputs import Moment, RowNumber, Several, Text
 from app.policies.tokens import Scope
 from app.records import Direction, Module, Outcome
 from app.runs.models import DUE_STATES, Consent, RunState, SyncRun
@@ -53,8 +42,8 @@ router = APIRouter(
 class RunQuery(PageQuery):
     """Every filter may be given several times, which means either."""
 
-    store: list[Text] = Field([], description="key of a shop")
-    state: list[RunState] = Field([], description="where the run stands")
+    store: Several[Text] = Field([], description="key of a shop")
+    state: Several[RunState] = Field([], description="where the run stands")
     dry_run: bool | None = Field(None, description="only comparisons, or only syncs")
 
 
@@ -72,13 +61,13 @@ class RunRequest(BaseModel):
     )
 
     store: Text | None = Field(None, description="key of a shop; needed if there are several")
-    module: Module | list[Module] = Field([], description="one or several; none: all")
+    module: Module | Several[Module] = Field([], description="one or several; none: all")
     direction: Annotated[Direction, AfterValidator(_any_way)] = Field(
         Direction.BOTH, description="narrows what the settings allow, never widens it"
     )
     since: Moment | None = Field(None, description="only what changed from this moment on")
     dry_run: bool = Field(False, description="tell every difference, write nothing")
-    repair_of: Number | None = Field(None, description="id of a finished dry run")
+    repair_of: RowNumber | None = Field(None, description="id of a finished dry run")
     confirm: bool = Field(
         False,
         description="agree beforehand; else a repair, and a run that would make accounts in the"
@@ -144,10 +133,10 @@ class Difference(Answer):
 class FindingQuery(PageQuery):
     """Which findings of a comparison; several values of one filter mean either."""
 
-    module: list[Module] = Field([], description="module of the record")
-    plan: list[Plan] = Field([], description="what a sync would do with it; `agree`: nothing")
-    reason: list[Text] = Field([], description="why it would be skipped")
-    q: list[Text] = Field([], description="part of the label, an id or the message")
+    module: Several[Module] = Field([], description="module of the record")
+    plan: Several[Plan] = Field([], description="what a sync would do with it; `agree`: nothing")
+    reason: Several[Text] = Field([], description="why it would be skipped")
+    q: Several[Text] = Field([], description="part of the label, an id or the message")
 
     def filters(self) -> DifferenceFilter:
         return DifferenceFilter(module=self.module, plan=self.plan, reason=self.reason, q=self.q)
@@ -244,7 +233,7 @@ async def search_sync_runs(
 @router.get("/{run_id}", responses=example(RUN_DETAIL) | documented(404))
 async def get_sync_run(
     runtime: RuntimeDep,
-    run_id: RowId,
+    run_id: RowNumber,
     query: Annotated[FindingQuery, QueryParameters()],
     request: Request,
     response: Response,
@@ -266,7 +255,7 @@ async def get_sync_run(
     dependencies=[Depends(Guard(Scope.ADMIN))],
     responses=example(RUN_DETAIL, status=202) | documented(404, 409),
 )
-async def confirm_sync_run(runtime: RuntimeDep, run_id: RowId) -> RunDetail:
+async def confirm_sync_run(runtime: RuntimeDep, run_id: RowNumber) -> RunDetail:
     """Agree to what a run that is `asking` would do; it goes on. DELETE it to say no."""
     run = await confirm_run(runtime, run_id)
     if run is None:
@@ -279,7 +268,7 @@ async def confirm_sync_run(runtime: RuntimeDep, run_id: RowId) -> RunDetail:
     dependencies=[Depends(Guard(Scope.ADMIN))],
     responses=example(RUN_DETAIL) | documented(404),
 )
-async def cancel_sync_run(runtime: RuntimeDep, run_id: RowId) -> RunDetail:
+async def cancel_sync_run(runtime: RuntimeDep, run_id: RowNumber) -> RunDetail:
     """Stop a run before its next page. What it has brought up is synced all the same; a run that
     has ended stays as it is."""
     run = await cancel_run(runtime, run_id)

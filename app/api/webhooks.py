@@ -28,7 +28,6 @@ from app.woocommerce.topics import (
 )
 
 PATH = "/webhooks/woocommerce/{store}"
-LONGEST_NOTE = 500
 COUNTED_APART = frozenset({"coupon", "action"})
 """Resources without a module that have a label of their own; the topic is not signed, so that
 labels made of it could be any number."""
@@ -129,7 +128,7 @@ def _hint(store: str, hook: WooHook, body: Body, signature: str) -> NewDelivery:
         event=hook.event,
         dedupe_key=dedupe_key("webhook", store, hook.webhook_id, hook.topic, told_apart),
         body=body.raw if body.is_whole else None,
-        remote_note=note.replace("\x00", "")[:LONGEST_NOTE],
+        remote_note=note,
     )
 
 

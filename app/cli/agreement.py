@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from rich.markup import escape
-
-from app.cli.console import OUT
+from app.cli.console import OUT, styled
 from app.cli.stage import STORE, Stage
 from app.cli.tables import print_summary
 from app.inbox.repository import count_open
@@ -66,13 +64,15 @@ def print_verdict(verdict: Verdict) -> None:
     for compared in verdict.differing:
         _print_difference(compared)
     if verdict.failed:
-        OUT.print(f"[red]{verdict.failed} records failed[/]: see GET /sync-log?outcome=failed")
+        failed = f"{verdict.failed} records failed"
+        OUT.print(styled((failed, "red"), ": see GET /sync-log?outcome=failed"))
     if verdict.agrees:
         extent = f"{verdict.pairs} pairs, {verdict.fields} fields"
-        OUT.print(f"[green]Both systems agree[/]: {extent}{_but(verdict)}.")
-    OUT.print(f"[dim]Customers were mailed {verdict.mails} times, had the shop been a real one.[/]")
+        OUT.print(styled(("Both systems agree", "green"), f": {extent}{_but(verdict)}."))
+    mailed = f"Customers were mailed {verdict.mails} times, had the shop been a real one."
+    OUT.print(mailed, style="dim")
     for label, reason in verdict.left_out:
-        OUT.print(f"[dim]Left out: {escape(label)}, {reason}[/]")
+        OUT.print(f"Left out: {label}, {reason}", style="dim")
 
 
 def _but(verdict: Verdict) -> str:
@@ -82,7 +82,7 @@ def _but(verdict: Verdict) -> str:
 
 def _print_difference(compared: Compared) -> None:
     where = f"WooCommerce {compared.woo_id or '-'}, Vtiger {compared.vtiger_id or '-'}"
-    OUT.print(f"[red]{compared.plan}[/]  {escape(compared.label)}  [dim]{where}[/]")
+    OUT.print(styled((compared.plan, "red"), f"  {compared.label}  ", (where, "dim")))
     for each in compared.unexplained:
         values = f"WooCommerce {each.woo!r}, Vtiger {each.vtiger!r}"
-        OUT.print(f"    {each.field}: {escape(values)}  [dim]{each.act}[/]")
+        OUT.print(styled(f"    {each.field}: {values}  ", (each.act, "dim")))

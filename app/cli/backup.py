@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from app.cli.chosen_settings import load_cli_settings
+from app.cli.consent import Yes, ask
 from app.cli.console import ERR, OUT
 from app.db.base import Base
 from app.db.dump import dump
@@ -33,16 +34,23 @@ def backup(
             help="File to write, - for the standard output; woo-vtiger-<time>.dump by default.",
         ),
     ] = None,
+    *,
+    yes: Yes = False,
 ) -> None:
-    """Write the database to a file. Safe while the service runs; people's data are in it."""
+    """Write the database to a file. Safe while the service runs; people's data are in it.
+
+    A file that is there already is replaced only if somebody agrees, or with --yes.
+    """
     target = file or Path(f"woo-vtiger-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dump")
+    if target != PIPE and target.exists() and not yes:
+        ask(f"{target} is there already, and is replaced.")
     with database_address(load_cli_settings()) as address:
         if target == PIPE:
             _to_output(address)
             return
         dump(address, target)
     size = target.stat().st_size
-    ERR.print(f"Written to {target} ({max(1, size // KILO)} KB).", markup=False)
+    ERR.print(f"Written to {target} ({max(1, size // KILO)} KB).")
 
 
 def _to_output(address: str) -> None:
@@ -82,4 +90,4 @@ def _restore(file: Path, *, replace: bool) -> None:
         if settings.auto_migrate:
             upgrade(address)
     told = "and brought up to date" if settings.auto_migrate else "run `woo-vtiger migrate` now"
-    OUT.print(f"Restored{f', {told}' if missing else ''}. {NEXT}", markup=False)
+    OUT.print(f"Restored{f', {told}' if missing else ''}. {NEXT}")

@@ -36,11 +36,11 @@ def load_cli_settings() -> Settings:
     if settings.is_configured:
         return settings
     if (demo := _find_demo(settings.data_dir)) is not None:
-        ERR.print(JOINED.format(url=demo.public_url), style="dim", markup=False)
+        ERR.print(JOINED.format(url=demo.public_url), style="dim")
         return demo
     if settings.database_url is None:
         text = NO_DEMO.format(folder=settings.data_dir.absolute())
-        ERR.print(text, style="yellow", markup=False)
+        ERR.print(text, style="yellow")
     return settings
 
 

@@ -22,7 +22,7 @@ def can_ask() -> bool:
 def ask(told: str) -> None:
     """Returns if the person agrees. Raises typer.Exit if not, and ConfigError where nobody can be
     asked: standard input is no terminal."""
-    ERR.print(told, markup=False)
+    ERR.print(told)
     if not can_ask():
         raise ConfigError(UNANSWERED)
     if not typer.confirm("Go on?", err=True):

@@ -11,12 +11,35 @@ import uvloop
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from app.printable import printable
 
 T = TypeVar("T")
 
 JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
-OUT = Console(highlight=False, soft_wrap=True)
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+KEPT = "\n\t"
+
+
+class PlainConsole(Console):
+    """Prints text, in tables too, as it is: nothing in it is markup, and what a terminal would obey
+    is written out. Styles come from `styled` alone."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text, keep=KEPT), **options)
+
+
+OUT = PlainConsole()
+ERR = PlainConsole(stderr=True)
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """A line or a cell of several parts: text, or text and its style."""
+    pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
+    return Text.assemble(*((printable(text, keep=KEPT), style) for text, style in pairs))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -51,10 +51,10 @@ def _play() -> bool:
         with _scratch_server() as address:
             verdict = run(_play_day(address))
     except (StoryStuck, Unsettled) as error:
-        ERR.print(f"The day broke off: {error}.", style="red", markup=False)
+        ERR.print(f"The day broke off: {error}.", style="red")
         return False
     print_verdict(verdict)
-    OUT.print(f"[dim]{count_steps(DAY)} events in {time.monotonic() - started:.1f} s[/]")
+    OUT.print(f"{count_steps(DAY)} events in {time.monotonic() - started:.1f} s", style="dim")
     return verdict.agrees
 
 

@@ -4,21 +4,20 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from app.cli.chosen_settings import load_cli_settings
-from app.cli.console import OUT, new_table, print_json, run
+from app.cli.console import OUT, new_table, print_json, run, styled
 from app.cli.failures import FAILED
 from app.cli.stores import Store, chosen_stores
 from app.doctor.checkup import examine
 from app.doctor.findings import Finding, Verdict, worst
 
 MARKS = {
-    Verdict.OK: "[green]✓[/]",
-    Verdict.MENDED: "[green]mended[/]",
-    Verdict.NOTE: "[blue]note[/]",
-    Verdict.WARNING: "[yellow]warning[/]",
-    Verdict.FAILED: "[red]failed[/]",
+    Verdict.OK: ("✓", "green"),
+    Verdict.MENDED: ("mended", "green"),
+    Verdict.NOTE: ("note", "blue"),
+    Verdict.WARNING: ("warning", "yellow"),
+    Verdict.FAILED: ("failed", "red"),
 }
 
 
@@ -47,18 +46,17 @@ def doctor(
 def _print(found: list[Finding]) -> None:
     table = new_table("", "Where", "Check", "Found")
     for finding in found:
-        told = escape(finding.message)
-        if finding.remedy:
-            told += f"\n[dim]→ {escape(finding.remedy)}[/]"
-        table.add_row(MARKS[finding.verdict], finding.subject, finding.check, told)
+        remedy = f"\n→ {finding.remedy}" if finding.remedy else ""
+        told = styled(finding.message, (remedy, "dim"))
+        table.add_row(styled(MARKS[finding.verdict]), finding.subject, finding.check, told)
     OUT.print(table)
     bad = [finding for finding in found if finding.verdict in {Verdict.FAILED, Verdict.WARNING}]
     fixable = sum(finding.can_fix for finding in bad)
-    OUT.print(_summary(len(bad), fixable))
+    OUT.print(_summary(len(bad), fixable), style="" if bad else "green")
 
 
 def _summary(bad: int, fixable: int) -> str:
     if not bad:
-        return "[green]Nothing is wrong.[/]"
+        return "Nothing is wrong."
     told = f"{bad} to mend"
     return f"{told}, {fixable} of them by `woo-vtiger doctor --fix`." if fixable else f"{told}."

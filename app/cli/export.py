@@ -1,7 +1,7 @@
 """`export`: the Sync Log as a file, streamed as GET /sync-log/export does."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -13,9 +13,11 @@ from app.api.export import csv_lines, ndjson_lines
 from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, run
 from app.cli.database import cli_sessions
-from app.cli.filters import Modules, Outcomes, Reasons, Since, Stores, Until
+from app.cli.filters import Modules, Outcomes, Reasons, Since, Stores, Until, number, word
+from app.db.session import Sessions
 from app.errors import ConfigError, System
-from app.synclog.repository import LogFilter
+from app.settings import Settings
+from app.synclog.repository import LogFilter, search
 from app.synclog.repository import export as export_log
 
 
@@ -39,9 +41,15 @@ def export(
     ] = None,
     outcome: Outcomes = None,
     reason: Reasons = None,
-    run_id: Annotated[list[int] | None, typer.Option(help="Number of a manual run.")] = None,
+    run_id: Annotated[
+        list[int] | None,
+        typer.Option(parser=number, metavar="RUN", help="Number of a manual run."),
+    ] = None,
     q: Annotated[
-        list[str] | None, typer.Option("--search", help="Part of message, label or an id.")
+        list[str] | None,
+        typer.Option(
+            "--search", parser=word, metavar="TEXT", help="Part of message, label or an id."
+        ),
     ] = None,
     since: Since = None,
     until: Until = None,
@@ -58,22 +66,37 @@ def export(
         since=since,
         until=until,
     )
-    with _opened(output) as file:
-        run(_export(filters, form, file))
+    run(_export(filters, form, output))
     if output is not None:
-        ERR.print(f"Written to {output}.", markup=False)
+        ERR.print(f"Written to {output}.")
 
 
-async def _export(filters: LogFilter, form: Form, file: BinaryIO) -> None:
-    async with cli_sessions(load_cli_settings()) as sessions:
+async def _export(filters: LogFilter, form: Form, output: Path | None) -> None:
+    settings = load_cli_settings()
+    async with cli_sessions(settings) as sessions:
+        await _check_stores(settings, sessions, filters.store)
         entries = export_log(sessions, filters)
-        if form is Form.CSV:
-            async for line in csv_lines(entries):
-                file.write(line.encode())
-        else:
-            async for row in ndjson_lines(entries):
-                file.write(row)
-        file.flush()
+        with _opened(output) as file:
+            if form is Form.CSV:
+                async for line in csv_lines(entries):
+                    file.write(line.encode())
+            else:
+                async for row in ndjson_lines(entries):
+                    file.write(row)
+            file.flush()
+
+
+async def _check_stores(settings: Settings, sessions: Sessions, stores: Sequence[str]) -> None:
+    """A mistyped key would give an empty file. Shops of the past have their entries still."""
+    for store in stores:
+        if store not in settings.stores:
+            async with sessions() as session:
+                found = await search(session, LogFilter(store=[store]), cursor=None, limit=1)
+            if not found.items:
+                known = ", ".join(settings.stores) or "none"
+                raise ConfigError(
+                    f"There is no store {store}, and no entry of one; the settings know {known}."
+                )
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class Commands(TyperGroup):
             if told is None:
                 raise
             sentence, code = told
-            ERR.print(sentence, style="red", markup=False)
+            ERR.print(sentence, style="red")
             raise typer.Exit(code) from None
 
 

@@ -1,20 +1,33 @@
-"""Options that narrow down: moments, and lists of stores, modules and the like."""
+"""Options that name or narrow down: numbers, moments, and lists of stores, modules and the like.
 
-from datetime import UTC, datetime
-from typing import Annotated
+They take the same values as requests do (`app.inputs`); others are told and end with exit code 2.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, TypeVar
 
 import typer
 
+from app.inputs import MOMENT, NUMBER, TEXT, Kind
 from app.records import Module, Outcome
 
+T = TypeVar("T")
 
-def moment(text: str) -> datetime:
-    """UTC unless it says."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("write it as 2026-11-24 or 2026-11-24T08:00:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+def _reader(kind: Kind[T]) -> Callable[[str], T]:
+    def read(text: str) -> T:
+        try:
+            return kind.read(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return read
+
+
+number = _reader(NUMBER)
+word = _reader(TEXT)
+moment = _reader(MOMENT)
 
 
 def _at(help_text: str) -> typer.models.OptionInfo:
@@ -26,9 +39,12 @@ def _at(help_text: str) -> typer.models.OptionInfo:
 
 Since = Annotated[datetime | None, _at("From this moment on")]
 Until = Annotated[datetime | None, _at("Before this moment")]
-Stores = Annotated[list[str] | None, typer.Option("--store", help="Key of a shop.")]
+Stores = Annotated[
+    list[str] | None, typer.Option("--store", parser=word, metavar="KEY", help="Key of a shop.")
+]
 Modules = Annotated[list[Module] | None, typer.Option("--module", help="Module of the record.")]
 Outcomes = Annotated[list[Outcome] | None, typer.Option("--outcome", help="How it ended.")]
 Reasons = Annotated[
-    list[str] | None, typer.Option("--reason", help="A reason code, as delete_brake.")
+    list[str] | None,
+    typer.Option("--reason", parser=word, metavar="CODE", help="A reason code, as delete_brake."),
 ]

@@ -10,6 +10,7 @@ from app.cli.consent import Yes, ask
 from app.cli.console import ERR, OUT, new_table, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
+from app.cli.filters import word
 from app.cli.stores import chosen_stores
 from app.errors import ConfigError
 from app.settings import Settings
@@ -36,10 +37,19 @@ WAITING = (
 
 def forget(
     *,
-    email: Annotated[str, typer.Option(help="The person's e-mail address, in any case.")],
+    email: Annotated[
+        str,
+        typer.Option(
+            parser=word, metavar="EMAIL", help="The person's e-mail address, in any case."
+        ),
+    ],
     store: Annotated[
         str | None,
-        typer.Option(help="Key of one shop of the settings; all by default, past ones too."),
+        typer.Option(
+            parser=word,
+            metavar="KEY",
+            help="Key of one shop of the settings; all by default, past ones too.",
+        ),
     ] = None,
     yes: Yes = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -75,7 +85,7 @@ def _tell_nothing(email: str, found: Forgotten, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
     else:
-        OUT.print(NOTHING.format(email=email), markup=False)
+        OUT.print(NOTHING.format(email=email))
 
 
 def _question(email: str, found: Forgotten) -> str:

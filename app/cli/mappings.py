@@ -1,16 +1,16 @@
 """`mappings`: which fields carry the same value, as a table and as a file under version control."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from app.cli.chosen_settings import load_cli_settings
-from app.cli.console import ERR, OUT, new_table, print_json, run
+from app.cli.console import ERR, OUT, new_table, print_json, run, styled
 from app.cli.failures import FAILED
 from app.cli.stores import Store, chosen_stores
 from app.cli.tables import NAMES
@@ -74,8 +74,8 @@ def _print_table(store: str, module: Module, table: Table) -> None:
         vtiger = f"{rule.vtiger} ({row.label})" if row.label else rule.vtiger
         cells = (rule.name, ", ".join(rule.woo), ARROWS[rule.direction], vtiger, rule.transform)
         told = "; ".join(fault.message for fault in row.faults)
-        origin = row.origin if row.origin == DEFAULT else f"[bold]{row.origin}[/]"
-        shown.add_row(*map(escape, cells), origin, f"[red]{escape(told)}[/]" if told else "")
+        origin = styled((row.origin, "" if row.origin == DEFAULT else "bold"))
+        shown.add_row(*cells, origin, styled((told, "red")))
     OUT.print(shown, "")
 
 
@@ -129,13 +129,13 @@ def export(
             ]
         )
     elif output is None:
-        OUT.print(mapping_text(rows), markup=False, end="")
+        sys.stdout.write(mapping_text(rows))
     else:
         try:
             output.write_text(mapping_text(rows), encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"{output} cannot be written: {error.strerror}.") from None
-        ERR.print(f"Written to {output}.", markup=False)
+        ERR.print(f"Written to {output}.")
 
 
 async def _rows(settings: Settings, stores: Sequence[str], modules: Sequence[Module]) -> Rows:

@@ -9,7 +9,7 @@ from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, OUT, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
-from app.cli.filters import Modules, Outcomes, Reasons, Since, Stores, Until
+from app.cli.filters import Modules, Outcomes, Reasons, Since, Stores, Until, number, word
 from app.errors import ConfigError, System
 from app.inbox.models import DeliveryState
 from app.inbox.replay import Replayed
@@ -22,7 +22,8 @@ NO_FILTER = "Name a delivery, or a filter such as --state dead; --help lists the
 
 def replay(
     delivery_ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]...", help="Numbers of deliveries.")
+        list[int] | None,
+        typer.Argument(parser=number, metavar="[ID]...", help="Numbers of deliveries."),
     ] = None,
     *,
     state: Annotated[list[DeliveryState] | None, typer.Option(help="Where it stands.")] = None,
@@ -33,7 +34,8 @@ def replay(
     ] = None,
     origin: Annotated[list[Origin] | None, typer.Option(help="Where it came from.")] = None,
     record_id: Annotated[
-        list[str] | None, typer.Option(help="Id of the record in its system.")
+        list[str] | None,
+        typer.Option(parser=word, metavar="ID", help="Id of the record in its system."),
     ] = None,
     outcome: Outcomes = None,
     reason: Reasons = None,

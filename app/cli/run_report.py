@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.markup import escape
-
 from app.cli.console import ERR, OUT, new_table, print_json
 from app.cli.tables import NAMES, TITLES, print_summary
 from app.errors import System
@@ -85,12 +83,12 @@ def _print_outcome(report: RunReport) -> None:
 def _print_troubles(report: RunReport) -> None:
     run = report.progress.run
     for failure in report.failures:
-        ERR.print(f"failed: {failure}", markup=False)
+        ERR.print(f"failed: {failure}")
     if run.state != RunState.DONE and run.last_error:
         error = run.last_error if run.last_error.endswith(".") else f"{run.last_error}."
         waits = run.state == RunState.QUEUED
         text = WAITS if waits else "Run {run_id} failed: {error}"
-        ERR.print(text.format(run_id=run.id, error=error), style="red", markup=False)
+        ERR.print(text.format(run_id=run.id, error=error), style="red")
 
 
 def _print_found(report: RunReport) -> None:
@@ -100,7 +98,7 @@ def _print_found(report: RunReport) -> None:
     table = new_table("Module", "Plan", "Record", "WooCommerce", "Vtiger", "What differs")
     for each in report.found:
         ids = (each.woo_id or "", each.vtiger_id or "")
-        row = (each.plan, escape(each.label), *ids, _reason(each))
+        row = (each.plan, each.label, *ids, _reason(each))
         table.add_row(NAMES[Module(each.module)], *row)
     OUT.print(table)
     expected = report.progress.run.expected
@@ -111,7 +109,7 @@ def _print_found(report: RunReport) -> None:
 
 def _reason(each: RunDifference) -> str:
     if each.reason is not None:
-        return escape(f"{each.reason}: {each.message}")
+        return f"{each.reason}: {each.message}"
     if each.plan == Plan.CREATE:
         target = System.VTIGER if each.vtiger_id is None else System.WOOCOMMERCE
         return f"new in {TITLES[target]}"
@@ -121,7 +119,7 @@ def _reason(each: RunDifference) -> str:
 def _difference(each: Mapping[str, Any]) -> str:
     arrow = ARROWS[Act(each["act"])]
     shown = f"{each['field']}: {_shown(each['woocommerce'])} {arrow} {_shown(each['vtiger'])}"
-    return escape(shown.replace("\n", " / "))
+    return shown.replace("\n", " / ")
 
 
 def _shown(value: str | None) -> str:

@@ -133,7 +133,7 @@ async def _serve(systems: Sandbox, port: int, *, as_json: bool) -> None:
     mails = Counter(mail.kind for mail in systems.shop.mailbox.to_people())
     if mails:
         told = ", ".join(f"{count} {kind}" for kind, count in sorted(mails.items()))
-        ERR.print(f"A real shop would have mailed its customers: {told}.", markup=False)
+        ERR.print(f"A real shop would have mailed its customers: {told}.")
 
 
 def _print(known: dict[str, dict[str, str]]) -> None:
@@ -142,6 +142,6 @@ def _print(known: dict[str, dict[str, str]]) -> None:
         "Simulated WooCommerce and Vtiger, in memory. Ctrl-C stops. For the service's .env:\n"
     )
     for name, value in known["woocommerce"].items():
-        OUT.print(f"STORES__main__{name.upper()}={value}", markup=False)
+        OUT.print(f"STORES__main__{name.upper()}={value}")
     for name, value in known["vtiger"].items():
-        OUT.print(f"VTIGER__{name.upper()}={value}", markup=False)
+        OUT.print(f"VTIGER__{name.upper()}={value}")

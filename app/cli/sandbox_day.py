@@ -9,12 +9,10 @@ from datetime import datetime
 from socket import socket
 from urllib.parse import urlsplit
 
-from rich.markup import escape
-
 from app import __version__
 from app.cli.agreement import judge, print_verdict
 from app.cli.chosen_settings import joinable
-from app.cli.console import OUT
+from app.cli.console import OUT, styled
 from app.cli.signals import stop_event
 from app.cli.stage import Stage, Unsettled, open_stage
 from app.cli.tables import TITLES
@@ -99,17 +97,18 @@ def _database(settings: Settings) -> Iterator[str]:
 def print_banner(stage: Stage, given: Settings) -> None:
     token = stage.settings.api_tokens[0].get_secret_value()
     shown = "<one of API_TOKENS>" if given.api_tokens else token
-    OUT.print(f"[bold]woo-vtiger {__version__}[/] on simulated systems, all on this machine\n")
-    for name, text in {
+    name = (f"woo-vtiger {__version__}", "bold")
+    OUT.print(styled(name, " on simulated systems, all on this machine\n"))
+    for label, text in {
         "Open": _door(stage.url, "" if given.api_tokens else token),
         "Service": stage.url,
-        "API": f"{stage.url}/docs",
+        **({"API": f"{stage.url}/docs"} if given.api_docs else {}),
         "WooCommerce": f"{stage.sandbox_url}/shop",
         "Vtiger CRM": f"{stage.sandbox_url}/crm",
         "Token": shown,
         "Sync Log": f'curl -H "Authorization: Bearer {shown}" {stage.url}/sync-log/summary',
     }.items():
-        OUT.print(f"  {name:<12} {escape(text)}")
+        OUT.print(f"  {label:<12} {text}")
     if given.database_url is not None:
         OUT.print("\n  DATABASE_URL is left alone: the simulated day keeps its data in DATA_DIR.")
     OUT.print(
@@ -134,7 +133,7 @@ async def _live(stage: Stage) -> None:
         await stage.play_day(seconds=DAY_SECONDS, tell=_tell, patience=SLOW_SECONDS)
         verdict = await judge(stage)
     except (StoryStuck, Unsettled) as error:
-        OUT.print(BROKE_OFF.format(error=error), style="yellow", markup=False)
+        OUT.print(BROKE_OFF.format(error=error), style="yellow")
         return
     except Exception:
         log.exception("the day broke off; the service goes on")
@@ -148,7 +147,7 @@ async def _live(stage: Stage) -> None:
 
 def _tell(step: Step) -> None:
     at = datetime.now().astimezone()
-    OUT.print(f"{at:%H:%M:%S}  {step.where:<5} {escape(step.name)}")
+    OUT.print(f"{at:%H:%M:%S}  {step.where:<5} {step.name}")
 
 
 @dataclass(slots=True)
@@ -175,7 +174,8 @@ class Tail:
 def _print_entry(entry: Entry) -> None:
     at, outcome = entry.occurred_at.astimezone(), Outcome(entry.outcome)
     target = f"{TITLES[System(entry.target)]:<11}"
-    shown = f"[{COLOURS.get(outcome, 'none')}]{outcome:<7}[/]"
-    label = escape(entry.label or f"record {entry.source_id}")
+    label = entry.label or f"record {entry.source_id}"
     reason = f", {entry.reason}" if entry.reason else ""
-    OUT.print(f"{at:%H:%M:%S}    [dim]→[/] {target} {shown} {label}[dim]{reason}[/]")
+    shown = (f"{outcome:<7}", COLOURS.get(outcome, ""))
+    parts = (f"{at:%H:%M:%S}    ", ("→", "dim"), f" {target} ", shown, f" {label}", (reason, "dim"))
+    OUT.print(styled(*parts))

@@ -2,15 +2,15 @@
 
 import gc
 import logging
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from socket import socket
 from typing import Annotated
 
 import typer
-from prometheus_client import start_http_server
 
 from app import __version__
+from app.api.metrics import worker_metrics
 from app.cli.console import run
 from app.cli.failures import port_error
 from app.cli.sandbox_day import serve_day
@@ -18,7 +18,6 @@ from app.cli.signals import stop_event
 from app.errors import ConfigError
 from app.logging import configure_logging
 from app.main import create_app
-from app.metrics import REGISTRY
 from app.runtime import open_runtime
 from app.serving import listen, serving
 from app.settings import Settings, load_settings
@@ -99,7 +98,7 @@ def worker() -> None:
 async def _work(settings: Settings) -> None:
     _log_to_stderr(settings)
     configure_tracing(__version__, wanted=settings.tracing)
-    with _telling_metrics(settings):
+    async with _telling_metrics(settings):
         await _work_until_stopped(settings)
 
 
@@ -115,23 +114,16 @@ async def _work_until_stopped(settings: Settings) -> None:
         log.info("stopping: what runs is finished first")
 
 
-@contextmanager
-def _telling_metrics(settings: Settings) -> Iterator[None]:
+@asynccontextmanager
+async def _telling_metrics(settings: Settings) -> AsyncIterator[None]:
     """For a worker alone, which serves nothing else."""
     if settings.metrics_port is None:
         yield
         return
-    try:
-        server, thread = start_http_server(settings.metrics_port, settings.host, REGISTRY)
-    except OSError as error:
-        raise port_error(settings.host, settings.metrics_port, error) from None
-    log.info("metrics at http://%s:%s/metrics", settings.host, server.server_port)
-    try:
+    listener = _listen(settings, None, settings.metrics_port)
+    async with serving(worker_metrics(), listener, lifespan="off") as served:
+        log.info("metrics at %s/metrics", served.url)
         yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _log_to_stderr(settings: Settings) -> None:

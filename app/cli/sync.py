@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -12,6 +12,7 @@ from app.cli.chosen_settings import load_cli_settings
 from app.cli.consent import Yes, ask, can_ask
 from app.cli.console import ERR, run
 from app.cli.failures import FAILED
+from app.cli.filters import moment, number
 from app.cli.run_report import RunReport, print_reports, read_report
 from app.cli.run_watch import watch_run
 from app.cli.stores import Store, chosen_stores
@@ -30,14 +31,6 @@ LEFT = (
     "Run {run_id} is not finished. A running service goes on with it; without one, "
     "`woo-vtiger sync --resume {run_id}` does."
 )
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("write it as 2026-11-24 or 2026-11-24T08:00:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -72,7 +65,7 @@ def sync(
     since: Annotated[
         datetime | None,
         typer.Option(
-            parser=_moment,
+            parser=moment,
             metavar="TIME",
             help="Only records changed at or after this moment; UTC unless it says.",
         ),
@@ -81,10 +74,11 @@ def sync(
         bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")
     ] = False,
     repair: Annotated[
-        int | None, typer.Option(metavar="RUN", help="Sync what this dry run found.")
+        int | None, typer.Option(parser=number, metavar="RUN", help="Sync what this dry run found.")
     ] = None,
     resume: Annotated[
-        int | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")
+        int | None,
+        typer.Option(parser=number, metavar="RUN", help="Go on with a run that was interrupted."),
     ] = None,
     yes: Yes = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, a line for each run.")] = False,

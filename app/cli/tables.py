@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from rich.table import Table
+from rich.text import Text
 
-from app.cli.console import OUT, new_table
+from app.cli.console import OUT, new_table, styled
 from app.errors import System
 from app.records import Module, Outcome
 from app.synclog.totals import Summary
@@ -34,7 +35,6 @@ def _tables(counts: Summary) -> Iterator[Table]:
         yield table
 
 
-def _cell(outcome: Outcome, count: int) -> str:
-    if not count:
-        return "[dim]0[/]"
-    return f"[red]{count}[/]" if outcome is Outcome.FAILED else str(count)
+def _cell(outcome: Outcome, count: int) -> Text:
+    style = "dim" if not count else "red" if outcome is Outcome.FAILED else ""
+    return styled((str(count), style))

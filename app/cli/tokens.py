@@ -9,6 +9,7 @@ from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, OUT, new_table, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
+from app.cli.filters import number, word
 from app.db.session import transaction
 from app.policies.models import ApiToken
 from app.policies.tokens import Scope, create_token, revoke_token, search_tokens
@@ -21,7 +22,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command()
 def create(
     *,
-    name: Annotated[str, typer.Option(help="Whose it is, as the logs will say.")],
+    name: Annotated[
+        str, typer.Option(parser=word, metavar="NAME", help="Whose it is, as the logs will say.")
+    ],
     scope: Annotated[Scope, typer.Option(help="What it may do; `admin` includes `read`.")],
     json: Json = False,
 ) -> None:
@@ -30,7 +33,7 @@ def create(
     if json:
         print_json(_as_json(token) | {"token": secret})
         return
-    ERR.print(f"Token {token.id} ({token.scope}) for {name}, shown this once:", markup=False)
+    ERR.print(f"Token {token.id} ({token.scope}) for {name}, shown this once:")
     OUT.print(secret)
 
 
@@ -61,7 +64,7 @@ async def _search() -> list[ApiToken]:
 
 
 @app.command()
-def revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def revoke(token_id: Annotated[int, typer.Argument(parser=number, metavar="ID")]) -> None:
     """End a token. It is refused from this moment on."""
     if not run(_revoke(token_id)):
         ERR.print(f"There is no token {token_id} in force.", style="red")

@@ -9,6 +9,7 @@ from app.db.session import Sessions, transaction
 from app.inbox.repository import Accepted, NewDelivery, accept
 from app.logging import traced
 from app.metrics import ACCEPTED
+from app.records import key_in_logs
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,10 @@ def _count(hints: Sequence[NewDelivery], accepted: Sequence[Accepted]) -> None:
     for hint, stored in zip(hints, accepted, strict=True):
         record = hint.record
         with traced(str(stored.id)):
-            log.info("hint accepted", extra={"record": record.key, "origin": str(hint.origin)})
+            log.info(
+                "hint accepted",
+                extra={"record": key_in_logs(record.key), "origin": str(hint.origin)},
+            )
         ACCEPTED.labels(
             record.store,
             record.system,

@@ -30,6 +30,7 @@ class RowChoices(BaseModel):
     woo: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = Field(
         (),
         max_length=4,
+        fail_fast=True,
         description="WooCommerce fields: billing.phone, meta:KEY, attribute:NAME; mostly one",
     )
     vtiger: str = Field(
@@ -43,7 +44,10 @@ class RowChoices(BaseModel):
         None, ge=1, le=65535, description="characters that the Vtiger field keeps"
     )
     pairs: Annotated[tuple[tuple[Word, Word], ...], BeforeValidator(_paired)] = Field(
-        (), max_length=500, description="picklists: WooCommerce's value and Vtiger's for it"
+        (),
+        max_length=500,
+        fail_fast=True,
+        description="picklists: WooCommerce's value and Vtiger's for it",
     )
     value: Word = Field("", description="constant: what is always written")
     notation: Literal["yes/no", "true/false", "1/0"] = Field(

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from app.inputs import Text
 from app.policies.countries import read_country
 from app.records import (
     ConflictPolicy,
@@ -19,9 +20,10 @@ from app.records import (
     TotalPolicy,
 )
 
-Country = Annotated[str, AfterValidator(read_country)]
+Country = Annotated[Text, AfterValidator(read_country)]
 Role = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]
 Category = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^,\x00-\x1f]+$")]
+Account = Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")]
 Status = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_-]+$")]
 
 
@@ -58,6 +60,7 @@ class SyncPolicy(BaseModel):
     roles: tuple[Role, ...] = Field(
         ("customer",),
         max_length=50,
+        fail_fast=True,
         description="Contacts: the WooCommerce user roles that sync; others are `filtered`.",
     )
     tax_scope: TaxScope = Field(
@@ -71,25 +74,27 @@ class SyncPolicy(BaseModel):
     product_statuses: tuple[Status, ...] = Field(
         (),
         max_length=50,
+        fail_fast=True,
         description="Products: the WooCommerce statuses that sync; none named: all but unsaved.",
     )
     product_categories: tuple[Category, ...] = Field(
         (),
         max_length=200,
+        fail_fast=True,
         description="Products: the categories (name or slug) that sync; none named: all products.",
     )
     order_statuses: tuple[Status, ...] = Field(
         (),
         max_length=50,
+        fail_fast=True,
         description="Orders: the WooCommerce statuses that sync; none named: all but drafts.",
     )
     guests: GuestPolicy = Field(
         GuestPolicy.CONTACT_PER_EMAIL,
         description="Orders of guests: a contact for each e-mail, one for all, or not synced.",
     )
-    order_account: str = Field(
+    order_account: Account = Field(
         "",
-        max_length=100,
         description="Orders: the one Vtiger Account they go to; empty: company, else the person.",
     )
     order_total: TotalPolicy = Field(
@@ -98,7 +103,7 @@ class SyncPolicy(BaseModel):
     )
 
 
-_EVERYWHERE = (
+EVERYWHERE = (
     "enabled",
     "direction",
     "conflict_policy",
@@ -125,7 +130,7 @@ _MEANINGLESS: Mapping[Module, Mapping[str, Collection[str]]] = {
 
 def settings_of(module: Module) -> tuple[str, ...]:
     """The names of the settings that mean something for a module."""
-    return (*_EVERYWHERE, *_OWN[module])
+    return (*EVERYWHERE, *_OWN[module])
 
 
 def defaults_of(module: Module) -> SyncPolicy:

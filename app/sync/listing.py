@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from app.db.outage import OUTAGES
 from app.errors import InvalidInput, RecordUnreadable, System, WooVtigerError
 from app.links.models import Link
+from app.records import key_in_logs
 from app.sync.comparison import FieldDifference
 from app.sync.sides import Adapter, Side, Unreadable
 from app.tasks import run_together
@@ -149,7 +150,7 @@ async def attempt(system: System, record_id: str, reading: Awaitable[T]) -> T | 
     except OUTAGES:
         raise
     except Exception as error:
-        log.exception("a bug while reading %s of %s", record_id, system)
+        log.exception("a bug while reading %s of %s", key_in_logs(record_id), system)
         message = f"{type(error).__name__}: an error in the service; its log tells more."
         return Unreadable(system, record_id, WooVtigerError(message))
 

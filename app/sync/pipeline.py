@@ -24,7 +24,7 @@ from app.links.repository import find_link
 from app.logging import traced
 from app.metrics import RETRIES
 from app.queue import clear_wakeup
-from app.records import Outcome
+from app.records import Outcome, key_in_logs
 from app.runtime import Runtime
 from app.sync.adapters import find_objection, open_work, resolve
 from app.sync.dependencies import Dependencies
@@ -57,7 +57,7 @@ async def drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
     try:
         await _drain(runtime, record_key, owner=owner)
     except LeaseLost:
-        log.debug("record %s is in other hands", record_key)
+        log.debug("record %s is in other hands", key_in_logs(record_key))
     except OUTAGES:
         raise
     except Exception as error:
@@ -89,7 +89,7 @@ async def _pair_keys(session: Session, record_key: str) -> Sequence[str]:
 async def _bring_traced(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
     """All lines carry the id of the oldest hint, as the line of its receipt did."""
     oldest = deliveries[0]
-    told = {"record": oldest.record_key, "delivery": str(oldest.id)}
+    told = {"record": key_in_logs(oldest.record_key), "delivery": str(oldest.id)}
     with traced(told["delivery"]), span("sync record", told):
         await _bring(runtime, deliveries, lease)
 
@@ -121,7 +121,8 @@ async def end_surely(
     except OUTAGES:
         raise
     except Exception as second:
-        log.error("%s could not be given back", deliveries[-1].record_key, exc_info=second)
+        key = key_in_logs(deliveries[-1].record_key)
+        log.error("%s could not be given back", key, exc_info=second)
         await _bury(runtime, deliveries, lease, error=WooVtigerError(of_bug(second)))
 
 
@@ -132,7 +133,8 @@ async def _end_with(
     if isinstance(error, WooVtigerError):
         await _retry_or_bury(runtime, deliveries, lease, error=error)
         return
-    log.error("a bug while syncing %s", deliveries[-1].record_key, exc_info=error)
+    key = key_in_logs(deliveries[-1].record_key)
+    log.error("a bug while syncing %s", key, exc_info=error)
     await _bury(runtime, deliveries, lease, error=WooVtigerError(of_bug(error)))
 
 
@@ -170,13 +172,14 @@ async def fail_unworkable(runtime: Runtime, record_key: str, error: Exception) -
 
     Without a lease: the key itself may be what the database refuses.
     """
-    log.error("record %s cannot be worked on", record_key, exc_info=error)
+    key = key_in_logs(record_key)
+    log.error("record %s cannot be worked on", key, exc_info=error)
     try:
         await _tell_unworkable(runtime, record_key, error)
     except OUTAGES:
         raise
     except Exception as second:
-        log.error("the end of record %s cannot be told", record_key, exc_info=second)
+        log.error("the end of record %s cannot be told", key, exc_info=second)
         async with transaction(runtime.sessions) as session:
             await bury_untold(session, record_key, reason=BUG, message=of_bug(second))
 
@@ -217,7 +220,9 @@ async def _retry_or_bury(
         counted=burns_attempt(error),
         waits_for=error.record_key if isinstance(error, Waiting) else None,
     )
-    log.info("record %s waits %.1f s: %s", young[-1].record_key, seconds, error)
+    # By its code: the words of a remote system may quote the record. The delivery keeps them.
+    key = key_in_logs(young[-1].record_key)
+    log.info("record %s waits %.1f s: %s", key, seconds, error.reason)
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
         await postpone(session, [delivery.id for delivery in young], wait)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from app.db.session import Session
 from app.metrics import OUTCOMES, SYNC_SECONDS
-from app.records import Record
+from app.records import Record, key_in_logs
 from app.synclog.repository import NewEntry, append, append_each
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ def _fields(entry: NewEntry, entry_id: int) -> dict[str, object]:
     record = Record(entry.store, entry.target.other, entry.module, entry.source_id)
     told = {
         "sync_log": entry_id,
-        "record": record.key,
-        "target_id": entry.target_id,
+        "record": key_in_logs(record.key),
+        "target_id": entry.target_id and key_in_logs(entry.target_id),
         "reason": entry.reason,
     }
     return {name: value for name, value in told.items() if value is not None}

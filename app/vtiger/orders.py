@@ -61,7 +61,8 @@ class OrderCalls(RecordCalls):
 
     async def retrieve_order(self, order_id: str) -> VtigerOrder:
         """An order with its lines (00-REFERENCE-so-retrieve-full-group). NotFound."""
-        return VtigerOrder.parse(await self._api.read("retrieve", {"id": order_id}), ORDERS)
+        answer = await self._api.read("retrieve", {"id": order_id})
+        return VtigerOrder.parse(answer, ORDERS).answering(order_id)
 
     async def search_orders_by_purchase_order(self, number: str) -> list[VtigerRecord]:
         """Orders with exactly this Purchase Order, by id, with ORDER_COLUMNS only.

@@ -83,6 +83,12 @@ class Query:
             parts.append(f"LIMIT {self.limit}")
         return " ".join(parts) + ";"
 
+    @property
+    def asked_ids(self) -> frozenset[str] | None:
+        """The ids that it asks for; None if it asks by something else."""
+        asked = (one.values for one in self.where if isinstance(one, OneOf) and one.column == "id")
+        return next(map(frozenset, asked), None)
+
 
 COUNT = ("count(*)",)
 

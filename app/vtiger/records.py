@@ -1,7 +1,7 @@
 """The calls that every module has: records by id, queries, pages and counts."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -47,8 +47,10 @@ class RecordCalls:
         return await self._api.user_id()
 
     async def retrieve(self, record_id: str, module: str) -> VtigerRecord:
-        """NotFound for a record that is missing, deleted or hidden (52-err-retrieve-deleted)."""
-        return VtigerRecord.parse(await self._api.read("retrieve", {"id": record_id}), module)
+        """NotFound for a record that is missing, deleted or hidden (52-err-retrieve-deleted);
+        WrongRecord where another one is answered."""
+        answer = await self._api.read("retrieve", {"id": record_id})
+        return VtigerRecord.parse(answer, module).answering(record_id)
 
     async def create(self, module: str, fields: Mapping[str, Any]) -> VtigerRecord:
         """Owned by the API user unless `assigned_user_id` says otherwise.
@@ -70,7 +72,8 @@ class RecordCalls:
         NotFound (52-err-revise-deleted), Duplicate (54-err-contact-revise-duplicate).
         """
         params = {"element": render_element({**fields, "id": record_id})}
-        return VtigerRecord.parse(await self._api.write("revise", params), module)
+        answer = await self._api.write("revise", params)
+        return VtigerRecord.parse(answer, module).answering(record_id)
 
     async def delete(self, record_id: str) -> None:
         """Into the recycle bin. NotFound if it is there already (52-delete*)."""
@@ -123,7 +126,13 @@ class RecordCalls:
         rows = find_list(await self._api.read("query", {"query": str(query)}))
         if rows is None:
             raise ResponseUnreadable(VTIGER, "a query gave no list of rows")
-        return rows
+        asked = query.asked_ids
+        return rows if asked is None else [row for row in rows if _is_asked(row, asked)]
+
+
+def _is_asked(row: object, asked: Collection[str]) -> bool:
+    """Of a query by ids: what is no record at all is for the reader of the row to judge."""
+    return not isinstance(row, Mapping) or row.get("id") in asked
 
 
 def _parse_each(module: str, rows: Sequence[object]) -> Iterator[VtigerRecord]:

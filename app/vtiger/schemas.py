@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
-from app.errors import RecordUnreadable, ResponseUnreadable, System
+from app.errors import RecordUnreadable, ResponseUnreadable, System, WrongRecord
 from app.json_shapes import Fault, Shape, find_decimal, find_list, in_utc, rows_of, shaped
 from app.vtiger import shapes
 
@@ -50,6 +50,12 @@ class VtigerRecord:
     @classmethod
     def shape_of(cls, module: str) -> Shape:
         return shapes.SHAPES.get(module, shapes.ANYTHING)
+
+    def answering(self, asked: str) -> Self:
+        """The record itself. WrongRecord if its id is not the one that was asked for."""
+        if _numbers(self.id) != _numbers(asked):
+            raise WrongRecord(VTIGER, self.module, asked=asked, given=self.id)
+        return self
 
     def checked(self) -> Self:
         """The record itself. RecordUnreadable, with the first fault, if it has one."""
@@ -222,6 +228,11 @@ class VtigerUser:
 
     id: str
     vtiger_version: str
+
+
+def _numbers(record_id: str) -> list[str]:
+    """An id's two numbers without leading zeros."""
+    return [part.lstrip("0") for part in record_id.split("x")]
 
 
 def parse_time(value: object) -> datetime | None:

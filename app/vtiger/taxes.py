@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from decimal import Decimal
 
-from app.errors import Duplicate, NotFound, RecordUnreadable, Rejected
+from app.errors import Duplicate, NotFound, RecordUnreadable, Rejected, WrongRecord
 from app.vtiger.answers import VTIGER
 from app.vtiger.element import render_element
 from app.vtiger.query import Query, fold
@@ -57,6 +57,8 @@ class TaxCalls(RecordCalls):
             raise _refuse(tax, "several taxes have this label; give each its own in Vtiger first")
         element = render_element({"id": tax_id, "percentage": percentage})
         changed = VtigerTax.parse(await self._api.write("revise", {"element": element}))
+        if changed.id != tax_id:
+            raise WrongRecord(VTIGER, "Tax", asked=tax_id, given=changed.id)
         taken = {"", *(one.name for one in others)}
         moved = changed.name != tax.name and tax.name not in taken
         if moved or changed.name in taken:

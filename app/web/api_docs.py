@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from app.web.pages import PageRoute, address_of_file, render
+from app.web.pages import PageRoute, address_of_file, go_to, render
 from app.web.static_files import KeptFiles
 
 SWAGGER = Path(str(files("fastapi_offline") / "static"))
@@ -28,6 +28,13 @@ async def show_api(request: Request) -> Response:
     return render(request, "api_docs.html", swagger=ASSETS, openapi=request.app.openapi_url)
 
 
-def install(app: FastAPI) -> None:
+@router.get("/redoc")
+async def lead_to_docs() -> Response:
+    """Where frameworks put another view of the same description."""
+    return go_to("/docs")
+
+
+def describe_api(app: FastAPI) -> None:
+    """Serve the page and its files."""
     app.mount(PLACE, KeptFiles(directory=SWAGGER), name="swagger")
     app.include_router(router)

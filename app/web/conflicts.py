@@ -9,6 +9,7 @@ from itertools import groupby
 from fastapi import APIRouter, Request, Response
 
 from app.errors import Overtaken, System
+from app.inputs import MOMENT, RowNumber
 from app.links.conflicts import VANISHED, ConflictFilter, ConflictState, search_conflicts
 from app.links.deletions import count_held
 from app.links.models import FieldConflict
@@ -18,7 +19,7 @@ from app.settings import Settings
 from app.sync.brake import confirm_deletions
 from app.sync.decision import resolve
 from app.web.faults import PageFault, not_found
-from app.web.filters import BIGGEST, Filter, choose
+from app.web.filters import Filter, choose
 from app.web.forms import AdminForm, Reader
 from app.web.pages import PageRoute, go_to, render
 from app.web.remote_links import RemoteLink, remote_link
@@ -109,15 +110,12 @@ async def _show(request: Request, visitor: Visitor, *, error: str = "") -> Respo
 
 
 @router.post("/{conflict_id}/resolve")
-async def decide_conflict(request: Request, posted: AdminForm, conflict_id: int) -> Response:
+async def decide_conflict(request: Request, posted: AdminForm, conflict_id: RowNumber) -> Response:
     """Keep one side's value, if the conflict still is as the person saw it."""
     keep, seen_at = _choice(posted.text("keep"), posted.text("seen_at"))
     try:
-        known = 1 <= conflict_id <= BIGGEST
         runtime: Runtime = request.app.state.runtime
-        decided = await resolve(
-            runtime, conflict_id if known else 0, keep=keep, by=posted.by, seen_at=seen_at
-        )
+        decided = await resolve(runtime, conflict_id, keep=keep, by=posted.by, seen_at=seen_at)
     except Overtaken as error:
         return await _show(request, posted.visitor, error=str(error))
     if decided is None:
@@ -127,7 +125,7 @@ async def decide_conflict(request: Request, posted: AdminForm, conflict_id: int)
 
 def _choice(keep: str, seen_at: str) -> tuple[System, datetime]:
     try:
-        return System(keep), datetime.fromisoformat(seen_at)
+        return System(keep), MOMENT.read(seen_at)
     except ValueError:
         detail = "The form does not say which value to keep. Reload the page and try again."
         raise PageFault(422, "That cannot be understood", detail) from None

@@ -11,12 +11,13 @@ from app.inbox.models import Delivery, DeliveryState
 from app.inbox.replay import replay
 from app.inbox.repository import count_open, find_delivery
 from app.inbox.search import DeliveryFilter, search_deliveries
+from app.inputs import RowNumber
 from app.reasons import REASONS
 from app.records import Module
 from app.runtime import Runtime
 from app.synclog.repository import LogFilter, search
 from app.web.faults import PageFault, not_found
-from app.web.filters import BIGGEST, Chosen, Filter, choose
+from app.web.filters import Chosen, Filter, choose
 from app.web.forms import AdminForm, Reader
 from app.web.pages import PageRoute, go_to, render
 from app.web.remote_links import remote_link
@@ -80,7 +81,7 @@ async def show_deliveries(request: Request, visitor: Reader) -> Response:
 
 
 @router.get("/{delivery_id}")
-async def show_delivery(request: Request, visitor: Reader, delivery_id: int) -> Response:
+async def show_delivery(request: Request, visitor: Reader, delivery_id: RowNumber) -> Response:
     """One hint: where it stands, what stopped it, what came with it, what was logged."""
     runtime: Runtime = request.app.state.runtime
     delivery = await _get(runtime, delivery_id)
@@ -129,7 +130,7 @@ async def replay_all(request: Request, posted: AdminForm) -> Response:
 
 
 @router.post("/{delivery_id}/replay")
-async def replay_delivery(request: Request, posted: AdminForm, delivery_id: int) -> Response:
+async def replay_delivery(request: Request, posted: AdminForm, delivery_id: RowNumber) -> Response:
     """Have its record looked at again. Safe at any time: both sides are read anew."""
     del posted  # it was checked
     runtime: Runtime = request.app.state.runtime
@@ -140,8 +141,7 @@ async def replay_delivery(request: Request, posted: AdminForm, delivery_id: int)
 
 async def _get(runtime: Runtime, delivery_id: int) -> Delivery:
     async with runtime.sessions() as session:
-        known = 1 <= delivery_id <= BIGGEST
-        delivery = await find_delivery(session, delivery_id) if known else None
+        delivery = await find_delivery(session, delivery_id)
     if delivery is None:
         raise not_found(f"delivery {delivery_id}")
     return delivery

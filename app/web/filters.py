@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
-MOST_TEXT = 200
-BIGGEST = 2**63 - 1
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+from app.inputs import MOMENT, MOST_VALUES, NUMBER, TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +28,8 @@ class Filter:
         if self.kind == "choice":
             return self._choice(text)
         if self.kind == "number":
-            return _number(text)
-        if self.kind == "time":
-            return _moment(text)
-        if len(text) > MOST_TEXT or "\x00" in text:
-            raise ValueError(f"Give at most {MOST_TEXT} characters.")
-        return text
+            return NUMBER.read(text)
+        return MOMENT.read(text) if self.kind == "time" else TEXT.read(text)
 
     def _choice(self, text: str) -> str:
         if text not in self.choices:
@@ -45,29 +38,6 @@ class Filter:
 
     def say(self, text: str) -> str:
         return self.choices.get(text, text)
-
-
-def is_number(text: str) -> bool:
-    """Whether it can be a row's number, in the form in which the service writes them."""
-    is_digits = text.isascii() and text.isdecimal() and len(text) <= len(str(BIGGEST))
-    return is_digits and 1 <= int(text) <= BIGGEST
-
-
-def _number(text: str) -> int:
-    if not is_number(text):
-        raise ValueError("Give a whole number.")
-    return int(text)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("Give a time such as 2026-11-24T08:00.") from None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if not EARLIEST <= aware <= LATEST:
-        raise ValueError("Give a time between 1970 and 2200.")
-    return aware
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +108,11 @@ def choose(path: str, filters: Sequence[Filter], params: QueryParams) -> Chosen:
     values: dict[str, list[Any]] = {}
     errors: dict[str, str] = {}
     for each in filters:
-        for text in dict.fromkeys(given.strip() for given in params.getlist(each.name)):
-            if not text:
-                continue
+        given = dict.fromkeys(filter(None, map(str.strip, params.getlist(each.name))))
+        if len(given) > MOST_VALUES:
+            errors[each.name] = f"Give at most {MOST_VALUES} values."
+            continue
+        for text in given:
             texts.setdefault(each.name, []).append(text)
             try:
                 values.setdefault(each.name, []).append(each.read(text))

@@ -1,4 +1,4 @@
-"""What forms send: read with a limit, and believed only with the token of the visitor's session."""
+"""What forms send, believed only with the token of the visitor's session."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,17 +10,12 @@ from starlette.datastructures import FormData
 from app.web.faults import PageFault, SignInNeeded
 from app.web.visitors import Visitor, find_visitor
 
-MOST_BYTES = 256 * 1024
 TOKEN_FIELD = "form_token"  # noqa: S105 (a field's name)
 
 
 async def read_form(request: Request) -> FormData:
-    """The fields of a posted form, in order. PageFault for one that is too large or unreadable."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            raise PageFault(413, "That is too much", "The form holds more than this page can take.")
+    """The fields of a posted form, in order. PageFault for one that is unreadable."""
+    body = await request.body()
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=1000)
     except ValueError:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from app.errors import InvalidInput, RemoteError, System, Waiting
+from app.inputs import TEXT, VERSION
 from app.mapping.lenses import OFFERED
 from app.policies.mappings import Change, find_mapping, search_mappings
 from app.records import Module
@@ -82,6 +83,11 @@ async def _try(
 
 
 async def try_out(runtime: Runtime, trial: Trial) -> tuple[Preview | None, str]:
+    """A preview, or why there is none."""
+    try:
+        TEXT.read(trial.record_id)
+    except ValueError as error:
+        return None, str(error)
     try:
         return await preview(runtime, trial), ""
     except RemoteError as error:
@@ -120,9 +126,11 @@ def version_of(posted: Posted) -> int:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise PageFault(422, "That cannot be understood", "The form names no version.")
-    return int(text)
+    try:
+        return VERSION.read(text)
+    except ValueError:
+        detail = "The form names no version."
+        raise PageFault(422, "That cannot be understood", detail) from None
 
 
 def check_place(request: Request, store: str, module: Module) -> Runtime:

@@ -32,13 +32,9 @@ HEADERS = {
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cache-Control": "no-store",
 }
+"""Where pages differ from what every answer carries (`app.answer_headers`)."""
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +98,7 @@ def give_ticket(request: Request, response: Response, sealed: str) -> None:
 def _is_https(request: Request) -> bool:
     runtime: Runtime = request.app.state.runtime
     public_url = runtime.settings.public_url or ""
-    return request.url.scheme == "https" or public_url.startswith("https:")
+    return request.scope["scheme"] == "https" or public_url.startswith("https:")
 
 
 def hand_over(request: Request, visitor: Visitor, ticket: Ticket, location: str) -> Response:
@@ -118,7 +114,7 @@ def go_to(location: str) -> Response:
 
 
 class PageRoute(APIRoute):
-    """A route whose faults are pages too, and whose answers carry the headers."""
+    """A route whose faults are pages too, and whose answers carry the pages' policy."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()

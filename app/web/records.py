@@ -11,13 +11,14 @@ from app.inbox.hints import hint_again, hint_record
 from app.inbox.models import Delivery
 from app.inbox.repository import NewDelivery
 from app.inbox.search import DeliveryFilter, search_deliveries
+from app.inputs import RowNumber
 from app.reasons import REASONS
 from app.records import Event, Module, Record
 from app.runtime import Runtime
 from app.synclog.models import Entry
 from app.synclog.repository import NO_MODULE, LogFilter, delivery_ids_of, find_entry, search
 from app.web.faults import not_found
-from app.web.filters import BIGGEST, Chosen, Filter, choose
+from app.web.filters import Chosen, Filter, choose
 from app.web.forms import AdminForm, Reader
 from app.web.pages import PageRoute, go_to, render
 from app.web.remote_links import RemoteLink, remote_link
@@ -106,7 +107,7 @@ def _hint_source(entry: Entry) -> list[NewDelivery]:
 
 async def _look_behind(runtime: Runtime, entry_id: int) -> Behind:
     async with runtime.sessions() as session:
-        entry = await find_entry(session, entry_id) if 1 <= entry_id <= BIGGEST else None
+        entry = await find_entry(session, entry_id)
         if entry is None:
             raise not_found(f"entry {entry_id}")
         ids = await delivery_ids_of(session, entry_id, MOST_PER_PAGE)
@@ -130,7 +131,7 @@ def _link(runtime: Runtime, entry: Entry, system: System, record_id: str) -> Rem
 
 
 @router.get("/{entry_id}")
-async def show_entry(request: Request, visitor: Reader, entry_id: int) -> Response:
+async def show_entry(request: Request, visitor: Reader, entry_id: RowNumber) -> Response:
     """What happened, why, and what to do about it."""
     behind = await _look_behind(request.app.state.runtime, entry_id)
     reason = REASONS.get(behind.entry.reason or "")
@@ -148,7 +149,7 @@ async def show_entry(request: Request, visitor: Reader, entry_id: int) -> Respon
 
 
 @router.post("/{entry_id}/replay")
-async def replay_entry(request: Request, posted: AdminForm, entry_id: int) -> Response:
+async def replay_entry(request: Request, posted: AdminForm, entry_id: RowNumber) -> Response:
     """Have its record looked at again. Safe at any time: both sides are read anew."""
     del posted  # it was checked
     runtime: Runtime = request.app.state.runtime

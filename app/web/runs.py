@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.errors import InvalidInput, Overtaken, System
+from app.inputs import MOMENT, NUMBER, RowNumber
 from app.records import Direction, Module
 from app.runs.models import Consent, RunDifference, RunState, SyncRun
 from app.runs.repository import NewRun, RunFilter
@@ -28,7 +29,7 @@ from app.sync.run import (
 from app.sync.run_totals import add_up, read_totals
 from app.web import run_report
 from app.web.faults import PageFault, not_found
-from app.web.filters import BIGGEST, Filter, choose, is_number
+from app.web.filters import Filter, choose
 from app.web.forms import AdminForm, Posted, Reader
 from app.web.pages import PageRoute, go_to, render
 from app.web.remote_links import RemoteLink, remote_link
@@ -38,7 +39,6 @@ from app.web.words import DIRECTIONS, MODULES, RUN_STATES
 router = APIRouter(prefix="/ui/runs", route_class=PageRoute, include_in_schema=False)
 
 PER_PAGE = 50
-SINCE = Filter("since", "Only what changed since (UTC)", "time")
 WAYS = {key: name for key, name in DIRECTIONS.items() if key != Direction.OFF}
 
 
@@ -124,19 +124,21 @@ def _way(text: str) -> str:
 
 
 def _report_id(text: str) -> int | None:
-    if text and not is_number(text):
-        raise InvalidInput("Open a comparison below and choose “Repair what it found”.")
-    return int(text) if text else None
+    if not text:
+        return None
+    try:
+        return NUMBER.read(text)
+    except ValueError:
+        raise InvalidInput("Open a comparison below and choose “Repair what it found”.") from None
 
 
 def _since(text: str) -> datetime | None:
     if not text:
         return None
     try:
-        moment: datetime = SINCE.read(text)
+        return MOMENT.read(text)
     except ValueError as error:
         raise InvalidInput(str(error), "since") from None
-    return moment
 
 
 def _asked(posted: Posted, error: InvalidInput) -> Asked:
@@ -184,7 +186,7 @@ def _found(settings: Settings, run: SyncRun, row: RunDifference) -> Found:
 
 
 @router.get("/{run_id}")
-async def show_run(request: Request, visitor: Reader, run_id: int) -> Response:
+async def show_run(request: Request, visitor: Reader, run_id: RowNumber) -> Response:
     """How far it has come, what became of the records, and what a comparison found."""
     runtime: Runtime = request.app.state.runtime
     progress = await _get(runtime, run_id)
@@ -219,7 +221,7 @@ def _expected(run: SyncRun) -> str:
 
 
 @router.post("/{run_id}/confirm")
-async def confirm(request: Request, posted: AdminForm, run_id: int) -> Response:
+async def confirm(request: Request, posted: AdminForm, run_id: RowNumber) -> Response:
     """Agree to what the run would do."""
     del posted  # it was checked
     runtime: Runtime = request.app.state.runtime
@@ -230,7 +232,7 @@ async def confirm(request: Request, posted: AdminForm, run_id: int) -> Response:
 
 
 @router.get("/{run_id}/export.csv")
-async def export_found(request: Request, visitor: Reader, run_id: int) -> Response:
+async def export_found(request: Request, visitor: Reader, run_id: RowNumber) -> Response:
     """What a comparison found and the filters match, as a file for a spreadsheet."""
     del visitor  # is signed in
     runtime: Runtime = request.app.state.runtime
@@ -244,7 +246,7 @@ async def export_found(request: Request, visitor: Reader, run_id: int) -> Respon
 
 
 @router.post("/{run_id}/cancel")
-async def cancel(request: Request, posted: AdminForm, run_id: int) -> Response:
+async def cancel(request: Request, posted: AdminForm, run_id: RowNumber) -> Response:
     """Stop it before its next page; what it has brought up is synced all the same."""
     del posted  # it was checked
     runtime: Runtime = request.app.state.runtime
@@ -254,8 +256,7 @@ async def cancel(request: Request, posted: AdminForm, run_id: int) -> Response:
 
 
 async def _get(runtime: Runtime, run_id: int) -> RunProgress:
-    known = 1 <= run_id <= BIGGEST
-    progress = await find_progress(runtime, run_id) if known else None
+    progress = await find_progress(runtime, run_id)
     if progress is None:
         raise not_found(f"run {run_id}")
     return progress

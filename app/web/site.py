@@ -4,7 +4,6 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from app.web import (
     addon,
-    api_docs,
     conflicts,
     deliveries,
     mapping_rows,
@@ -16,6 +15,7 @@ from app.web import (
     status,
     sync_log,
 )
+from app.web.api_docs import describe_api
 from app.web.faults import PageFault
 from app.web.pages import STATIC, PageRoute
 from app.web.static_files import KeptFiles
@@ -44,9 +44,10 @@ async def show_nothing(request: Request, way: str) -> Response:
     raise PageFault(404, "Not found", f"There is nothing at /ui/{way}.")
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, *, api_docs: bool) -> None:
     app.mount("/ui/static", KeptFiles(directory=STATIC), name="static")
     for part in PARTS:
         app.include_router(part.router)
-    api_docs.install(app)
+    if api_docs:
+        describe_api(app)
     app.include_router(rest)

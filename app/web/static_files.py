@@ -13,5 +13,4 @@ class KeptFiles(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = KEPT
-        response.headers["X-Content-Type-Options"] = "nosniff"
         return response

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.errors import RemoteError, ResponseUnreadable
+from app.errors import RemoteError, ResponseUnreadable, WrongRecord
 from app.json_shapes import find_list
 from app.woocommerce.answers import WOO, read_error
 from app.woocommerce.requests import R
@@ -50,16 +50,21 @@ def read_batch(kind: type[R], data: object, call: BatchCall) -> list[R | RemoteE
         answers = find_list(data.get(part)) if isinstance(data, Mapping) else None
         if answers is None or len(answers) != len(items):
             raise ResponseUnreadable(WOO, f"the batch answers for other items in {part!r}")
-        results += [_read_item(kind, answer) for answer in answers]
+        asked = [str(item.get("id", "")) if part == "update" else "" for item in items]
+        if part == "delete":
+            asked = [str(item) for item in items]
+        results += [_read_item(kind, *pair) for pair in zip(answers, asked, strict=True)]
     return results
 
 
-def _read_item(kind: type[R], answer: object) -> R | RemoteError:
+def _read_item(kind: type[R], answer: object, asked: str) -> R | RemoteError:
+    """`asked` is the id of what was to be written, "" for a new record."""
     error = answer.get("error") if isinstance(answer, Mapping) else None
     if not isinstance(error, Mapping):
         try:
-            return kind.parse(answer)
-        except ResponseUnreadable as unreadable:
+            record = kind.parse(answer)
+            return record.answering(asked) if asked else record
+        except (ResponseUnreadable, WrongRecord) as unreadable:
             return unreadable
     details = error.get("data")
     status = details.get("status") if isinstance(details, Mapping) else None

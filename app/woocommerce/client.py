@@ -56,9 +56,11 @@ class WooClient(CustomerCalls, ProductCalls, OrderCalls, MailCalls, SampleCalls,
     async def update_webhook(self, webhook_id: str, patch: Mapping[str, Any]) -> WooWebhook:
         """Does not reset the count of failures that disables it (webhook_reactivate)."""
         path = record_path("webhooks", webhook_id)
-        return WooWebhook.parse(await self._write("PUT", path, patch))
+        answer = await self._write("PUT", path, patch)
+        return WooWebhook.parse(answer).answering(webhook_id)
 
     async def delete_webhook(self, webhook_id: str) -> WooWebhook:
         """For good; without `force` the shop refuses (contract page WooCommerce §2, Errors)."""
         path = record_path("webhooks", webhook_id)
-        return WooWebhook.parse(await self._write("DELETE", path, query={"force": "true"}))
+        answer = await self._write("DELETE", path, query={"force": "true"})
+        return WooWebhook.parse(answer).answering(webhook_id)

@@ -17,7 +17,8 @@ class CustomerCalls(BatchRequests):
 
     async def get_customer(self, customer_id: str) -> WooCustomer:
         """NotFound if there is no such user (recordings customer_get, err_customer_404)."""
-        return WooCustomer.parse(await self._get(record_path("customers", customer_id)))
+        answer = await self._get(record_path("customers", customer_id))
+        return WooCustomer.parse(answer).answering(customer_id)
 
     async def search_customers_by_email(self, email: str) -> list[WooCustomer]:
         """Users of any role with exactly this e-mail, whatever its case (customer_search_email).
@@ -68,12 +69,14 @@ class CustomerCalls(BatchRequests):
         NotFound; Duplicate if another user has the e-mail (err_customer_update_duplicate_email).
         """
         path = record_path("customers", customer_id)
-        return WooCustomer.parse(await self._write("PUT", path, patch))
+        answer = await self._write("PUT", path, patch)
+        return WooCustomer.parse(answer).answering(customer_id)
 
     async def delete_customer(self, customer_id: str) -> WooCustomer:
         """For good: users have no trash (customer_delete_force, err_customer_delete_no_force)."""
         path = record_path("customers", customer_id)
-        return WooCustomer.parse(await self._write("DELETE", path, query={"force": "true"}))
+        answer = await self._write("DELETE", path, query={"force": "true"})
+        return WooCustomer.parse(answer).answering(customer_id)
 
     async def batch_customers(
         self,

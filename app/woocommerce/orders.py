@@ -8,7 +8,7 @@ from app.errors import RemoteError
 from app.woocommerce.batch import plan_batch
 from app.woocommerce.batching import BatchRequests
 from app.woocommerce.requests import paging, parse_all, record_path
-from app.woocommerce.schemas import WooOrder, modified_after
+from app.woocommerce.schemas import WooOrder, find_id, modified_after
 
 
 class OrderCalls(BatchRequests):
@@ -16,7 +16,8 @@ class OrderCalls(BatchRequests):
 
     async def get_order(self, order_id: str) -> WooOrder:
         """NotFound if there is none (err_order_404); a trashed one has status `trash`."""
-        return WooOrder.parse(await self._get(record_path("orders", order_id)))
+        answer = await self._get(record_path("orders", order_id))
+        return WooOrder.parse(answer).answering(order_id)
 
     def each_order(self, changed_since: datetime | None = None) -> AsyncIterator[WooOrder]:
         """Orders changed after a moment, or all, by id, drafts too, the trash not
@@ -37,11 +38,14 @@ class OrderCalls(BatchRequests):
         return await self._find_last_change("orders")
 
     async def search_orders_by_id(self, order_ids: Sequence[str]) -> list[WooOrder]:
-        """Those of at most 100 orders that are there, the trash not (order_get)."""
+        """Those of at most 100 orders that are there, the trash not (order_get). Orders that were
+        not asked for are left out, whoever answered with them."""
         if not order_ids:
             return []
         query = {"include": ",".join(order_ids), "status": "any", **paging(1, 100)}
-        return list((await self._page(WooOrder, "orders", query)).items)
+        asked = {find_id(order_id) for order_id in order_ids}
+        found = await self._page(WooOrder, "orders", query)
+        return [order for order in found.items if find_id(order.id) in asked]
 
     async def search_orders_of(self, email: str) -> list[WooOrder]:
         """The latest orders billed to an e-mail, newest first, at most 100, the trash not.
@@ -62,7 +66,8 @@ class OrderCalls(BatchRequests):
 
     async def update_order(self, order_id: str, patch: Mapping[str, Any]) -> WooOrder:
         """Lines sent without an id are appended (order_update_line_items_no_id). NotFound."""
-        return WooOrder.parse(await self._write("PUT", record_path("orders", order_id), patch))
+        answer = await self._write("PUT", record_path("orders", order_id), patch)
+        return WooOrder.parse(answer).answering(order_id)
 
     async def trash_order(self, order_id: str) -> WooOrder:
         """Into the trash, from where a person can restore it.
@@ -71,7 +76,8 @@ class OrderCalls(BatchRequests):
         is there already (contract page WooCommerce §2, Errors).
         """
         path = record_path("orders", order_id)
-        return WooOrder.parse(await self._write("DELETE", path, query={"force": "false"}))
+        answer = await self._write("DELETE", path, query={"force": "false"})
+        return WooOrder.parse(answer).answering(order_id)
 
     async def batch_orders(
         self,

@@ -30,7 +30,8 @@ class ProductCalls(BatchRequests):
         NotFound if there is none (err_product_404); a trashed one comes with status `trash`
         (product_get_trashed).
         """
-        return WooProduct.parse(await self._get(record_path("products", product_id), EDIT))
+        answer = await self._get(record_path("products", product_id), EDIT)
+        return WooProduct.parse(answer).answering(product_id)
 
     async def search_products_by_sku(self, sku: str) -> list[WooProduct]:
         """Products and variations with exactly this SKU, whatever its case (product_search_sku).
@@ -96,7 +97,8 @@ class ProductCalls(BatchRequests):
 
         NotFound; Duplicate as for create.
         """
-        return WooProduct.parse(await self._write("PUT", _own_path(product), patch))
+        answer = await self._write("PUT", _own_path(product), patch)
+        return WooProduct.parse(answer).answering(product.id)
 
     async def trash_product(self, product: WooProduct) -> WooProduct:
         """Into the trash; the answer still has the status from before (product_trash).
@@ -106,7 +108,8 @@ class ProductCalls(BatchRequests):
         the trash already (err_product_already_trashed).
         """
         query = {"force": "true"} if product.parent_id else {"force": "false"}
-        return WooProduct.parse(await self._write("DELETE", _own_path(product), query=query))
+        answer = await self._write("DELETE", _own_path(product), query=query)
+        return WooProduct.parse(answer).answering(product.id)
 
     async def batch_products(
         self,

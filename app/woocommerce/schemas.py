@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from app.errors import InvalidInput, RecordUnreadable, ResponseUnreadable, System
+from app.errors import (
+    InvalidInput,
+    RecordUnreadable,
+    ResponseUnreadable,
+    System,
+    WrongRecord,
+)
 from app.json_shapes import Fault, Shape, find_decimal, find_list, in_utc, rows_of, shaped
 from app.woocommerce import shapes
 
@@ -50,6 +56,12 @@ class WooRecord:
             raise ResponseUnreadable(System.WOOCOMMERCE, "an object came without its id")
         found = shaped(data, cls.shape)
         return cls(found.data, found.faults, found.dropped)
+
+    def answering(self, asked: str) -> Self:
+        """The record itself. WrongRecord if its id is not the one that was asked for."""
+        if find_id(self.id) != find_id(asked):
+            raise WrongRecord(System.WOOCOMMERCE, self.label, asked=asked, given=self.id)
+        return self
 
     def checked(self) -> Self:
         """The record itself. RecordUnreadable, with the first fault, if it has one."""

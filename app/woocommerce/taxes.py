@@ -14,7 +14,8 @@ class TaxCalls(ShopRequests):
 
     async def get_tax_rate(self, rate_id: str) -> WooTaxRate:
         """NotFound if there is none (tax_get, err_tax_404)."""
-        return WooTaxRate.parse(await self._get(record_path("taxes", rate_id)))
+        answer = await self._get(record_path("taxes", rate_id))
+        return WooTaxRate.parse(answer).answering(rate_id)
 
     def each_tax_rate(self) -> AsyncIterator[WooTaxRate]:
         """All rates, by id (tax_list_paged); "modified since" is ignored there."""
@@ -29,12 +30,14 @@ class TaxCalls(ShopRequests):
 
     async def update_tax_rate(self, rate_id: str, patch: Mapping[str, Any]) -> WooTaxRate:
         """NotFound if there is none (tax_update)."""
-        return WooTaxRate.parse(await self._write("PUT", record_path("taxes", rate_id), patch))
+        answer = await self._write("PUT", record_path("taxes", rate_id), patch)
+        return WooTaxRate.parse(answer).answering(rate_id)
 
     async def delete_tax_rate(self, rate_id: str) -> WooTaxRate:
         """For good: rates have no trash (tax_delete, err_tax_delete_no_force). NotFound."""
         path = record_path("taxes", rate_id)
-        return WooTaxRate.parse(await self._write("DELETE", path, query={"force": "true"}))
+        answer = await self._write("DELETE", path, query={"force": "true"})
+        return WooTaxRate.parse(answer).answering(rate_id)
 
     async def get_setting(self, group: str, name: str) -> str:
         """A shop setting's text, such as general/woocommerce_default_country.

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from app.db.outage import OUTAGES, driver_message
 from app.queue import DRAIN, QUEUE, WITHOUT_DATABASE
+from app.records import key_in_logs
 from app.runtime import Runtime
 from app.sync.pipeline import drain
 from app.worker.dispatcher import Dispatcher
@@ -31,7 +32,8 @@ def register(runtime: Runtime) -> None:
         try:
             await drain(runtime, record_key, owner=uuid4().hex)
         except OUTAGES as error:  # its hints are woken again as stranded
-            log.error("%s waits for the database: %s", record_key, driver_message(error))
+            key = key_in_logs(record_key)
+            log.error("%s waits for the database: %s", key, driver_message(error))
 
 
 async def _run_engine(runtime: Runtime) -> None:

@@ -31,3 +31,17 @@ def test_without_a_name_the_file_has_the_time_in_its_name(shell: Shell, database
     done = shell.run("backup", env={"DATABASE_URL": database_url})
     [file] = Path().glob("woo-vtiger-2*Z.dump")
     assert file.name in done.stderr
+
+
+def test_a_file_that_is_there_is_replaced_only_if_somebody_agrees(
+    shell: Shell, database_url: str
+) -> None:
+    env, file = {"DATABASE_URL": database_url}, Path("woo.dump")
+    file.write_text("kept")
+    refused = shell.run("backup", "woo.dump", env=env)
+    kept = file.read_text()
+    agreed = shell.run("backup", "woo.dump", "--yes", env=env)
+
+    assert (refused.exit_code, kept) == (2, "kept")
+    assert "woo.dump is there already" in refused.stderr
+    assert (agreed.exit_code, file.read_bytes()[:5]) == (0, b"PGDMP")

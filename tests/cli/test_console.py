@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.cli.console import run
+from app.cli.console import PlainConsole, new_table, run, styled
 
 log = logging.getLogger(__name__)
 
@@ -43,3 +43,18 @@ def test_what_a_second_ctrl_c_breaks_off_says_nothing(caplog: pytest.LogCaptureF
         run(_stop_impatiently())
 
     assert caplog.records == []
+
+
+WORDS = "[red]a[/] [link=https://evil.example]b[/link] :boom: \x1b[2J\u202e\x9b"
+
+
+def test_text_of_others_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    table = new_table("Name", title=WORDS)
+    table.add_row(WORDS)
+    for shown in (WORDS, table, styled("by ", (WORDS, "red"))):
+        PlainConsole().print(shown)
+    told = capsys.readouterr().out
+    assert (
+        told.count(r"[red]a[/] [link=https://evil.example]b[/link] :boom: \x1b[2J\u202e\x9b") == 4
+    )
+    assert not set(told) & set("\x1b\u202e\x9b")

@@ -1,10 +1,12 @@
 """Guests: one contact a person, from whichever order is the latest, until there is a customer."""
 
 import asyncio
+import logging
 
 import pytest
 
 from app.links.guests import find_guest_order
+from app.logging import JsonFormatter, pseudonym
 from app.records import Direction, GuestPolicy, Module
 from app.sync.order_history import OrderHistory
 from app.sync.setup import ensure_setup
@@ -25,6 +27,22 @@ async def test_orders_of_one_email_share_a_contact_whatever_its_case(market: Wor
     [contact] = market.contacts()
     assert {row["contact_id"] for row in sales(market)} == {contact["id"]}
     assert contact["cf_853"] == "", "a guest has no number in the shop"
+
+
+async def test_no_line_of_the_log_tells_a_guests_address(
+    market: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    mug = product(market, name="Mug", sku="MUG")
+    with caplog.at_level(logging.DEBUG, "app"):
+        order(market, (mug, 1), billing={**ADDRESS, "email": "zoe@shop.example"})
+        await market.settle()
+
+    lines = [JsonFormatter().format(record) for record in caplog.records]
+    told = [line for line in lines if pseudonym("zoe@shop.example") in line]
+    assert len(told) >= 2, "received, and settled"
+    assert not [line for line in lines if "zoe" in line.lower()]
+    keys = [vars(record).get("record", "") for record in caplog.records]
+    assert not [key for key in keys if "@" in key], "whoever formats the line"
 
 
 async def test_the_latest_order_tells_where_a_guest_lives(market: World) -> None:

@@ -21,10 +21,10 @@ def parameters(asked: Asked) -> dict[str, str]:
 
 async def test_retrieve() -> None:
     client, crm = open_crm(recorded("21-retrieve-contact-full"))
-    found = await client.retrieve("12x10", "Contacts")
+    found = await client.retrieve("12x8", "Contacts")
     assert crm.calls[0].method == "GET"
     assert crm.calls[0].path == "/vt/webservice.php"
-    assert parameters(crm.calls[0]) == {"operation": "retrieve", "id": "12x10"}
+    assert parameters(crm.calls[0]) == {"operation": "retrieve", "id": "12x8"}
     wanted = exchanges("vtiger")["21-retrieve-contact-full"].json["result"]
     assert (found.id, found.module, found.data) == (wanted["id"], "Contacts", wanted)
     assert found.get("lastname") == wanted["lastname"]

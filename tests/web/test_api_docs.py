@@ -23,5 +23,6 @@ async def test_the_page_of_the_api_needs_no_other_server(stranger: Browser) -> N
         assert (await stranger.get(address)).status_code in (200, 303), address
 
 
-async def test_nothing_is_left_that_loads_script_of_others(stranger: Browser) -> None:
-    assert (await stranger.get("/redoc")).status_code == 404
+async def test_where_frameworks_describe_an_api_too_leads_to_the_page(stranger: Browser) -> None:
+    answer = await stranger.get("/redoc")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/docs")

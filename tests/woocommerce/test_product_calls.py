@@ -19,7 +19,8 @@ ROOT = "/wp-json/wc/v3/products"
 PAGE = {"orderby": "id", "order": "asc", "per_page": "100"}
 SIMPLE = WooProduct.parse({"id": 10, "type": "simple", "parent_id": 0})
 VARIATION = WooProduct.parse({"id": 18, "type": "variation", "parent_id": 17})
-GROUPED = WooProduct.parse({"id": 21, "type": "grouped", "parent_id": 20})
+GROUPED = WooProduct.parse({"id": 10, "type": "grouped", "parent_id": 20})
+TRASHED = WooProduct.parse({"id": 12, "type": "simple", "parent_id": 0})
 
 Call = Callable[[WooClient], Awaitable[WooProduct]]
 
@@ -172,7 +173,7 @@ def test_writes_are_answered_in_plain_text_unasked() -> None:
     [
         (SIMPLE, f"{ROOT}/10", "product_update_price"),
         (VARIATION, f"{ROOT}/17/variations/18", "variation_update"),
-        (GROUPED, f"{ROOT}/21", "product_update_price"),
+        (GROUPED, f"{ROOT}/10", "product_update_price"),
     ],
 )
 async def test_an_update_goes_where_the_product_is(
@@ -196,7 +197,7 @@ async def test_the_answer_to_a_variation_can_be_written_again() -> None:
 @pytest.mark.parametrize(
     ("product", "path", "recording", "force"),
     [
-        (SIMPLE, f"{ROOT}/10", "product_trash", "false"),
+        (TRASHED, f"{ROOT}/12", "product_trash", "false"),
         (VARIATION, f"{ROOT}/17/variations/18", "variation_delete_noforce", "true"),
     ],
 )
