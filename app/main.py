@@ -1,7 +1,8 @@
 """The HTTP application: routes and errors put together, and a life that opens what they need."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -28,6 +29,7 @@ from app.api import (
 from app.api import settings as sync_settings
 from app.api.bodies import BodyLimits
 from app.api.hosts import RealHosts
+from app.api.proxies import TrustedProxies
 from app.runtime import open_runtime
 from app.settings import Settings, load_settings
 from app.tracing import configure_tracing
@@ -63,8 +65,13 @@ RECEIVERS = (
 class Service(FastAPI):
     """The framework's layers, and around them ours, which its own answers to bugs must pass too."""
 
+    def __init__(self, *, trusted_proxies: Sequence[str], **options: Any) -> None:
+        super().__init__(**options)
+        self._trusted_proxies = trusted_proxies
+
     def build_middleware_stack(self) -> ASGIApp:
-        return AnswerHeaders(RealHosts(super().build_middleware_stack()))
+        inner = AnswerHeaders(RealHosts(super().build_middleware_stack()))
+        return TrustedProxies(inner, networks=self._trusted_proxies)
 
 
 def create_app(settings: Settings | None = None, *, worker: bool = True) -> FastAPI:
@@ -82,10 +89,11 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
             if worker:
                 await stack.enter_async_context(running_worker(runtime))
             app.state.runtime = runtime
-            app.state.worker_inside = worker
+            app.state.readiness = health.Readiness(runtime, worker_inside=worker)
             yield
 
     app = Service(
+        trusted_proxies=chosen.trusted_proxies,
         title="woo-vtiger",
         version=__version__,
         description=DESCRIPTION,

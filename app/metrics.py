@@ -57,3 +57,10 @@ CALLS_LEFT = Gauge(
     ("window",),
     registry=REGISTRY,
 )
+REFUSED = Counter(
+    "woo_vtiger_refused",
+    "Requests without the right credential, by door (`sign_in`, `api`, `webhook`, `callback`,"
+    " `addon`) and by why (`missing`, `wrong`, `throttled`, `expired`, `stale`).",
+    ("door", "why"),
+    registry=REGISTRY,
+)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import procrastinate
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.attempts import Attempts
 from app.clients import open_gates, open_store, open_vtiger
 from app.db.embedded import EmbeddedServer, start_embedded
 from app.db.migrate import upgrade
@@ -112,6 +113,7 @@ class Runtime:
     shapes: Shapes
     memory: Memory
     clock: Callable[[], datetime] = utc_now
+    attempts: Attempts = field(default_factory=lambda: Attempts(utc_now))
 
 
 @contextmanager

@@ -80,6 +80,7 @@ async def serving(
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # api/proxies.py, by TRUSTED_PROXIES
         timeout_graceful_shutdown=grace_seconds,
     )
     server = _Server(config)

@@ -1,6 +1,7 @@
 """The kinds of values that settings take: a secret is never empty, nor a placeholder."""
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -54,6 +55,30 @@ def _web_address(text: str) -> str:
     return text.strip().rstrip("/")
 
 
+def _network(text: str) -> str:
+    """An address or a network, as 10.0.0.0/8."""
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"holds {text}, which is no address or network (names are none)") from None
+    if "/" in text and str(network) != text:
+        raise ValueError(f"holds {text}, which is an address within {network}: name one of the two")
+    if not network.prefixlen:
+        raise ValueError(f"holds {text}, which would let everybody say who they are")
+    return str(network)
+
+
+def _host(text: str) -> str:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or parts.netloc != text or ("@" in text) or _has_port(text):
+        raise ValueError(f"holds {text}: name hosts alone, without http:// and port")
+    return parts.hostname
+
+
+def _has_port(text: str) -> bool:
+    return text.rpartition(":")[2].isdecimal() and text.count(":") == 1
+
+
 def _split(value: Any) -> Any:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
@@ -74,4 +99,6 @@ OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]
 OptionalAddress = Annotated[WebAddress | None, BeforeValidator(_empty_is_none)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
 Tokens = Annotated[tuple[Token, ...], BeforeValidator(_split)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_split)]
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], BeforeValidator(_split)]
 Seconds = Annotated[float, Field(gt=0)]

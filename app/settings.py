@@ -4,19 +4,30 @@ Values come from the environment, then from `.env`; `__` nests: HTTP__READ_TIMEO
 """
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from app.errors import ConfigError
+from app.setting_access import access_faults
 from app.setting_faults import fault_sentence
 from app.setting_strays import ENCODING, environment_faults, settings_file_faults
 from app.setting_systems import MIB, Group, HttpSettings, StoreSettings, VtigerSettings
 from app.setting_types import (
     Filled,
+    Hosts,
+    Networks,
     OptionalAddress,
     OptionalSecret,
     OptionalText,
@@ -124,6 +135,17 @@ class Settings(BaseSettings):
         description="admin tokens for the API, of 32 characters or more, with commas between them"
         " (`openssl rand -hex 32`)",
     )
+    trusted_proxies: Annotated[Networks, NoDecode] = Field(
+        (),
+        description="addresses or networks, as in 127.0.0.1,10.0.0.0/8, of the proxies in front of"
+        " this service, with commas between them: only what they say in X-Forwarded-For and"
+        " X-Forwarded-Proto is believed",
+    )
+    plain_http_hosts: Annotated[Hosts, NoDecode] = Field(
+        (),
+        description="hosts, with commas between them, that may have an address with http:// though"
+        " they are not this machine, as in a network of containers",
+    )
     api_docs: bool = Field(
         True,
         description="describe the API at /docs and /openapi.json, to everybody who reaches them",
@@ -218,6 +240,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
     faults += certain
     settings = None
     try:
+        faults += access_faults(_given(file), os.environ)
         settings = Settings(_env_file=file, _env_file_encoding=ENCODING)
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)
@@ -230,3 +253,23 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
     for sentence in possible:
         log.warning(sentence)
     return settings
+
+
+def _given(file: Path | None) -> dict[str, Any]:
+    """What environment and file say, not checked yet, nested as the settings are."""
+    sources = (
+        DotEnvSettingsSource(Settings, env_file=file, env_file_encoding=ENCODING),
+        EnvSettingsSource(Settings),
+    )
+    given: dict[str, Any] = {}
+    for source in sources:
+        _merge(given, source())
+    return given
+
+
+def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for name, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = value

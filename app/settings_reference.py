@@ -17,7 +17,9 @@ HEAD = """# Configuration
 Settings come from the environment, or from a file `.env` in the folder where the service starts
 (the environment wins). Two underscores nest. With neither a store nor a Vtiger set, the service
 runs on its built-in sandbox of both; with only one of the two it refuses to start and says what is
-missing, as it does for empty secrets and placeholders.
+missing, as it does for secrets that are empty, placeholders, shorter than 16 characters (tokens:
+32) or used twice, and for `http://` to another machine that `PLAIN_HTTP_HOSTS` does not name. It
+names all that is wrong at once.
 
 Any number of shops: choose a key for each (`main` here; a-z, 0-9 and `-`) and repeat the
 `STORES__…` settings with it.

@@ -20,6 +20,8 @@ STORE = "main"
 SERVICE = "http://service.test"
 TOKEN = "admin-token-of-the-tests-0123456789"
 WEBHOOK_SECRET = "labsecret"
+"""Of the recorded deliveries; too short for a service that is configured."""
+LONG_WEBHOOK_SECRET = "webhook-secret-of-the-tests"
 CALLBACK_SECRET = "callback-secret-of-the-tests"
 CALLBACKS = (
     ("Contacts", "contacts"),
@@ -49,8 +51,9 @@ def build_sandbox(
     *,
     cron_interval_s: float | None = None,
     cloud: Limits | None = None,
+    webhook_secret: str = WEBHOOK_SECRET,
 ) -> Sandbox:
-    known = Credentials(webhook_secret=WEBHOOK_SECRET)
+    known = Credentials(webhook_secret=webhook_secret)
     shop = Shop(data, clock=clock, transport=doorway)
     person, _ = default_users()
     user = CrmUser(known.username, known.access_key, last_name="api", currency_decimals=5)

@@ -12,15 +12,15 @@ from app.settings_reference import setting_names, settings_reference
 ROOT = Path(__file__).parent.parent
 STORE = {
     "STORES__main__URL": "https://shop.example.com/",
-    "STORES__main__CONSUMER_KEY": "ck_f00dfeed",
-    "STORES__main__CONSUMER_SECRET": "cs_f00dfeed",
-    "STORES__main__WEBHOOK_SECRET": "w3bh00k-signing",
+    "STORES__main__CONSUMER_KEY": "ck_f00dfeed-0123456789",
+    "STORES__main__CONSUMER_SECRET": "cs_f00dfeed-0123456789",
+    "STORES__main__WEBHOOK_SECRET": "w3bh00k-signing-9",
 }
 VTIGER = {
-    "VTIGER__URL": "http://crm.example.com/vtiger",
+    "VTIGER__URL": "https://crm.example.com/vtiger",
     "VTIGER__USERNAME": "woosync",
-    "VTIGER__ACCESS_KEY": "Zq81access",
-    "VTIGER__CALLBACK_SECRET": "c4llback-token",
+    "VTIGER__ACCESS_KEY": "Zq81access-9ab42",
+    "VTIGER__CALLBACK_SECRET": "c4llback-token-7",
 }
 SECRETS = [name for name in (STORE | VTIGER) if name.endswith(("_KEY", "_SECRET"))]
 
@@ -76,6 +76,7 @@ def test_the_environment_wins_over_the_file(
 
 def test_several_stores_by_key(tmp_path: Path) -> None:
     french = {name.replace("main", "shop-fr"): value for name, value in STORE.items()}
+    french["STORES__shop-fr__WEBHOOK_SECRET"] = "w3bh00k-signing-fr"
     assert set(_load(tmp_path, **STORE, **french, **VTIGER).stores) == {"main", "shop-fr"}
 
 
@@ -96,10 +97,10 @@ def test_a_webhook_secret_that_the_shop_would_change_is_refused(
     tmp_path: Path, entity: str
 ) -> None:
     """It signs with the decoded text, so that every webhook would be refused."""
-    secret = {"STORES__main__WEBHOOK_SECRET": f"one{entity}two"}
+    secret = {"STORES__main__WEBHOOK_SECRET": f"one{entity}two-and-three"}
     fault = _fault(tmp_path, **(STORE | VTIGER | secret))
     assert fault.startswith(f"STORES__main__WEBHOOK_SECRET holds {entity}")
-    secret = {"STORES__main__WEBHOOK_SECRET": "a & b; <c> é & d"}
+    secret = {"STORES__main__WEBHOOK_SECRET": "a & b; <c> é & d-e"}
     assert _load(tmp_path, **(STORE | VTIGER | secret)).is_configured
 
 
@@ -190,7 +191,9 @@ def test_an_empty_or_placeholder_secret_is_named(tmp_path: Path, name: str, valu
     assert ".env" in fault
 
 
-@pytest.mark.parametrize("value", ["a-8Zk2", "xylophone-91", "secretariat-4421", "your1234"])
+@pytest.mark.parametrize(
+    "value", ["a-8Zk2-0123456789", "xylophone-9123456", "secretariat-4421", "your123456789012"]
+)
 def test_a_real_secret_that_resembles_a_placeholder_is_taken(tmp_path: Path, value: str) -> None:
     values = STORE | VTIGER | {"VTIGER__ACCESS_KEY": value}
     vtiger = _load(tmp_path, **values).vtiger

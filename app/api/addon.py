@@ -8,8 +8,10 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.callbacks import VTIGER_NAMES
 from app.api.deps import Guard, only_known
+from app.api.doors import refused
 from app.api.errors import Problem, documented
 from app.api.intake import dedupe_key, read_body, store_hints
+from app.attempts import Door, Refusal, count_refusal
 from app.db.session import transaction
 from app.errors import InvalidInput, System
 from app.inbox.heard import keep_heard, search_heard
@@ -93,6 +95,8 @@ def _require_signature(request: Request) -> None:
 
 
 def _refused(fault: SignatureFault) -> Problem:
+    """For what is no guess."""
+    count_refusal(Door.ADDON, Refusal(fault))
     logger.warning("Changes from Vtiger's add-on were refused: %s signature", fault)
     return Problem(401, f"signature_{fault}", DETAILS[fault])
 
@@ -106,6 +110,9 @@ def _authenticate(request: Request, runtime: Runtime, body: bytes) -> None:
         signature=request.headers[SIGNATURE],
         now=runtime.clock().timestamp(),
     )
+    if fault is SignatureFault.WRONG:
+        problem = Problem(401, f"signature_{fault}", DETAILS[fault])
+        raise refused(runtime.attempts, request, Door.ADDON, problem)
     if fault is not None:
         raise _refused(fault)
 

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import unauthorized
+from app.attempts import Door, Refusal, count_refusal
 
 LARGEST_BODY = 256 * 1024
 """Bytes of a body of the API and of the pages' forms."""
@@ -52,6 +53,7 @@ class BodyLimits:
         path = scope["path"]
         is_receiver = path.startswith(RECEIVERS)
         if not is_receiver and not path.startswith(PAGES) and not _has_token(scope["headers"]):
+            count_refusal(Door.API, Refusal.MISSING)
             await unauthorized().response()(scope, receive, send)
             return
         most = None if is_receiver else LARGEST_BODY

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import orjson
 from fastapi import Request, Response
 
+from app.api.doors import refused
 from app.api.errors import Problem
 from app.api.intake import dedupe_key, read_body, store_hints
+from app.attempts import Door, Refusal, count_refusal
 from app.errors import InvalidInput, System
 from app.form_fields import decoded, read_fields
 from app.inbox.repository import NewDelivery
@@ -70,14 +72,19 @@ def _authenticate(request: Request, query: Mapping[str, str], runtime: Runtime) 
     secret = settings.callback_secret.get_secret_value() if settings else ""
     given = list(_given_secrets(request, query))
     matches = [hmac.compare_digest(each, secret.encode()) for each in given]
-    if not secret or not any(matches):
-        logger.warning("A callback was refused: %s", "wrong secret" if given else "no secret")
-        raise Problem(
-            401,
-            "bad_callback_secret",
-            "Send the callback secret as X-Callback-Token, ?token= or the Basic password.",
-            headers={"WWW-Authenticate": "Basic"},
-        )
+    if secret and any(matches):
+        return
+    problem = Problem(
+        401,
+        "bad_callback_secret",
+        "Send the callback secret as X-Callback-Token, ?token= or the Basic password.",
+        headers={"WWW-Authenticate": "Basic"},
+    )
+    if given:
+        raise refused(runtime.attempts, request, Door.CALLBACK, problem)
+    count_refusal(Door.CALLBACK, Refusal.MISSING)
+    logger.warning("A callback without a secret was refused")
+    raise problem
 
 
 def _given_secrets(request: Request, query: Mapping[str, str]) -> Iterator[bytes]:

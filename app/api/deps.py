@@ -11,9 +11,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
-from app.api.errors import FieldProblem, Problem, invalid, unauthorized
+from app.api.doors import refused
+from app.api.errors import FieldProblem, Problem, expired, invalid, unauthorized
+from app.attempts import Door, Refusal, count_refusal
 from app.db.session import transaction
-from app.policies.tokens import Scope, find_token
+from app.policies.tokens import Expired, Scope, find_token
 from app.runtime import Runtime
 from app.settings import Settings
 
@@ -40,31 +42,41 @@ class Caller:
 
 
 class Guard:
-    """Lets callers of a scope pass; 401 without a token in force, 403 with too small a one."""
+    """Lets callers of a scope pass; 401 without a token in force, 403 with too small a one, 429
+    for wrong tokens after too many of them."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
     async def __call__(
         self,
+        request: Request,
         runtime: RuntimeDep,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> Caller:
         secret = credentials.credentials if credentials else ""
+        if not secret:
+            count_refusal(Door.API, Refusal.MISSING)
+            raise unauthorized()
         caller = await _find_caller(runtime, secret)
         if caller is None:
-            raise unauthorized()
+            raise refused(runtime.attempts, request, Door.API, unauthorized())
+        if isinstance(caller, Expired):
+            count_refusal(Door.API, Refusal.EXPIRED)
+            raise expired(caller.at)
         if not caller.scope.covers(self.scope):
             raise Problem(403, "forbidden", f"This needs a token of scope {self.scope}.")
         return caller
 
 
-async def _find_caller(runtime: Runtime, secret: str) -> Caller | None:
+async def _find_caller(runtime: Runtime, secret: str) -> Caller | Expired | None:
     if _is_bootstrap(runtime.settings, secret):
         return Caller("API_TOKENS", Scope.ADMIN)
     async with transaction(runtime.sessions) as session:
         token = await find_token(session, secret)
-    return Caller(token.name, Scope(token.scope)) if token else None
+    if token is None or isinstance(token, Expired):
+        return token
+    return Caller(token.name, Scope(token.scope))
 
 
 def _is_bootstrap(settings: Settings, secret: str) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -78,7 +79,10 @@ class ProblemBody(BaseModel):
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, for its OpenAPI description."""
+    """The errors of a route, for its OpenAPI description. Where a credential may be refused, too
+    many wrong ones are answered 429."""
+    if 401 in statuses:
+        statuses = (*statuses, 429)
     return {
         status: {
             "description": HTTPStatus(status).phrase,
@@ -103,6 +107,17 @@ def unauthorized() -> Problem:
         401,
         "unauthorized",
         "Send a valid token: `Authorization: Bearer <token>`.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def expired(moment: datetime) -> Problem:
+    """Said only to whoever holds the token."""
+    return Problem(
+        401,
+        "token_expired",
+        f"This token expired on {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC; make a new one with"
+        " `woo-vtiger token create`.",
         headers={"WWW-Authenticate": "Bearer"},
     )
 

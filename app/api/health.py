@@ -1,5 +1,9 @@
 """GET /health/live and /health/ready: whether to restart the process, and whether to send to it."""
 
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
@@ -17,6 +21,8 @@ from app.remotes.repository import search_remotes
 from app.remotes.state import RemoteState
 from app.runtime import Runtime
 from app.settings import Settings
+
+KEPT_SECONDS = 1.0
 
 router = APIRouter(tags=["Health"], dependencies=[Depends(only_known)], responses=documented(422))
 
@@ -46,22 +52,51 @@ async def get_live(runtime: RuntimeDep) -> Live:
 
 
 @router.get("/health/ready", responses=example(READY) | documented(503))
-async def get_ready(runtime: RuntimeDep, request: Request) -> Ready:
+async def get_ready(request: Request) -> Ready:
     """503, with the check that failed, unless deliveries can be accepted and wait for a worker.
-    A shop or a CRM that is down shows in `remotes`."""
-    try:
-        ready = await _check(runtime, worker_inside=request.app.state.worker_inside)
-    except OUTAGES as error:
-        ready = Ready(checks={"database": f"unreachable ({type(error).__name__})"})
-    free = free_megabytes(runtime.settings)
-    if free is not None:
-        ready.checks["disk"] = describe_space(free)
+    A shop or a CRM that is down shows in `remotes`. The answer is a second old at most."""
+    readiness: Readiness = request.app.state.readiness
+    ready = await readiness.get()
     failed = [name for name, state in ready.checks.items() if state != "ok"]
     if failed:
         detail = "; ".join(f"{name}: {ready.checks[name]}" for name in failed)
         members = ready.model_dump(include={"checks", "queue", "remotes"})
         raise Problem(503, "not_ready", detail, members=members)
-    return ready.model_copy(update=_build(runtime.settings))
+    return ready
+
+
+class Readiness:
+    """What /health/ready tells, looked up at most once a second by each process, whoever asks how
+    often: anybody may. Those who ask meanwhile wait for the same look."""
+
+    def __init__(
+        self, runtime: Runtime, *, worker_inside: bool, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._runtime = runtime
+        self._worker_inside = worker_inside
+        self._clock = clock
+        self._known: Ready | None = None
+        self._known_at = 0.0
+        self._looking: asyncio.Task[Ready] | None = None
+
+    async def get(self) -> Ready:
+        if self._known is not None and self._clock() - self._known_at < KEPT_SECONDS:
+            return self._known
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> Ready:
+        try:
+            ready = await _check(self._runtime, worker_inside=self._worker_inside)
+        except OUTAGES as error:
+            ready = Ready(checks={"database": f"unreachable ({type(error).__name__})"})
+        free = free_megabytes(self._runtime.settings)
+        if free is not None:
+            ready.checks["disk"] = describe_space(free)
+        self._known = ready.model_copy(update=_build(self._runtime.settings))
+        self._known_at = self._clock()
+        return self._known
 
 
 def _build(settings: Settings) -> dict[str, str | None]:

@@ -1,4 +1,8 @@
-"""GET …/fields and POST …/preview: what a row may map, and what a sync of one record would do."""
+"""GET …/fields and POST …/preview: what a row may map, and what a sync of one record would do.
+
+Both read records of the two systems at this moment with the service's own keys, whether they are
+synced or not, so they need a token of scope `admin`.
+"""
 
 from typing import Any, Self
 
@@ -24,7 +28,7 @@ from app.sync.preview import FieldAct, Preview, Trial, preview
 router = APIRouter(
     prefix="/mappings",
     tags=["Mappings"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
+    dependencies=[Depends(Guard(Scope.ADMIN)), Depends(only_known)],
     responses=documented(401, 403, 404, 422, 502),
 )
 

@@ -3,9 +3,12 @@
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
 
 from app.api import addon, callbacks, webhooks
+from app.api.deps import Guard
 from app.api.errors import ProblemBody, documented
 from app.api.examples import (
     ACCEPTED,
@@ -15,6 +18,7 @@ from app.api.examples import (
     NO_CHANGES,
     PING,
 )
+from app.policies.tokens import Scope
 
 _Document = dict[str, Any]
 
@@ -140,6 +144,26 @@ def _changes() -> _Document:
     }
 
 
+def _describe_scopes(app: FastAPI, paths: _Document) -> None:
+    """Each route says the scope of the token that it needs, or that it needs none."""
+    for route in iter_route_contexts(app.routes):
+        for method in route.methods or ():
+            operation = paths.get(route.path_format or "", {}).get(method.lower())
+            if operation is not None:
+                scope = _needed_scope(route.dependant)
+                said = f"Needs a token of scope `{scope}`." if scope else "Needs no token."
+                told = operation.get("description", "").rstrip()
+                operation["description"] = f"{told}\n\n{said}".lstrip()
+
+
+def _needed_scope(dependant: Dependant) -> Scope | None:
+    """The greatest that a route, or what it depends on, asks for."""
+    scopes = {_needed_scope(part) for part in dependant.dependencies}
+    if isinstance(dependant.call, Guard):
+        scopes.add(dependant.call.scope)
+    return next((scope for scope in (Scope.ADMIN, Scope.READ) if scope in scopes), None)
+
+
 def _problem_schemas() -> _Document:
     schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     return {**schema.pop("$defs"), "ProblemBody": schema}
@@ -157,6 +181,7 @@ def install(app: FastAPI) -> None:
                 routes=app.routes,
             )
             found["components"]["schemas"] |= _problem_schemas()
+            _describe_scopes(app, found["paths"])
             methods = [method.lower() for method in callbacks.METHODS]
             found["paths"][webhooks.PATH] = {"post": _webhook()}
             found["paths"][addon.PATH] = {"post": _changes()}

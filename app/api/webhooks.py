@@ -9,8 +9,10 @@ from collections.abc import Mapping
 import orjson
 from fastapi import Request, Response
 
+from app.api.doors import refused
 from app.api.errors import Problem
 from app.api.intake import Body, dedupe_key, read_small, read_watched, store_hints
+from app.attempts import Door, Refusal, count_refusal
 from app.errors import InvalidInput, System
 from app.inbox.repository import NewDelivery
 from app.metrics import IGNORED
@@ -45,12 +47,14 @@ async def receive(request: Request) -> Response:
     if not signature:
         if await _is_ping(request):
             return _answer(200, {"ping": True})
-        raise _refused(store)
+        count_refusal(Door.WEBHOOK, Refusal.MISSING)
+        logger.warning("A webhook for store %s was refused: it has no signature", store)
+        raise _bad_signature()
     check = SignatureCheck(_secrets(settings))
     most = max(limits.max_body_bytes, limits.max_hint_bytes)
     body = await read_watched(request, check.update, keep=limits.max_body_bytes, most=most)
     if not check.is_made_by(signature):
-        raise _refused(store)
+        raise refused(runtime.attempts, request, Door.WEBHOOK, _bad_signature())
     hook = _read(request.headers, body)
     if hook.kind is HookKind.UNSYNCED:
         return _ignore(store, hook)
@@ -89,8 +93,7 @@ def _secrets(settings: StoreSettings) -> list[str]:
     return [secret.get_secret_value() for secret in kept if secret is not None]
 
 
-def _refused(store: str) -> Problem:
-    logger.warning("A webhook for store %s was refused: its signature does not match", store)
+def _bad_signature() -> Problem:
     return Problem(
         401,
         "bad_signature",

@@ -1,6 +1,7 @@
 """`token`: who may use the API."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -12,9 +13,18 @@ from app.cli.failures import FAILED
 from app.cli.filters import number, word
 from app.db.session import transaction
 from app.policies.models import ApiToken
-from app.policies.tokens import Scope, create_token, revoke_token, search_tokens
+from app.policies.tokens import (
+    LIFETIME,
+    Scope,
+    create_token,
+    revoke_token,
+    search_tokens,
+)
 
 app = typer.Typer(help="Make, list and revoke tokens of the API.", no_args_is_help=True)
+
+NEVER = "never"
+DAYS = re.compile(r"([1-9][0-9]{0,4})d")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -26,20 +36,46 @@ def create(
         str, typer.Option(parser=word, metavar="NAME", help="Whose it is, as the logs will say.")
     ],
     scope: Annotated[Scope, typer.Option(help="What it may do; `admin` includes `read`.")],
+    expires: Annotated[
+        str,
+        typer.Option(
+            metavar="WHEN", help="Days, as 90d; a day, as 2027-06-30 (to its end, UTC); or never."
+        ),
+    ] = f"{LIFETIME.days}d",
     json: Json = False,
 ) -> None:
     """Make a token. It is printed this once and cannot be shown again."""
-    token, secret = run(_create(name, scope))
+    expires_at = read_expiry(expires, datetime.now(UTC))
+    token, secret = run(_create(name, scope, expires_at))
     if json:
         print_json(_as_json(token) | {"token": secret})
         return
-    ERR.print(f"Token {token.id} ({token.scope}) for {name}, shown this once:")
+    until = f"until {_shown(token.expires_at)}" if token.expires_at else "until it is revoked"
+    ERR.print(f"Token {token.id} ({token.scope}) for {name}, in force {until}, shown this once:")
     OUT.print(secret)
 
 
-async def _create(name: str, scope: Scope) -> tuple[ApiToken, str]:
+def read_expiry(text: str, now: datetime) -> datetime | None:
+    """When a token expires, None for never. Raises BadParameter."""
+    if text == NEVER:
+        return None
+    if match := DAYS.fullmatch(text):
+        return now + timedelta(days=int(match[1]))
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise typer.BadParameter(
+            "Write days, as 90d, a day, as 2027-06-30, or never.", param_hint="--expires"
+        ) from None
+    end = day + timedelta(days=1)
+    if end <= now:
+        raise typer.BadParameter("That day is over.", param_hint="--expires")
+    return end
+
+
+async def _create(name: str, scope: Scope, expires_at: datetime | None) -> tuple[ApiToken, str]:
     async with cli_sessions(load_cli_settings()) as sessions, transaction(sessions) as session:
-        token, secret = await create_token(session, name, scope=scope)
+        token, secret = await create_token(session, name, scope=scope, expires_at=expires_at)
         await session.refresh(token)
         return token, secret
 
@@ -51,10 +87,12 @@ def list_tokens(*, json: Json = False) -> None:
     if json:
         print_json([_as_json(token) for token in found])
         return
-    table = new_table("Id", "Name", "Scope", "Made", "Last used", "Revoked", numbers=("Id",))
+    heads = ("Id", "Name", "Scope", "Made", "Last used", "Expires", "Revoked")
+    table = new_table(*heads, numbers=("Id",))
     for token in found:
-        times = (token.created_at, token.last_used_at, token.revoked_at)
-        table.add_row(str(token.id), token.name, token.scope, *map(_shown, times))
+        made, used, revoked = map(_shown, (token.created_at, token.last_used_at, token.revoked_at))
+        expires = _shown(token.expires_at) or NEVER
+        table.add_row(str(token.id), token.name, token.scope, made, used, expires, revoked)
     OUT.print(table)
 
 
@@ -82,5 +120,5 @@ def _shown(moment: datetime | None) -> str:
 
 
 def _as_json(token: ApiToken) -> dict[str, object]:
-    names = ("name", "scope", "created_at", "last_used_at", "revoked_at")
+    names = ("name", "scope", "created_at", "last_used_at", "expires_at", "revoked_at")
     return {"id": str(token.id)} | {name: getattr(token, name) for name in names}

@@ -7,7 +7,13 @@ from app.db.migrate import pending, upgrade
 from app.db.outage import OUTAGES, driver_message
 from app.doctor.crm import check_crm
 from app.doctor.findings import Finding, Verdict
-from app.doctor.host import check_address, check_database, unreachable
+from app.doctor.host import (
+    check_address,
+    check_database,
+    check_proxies,
+    check_tokens,
+    unreachable,
+)
 from app.doctor.shop import check_shop
 from app.errors import RemoteError
 from app.remotes.gate import probing
@@ -48,6 +54,8 @@ async def _examine(runtime: Runtime, stores: Sequence[str], *, fix: bool) -> lis
     if any(finding.verdict is Verdict.FAILED for finding in found):
         return found
     found += check_address(runtime.settings)
+    found += check_proxies(runtime.settings)
+    found += await check_tokens(runtime)
     for store in stores:
         found += await _treat(runtime, await check_shop(runtime, store), fix=fix)
     return [*found, *await _treat(runtime, await check_crm(runtime), fix=fix)]

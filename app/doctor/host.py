@@ -10,6 +10,7 @@ from app.db.session import find_clock_skew
 from app.db.space import NEEDED_MB, PLENTY_MB, free_megabytes
 from app.doctor.clock import check_clock
 from app.doctor.findings import Finding, Subject
+from app.policies.tokens import search_expiring
 from app.queue import count_workers
 from app.runtime import Runtime
 from app.settings import Settings
@@ -18,6 +19,11 @@ SERVICE = Subject("service")
 ALLOWED_PORTS = frozenset({80, 443, 8080})
 MIGRATE = "Run `woo-vtiger migrate`, or let `doctor --fix` do it."
 MAKE_ROOM = "Make room on the disk of DATA_DIR, or set DATABASE_URL to a server elsewhere."
+NAME_PROXY = "Set TRUSTED_PROXIES to the address from which the proxy calls, as in 127.0.0.1."
+RENEW = (
+    "Make another with `woo-vtiger token create`, give it to whoever uses this one, then"
+    " `woo-vtiger token revoke {id}`."
+)
 GUIDE = (
     "Allow it in the shop by the WordPress filters `http_request_host_is_external` and "
     "`http_allowed_safe_ports`, in a small plugin as the guide “Connect WooCommerce” has it."
@@ -80,6 +86,33 @@ def check_address(settings: Settings) -> list[Finding]:
         message = f"WordPress refuses to call {settings.public_url} by itself"
         return [SERVICE.note("address", message, GUIDE)]
     return [SERVICE.ok("address", settings.public_url)]
+
+
+def check_proxies(settings: Settings) -> list[Finding]:
+    """The service speaks no TLS itself, so where its address has https:// a proxy is in front."""
+    if not (settings.public_url or "").startswith("https:"):
+        return []
+    if settings.trusted_proxies:
+        return [SERVICE.ok("proxy", f"{', '.join(settings.trusted_proxies)} are believed")]
+    message = (
+        "PUBLIC_URL has https://, so there is a proxy, but TRUSTED_PROXIES is not set: all who"
+        " come through it count as one address"
+    )
+    return [SERVICE.warning("proxy", message, NAME_PROXY)]
+
+
+async def check_tokens(runtime: Runtime) -> list[Finding]:
+    """Tokens that are about to expire, or did so of late; nothing for all others."""
+    async with runtime.sessions() as session:
+        expiring = await search_expiring(session)
+    now = runtime.clock()
+    found = []
+    for token in expiring:
+        if token.expires_at is not None:
+            verb = "expires" if token.expires_at > now else "expired"
+            message = f"token {token.id} of {token.name} {verb} on {token.expires_at:%Y-%m-%d}"
+            found.append(SERVICE.warning("tokens", message, RENEW.format(id=token.id)))
+    return found
 
 
 def _is_private(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Tables of the users' choices: sync settings, custom mapping rows, API tokens and secrets."""
+"""Tables of the users' choices, and of who may make them: tokens, sessions and secrets."""
 
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,7 @@ class ApiToken(Numbered, Base):
     digest: Mapped[str]
     scope: Mapped[str]
     last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
 
 
@@ -55,3 +56,12 @@ class SharedSecret(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]
+
+
+class WebSession(Base):
+    """Somebody who is signed in to the pages. Of what the cookie holds only a digest is kept."""
+
+    __tablename__ = "web_sessions"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime]

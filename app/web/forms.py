@@ -66,21 +66,27 @@ async def get_reader(visitor: Annotated[Visitor, Depends(find_visitor)]) -> Visi
     return visitor
 
 
-async def get_admin_form(
-    request: Request, visitor: Annotated[Visitor, Depends(get_reader)]
-) -> Posted:
-    """What an admin posted."""
+async def get_admin(visitor: Annotated[Visitor, Depends(get_reader)]) -> Visitor:
+    """An admin who is signed in."""
     if not visitor.is_admin:
         raise PageFault(
             403,
             "Your token may only look",
             "This needs a token of scope admin. Sign in with one to make changes.",
         )
+    return visitor
+
+
+async def get_admin_form(
+    request: Request, visitor: Annotated[Visitor, Depends(get_admin)]
+) -> Posted:
+    """What an admin posted."""
     form = await read_form(request)
     check_form(visitor, form)
     return Posted(visitor, form)
 
 
 Reader = Annotated[Visitor, Depends(get_reader)]
+Admin = Annotated[Visitor, Depends(get_admin)]
 Anybody = Annotated[Visitor, Depends(find_visitor)]
 AdminForm = Annotated[Posted, Depends(get_admin_form)]

@@ -18,7 +18,7 @@ from app.sync.mapping_table import MappingChanged, MappingRefused, change_table,
 from app.sync.mappings import mapping_of
 from app.sync.preview import Preview, Trial
 from app.web.faults import PageFault, not_found
-from app.web.forms import AdminForm, Posted, Reader
+from app.web.forms import Admin, AdminForm, Posted
 from app.web.mapping_form import (
     UNNAMED,
     RowForm,
@@ -82,9 +82,9 @@ async def _desk(request: Request, store: str, module: Module, *, row_id: str) ->
 
 @router.get("/{store}/{module}/rows/{row_id}")
 async def show_row(
-    request: Request, visitor: Reader, store: str, module: Module, row_id: str
+    request: Request, visitor: Admin, store: str, module: Module, row_id: str
 ) -> Response:
-    """The form of one row; `new` for one that is added."""
+    """The form of one row, with examples of recent records; `new` for one that is added."""
     desk = await _desk(request, store, module, row_id=row_id)
     form = form_of(desk.row, desk.default)
     return await _form(request, visitor, desk, form=form, version=desk.now.version)

@@ -39,7 +39,8 @@ def address(store: str, module: Module) -> str:
 
 @router.get("/{store}/{module}")
 async def show_mapping(request: Request, visitor: Reader, store: str, module: Module) -> Response:
-    """All rows in force. With `record_id`, what a sync of that record would do by them."""
+    """All rows in force. With `record_id`, what a sync of that record would do by them: for admins,
+    as records of both systems are read for it."""
     return await show(request, visitor, store, module=module)
 
 
@@ -50,7 +51,9 @@ async def show(
     async with runtime.sessions() as session:
         versions = await search_mappings(session, store, module, before=None, limit=MOST_VERSIONS)
     params = request.query_params
-    tried, trouble = await _try(runtime, store, module=module, request=request)
+    tried, trouble = None, ""
+    if visitor.is_admin:
+        tried, trouble = await _try(runtime, store, module=module, request=request)
     return render(
         request,
         "mapping.html",

@@ -22,7 +22,7 @@ from app.reasons import REASONS
 from app.runtime import Runtime
 from app.web import values, words
 from app.web.faults import PageFault, SignInNeeded
-from app.web.tickets import COOKIE, LONGEST_S, Ticket
+from app.web.tickets import COOKIE, LASTS, Ticket
 from app.web.visitors import Visitor
 
 STATIC = Path(__file__).parent / "static"
@@ -88,7 +88,7 @@ def give_ticket(request: Request, response: Response, sealed: str) -> None:
     response.set_cookie(
         COOKIE,
         sealed,
-        max_age=LONGEST_S,
+        max_age=int(LASTS.total_seconds()),
         httponly=True,
         secure=_is_https(request),
         samesite="lax",

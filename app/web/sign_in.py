@@ -1,16 +1,15 @@
 """Sign-in with a token, and sign-out."""
 
 import logging
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
+from app.attempts import Door, Refusal, count_refusal
+from app.policies.tokens import Expired
 from app.runtime import Runtime
-from app.web.attempts import Attempts
 from app.web.forms import Anybody, Reader, check_form, read_form, text_of
 from app.web.pages import SIGN_IN, PageRoute, hand_over, render
-from app.web.tickets import new_ticket
-from app.web.visitors import sign_in
+from app.web.visitors import Holder, find_token_holder, sign_in, sign_out
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -22,15 +21,6 @@ NO_COOKIE = (
 )
 
 
-async def get_attempts(request: Request) -> Attempts:
-    """Those of this process."""
-    runtime: Runtime = request.app.state.runtime
-    if not hasattr(request.app.state, "sign_in_attempts"):
-        request.app.state.sign_in_attempts = Attempts(runtime.clock)
-    attempts: Attempts = request.app.state.sign_in_attempts
-    return attempts
-
-
 @router.get(SIGN_IN)
 async def show_sign_in(request: Request, visitor: Anybody) -> Response:
     """The form; a signed-in visitor may change to another token."""
@@ -39,28 +29,37 @@ async def show_sign_in(request: Request, visitor: Anybody) -> Response:
 
 
 @router.post(SIGN_IN)
-async def take_token(
-    request: Request, visitor: Anybody, attempts: Annotated[Attempts, Depends(get_attempts)]
-) -> Response:
+async def take_token(request: Request, visitor: Anybody) -> Response:
     """Into the pages, or back to the form with what is wrong."""
     form = await read_form(request)
     way = _local(text_of(form, "next"))
     if visitor.is_new:
         return _refuse(request, visitor, way, NO_COOKIE)
     check_form(visitor, form)
-    caller = request.client.host if request.client else ""
-    if wait := attempts.wait_s(caller):
-        message = f"Too many attempts from this address. Try again in {wait} seconds."
-        response = _refuse(request, visitor, way, message, status=429)
-        response.headers["Retry-After"] = str(wait)
-        return response
-    holder = await sign_in(request.app.state.runtime, text_of(form, "token"))
-    if holder is None:
-        attempts.failed(caller)
-        logger.warning("A sign-in from %s was refused: no token in force", caller)
+    runtime: Runtime = request.app.state.runtime
+    address = request.client.host if request.client else ""
+    secret = text_of(form, "token")
+    holder = await find_token_holder(runtime, secret)
+    if isinstance(holder, Holder):
+        logger.info("%s signed in from %s", holder.name, address)
+        return hand_over(request, visitor, await sign_in(runtime, visitor, holder), way)
+    if isinstance(holder, Expired):
+        count_refusal(Door.SIGN_IN, Refusal.EXPIRED)
+        return _refuse(request, visitor, way, f"This token expired on {holder.at:%Y-%m-%d}.")
+    if not secret:
+        count_refusal(Door.SIGN_IN, Refusal.MISSING)
+        return _refuse(request, visitor, way, "Enter a token.")
+    wait = runtime.attempts.failed(Door.SIGN_IN, address)
+    if not wait:
+        logger.warning("A sign-in from %s was refused: no token in force", address)
         return _refuse(request, visitor, way, "This is no token in force.")
-    logger.info("%s signed in from %s", holder.name, caller)
-    return hand_over(request, visitor, new_ticket(holder.id), way)
+    message = (
+        f"This is no token in force. Too many wrong ones came from this address: they are refused"
+        f" for another {wait} seconds. A right one is taken at any time."
+    )
+    response = _refuse(request, visitor, way, message, status=429)
+    response.headers["Retry-After"] = str(wait)
+    return response
 
 
 def _refuse(
@@ -70,10 +69,11 @@ def _refuse(
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, visitor: Reader) -> Response:
-    """The session ends; its forms are void."""
+async def leave(request: Request, visitor: Reader) -> Response:
+    """The session ends, whoever has a copy of its cookie; its forms are void."""
     check_form(visitor, await read_form(request))
-    return hand_over(request, visitor, new_ticket(), SIGN_IN)
+    stranger = await sign_out(request.app.state.runtime, visitor)
+    return hand_over(request, visitor, stranger, SIGN_IN)
 
 
 def _local(way: str) -> str:

@@ -1,18 +1,20 @@
 """The session cookie: a signed ticket that names a token, never holds one.
 
-Whether that token is still in force is asked at every request, so a revoked one ends its sessions.
+Whether the session is still open and its token still in force is asked at every request, so that
+signing out ends a session, and revoking a token all of its sessions.
 """
 
 import hmac
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 
 from itsdangerous import BadSignature, Signer, URLSafeTimedSerializer
 
 COOKIE = "woo_vtiger_session"
-LONGEST_S = 12 * 3600
+LASTS = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Seal:
     def open(self, text: str) -> Ticket | None:
         """None for what is not ours, or too old."""
         try:
-            nonce, holder = self._tickets.loads(text, max_age=LONGEST_S)
+            nonce, holder = self._tickets.loads(text, max_age=int(LASTS.total_seconds()))
         except BadSignature:
             return None
         return Ticket(nonce, holder)

@@ -8,10 +8,11 @@ from fastapi import Request
 from app.db.session import transaction
 from app.policies.models import ApiToken
 from app.policies.secrets import get_secret
-from app.policies.tokens import Scope, find_token, find_token_in_force
+from app.policies.sessions import begin_session, end_session, is_session_open
+from app.policies.tokens import Expired, Scope, find_token, find_token_in_force
 from app.runtime import Runtime
 from app.settings import Settings
-from app.web.tickets import COOKIE, Seal, Ticket, new_ticket
+from app.web.tickets import COOKIE, LASTS, Seal, Ticket, new_ticket
 
 BOOTSTRAP = "API_TOKENS"
 
@@ -50,7 +51,7 @@ async def find_visitor(request: Request) -> Visitor:
     ticket = seal.open(request.cookies.get(COOKIE, ""))
     if ticket is None:
         return Visitor(seal, new_ticket(), None, is_new=True)
-    return Visitor(seal, ticket, await _find_holder(runtime, seal, ticket.holder))
+    return Visitor(seal, ticket, await _find_holder(runtime, seal, ticket))
 
 
 async def open_seal(runtime: Runtime) -> Seal:
@@ -61,16 +62,22 @@ async def open_seal(runtime: Runtime) -> Seal:
     return Seal(await runtime.memory.get("web_sessions", load))
 
 
-async def _find_holder(runtime: Runtime, seal: Seal, holder: str) -> Holder | None:
-    if seal.find_fingerprint(holder, _bootstrap_tokens(runtime.settings)):
-        return Holder(holder, BOOTSTRAP, Scope.ADMIN)
-    if not holder.isdecimal():
+async def _find_holder(runtime: Runtime, seal: Seal, ticket: Ticket) -> Holder | None:
+    if not ticket.holder:
         return None
+    is_bootstrap = seal.find_fingerprint(ticket.holder, _bootstrap_tokens(runtime.settings))
     async with runtime.sessions() as session:
-        return _holder(await find_token_in_force(session, int(holder)))
+        if not await is_session_open(session, ticket.nonce):
+            return None
+        if is_bootstrap:
+            return Holder(ticket.holder, BOOTSTRAP, Scope.ADMIN)
+        if not ticket.holder.isdecimal():
+            return None
+        token = await find_token_in_force(session, int(ticket.holder))
+    return _holder(token) if token else None
 
 
-async def sign_in(runtime: Runtime, secret: str) -> Holder | None:
+async def find_token_holder(runtime: Runtime, secret: str) -> Holder | Expired | None:
     """Whose token this is; None if it is nobody's, or revoked."""
     given = secret.encode("utf-8", "replace")
     matches = [
@@ -82,11 +89,28 @@ async def sign_in(runtime: Runtime, secret: str) -> Holder | None:
         seal = await open_seal(runtime)
         return Holder(seal.fingerprint(matches[0]), BOOTSTRAP, Scope.ADMIN)
     async with transaction(runtime.sessions) as session:
-        return _holder(await find_token(session, secret))
+        token = await find_token(session, secret)
+    return _holder(token) if isinstance(token, ApiToken) else token
 
 
-def _holder(token: ApiToken | None) -> Holder | None:
-    return Holder(str(token.id), token.name, Scope(token.scope)) if token else None
+async def sign_in(runtime: Runtime, visitor: Visitor, holder: Holder) -> Ticket:
+    """The ticket of a new session; one that the visitor had before ends."""
+    ticket = new_ticket(holder.id)
+    async with transaction(runtime.sessions) as session:
+        await end_session(session, visitor.ticket.nonce)
+        await begin_session(session, ticket.nonce, lasts=LASTS)
+    return ticket
+
+
+async def sign_out(runtime: Runtime, visitor: Visitor) -> Ticket:
+    """The ticket of a stranger, in place of that of the session, which ends in every process."""
+    async with transaction(runtime.sessions) as session:
+        await end_session(session, visitor.ticket.nonce)
+    return new_ticket()
+
+
+def _holder(token: ApiToken) -> Holder:
+    return Holder(str(token.id), token.name, Scope(token.scope))
 
 
 def _bootstrap_tokens(settings: Settings) -> list[str]:

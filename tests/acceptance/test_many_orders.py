@@ -24,7 +24,7 @@ from app.vtiger.query import fold
 from tests.acceptance.process import NeverCame, wait_until
 from tests.acceptance.town import Town, open_town
 from tests.goods import listed, product, rate, variable, variation
-from tests.setting import STORE, WEBHOOK_SECRET
+from tests.setting import LONG_WEBHOOK_SECRET, STORE
 from tests.trade import ADDRESS, lines, off, order, sales
 from tests.world import World
 
@@ -74,7 +74,7 @@ async def _told(world: World, chance: Random) -> list[Outbound]:
     async for each in world.runtime.stores[STORE].each_order():
         body = orjson.dumps(each.data)
         for number, topic in enumerate(("order.created", "order.updated"), start=1):
-            told = Outbound("", number, topic, WEBHOOK_SECRET, body, "http://shop", utc_now())
+            told = Outbound("", number, topic, LONG_WEBHOOK_SECRET, body, "http://shop", utc_now())
             sent += [told, told]
     chance.shuffle(sent)
     return sent

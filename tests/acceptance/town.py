@@ -18,7 +18,14 @@ from app.settings import Settings
 from app.sync.polling import poll
 from tests.acceptance.process import NeverCame, Process, answers, running, wait_until
 from tests.doorway import Doorway
-from tests.setting import Clock, as_environment, build_sandbox, connect, setting_values
+from tests.setting import (
+    LONG_WEBHOOK_SECRET,
+    Clock,
+    as_environment,
+    build_sandbox,
+    connect,
+    setting_values,
+)
 from tests.traffic import Traffic
 from tests.world import World
 
@@ -89,7 +96,13 @@ async def open_town(
     """With `hooks` both systems tell the service of everything. What was there before was taken
     stock of."""
     clock = Clock()
-    sandbox = build_sandbox(data, clock, httpx.AsyncHTTPTransport(), cron_interval_s=0.05)
+    sandbox = build_sandbox(
+        data,
+        clock,
+        httpx.AsyncHTTPTransport(),
+        cron_interval_s=0.05,
+        webhook_secret=LONG_WEBHOOK_SECRET,
+    )
     traffic = Traffic(create_sandbox_app(sandbox))
     listener = listen("127.0.0.1", 0)
     url = url_of(listener)

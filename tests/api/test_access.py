@@ -69,15 +69,19 @@ CHANGES = (
     ("POST", "/conflicts/1/resolve"),
     ("POST", "/settings/main/contacts/confirm-deletions"),
 )
+RECORDS_OF_BOTH_SYSTEMS = (
+    ("GET", "/mappings/main/contacts/fields"),
+    ("POST", "/mappings/main/contacts/preview"),
+)
 
 
-async def test_a_reader_reads_but_changes_nothing(
+async def test_a_reader_reads_but_changes_nothing_and_reads_no_record_of_either_system(
     stranger: httpx.AsyncClient, runtime: Runtime
 ) -> None:
     _, secret = await token(runtime, Scope.READ)
     headers = bearer(secret)
     assert (await stranger.get("/sync-log", headers=headers)).status_code == 200
-    for method, path in CHANGES:
+    for method, path in CHANGES + RECORDS_OF_BOTH_SYSTEMS:
         response = await stranger.request(method, path, headers=headers, json={})
         assert problem(response) == (403, "forbidden")
 

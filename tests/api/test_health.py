@@ -2,16 +2,20 @@
 
 import asyncio
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
 from psycopg import sql
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app import __version__
+from app.api.health import Readiness
+from app.db.session import open_engine, open_sessions
 from app.main import create_app
 from app.runtime import Runtime
 from app.settings import Settings
@@ -74,6 +78,56 @@ async def test_without_the_database_it_lives_and_says_so(
     assert ready.json()["checks"]["database"].startswith("unreachable")
     assert problem(await client.get("/sync-log")) == (503, "database_unavailable")
     assert problem(await send_hook(client, {"id": 7})) == (503, "not_stored")
+
+
+async def test_however_often_it_is_asked_it_looks_once_a_second(
+    stranger: httpx.AsyncClient, app: FastAPI, runtime: Runtime
+) -> None:
+    now, statements = 0.0, []
+    event.listen(
+        runtime.engine.sync_engine,
+        "before_cursor_execute",
+        lambda *given: statements.append(given[2]),
+    )
+    app.state.readiness = Readiness(runtime, worker_inside=False, clock=lambda: now)
+    await stranger.get("/health/ready")
+    once = len(statements)
+
+    now = 1.0
+    await asyncio.gather(*(stranger.get("/health/ready") for _ in range(20)))
+    assert len(statements) == 2 * once, "those who ask meanwhile wait for the same look"
+    now = 1.9
+    await stranger.get("/health/ready")
+    assert len(statements) == 2 * once
+    now = 2.0
+    await hint(runtime, "7")
+    statements.clear()
+    assert (await stranger.get("/health/ready")).json()["queue"]["pending"] == 1
+    assert len(statements) == once
+
+
+async def test_a_failing_look_is_shared_and_remembered_too(
+    stranger: httpx.AsyncClient, app: FastAPI, runtime: Runtime
+) -> None:
+    now, calls = 0.0, []
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(writer)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        engine = open_engine(f"postgresql+psycopg://me@127.0.0.1:{port}/none")
+        broken = replace(runtime, sessions=open_sessions(engine))
+        app.state.readiness = Readiness(broken, worker_inside=False, clock=lambda: now)
+        assert problem(await stranger.get("/health/ready")) == (503, "not_ready")
+        once = len(calls)
+        assert once > 0
+        now = 1.0
+        answers = await asyncio.gather(*(stranger.get("/health/ready") for _ in range(20)))
+        answers.append(await stranger.get("/health/ready"))
+    assert {answer.status_code for answer in answers} == {503}
+    assert len(calls) == 2 * once
 
 
 async def test_a_worker_inside_counts_among_the_checks(settings: Settings) -> None:

@@ -59,6 +59,27 @@ async def test_every_error_is_described_as_a_problem(app: FastAPI) -> None:
                 assert content == {"application/problem+json": {"schema": schema}}, (name, code)
 
 
+async def test_every_route_says_which_token_it_needs(app: FastAPI) -> None:
+    said = {
+        name: operation["description"].rpartition("\n\n")[2]
+        for name, operation in operations(app.openapi())
+        if "Receivers" not in operation["tags"]
+    }
+    admin, read = (f"Needs a token of scope `{scope}`." for scope in ("admin", "read"))
+    assert set(said.values()) == {admin, read, "Needs no token."}
+    assert {name for name, told in said.items() if told == "Needs no token."} == {
+        "GET /health/live", "GET /health/ready",
+    }  # fmt: skip
+    assert said["GET /sync-log/{entry_id}"] == read
+    assert said["POST /mappings/{store}/{module}/preview"] == admin
+    assert said["GET /mappings/{store}/{module}/fields"] == admin
+
+
+async def test_where_a_credential_may_be_refused_guessing_is_slowed_down(app: FastAPI) -> None:
+    for name, operation in operations(app.openapi()):
+        assert ("401" in operation["responses"]) is ("429" in operation["responses"]), name
+
+
 async def test_operations_have_names_of_their_own(app: FastAPI) -> None:
     names = [operation["operationId"] for _, operation in operations(app.openapi())]
     assert len(names) == len(set(names))

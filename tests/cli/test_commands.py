@@ -1,6 +1,7 @@
 """The commands that do one thing and end, on systems that run beside them."""
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -277,6 +278,27 @@ def test_a_token_is_shown_once_listed_and_revoked(shell: Shell, env: Env) -> Non
     assert (revoked.exit_code, again.exit_code) == (0, 1)
     [row] = shell.json("token", "list", env=env)
     assert row["revoked_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("expires", "days"), [((), 365), (("--expires", "30d"), 30), (("--expires", "never"), None)]
+)
+def test_a_token_expires_when_it_was_said(
+    shell: Shell, env: Env, expires: tuple[str, ...], days: int | None
+) -> None:
+    made = shell.json("token", "create", "--name", "g", "--scope", "read", *expires, env=env)
+    moments = [made["created_at"], made["expires_at"]]
+    begin, end = (datetime.fromisoformat(each) if each else None for each in moments)
+    assert begin is not None
+    assert days == (round((end - begin) / timedelta(days=1)) if end else None)
+
+
+@pytest.mark.parametrize("expires", ["0d", "soon", "2020-01-01", "2027-02-30", ""])
+def test_a_moment_that_is_none_or_over_is_refused(shell: Shell, env: Env, expires: str) -> None:
+    done = shell.run(
+        "token", "create", "--name", "g", "--scope", "read", "--expires", expires, env=env
+    )
+    assert (done.exit_code, "--expires" in done.stderr) == (2, True)
 
 
 def test_a_token_for_a_program_comes_as_json(shell: Shell, env: Env) -> None:

@@ -16,9 +16,10 @@ from app.doctor.checkup import examine, examine_runtime
 from app.doctor.clock import check_clock
 from app.doctor.crm import check_calls, check_modules
 from app.doctor.findings import Finding, Subject, Verdict, worst
-from app.doctor.host import check_address
+from app.doctor.host import check_address, check_proxies, check_tokens
 from app.policies.mapping_rows import MappingRow
 from app.policies.mappings import Change, save_mapping
+from app.policies.tokens import Scope, create_token
 from app.records import Module
 from app.runtime import Runtime
 from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
@@ -310,6 +311,32 @@ def test_an_address_that_wordpress_would_not_call_is_told(
 ) -> None:
     [found] = check_address(Settings(public_url=address))
     assert found.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("address", "proxies", "verdicts"),
+    [
+        ("https://sync.example.com", (), [Verdict.WARNING]),
+        ("https://sync.example.com", ("127.0.0.1",), [Verdict.OK]),
+        ("http://127.0.0.1:8000", (), []),
+        (None, (), []),
+    ],
+)
+def test_a_proxy_that_nobody_named_is_told(
+    address: str | None, proxies: tuple[str, ...], verdicts: list[Verdict]
+) -> None:
+    found = check_proxies(Settings(public_url=address, trusted_proxies=proxies))
+    assert [each.verdict for each in found] == verdicts
+
+
+async def test_tokens_that_are_about_to_expire_are_told(healthy: World) -> None:
+    async with transaction(healthy.runtime.sessions) as session:
+        for days in (13, 15):
+            expires_at = healthy.runtime.clock() + timedelta(days=days)
+            await create_token(session, f"{days}", scope=Scope.READ, expires_at=expires_at)
+    [found] = await check_tokens(healthy.runtime)
+    assert (found.verdict, "of 13 expires on 20" in found.message) == (Verdict.WARNING, True)
+    assert "woo-vtiger token create" in found.remedy
 
 
 @pytest.mark.parametrize(("skew", "verdict"), [(2.0, "ok"), (-3600.0, "failed"), (61.0, "failed")])

@@ -1,11 +1,23 @@
 """Tokens: shown once, kept as a digest, gone when revoked."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
 
 from app.db.session import Sessions, transaction
 from app.policies.models import ApiToken
-from app.policies.tokens import Scope, create_token, find_token, revoke_token, search_tokens
+from app.policies.tokens import (
+    Expired,
+    Scope,
+    create_token,
+    find_token,
+    find_token_in_force,
+    revoke_token,
+    search_expiring,
+    search_tokens,
+)
+from app.runtime import utc_now
 
 pytestmark = pytest.mark.anyio
 
@@ -15,7 +27,7 @@ async def create(sessions: Sessions, scope: Scope = Scope.READ) -> tuple[ApiToke
         return await create_token(session, "dashboard", scope=scope)
 
 
-async def find(sessions: Sessions, secret: str) -> ApiToken | None:
+async def find(sessions: Sessions, secret: str) -> ApiToken | Expired | None:
     async with transaction(sessions) as session:
         return await find_token(session, secret)
 
@@ -23,7 +35,7 @@ async def find(sessions: Sessions, secret: str) -> ApiToken | None:
 async def test_a_created_token_is_found_by_its_secret_alone(sessions: Sessions) -> None:
     token, secret = await create(sessions)
     found = await find(sessions, secret)
-    assert found is not None
+    assert isinstance(found, ApiToken)
     assert (found.id, found.scope) == (token.id, "read")
     for other in ("", secret[:-1], secret.upper(), token.digest, "wv_\udc00"):
         assert await find(sessions, other) is None
@@ -48,6 +60,33 @@ async def test_a_revoked_token_is_listed_but_opens_nothing(sessions: Sessions) -
     async with transaction(sessions) as session:
         assert not await revoke_token(session, token.id)
         assert [row.revoked_at is not None for row in await search_tokens(session)] == [True]
+
+
+async def test_an_expired_token_opens_nothing_and_is_told_from_a_wrong_one(
+    sessions: Sessions,
+) -> None:
+    now = utc_now()
+    async with transaction(sessions) as session:
+        token, secret = await create_token(
+            session, "dashboard", scope=Scope.READ, expires_at=now + timedelta(days=1)
+        )
+    assert isinstance(await find(sessions, secret), ApiToken)
+    async with transaction(sessions) as session:
+        (await session.get_one(ApiToken, token.id)).expires_at = now
+    assert await find(sessions, secret) == Expired(now)
+    async with transaction(sessions) as session:
+        assert await find_token_in_force(session, token.id) is None
+        await revoke_token(session, token.id)
+    assert await find(sessions, secret) is None
+
+
+async def test_tokens_that_expire_within_two_weeks_are_found(sessions: Sessions) -> None:
+    days = (-15, -1, 13, 15, None)
+    async with transaction(sessions) as session:
+        for number in days:
+            expires_at = None if number is None else utc_now() + timedelta(days=number)
+            await create_token(session, str(number), scope=Scope.READ, expires_at=expires_at)
+        assert [token.name for token in await search_expiring(session)] == ["-1", "13"]
 
 
 async def test_its_use_is_noted(sessions: Sessions) -> None:

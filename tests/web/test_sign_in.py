@@ -7,13 +7,15 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
+from sqlalchemy import text
 
+from app.attempts import MOST_FAILURES
 from app.db.session import transaction
 from app.main import create_app
-from app.policies.tokens import Scope, revoke_token
+from app.policies.models import ApiToken
+from app.policies.tokens import Scope, create_token, revoke_token
 from app.runtime import Runtime
 from app.settings import Settings
-from app.web.attempts import MOST_FAILURES
 from app.web.tickets import COOKIE
 from tests.api.calls import ADMIN
 from tests.api.conftest import BASE
@@ -78,13 +80,39 @@ async def test_a_wrong_token_is_told_and_opens_nothing(stranger: Browser) -> Non
     assert (await stranger.get("/")).headers["location"] == "/sign-in"
 
 
-async def test_guessing_is_slowed_down_for_whoever_guesses(stranger: Browser) -> None:
+async def test_guessing_is_slowed_down_and_the_right_token_is_taken(stranger: Browser) -> None:
     for _ in range(MOST_FAILURES):
         assert (await stranger.sign_in("guess")).status_code == 422
-    refused = await stranger.sign_in(ADMIN)
+    refused = await stranger.sign_in("guess")
     assert refused.status_code == 429
     assert 1 <= int(refused.headers["retry-after"]) <= 300
-    assert "Too many attempts" in refused.text
+    assert "Too many wrong ones" in refused.text
+    assert (await stranger.sign_in(ADMIN)).status_code == 303
+
+
+async def test_a_form_without_a_token_is_no_guess(stranger: Browser) -> None:
+    for _ in range(MOST_FAILURES + 1):
+        answer = await stranger.sign_in(" ")
+    assert (answer.status_code, "Enter a token." in answer.text) == (422, True)
+
+
+async def test_an_expired_token_opens_nothing_and_is_told_so(
+    stranger: Browser, runtime: Runtime
+) -> None:
+    async with transaction(runtime.sessions) as session:
+        _, secret = await create_token(
+            session, "old", scope=Scope.ADMIN, expires_at=runtime.clock()
+        )
+    refused = await stranger.sign_in(secret)
+    assert (refused.status_code, "This token expired on" in refused.text) == (422, True)
+
+
+async def test_a_token_that_expires_ends_its_sessions(stranger: Browser, runtime: Runtime) -> None:
+    token_id, secret = await new_token(runtime, Scope.ADMIN)
+    await stranger.sign_in(secret)
+    async with transaction(runtime.sessions) as session:
+        (await session.get_one(ApiToken, token_id)).expires_at = runtime.clock()
+    assert (await stranger.get("/")).headers["location"] == "/sign-in"
 
 
 async def test_a_revoked_token_ends_its_sessions(stranger: Browser, runtime: Runtime) -> None:
@@ -119,6 +147,36 @@ async def test_signing_out_ends_the_session(admin: Browser) -> None:
     left = await admin.post("/sign-out", on="/")
     assert left.headers["location"] == "/sign-in"
     assert (await admin.get("/")).headers["location"] == "/sign-in"
+
+
+async def test_a_copied_cookie_is_void_after_sign_out_in_every_process(
+    admin: Browser, settings: Settings
+) -> None:
+    copied = admin.client.cookies[COOKIE]
+    async with another(settings) as thief:
+        thief.client.cookies.set(COOKIE, copied)
+        assert "Sync Log" in await thief.text("/")
+        await admin.post("/sign-out", on="/")
+        thief.client.cookies.set(COOKIE, copied)
+        assert (await thief.get("/")).headers["location"] == "/sign-in"
+
+
+async def test_signing_in_anew_ends_the_session_before(admin: Browser) -> None:
+    before = admin.client.cookies[COOKIE]
+    await admin.sign_in(ADMIN)
+    assert "Sync Log" in await admin.text("/")
+    admin.client.cookies.clear()
+    admin.client.cookies.set(COOKIE, before)
+    assert (await admin.get("/")).headers["location"] == "/sign-in"
+
+
+async def test_a_session_ends_by_itself_in_time(admin: Browser, runtime: Runtime) -> None:
+    async with transaction(runtime.sessions) as session:
+        await session.execute(text("UPDATE web_sessions SET expires_at = now()"))
+    assert (await admin.get("/")).headers["location"] == "/sign-in"
+    await admin.sign_in(ADMIN)
+    async with runtime.sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM web_sessions")) == 1
 
 
 async def test_a_cookie_that_was_tampered_with_is_nobodys(admin: Browser) -> None:
