@@ -87,6 +87,16 @@ async def test_behind_tls_browsers_are_told_to_stay_there(app: FastAPI) -> None:
             assert told == "max-age=31536000"
 
 
+async def test_a_trusted_proxy_tells_of_tls(settings: Settings) -> None:
+    told = {"x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.7"}
+    for trusted, is_told in ((("127.0.0.1/32",), True), ((), False)):
+        app = create_app(settings.model_copy(update={"trusted_proxies": trusted}), worker=False)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            answer = await client.get("/nowhere", headers=told)
+        assert ("strict-transport-security" in answer.headers) is is_told
+
+
 async def test_answers_before_there_is_a_request_carry_them(settings: Settings) -> None:
     served = create_app(settings, worker=False)
     asked = (

@@ -238,6 +238,7 @@ async def test_looks_that_find_nothing_are_looks_all_the_same(world: World) -> N
     async with world.runtime.sessions() as session:
         looks = await search_looks(session)
         now = await session.scalar(select(func.now()))
+    assert now is not None
     ages = [now - looks[f"main:contacts:{system}"] for system in System]
     assert max(ages) < timedelta(hours=1)
 
