@@ -10,16 +10,28 @@ import asyncio
 import resource
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import orjson
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from app.answer_headers import RAW_FIELDS
 
 FRAMING_PER_BYTE = 8
 """Bytes of chunk framing that a body's byte may cost: five where a chunk holds a single byte."""
 FILES_KEPT_FREE = 128
-MOST_CONNECTIONS = 4096
+MOST_CONNECTIONS = 1024
+"""Each may hold a head of 64 KiB; the two systems together open a few dozen."""
+REFUSALS = {
+    400: ("bad_request", "This is not HTTP as this server speaks it."),
+    408: ("too_slow", "The request did not come in time; send it again."),
+    431: ("head_too_large", "The request line and its fields, or the trailers, are too large."),
+}
 
 
 def connection_limit() -> int:
@@ -34,7 +46,10 @@ def connection_limit() -> int:
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
     """`head_bytes` are the request line and the fields together, and also the trailers of a chunked
-    body. A body slower than `bytes_a_second` is given up at the next check."""
+    body. A body slower than `bytes_a_second` is given up at the next check. `answer_seconds` is the
+    time in which a client has to take up what is buffered of an answer (64 KiB or so),
+    `pipelined` how many requests may wait behind the one that is being answered, and
+    `unwanted_bytes` what is still read of a body whose request has been answered."""
 
     head_bytes: int = 64 * 1024
     fields: int = 100
@@ -42,12 +57,16 @@ class HttpLimits:
     body_seconds: float = 30.0
     check_seconds: float = 5.0
     bytes_a_second: int = 1024
+    answer_seconds: float = 30.0
+    pipelined: int = 16
+    unwanted_bytes: int = 1024 * 1024
     connections: int = field(default_factory=connection_limit)
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection. A head that is too large is answered 431, a slow head or body 408, unless an
-    answer is under way; then the connection is closed.
+    """One connection. A head that is too large is answered 431, a slow head or body 408, what is no
+    HTTP 400, unless an answer is under way; then the connection is closed. So is that of a client
+    that does not take up its answer.
 
     Over the limit of connections, the one that has waited longest for a whole head is closed,
     then the one whose body takes longest. A client that sends its request at once is therefore
@@ -56,12 +75,16 @@ class BoundedHttp(HttpToolsProtocol):
 
     _head_bytes = 0
     _body_bytes = 0
+    _unwanted_bytes = 0
     _framing_bytes = 0
     _in_head = True
     _has_ended = False
     _is_refused = False
+    is_gone = False
     _since = 0.0
     _deadline: asyncio.TimerHandle | None = None
+    _unread_answer: asyncio.TimerHandle | None = None
+    _running: RequestResponseCycle | None = None
 
     def __init__(self, *args: Any, limits: HttpLimits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -75,7 +98,33 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
+        self._stop_answer_clock()
         super().connection_lost(exc)
+        if self._running is not None and not self._running.response_complete:
+            # uvicorn tells only the request that came last, which may wait in the pipeline.
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._start_answer_clock()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._stop_answer_clock()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._start_answer_clock()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._close()
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
@@ -98,7 +147,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._body_bytes = self._framing_bytes = 0
+        self._body_bytes = self._framing_bytes = self._unwanted_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self.headers) < self._limits.fields:
@@ -106,10 +155,20 @@ class BoundedHttp(HttpToolsProtocol):
         else:
             self._refuse(431)
 
+    def send_400_response(self, msg: str) -> None:
+        del msg
+        self._refuse(400)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """A client may ask for another protocol; it is answered in this one, and no log tells."""
+
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > self._limits.head_bytes:
             self._refuse(431)
+        is_known = self.parser.get_http_version() in ("1.0", "1.1")
+        if not is_known or len(self.pipeline) >= self._limits.pipelined:
+            self._refuse(400)
         if self._is_refused:
             return
         super().on_headers_complete()
@@ -119,8 +178,13 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
-        if not self._is_refused:
-            super().on_body(body)
+        if self._is_refused:
+            return
+        if self.cycle.response_complete:
+            self._unwanted_bytes += len(body)
+            if self._unwanted_bytes > self._limits.unwanted_bytes:
+                self._close()
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         if self._is_refused:
@@ -160,36 +224,64 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """Answer, unless an answer is under way, and close."""
+        if self._is_refused:
+            return
         self._is_refused = True
         self._stop_clock()
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete or self._may_answer_in_mid_body():
-            self._answer(status)
-        self.transport.close()
+        if self._may_answer():
+            self.transport.write(_refusal(status))
+        self._close()
 
-    def send_400_response(self, msg: str) -> None:
-        """What cannot be parsed; the server's own answer would lack the fields."""
-        self._answer(400, msg.encode())
-        self.transport.close()
+    def _may_answer(self) -> bool:
+        """Whether what is written now is taken for the answer to the request that is refused."""
+        if self._running is None or self._running.response_complete:
+            return self._in_head
+        is_last = self._running is self.cycle
+        return is_last and not self._in_head and not self._running.response_started
 
-    def _answer(self, status: int, text: bytes = b"") -> None:
-        framing = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(text)
-        kind = b"content-type: text/plain; charset=utf-8\r\n" if text else b""
-        self.transport.write(STATUS_LINE[status] + RAW_FIELDS + kind + framing + text)
+    def _close(self) -> None:
+        """Close once what was written is taken up, which must not take for ever."""
+        if not self.transport.is_closing():
+            self.transport.close()
+            self._start_answer_clock()
 
-    def _may_answer_in_mid_body(self) -> bool:
-        return not self._in_head and not self.cycle.response_started
+    def _start_answer_clock(self) -> None:
+        self._stop_answer_clock()
+        seconds = self._limits.answer_seconds
+        self._unread_answer = self.loop.call_later(seconds, self.transport.abort)
+
+    def _stop_answer_clock(self) -> None:
+        if self._unread_answer is not None:
+            self._unread_answer.cancel()
+            self._unread_answer = None
 
     @property
     def slowness(self) -> tuple[int, float]:
         """For the choice of a connection to close: the smallest goes first."""
-        idle = self.cycle is None or self.cycle.response_complete
+        idle = self._running is None or self._running.response_complete
         return (0 if self._in_head and idle else 1 if not self._in_head else 2), self._since
 
 
 def _close_slowest(connections: Iterable[Any], newest: BoundedHttp) -> None:
-    others = [each for each in connections if isinstance(each, BoundedHttp) and each is not newest]
+    """Those that are closing already count for nothing: they are gone at the loop's next turn."""
+    others = [
+        each
+        for each in connections
+        if isinstance(each, BoundedHttp) and each is not newest and not each.is_gone
+    ]
     slowest = min(others, key=lambda each: each.slowness, default=None)
-    if slowest is not None and slowest.transport is not None:
+    if slowest is not None:
+        slowest.is_gone = True
         slowest.transport.abort()
+
+
+def _refusal(status: int) -> bytes:
+    """An answer of the server itself, in the form of all others (`app.api.errors.Problem`)."""
+    code, detail = REFUSALS[status]
+    title = HTTPStatus(status).phrase
+    problem = {"type": "about:blank", "title": title, "status": status, "code": code}
+    body = orjson.dumps(problem | {"detail": detail})
+    fields = b"content-type: application/problem+json\r\ncontent-length: %d\r\n" % len(body)
+    return STATUS_LINE[status] + RAW_FIELDS + fields + b"connection: close\r\n\r\n" + body

@@ -1,11 +1,12 @@
 """What the HTTP server bears from clients that send too much, too slowly, or nothing at all."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.bounded_http import HttpLimits, connection_limit
 from app.serving import listen, serving
@@ -36,10 +37,22 @@ async def _count_body(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def _server(limits: HttpLimits) -> AsyncIterator[int]:
+async def _server(limits: HttpLimits, app: ASGIApp = _count_body) -> AsyncIterator[int]:
     listener = listen("127.0.0.1", 0)
-    async with serving(_count_body, listener, lifespan="off", limits=limits) as served:
+    async with serving(app, listener, lifespan="off", limits=limits) as served:
         yield served.port
+
+
+async def _hear(port: int, *parts: bytes) -> bytes:
+    """All that the server says until it closes the connection; the client closes its side."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        return await reader.read()
+    finally:
+        writer.close()
 
 
 async def _ask(port: int, *parts: bytes) -> bytes:
@@ -117,3 +130,202 @@ async def test_a_quick_client_is_served_while_slow_ones_hold_all_connections() -
 
 def test_connections_leave_files_for_everything_else() -> None:
     assert 16 <= connection_limit() <= 4096
+
+
+HOST = b"host: a\r\n"
+CLOSE = b"connection: close\r\n"
+CHUNKS = b"1\r\nx\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n"
+        + CHUNKS,
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ncontent-length: 6\r\n\r\n"
+        + CHUNKS,
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx",
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +1\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1,1\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length : 1\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: xchunked\r\n\r\n" + CHUNKS,
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, identity\r\n\r\n" + CHUNKS,
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0x1\r\nx\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\nx\n0\n\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\n folded: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\na\x00b: c\r\n\r\n",
+        b"GET / HTTP/9.9\r\nhost: a\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+    ids=[
+        "length and chunks",
+        "chunks and length",
+        "two lengths",
+        "signed length",
+        "list of lengths",
+        "blank before the colon",
+        "other encoding",
+        "encodings",
+        "chunk size",
+        "bare line feeds",
+        "folded field",
+        "NUL",
+        "version",
+        "no version",
+        "CONNECT",
+        "TLS",
+        "HTTP/2",
+    ],
+)
+async def test_what_two_servers_may_read_in_two_ways_is_refused(request_bytes: bytes) -> None:
+    """Else a proxy in front and this server may not agree where a request ends."""
+    asked: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(scope["path"])
+        await _count_body(scope, receive, send)
+
+    async with _server(HttpLimits(), app) as port:
+        smuggled = request_bytes + b"GET /smuggled HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n"
+        answer = await _hear(port, smuggled)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"application/problem+json" in answer
+    assert "/smuggled" not in asked
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "answered"),
+    [
+        (b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 200 "),
+        (
+            b"GET http://elsewhere.example/a?b=c HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n",
+            b"HTTP/1.1 200 ",
+        ),
+        (b"OPTIONS * HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n", b"HTTP/1.1 "),
+        (b"TRACE / HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n", b"HTTP/1.1 200 "),
+        (
+            b"GET / HTTP/1.1\r\n"
+            + HOST
+            + b"connection: upgrade, close\r\nupgrade: websocket\r\n\r\n",
+            b"HTTP/1.1 200 ",
+        ),
+        (
+            POST + CLOSE + b"expect: 100-continue\r\ncontent-length: 1\r\n\r\nx",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ",
+        ),
+        (
+            POST + CLOSE + b"transfer-encoding: chunked\r\n\r\n1;a=b\r\nx\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 ",
+        ),
+        (GET + CLOSE + b"\r\n" + GET + b"\r\n", b"HTTP/1.1 200 "),
+    ],
+    ids=[
+        "1.0",
+        "absolute",
+        "asterisk",
+        "TRACE",
+        "upgrade",
+        "expect",
+        "extension",
+        "after the last",
+    ],
+)
+async def test_odd_but_sound_requests_are_answered_once(
+    request_bytes: bytes, answered: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with _server(HttpLimits()) as port:
+        answer = await _hear(port, request_bytes)
+
+    assert answer.startswith(answered)
+    assert answer.count(b"HTTP/1.1 200 ") <= 1
+    assert caplog.records == []
+
+
+async def test_a_client_that_never_reads_is_given_up() -> None:
+    """So is the request that its answer is made for."""
+    gone = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while (await _take(receive)) is None:
+            await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+        gone.set()
+
+    async def _take(receive: Receive) -> str | None:
+        """What has come in; None for nothing."""
+        try:
+            async with asyncio.timeout(0):
+                return str((await receive())["type"])
+        except TimeoutError:
+            return None
+
+    async with _server(HttpLimits(answer_seconds=0.2), endless) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(GET + b"\r\n" + GET + b"\r\n")
+        await gone.wait()
+        writer.close()
+
+
+async def test_requests_that_nobody_waits_to_be_answered_are_bounded() -> None:
+    asked: list[str] = []
+    held = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(scope["path"])
+        await held.wait()
+        await _count_body(scope, receive, send)
+
+    async with _server(HttpLimits(), app) as port:
+        answer = await _hear(port, (GET + b"\r\n") * 1000)
+        held.set()
+
+    assert answer == b""
+    assert len(asked) == 1
+
+
+async def test_a_body_that_nobody_wants_any_more_is_not_read_to_its_end() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        headers = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 401, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with _server(HttpLimits(), app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(POST + b"content-length: 200000000\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 200_000_000:
+                writer.write(b"x" * 65_536)
+                await writer.drain()
+                sent += 65_536
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert sent < 50_000_000, "what the two ends buffer is some MB"
+
+
+async def test_many_that_come_at_once_make_room_for_each_other() -> None:
+    """Each newcomer closes another one, although the closed ones are not gone yet."""
+    async with _server(HttpLimits(connections=20)) as port:
+        held = await asyncio.gather(
+            *(asyncio.open_connection("127.0.0.1", port) for _ in range(200))
+        )
+        closed = 0
+        for reader, _ in held[:180]:
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            closed += 1
+        for _, writer in held:
+            writer.close()
+
+    assert closed == 180

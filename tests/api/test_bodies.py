@@ -1,5 +1,6 @@
 """Bodies are bounded before any route reads them, and wanted only of callers with a token."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -67,6 +68,34 @@ async def test_the_largest_unfinished_body_makes_room_for_the_others() -> None:
     with pytest.raises(HTTPException) as refused:
         await limits(HOOK, large, _ignore)
     assert (refused.value.status_code, whole) == (503, [20])
+
+
+async def test_a_large_body_whose_sender_falls_silent_makes_room_too() -> None:
+    """It would hold the memory as long as its sender pleased."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del send
+        await read_body(Request(scope, receive), 10_000)
+
+    limits = BodyLimits(app, most_kept=10_000, most_held=100)
+    begun = asyncio.Event()
+    parts = [b"x" * 90]
+
+    async def silent() -> Message:
+        if not parts:
+            begun.set()
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": parts.pop(), "more_body": True}
+
+    async def small() -> Message:
+        return {"type": "http.request", "body": b"x" * 20}
+
+    large = asyncio.create_task(limits(HOOK, silent, _ignore))
+    await begun.wait()
+    await limits(HOOK, small, _ignore)
+    with pytest.raises(HTTPException) as refused:
+        await large
+    assert refused.value.status_code == 503
 
 
 async def test_a_webhook_that_is_not_kept_takes_nobodys_room() -> None:
