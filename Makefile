@@ -39,6 +39,7 @@ search: setup-dev ## the property tests with examples that nobody has tried yet
 
 bench: setup-dev ## the benchmarks
 	@$(PYTHON) -m benchmarks $(ARGS)
+	@$(PYTHON) -m benchmarks.strangers
 
 docs: setup-dev ## write the pages of docs/ that come from the code anew
 	@$(PYTHON) -m app.settings_reference > docs/configuration.md

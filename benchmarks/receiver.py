@@ -28,7 +28,7 @@ Delivery = tuple[bytes, list[tuple[bytes, bytes]]]
 async def run() -> dict[str, float]:
     deliveries = [_delivery(number) for number in range(1, DELIVERIES + 1)]
     rates = {"webhooks verified and parsed, nothing else": _verify_alone(deliveries)}
-    with _database() as address:
+    with open_database() as address:
         async with LifespanManager(create_app(_settings(address), worker=False)) as manager:
             rates["webhooks taken in and committed"] = await _take_in(manager.app, deliveries)
     return rates
@@ -60,7 +60,7 @@ def _verify_alone(deliveries: list[Delivery]) -> float:
 
 
 @contextmanager
-def _database() -> Iterator[str]:
+def open_database() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o711)  # noqa: PTH101, S103 (the server's account passes through)
         server = start_embedded(Path(folder) / "data")

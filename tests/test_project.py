@@ -103,6 +103,25 @@ def test_tests_that_the_texts_name_are_there() -> None:
     assert named - there == set()
 
 
+def test_each_threat_names_a_test_that_is_there() -> None:
+    """`path::name` in a text: the function in that file."""
+    rows = [
+        line
+        for line in (ROOT / "docs" / "security.md").read_text().splitlines()
+        if line.startswith("| T")
+    ]
+    assert len(rows) > 20
+    named = {row: re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row) for row in rows}
+    assert [row for row, tests in named.items() if not tests] == []
+    absent = {
+        f"{file}::{name}"
+        for tests in named.values()
+        for file, name in tests
+        if not (ROOT / file).is_file() or f"def {name}(" not in (ROOT / file).read_text()
+    }
+    assert absent == set()
+
+
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]

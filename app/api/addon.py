@@ -47,7 +47,9 @@ DETAILS = {
 }
 
 logger = logging.getLogger(__name__)
-router = APIRouter(tags=["Vtiger add-on"], dependencies=[Depends(only_known)])
+router = APIRouter(
+    tags=["Vtiger add-on"], dependencies=[Depends(Guard(Scope.ADMIN)), Depends(only_known)]
+)
 
 
 @router.get(
@@ -62,7 +64,6 @@ router = APIRouter(tags=["Vtiger add-on"], dependencies=[Depends(only_known)])
         },
         **documented(401, 403, 422),
     },
-    dependencies=[Depends(Guard(Scope.ADMIN))],
 )
 def download_vtiger_addon() -> Response:
     package = build_package()

@@ -1,5 +1,7 @@
-"""The OpenAPI document: what FastAPI derives, and by hand the receivers it does not know."""
+"""The OpenAPI document: what FastAPI derives, by hand the receivers that it does not know, and the
+errors that every route may answer."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -87,7 +89,7 @@ def _webhook() -> _Document:
                 envelope=ACCEPTED,
             ),
             "202": _success("Stored", accepted=ACCEPTED),
-            **_errors(400, 401, 404, 413, 503),
+            **_errors(401, 404),
         },
     }
 
@@ -107,7 +109,7 @@ def _callback(method: str) -> _Document:
         ],
         "responses": {
             "202": _success("Stored, one delivery for each store", accepted=CALLBACK_ACCEPTED),
-            **_errors(400, 401, 404, 413, 503),
+            **_errors(401, 404),
         },
     }
     if method != "get":
@@ -139,7 +141,7 @@ def _changes() -> _Document:
         "responses": {
             "200": _success("Nothing new in it", nothing=NO_CHANGES),
             "202": _success("Stored, one delivery for each store", accepted=CHANGES_ACCEPTED),
-            **_errors(400, 401, 413, 503),
+            **_errors(401),
         },
     }
 
@@ -164,6 +166,14 @@ def _needed_scope(dependant: Dependant) -> Scope | None:
     return next((scope for scope in (Scope.ADMIN, Scope.READ) if scope in scopes), None)
 
 
+def _everywhere(path: str) -> Iterator[int]:
+    """Statuses that come before a route is reached, or from what all routes rest on: the server's
+    limits, those of bodies and of failed sign-ins, and the database."""
+    yield from (400, 408, 413, 431)
+    if not path.startswith("/health/"):
+        yield from (429, 503)
+
+
 def _problem_schemas() -> _Document:
     schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     return {**schema.pop("$defs"), "ProblemBody": schema}
@@ -186,6 +196,9 @@ def install(app: FastAPI) -> None:
             found["paths"][webhooks.PATH] = {"post": _webhook()}
             found["paths"][addon.PATH] = {"post": _changes()}
             found["paths"][callbacks.PATH] = {method: _callback(method) for method in methods}
+            for path, operations in found["paths"].items():
+                for operation in operations.values():
+                    operation["responses"] |= _errors(*_everywhere(path))
             app.openapi_schema = found
         return app.openapi_schema
 

@@ -15,12 +15,14 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 HOOKS = "/webhooks/woocommerce/main"
 
 
-def hook_headers(body: bytes, topic: str = "customer.updated") -> dict[str, str]:
+def hook_headers(
+    body: bytes, topic: str = "customer.updated", *, secret: str = SECRET
+) -> dict[str, str]:
     return {
         "content-type": "application/json",
         "x-wc-webhook-topic": topic,
         "x-wc-webhook-id": "13",
-        "x-wc-webhook-signature": sign(body, SECRET),
+        "x-wc-webhook-signature": sign(body, secret),
     }
 
 

@@ -6,7 +6,7 @@ import pty
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,10 +131,11 @@ def running(
     folder: Path,
     env: Mapping[str, str] | None = None,
     longest_s: float = LONGEST_S,
+    command: Sequence[str] = COMMAND,
 ) -> Iterator[Process]:
     """Killed at the end if it still runs, and after a while whatever it does."""
     popen = subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*command, *arguments],
         cwd=folder,
         env=environment(env),
         stdout=subprocess.PIPE,
