@@ -150,7 +150,25 @@ def _form(pairs: list[tuple[str, str]]) -> bytes:
     return b"&".join(name + b"=" + value for name, value in encoded)
 
 
+likely_ids = st.one_of(
+    st.integers(1, 2**70), st.from_regex(r"[0-9]{1,3}x[0-9]{1,30}", fullmatch=True), texts
+)
+records = st.fixed_dictionaries({"id": likely_ids}, optional={"email": texts, "status": texts})
+likely_changes = st.fixed_dictionaries(
+    {
+        "sequence": st.integers(1, 2**64),
+        "id": likely_ids,
+        "module": st.sampled_from(["Contacts", "SalesOrder", "Products", "Leads"]),
+        "event": st.sampled_from(["created", "updated", "deleted"]),
+    }
+)
+likely_batches = st.fixed_dictionaries(
+    {"installation": texts, "changes": st.lists(likely_changes, max_size=4)}
+)
 bodies = st.one_of(
+    records.map(_json),
+    likely_batches.map(_json),
+    likely_ids.map(lambda one: _form([("id", str(one))])),
     values.map(_json),
     batches.map(_json),
     fields.map(_form),
@@ -180,7 +198,7 @@ def requests(draw: st.DrawFn, now: float) -> Strange:
     """Any request to a receiver; two of three with the right secret, so that it gets further."""
     body = draw(bodies)
     headers = [(b"content-type", draw(st.sampled_from(KINDS)).encode())]
-    topic = draw(st.one_of(st.sampled_from(TOPICS), texts))
+    topic = draw(st.one_of(st.sampled_from(TOPICS), st.sampled_from(TOPICS), texts))
     headers.append((b"x-wc-webhook-topic", topic.encode("utf-8", "replace")))
     headers.append((b"x-wc-webhook-id", draw(field_values)))
     stamp = str(int(now) + draw(st.sampled_from([0, 0, 0, 400, -(10**20)])))
