@@ -7,6 +7,7 @@ the field is complete.
 """
 
 import asyncio
+import heapq
 import resource
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_made(transport)
         self._await_head()
         if len(self.connections) > self._limits.connections:
-            _close_slowest(self.connections, self)
+            _close_slowest(self.connections, self, max(1, self._limits.connections // 32))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
@@ -264,17 +265,19 @@ class BoundedHttp(HttpToolsProtocol):
         return (0 if self._in_head and idle else 1 if not self._in_head else 2), self._since
 
 
-def _close_slowest(connections: Iterable[Any], newest: BoundedHttp) -> None:
-    """Those that are closing already count for nothing: they are gone at the loop's next turn."""
-    others = [
+def _close_slowest(connections: Iterable[Any], newest: BoundedHttp, most: int) -> None:
+    """Several at a time, for to find them is work that grows with the connections. Those that are
+    closing already count for nothing: they are gone at the loop's next turn."""
+    others = (
         each
         for each in connections
         if isinstance(each, BoundedHttp) and each is not newest and not each.is_gone
-    ]
-    slowest = min(others, key=lambda each: each.slowness, default=None)
-    if slowest is not None:
-        slowest.is_gone = True
-        slowest.transport.abort()
+    )
+    slowest = heapq.nsmallest(most, others, key=lambda each: each.slowness)
+    for each in slowest:
+        if each.slowness[0] == slowest[0].slowness[0]:
+            each.is_gone = True
+            each.transport.abort()
 
 
 def _refusal(status: int) -> bytes:

@@ -75,7 +75,8 @@ async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
         writer.write(b"x")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(reader.read(), PAUSE_SECONDS)
+            async with asyncio.timeout(PAUSE_SECONDS):
+                await reader.read()
 
 
 async def _hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

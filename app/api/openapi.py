@@ -1,13 +1,16 @@
 """The OpenAPI document: what FastAPI derives, by hand the receivers that it does not know, and the
 errors that every route may answer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+import orjson
+from fastapi import FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
+from starlette.routing import Route
 
 from app.api import addon, callbacks, webhooks
 from app.api.deps import Guard
@@ -203,3 +206,22 @@ def install(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
+    _serve_ready_made(app, document)
+
+
+def _serve_ready_made(app: FastAPI, document: Callable[[], _Document]) -> None:
+    """As bytes that are made once: the framework makes them at each request, which takes many
+    milliseconds and hundreds of kilobytes, and anybody may ask."""
+
+    @cache
+    def text() -> bytes:
+        return orjson.dumps(document())
+
+    async def answer(request: Request) -> Response:
+        del request
+        return Response(text(), media_type="application/json")
+
+    for route in [*app.router.routes]:
+        if isinstance(route, Route) and route.path == app.openapi_url:
+            app.router.routes.remove(route)
+            app.add_route(route.path, answer, include_in_schema=False)
