@@ -25,6 +25,8 @@ from app.answer_headers import RAW_FIELDS
 
 FRAMING_PER_BYTE = 8
 """Bytes of chunk framing that a body's byte may cost: five where a chunk holds a single byte."""
+MOST_UNREAD = 16 * 1024
+"""Bytes of a body that wait for the application before no more is read of the connection."""
 FILES_KEPT_FREE = 128
 MOST_CONNECTIONS = 1024
 """Each may hold a head of 64 KiB; the two systems together open a few dozen."""
@@ -105,6 +107,9 @@ class BoundedHttp(HttpToolsProtocol):
             # uvicorn tells only the request that came last, which may wait in the pipeline.
             self._running.disconnected = True
             self._running.message_event.set()
+        for cycle in (self._running, self.cycle):
+            if cycle is not None:
+                cycle.body = bytearray()  # it is collected as garbage, some time later
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -186,6 +191,8 @@ class BoundedHttp(HttpToolsProtocol):
             if self._unwanted_bytes > self._limits.unwanted_bytes:
                 self._close()
         super().on_body(body)
+        if len(self.cycle.body) > MOST_UNREAD:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         if self._is_refused:

@@ -13,6 +13,10 @@ from starlette.types import ASGIApp
 
 from app.bounded_http import BoundedHttp, HttpLimits
 
+READ_AHEAD = 64 * 1024
+"""Bytes that the kernel takes in of a connection before they are read. The event loop hands on as
+much at once, from hundreds of connections it may be, before any of it is looked at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -42,6 +46,7 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ_AHEAD)
     try:
         listener.bind((host, port))
         listener.listen(2048)

@@ -14,7 +14,11 @@ HOOK = "/webhooks/woocommerce/main"
 MIB = 1024 * 1024
 PIECE = b"x" * 64 * 1024
 PAUSE_SECONDS = 1.0
-"""Between two tries of a client that was turned away, and between two bytes of a slow one."""
+"""Between two bytes of a slow client."""
+PAUSE_AWAY_SECONDS = 5.0
+"""Until a client that was turned away comes again."""
+PAUSE_AFTER_LARGE_SECONDS = 15.0
+"""After 5 MiB or more: all of them together send some 100 MB a second."""
 LONGEST_SECONDS = 30.0
 
 Act = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
@@ -58,6 +62,7 @@ class Crowd:
 
 
 async def _come_again(port: int, act: Act, begun: asyncio.Event) -> None:
+    pause = PAUSE_AFTER_LARGE_SECONDS if act in (_hold, _large_body) else PAUSE_AWAY_SECONDS
     while True:
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -66,7 +71,7 @@ async def _come_again(port: int, act: Act, begun: asyncio.Event) -> None:
                 await act(reader, writer)
             finally:
                 writer.transport.abort()
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(pause)
 
 
 async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

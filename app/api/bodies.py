@@ -16,7 +16,7 @@ from app.attempts import Door, Refusal, count_refusal
 
 LARGEST_BODY = 256 * 1024
 """Bytes of a body of the API and of the pages' forms."""
-MOST_HELD = 64 * 1024 * 1024
+MOST_HELD = 32 * 1024 * 1024
 """Bytes of the bodies of all unanswered requests together."""
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 RECEIVERS = ("/webhooks/", "/callbacks/")

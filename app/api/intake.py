@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -29,11 +30,23 @@ async def read_body(request: Request, most: int) -> bytes:
     """The raw body; 413 as soon as it is known to be too large."""
     _refuse_announced(request, most)
     body = bytearray()
-    async for part in _parts(request):
-        body += part
-        if len(body) > most:
-            raise _too_large(most)
-    return bytes(body)
+    with _freed_if_refused(body):
+        async for part in _parts(request):
+            body += part
+            if len(body) > most:
+                raise _too_large(most)
+        return bytes(body)
+
+
+@contextmanager
+def _freed_if_refused(body: bytearray) -> Iterator[None]:
+    """An error keeps the frames that it came through, and them the bodies, until they are collected
+    as garbage: too late where many are refused because they fill the memory."""
+    try:
+        yield
+    except BaseException:
+        body.clear()
+        raise
 
 
 async def read_small(request: Request, most: int) -> bytes | None:
@@ -86,15 +99,16 @@ async def read_watched(
     `most` are answered 413."""
     _refuse_announced(request, most)
     kept, size = bytearray(), 0
-    async for part in _parts(request):
-        watch(part)
-        size += len(part)
-        if size > most:
-            raise _too_large(most)
-        if size <= keep or len(kept) < HEAD_BYTES:
-            kept += part
-        if size > keep:
-            del kept[HEAD_BYTES:]
+    with _freed_if_refused(kept):
+        async for part in _parts(request):
+            watch(part)
+            size += len(part)
+            if size > most:
+                raise _too_large(most)
+            if size <= keep or len(kept) < HEAD_BYTES:
+                kept += part
+            if size > keep:
+                del kept[HEAD_BYTES:]
     return Body(bytes(kept), is_whole=size <= keep)
 
 

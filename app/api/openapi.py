@@ -1,6 +1,7 @@
 """The OpenAPI document: what FastAPI derives, by hand the receivers that it does not know, and the
 errors that every route may answer."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -219,7 +220,7 @@ def _serve_ready_made(app: FastAPI, document: Callable[[], _Document]) -> None:
 
     async def answer(request: Request) -> Response:
         del request
-        return Response(text(), media_type="application/json")
+        return Response(await asyncio.to_thread(text), media_type="application/json")
 
     for route in [*app.router.routes]:
         if isinstance(route, Route) and route.path == app.openapi_url:
