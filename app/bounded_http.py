@@ -46,6 +46,13 @@ def connection_limit() -> int:
     return max(16, min(MOST_CONNECTIONS, files * 3 // 4 - FILES_KEPT_FREE))
 
 
+def backlog_limit() -> int:
+    """Connections that the kernel may hold ready. The event loop takes all of them at once, and
+    only then others make room, a turn or two later: meanwhile all need files."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2048 if files == resource.RLIM_INFINITY else max(16, min(2048, files // 8))
+
+
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
     """`head_bytes` are the request line and the fields together, and also the trailers of a chunked

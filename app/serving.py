@@ -11,7 +11,7 @@ from typing import Literal
 import uvicorn
 from starlette.types import ASGIApp
 
-from app.bounded_http import BoundedHttp, HttpLimits
+from app.bounded_http import BoundedHttp, HttpLimits, backlog_limit
 
 READ_AHEAD = 64 * 1024
 """Bytes that the kernel takes in of a connection before they are read. The event loop hands on as
@@ -49,7 +49,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ_AHEAD)
     try:
         listener.bind((host, port))
-        listener.listen(2048)
+        listener.listen(backlog_limit())
     except OSError:
         listener.close()
         raise
@@ -79,6 +79,7 @@ async def serving(
     config = uvicorn.Config(
         app,
         lifespan=lifespan,
+        backlog=backlog_limit(),
         http=partial(BoundedHttp, limits=limits or HttpLimits()),  # type: ignore[arg-type]
         ws="none",
         log_config=None,
