@@ -112,7 +112,7 @@ async def _large_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 async def _never_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     del reader
-    writer.transport.pause_reading()
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
     for _ in range(16):
         writer.write(_head("GET", "/openapi.json", 0))
     await asyncio.sleep(LONGEST_SECONDS)
