@@ -60,6 +60,12 @@ class WooVtigerError(Exception):
     target: System | None = None
     source_id: str = ""
 
+    @property
+    def summary(self) -> str:
+        """What happened, in our own words alone: for logs and for what is told of a whole system,
+        where a person's data would be found by nobody who erases them."""
+        return str(self)
+
 
 @contextmanager
 def once_made() -> Iterator[None]:
@@ -119,6 +125,8 @@ class RemoteError(WooVtigerError):
 
     `code` is the remote's own error code (text, "" if it gave none), `status` the HTTP status.
     `ambiguous` tells that a write may have happened all the same, so look before writing again.
+    `summary` is the message without the remote's own words, if the message quotes any: those may
+    quote a record.
     """
 
     reason = "rejected_by_remote"
@@ -132,12 +140,18 @@ class RemoteError(WooVtigerError):
         code: str = "",
         status: int | None = None,
         ambiguous: bool | None = None,
+        summary: str = "",
     ) -> None:
         super().__init__(message)
+        self._summary = summary
         self.system = system
         self.code = code
         self.status = status
         self.ambiguous = self.ambiguous_class if ambiguous is None else ambiguous
+
+    @property
+    def summary(self) -> str:
+        return self._summary or str(self)
 
 
 class RemoteUnavailable(RemoteError):
@@ -209,9 +223,15 @@ class Duplicate(RemoteError):
     reason = "ambiguous_match"
 
     def __init__(
-        self, system: System, message: str, *, code: str = "", holder_id: str | None = None
+        self,
+        system: System,
+        message: str,
+        *,
+        code: str = "",
+        holder_id: str | None = None,
+        summary: str = "",
     ) -> None:
-        super().__init__(system, message, code=code)
+        super().__init__(system, message, code=code, summary=summary)
         self.holder_id = holder_id
 
 

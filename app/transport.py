@@ -5,6 +5,7 @@ written to a log are decided in one place.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 LABELS = {System.WOOCOMMERCE: "WooCommerce", System.VTIGER: "Vtiger"}
 LONGEST_WAIT = 86_400.0
+CODE = re.compile(r"[A-Za-z0-9_-]{1,80}")
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -209,6 +211,12 @@ def refuse_status(system: System, answer: Answer, *, write: bool) -> None:
     if answer.status >= 500:
         message = f"{LABELS[system]} failed inside (HTTP {answer.status})"
         raise RemoteUnavailable(system, message, status=answer.status, ambiguous=write)
+
+
+def explain_code(code: str, status: int | None = None) -> str:
+    """A refusal in our own words: by its code, if that looks like one, and its HTTP status."""
+    told = [code] if CODE.fullmatch(code) else []
+    return f"refused ({', '.join([*told, *([f'HTTP {status}'] if status else [])]) or 'no code'})"
 
 
 def find_skew(headers: Mapping[str, str], known: float | None = None) -> float | None:

@@ -1,12 +1,16 @@
 """What both clients stand on: waits that remotes ask for, and limits on the wire."""
 
+import json
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 
-from app.errors import ResponseUnreadable, System
-from app.transport import Channel, ClientLimits, Request, parse_retry_after
+from app.errors import RemoteError, ResponseUnreadable, System
+from app.transport import Answer, Channel, ClientLimits, Request, parse_retry_after
+from app.vtiger.answers import read_result
+from app.vtiger.rest import read_rest_answer
+from app.woocommerce.answers import read_json
 from tests.scripted import Scripted
 
 pytestmark = pytest.mark.anyio
@@ -60,3 +64,30 @@ async def test_each_try_of_a_form_sends_it_whole() -> None:
     request = Request("POST", URL, {"q": "1"}, form={"a": "é&b"})
     assert await channel.send(request, lambda answer: answer.status, write=True) == 200
     assert [(asked.query, asked.form) for asked in remote.asked] == [({"q": "1"}, {"a": "é&b"})] * 2
+
+
+WORDS = "Ada Lovelace of Rue Haute"
+QUOTED = json.dumps({"code": "broken_inside", "message": WORDS}).encode()
+REFUSED = json.dumps(
+    {"success": False, "error": {"code": "INTERNAL_SERVER_ERROR", "message": WORDS}}
+).encode()
+TAKEN = json.dumps({"code": "product_invalid_sku", "message": WORDS}).encode()
+NO_CODE = json.dumps({"code": WORDS, "message": WORDS}).encode()
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 500])
+@pytest.mark.parametrize(
+    "body", [QUOTED, REFUSED, NO_CODE, TAKEN, WORDS.encode(), f"{{{WORDS}".encode()]
+)
+def test_a_summary_quotes_no_word_of_the_remotes(status: int, body: bytes) -> None:
+    """Whole systems are told of by it, where nobody would look for a person's data."""
+    answer = Answer(status, httpx.Headers(), body, WORDS)
+    for read in (
+        lambda: read_json(answer, write=False),
+        lambda: read_result(answer, "query", write=False),
+        lambda: read_rest_answer(answer, "query", write=False),
+    ):
+        with pytest.raises(RemoteError) as refused:
+            read()
+        assert refused.value.summary
+        assert "Ada" not in refused.value.summary

@@ -212,7 +212,7 @@ def _lesson(error: RemoteError, *, probe: bool, write: bool, seconds: float) -> 
         probe=probe,
         write=write,
         seconds=seconds,
-        message=str(error),
+        message=error.summary,
         cause=cause(),
         retry_after=error.retry_after if isinstance(error, RateLimited) else None,
         overloaded=is_overloaded(error),

@@ -21,6 +21,7 @@ from app.inbox.repository import NewDelivery, Postponement, accept, postpone
 from app.inbox.taking import settle_each, take_in
 from app.links.models import Link
 from app.links.repository import close_intents, open_intents, stamp_links
+from app.records import key_in_logs
 from app.sync.bulk import Made, Marked, whole_error
 from app.sync.bulk_choice import BulkChoice
 from app.sync.creation import note_failure, paired, told_as_created
@@ -132,7 +133,7 @@ class BulkCreation:
         if not items:
             return
         self.choice.lease.check()
-        with calling_for(items[0].delivery.record_key):
+        with calling_for(key_in_logs(items[0].delivery.record_key)):
             made = await self.choice.bulk.create_in_shop([item.side for item in items])
         error = whole_error(made)
         if isinstance(error, Rejected) and len(items) > 1:  # one item spoilt it for all
@@ -162,7 +163,7 @@ class BulkCreation:
             try:
                 self.choice.lease.check()
                 adapter = self.choice.bulk.adapter
-                with calling_for(item.delivery.record_key):
+                with calling_for(key_in_logs(item.delivery.record_key)):
                     made: Made = await adapter.create(item.side.system.other, item.side)
             except OUTAGES:
                 raise
@@ -207,7 +208,7 @@ class BulkCreation:
         await self.wait()
         self.choice.lease.check()
         marks = [(item.side, item.twin_id) for item in items]
-        with calling_for(items[0].delivery.record_key):
+        with calling_for(key_in_logs(items[0].delivery.record_key)):
             marked = await self.choice.bulk.mark_in_shop(marks)
         if isinstance(whole_error(marked), Rejected) and len(items) > 1:
             await run_together(self._mark_alone(item) for item in items)

@@ -94,15 +94,15 @@ async def _put_off_or_fail(
     policy = retry_policy(runtime.settings.sync)
     age: timedelta = runtime.clock() - run.created_at
     if not worth_trying(policy, error, age):
-        reason, message = error.reason, str(error)
+        reason, message = error.reason, error.summary
         await _finish(runtime, run, RunState.FAILED, lease=lease, reason=reason, message=message)
         return
     attempts = 1 if isinstance(error, Waiting) else run.attempts
     seconds = delay_seconds(policy, error, attempts, _RANDOM)
-    log.warning("run %d waits %.0f s: %s", run.id, seconds, error)
+    log.warning("run %d waits %.0f s: %s", run.id, seconds, error.summary)
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
-        await put_off(session, run.id, seconds, reason=error.reason, message=str(error))
+        await put_off(session, run.id, seconds, reason=error.reason, message=error.summary)
 
 
 async def _finish(

@@ -87,10 +87,10 @@ async def _open(runtime: Runtime) -> Outbox | None:
     try:
         return await _read(runtime, since)
     except Rejected as error:
-        log.warning("Vtiger's add-on cannot be read, so polls query instead: %s", error)
+        log.warning("Vtiger's add-on cannot be read, so polls query instead: %s", error.summary)
         await _keep_absent(runtime)
     except RemoteError as error:
-        log.warning("Vtiger's add-on could not be read this time: %s", error)
+        log.warning("Vtiger's add-on could not be read this time: %s", error.summary)
     return None
 
 

@@ -101,7 +101,7 @@ async def _bring(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLe
             error = WooVtigerError(NO_WORD.format(times=lost))
             await _bury(runtime, deliveries, lease, error=error)
             return
-        with calling_for(deliveries[-1].record_key):
+        with calling_for(key_in_logs(deliveries[-1].record_key)):
             await _settle(runtime, deliveries, lease)
     except OUTAGES:
         raise  # nothing can be written down now; the hints are woken again as stranded

@@ -32,7 +32,9 @@ async def places_of(runtime: Runtime, store: str) -> Places:
         try:
             return await runtime.memory.get(f"countries:{store}", read, keep_seconds=KEEP_SECONDS)
         except RemoteError as error:
-            log.warning("store %s: WooCommerce's own list of countries is used: %s", store, error)
+            log.warning(
+                "store %s: WooCommerce's own list of countries is used: %s", store, error.summary
+            )
             return shipped_places()
 
     return await runtime.memory.get(f"places:{store}", find)

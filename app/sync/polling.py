@@ -68,7 +68,7 @@ async def _collect_owed(runtime: Runtime) -> int:
         with calling_for("poll:owed"):
             return await collect_owed(runtime)
     except RemoteError as error:
-        log.info("what waits for Vtiger's version is put off: %s", error)
+        log.info("what waits for Vtiger's version is put off: %s", error.summary)
         return 0
 
 
@@ -88,14 +88,14 @@ async def _poll_module(
             ]
             hints = sum([await look.run() for look in looks])
     except (RateLimited, RemoteHeld, Waiting) as error:
-        log.info("catch-up of %s of store %s is put off: %s", module, store, error)
+        log.info("catch-up of %s of store %s is put off: %s", module, store, error.summary)
         return 0
     except RemoteError as error:
         if judge(error) in OF_THE_WHOLE:
-            log.warning("catch-up of %s of store %s is put off: %s", module, store, error)
+            log.warning("catch-up of %s of store %s is put off: %s", module, store, error.summary)
             return 0
         other = replace(trouble, system=error.system)
-        await report(runtime.sessions, other, f"Catch-up of {module} is put off: {error}")
+        await report(runtime.sessions, other, f"Catch-up of {module} is put off: {error.summary}")
         return 0
     except LeaseLost:
         raise

@@ -107,7 +107,7 @@ async def prepare(runtime: Runtime) -> None:
     try:
         await ensure_setup(runtime)
     except RemoteError as error:
-        log.warning("Vtiger could not be set up for orders: %s", error)
+        log.warning("Vtiger could not be set up for orders: %s", error.summary)
 
 
 async def _wanted(runtime: Runtime) -> list[Piece]:

@@ -123,7 +123,7 @@ class ShopWebhooks:
 
     async def _tell(self, step: WebhookStep) -> None:
         if step.error is not None:
-            message = f"{_message(step)} It could not be mended: {step.error}"
+            message = f"{_message(step)} It could not be mended: {step.error.summary}"
             await report(self.sessions, self._trouble(step), message)
         elif step.act in MENDED:
             mended = MENDED[step.act]
@@ -207,9 +207,9 @@ async def _watch(runtime: Runtime, store: str) -> bool:
     except LeaseLost:
         log.debug("another worker watches the webhooks of store %s", store)
     except RemoteHeld as error:
-        log.info("webhooks of store %s are not looked at: %s", store, error)
+        log.info("webhooks of store %s are not looked at: %s", store, error.summary)
     except RemoteError as error:
-        log.warning("webhooks of store %s could not be looked at: %s", store, error)
+        log.warning("webhooks of store %s could not be looked at: %s", store, error.summary)
     return False
 
 

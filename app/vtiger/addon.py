@@ -186,7 +186,9 @@ def _read_page(result: Any) -> OutboxPage:
             more=bool(result["more"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ResponseUnreadable(VTIGER, f"{OPERATION} gave no changes: {error!r}") from error
+        summary = f"{OPERATION} gave no changes"
+        message = f"{summary}: {error!r}"
+        raise ResponseUnreadable(VTIGER, message, summary=summary) from error
 
 
 def _read_facts(result: Mapping[str, Any]) -> AddonFacts:

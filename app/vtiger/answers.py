@@ -18,7 +18,7 @@ from app.errors import (
     System,
 )
 from app.json_shapes import NotJson, parse_json
-from app.transport import Answer, refuse_status
+from app.transport import Answer, explain_code, refuse_status
 
 VTIGER = System.VTIGER
 
@@ -56,16 +56,18 @@ def read_error(envelope: Mapping[str, Any], operation: str, *, write: bool) -> R
     create's RECORD_NOT_FOUND (page Vtiger add-on writes, F1).
     """
     code, message = find_code(envelope), _find_message(envelope)
+    summary = explain_code(code)
     if code in AUTH_CODES or operation in LOGIN_OPERATIONS:
-        return AuthRejected(VTIGER, message, code=code)
+        return AuthRejected(VTIGER, message, code=code, summary=summary)
     if _is_gone(code, operation):
         text = f"no such record, or hidden from the API user ({message})"
-        return NotFound(VTIGER, text, code=code)
+        return NotFound(VTIGER, text, code=code, summary=summary)
     if code == DUPLICATE_CODE:
-        return Duplicate(VTIGER, message, code=code)
+        return Duplicate(VTIGER, message, code=code, summary=summary)
     if code in BROKEN_CODES or (code == "RECORD_NOT_FOUND" and write):
-        return RemoteUnavailable(VTIGER, message, code=code, ambiguous=write)
-    return Rejected(VTIGER, message, code=code, ambiguous=write and code == BAD_ID)
+        return RemoteUnavailable(VTIGER, message, code=code, ambiguous=write, summary=summary)
+    ambiguous = write and code == BAD_ID
+    return Rejected(VTIGER, message, code=code, ambiguous=ambiguous, summary=summary)
 
 
 def _is_gone(code: str, operation: str) -> bool:
@@ -109,6 +111,9 @@ def _refuse_text(answer: Answer, *, write: bool) -> RemoteError:
     if answer.status in {401, 403}:
         message = f"something in front of Vtiger refused the request (HTTP {answer.status})"
         return AuthRejected(VTIGER, message, status=answer.status)
-    message = f"expected JSON ({len(answer.body)} bytes, HTTP {answer.status}): {_explain(answer)}"
+    summary = f"expected JSON ({len(answer.body)} bytes, HTTP {answer.status})"
+    message = f"{summary}: {_explain(answer)}"
     ambiguous = write and answer.status < 400
-    return ResponseUnreadable(VTIGER, message, status=answer.status, ambiguous=ambiguous)
+    return ResponseUnreadable(
+        VTIGER, message, status=answer.status, ambiguous=ambiguous, summary=summary
+    )

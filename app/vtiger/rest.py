@@ -17,7 +17,15 @@ import httpx
 from app.errors import AuthRejected, CallsPaused, ConfigError, RateLimited, ResponseUnreadable
 from app.gate import FREE_GATE, Gate
 from app.metrics import CALLS_LEFT
-from app.transport import Answer, Channel, ClientLimits, Request, Sleep, refuse_status
+from app.transport import (
+    Answer,
+    Channel,
+    ClientLimits,
+    Request,
+    Sleep,
+    explain_code,
+    refuse_status,
+)
 from app.vtiger.answers import DUPLICATE_CODE, VTIGER, find_envelope, read_error, read_result
 from app.vtiger.quota import Quota, find_quota
 from app.vtiger.schemas import ID_PATTERN
@@ -159,7 +167,8 @@ class RestApi:
 def read_rest_answer(answer: Answer, operation: str, *, write: bool) -> Any:
     """The `result` of a success; anything else raises from the error tree."""
     if answer.status in {401, 403}:
-        raise AuthRejected(VTIGER, _reason(answer), status=answer.status)
+        summary = explain_code("", answer.status)
+        raise AuthRejected(VTIGER, _reason(answer), status=answer.status, summary=summary)
     if answer.status == 400 and find_envelope(answer.body) is None:
         error = {"code": _code(answer.reason), "message": _reason(answer)}
         raise read_error({"success": False, "error": error}, operation, write=write)

@@ -14,7 +14,7 @@ from app.errors import (
     System,
 )
 from app.json_shapes import NotJson, parse_json
-from app.transport import Answer, refuse_status
+from app.transport import Answer, explain_code, refuse_status
 from app.woocommerce.schemas import find_id
 
 WOO = System.WOOCOMMERCE
@@ -68,25 +68,32 @@ def read_error(data: Mapping[str, Any], *, status: int, write: bool) -> RemoteEr
     (`rest_no_route`, 404 too) is never taken for a deletion.
     """
     code, message = str(data.get("code", "")), _explain(data)
+    summary = explain_code(code, status)
     if code in GONE_CODES:
-        return NotFound(WOO, message, code=code, status=status)
+        return NotFound(WOO, message, code=code, status=status, summary=summary)
     if code in DUPLICATE_CODES:
-        return Duplicate(WOO, message, code=code, holder_id=_find_holder(data))
+        holder_id = _find_holder(data)
+        return Duplicate(WOO, message, code=code, holder_id=holder_id, summary=summary)
     if code == "rest_no_route":
         text = f"the WooCommerce REST API is not there: {message}"
-        return RemoteUnavailable(WOO, text, code=code, status=status, ambiguous=False)
+        return RemoteUnavailable(
+            WOO, text, code=code, status=status, ambiguous=False, summary=summary
+        )
     if status in AUTH_STATUSES:
-        return AuthRejected(WOO, message, code=code, status=status)
+        return AuthRejected(WOO, message, code=code, status=status, summary=summary)
     if status >= 500 and code != "woocommerce_rest_trash_not_supported":
-        return RemoteUnavailable(WOO, message, code=code, status=status, ambiguous=write)
-    return Rejected(WOO, message, code=code, status=status)
+        return RemoteUnavailable(
+            WOO, message, code=code, status=status, ambiguous=write, summary=summary
+        )
+    return Rejected(WOO, message, code=code, status=status, summary=summary)
 
 
 def _read_success(answer: Answer, *, write: bool) -> Any:
     try:
         data = parse_json(answer.body)
     except NotJson as error:
-        raise ResponseUnreadable(WOO, _unreadable(answer, error), ambiguous=write) from error
+        message, summary = f"{_unreadable(answer)}: {error}", _unreadable(answer)
+        raise ResponseUnreadable(WOO, message, ambiguous=write, summary=summary) from error
     if data is None:
         raise ResponseUnreadable(WOO, _unreadable(answer), ambiguous=write)
     return data
@@ -130,7 +137,6 @@ def _refuse_unexplained(answer: Answer) -> RemoteError:
     return ResponseUnreadable(WOO, _unreadable(answer), status=answer.status, ambiguous=False)
 
 
-def _unreadable(answer: Answer, fault: NotJson | None = None) -> str:
+def _unreadable(answer: Answer) -> str:
     kind = answer.headers.get("content-type", "no content type")
-    told = f"expected JSON, got {kind}, {len(answer.body)} bytes (HTTP {answer.status})"
-    return f"{told}: {fault}" if fault else told
+    return f"expected JSON, got {kind}, {len(answer.body)} bytes (HTTP {answer.status})"

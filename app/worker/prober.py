@@ -44,7 +44,7 @@ async def probe_if_due(runtime: Runtime, gate: SharedGate) -> None:
         try:
             await _ask(runtime, gate)
         except RemoteError as error:
-            log.info("probe of %s: %s", gate.key, error)
+            log.info("probe of %s: %s", gate.key, error.summary)
     if gate.known.is_open:
         return
     async with transaction(runtime.sessions) as session:

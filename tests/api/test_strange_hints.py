@@ -1,9 +1,11 @@
 """Whatever is sent to the receivers, none of it is an error of ours, and none keeps a genuine hint
 of anybody else from being stored and taken up."""
 
+import itertools
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from ipaddress import IPv4Address
 from uuid import uuid4
 
 import orjson
@@ -25,6 +27,9 @@ from tests.api.rows import stored
 from tests.api.strange import Strange, requests
 
 BATCH = 250
+FIRST_CLIENT = int(IPv4Address("10.0.0.1"))
+"""Each request comes from an address of its own, for guessing from one is soon slowed down."""
+_clients = itertools.count()
 
 
 @asynccontextmanager
@@ -59,7 +64,7 @@ async def _send(app: FastAPI, request: Strange) -> int:
         "root_path": "",
         "query_string": request.query,
         "headers": list(request.headers),
-        "client": ("192.0.2.1", 4711),
+        "client": (str(IPv4Address(FIRST_CLIENT + next(_clients))), 4711),
         "server": ("192.0.2.2", 80),
     }
     status = 0
