@@ -94,7 +94,8 @@ async def test_a_large_body_whose_sender_falls_silent_makes_room_too() -> None:
     await begun.wait()
     await limits(HOOK, small, _ignore)
     with pytest.raises(HTTPException) as refused:
-        await large
+        async with asyncio.timeout(20):
+            await large
     assert refused.value.status_code == 503
 
 
