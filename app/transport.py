@@ -214,9 +214,10 @@ def refuse_status(system: System, answer: Answer, *, write: bool) -> None:
 
 
 def explain_code(code: str, status: int | None = None) -> str:
-    """A refusal in our own words: by its code, if that looks like one, and its HTTP status."""
-    told = [code] if CODE.fullmatch(code) else []
-    return f"refused ({', '.join([*told, *([f'HTTP {status}'] if status else [])]) or 'no code'})"
+    """What a remote refused with, in our own words: its code, if that looks like one, and the HTTP
+    status."""
+    told = f"error code {code}" if CODE.fullmatch(code) else "an error"
+    return f"it answered with {told}" + (f" (HTTP {status})" if status else "")
 
 
 def find_skew(headers: Mapping[str, str], known: float | None = None) -> float | None:

@@ -342,8 +342,10 @@ def _say_commands(story: Story, address: str) -> tuple[str, str]:
     """What the commands print, of which the export alone tells people's data, and their log."""
     world = story.world
     remote_url = world.runtime.settings.stores[STORE].url.removesuffix("/shop")
-    chosen = {"public_url": SERVICE, "plain_http_hosts": ["service.test"]}
-    env = as_environment(setting_values(world.sandbox, remote_url, address, **chosen))
+    values = setting_values(
+        world.sandbox, remote_url, address, public_url=SERVICE, plain_http_hosts=["service.test"]
+    )
+    env = as_environment(values)
     env[f"STORES__{STORE}__WEBHOOK_SECRET".upper()] = LONG_WEBHOOK_SECRET
     shell = Shell()
     done = [shell.run(*command, env=env) for command in COMMANDS]

@@ -1,7 +1,9 @@
 """What both clients stand on: waits that remotes ask for, and limits on the wire."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx
 import pytest
@@ -82,11 +84,12 @@ NO_CODE = json.dumps({"code": WORDS, "message": WORDS}).encode()
 def test_a_summary_quotes_no_word_of_the_remotes(status: int, body: bytes) -> None:
     """Whole systems are told of by it, where nobody would look for a person's data."""
     answer = Answer(status, httpx.Headers(), body, WORDS)
-    for read in (
-        lambda: read_json(answer, write=False),
-        lambda: read_result(answer, "query", write=False),
-        lambda: read_rest_answer(answer, "query", write=False),
-    ):
+    readers: list[Callable[[], object]] = [
+        partial(read_json, answer, write=False),
+        partial(read_result, answer, "query", write=False),
+        partial(read_rest_answer, answer, "query", write=False),
+    ]
+    for read in readers:
         with pytest.raises(RemoteError) as refused:
             read()
         assert refused.value.summary
