@@ -28,6 +28,9 @@ FRAMING_PER_BYTE = 8
 MOST_UNREAD = 16 * 1024
 """Bytes of a body that wait for the application before no more is read of the connection."""
 FILES_KEPT_FREE = 128
+"""For the database, the two clients and the log."""
+MOST_FILES = 8192
+MOST_READY = 2048
 MOST_CONNECTIONS = 1024
 """Each may hold a head of 64 KiB; the two systems together open a few dozen."""
 REFUSALS = {
@@ -37,20 +40,34 @@ REFUSALS = {
 }
 
 
+def take_files() -> None:
+    """Let this process open as many files as the system lets it (the hard limit): a shell gives it
+    1,024 as a rule, which `ulimit -n` and service managers leave room to raise."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def connection_limit() -> int:
-    """Connections that may be open at once: three quarters of the files that the process may
-    open, less those that the database, the two clients and the log need."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
-    return max(16, min(MOST_CONNECTIONS, files * 3 // 4 - FILES_KEPT_FREE))
+    """Connections that may be open at once: three eighths of the files that the process may open.
+    The others are for connections that are about to be closed, and for all else."""
+    return max(16, min(MOST_CONNECTIONS, _files() * 3 // 8))
 
 
 def backlog_limit() -> int:
-    """Connections that the kernel may hold ready. The event loop takes all of them at once, and
-    only then others make room, a turn or two later: meanwhile all need files."""
+    """Connections that the kernel may hold ready: with too few of them, clients have to knock again
+    after a second.
+
+    The event loop takes all of them at once, and once more before those are closed that make room
+    for them: meanwhile all need files.
+    """
+    return max(16, min(MOST_READY, (_files() - FILES_KEPT_FREE - connection_limit()) // 2))
+
+
+def _files() -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 2048 if files == resource.RLIM_INFINITY else max(16, min(2048, files // 8))
+    return MOST_FILES if files == resource.RLIM_INFINITY else files
 
 
 @dataclass(frozen=True, slots=True)

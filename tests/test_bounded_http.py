@@ -2,13 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+import resource
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.bounded_http import HttpLimits, connection_limit
+from app.bounded_http import (
+    FILES_KEPT_FREE,
+    MOST_FILES,
+    HttpLimits,
+    backlog_limit,
+    connection_limit,
+    take_files,
+)
 from app.serving import listen, serving
 
 pytestmark = pytest.mark.anyio
@@ -141,8 +149,32 @@ async def _see_closed(readers: Iterable[asyncio.StreamReader]) -> None:
                 await reader.read()
 
 
-def test_connections_leave_files_for_everything_else() -> None:
-    assert 16 <= connection_limit() <= 4096
+@pytest.fixture
+def limit_of_files() -> Iterator[Callable[[int], None]]:
+    """Sets how many files the process may open, until the end of the test."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield lambda files: resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_connections_leave_files_for_everything_else(
+    limit_of_files: Callable[[int], None],
+) -> None:
+    """Those that are held, and twice those that the kernel holds ready."""
+    for files in (512, 1024, 4096):
+        limit_of_files(files)
+        assert connection_limit() >= files // 4
+        assert backlog_limit() >= 64
+        assert connection_limit() + 2 * backlog_limit() + FILES_KEPT_FREE <= files
+
+
+def test_the_service_takes_the_files_that_it_may_have(
+    limit_of_files: Callable[[int], None],
+) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit_of_files(512)
+    take_files()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(hard, MOST_FILES)
 
 
 HOST = b"host: a\r\n"

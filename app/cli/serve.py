@@ -11,6 +11,7 @@ import typer
 
 from app import __version__
 from app.api.metrics import worker_metrics
+from app.bounded_http import take_files
 from app.cli.console import run
 from app.cli.failures import port_error
 from app.cli.sandbox_day import serve_day
@@ -51,6 +52,7 @@ def serve(
     settings = load_settings()
     if no_worker and not settings.is_configured:
         raise ConfigError(NOTHING_SET)
+    take_files()
     with closing(_listen(settings, host, port)) as listener:
         if settings.is_configured:
             run(_serve_systems(settings, listener, worker=not no_worker))
