@@ -1,6 +1,7 @@
 """Engine and sessions: short transactions, none of them open while a remote is called."""
 
 import asyncio
+import select as sockets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import psycopg
 from sqlalchemy import event, func, select
+from sqlalchemy.engine.interfaces import AdaptedConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -36,14 +40,33 @@ def open_engine(url: str, pool_size: int = 10, *, pulse: Pulse | None = None) ->
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
         hide_parameters=True,  # errors are logged, and bodies of deliveries are people's data
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
         connect_args={"async_creator_fn": pulse.connect} if pulse is not None else {},
     )
     event.listen(engine.sync_engine, "handle_error", tell_refusals_apart)
+    event.listen(engine.sync_engine, "checkout", _refuse_ended)
     return engine
+
+
+def _refuse_ended(connection: AdaptedConnection, *_: object) -> None:
+    """Have the pool replace a connection that the server has ended, as by a restart.
+
+    Nothing comes from the server while a connection lies in the pool, unless that is over, so a
+    look at the socket says as much as a question to the server, which would be every third
+    statement of the service. One that hangs is told by `app.db.pulse`.
+    """
+    driver = connection.driver_connection
+    assert isinstance(driver, psycopg.AsyncConnection)  # noqa: S101 - the only driver there is
+    if driver.closed or _has_news(driver.fileno()):
+        raise DisconnectionError("the server has ended this connection")
+
+
+def _has_news(file: int) -> bool:
+    ready = sockets.poll()
+    ready.register(file, sockets.POLLIN)
+    return bool(ready.poll(0))
 
 
 async def close_engine(engine: AsyncEngine) -> None:
