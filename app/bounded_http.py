@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -27,6 +28,8 @@ FRAMING_PER_BYTE = 8
 """Bytes of chunk framing that a body's byte may cost: five where a chunk holds a single byte."""
 MOST_UNREAD = 16 * 1024
 """Bytes of a body that wait for the application before no more is read of the connection."""
+SMALL_BODY = 64 * 1024
+"""Bytes of a body that are read as fast as they come: most webhooks have fewer."""
 FILES_KEPT_FREE = 128
 """For the database, the two clients and the log."""
 MOST_FILES = 8192
@@ -75,6 +78,7 @@ class HttpLimits:
     """`head_bytes` are the request line and the fields together, and also the trailers of a chunked
     body. A body slower than `bytes_a_second` is given up at the next check. `answer_seconds` is the
     time in which a client has to take up what is buffered of an answer (64 KiB or so),
+    `large_bytes_a_second` is read of large bodies by all connections together,
     `pipelined` how many requests may wait behind the one that is being answered, and
     `unwanted_bytes` what is still read of a body whose request has been answered."""
 
@@ -87,7 +91,55 @@ class HttpLimits:
     answer_seconds: float = 30.0
     pipelined: int = 16
     unwanted_bytes: int = 1024 * 1024
+    large_bytes_a_second: int = 8 * 1024 * 1024
     connections: int = field(default_factory=connection_limit)
+
+
+class Shared:
+    """What all connections of a server share: how many are open and not about to be closed, and
+    what is read of large bodies.
+
+    Hundreds of large bodies at once would keep the event loop busy for seconds, in which the small
+    ones wait for their turn again and again. So what is read a second of all bodies beyond their
+    first 64 KiB is bounded, by all connections together.
+    """
+
+    def __init__(self, limits: HttpLimits) -> None:
+        self.limits = limits
+        self.open = 0
+        self._free_at = 0.0
+
+    def take_large(self, size: int, now: float) -> float:
+        """Count what was read of a large body; the seconds until more may be."""
+        self._free_at = max(self._free_at, now) + size / self.limits.large_bytes_a_second
+        return self._free_at - now
+
+
+class _Flow(FlowControl):
+    """Reading goes on when the application wants it and the connection is not held back."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._is_held = False
+        self._is_wanted = True
+
+    def pause_reading(self) -> None:
+        self._is_wanted = False
+        super().pause_reading()
+
+    def resume_reading(self) -> None:
+        self._is_wanted = True
+        if not self._is_held:
+            super().resume_reading()
+
+    def hold(self) -> None:
+        self._is_held = True
+        super().pause_reading()
+
+    def release(self) -> None:
+        self._is_held = False
+        if self._is_wanted and not self._transport.is_closing():
+            super().resume_reading()
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -111,20 +163,37 @@ class BoundedHttp(HttpToolsProtocol):
     _since = 0.0
     _deadline: asyncio.TimerHandle | None = None
     _unread_answer: asyncio.TimerHandle | None = None
+    _release: asyncio.TimerHandle | None = None
     _running: RequestResponseCycle | None = None
 
-    def __init__(self, *args: Any, limits: HttpLimits, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, shared: Shared, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._limits = limits
+        self._limits = shared.limits
+        self._shared = shared
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = self._flow = _Flow(transport)
         self._await_head()
-        if len(self.connections) > self._limits.connections:
+        self._shared.open += 1
+        if self._shared.open > self._limits.connections:
             _close_slowest(self.connections, self, max(1, self._limits.connections // 32))
 
+    def make_room(self) -> None:
+        """Close at once. It is gone at the loop's next turn, and counts for nothing from now on."""
+        self._leave()
+        self.transport.abort()
+
+    def _leave(self) -> None:
+        if not self.is_gone:
+            self.is_gone = True
+            self._shared.open -= 1
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
         self._stop_clock()
+        if self._release is not None:
+            self._release.cancel()
         self._stop_answer_clock()
         super().connection_lost(exc)
         if self._running is not None and not self._running.response_complete:
@@ -217,6 +286,12 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_body(body)
         if len(self.cycle.body) > MOST_UNREAD:
             self.flow.pause_reading()
+        if self._body_bytes > SMALL_BODY:
+            seconds = self._shared.take_large(len(body), self.loop.time())
+            self._flow.hold()
+            if self._release is not None:
+                self._release.cancel()
+            self._release = self.loop.call_later(seconds, self._flow.release)
 
     def on_message_complete(self) -> None:
         if self._is_refused:
@@ -307,8 +382,7 @@ def _close_slowest(connections: Iterable[Any], newest: BoundedHttp, most: int) -
     slowest = heapq.nsmallest(most, others, key=lambda each: each.slowness)
     for each in slowest:
         if each.slowness[0] == slowest[0].slowness[0]:
-            each.is_gone = True
-            each.transport.abort()
+            each.make_room()
 
 
 def _refusal(status: int) -> bytes:

@@ -11,7 +11,7 @@ from typing import Literal
 import uvicorn
 from starlette.types import ASGIApp
 
-from app.bounded_http import BoundedHttp, HttpLimits, backlog_limit
+from app.bounded_http import BoundedHttp, HttpLimits, Shared, backlog_limit
 
 READ_AHEAD = 64 * 1024
 """Bytes that the kernel takes in of a connection before they are read. The event loop hands on as
@@ -80,7 +80,7 @@ async def serving(
         app,
         lifespan=lifespan,
         backlog=backlog_limit(),
-        http=partial(BoundedHttp, limits=limits or HttpLimits()),  # type: ignore[arg-type]
+        http=partial(BoundedHttp, shared=Shared(limits or HttpLimits())),  # type: ignore[arg-type]
         ws="none",
         log_config=None,
         log_level="warning",

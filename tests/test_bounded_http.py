@@ -13,6 +13,7 @@ from app.bounded_http import (
     FILES_KEPT_FREE,
     MOST_FILES,
     HttpLimits,
+    Shared,
     backlog_limit,
     connection_limit,
     take_files,
@@ -147,6 +148,37 @@ async def _see_closed(readers: Iterable[asyncio.StreamReader]) -> None:
         for reader in readers:
             with contextlib.suppress(ConnectionError):
                 await reader.read()
+
+
+async def test_no_more_are_closed_than_make_room() -> None:
+    """Those that are closed for nothing would come again, all at the same time."""
+    async with _server(HttpLimits(head_seconds=3600, connections=64)) as port:
+        opening = (asyncio.open_connection("127.0.0.1", port) for _ in range(100))
+        held = await asyncio.gather(*opening)
+        reading = [asyncio.ensure_future(reader.read()) for reader, _ in held]
+        await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED, timeout=LONGEST)
+        assert b" 200 " in await _ask(port, GET + b"\r\n")
+        assert sum(not each.done() for each in reading) >= 60
+        for each in reading:
+            each.cancel()
+        for _, writer in held:
+            writer.close()
+
+
+async def test_large_bodies_come_in_whole_however_slowly_they_are_read() -> None:
+    size = 512 * 1024
+    limits = HttpLimits(large_bytes_a_second=2 * 1024 * 1024)
+    sent = POST + b"connection: close\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size
+    async with _server(limits) as port:
+        answers = await asyncio.gather(*(_hear(port, sent) for _ in range(3)))
+    assert [each.rpartition(b"\r\n")[2] for each in answers] == [str(size).encode()] * 3
+
+
+def test_what_is_read_of_large_bodies_is_bounded_by_all_together() -> None:
+    shared = Shared(HttpLimits(large_bytes_a_second=1000))
+    waits = [shared.take_large(500, now=10.0) for _ in range(4)]
+    assert waits == [0.5, 1.0, 1.5, 2.0]
+    assert shared.take_large(500, now=20.0) == 0.5
 
 
 @pytest.fixture
