@@ -283,6 +283,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._unwanted_bytes += len(body)
             if self._unwanted_bytes > self._limits.unwanted_bytes:
                 self._close()
+            return
         super().on_body(body)
         if len(self.cycle.body) > MOST_UNREAD:
             self.flow.pause_reading()

@@ -165,6 +165,30 @@ async def test_no_more_are_closed_than_make_room() -> None:
             writer.close()
 
 
+async def _answer_unread(scope: Scope, receive: Receive, send: Send) -> None:
+    del scope, receive
+    headers = [(b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def test_whoever_is_answered_in_mid_body_can_send_it_to_its_end() -> None:
+    """Some clients read no answer before, and would wait for ever."""
+    piece, pieces = b"x" * 64 * 1024, 12
+    async with _server(HttpLimits(), _answer_unread) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(LONGEST):
+            writer.write(POST + b"content-length: %d\r\n\r\n" % (len(piece) * pieces))
+            for _ in range(pieces):
+                writer.write(piece)
+                await writer.drain()
+            answers = await reader.readuntil(b"\r\n\r\n")
+            writer.write(GET + b"connection: close\r\n\r\n")
+            answers += await reader.read()
+        writer.close()
+    assert answers.count(b" 401 ") == 2
+
+
 async def test_large_bodies_come_in_whole_however_slowly_they_are_read() -> None:
     size = 512 * 1024
     limits = HttpLimits(large_bytes_a_second=2 * 1024 * 1024)
