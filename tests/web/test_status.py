@@ -1,5 +1,6 @@
 """The status: queue, incidents, how far the polls are, and both systems asked on demand."""
 
+import re
 from datetime import datetime
 from functools import partial
 
@@ -75,8 +76,8 @@ async def test_a_system_that_hangs_is_told_before_it_is_an_incident(
     async with transaction(runtime.sessions) as session:
         await report_calls(session, "vtiger", "of another process", calls=1, oldest_seconds=12)
     page = await admin.text("/ui/status")
-    assert "Vtiger CRM has owed an answer for 12 s" in page
-    assert "No answer for 12 s" in row(page, "Vtiger CRM")
+    assert re.search(r"Vtiger CRM has owed an answer for 1\d s", page)
+    assert re.search(r"No answer for 1\d s", row(page, "Vtiger CRM"))
     assert "Nothing is broken." not in page
 
 
