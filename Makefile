@@ -22,7 +22,7 @@ run: setup ## start the service on 127.0.0.1:8000; without .env on the sandbox o
 
 test: setup-dev setup-php ## the whole test suite, on a PostgreSQL of its own
 	@scripts/setup-browser.sh
-	@$(PYTHON) -m pytest -n 3 --dist worksteal $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: setup-dev ## lint, format, types, import rules, migration drift
 	$(PYTHON) -m ruff check .
