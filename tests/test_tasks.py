@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.errors import LeaseLost, RemoteUnavailable, System
-from app.tasks import run_together
+from app.tasks import in_background, run_together
 
 pytestmark = pytest.mark.anyio
 
@@ -63,3 +63,28 @@ async def test_who_is_cancelled_takes_the_others_along() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_what_goes_on_in_the_background_has_stopped_at_the_end() -> None:
+    begun, stopped = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    async with in_background(work()):
+        await begun.wait()
+        assert not stopped.is_set()
+    assert stopped.is_set()
+
+
+async def test_what_ended_in_the_background_by_an_error_raises_it() -> None:
+    async def work() -> None:
+        raise LeaseLost("gone")
+
+    with pytest.raises(LeaseLost, match="gone"):
+        async with in_background(work()):
+            await asyncio.sleep(0)

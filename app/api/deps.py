@@ -12,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
 from app.api.doors import refused
-from app.api.errors import FieldProblem, Problem, expired, invalid, unauthorized
+from app.api.errors import Problem, expired, invalid_fields, unauthorized
 from app.attempts import Door, Refusal, count_refusal
 from app.db.session import transaction
 from app.policies.tokens import Expired, Scope, find_token
@@ -97,15 +97,15 @@ async def only_known(request: Request) -> None:
     known = _query_names(route.dependant)
     unknown = sorted(set(request.query_params) - known)
     if unknown:
-        raise invalid([FieldProblem(field=name, message="is not known here") for name in unknown])
+        raise invalid_fields(unknown, "is not known here")
     twice = sorted(name for name in known if _is_given_twice(request, name, route.dependant))
     if twice:
-        raise invalid([FieldProblem(field=name, message="is given twice") for name in twice])
+        raise invalid_fields(twice, "is given twice")
     if route.body_field is None:
         if await _first_bytes(request) not in NO_BODY:
-            raise invalid([FieldProblem(field="body", message="is not taken here: send none")])
+            raise invalid_fields(["body"], "is not taken here: send none")
     elif repeated := _repeated_keys(await request.body()):
-        raise invalid([FieldProblem(field=name, message="is given twice") for name in repeated])
+        raise invalid_fields(repeated, "is given twice")
 
 
 def _query_names(dependant: Dependant) -> set[str]:

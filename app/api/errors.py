@@ -1,7 +1,7 @@
 """Every error as RFC 9457 problem+json with a stable `code`; status codes live here alone."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -100,6 +100,11 @@ def invalid(errors: Sequence[FieldProblem]) -> Problem:
     detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
     members = {"errors": [error.model_dump() for error in errors]}
     return Problem(422, "invalid_request", detail, members=members)
+
+
+def invalid_fields(names: Iterable[str], message: str) -> Problem:
+    """The same said of each of them."""
+    return invalid([FieldProblem(field=name, message=message) for name in names])
 
 
 def unauthorized() -> Problem:

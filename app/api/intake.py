@@ -1,6 +1,5 @@
 """What the receivers share: bodies with a limit, keys of hints, storing before answering."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from app.api.errors import Problem
 from app.db.outage import OUTAGES, driver_message
+from app.db.row_by_row import store_rows
 from app.inbox.repository import Accepted, NewDelivery
 from app.runtime import Runtime
 
@@ -144,23 +144,14 @@ async def store_hints(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Ac
 
 async def _accept(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Accepted]:
     """Those that are stored. Raises what the database raised if none is."""
-    try:
-        return await runtime.acceptor.accept(hints)
-    except OUTAGES:
-        raise
-    except Exception:
-        if len(hints) == 1:
-            raise
-    alone = (runtime.acceptor.accept([hint]) for hint in hints)
-    answers = await asyncio.gather(*alone, return_exceptions=True)
     accepted: list[Accepted] = []
-    errors: list[BaseException] = []
-    for hint, answer in zip(hints, answers, strict=True):
-        if isinstance(answer, BaseException):
-            logger.error("The hint of %s is refused", hint.record.key, exc_info=answer)
-            errors.append(answer)
-        else:
-            accepted += answer
-    if not accepted or any(isinstance(error, OUTAGES) for error in errors):
-        raise errors[0]
+
+    async def store(some: Sequence[NewDelivery]) -> None:
+        accepted.extend(await runtime.acceptor.accept(some))
+
+    refused = await store_rows(hints, store)
+    if refused and not accepted:
+        raise refused[0][1]
+    for hint, error in refused:
+        logger.error("The hint of %s is refused", hint.record.key, exc_info=error)
     return accepted

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from app.api.deps import Admin, Caller, Guard, RuntimeDep, only_known
-from app.api.errors import FieldProblem, Problem, documented, invalid, not_found
+from app.api.errors import FieldProblem, Problem, documented, invalid, invalid_fields, not_found
 from app.api.examples import example
 from app.api.mapping_examples import MAPPING, VERSIONS
 from app.api.mapping_shapes import MappingOut, RowIn, VersionOut, VersionsOut
@@ -89,7 +89,7 @@ async def put_mapping_row(
     said = known.stored().keys() - {"id"} if known else set()
     if missing := sorted(said - row.model_fields_set):
         message = "is missing: PUT replaces the whole row, PATCH changes what it names"
-        raise invalid([FieldProblem(field=name, message=message) for name in missing])
+        raise invalid_fields(missing, message)
     return await _keep_row(runtime, caller, store, module, now=now, row=row.named(row_id))
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
 from app.api.deps import Admin, Caller, Guard, RuntimeDep, only_known
-from app.api.errors import FieldProblem, documented, invalid, not_found
+from app.api.errors import FieldProblem, documented, invalid, invalid_fields, not_found
 from app.api.examples import SETTINGS, example
 from app.api.fields import Time
 from app.db.session import transaction
@@ -107,7 +107,7 @@ async def put_module_settings(
     missing = [name for name in settings_of(module) if name not in change.model_fields_set]
     message = "is missing: PUT replaces all settings, PATCH changes those that it names"
     if missing:
-        raise invalid([FieldProblem(field=name, message=message) for name in missing])
+        raise invalid_fields(missing, message)
     return await _change(runtime, caller, store, module, change=change)
 
 

@@ -1,7 +1,6 @@
 """Watching a run from the command line, and carrying it out where no service does."""
 
 import asyncio
-import contextlib
 
 from rich.progress import (
     BarColumn,
@@ -18,6 +17,7 @@ from app.runs.models import DUE_STATES, RunState
 from app.runtime import Runtime
 from app.sync.execution import execute
 from app.sync.run import RunProgress, get_progress
+from app.tasks import in_background
 from app.worker.engine import running_worker
 
 LOOK_AGAIN_S = 0.25
@@ -33,13 +33,8 @@ async def watch_run(runtime: Runtime, run_id: int) -> None:
         served = await count_workers(session, runtime.settings.worker.stalled_after)
     async with running_worker(runtime, periodic=False):
         patience = OTHERS_FIRST_S if served else 0.0
-        carrying = asyncio.create_task(_carry_out(runtime, run_id, patience))
-        try:
+        async with in_background(_carry_out(runtime, run_id, patience)):
             await _show(runtime, run_id)
-        finally:
-            carrying.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await carrying
 
 
 async def _carry_out(runtime: Runtime, run_id: int, patience: float) -> None:

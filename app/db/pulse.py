@@ -19,6 +19,8 @@ from weakref import WeakSet
 
 import psycopg
 
+from app.tasks import in_background
+
 log = logging.getLogger(__name__)
 
 SILENT = "the database takes connections, but does not answer"
@@ -65,13 +67,10 @@ class Pulse:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Ask while the body runs."""
-        asking = asyncio.create_task(self._ask_on())
         try:
-            yield
+            async with in_background(self._ask_on()):
+                yield
         finally:
-            asking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asking
             if self._own is not None:
                 await self._own.close()
 

@@ -7,10 +7,11 @@ not go on without its write-ahead log), and so does a machine that is short of m
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from app.db.embedded import EmbeddedServer
 from app.errors import ConfigError
+from app.tasks import in_background
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +23,8 @@ async def kept_alive(
     server: EmbeddedServer, *, every_seconds: float = LOOK_EVERY_SECONDS
 ) -> AsyncIterator[None]:
     """While the body runs."""
-    watch = asyncio.create_task(_watch(server, every_seconds))
-    try:
+    async with in_background(_watch(server, every_seconds)):
         yield
-    finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
 
 
 async def _watch(server: EmbeddedServer, every_seconds: float) -> None:

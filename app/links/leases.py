@@ -37,6 +37,7 @@ from app.db.session import Sessions, transaction
 from app.errors import LeaseLost
 from app.links.models import Lease
 from app.records import bounded_key
+from app.tasks import in_background
 
 STEP_SECONDS = 0.05
 
@@ -222,13 +223,10 @@ async def hold_turn(
 @asynccontextmanager
 async def _kept(lease: PairLease) -> AsyncIterator[None]:
     """The lease is renewed while the body runs, and given back after it."""
-    keeper = asyncio.create_task(lease.keep())
     try:
-        yield
+        async with in_background(lease.keep()):
+            yield
     finally:
-        keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeper
         await lease.release()
 
 
