@@ -32,7 +32,7 @@ check: setup-dev ## lint, format, types, import rules, migration drift
 	$(PYTHON) -m pytest -q tests/test_migrations.py
 
 faults: setup-dev ## the long fault suite: two hours or so
-	@$(PYTHON) -m pytest -m faults -n 2 $(ARGS)
+	@$(PYTHON) -m pytest -m faults -n 2 --timeout 0 $(ARGS)
 
 search: setup-dev ## the property tests with examples that nobody has tried yet
 	@WOO_VTIGER_EXAMPLES=searching $(PYTHON) -m pytest -n 2 tests/mapping tests/sync/test_merge.py tests/sync/test_merge_cycles.py $(ARGS)

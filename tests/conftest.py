@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,15 @@ def pytest_collection_finish() -> None:
     """Thousands of tests are collected; the collector need not look at them again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A failure is told at once: what is told at the end is lost when a run is broken off."""
+    if report.failed and not os.environ.get("PYTEST_XDIST_WORKER"):
+        told = f"\nFAILED {report.nodeid} ({report.when})\n{report.longreprtext}\n"
+        sys.stdout.write(told)
+        sys.stdout.flush()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
