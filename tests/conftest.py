@@ -13,12 +13,16 @@ from uuid import uuid4
 import psycopg
 import pytest
 from hypothesis import settings
+from opentelemetry import trace
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from app.db.embedded import start_embedded
 from app.db.migrate import upgrade
 from app.db.url import libpq_url
+from app.tracing import new_provider
 from tests.tampering import EMPTY
 from tests.vtiger_addon.php import ABSENT, has_php
 
@@ -67,6 +71,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not has_php():
         terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
         terminalreporter.line(ABSENT, red=True)
+
+
+@pytest.fixture(scope="session")
+def all_spans() -> InMemorySpanExporter:
+    """What this process traces: a provider can be set only once in its life."""
+    exporter = InMemorySpanExporter()
+    trace.set_tracer_provider(new_provider("0", SimpleSpanProcessor(exporter)))
+    return exporter
+
+
+@pytest.fixture
+def spans(all_spans: InMemorySpanExporter) -> InMemorySpanExporter:
+    """The spans that end during the test."""
+    all_spans.clear()
+    return all_spans
 
 
 @pytest.fixture(scope="session")

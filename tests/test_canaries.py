@@ -13,8 +13,6 @@ from urllib.parse import quote
 import httpx
 import psycopg
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from psycopg import sql
 
@@ -25,7 +23,6 @@ from app.records import Module
 from app.sync.forgetting import forget
 from app.sync.polling import poll
 from app.sync.setup import ensure_setup
-from app.tracing import new_provider
 from tests.api.calls import FORM
 from tests.cli.processes import Shell
 from tests.goods import product
@@ -141,14 +138,6 @@ class Story:
     answers: str = ""
     openapi: str = ""
     traces: str = ""
-
-
-@pytest.fixture(scope="module")
-def spans() -> InMemorySpanExporter:
-    """All spans of this process from now on: a provider can be set only once."""
-    exporter = InMemorySpanExporter()
-    trace.set_tracer_provider(new_provider("0", SimpleSpanProcessor(exporter)))
-    return exporter
 
 
 @pytest.fixture
@@ -362,7 +351,6 @@ async def test_secrets_and_peoples_data_stay_in_their_places(
 ) -> None:
     del log_levels
     monkeypatch.chdir(tmp_path)  # where no .env is
-    spans.clear()
     async with open_world(database_url) as world:
         await ensure_setup(world.runtime)
         story = await _live_through(world, Random(13), spans)

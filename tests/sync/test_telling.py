@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.logging import JsonFormatter
@@ -70,15 +67,13 @@ async def test_outcomes_are_counted_by_what_they_are(world: World) -> None:
     assert REGISTRY.get_sample_value(name, labels) == before + 1
 
 
-async def test_a_sync_is_a_span_with_its_calls_inside(world: World) -> None:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
+async def test_a_sync_is_a_span_with_its_calls_inside(
+    world: World, spans: InMemorySpanExporter
+) -> None:
     await world.customer("ada@shop.example", last_name="Byron")
     await world.settle()
-    spans = exporter.get_finished_spans()
-    syncs = {span.context.span_id for span in spans if span.name == "sync record"}
-    calls = [span for span in spans if span.name == "vtiger POST"]
+    finished = spans.get_finished_spans()
+    syncs = {span.context.span_id for span in finished if span.name == "sync record"}
+    calls = [span for span in finished if span.name == "vtiger POST"]
     assert calls
     assert {span.parent.span_id for span in calls if span.parent is not None} <= syncs
