@@ -18,7 +18,7 @@ from app.form_fields import decoded, read_fields
 from app.inbox.repository import NewDelivery
 from app.records import Event, Module, Origin, Record
 from app.runtime import Runtime
-from app.vtiger.callbacks import CallbackHint, parse_callback
+from app.vtiger.callbacks import parse_callback
 
 PATH = "/callbacks/vtiger/{module}"
 METHODS = ("POST", "PUT", "GET")
@@ -104,23 +104,21 @@ def _basic_password(encoded: str) -> bytes:
         return b""
 
 
-def _read(request: Request, query: Mapping[str, str], body: bytes) -> list[CallbackHint]:
+def _read(request: Request, query: Mapping[str, str], body: bytes) -> list[str]:
     kind = request.headers.get("content-type", "")
     try:
-        hints = parse_callback(kind, body, query)
+        record_ids = parse_callback(kind, body, query)
     except InvalidInput as error:
         raise Problem(400, "unreadable", str(error)) from error
-    if not all(hint.record_id.isprintable() for hint in hints):
+    if not all(record_id.isprintable() for record_id in record_ids):
         raise Problem(400, "unreadable", "A record's id holds control characters.")
-    return hints
+    return record_ids
 
 
-def _deliveries(
-    runtime: Runtime, module: Module, hints: Sequence[CallbackHint]
-) -> list[NewDelivery]:
+def _deliveries(runtime: Runtime, module: Module, record_ids: Sequence[str]) -> list[NewDelivery]:
     return [
-        _delivery(Record(store, System.VTIGER, module, hint.record_id, VTIGER_NAMES[module]))
-        for hint in hints
+        _delivery(Record(store, System.VTIGER, module, record_id, VTIGER_NAMES[module]))
+        for record_id in record_ids
         for store in runtime.settings.stores
     ]
 

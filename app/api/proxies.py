@@ -6,12 +6,11 @@ an address, and knows no IPv4 addresses in IPv6 form, as a listener on `::` sees
 
 import logging
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 MOST_TOLD = 20
 """Proxies that are not trusted, of which a process tells: each once."""

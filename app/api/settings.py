@@ -27,7 +27,6 @@ CHANGED = "Somebody has changed these settings since you read them: read them ag
 BESIDE = ("store", "module", "updated_at", "updated_by")
 ALWAYS_THERE = [*BESIDE, *EVERYWHERE]
 MODULE_ANSWER = example(SETTINGS) | documented(404)
-CHANGE_ANSWER = MODULE_ANSWER | documented(409)
 
 router = APIRouter(
     prefix="/settings",

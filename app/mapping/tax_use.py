@@ -211,20 +211,3 @@ def product_taxes(rates: Iterable[WooRecord], linked: Mapping[str, str]) -> str:
         if field:
             total[field] = total.get(field, Decimal(0)) + percent
     return taxes_text(total)
-
-
-def used_rates(
-    orders: Iterable[WooRecord], products: Iterable[Sequence[WooRecord]]
-) -> frozenset[str]:
-    """Ids of the rates that these orders, or products' `product_rates`, use.
-
-    By default only those become Vtiger taxes: a shop may have hundreds of postcode rates.
-    """
-    return frozenset(_ids_of(orders, products))
-
-
-def _ids_of(orders: Iterable[WooRecord], products: Iterable[Sequence[WooRecord]]) -> Iterator[str]:
-    for order in orders:
-        yield from (rate.id for rate in order_rates(order))
-    for rates in products:
-        yield from (rate.id for rate in rates)

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from app.vtiger.query import MAX_ROWS, Query, equals, one_of
+from app.vtiger.query import equals, one_of
 from app.vtiger.records import RecordCalls
 from app.vtiger.schemas import VtigerOrder, VtigerRecord
 
 ORDERS = "SalesOrder"
-LINES = "LineItem"
 PURCHASE_ORDER = "vtiger_purchaseorder"
 PURCHASE_ORDER_LENGTH = 200
 ORDER_COLUMNS = (
@@ -20,7 +19,8 @@ ORDER_COLUMNS = (
     "modifiedtime",
     "modifiedby",
 )
-"""Named, because with `*` or a column of the lines a query counts and mixes lines (§0.11)."""
+"""Named, because with `*` or a column of the lines a query counts and mixes lines (contract page
+Vtiger §0.11)."""
 HEADER_COLUMNS = (
     *ORDER_COLUMNS,
     "description",
@@ -82,16 +82,3 @@ class OrderCalls(RecordCalls):
         where = (one_of(PURCHASE_ORDER, numbers),)
         found = self.search(ORDERS, where, columns=ORDER_COLUMNS)
         return frozenset([order.get(PURCHASE_ORDER) async for order in found])
-
-    async def search_lines(self, order_id: str) -> list[VtigerRecord]:
-        """An order's lines in their sequence, `parent_id` right (44-lineitem-query-parent)."""
-        where = (equals("parent_id", order_id),)
-        lines = await self.query(Query(LINES, where=where))
-        if len(lines) == MAX_ROWS:
-            lines = [line async for line in self.search(LINES, where)]
-        return sorted(lines, key=_sequence)
-
-
-def _sequence(line: VtigerRecord) -> int:
-    text = line.get("sequence_no")
-    return int(text) if text.isascii() and text.isdigit() else 0

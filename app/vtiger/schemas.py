@@ -222,14 +222,6 @@ class VtigerModule:
         return next((f for f in self.fields if f.label.strip().casefold() == wanted), None)
 
 
-@dataclass(frozen=True, slots=True)
-class VtigerUser:
-    """Whose session it is (recording 01-login)."""
-
-    id: str
-    vtiger_version: str
-
-
 def _numbers(record_id: str) -> list[str]:
     """An id's two numbers without leading zeros."""
     return [part.lstrip("0") for part in record_id.split("x")]

@@ -48,9 +48,6 @@ TOPICS = (
 """All that `webhooks install` installs: `customer.restored` has no hooks, and only actions tell
 of tax rates and of deletions past the trash."""
 
-SHAPES = {"customer": frozenset({"email", "role", "billing"}), "order": frozenset({"line_items"})}
-
-
 TOPIC_SHAPE = re.compile(r"(?=.{1,100}$)[a-z_]+\.[a-z_]+")
 """The signature does not cover the topic, so that it is as a stranger wrote it."""
 NO_TOPIC = "the delivery names no topic, such as order.updated, in X-WC-Webhook-Topic"
@@ -98,19 +95,6 @@ class WooHook:
     delivery_id: str = ""
     code: str = ""
     message: str = ""
-
-    @property
-    def role(self) -> str | None:
-        """A user's role, for filters: users of any role fire `customer.created` (§1)."""
-        role = self.body.get("role")
-        return role if self.module is Module.CONTACTS and isinstance(role, str) else None
-
-    @property
-    def fresh(self) -> Mapping[str, Any] | None:
-        """The body, where it equals what a read would give: never for products, whose webhook
-        bodies carry rendered text, nor if it is not shaped as its topic says."""
-        shape = SHAPES.get(self.resource)
-        return self.body if shape and shape <= self.body.keys() else None
 
 
 def parse_hook(headers: Mapping[str, str], body: bytes, *, is_whole: bool = True) -> WooHook:

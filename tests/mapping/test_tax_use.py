@@ -14,10 +14,9 @@ from app.mapping.tax_use import (
     order_tax_fields,
     product_rates,
     product_taxes,
-    used_rates,
 )
 from app.woocommerce.schemas import WooRecord
-from tests.mapping.orders import made_line, made_order, month_orders, recorded_order, refs_for
+from tests.mapping.orders import made_line, made_order, recorded_order, refs_for
 from tests.mapping.test_products import made_product
 from tests.mapping.test_taxes import rate, recorded_rate, tax
 
@@ -73,7 +72,6 @@ def test_a_rate_that_no_tax_line_tells_of_is_known_by_the_rows() -> None:
     shipping = {"total": "5.00", "total_tax": "1.00", "taxes": [{"id": 8, "total": "1.00"}]}
     order = taxed(("10.00", "3", "2.00"), ("10.00", "9", "0.00"), shipping_lines=[shipping])
     assert [(rate.id, rate.percentage) for rate in order_rates(order)] == [("3", "20"), ("8", "20")]
-    assert used_rates([order], []) == {"3", "8"}
     assert order_tax_fields(order, {"3": "tax4"}, taxes=[]) == {"3": "tax4"}
     known = [tax(5, "TVA", "7.000"), tax(6, "TVA", "20.000")]
     assert order_tax_fields(order, {"3": "tax4"}, taxes=known) == {"3": "tax4", "8": "tax6"}
@@ -88,12 +86,6 @@ def test_such_a_tax_does_not_end_in_the_adjustment(lines: list[dict[str, Any]]) 
     assert plan.adjustment == 0
     assert not plan.notes
     assert [line["tax4"] for line in plan.fields["LineItems"]] == ["20"]
-
-
-def test_only_rates_that_are_used() -> None:
-    order = recorded_order("order_create_full_excl_tax")
-    assert used_rates([order, made_order()], [[rate(7)]]) == {"1", "2", "7"}
-    assert "24" in used_rates((order for _, order in month_orders()), [])
 
 
 RATES = [

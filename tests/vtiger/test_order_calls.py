@@ -104,39 +104,3 @@ async def test_no_order_has_an_empty_purchase_order() -> None:
     client, crm = open_crm(result([{"id": "6x1", "vtiger_purchaseorder": ""}]))
     assert await client.search_orders_by_purchase_order("") == []
     assert crm.asked == []
-
-
-async def test_lines_are_found_by_their_order() -> None:
-    client, crm = open_crm(recorded("44-lineitem-query-parent"))
-    lines = await client.search_lines("6x141")
-    assert crm.calls[0].query["query"] == (
-        "SELECT * FROM LineItem WHERE parent_id='6x141' LIMIT 100;"
-    )
-    assert [(line.id, line.module, line.get("parent_id")) for line in lines] == [
-        ("33x21", "LineItem", "6x141"),
-        ("33x22", "LineItem", "6x141"),
-    ]
-
-
-async def test_lines_come_in_their_sequence() -> None:
-    rows = [{"id": f"33x{n}", "sequence_no": str(no)} for n, no in enumerate((10, 2, 1, ""), 1)]
-    client, _ = open_crm(result(rows))
-    assert [line.id for line in await client.search_lines("6x1")] == [
-        "33x4",
-        "33x3",
-        "33x2",
-        "33x1",
-    ]
-
-
-async def test_an_order_of_more_lines_than_a_page_holds() -> None:
-    rows = [{"id": f"33x{number}", "sequence_no": str(number)} for number in range(1, 131)]
-    client, crm = open_crm(result(rows[30:]), result(rows[:100]), result(rows[100:]))
-    lines = await client.search_lines("6x1")
-    assert [line.id for line in lines] == [row["id"] for row in rows]
-    asked = [one.query["query"].removeprefix("SELECT * FROM LineItem WHERE ") for one in crm.calls]
-    assert asked == [
-        "parent_id='6x1' LIMIT 100;",
-        "parent_id='6x1' ORDER BY id LIMIT 100;",
-        "parent_id='6x1' AND id>'33x100' ORDER BY id LIMIT 100;",
-    ]

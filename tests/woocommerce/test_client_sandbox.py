@@ -202,7 +202,7 @@ async def test_installed_webhooks_sign_what_we_can_read(
         (Module.CONTACTS, Event.CREATED),
         (Module.CONTACTS, Event.UPDATED),
     }
-    assert hooks[0].fresh == made.data
+    assert hooks[0].body == made.data
 
 
 async def test_a_disabled_webhook_is_healed(sandbox: Sandbox, client: WooClient) -> None:
