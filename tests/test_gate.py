@@ -55,7 +55,7 @@ def test_a_failure_is_judged_by_what_can_cause_it(error: RemoteError, verdict: V
 
 
 def test_what_vtiger_tells_of_a_record_is_an_answer() -> None:
-    """Recording 11-err-query-double-quotes."""
+    """Recording 53-query-dblquoted."""
     body = b'{"success":false,"error":{"code":"INTERNAL_SERVER_ERROR","message":"Unknown"}}'
     with pytest.raises(RemoteUnavailable) as caught:
         read_result(Answer(200, {}, body), "query", write=False)  # type: ignore[arg-type]

@@ -73,7 +73,7 @@ async def check_reach(subject: Subject, client: WooClient) -> list[Finding]:
 
 async def check_rights(subject: Subject, client: WooClient) -> list[Finding]:
     """Reads a little of everything, then an empty batch, which writes nothing but needs the right
-    (contract page WooCommerce §2, Auth; recording auth_read_only_key_write)."""
+    (contract page WooCommerce §2, Auth; recording auth_readonly_key_post)."""
     looks: dict[str, Look] = {
         "customers": lambda: client.search_customers(page=1, per_page=1, role="all"),
         "products": client.find_last_product_change,

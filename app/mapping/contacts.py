@@ -63,7 +63,8 @@ def vtiger_contact(
 ) -> Mapped:
     """A Vtiger contact's mapped values; `account_name` is the linked Account's, "" if none.
 
-    `record.data` is a retrieve answer (recording 21-retrieve-contact-full); contract Vtiger §1.
+    `record.data` is a retrieve answer (recording 21-retrieve-contact-full); contract page
+    Vtiger §1.
     """
     return Mapped(_vtiger_values(record.data, rules, account_name))
 

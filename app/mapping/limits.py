@@ -1,6 +1,6 @@
 """How many characters each Vtiger field keeps; longer text is cut there without a word.
 
-Contract page readback, table N, and recording `vtiger/field-columns.tsv`. Fields not named here
+Contract page readback, table N, and recording field-columns. Fields not named here
 are not limited (description), or of a length that only the administrator knows (custom fields).
 """
 

@@ -82,7 +82,8 @@ def plan_order(
 
 
 def _identity(order: WooRecord, refs: OrderRefs) -> dict[str, Any]:
-    """What only a create says; invoicestatus is demanded but not kept (contract Vtiger §3)."""
+    """What only a create says; invoicestatus is demanded but not kept (contract page Vtiger
+    §3)."""
     return {
         "vtiger_purchaseorder": purchase_order(refs.store, order.id),
         "invoicestatus": "Created",

@@ -51,7 +51,8 @@ def order_refusal(
 def purchase_order(store: str, order_id: str) -> str:
     """What finds an order of ours in Vtiger: its field vtiger_purchaseorder.
 
-    The query ignores case, accents and trailing spaces: compare exactly (contract Vtiger §10).
+    The query ignores case, accents and trailing spaces: compare exactly (contract page
+    Vtiger §10).
     """
     return f"WC-{store}-{order_id}"
 

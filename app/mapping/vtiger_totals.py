@@ -57,7 +57,7 @@ def predict(
     `carried` are the taxes assigned to each product or service, by id ("14x5"); those not named
     carry none. `prices` are unit prices, used where a line has no listprice. Amounts are in the
     order's currency. InvalidInput where Vtiger answers HTTP 500: an empty text in a number that
-    counts. Contract page Vtiger §10; recording sales-orders.jsonl, all 250.
+    counts. Contract page Vtiger §10; recording sales-orders, all 250.
     """
     with localcontext(_EXACT):
         individual = element.get("hdnTaxType") == INDIVIDUAL

@@ -107,7 +107,7 @@ def trash_item(name: str, sku: str) -> Step:
 
 
 def delete_item(name: str, sku: str) -> Step:
-    """A product that the CRM knows goes for good (recording product_delete_force)."""
+    """A product that the CRM knows goes for good (recording product_force_delete)."""
     return Step("shop", name, lambda cast: _remove_item(cast, sku, force=True))
 
 

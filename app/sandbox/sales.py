@@ -58,7 +58,7 @@ async def _goods(cast: Cast, cart: Cart) -> list[tuple[int, int]]:
 
 
 def browse(name: str, who: Buyer, cart: Cart) -> Step:
-    """A checkout that is opened and left: a draft (recording hook_storefront_draft)."""
+    """A checkout that is opened and left: a draft (contract page WooCommerce §1)."""
 
     async def act(cast: Cast) -> None:
         customer_id, _, _ = await _at_checkout(cast, who)
@@ -112,7 +112,7 @@ def edit_order(where: Where, name: str, order: str, **fields: Any) -> Step:
 def edit_cart(name: str, order: str, cart: Cart) -> Step:
     """Other quantities in the shop: 0 removes a line, an unknown product is added.
 
-    Recordings order_update_line_by_id, order_update_line_items_no_id.
+    Recordings order_update_line_items_id_quantity, order_update_line_items_no_id.
     """
 
     async def act(cast: Cast) -> None:

@@ -22,7 +22,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Names are unique ignoring case, accents and trailing spaces (contract Vtiger §0.16, §6).
+    """Names are unique ignoring case, accents and trailing spaces (contract page Vtiger
+    §0.16, §6).
 
     `take_turn` is awaited with a natural key before a create: two workers that need the same new
     Account must not make two, should uniqueness be switched off.

@@ -68,7 +68,8 @@ class ContactAdapter:
             return None
 
     async def read_body(self, body: Mapping[str, object]) -> Side:
-        """A customer as its webhook carries it: the same as GET (contract WooCommerce §1)."""
+        """A customer as its webhook carries it: the same as GET (contract page WooCommerce
+        §1)."""
         if "email" not in body:
             raise InvalidInput("this body is no customer")
         return replace(self.woo_side(WooCustomer.parse(body)), is_hearsay=True)
@@ -160,7 +161,8 @@ class ContactAdapter:
         return deleted_twin(System.WOOCOMMERCE, named) if living is None else None
 
     async def search_rivals(self, side: Side) -> list[Side]:
-        """Contacts may share an e-mail; users of a shop cannot (contract Vtiger §6, Woo §2)."""
+        """Contacts may share an e-mail; users of a shop cannot (contract pages Vtiger §6,
+        WooCommerce §2)."""
         email = _folded_email(side)
         if side.system is System.WOOCOMMERCE or not email:
             return []

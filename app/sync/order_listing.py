@@ -78,7 +78,7 @@ class OrderListing:
         return await self._vtiger.count(ORDERS, changed_where(changed_since))
 
     def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
-        """Without the trash, but with drafts (orders_list_modified_after_gmt)."""
+        """Without the trash, but with drafts (recording orders_list_modified_after_gmt)."""
         of_shop = system is System.WOOCOMMERCE
         return self._shop(changed_since) if of_shop else self._crm(changed_since)
 

@@ -171,7 +171,7 @@ class OrderReferences:
         return next((one.code for one in currencies if one.id == held), "")
 
     async def decimals(self) -> int:
-        """How many decimals the shop's prices have (recording order_create_jpy_0_decimals)."""
+        """How many decimals the shop's prices have (contract page WooCommerce §3)."""
         return await self.runtime.memory.get(f"decimals:{self.store}", self._read_decimals)
 
     async def _read_decimals(self) -> int:

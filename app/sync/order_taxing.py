@@ -80,7 +80,7 @@ class TaxCarriers:
     async def make_tax(self, rate: OrderRate) -> None:
         """A tax for a rate that the shop has deleted since, by what the order itself tells.
 
-        Nothing if its label has another percentage (contract page woocommerce-month, rate 24).
+        Nothing if its label has another percentage (contract page WooCommerce month, rate 24).
         """
         labels = [rate.label, f"{rate.label} {rate.percentage}%"]
         await self.lease.extend([tax_key(label) for label in labels], patience=PATIENCE)

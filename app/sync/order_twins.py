@@ -35,7 +35,8 @@ class OrderTwins:
         return twin or []
 
     async def _search_vtiger(self, side: Side) -> list[Side] | Skip:
-        """By PO; else by the id in the order, if Vtiger's names this one too (contract §10)."""
+        """By PO; else by the id in the order, if Vtiger's names this one too (contract page
+        Vtiger §10)."""
         number = purchase_order(self.sides.store, side.id)
         vtiger = self.sides.runtime.vtiger
         found = await vtiger.search_orders_by_purchase_order(number)

@@ -109,7 +109,8 @@ class OrderAdapter:
             return await self._shop_written(source, returned)
 
     async def update(self, current: Side, changes: Mapping[str, Value], source: Side) -> Written:
-        """These fields; lines whole in Vtiger, by id in the shop (contract pages §3)."""
+        """These fields; lines whole in Vtiger, by id in the shop (contract pages
+        Vtiger §3, WooCommerce §3)."""
         if current.system is System.VTIGER:
             record = crm_order(current).record
             written = await self.writer.revise(shop_order(source), changes, current=record)

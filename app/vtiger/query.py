@@ -131,7 +131,8 @@ def since(moment: datetime, column: str = "modifiedtime") -> Condition:
 
 
 def after(record_id: str) -> Condition:
-    """Ids compare as numbers within a module, so pages can follow them (53-query-id-gt)."""
+    """Ids compare as numbers within a module, so pages can follow them (recording
+    53-query-id-gt)."""
     return Condition("id", ">", record_id)
 
 

@@ -43,7 +43,8 @@ class RecordCalls:
         return self._api.clock_skew
 
     async def user_id(self) -> str:
-        """The API user, `19xN`, by which our own writes are told from others' (§6)."""
+        """The API user, `19xN`, by which our own writes are told from others' (contract
+        page Vtiger §6)."""
         return await self._api.user_id()
 
     async def retrieve(self, record_id: str, module: str) -> VtigerRecord:
@@ -96,9 +97,9 @@ class RecordCalls:
     ) -> AsyncIterator[VtigerRecord]:
         """Every matching record in the order of ids, read in pages that follow the last id.
 
-        Rows that change or vanish meanwhile shift nothing (53-query-id-gt); those without an id
-        are passed over, for the log of the service to tell. For sales orders name columns: with
-        `*` the limit counts their lines (contract page Vtiger §0.11).
+        Rows that change or vanish meanwhile shift nothing (recording 53-query-id-gt); those without
+        an id are passed over, for the log of the service to tell. For sales orders name columns:
+        with `*` the limit counts their lines (contract page Vtiger §0.11).
         """
         first = Query(module, tuple(columns), tuple(where), order_by="id")
         while True:

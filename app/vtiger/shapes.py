@@ -1,7 +1,7 @@
 """What Vtiger promises of the records that are read: everything is text, lines are a list.
 
 Contract page Vtiger §1 (retrieve), §3, §4; recordings 00-REFERENCE-so-retrieve-full-group,
-sales-orders.jsonl (250 orders), 21-retrieve-contact-full, 70-tax-query.
+sales-orders (250 orders), 21-retrieve-contact-full, 70-tax-query.
 """
 
 import re

@@ -48,7 +48,7 @@ class WooClient(CustomerCalls, ProductCalls, OrderCalls, MailCalls, SampleCalls,
         """The shop sends its unsigned ping to `delivery_url` before it answers.
 
         Always with a secret: the shop would make one up that no call returns (contract page
-        WooCommerce §1, webhooks_create_order_created, webhooks_create_no_secret).
+        WooCommerce §1; recordings webhooks_create_order_created, webhooks_create_no_secret).
         """
         body = {"name": name, "topic": topic, "delivery_url": delivery_url, "secret": secret}
         return WooWebhook.parse(await self._write("POST", "webhooks", body))

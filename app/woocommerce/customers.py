@@ -42,7 +42,8 @@ class CustomerCalls(BatchRequests):
     async def search_customers(
         self, *, page: int = 1, per_page: int = 100, role: Role = "all"
     ) -> WooPage[WooCustomer]:
-        """One page in the order of ids; empty past the end (customer_paging, err_page_beyond).
+        """One page in the order of ids; empty past the end (recordings customer_paging,
+        err_page_beyond).
 
         There is no "modified since" for customers (customer_modified_after_ignored).
         """

@@ -21,7 +21,7 @@ class OrderCalls(BatchRequests):
 
     def each_order(self, changed_since: datetime | None = None) -> AsyncIterator[WooOrder]:
         """Orders changed after a moment, or all, by id, drafts too, the trash not
-        (orders_list_modified_after_gmt, contract page WooCommerce §2)."""
+        (recording orders_list_modified_after_gmt; contract page WooCommerce §2)."""
         return self._each(WooOrder, "orders", {"status": "any", **modified_after(changed_since)})
 
     async def count_orders(self, changed_since: datetime | None = None) -> int:

@@ -21,7 +21,7 @@ class ProductCalls(BatchRequests):
     """wc/v3/products and their variations, always in the editing view.
 
     Below its parent a variation is called by its options alone, `Rouge, S`, and its description
-    is rendered in every view (variations_list); only `get_product` gives it whole.
+    is rendered in every view (recording variations_list); only `get_product` gives it whole.
     """
 
     async def get_product(self, product_id: str) -> WooProduct:
@@ -77,7 +77,7 @@ class ProductCalls(BatchRequests):
         return await self._find_last_change("products")
 
     def each_variation(self, parent_id: str) -> AsyncIterator[WooProduct]:
-        """The variations of one product, by id (variations_list, contract page WooCommerce §2).
+        """The variations of one product, by id (recording variations_list).
 
         NotFound if the product is gone.
         """

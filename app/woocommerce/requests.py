@@ -108,7 +108,8 @@ class ShopRequests:
             page += 1
 
     async def _find_last_change(self, path: str) -> datetime | None:
-        """Of products or orders (orders_list_modified_after_gmt); customers have no such order."""
+        """Of products or orders (recording orders_list_modified_after_gmt); customers have no such
+        order."""
         latest = {"status": "any", "orderby": "modified", "order": "desc", **paging(1, 1)}
         found = list(_parse_each(WooRecord, path, _rows(await self._get(path, latest))))
         return found[0].modified_at if found else None

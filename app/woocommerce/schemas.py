@@ -270,7 +270,7 @@ def modified_after(moment: datetime | None) -> dict[str, str]:
     """The filter for records changed strictly after a moment; none for None.
 
     A bare UTC time with `dates_are_gmt`, never a `Z` beside the flag: that loses rows (contract
-    page WooCommerce §2, products_modified_after_Z_plus_gmt_flag). The shop compares whole
+    page WooCommerce §2; recording products_modified_after_Z_plus_gmt_flag). The shop compares whole
     seconds, so the caller overlaps. InvalidInput for a time without a zone.
     """
     if moment is None:

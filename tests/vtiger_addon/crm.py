@@ -49,7 +49,8 @@ PLACES = {
 
 
 def place_of(name: str) -> str | None:
-    """Where Module Manager puts a file of the zip; None where it ignores it (contract §1)."""
+    """Where Module Manager puts a file of the zip; None where it ignores it (contract page
+    Vtiger extension §1)."""
     for prefix, folder in PLACES.items():
         if name.startswith(prefix):
             return folder + name.removeprefix(prefix)

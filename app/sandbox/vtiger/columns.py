@@ -18,7 +18,7 @@ _INT_MAX = 2**31 - 1
 
 
 def from_api(field: Field, sent: Any, *, before: str | None, decimals: int) -> str:
-    """What a value written through the API becomes (contract page read-back, Vtiger).
+    """What a value written through the API becomes (contract page readback, "Vtiger").
 
     `before` is the stored text, None on create; `decimals` the user's currency decimals. Text is
     not cut yet: that is `to_column`'s, after duplicates were looked for with the whole value.

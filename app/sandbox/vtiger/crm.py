@@ -148,11 +148,12 @@ class Crm:
 
     def ui_restore(self, ws_id: str, user: str | None = None) -> None:
         """A person takes the record out of the recycle bin: it counts as modified then (contract
-        page vtiger-extension §4); no workflow fires."""
+        page Vtiger extension §4); no workflow fires."""
         self.note(self._entities_of(ws_id).restore(ws_id, self._person(user)), "restored")
 
     def ui_import(self, module: str, values: Mapping[str, Any]) -> str:
-        """One row of a CSV file becomes a record: no workflow and no event (add-on page §4)."""
+        """One row of a CSV file becomes a record: no workflow and no event (contract page
+        Vtiger extension §4)."""
         entities = self.entities[module]
         return entities.ws_id(entities.type_in(values, self._person(None), None))
 

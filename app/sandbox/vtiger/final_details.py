@@ -28,7 +28,10 @@ def final_details(
     lines: Sequence[Line],
     decimals: int,
 ) -> dict[str, Details]:
-    """Per line, the order's own under "1" (recordings sales-orders, 00-REFERENCE-so-retrieve)."""
+    """Per line, the order's own under "1".
+
+    Recordings sales-orders, 00-REFERENCE-so-retrieve-full-group.
+    """
     screen = _Screen(database, store, record, decimals)
     ordered = sorted(lines, key=lambda line: int(line.values["sequence_no"]))
     details = {str(at): screen.line(line, at) for at, line in enumerate(ordered, 1)}

@@ -93,7 +93,7 @@ def product_of(sent: Sent) -> int:
 def column_values(
     sent: Sent, position: int, *, individual: bool, catalogue: Catalogue
 ) -> dict[str, str]:
-    """The columns of a line about to be inserted (contract page Vtiger §3, §10, read-back).
+    """The columns of a line about to be inserted (contract pages Vtiger §3, §10, readback).
 
     PhpFatal where the arithmetic of its net price meets a text without a number.
     """

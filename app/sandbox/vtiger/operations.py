@@ -143,7 +143,8 @@ async def _query(crm: Crm, session: Session, params: Params) -> Any:
 
 
 async def _woosync_changes(crm: Crm, session: Session, params: Params) -> Any:
-    """The add-on's; whoever asks is up, so what waits is told again (add-on page §6)."""
+    """The add-on's; whoever asks is up, so what waits is told again (contract page
+    Vtiger extension §6)."""
     if crm.addon is None:
         raise PhpFatal
     result = crm.addon.changes(params, session.user)

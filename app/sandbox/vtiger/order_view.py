@@ -15,7 +15,7 @@ _ARTICLES = ("Products", "Services")
 
 
 class OrderView:
-    """Contract page Vtiger §3; recordings 00-REFERENCE-so-retrieve, 32-* to 38-*, 44-*."""
+    """Contract page Vtiger §3; recordings 00-REFERENCE-so-retrieve-*, 32-* to 38-*, 44-*."""
 
     def __init__(self, database: Database, store: OrderStore) -> None:
         self._database = database

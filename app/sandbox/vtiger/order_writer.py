@@ -16,7 +16,7 @@ from app.sandbox.vtiger.totals import is_individual
 
 
 class OrderWriter:
-    """Contract page Vtiger §3, §10, read-back; recordings 40-* to 42-*, sales-orders."""
+    """Contract pages Vtiger §3, §10 and readback; recordings 40-* to 42-*, sales-orders."""
 
     def __init__(self, store: OrderStore, module: Module) -> None:
         self._store = store

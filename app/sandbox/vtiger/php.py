@@ -133,7 +133,8 @@ def _encoded(char: str) -> str:
 def decode_object(encoded: str) -> dict[str, Any] | None:
     """json_decode of an `element`: None for anything that is not an object PHP would accept.
 
-    A lone surrogate anywhere makes the whole text unreadable (contract page read-back, last row).
+    A lone surrogate anywhere makes the whole text unreadable (contract page readback, "lone
+    surrogate anywhere").
     """
     try:
         decoded = json.loads(encoded, parse_constant=_refuse_constant)

@@ -161,7 +161,7 @@ def _field(raw: Mapping[str, Any], columns: Mapping[str, str], lines: Iterable[s
 
 
 def _insert_custom(fields: list[dict[str, Any]], custom: Iterable[CustomField]) -> None:
-    """Custom fields stand after `tags`, the end of the first block (recording 80-describe)."""
+    """Custom fields stand after `tags`, the end of the first block (recording 80-describe-*)."""
     position = _end_of_first_block([item["name"] for item in fields])
     fields[position:position] = [_described(item) for item in custom]
 

@@ -97,7 +97,8 @@ class CouponRoutes:
             self._coupons.remove(request.id)
         else:
             self._coupons.get(request.id)["status"] = "trash"
-            # The hook takes any post for a product (contract page §1, spurious product.deleted).
+            # The hook takes any post for a product (contract page WooCommerce §1, spurious
+            # product.deleted).
             self._emit("coupon.deleted", request.id)
             self._emit("product.deleted", request.id)
         return RestResponse(body)

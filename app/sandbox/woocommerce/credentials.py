@@ -6,7 +6,8 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A consumer key; the owner's role decides what a request may do (contract page §2, Auth)."""
+    """A consumer key; the owner's role decides what a request may do (contract page WooCommerce §2,
+    Auth)."""
 
     consumer_key: str
     consumer_secret: str

@@ -1,6 +1,6 @@
 """/customers over REST: arguments, permissions, lists and batch.
 
-Contract pages WooCommerce §2 and "read-back"; recordings customer_*, customers_*, err_customer_*.
+Contract pages WooCommerce §2 and readback; recordings customer_*, customers_*, err_customer_*.
 """
 
 import unicodedata

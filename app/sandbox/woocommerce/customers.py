@@ -50,7 +50,8 @@ class Customers:
         return user
 
     def create(self, params: Mapping[str, Any]) -> User:
-        """A new customer; customer.created and customer.updated fire (contract page §1)."""
+        """A new customer; customer.created and customer.updated fire (contract page WooCommerce
+        §1)."""
         email = scalar_text(params.get("email"))
         changes = checked_changes(params)
         check_new_email(self._users, email)

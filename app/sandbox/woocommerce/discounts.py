@@ -1,6 +1,7 @@
 """How coupons are spread over the lines of an order: WC_Discounts, in cents.
 
-Recordings order_create_full_excl_tax, order_update_add_coupon; contract page "month".
+Recordings order_create_full_excl_tax, order_update_add_coupon; contract page
+WooCommerce month.
 """
 
 import math

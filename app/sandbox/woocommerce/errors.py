@@ -22,7 +22,7 @@ class RestError(Exception):
 class FatalError(RestError):
     """PHP died in the middle of a request: 500, and what it had written stays written.
 
-    Within a batch it ends the whole request (contract page "read-back").
+    Within a batch it ends the whole request (contract page readback, "fails the whole batch").
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """wp_kses_post(): which HTML survives in product texts, and how it is spelled afterwards.
 
-Contract page "read-back" (products). Wider than the handful of tags that names of users keep.
+Contract page readback, "products name". Wider than the handful of tags that names of users keep.
 """
 
 import re

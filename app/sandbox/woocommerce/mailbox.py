@@ -1,7 +1,7 @@
 """The mails that a shop sends for what is written to it; here they are only put on record.
 
-Recording mails_by_write of the contract page on the shop's plug-in, section 4: which write mails
-whom. Addresses and subjects are the shop's, texts are left out.
+Contract page WordPress plug-in §4, recording mails_by_write: which write mails whom. Addresses and
+subjects are the shop's, texts are left out.
 """
 
 from collections import Counter

@@ -59,7 +59,8 @@ class Options:
         return country, state
 
     def round_tax(self, value: float) -> float:
-        """A half cent goes down where prices include tax (contract page "month")."""
+        """A half cent goes down where prices include tax (contract page WooCommerce
+        month)."""
         return php_round(value, self.decimals, half_down=self.prices_include_tax)
 
     def round_line_tax(self, value: float) -> float:

@@ -1,6 +1,6 @@
 """/orders over REST: arguments, lists and batch.
 
-Contract pages WooCommerce §3 and "read-back"; recordings order_*, orders_*, err_order_*.
+Contract pages WooCommerce §3 and readback; recordings order_*, orders_*, err_order_*.
 """
 
 from collections.abc import Iterable

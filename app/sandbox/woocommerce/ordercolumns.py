@@ -1,6 +1,6 @@
 """The columns of the order tables: what fits into them, and what they make of other types.
 
-Contract page "read-back" (orders).
+Contract page readback, "orders billing".
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """An order's totals from its lines: WC_Abstract_Order::calculate_totals(), double by double.
 
-Contract page WooCommerce §3 (rounding); recordings order_rounding_*, order_create_full_*.
+Contract page WooCommerce §3 (rounding); recordings order_create_full_*.
 """
 
 from collections.abc import Mapping

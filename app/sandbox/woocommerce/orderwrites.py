@@ -1,6 +1,6 @@
 """How a request lands in an order: addresses, texts and lines, before anything is computed.
 
-Contract pages WooCommerce §3 (lines with and without id) and "read-back" (orders).
+Contract pages WooCommerce §3 (lines with and without id) and readback, "orders ...".
 """
 
 from collections.abc import Callable, Mapping

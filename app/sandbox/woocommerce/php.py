@@ -1,6 +1,6 @@
 """What PHP itself does to text and values on their way into and out of WordPress's database.
 
-Ported rules, not approximations: the read-back page of the contract is a consequence of them.
+Ported rules, not approximations: the contract page readback is a consequence of them.
 """
 
 import re
@@ -88,7 +88,7 @@ def stored_text(value: Any) -> str:
     """What update_user_meta() leaves in the column when it is read back raw.
 
     Text loses a level of backslashes; text that looks serialised is serialised once more; lists
-    and objects are serialised (contract page "read-back", customers).
+    and objects are serialised (contract page readback, "customers billing").
     """
     if isinstance(value, (list, dict)):
         return serialize(value)

@@ -1,6 +1,6 @@
 """Texts of products as the site shows them: paragraphs made, quotes curled, shortcodes run.
 
-Contract page "read-back": the default GET and webhooks carry rendered HTML.
+Contract page readback, "products description": the default GET and webhooks carry rendered HTML.
 """
 
 import re

@@ -1,6 +1,7 @@
 """The arguments that /products and its variations declare, as WordPress checks them.
 
-Recordings err_product_price_number, product_price_*; contract page "read-back" (products).
+Recordings err_product_price_number, product_price_*; contract page readback, "products
+...".
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
 """How a request lands in a product or variation: the setters and their silent corrections.
 
-Contract pages WooCommerce §2 (numbers are strings, text) and "read-back" (products).
+Contract pages WooCommerce §2 (numbers are strings, text) and readback, "products ...".
 """
 
 from collections.abc import Mapping

@@ -46,7 +46,8 @@ class ShopData:
 
 
 def parse_shop_data(text: str | bytes) -> ShopData:
-    """The shop in a file's text; raises ShopDataError (contract page "month", final-state)."""
+    """The shop in a file's text; raises ShopDataError (contract page WooCommerce month,
+    recording month-final-state)."""
     try:
         data = json.loads(text)
     except ValueError as error:

@@ -1,6 +1,7 @@
 """Stock and sales as orders move them, with the product.updated that every movement fires.
 
-Contract page WooCommerce §1 (which event fires); recording hook_storefront_guest_checkout_2.
+Contract page WooCommerce §1 (which event fires); recording
+hook_storefront_guest_checkout_2_product_updated.
 """
 
 from collections.abc import Callable

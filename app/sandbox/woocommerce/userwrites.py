@@ -1,6 +1,6 @@
 """How a customer write lands in the users table: WC_Customer's setters and data store, in order.
 
-The rules are those of the contract page "read-back" (customers): first the stored names are
+The rules are those of the contract page readback, "customers ...": first the stored names are
 filtered again, then the changed fields are written, each through update_user_meta().
 """
 

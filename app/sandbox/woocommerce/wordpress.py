@@ -70,7 +70,7 @@ def _without_percent_codes(text: str) -> str:
 
 
 def saved_user_name(text: str) -> str:
-    """A first or last name after the next save of its user (contract page "read-back").
+    """A first or last name after the next save of its user (contract page readback).
 
     wp_update_user() filters the stored names again, whatever was changed: control characters go,
     `&`, `<` and `>` are encoded, "0" counts as empty.

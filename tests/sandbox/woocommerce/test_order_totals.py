@@ -1,4 +1,5 @@
-"""What holds for the totals of every order, whatever is in it (contract page "month")."""
+"""What holds for the totals of every order, whatever is in it (contract page WooCommerce
+month)."""
 
 from decimal import Decimal
 from typing import Any
