@@ -1,7 +1,8 @@
-"""The WooSync add-on inside the CRM, as it shows from outside: signed hints, and an operation.
+"""The WooSync add-on inside the CRM, as it shows from outside: signed hints, and its operations.
 
-Contract page Vtiger extension §4 (what fires events), §5 (delivery) and §6 (operation). Where it
-is not installed the operation is HTTP 500 with an empty body and nobody is told anything.
+Contract page Vtiger extension §4 (what fires events), §5 (delivery) and §6 (woosync_changes); the
+operations that write and read records are in addon_records. Where the add-on is not installed its
+operations are HTTP 500 with an empty body and nobody is told anything.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from secrets import token_hex
 from typing import Any
 
@@ -23,7 +25,8 @@ from app.sandbox.vtiger.users import CrmUser
 OPERATION = "woosync_changes"
 PATH = "/callbacks/vtiger"
 MODULES = ("Contacts", "Accounts", "Products", "Services", "SalesOrder")
-VERSION = "1.1.0"
+VERSION = "2.0.0"
+ABILITIES = ("save", "read")
 SERVICE = "woo-vtiger"
 SETTLED = timedelta(seconds=2)
 KEEP = timedelta(days=30)
@@ -47,10 +50,37 @@ class OutboxRow:
     sent: bool = False
 
 
+class SaveMishap(StrEnum):
+    """What befalls a record of woosync_save: PHP dies before it is committed (the rest of the call
+    is not written either, and nothing is answered), the time is up, it fails by itself and is
+    rolled back, or another save does not let go of the lock."""
+
+    DIES = "dies"
+    TIME_UP = "time_up"
+    FAILS = "fails"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True)
+class _Awaited:
+    mishap: SaveMishap
+    at: int
+    text: str
+
+    def fits(self, position: int, text: str) -> bool:
+        return position >= self.at and self.text in text
+
+
 @dataclass
 class Addon:
     """One installation. `down_until` is the breaker of what is sent after a save; `wall_clock` is
-    what requests are stamped with, where the CRM's own clock was moved."""
+    what requests are stamped with, where the CRM's own clock was moved. `keys` are those of the
+    writes that were committed, with the ids of their records; `writing` is the lock that one
+    record at a time is written under.
+
+        addon.fail_save(SaveMishap.DIES, at=3)       # three records stay, no answer
+        addon.fail_save(SaveMishap.FAILS, text="zoe@shop.example", times=2)
+    """
 
     database: Database
     url: str = ""
@@ -67,12 +97,33 @@ class Addon:
     down_until: datetime | None = None
     http: httpx.AsyncClient | None = None
     wall_clock: Clock | None = None
+    keys: dict[str, str] = field(default_factory=dict)
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _mishaps: list[_Awaited] = field(default_factory=list)
     _sequence: int = 0
     _swept_to: str = ""
 
     def __post_init__(self) -> None:
         self._swept_to = self.database.now()
         self.installed_at = self.database.clock()
+
+    @property
+    def abilities(self) -> tuple[str, ...]:
+        """What it does beside telling of changes; nothing before 2.0.0."""
+        return () if self.version.startswith("1.") else ABILITIES
+
+    def fail_save(self, mishap: SaveMishap, *, at: int = 0, text: str = "", times: int = 1) -> None:
+        """Befalls the next records of woosync_save that come `at`th in their call (from 0) or
+        later, and have `text` in their JSON."""
+        self._mishaps += [_Awaited(mishap, at, text)] * times
+
+    def befalls(self, position: int, text: str) -> SaveMishap | None:
+        """What befalls this record now; it is used up by that."""
+        found = next((each for each in self._mishaps if each.fits(position, text)), None)
+        if found is None:
+            return None
+        self._mishaps.remove(found)
+        return found.mishap
 
     def record(self, record: Record, event: str) -> None:
         """What the event handler writes down; silent for other modules."""
@@ -141,7 +192,10 @@ class Addon:
         }
 
     def _facts(self, now: datetime) -> dict[str, Any]:
+        abilities = list(self.abilities)
+        later = {"abilities": abilities, "vtiger": self.database.version} if abilities else {}
         return {
+            **later,
             "oldest": min((row.sequence for row in self.rows), default=0),
             "newest": max((row.sequence for row in self.rows), default=0),
             "installation": self.installation,

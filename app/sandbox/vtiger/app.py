@@ -51,10 +51,14 @@ async def _answer(crm: Crm, request: Request) -> Response:
 
 
 def _find_operation(crm: Crm, name: str) -> Operation | PreLogin | None:
-    """The add-on's is there while it is installed."""
+    """The add-on's are there while it is installed, and has them."""
     if name == WOOSYNC and crm.addon is None:
         return None
-    return BEFORE_LOGIN.get(name) or OPERATIONS.get(name)
+    found = BEFORE_LOGIN.get(name) or OPERATIONS.get(name)
+    if isinstance(found, Operation) and found.ability:
+        has_it = crm.addon is not None and found.ability in crm.addon.abilities
+        return found if has_it else None
+    return found
 
 
 async def _result(
@@ -63,6 +67,8 @@ async def _result(
     if isinstance(operation, PreLogin):
         return operation.run(crm, params)
     session = crm.sessions.open(everything.get("sessionName", ""))
+    if operation.shares_session:
+        return await operation.run(crm, session, params)
     async with session.lock:
         return await operation.run(crm, session, params)
 

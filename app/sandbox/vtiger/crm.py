@@ -15,7 +15,7 @@ from app.sandbox.vtiger.actors import (
     TaxActors,
     UserActors,
 )
-from app.sandbox.vtiger.addon import Addon
+from app.sandbox.vtiger.addon import VERSION, Addon
 from app.sandbox.vtiger.catalogue import Catalogue
 from app.sandbox.vtiger.database import Clock, Database, Record
 from app.sandbox.vtiger.entities import Entities
@@ -187,9 +187,13 @@ class Crm:
         """As after a night's rest or a restart: every session is INVALID_SESSIONID."""
         self.sessions.expire_all()
 
-    def install_addon(self, url: str = "", secret: str = "") -> Addon:
-        """The WooSync add-on from now on; `url` is the service's, without it nobody is told."""
-        self.addon = Addon(self.database, url.rstrip("/"), secret, http=self.workflows.http)
+    def install_addon(self, url: str = "", secret: str = "", *, version: str = VERSION) -> Addon:
+        """The WooSync add-on from now on; `url` is the service's, without it nobody is told.
+
+        A `version` before 2.0.0 writes and reads no records.
+        """
+        http = self.workflows.http
+        self.addon = Addon(self.database, url.rstrip("/"), secret, version=version, http=http)
         return self.addon
 
     def uninstall_addon(self) -> None:
@@ -211,10 +215,14 @@ class Crm:
         """What a save sets off: workflows first, then the add-on's handler and its request."""
         if not isinstance(module, Entities):
             return
-        await self.workflows.fire(module, record, is_new=is_new)
-        self.note(record, "created" if is_new else "updated")
+        await self.stored(module, record, is_new=is_new)
         if self.addon is not None:
             await self.addon.after_response()
+
+    async def stored(self, module: Entities, record: Record, *, is_new: bool) -> None:
+        """What happens inside the save itself, before anything is answered."""
+        await self.workflows.fire(module, record, is_new=is_new)
+        self.note(record, "created" if is_new else "updated")
 
     def note(self, record: Record, event: str) -> None:
         """The add-on's handler hears of it, where there is one."""

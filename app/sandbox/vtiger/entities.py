@@ -96,6 +96,10 @@ class Entities(Table):
         row["label"] = php.encode_entities(php.decode_entities(record.label))
         return row
 
+    def read_whole(self, record: Record, user: CrmUser) -> dict[str, Any]:
+        """The record as the add-on reads it."""
+        return self.read(record, user)
+
     def _shown(self, field: Field, value: str) -> str | None:
         """8.4 shows a reference that is not set as null (recording 84-retrieve-order)."""
         unset = field.type == "reference" and not value and self.database.breaks_orders
@@ -121,7 +125,7 @@ class Entities(Table):
     def _created(self, element: Element, user: CrmUser) -> Record:
         self._check_created(element)
         values = self._values(element, user, before=None)
-        values["source"] = _source(element)
+        values["source"] = source_of(element)
         return self._inserted(values, user)
 
     def _changed(self, element: Element, user: CrmUser) -> Record:
@@ -221,7 +225,8 @@ def decoded(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _source(element: Element) -> str:
+def source_of(element: Element) -> str:
+    """What a new record shows as its source."""
     return php.text(element.get("source")) or "WEBSERVICE"
 
 

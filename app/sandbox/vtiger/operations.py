@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.sandbox.vtiger import php, query, select
+from app.sandbox.vtiger import addon_records, php, query, select
 from app.sandbox.vtiger.actors import Actors
 from app.sandbox.vtiger.addon import OPERATION as WOOSYNC
+from app.sandbox.vtiger.addon import Addon
 from app.sandbox.vtiger.crm import Crm
 from app.sandbox.vtiger.entities import Entities
 from app.sandbox.vtiger.refusals import PhpFatal, Refusal, denied
@@ -20,10 +21,14 @@ Handler = Callable[[Crm, Session, Params], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Operation:
-    """`verb` is the only one whose parameters are read; `run` gets them and the session."""
+    """`verb` is the only one whose parameters are read; `run` gets them and the session, which
+    other requests wait for unless it `shares_session`; `ability` is what the add-on needs to have
+    for it, "" for none."""
 
     verb: Literal["GET", "POST"]
     run: Handler
+    shares_session: bool = False
+    ability: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,11 +150,28 @@ async def _query(crm: Crm, session: Session, params: Params) -> Any:
 async def _woosync_changes(crm: Crm, session: Session, params: Params) -> Any:
     """The add-on's; whoever asks is up, so what waits is told again (contract page
     Vtiger extension §6)."""
+    addon = _addon(crm)
+    result = addon.changes(params, session.user)
+    await addon.after_response(forced=True)
+    return result
+
+
+async def _woosync_save(crm: Crm, session: Session, params: Params) -> Any:
+    addon = _addon(crm)
+    result = await addon_records.save(crm, addon, params, session.user)
+    await addon.after_response()
+    return result
+
+
+async def _woosync_read(crm: Crm, session: Session, params: Params) -> Any:
+    return addon_records.read(crm, _addon(crm), params, session.user)
+
+
+def _addon(crm: Crm) -> Addon:
+    """PhpFatal where it was uninstalled meanwhile."""
     if crm.addon is None:
         raise PhpFatal
-    result = crm.addon.changes(params, session.user)
-    await crm.addon.after_response(forced=True)
-    return result
+    return crm.addon
 
 
 def _element(params: Params) -> dict[str, Any]:
@@ -172,4 +194,6 @@ OPERATIONS = {
     "revise": Operation("POST", _revise),
     "delete": Operation("POST", _delete),
     WOOSYNC: Operation("GET", _woosync_changes),
+    addon_records.SAVE: Operation("POST", _woosync_save, shares_session=True, ability="save"),
+    addon_records.READ: Operation("POST", _woosync_read, shares_session=True, ability="read"),
 }

@@ -60,17 +60,24 @@ class OrderStore:
         totals = self.state(order).totals
         return {} if totals is None else dict(zip(TOTALS, map(json_number, totals), strict=True))
 
-    def compute(self, order: int, values: Mapping[str, str], first: Sent) -> Totals:
+    def drop(self, order: int) -> None:
+        """Nothing is left of it."""
+        self.lines.remove(order)
+        self._states.pop(order, None)
+
+    def compute(
+        self, order: int, values: Mapping[str, str], first: Sent, *, with_deleted: bool
+    ) -> Totals:
         """The totals of the stored lines; `first` is the first line as it was sent.
 
+        Taxes of a deleted product count `with_deleted` alone (recording deleted-product-revise).
         PhpFatal for a rate that is no number.
         """
-        items = [self._item(line) for line in self.lines.of(order)]
+        items = [self._item(line, with_deleted=with_deleted) for line in self.lines.of(order)]
         return total(items, self._terms(order, values, first))
 
-    def _item(self, line: Line) -> Item:
-        """Taxes of a deleted product do not count (recording deleted-product-revise)."""
-        deleted = self.catalogue.is_deleted(line.product)
+    def _item(self, line: Line, *, with_deleted: bool) -> Item:
+        deleted = not with_deleted and self.catalogue.is_deleted(line.product)
         carried = {} if deleted else self.catalogue.rates(line.product)
         columns = (name for name in self.catalogue.tax_columns() if name in carried)
         return line.item([float(line.values.get(name) or 0) for name in columns])

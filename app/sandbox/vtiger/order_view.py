@@ -36,6 +36,24 @@ class OrderView:
             ),
         }
 
+    def whole(
+        self, record: Record, header: Mapping[str, Any], lines: Sequence[Line]
+    ) -> dict[str, Any]:
+        """The order as the add-on reads it: its lines name it, and of the screen's details there
+        are only the numbers of their products, deleted ones too."""
+        order = f"6x{record.number}"
+        items = [item | {"parent_id": order} for item in self.items(lines)]
+        return {
+            **header,
+            **self._store.state(record.number).charges.shown(),
+            "LineItems": items,
+            "productid": items[0]["productid"] if items else None,
+            "LineItems_FinalDetails": {
+                str(at): {f"hdnProductId{at}": str(line.product)}
+                for at, line in enumerate(lines, 1)
+            },
+        }
+
     def items(self, lines: Sequence[Line]) -> list[dict[str, Any]]:
         """LineItems, whose parent_id is never right."""
         return [self._item(line) for line in lines]
@@ -57,6 +75,11 @@ class OrderView:
         if record is None or record.deleted or record.module not in _ARTICLES:
             return ""
         return f"{self._database.modules[record.module].prefix}x{number}"
+
+    def is_article(self, number: int) -> bool:
+        """Whether it is, or was before it was deleted, something that can be sold."""
+        record = self._database.find_entity(number)
+        return record is not None and record.module in _ARTICLES
 
     def _item(self, line: Line) -> dict[str, Any]:
         record = self._database.find_entity(line.product)

@@ -10,7 +10,7 @@ from app.sandbox.vtiger.database import Record
 from app.sandbox.vtiger.lines import Sent, column_values, product_of, sent_lines
 from app.sandbox.vtiger.money import money_values
 from app.sandbox.vtiger.order_state import RECURRING, TOTALS, OrderStore
-from app.sandbox.vtiger.refusals import PhpFatal
+from app.sandbox.vtiger.refusals import PhpFatal, invalid_record
 from app.sandbox.vtiger.schema import Module
 from app.sandbox.vtiger.totals import is_individual
 
@@ -43,6 +43,25 @@ class OrderWriter:
         state.unfinished = {name: record.values[name] for name in (*TOTALS, *RECURRING)}
         self._compute(record, lines)
         self.finish(record)
+
+    def write_directly(self, record: Record, element: Mapping[str, Any]) -> None:
+        """The same without the mishaps of Vtiger's own way, and known at once to workflows."""
+        self._begin(record, element)
+        lines = self.lines_of(element)
+        for position, line in enumerate(lines, 1):
+            self._insert(record, line, position)
+        self._compute(record, lines, with_deleted=True)
+        self.finish(record)
+
+    def rehearse(self, draft: Record, element: Mapping[str, Any]) -> None:
+        """Writes what is no record of the CRM, and takes it away again: what is bad shows before
+        anything is stored. Refusal where a number is none."""
+        try:
+            self.write_directly(draft, element)
+        except PhpFatal:
+            raise invalid_record("A number of the order is none") from None
+        finally:
+            self._store.drop(draft.number)
 
     def ruin(self, record: Record) -> NoReturn:
         """What 8.3 and 8.4 make of a revise with lines: no total, and in individual mode no lines
@@ -83,9 +102,11 @@ class OrderWriter:
         )
         self._store.lines.add(record.number, product_of(line), values)
 
-    def _compute(self, record: Record, lines: Sequence[Sent]) -> None:
+    def _compute(
+        self, record: Record, lines: Sequence[Sent], *, with_deleted: bool = False
+    ) -> None:
         first = lines[0] if lines else {}
-        totals = self._store.compute(record.number, record.values, first)
+        totals = self._store.compute(record.number, record.values, first, with_deleted=with_deleted)
         self._store.state(record.number).totals = totals
         for name, amount in zip(TOTALS, totals, strict=True):
             record.values[name] = columns.to_decimal(php.text(amount), self._fields[name])

@@ -136,13 +136,22 @@ def decode_object(encoded: str) -> dict[str, Any] | None:
     A lone surrogate anywhere makes the whole text unreadable (contract page readback, "lone
     surrogate anywhere").
     """
+    decoded = _decoded_json(encoded)
+    return decoded if isinstance(decoded, dict) else None
+
+
+def decode_list(encoded: str) -> list[Any] | None:
+    """The same for a text that has to be a list."""
+    decoded = _decoded_json(encoded)
+    return decoded if isinstance(decoded, list) else None
+
+
+def _decoded_json(encoded: str) -> Any:
     try:
         decoded = json.loads(encoded, parse_constant=_refuse_constant)
     except ValueError:
         return None
-    if not isinstance(decoded, dict) or _has_surrogate(decoded):
-        return None
-    return decoded
+    return None if _has_surrogate(decoded) else decoded
 
 
 def _refuse_constant(name: str) -> None:

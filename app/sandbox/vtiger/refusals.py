@@ -50,3 +50,13 @@ def syntax(token: str, unexpected: str, expected: str = "SEMICOLON") -> Refusal:
 
 def internal_error() -> Refusal:
     return Refusal("INTERNAL_SERVER_ERROR", "Unknown Error while processing request")
+
+
+def invalid_record(message: str) -> Refusal:
+    """The add-on's word for one record of woosync_save that is not as it has to be."""
+    return Refusal("INVALID_RECORD", message)
+
+
+def invalid_records(message: str) -> Refusal:
+    """The add-on's word for a whole call of woosync_save or woosync_read."""
+    return Refusal("INVALID_RECORDS", message)
