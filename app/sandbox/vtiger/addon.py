@@ -75,8 +75,7 @@ class _Awaited:
 class Addon:
     """One installation. `down_until` is the breaker of what is sent after a save; `wall_clock` is
     what requests are stamped with, where the CRM's own clock was moved. `keys` are those of the
-    writes that were committed, with the ids of their records; `writing` is the lock that one
-    record at a time is written under.
+    writes that were committed, with their records.
 
         addon.fail_save(SaveMishap.DIES, at=3)       # three records stay, no answer
         addon.fail_save(SaveMishap.FAILS, text="zoe@shop.example", times=2)
@@ -97,8 +96,7 @@ class Addon:
     down_until: datetime | None = None
     http: httpx.AsyncClient | None = None
     wall_clock: Clock | None = None
-    keys: dict[str, str] = field(default_factory=dict)
-    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    keys: dict[str, Record] = field(default_factory=dict)
     _mishaps: list[_Awaited] = field(default_factory=list)
     _sequence: int = 0
     _swept_to: str = ""
@@ -117,8 +115,11 @@ class Addon:
         later, and have `text` in their JSON."""
         self._mishaps += [_Awaited(mishap, at, text)] * times
 
-    def befalls(self, position: int, text: str) -> SaveMishap | None:
+    def befalls(self, position: int, item: Any) -> SaveMishap | None:
         """What befalls this record now; it is used up by that."""
+        if not self._mishaps:
+            return None
+        text = json.dumps(item)
         found = next((each for each in self._mishaps if each.fits(position, text)), None)
         if found is None:
             return None

@@ -4,7 +4,6 @@ Contract page Vtiger add-on writes, §2 (orders), §4 (keys, one transaction a r
 (reads). A record fails alone and leaves nothing; what is known of a key is what was committed.
 """
 
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from app.sandbox.vtiger.refusals import (
     Refusal,
     internal_error,
     invalid_record,
-    invalid_records,
+    no_such_record,
 )
 from app.sandbox.vtiger.users import CrmUser
 
@@ -31,8 +30,9 @@ MOST = 100
 MOST_SECONDS = 25
 _SECONDS = 10
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{8,64}", re.ASCII)
+_ID = re.compile(r"\d+x\d+", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
-_ACTIONS = ("create", "revise", "ask")
+_ACTIONS = ("create", "revise", "delete", "ask")
 
 Item = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -50,14 +50,13 @@ async def save(crm: Crm, addon: Addon, params: Mapping[str, str], user: CrmUser)
     until = time.monotonic() + _limit(params.get("seconds", ""), _SECONDS, MOST_SECONDS)
     answers: list[Answer] = []
     for position, item in enumerate(items):
-        mishap = addon.befalls(position, json.dumps(item))
+        mishap = addon.befalls(position, item)
         if mishap is SaveMishap.DIES:
             raise PhpFatal
-        if mishap is SaveMishap.TIME_UP or time.monotonic() > until:
+        if mishap is SaveMishap.TIME_UP or (answers and time.monotonic() > until):
             answers += [_answer(rest, "not_reached") for rest in items[position:]]
             break
-        async with addon.writing:
-            answers.append(await _save_one(crm, addon, item, user=user, mishap=mishap))
+        answers.append(await _save_one(crm, addon, item, user=user, mishap=mishap))
     return {"version": addon.version, "records": answers}
 
 
@@ -67,13 +66,13 @@ def read(crm: Crm, addon: Addon, params: Mapping[str, str], user: CrmUser) -> An
         raise Refusal("ACCESS_DENIED", f"Only an administrator may use {READ}")
     name = params.get("module", "")
     if name not in MODULES:
-        raise invalid_records(f"{READ} does not know the module")
+        raise _invalid_parameters(f"module has to be one of {', '.join(MODULES)}")
     module = crm.entities[name]
     sent = params.get("ids", "")
     if sent:
         ids = php.decode_list(sent)
         if ids is None or len(ids) > MOST:
-            raise invalid_records(f"ids has to be a JSON list of at most {MOST}")
+            raise _invalid_parameters(f"ids has to be a JSON list of at most {MOST} ids")
         found = {ws_id: _find(module, ws_id) for ws_id in map(php.text, ids)}
         rows = [record for record in found.values() if record is not None]
         missing = [ws_id for ws_id, record in found.items() if record is None]
@@ -85,14 +84,22 @@ def read(crm: Crm, addon: Addon, params: Mapping[str, str], user: CrmUser) -> An
     return {"version": addon.version, "records": records, "missing": missing, "more": more}
 
 
+def _invalid_records(message: str) -> Refusal:
+    return Refusal("INVALID_RECORDS", message)
+
+
+def _invalid_parameters(message: str) -> Refusal:
+    return Refusal("INVALID_PARAMETERS", message)
+
+
 def _items(encoded: str) -> list[Any]:
     items = php.decode_list(encoded)
     if items is None or len(items) > MOST:
-        raise invalid_records(f"records has to be a JSON list of at most {MOST}")
+        raise _invalid_records(f"records has to be a JSON list of at most {MOST} items")
     keys = [item["key"] for item in items if isinstance(item, dict) and "key" in item]
     texts = [php.text(key) for key in keys]
     if len(set(texts)) < len(texts):
-        raise invalid_records("A key stands in records twice")
+        raise _invalid_records("Each item needs a key of its own")
     return items
 
 
@@ -103,32 +110,37 @@ async def _save_one(
         return _answer(item, "failed", code="LOCK_TIMEOUT", message="The lock cannot be had")
     try:
         _check_item(item)
-        if (ws_id := addon.keys.get(item["key"])) is not None:
-            return _known(crm, item, ws_id, user=user)
+        if (record := addon.keys.get(item["key"])) is not None:
+            return _written(crm.entities[record.module], record, item, "known", user)
         if item["action"] == "ask":
             return _answer(item, "unknown")
         if mishap is SaveMishap.FAILS:
             raise PhpFatal
         module = crm.entities[item["module"]]
         record = _write(module, item, user)
-        addon.keys[item["key"]] = module.ws_id(record)
-        await crm.stored(module, record, is_new=item["action"] == "create")
+        addon.keys[item["key"]] = record
+        if record.deleted:
+            crm.note(record, "deleted")
+        else:
+            await crm.stored(module, record, is_new=item["action"] == "create")
     except Refusal as refusal:
         code = php.text(refusal.code)
         return _answer(item, "refused", code=code, message=refusal.message)
     except PhpFatal:
         error = internal_error()
         return _answer(item, "failed", code=php.text(error.code), message=error.message)
-    return _answer(
-        item, "saved", ws_id=module.ws_id(record), record=module.read_whole(record, user)
-    )
+    return _written(module, record, item, "saved", user)
 
 
 def _write(module: Entities, item: Item, user: CrmUser) -> Record:
+    if item["action"] == "delete":
+        if _find(module, item["id"]) is None:
+            raise no_such_record()
+        return module.discard(item["id"], user)
     fields = item["fields"]
     owner = php.text(fields.get("assigned_user_id"))
     if owner.startswith("19x") and module.database.users.find_by_id(owner) is None:
-        raise invalid_record("assigned_user_id names no user")
+        raise Refusal("ACCESS_DENIED", "Cannot assign record to the given user")
     element = fields | {"id": item["id"]} if item["action"] == "revise" else fields
     if isinstance(module, SalesOrders) and LINES in fields:
         return module.write_directly(element, user)
@@ -149,18 +161,16 @@ def _check_item(item: Any) -> None:
         return
     if item.get("module") not in MODULES:
         raise invalid_record(f"module has to be one of {', '.join(MODULES)}")
-    if not isinstance(item.get("fields"), dict) or not item["fields"]:
+    if action != "create" and not _ID.fullmatch(php.text(item.get("id"))):
+        raise invalid_record("id has to be that of a record")
+    if action != "delete" and not (isinstance(item.get("fields"), dict) and item["fields"]):
         raise invalid_record("fields has to be an object with at least one field")
-    if action == "revise" and not isinstance(item.get("id"), str):
-        raise invalid_record("id has to be the record's id")
 
 
-def _known(crm: Crm, item: Item, ws_id: str, *, user: CrmUser) -> Answer:
-    """What became of a key that was used before, the record as it is now."""
-    module = crm.entities[crm.database.module_name_of(ws_id)]
-    record = _find(module, ws_id)
-    shown = None if record is None else module.read_whole(record, user)
-    return _answer(item, "known", ws_id=ws_id, record=shown)
+def _written(module: Entities, record: Record, item: Item, status: str, user: CrmUser) -> Answer:
+    """The record as it is now, null if it was deleted."""
+    shown = None if record.deleted else module.read_whole(record, user)
+    return _answer(item, status, ws_id=module.ws_id(record), record=shown)
 
 
 def _find(module: Entities, ws_id: str) -> Record | None:
@@ -172,10 +182,10 @@ def _changed(module: Entities, params: Mapping[str, str]) -> tuple[list[Record],
     """Changed at or after `since`, by their numbers after the one of `after`; whether more are."""
     since, after = params.get("since", ""), params.get("after", "")
     if since and not _TIME.fullmatch(since):
-        raise invalid_records("since has to be YYYY-MM-DD HH:MM:SS")
+        raise _invalid_parameters("since has to be YYYY-MM-DD HH:MM:SS")
     number = after.partition("x")[2]
     if after and not number.isdecimal():
-        raise invalid_records("after has to be the id of a record")
+        raise _invalid_parameters("after has to be the id of a record")
     limit = _limit(params.get("limit", ""), MOST, MOST)
     rows = [
         record

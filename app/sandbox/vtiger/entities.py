@@ -39,6 +39,10 @@ class Entities(Table):
         return self._written(self._changed(element, user), user)
 
     def delete(self, ws_id: str, user: CrmUser) -> Record:
+        return self.discard(ws_id, user)
+
+    def discard(self, ws_id: str, user: CrmUser) -> Record:
+        """Into the recycle bin, as from the CRM's pages: an order keeps its lines there."""
         record = self.get(ws_id)
         record.deleted = True
         record.touch(user, self.database.now())
@@ -86,6 +90,12 @@ class Entities(Table):
         if field.type == "reference" and not self.database.points_at_something(value):
             return ""
         return value
+
+    def cell(self, record: Record, name: str, user: CrmUser, /) -> str | None:
+        """8.4 answers a reference or date that is not set as null (recording stock-orders)."""
+        value = super().cell(record, name, user)
+        can_be_null = name != "id" and self.module.fields[name].type in ("reference", "date")
+        return None if not value and can_be_null and self.database.breaks_orders else value
 
     def read(self, record: Record, user: CrmUser) -> dict[str, Any]:
         """The answer of retrieve: all fields and the HTML-encoded label."""

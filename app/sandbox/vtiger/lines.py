@@ -45,13 +45,25 @@ class Line:
 
 @dataclass
 class LineTable:
-    """Numbers are the highest one in use plus one, so that those of removed lines come back."""
+    """Numbers are the highest one in use plus one, so that those of removed lines come back.
 
+    `chosen` is a number that was read a while ago for the next line, 0 for none.
+    """
+
+    chosen: int = 0
     _by_number: dict[int, Line] = field(default_factory=dict)
     _by_order: dict[int, list[Line]] = field(default_factory=dict)
 
+    def next_number(self) -> int:
+        return next(reversed(self._by_number), 0) + 1
+
     def add(self, order: int, product: int, values: dict[str, str]) -> Line:
-        number = next(reversed(self._by_number), 0) + 1
+        """The new line; the one that took its number meanwhile if there is one, and then nothing
+        was added (contract page Vtiger add-on writes, F1)."""
+        taken, self.chosen = self._by_number.get(self.chosen), 0
+        if taken is not None:
+            return taken
+        number = self.next_number()
         line = self._by_number[number] = Line(number, order, product, values)
         self._by_order.setdefault(order, []).append(line)
         return line

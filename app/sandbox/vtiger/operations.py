@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.sandbox.vtiger import addon_records, php, query, select
-from app.sandbox.vtiger.actors import Actors
+from app.sandbox.vtiger.actors import Actors, UserActors
 from app.sandbox.vtiger.addon import OPERATION as WOOSYNC
 from app.sandbox.vtiger.addon import Addon
 from app.sandbox.vtiger.crm import Crm
 from app.sandbox.vtiger.entities import Entities
+from app.sandbox.vtiger.orders import SalesOrders
 from app.sandbox.vtiger.refusals import PhpFatal, Refusal, denied
 from app.sandbox.vtiger.schema import recorded
 from app.sandbox.vtiger.sessions import Session
+from app.sandbox.vtiger.table import Written
 from app.sandbox.vtiger.users import CrmUser
 
 Params = Mapping[str, str]
@@ -106,7 +108,8 @@ async def _create(crm: Crm, session: Session, params: Params) -> Any:
     module = crm.module(params.get("elementType", ""))
     if module is None:
         raise denied()
-    written = module.create(_element(params), session.user)
+    element = _element(params)
+    written = await _carried_out(module, element, lambda: module.create(element, session.user))
     await crm.saved(module, written.record, is_new=True)
     return written.answer
 
@@ -114,7 +117,7 @@ async def _create(crm: Crm, session: Session, params: Params) -> Any:
 async def _update(crm: Crm, session: Session, params: Params) -> Any:
     element = _element(params)
     module = _module_of(crm, element)
-    written = module.update(element, session.user)
+    written = await _carried_out(module, element, lambda: module.update(element, session.user))
     await crm.saved(module, written.record, is_new=False)
     return written.answer
 
@@ -122,9 +125,17 @@ async def _update(crm: Crm, session: Session, params: Params) -> Any:
 async def _revise(crm: Crm, session: Session, params: Params) -> Any:
     element = _element(params)
     module = _module_of(crm, element)
-    written = module.revise(element, session.user)
+    written = await _carried_out(module, element, lambda: module.revise(element, session.user))
     await crm.saved(module, written.record, is_new=False)
     return written.answer
+
+
+async def _carried_out(
+    module: Entities | Actors, element: dict[str, Any], write: Callable[[], Written]
+) -> Written:
+    if isinstance(module, SalesOrders):
+        return await module.overlapping(element, write)
+    return write()
 
 
 async def _delete(crm: Crm, session: Session, params: Params) -> Any:
@@ -142,7 +153,8 @@ async def _query(crm: Crm, session: Session, params: Params) -> Any:
     if module is None:
         raise query.unknown_module(name)
     rows = select.answer(query.parse(text), module, session.user)
-    if crm.database.breaks_orders:  # include/Webservices/VtigerModuleOperation.php:200
+    has_operation = isinstance(module, Entities | UserActors)
+    if crm.database.breaks_orders and has_operation:  # VtigerModuleOperation.php:200
         return [row for row in rows if "id" in row]
     return rows
 

@@ -45,11 +45,17 @@ class Mishap:
 
 @dataclass
 class OrderStore:
-    """The lines and states of all orders, by record number; `mishaps` befall the next writes."""
+    """The lines and states of all orders, by record number; `mishaps` befall the next writes.
+
+    `line_gap_s` are the seconds between the moment when Vtiger's own way reads which number the
+    first line of an order will have, and its insertion: where it is not 0, writes that overlap
+    lose lines.
+    """
 
     catalogue: Catalogue
     lines: LineTable = field(default_factory=LineTable)
     mishaps: list[Mishap] = field(default_factory=list)
+    line_gap_s: float = 0.0
     _states: dict[int, OrderState] = field(default_factory=dict)
 
     def state(self, order: int) -> OrderState:
@@ -65,19 +71,17 @@ class OrderStore:
         self.lines.remove(order)
         self._states.pop(order, None)
 
-    def compute(
-        self, order: int, values: Mapping[str, str], first: Sent, *, with_deleted: bool
-    ) -> Totals:
+    def compute(self, order: int, values: Mapping[str, str], first: Sent) -> Totals:
         """The totals of the stored lines; `first` is the first line as it was sent.
 
-        Taxes of a deleted product count `with_deleted` alone (recording deleted-product-revise).
         PhpFatal for a rate that is no number.
         """
-        items = [self._item(line, with_deleted=with_deleted) for line in self.lines.of(order)]
+        items = [self._item(line) for line in self.lines.of(order)]
         return total(items, self._terms(order, values, first))
 
-    def _item(self, line: Line, *, with_deleted: bool) -> Item:
-        deleted = not with_deleted and self.catalogue.is_deleted(line.product)
+    def _item(self, line: Line) -> Item:
+        """Taxes of a deleted product do not count (recording deleted-product-revise)."""
+        deleted = self.catalogue.is_deleted(line.product)
         carried = {} if deleted else self.catalogue.rates(line.product)
         columns = (name for name in self.catalogue.tax_columns() if name in carried)
         return line.item([float(line.values.get(name) or 0) for name in columns])

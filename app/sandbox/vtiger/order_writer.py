@@ -50,7 +50,7 @@ class OrderWriter:
         lines = self.lines_of(element)
         for position, line in enumerate(lines, 1):
             self._insert(record, line, position)
-        self._compute(record, lines, with_deleted=True)
+        self._compute(record, lines)
         self.finish(record)
 
     def rehearse(self, draft: Record, element: Mapping[str, Any]) -> None:
@@ -63,12 +63,13 @@ class OrderWriter:
         finally:
             self._store.drop(draft.number)
 
-    def ruin(self, record: Record) -> NoReturn:
-        """What 8.3 and 8.4 make of a revise with lines: no total, and in individual mode no lines
-        (contract page Vtiger add-on writes, F3)."""
-        record.values |= dict.fromkeys(TOTALS, "0.00000000")
-        if is_individual(record.values["hdnTaxType"]):
-            self._store.lines.remove(record.number)
+    def ruin(self, record: Record, element: Mapping[str, Any]) -> NoReturn:
+        """What 8.3 and 8.4 make of a revise with lines: no totals, and lines only outside
+        individual mode (recording stock-orders; contract page Vtiger add-on writes, F3)."""
+        self._begin(record, element)
+        if not is_individual(record.values["hdnTaxType"]):
+            for position, line in enumerate(self.lines_of(element), 1):
+                self._insert(record, line, position)
         raise PhpFatal
 
     def finish(self, record: Record) -> None:
@@ -102,11 +103,9 @@ class OrderWriter:
         )
         self._store.lines.add(record.number, product_of(line), values)
 
-    def _compute(
-        self, record: Record, lines: Sequence[Sent], *, with_deleted: bool = False
-    ) -> None:
+    def _compute(self, record: Record, lines: Sequence[Sent]) -> None:
         first = lines[0] if lines else {}
-        totals = self._store.compute(record.number, record.values, first, with_deleted=with_deleted)
+        totals = self._store.compute(record.number, record.values, first)
         self._store.state(record.number).totals = totals
         for name, amount in zip(TOTALS, totals, strict=True):
             record.values[name] = columns.to_decimal(php.text(amount), self._fields[name])

@@ -1,12 +1,12 @@
 """Sales orders: records with lines, whose totals are computed only when lines are sent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
 from app.sandbox.vtiger import php
-from app.sandbox.vtiger.actors import not_found
 from app.sandbox.vtiger.charges import CHARGE
 from app.sandbox.vtiger.database import Database, Record
 from app.sandbox.vtiger.entities import Element, Entities, decoded, source_of
@@ -16,9 +16,10 @@ from app.sandbox.vtiger.order_form import MONEY, NEW, filled_form, touches_money
 from app.sandbox.vtiger.order_state import OrderStore
 from app.sandbox.vtiger.order_view import OrderView
 from app.sandbox.vtiger.order_writer import OrderWriter
-from app.sandbox.vtiger.refusals import PhpFatal, Refusal, no_value
+from app.sandbox.vtiger.refusals import PhpFatal, Refusal, mandatory_missing, no_such_record
 from app.sandbox.vtiger.schema import Field, Module
 from app.sandbox.vtiger.table import Written
+from app.sandbox.vtiger.totals import INDIVIDUAL
 from app.sandbox.vtiger.users import CrmUser
 
 LINES = "LineItems"
@@ -62,40 +63,54 @@ class SalesOrders(Entities):
             return self._revised(record, element, user)
         return Written(record, {**element, **self._just_written(record, user)})
 
+    async def overlapping(self, element: Element, write: Callable[[], Written]) -> Written:
+        """Carries out a create, update or revise; if it has lines, others write meanwhile where
+        the store leaves a gap for that (contract page Vtiger add-on writes, F1)."""
+        gap_s, lines = self._store.line_gap_s, self._store.lines
+        if not gap_s or not self._writer.lines_of(element):
+            return write()
+        number = lines.next_number()
+        await asyncio.sleep(gap_s)
+        lines.chosen = number
+        try:
+            return write()
+        finally:
+            lines.chosen = 0
+
     def delete(self, ws_id: str, user: CrmUser) -> Record:
-        if self.database.breaks_orders:
-            self._store.lines.remove(self.get(ws_id).number)
-            raise PhpFatal  # recording 84-stock-delete-order
-        record = super().delete(ws_id, user)
+        """The lines go first, and in 8.4 the order is read once more after them."""
+        record = self.get(ws_id)
         self._store.lines.remove(record.number)
-        return record
+        self._check_readable(record)
+        return self.discard(ws_id, user)
 
     def read(self, record: Record, user: CrmUser) -> dict[str, Any]:
+        self._check_readable(record)
         lines = self._store.lines.of(record.number)
-        if self.database.breaks_orders and not lines:
-            raise PhpFatal
         return self._view.details(record, super().read(record, user), lines, user=user)
 
     def write_directly(self, element: Element, user: CrmUser) -> Record:
         """Creates, or with an `id` revises, an order with its lines as the add-on does it: the same
         in every version, and whole or not at all (contract page Vtiger add-on writes, §2).
 
-        What is not sent of the money is none, the discount too, and a deleted product's taxes
-        count. Refusal where nothing was written.
+        Of the money what is not sent is none, the discount too; the rate of a known order stays.
+        Refusal where nothing was written.
         """
         before = None
         if "id" in element:
+            before = self.database.find(php.text(element["id"]))
+            if before is None:
+                raise no_such_record()
+            element = {"conversion_rate": before.values["conversion_rate"], **element}
             sent = [name for name in self.module.mandatory if name in element]
             self._check_changed(element, mandatory=sent)
-            before = self.get(php.text(element["id"]))
         else:
             super()._check_created(element)
         lines = self._writer.lines_of(element)
         if not lines:
-            raise no_value(LINES)
-        for line in lines:
-            if not self._view.is_article(product_of(line)):
-                raise not_found()
+            raise mandatory_missing()
+        if not all(self._view.is_article(product_of(line)) for line in lines):
+            raise no_such_record()
         values = self._values(element, user, before=before.values if before else None)
         values |= dict.fromkeys(DISCOUNTS, "")
         self._writer.rehearse(Record(0, self.module.name, dict(values)), element)
@@ -116,6 +131,14 @@ class SalesOrders(Entities):
     def callback_data(self, record: Record, user: CrmUser) -> dict[str, Any]:
         """After a write with lines, the totals are still those of before they were computed."""
         return self.read(self._writer.unfinished(record), user)
+
+    def cell(self, record: Record, name: str, user: CrmUser, /) -> str | None:
+        """In 8.4 so are discounts that are not set, and the columns of a line where there is none
+        (recording query-order-without-lines)."""
+        can_be_null = name in DISCOUNTS or self.module.fields[name].on_lines
+        if can_be_null and self.database.breaks_orders and not record.values.get(name):
+            return None
+        return super().cell(record, name, user)
 
     def columns(self) -> list[Field]:
         return [item for item in self.module.fields.values() if not item.name.startswith(CHARGE)]
@@ -167,7 +190,7 @@ class SalesOrders(Entities):
     def _check_created(self, element: Element) -> None:
         super()._check_created(element)
         if not self._writer.lines_of(element):
-            raise Refusal("MANDATORY_FIELDS_MISSING", "Mandatory Fields Missing..")
+            raise mandatory_missing()
 
     def _created(self, element: Element, user: CrmUser) -> Record:
         if self.database.breaks_orders:
@@ -179,14 +202,21 @@ class SalesOrders(Entities):
 
     def _changed(self, element: Element, user: CrmUser) -> Record:
         record = super()._changed(element, user)
-        if self._writer.lines_of(element) and self.database.breaks_orders:
-            self._writer.ruin(record)
         if self._writer.lines_of(element):
+            if self.database.breaks_orders:
+                self._writer.ruin(record, element)
             self._writer.write(record, element)
         else:
             self._writer.finish(record)
             self._writer.forget(record)
+            self._check_readable(record)
         return record
+
+    def _check_readable(self, record: Record) -> None:
+        """8.3 and 8.4 die over an order in individual mode that has no lines (stock-orders)."""
+        empty = not self._store.lines.of(record.number)
+        if self.database.breaks_orders and empty and record.values["hdnTaxType"] == INDIVIDUAL:
+            raise PhpFatal
 
     def _just_written(self, record: Record, user: CrmUser) -> dict[str, Any]:
         """As cached while the lines were written: without them in its details, with new totals."""

@@ -52,11 +52,14 @@ def internal_error() -> Refusal:
     return Refusal("INTERNAL_SERVER_ERROR", "Unknown Error while processing request")
 
 
+def no_such_record() -> Refusal:
+    return Refusal("RECORD_NOT_FOUND", "Record you are trying to access is not found")
+
+
 def invalid_record(message: str) -> Refusal:
     """The add-on's word for one record of woosync_save that is not as it has to be."""
     return Refusal("INVALID_RECORD", message)
 
 
-def invalid_records(message: str) -> Refusal:
-    """The add-on's word for a whole call of woosync_save or woosync_read."""
-    return Refusal("INVALID_RECORDS", message)
+def mandatory_missing() -> Refusal:
+    return Refusal("MANDATORY_FIELDS_MISSING", "Mandatory Fields Missing..")

@@ -29,7 +29,7 @@ def answer(query: Query, module: Table, user: CrmUser) -> list[dict[str, Any]]:
         return [{"count": str(len(found))}]
     ordered = selection.ordered(found, query)[query.offset : query.offset + query.limit]
     return [
-        {module.key(name): module.value(record, name, user) for name in names}
+        {module.key(name): module.cell(record, name, user) for name in names}
         for record in module.answered(ordered)
     ]
 

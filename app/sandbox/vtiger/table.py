@@ -53,3 +53,7 @@ class Table:
     def value(self, record: Record, name: str, _user: CrmUser, /) -> str:
         """One field in the API's format, text whatever its type."""
         return self.ws_id(record) if name == "id" else record.values.get(name, "")
+
+    def cell(self, record: Record, name: str, user: CrmUser, /) -> str | None:
+        """One field as a query answers it."""
+        return self.value(record, name, user)
