@@ -32,6 +32,13 @@ class VtigerVersion(StrEnum):
     V8_4 = "8.4.0"
 
 
+class AddonVersion(StrEnum):
+    """The versions of the add-on that are imitated; the last one unless one is named."""
+
+    V1_1 = "1.1.0"
+    V2_0 = "2.0.0"
+
+
 def sandbox(
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9000,
@@ -50,11 +57,24 @@ def sandbox(
     ] = False,
     vtiger_version: Annotated[
         VtigerVersion | None,
-        typer.Option(help="8.3.0 and 8.4.0 refuse and ruin orders as those versions do."),
+        typer.Option(
+            help="8.3.0 and 8.4.0 refuse and ruin orders as those versions do, but for those that"
+            " the add-on writes."
+        ),
     ] = None,
-    addon: Annotated[
-        bool, typer.Option(help="Whether the CRM has the WooSync add-on: its changes to be read.")
+    lose_lines: Annotated[
+        bool,
+        typer.Option(
+            "--lose-lines",
+            help="Orders that two sessions write at once lose lines, as in every version; those"
+            " of the add-on do not.",
+        ),
     ] = False,
+    addon: Annotated[bool, typer.Option(help="Whether the CRM has the WooSync add-on.")] = False,
+    addon_version: Annotated[
+        AddonVersion | None,
+        typer.Option(help="1.1.0 tells of changes alone; 2.0.0 writes and reads records, too."),
+    ] = None,
     addon_url: Annotated[
         str, typer.Option(help="Address of the service that the add-on tells at once.")
     ] = "",
@@ -71,9 +91,11 @@ def sandbox(
 
     Everything is in memory: it is gone when the command ends.
     """
-    _check_addon(addon_url, addon_secret, addon=addon)
+    _check_addon(addon_url, addon_secret, addon_version, addon=addon)
     if cloud and vtiger_version is not None:
         raise ConfigError("--cloud and --vtiger-version exclude each other: Cloud has no versions.")
+    if cloud and lose_lines:
+        raise ConfigError("--cloud and --lose-lines exclude each other: it is Community Edition's.")
     given = {
         "consumer_key": consumer_key,
         "consumer_secret": consumer_secret,
@@ -92,15 +114,18 @@ def sandbox(
         vtiger_version=vtiger_version or VtigerVersion.V8_2,
     )
     systems.crm.workflows.callbacks += [Callback("Contacts", url) for url in callback_url or ()]
+    if lose_lines:
+        systems.crm.lose_lines()
     if addon:
-        systems.crm.install_addon(addon_url, addon_secret)
+        version = addon_version or AddonVersion.V2_0
+        systems.crm.install_addon(addon_url, addon_secret, version=version)
     logging.basicConfig(level="WARNING")
     run(_serve(systems, port, as_json=json))
 
 
-def _check_addon(url: str, secret: str, *, addon: bool) -> None:
-    if (url or secret) and not addon:
-        raise ConfigError("--addon-url and --addon-secret are of the add-on: say --addon too.")
+def _check_addon(url: str, secret: str, version: AddonVersion | None, *, addon: bool) -> None:
+    if (url or secret or version) and not addon:
+        raise ConfigError("--addon-url, --addon-secret and --addon-version need --addon too.")
     if bool(url) is not bool(secret):
         raise ConfigError(
             "--addon-url and --addon-secret go together: the add-on signs what it tells."

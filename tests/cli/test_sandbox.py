@@ -86,17 +86,22 @@ async def test_the_crm_calls_back_where_it_is_told_to(folder: Path) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("option", "has_addon"), [("--addon", True), ("--no-addon", False)])
+@pytest.mark.parametrize(
+    ("options", "version"),
+    [
+        (("--addon",), "2.0.0"),
+        (("--addon", "--addon-version", "1.1.0"), "1.1.0"),
+        (("--no-addon", "--vtiger-version", "8.4.0", "--lose-lines"), ""),
+    ],
+)
 async def test_the_crm_has_the_add_on_where_it_is_wanted(
-    folder: Path,
-    option: str,
-    has_addon: bool,
+    folder: Path, options: tuple[str, ...], version: str
 ) -> None:
-    with running("sandbox", "--port", "0", "--json", option, folder=folder) as sandbox:
+    with running("sandbox", "--port", "0", "--json", *options, folder=folder) as sandbox:
         known = json.loads(sandbox.line_with(""))["vtiger"]
         async with open_vtiger(**known) as client:
             found = await client.find_changes(0)
-    assert (found is not None) == has_addon
+    assert (found.facts.version if found else "") == version
 
 
 @pytest.mark.parametrize(
@@ -128,10 +133,12 @@ def test_a_taken_port_is_told(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--addon-url", "http://127.0.0.1:1"), "say --addon too"),
+        (("--addon-url", "http://127.0.0.1:1"), "need --addon too"),
+        (("--addon-version", "1.1.0"), "need --addon too"),
         (("--addon", "--addon-secret", "x"), "go together"),
         (("--consumer-key", ""), "--consumer-key is empty"),
         (("--cloud", "--vtiger-version", "8.4.0"), "exclude each other"),
+        (("--cloud", "--lose-lines"), "exclude each other"),
         (("--vtiger-version", "8.4"), "'8.4' is not one of"),
     ],
 )

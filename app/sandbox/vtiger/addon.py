@@ -75,7 +75,7 @@ class _Awaited:
 class Addon:
     """One installation. `down_until` is the breaker of what is sent after a save; `wall_clock` is
     what requests are stamped with, where the CRM's own clock was moved. `keys` are those of the
-    writes that were committed, with their records.
+    writes that were committed, with the ids of their records.
 
         addon.fail_save(SaveMishap.DIES, at=3)       # three records stay, no answer
         addon.fail_save(SaveMishap.FAILS, text="zoe@shop.example", times=2)
@@ -96,7 +96,7 @@ class Addon:
     down_until: datetime | None = None
     http: httpx.AsyncClient | None = None
     wall_clock: Clock | None = None
-    keys: dict[str, Record] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
     _mishaps: list[_Awaited] = field(default_factory=list)
     _sequence: int = 0
     _swept_to: str = ""

@@ -20,7 +20,7 @@ from app.sandbox.vtiger.refusals import (
     Refusal,
     internal_error,
     invalid_record,
-    no_such_record,
+    wrong_id,
 )
 from app.sandbox.vtiger.users import CrmUser
 
@@ -71,9 +71,9 @@ def read(crm: Crm, addon: Addon, params: Mapping[str, str], user: CrmUser) -> An
     sent = params.get("ids", "")
     if sent:
         ids = php.decode_list(sent)
-        if ids is None or len(ids) > MOST:
+        if ids is None or len(ids) > MOST or not all(isinstance(ws_id, str) for ws_id in ids):
             raise _invalid_parameters(f"ids has to be a JSON list of at most {MOST} ids")
-        found = {ws_id: _find(module, ws_id) for ws_id in map(php.text, ids)}
+        found = {ws_id: _find(module, ws_id) for ws_id in ids}
         rows = [record for record in found.values() if record is not None]
         missing = [ws_id for ws_id, record in found.items() if record is None]
         more = False
@@ -110,15 +110,15 @@ async def _save_one(
         return _answer(item, "failed", code="LOCK_TIMEOUT", message="The lock cannot be had")
     try:
         _check_item(item)
-        if (record := addon.keys.get(item["key"])) is not None:
-            return _written(crm.entities[record.module], record, item, "known", user)
+        if (ws_id := addon.keys.get(item["key"])) is not None:
+            return _done(crm, item, ws_id, status="known", user=user)
         if item["action"] == "ask":
             return _answer(item, "unknown")
         if mishap is SaveMishap.FAILS:
             raise PhpFatal
         module = crm.entities[item["module"]]
         record = _write(module, item, user)
-        addon.keys[item["key"]] = record
+        addon.keys[item["key"]] = ws_id = module.ws_id(record)
         if record.deleted:
             crm.note(record, "deleted")
         else:
@@ -129,13 +129,13 @@ async def _save_one(
     except PhpFatal:
         error = internal_error()
         return _answer(item, "failed", code=php.text(error.code), message=error.message)
-    return _written(module, record, item, "saved", user)
+    return _done(crm, item, ws_id, status="saved", user=user)
 
 
 def _write(module: Entities, item: Item, user: CrmUser) -> Record:
+    if item["action"] != "create" and not item["id"].startswith(f"{module.module.prefix}x"):
+        raise wrong_id()
     if item["action"] == "delete":
-        if _find(module, item["id"]) is None:
-            raise no_such_record()
         return module.discard(item["id"], user)
     fields = item["fields"]
     owner = php.text(fields.get("assigned_user_id"))
@@ -167,10 +167,12 @@ def _check_item(item: Any) -> None:
         raise invalid_record("fields has to be an object with at least one field")
 
 
-def _written(module: Entities, record: Record, item: Item, status: str, user: CrmUser) -> Answer:
-    """The record as it is now, null if it was deleted."""
-    shown = None if record.deleted else module.read_whole(record, user)
-    return _answer(item, status, ws_id=module.ws_id(record), record=shown)
+def _done(crm: Crm, item: Item, ws_id: str, *, status: str, user: CrmUser) -> Answer:
+    """With the record as it is now, null if it was deleted."""
+    module = crm.entities[crm.database.module_name_of(ws_id)]
+    record = _find(module, ws_id)
+    shown = None if record is None else module.read_whole(record, user)
+    return _answer(item, status, ws_id=ws_id, record=shown)
 
 
 def _find(module: Entities, ws_id: str) -> Record | None:

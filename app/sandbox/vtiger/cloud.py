@@ -25,7 +25,7 @@ from app.sandbox.vtiger.sessions import Session
 from app.sandbox.vtiger.users import CrmUser
 
 BASE = "/restapi/v1/vtiger/default"
-NOT_THERE = frozenset({"extendsession", "woosync_changes"})
+NOT_THERE = frozenset({"extendsession", "woosync_changes", "woosync_save", "woosync_read"})
 MINUTE = timedelta(minutes=1)
 
 

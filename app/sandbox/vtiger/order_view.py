@@ -11,7 +11,7 @@ from app.sandbox.vtiger.order_state import OrderStore
 from app.sandbox.vtiger.users import CrmUser
 
 PARENT = "6xArray"
-_ARTICLES = ("Products", "Services")
+ARTICLES = ("Products", "Services")
 
 
 class OrderView:
@@ -72,14 +72,9 @@ class OrderView:
     def article_id(self, number: int) -> str:
         """ "" for what is deleted, no article, or nothing at all."""
         record = self._database.find_entity(number)
-        if record is None or record.deleted or record.module not in _ARTICLES:
+        if record is None or record.deleted or record.module not in ARTICLES:
             return ""
         return f"{self._database.modules[record.module].prefix}x{number}"
-
-    def is_article(self, number: int) -> bool:
-        """Whether it is, or was before it was deleted, something that can be sold."""
-        record = self._database.find_entity(number)
-        return record is not None and record.module in _ARTICLES
 
     def _item(self, line: Line) -> dict[str, Any]:
         record = self._database.find_entity(line.product)

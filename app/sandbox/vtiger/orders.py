@@ -1,6 +1,7 @@
 """Sales orders: records with lines, whose totals are computed only when lines are sent."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -14,15 +15,23 @@ from app.sandbox.vtiger.lines import product_of
 from app.sandbox.vtiger.money import DISCOUNTS, conversion_rate
 from app.sandbox.vtiger.order_form import MONEY, NEW, filled_form, touches_money
 from app.sandbox.vtiger.order_state import OrderStore
-from app.sandbox.vtiger.order_view import OrderView
+from app.sandbox.vtiger.order_view import ARTICLES, OrderView
 from app.sandbox.vtiger.order_writer import OrderWriter
-from app.sandbox.vtiger.refusals import PhpFatal, Refusal, mandatory_missing, no_such_record
+from app.sandbox.vtiger.refusals import (
+    PhpFatal,
+    Refusal,
+    invalid_record,
+    mandatory_missing,
+    no_such_record,
+    wrong_id,
+)
 from app.sandbox.vtiger.schema import Field, Module
 from app.sandbox.vtiger.table import Written
 from app.sandbox.vtiger.totals import INDIVIDUAL
 from app.sandbox.vtiger.users import CrmUser
 
 LINES = "LineItems"
+_ID = re.compile(r"\d+x\d+", re.ASCII)
 _UNDESCRIBED = (
     Field("image", "string", on_lines=True),
     Field("purchase_cost", "currency", "decimal(27,8)", on_lines=True),
@@ -98,9 +107,7 @@ class SalesOrders(Entities):
         """
         before = None
         if "id" in element:
-            before = self.database.find(php.text(element["id"]))
-            if before is None:
-                raise no_such_record()
+            before = self.get(php.text(element["id"]))
             element = {"conversion_rate": before.values["conversion_rate"], **element}
             sent = [name for name in self.module.mandatory if name in element]
             self._check_changed(element, mandatory=sent)
@@ -109,8 +116,8 @@ class SalesOrders(Entities):
         lines = self._writer.lines_of(element)
         if not lines:
             raise mandatory_missing()
-        if not all(self._view.is_article(product_of(line)) for line in lines):
-            raise no_such_record()
+        for line in lines:
+            self._check_line(line)
         values = self._values(element, user, before=before.values if before else None)
         values |= dict.fromkeys(DISCOUNTS, "")
         self._writer.rehearse(Record(0, self.module.name, dict(values)), element)
@@ -121,6 +128,20 @@ class SalesOrders(Entities):
             record = self._committed(before, values, user)
         self._writer.write_directly(record, element)
         return record
+
+    def _check_line(self, line: Mapping[str, Any]) -> None:
+        """What stock Vtiger takes in silence; a product that was deleted is as good as any."""
+        product = line.get("productid")
+        if not isinstance(product, str) or line.get("quantity") is None:
+            raise invalid_record("A line needs a product or service, and a quantity")
+        if not _ID.fullmatch(product):
+            raise wrong_id()
+        module = self.database.module_name_of(product)
+        if module not in ARTICLES:
+            raise Refusal("REFERENCE_INVALID", "Invalid reference specified for productid")
+        record = self.database.find_entity(product_of(line))
+        if record is None or record.module != module:
+            raise no_such_record()
 
     def read_whole(self, record: Record, user: CrmUser) -> dict[str, Any]:
         """As retrieve, an order without lines too; but lines name their order, and of the screen's
@@ -195,7 +216,7 @@ class SalesOrders(Entities):
     def _created(self, element: Element, user: CrmUser) -> Record:
         if self.database.breaks_orders:
             self._check_created(element)
-            raise Refusal("INVALID_ID_ATTRIBUTE", "Id specified is incorrect")
+            raise wrong_id()
         record = super()._created(element, user)
         self._writer.write(record, element)
         return record

@@ -52,6 +52,10 @@ def internal_error() -> Refusal:
     return Refusal("INTERNAL_SERVER_ERROR", "Unknown Error while processing request")
 
 
+def wrong_id() -> Refusal:
+    return Refusal("INVALID_ID_ATTRIBUTE", "Id specified is incorrect")
+
+
 def no_such_record() -> Refusal:
     return Refusal("RECORD_NOT_FOUND", "Record you are trying to access is not found")
 

@@ -4,9 +4,11 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from app.sandbox.vtiger.addon import Addon, SaveMishap
+from app.sandbox.vtiger.cloud import BASE, create_cloud_app
 from app.sandbox.vtiger.crm import Crm
 from app.sandbox.vtiger.users import CrmUser, default_users
 from tests.sandbox.vtiger.lab import ITEM, OTHER, order, read
@@ -147,7 +149,7 @@ async def test_an_order_is_deleted_in_every_version_with_its_lines(
     assert (gone["status"], gone["id"], gone["record"]) == ("saved", made["id"], None)
     assert (await save_one(seller, delete(made["id"], "order-deleted")))["status"] == "known"
     again = await save_one(seller, delete(made["id"], "order-deleted-2"))
-    assert (again["status"], again["code"]) == ("refused", "RECORD_NOT_FOUND")
+    assert (again["status"], again["code"]) == ("refused", "ACCESS_DENIED")
     assert addon.rows[-1].event == "deleted"
     crm.ui_restore(made["id"])
     assert len((await read(seller, made["id"]))["LineItems"]) == 2
@@ -187,6 +189,9 @@ async def test_a_refused_record_hurts_no_other(crm: Crm, service: WebService) ->
     [
         ({"LineItems": []}, "MANDATORY_FIELDS_MISSING"),
         ({"LineItems": [{**ITEM, "productid": "14x99"}]}, "RECORD_NOT_FOUND"),
+        ({"LineItems": [{**ITEM, "productid": "11x2"}]}, "REFERENCE_INVALID"),
+        ({"LineItems": [{**ITEM, "productid": "x"}]}, "INVALID_ID_ATTRIBUTE"),
+        ({"LineItems": [{"productid": "14x3"}]}, "INVALID_RECORD"),
         ({"LineItems": [ITEM, {**ITEM, "listprice": ""}]}, "INVALID_RECORD"),
         ({"hdnDiscountAmount": ""}, "INVALID_RECORD"),
         ({"subject": ""}, "MANDATORY_FIELDS_MISSING"),
@@ -338,7 +343,8 @@ async def test_what_changed_since_comes_in_pages(
 
 @pytest.mark.usefixtures("addon")
 @pytest.mark.parametrize(
-    "params", [{"module": "Leads"}, {"ids": "7"}, {"since": "yesterday"}, {"after": "12y"}]
+    "params",
+    [{"module": "Leads"}, {"ids": "7"}, {"ids": "[7]"}, {"since": "yesterday"}, {"after": "12y"}],
 )
 async def test_a_malformed_read_is_refused(service: WebService, params: dict[str, str]) -> None:
     with pytest.raises(Refused, match="INVALID_PARAMETERS"):
@@ -375,3 +381,13 @@ async def test_an_older_add_on_tells_of_changes_alone(crm: Crm, service: WebServ
         with pytest.raises(Refused) as refused:
             await service.post(operation)
         assert (refused.value.status, refused.value.text) == (500, "")
+
+
+@pytest.mark.usefixtures("addon")
+async def test_cloud_has_no_add_on(crm: Crm) -> None:
+    key = crm.users.get("apiuser").access_key
+    transport = httpx.ASGITransport(app=create_cloud_app(crm))
+    async with httpx.AsyncClient(transport=transport, auth=("apiuser", key)) as cloud:
+        for operation in ("woosync_save", "woosync_read"):
+            answer = await cloud.post(f"http://cloud{BASE}/{operation}", data={"records": "[]"})
+            assert answer.status_code == 404
