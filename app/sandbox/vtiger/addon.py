@@ -79,6 +79,9 @@ class Addon:
 
         addon.fail_save(SaveMishap.DIES, at=3)       # three records stay, no answer
         addon.fail_save(SaveMishap.FAILS, text="zoe@shop.example", times=2)
+
+    Where Vtiger itself ends the process within a save, the add-on tells of that record as failed
+    and of those after it as not reached: FAILS, and TIME_UP at the next one.
     """
 
     database: Database
