@@ -11,6 +11,7 @@ from app import __version__
 from app.answer_headers import AnswerHeaders
 from app.api import (
     addon,
+    addon_pages,
     callbacks,
     conflicts,
     deliveries,
@@ -58,6 +59,8 @@ ROUTERS = (
 RECEIVERS = (
     (webhooks.PATH, webhooks.receive, ("POST",)),
     (addon.PATH, addon.receive, ("POST",)),
+    (addon_pages.STATUS_PATH, addon_pages.receive_status, ("POST",)),
+    (addon_pages.SUMMARY_PATH, addon_pages.receive_summary, ("POST",)),
     (callbacks.PATH, callbacks.receive, callbacks.METHODS),
 )
 

@@ -1,17 +1,15 @@
 """The add-on for Vtiger Community Edition: the zip to install, and the changes that it tells."""
 
-import logging
 from collections.abc import Iterable, Sequence
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
+from app.api.addon_signature import read_signed_body
 from app.api.callbacks import VTIGER_NAMES
 from app.api.deps import Guard, only_known
-from app.api.doors import refused
 from app.api.errors import Problem, documented
-from app.api.intake import dedupe_key, read_body, store_hints
-from app.attempts import Door, Refusal, count_refusal
+from app.api.intake import dedupe_key, store_hints
 from app.db.session import transaction
 from app.errors import InvalidInput, System
 from app.inbox.heard import keep_heard, search_heard
@@ -20,33 +18,14 @@ from app.links.outbox_marks import forget_absent
 from app.policies.tokens import Scope
 from app.records import Origin, Record
 from app.runtime import Runtime
-from app.vtiger.addon_hints import (
-    WINDOW_SECONDS,
-    AddonBatch,
-    AddonChange,
-    SignatureFault,
-    find_fault,
-    parse_batch,
-)
+from app.vtiger.addon_hints import AddonBatch, AddonChange, parse_batch
 from app.vtiger.addon_package import build_package
 
 PATH = "/callbacks/vtiger"
-TIMESTAMP = "x-woosync-timestamp"
-SIGNATURE = "x-woosync-signature"
 ZIP = "application/zip"
 SERVICE = "woo-vtiger"
 """The word by which the add-on knows that it was this service that answered."""
 MODULES = {name: module for module, name in VTIGER_NAMES.items()}
-DETAILS = {
-    SignatureFault.MISSING: "Send X-WooSync-Timestamp and X-WooSync-Signature: this address is for"
-    " the WooSync add-on. Callbacks with a token go to /callbacks/vtiger/{module}.",
-    SignatureFault.WRONG: "The signature is not made with this service's VTIGER__CALLBACK_SECRET:"
-    " enter that secret in the add-on's settings.",
-    SignatureFault.STALE: f"The request is more than {WINDOW_SECONDS // 60} minutes off by this"
-    " service's clock: have both servers set their clocks (NTP).",
-}
-
-logger = logging.getLogger(__name__)
 router = APIRouter(
     tags=["Vtiger add-on"], dependencies=[Depends(Guard(Scope.ADMIN)), Depends(only_known)]
 )
@@ -74,10 +53,7 @@ def download_vtiger_addon() -> Response:
 async def receive(request: Request) -> Response:
     """A batch of changes; those of modules that are not synced, and repeated ones, are counted."""
     runtime: Runtime = request.app.state.runtime
-    _require_signature(request)
-    body = await read_body(request, runtime.settings.receiver.max_body_bytes)
-    _authenticate(request, runtime, body)
-    batch = _read(body)
+    batch = _read(await read_signed_body(request, runtime.settings.receiver.max_body_bytes))
     known = [change for change in batch.changes if change.module in MODULES]
     async with runtime.sessions() as session:
         heard = await search_heard(session, batch.installation, [one.sequence for one in known])
@@ -87,35 +63,6 @@ async def receive(request: Request) -> Response:
         await keep_heard(session, batch.installation, {one.sequence for one in fresh})
         await forget_absent(session)
     return _answer([str(each.id) for each in accepted], batch, known=known, fresh=fresh)
-
-
-def _require_signature(request: Request) -> None:
-    """Asked for before the first byte of the body."""
-    if not all(request.headers.get(name) for name in (TIMESTAMP, SIGNATURE)):
-        raise _refused(SignatureFault.MISSING)
-
-
-def _refused(fault: SignatureFault) -> Problem:
-    """For what is no guess."""
-    count_refusal(Door.ADDON, Refusal(fault))
-    logger.warning("Changes from Vtiger's add-on were refused: %s signature", fault)
-    return Problem(401, f"signature_{fault}", DETAILS[fault])
-
-
-def _authenticate(request: Request, runtime: Runtime, body: bytes) -> None:
-    settings = runtime.settings.vtiger
-    fault = find_fault(
-        settings.callback_secret.get_secret_value() if settings else "",
-        body,
-        timestamp=request.headers[TIMESTAMP],
-        signature=request.headers[SIGNATURE],
-        now=runtime.clock().timestamp(),
-    )
-    if fault is SignatureFault.WRONG:
-        problem = Problem(401, f"signature_{fault}", DETAILS[fault])
-        raise refused(runtime.attempts, request, Door.ADDON, problem)
-    if fault is not None:
-        raise _refused(fault)
 
 
 def _read(body: bytes) -> AddonBatch:

@@ -205,6 +205,55 @@ CHANGES_ACCEPTED = {
 }
 NO_CHANGES = {"service": "woo-vtiger", "delivery_ids": [], "duplicates": 1, "skipped": 0}
 
+_ADDON_ENTRY: dict[str, Any] = {
+    "at": "2026-11-24T12:03:05.118245Z",
+    "store": "main",
+    "module": "sales_orders",
+    "target": "vtiger",
+    "outcome": "updated",
+    "reason": None,
+    "message": "",
+    "label": "Order 123",
+    "url": "https://sync.example.com/ui/records/118",
+}
+ADDON_STATUS: dict[str, Any] = {
+    "service": "woo-vtiger",
+    "records": [
+        {
+            "id": "6x78",
+            "module": "sales_orders",
+            "stores": [
+                {
+                    "store": "main",
+                    "state": "in_sync",
+                    "partner": {
+                        "id": "123",
+                        "url": "https://shop.example.com/wp-admin/post.php?post=123&action=edit",
+                    },
+                    "last": _ADDON_ENTRY,
+                    "unsettled": None,
+                    "conflicts": 0,
+                    "conflicts_url": "https://sync.example.com/ui/conflicts?store=main",
+                }
+            ],
+        }
+    ],
+}
+_ADDON_COUNT = {"count": 7, "url": "https://sync.example.com/ui/records?outcome=created"}
+ADDON_SUMMARY: dict[str, Any] = {
+    "service": "woo-vtiger",
+    "url": "https://sync.example.com/",
+    "tables": {
+        "woocommerce": {"contacts": {"created": _ADDON_COUNT}},
+        "vtiger": {"contacts": {"created": _ADDON_COUNT}},
+    },
+    "queue": {
+        "pending": {"count": 2, "url": "https://sync.example.com/ui/deliveries?state=pending"}
+    },
+    "conflicts": {"count": 0, "url": "https://sync.example.com/ui/conflicts"},
+    "recent": [_ADDON_ENTRY],
+}
+
 LIVE = {
     "status": "ok",
     "version": "0.1.0",

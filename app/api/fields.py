@@ -12,7 +12,7 @@ from app.inputs import Text
 T = TypeVar("T")
 
 
-def _utc(moment: datetime) -> datetime:
+def as_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
@@ -22,7 +22,7 @@ def _text_of(value: Any) -> Any:
 
 Id = Annotated[str, BeforeValidator(_text_of)]
 OptionalId = Annotated[str | None, BeforeValidator(_text_of)]
-Time = Annotated[datetime, AfterValidator(_utc)]
+Time = Annotated[datetime, AfterValidator(as_utc)]
 
 
 class Query(BaseModel):

@@ -13,11 +13,13 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from starlette.routing import Route
 
-from app.api import addon, callbacks, webhooks
+from app.api import addon, addon_pages, callbacks, webhooks
 from app.api.deps import Guard
 from app.api.errors import ProblemBody, documented
 from app.api.examples import (
     ACCEPTED,
+    ADDON_STATUS,
+    ADDON_SUMMARY,
     CALLBACK_ACCEPTED,
     CHANGES_ACCEPTED,
     DUPLICATE,
@@ -134,10 +136,7 @@ def _changes() -> _Document:
         " secret. A change is a hint: the record is read back. A sequence that was accepted before"
         " is counted as a duplicate, a module that is not synced as skipped.",
         "operationId": "receive_changes",
-        "parameters": [
-            _header("X-WooSync-Timestamp", "Unix seconds, within five minutes", required=True),
-            _header("X-WooSync-Signature", "of the timestamp and the raw body", required=True),
-        ],
+        "parameters": _signature(),
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"type": "object"}, "example": body}},
@@ -148,6 +147,52 @@ def _changes() -> _Document:
             **_errors(401),
         },
     }
+
+
+def _status() -> _Document:
+    body = {"asks": "status", "records": [{"id": "12x34", "module": "Contacts"}]}
+    return {
+        "tags": ["Receivers"],
+        "summary": "Tell the Vtiger add-on how records stand",
+        "description": "Of 1 to 20 records of Vtiger, in the order asked: the shops of which"
+        " anything is known, with the partner there, the last outcome, and what waits. `state` is"
+        " `in_sync`, `skipped`, `failed`, `waiting`, `conflict`, `held` (a deletion that waits for"
+        " a person) or `deleted`. Addresses are null where there is no page or `PUBLIC_URL` is not"
+        " set. Signed as the add-on's batches are; it changes nothing.",
+        "operationId": "receive_status_question",
+        "parameters": _signature(),
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}, "example": body}},
+        },
+        "responses": {"200": _success("How they stand", known=ADDON_STATUS), **_errors(401)},
+    }
+
+
+def _summary() -> _Document:
+    return {
+        "tags": ["Receivers"],
+        "summary": "Tell the Vtiger add-on the numbers of the Sync Log",
+        "description": "The counts of both tables, of all shops and all time, what waits, and the"
+        " 20 last outcomes without the unchanged, each with the address of the page that shows"
+        " more. Signed as the add-on's batches are; it changes nothing.",
+        "operationId": "receive_summary_question",
+        "parameters": _signature(),
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"type": "object"}, "example": {"asks": "summary"}}
+            },
+        },
+        "responses": {"200": _success("The numbers", numbers=ADDON_SUMMARY), **_errors(401)},
+    }
+
+
+def _signature() -> list[_Document]:
+    return [
+        _header("X-WooSync-Timestamp", "Unix seconds, within five minutes", required=True),
+        _header("X-WooSync-Signature", "of the timestamp and the raw body", required=True),
+    ]
 
 
 def _describe_scopes(app: FastAPI, paths: _Document) -> None:
@@ -199,6 +244,8 @@ def install(app: FastAPI) -> None:
             methods = [method.lower() for method in callbacks.METHODS]
             found["paths"][webhooks.PATH] = {"post": _webhook()}
             found["paths"][addon.PATH] = {"post": _changes()}
+            found["paths"][addon_pages.STATUS_PATH] = {"post": _status()}
+            found["paths"][addon_pages.SUMMARY_PATH] = {"post": _summary()}
             found["paths"][callbacks.PATH] = {method: _callback(method) for method in methods}
             for path, operations in found["paths"].items():
                 for operation in operations.values():

@@ -24,8 +24,9 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.waiting_for_run import is_waiting_for_run
@@ -244,6 +245,24 @@ async def postpone(session: AsyncSession, ids: Sequence[int], wait: Postponement
 
 async def find_delivery(session: AsyncSession, delivery_id: int) -> Delivery | None:
     return await session.get(Delivery, delivery_id)
+
+
+async def search_unsettled(
+    session: AsyncSession, record_keys: Collection[str]
+) -> dict[str, Delivery]:
+    """What each record waits for, by its key: the newest delivery that is still to be worked on,
+    or else the newest dead letter. Bodies are not read."""
+    theirs = Delivery.record_key.in_(record_keys)
+    is_open = _is(DeliveryState.PENDING) | _is(DeliveryState.PROCESSING)
+    is_dead = _is(DeliveryState.DEAD)
+    found = await session.scalars(
+        select(Delivery)
+        .options(defer(Delivery.body))
+        .where(or_(theirs & is_open, theirs & is_dead))
+        .ext(distinct_on(Delivery.record_key))
+        .order_by(Delivery.record_key, case((is_dead, 1), else_=0), Delivery.id.desc())
+    )
+    return {delivery.record_key: delivery for delivery in found}
 
 
 async def count_open(session: AsyncSession) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Conflicts that wait for a person: what each merge found, and what was decided."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -162,6 +162,16 @@ async def count_open_conflicts(session: AsyncSession, stores: Sequence[str] = ()
     if stores:
         counted = counted.where(FieldConflict.store.in_(stores))
     return int(await session.scalar(counted) or 0)
+
+
+async def count_open_of(session: AsyncSession, link_ids: Collection[int]) -> dict[int, int]:
+    """How many fields of each of these pairs wait for a person; pairs without any are left out."""
+    rows = await session.execute(
+        select(FieldConflict.link_id, func.count())
+        .where(FieldConflict.link_id.in_(link_ids), FieldConflict.state == ConflictState.OPEN)
+        .group_by(FieldConflict.link_id)
+    )
+    return {int(link_id): int(count) for link_id, count in rows}
 
 
 async def count_undecided(session: AsyncSession) -> int:

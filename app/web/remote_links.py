@@ -1,23 +1,12 @@
-"""Where a record is found on the screens that the two systems' own users know.
-
-Orders open at post.php whether the shop keeps them as posts or in tables of their own: WooCommerce
-leads on. A guest has no page, only orders; rates and taxes share one.
-"""
+"""Links to the screens on which the two systems' own users see a record."""
 
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
 
 from app.errors import System
 from app.records import Module
+from app.remotes.screens import find_screen
 from app.settings import Settings
 from app.web.words import SYSTEMS
-
-GUEST = "guest:"
-VTIGER_MODULES = {
-    Module.CONTACTS: "Contacts",
-    Module.PRODUCTS: "Products",
-    Module.SALES_ORDERS: "SalesOrder",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +26,5 @@ def remote_link(
     settings: Settings, store: str, *, system: System, module: Module | None, record_id: str
 ) -> RemoteLink:
     """None as `url` for a store or CRM that is not configured any more, too."""
-    shop = settings.stores.get(store)
-    url = None
-    if module is not None and system is System.VTIGER and settings.vtiger is not None:
-        url = f"{settings.vtiger.url}/{_in_vtiger(module, record_id)}"
-    if module is not None and system is System.WOOCOMMERCE and shop is not None:
-        url = f"{shop.url}/wp-admin/{_in_shop(module, record_id)}"
+    url = find_screen(settings, store, system=system, module=module, record_id=record_id)
     return RemoteLink(system, record_id, url)
-
-
-def _in_vtiger(module: Module, record_id: str) -> str:
-    if module is Module.TAXES:
-        return "index.php?module=Vtiger&parent=Settings&view=TaxIndex"
-    number = record_id.partition("x")[2] or record_id
-    query = {"module": VTIGER_MODULES[module], "view": "Detail", "record": number}
-    return f"index.php?{urlencode(query)}"
-
-
-def _in_shop(module: Module, record_id: str) -> str:
-    if module is Module.TAXES:
-        return "admin.php?page=wc-settings&tab=tax"
-    if record_id.startswith(GUEST):
-        query = {"post_type": "shop_order", "s": record_id.removeprefix(GUEST)}
-        return f"edit.php?{urlencode(query)}"
-    if module is Module.CONTACTS:
-        return f"user-edit.php?user_id={quote(record_id)}"
-    return f"post.php?post={quote(record_id)}&action=edit"

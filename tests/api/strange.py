@@ -91,6 +91,8 @@ PATHS = [
     "/webhooks/woocommerce/other",
     "/callbacks/vtiger",
     "/callbacks/vtiger/",
+    "/callbacks/vtiger/status",
+    "/callbacks/vtiger/summary",
     "/callbacks/vtiger/contacts",
     "/callbacks/vtiger/SalesOrder",
     "/callbacks/vtiger/products/",
@@ -165,8 +167,20 @@ likely_changes = st.fixed_dictionaries(
 likely_batches = st.fixed_dictionaries(
     {"installation": texts, "changes": st.lists(likely_changes, max_size=4)}
 )
+likely_questions = st.fixed_dictionaries(
+    {"asks": st.sampled_from(["status", "summary"])},
+    optional={
+        "records": st.lists(
+            st.fixed_dictionaries(
+                {"id": likely_ids, "module": st.sampled_from(["Contacts", "SalesOrder", "Leads"])}
+            ),
+            max_size=4,
+        )
+    },
+)
 bodies = st.one_of(
     records.map(_json),
+    likely_questions.map(_json),
     likely_batches.map(_json),
     likely_ids.map(lambda one: _form([("id", str(one))])),
     values.map(_json),
