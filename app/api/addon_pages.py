@@ -114,6 +114,8 @@ def _describe_entry(settings: Settings, entry: Entry) -> dict[str, Any]:
         "store": entry.store,
         "module": entry.module,
         "target": entry.target,
+        "source_id": entry.source_id,
+        "target_id": entry.target_id,
         "outcome": entry.outcome,
         "reason": entry.reason,
         "message": entry.message,

@@ -210,10 +210,12 @@ _ADDON_ENTRY: dict[str, Any] = {
     "store": "main",
     "module": "sales_orders",
     "target": "vtiger",
+    "source_id": "123",
+    "target_id": "6x78",
     "outcome": "updated",
     "reason": None,
     "message": "",
-    "label": "Order 123",
+    "label": "#123",
     "url": "https://sync.example.com/ui/records/118",
 }
 ADDON_STATUS: dict[str, Any] = {

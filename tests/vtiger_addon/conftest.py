@@ -10,7 +10,13 @@ from tests.vtiger_addon.crm import Crm, build_crm
 from tests.vtiger_addon.php import has_php
 from tests.vtiger_addon.receiver import Receiver, receiving
 
-NEED_PHP = ["test_php.py", "test_shell.py", "test_delivery.py", "test_together.py"]
+NEED_PHP = [
+    "test_php.py",
+    "test_shell.py",
+    "test_delivery.py",
+    "test_pages.py",
+    "test_together.py",
+]
 
 collect_ignore = [] if has_php() else NEED_PHP
 

@@ -17,7 +17,15 @@ from app.vtiger.addon_package import addon_version, build_package
 
 HERE = Path(__file__).parent
 TABLES = """
-CREATE TABLE vtiger_tab (name TEXT, version TEXT, isentitytype INT);
+CREATE TABLE vtiger_tab (tabid INTEGER PRIMARY KEY, name TEXT, version TEXT, isentitytype INT);
+CREATE TABLE vtiger_profile2tab (profileid INT, tabid INT, permissions INT);
+CREATE TABLE vtiger_app2tab (tabid INT, appname TEXT, sequence INT, visible INT);
+CREATE TABLE vtiger_links (linkid INTEGER PRIMARY KEY, tabid INT, linktype TEXT, linklabel TEXT,
+    linkurl TEXT, linkicon TEXT, sequence INT);
+INSERT INTO vtiger_tab VALUES (4, 'Contacts', '8.2.0', 1);
+INSERT INTO vtiger_profile2tab VALUES (1, 4, 0);
+INSERT INTO vtiger_app2tab VALUES (4, 'TOOLS', 3, 1);
+INSERT INTO vtiger_links VALUES (1, 4, 'HEADERSCRIPT', 'Other', 'modules/Other.js', '', 0);
 CREATE TABLE vtiger_crmentity (crmid INTEGER PRIMARY KEY, setype TEXT, modifiedby INT,
     createdtime TEXT, modifiedtime TEXT, deleted INT);
 CREATE TABLE vtiger_eventhandlers (event_name TEXT, handler_path TEXT, handler_class TEXT,
@@ -132,6 +140,12 @@ class Crm:
         [text] = self.request(["page", f"Settings_WooSync_{page}_Action", form, True])
         answer: dict[str, Any] = json.loads(text)
         return answer
+
+    def page(self, name: str, values: Mapping[str, Any], user: Any = True) -> str:
+        """What a page of the add-on answers an administrator, or a user with the numbers of the
+        records that are theirs to see and to edit."""
+        [text] = self.request(["page", name, values, user])
+        return str(text)
 
     def changes(self, since: int | str = 0, limit: int | str = 100) -> dict[str, Any]:
         """The result of woosync_changes for an administrator."""

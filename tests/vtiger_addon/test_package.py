@@ -61,15 +61,32 @@ def test_module_folder_and_class_have_one_name() -> None:
 
 def test_classes_of_pages_are_named_after_their_files() -> None:
     kinds = {"views": "View", "actions": "Action", "models": "Model"}
+    prefixes = {"settings": "Settings_WooSync", "modules/WooSync": "WooSync"}
+    seen = set()
     for name in package().namelist():
-        if found := re.fullmatch(r"settings/(\w+)/(\w+)\.php", name):
+        if found := re.fullmatch(r"(settings|modules/WooSync)/(\w+)/(\w+)\.php", name):
             text = package().read(name).decode()
-            assert f"class Settings_WooSync_{found[2]}_{kinds[found[1]]} extends" in text
+            wanted = f"{prefixes[found[1]]}_{found[3]}_{kinds[found[2]]}"
+            assert f"class {wanted} extends" in text
+            seen.add(wanted)
+    assert seen >= {"Settings_WooSync_Index_View", "WooSync_Badge_View", "WooSync_SyncNow_Action"}
+
+
+def test_whatever_a_template_shows_is_escaped() -> None:
+    """Names and messages are people's, and the service's answers are not ours."""
+    shown = {
+        value: name
+        for name in package().namelist()
+        if name.endswith(".tpl")
+        for value in re.findall(r"\{(\$[^}]*)\}", package().read(name).decode())
+    }
+    assert len(shown) > 20
+    assert [value for value in shown if not value.endswith("|escape")] == []
 
 
 def test_every_action_refuses_what_is_not_a_post_with_its_token() -> None:
-    actions = [name for name in package().namelist() if name.startswith("settings/actions/")]
-    assert len(actions) == 3
+    actions = [name for name in package().namelist() if "/actions/" in name]
+    assert len(actions) == 4
     for name in actions:
         assert "$request->validateWriteAccess();" in package().read(name).decode()
 

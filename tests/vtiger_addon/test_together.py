@@ -1,7 +1,10 @@
 """The add-on's PHP and the service understand each other, over real HTTP and to the last byte."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -13,6 +16,7 @@ from app.sandbox.server import serve
 from app.settings import Settings
 from app.vtiger.addon import look_at_addon
 from tests.api.calls import CALLBACK_SECRET
+from tests.api.rows import ENTRY, link, log
 from tests.vtiger.crm import open_crm, result
 from tests.vtiger_addon.crm import Crm
 
@@ -70,6 +74,30 @@ async def test_a_save_in_vtiger_is_a_delivery_here(crm: Crm, service: tuple[Runt
         ("6x6", "created"),
     ]
     assert {row["sent_at"] is None for row in crm.outbox()} == {False}
+
+
+async def test_vtigers_pages_show_what_the_service_knows(
+    crm: Crm, service: tuple[Runtime, str]
+) -> None:
+    runtime, url = service
+    await link(runtime, "7", "12x5")
+    await log(runtime, replace(ENTRY, target_id="12x5", label="Ada <ada@example.com>"))
+
+    def look() -> tuple[dict[str, Any], dict[str, Any]]:
+        crm.save("Save", url=url, secret=CALLBACK_SECRET, modules=MODULES)
+        crm.request(["store", 5, "Contacts"])
+        badge = json.loads(crm.page("WooSync_Badge_View", {"record": 5}))
+        return badge, json.loads(crm.page("WooSync_List_View", {}))
+
+    badge, shown = await asyncio.to_thread(look)
+    [line] = badge["WOOSYNC_LINES"]
+    assert (line["mark"], line["partner"]) == ("In sync", "shop customer #7")
+    assert line["partner_url"] == "http://127.0.0.1:9/wp-admin/user-edit.php?user_id=7"
+    assert line["when"].startswith("last ")
+    contacts = shown["WOOSYNC_TABLES"]["Vtiger CRM"]["Contacts"]
+    assert [cell["count"] for cell in contacts] == [0, 1, 0, 0, 0]
+    assert set(shown["WOOSYNC_TABLES"]) == {"WooCommerce", "Vtiger CRM"}
+    assert [row["label"] for row in shown["WOOSYNC_RECENT"]] == ["Ada <ada@example.com>"]
 
 
 async def test_a_wrong_secret_is_told_where_the_admin_sees_it(

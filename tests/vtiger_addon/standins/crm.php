@@ -46,8 +46,10 @@ function act($id, $module, $user, $deed)
 function page($class, $values, $admin)
 {
     $kind = strpos($class, '_View') ? 'views' : 'actions';
-    $name = explode('_', $class)[2];
-    require_once "modules/Settings/WooSync/$kind/$name.php";
+    $parts = explode('_', $class);
+    $folder = $parts[0] === 'Settings' ? 'modules/Settings/WooSync' : 'modules/WooSync';
+    $name = $parts[count($parts) - 2];
+    require_once "$folder/$kind/$name.php";
     return Guarded::serve($class, $values, $admin);
 }
 

@@ -85,17 +85,24 @@ abstract class Guarded
     {
     }
 
-    /** What index.php does with a request. */
-    public static function serve($class, $values, $admin)
+    /** As the base classes of settings have it. */
+    public function checkPermission(Vtiger_Request $request)
     {
+        if (!Users_Record_Model::getCurrentUserModel()->isAdminUser()) {
+            throw new Exception('Permission denied');
+        }
+    }
+
+    /** What index.php does with a request. */
+    public static function serve($class, $values, $user)
+    {
+        Users_Record_Model::$current = new Users_Record_Model($user);
         $request = new Vtiger_Request($values);
         $page = new $class();
-        if (!$admin) {
-            return 'Permission denied';
-        }
         ob_start();
         try {
             $page->validateRequest($request);
+            $page->checkPermission($request);
             $page->process($request);
         } catch (Throwable $refusal) {
             ob_end_clean();
@@ -123,3 +130,5 @@ class Settings_Vtiger_Basic_Action extends Guarded
     {
     }
 }
+
+require_once 'pages.php'; // which build on what is above

@@ -3,27 +3,31 @@
 
 class WooSyncAnswer
 {
+    public $status;
     public $taken;
     public $refused;
     public $message;
+    public $data; // of an answer that is the service's own, else empty
 
     public function __construct($status, $body, $error)
     {
         $good = $status >= 200 && $status < 300;
-        $this->taken = $good && self::isFromService($body);
+        $answer = json_decode((string) $body, true);
+        $this->status = $status;
+        $this->taken = $good && self::isFromService($answer);
+        $this->data = $this->taken ? $answer : array();
         $this->refused = $good ? !$this->taken
             : $status >= 300 && $status < 500 && $status !== 408 && $status !== 429;
-        $this->message = $this->taken ? '' : self::explain($status, $body, $error);
+        $this->message = $this->taken ? '' : self::explain($status, $answer, $error);
     }
 
     /** Any web server may answer 200 to anything: only the service's own word says that it has it. */
-    private static function isFromService($body)
+    private static function isFromService($answer)
     {
-        $answer = json_decode((string) $body, true);
         return is_array($answer) && isset($answer['service']) && $answer['service'] === WooSyncRules::SERVICE;
     }
 
-    private static function explain($status, $body, $error)
+    private static function explain($status, $problem, $error)
     {
         if (!$status) {
             return 'The service gave no answer: ' . ($error ?: 'no reason known');
@@ -34,7 +38,6 @@ class WooSyncAnswer
         if ($status < 400) {
             return "The service redirects (HTTP $status); set the address that it answers at itself.";
         }
-        $problem = json_decode((string) $body, true);
         $detail = is_array($problem) && isset($problem['detail']) ? $problem['detail'] : '';
         $guess = $status < 500 ? 'is this the address of woo-vtiger?' : 'it failed inside; it will be tried again.';
         $text = is_string($detail) && $detail !== '' ? $detail : $guess;

@@ -62,6 +62,21 @@ class WooSyncConfig
         return $this->get('url') !== '' && $this->get('secret') !== '';
     }
 
+    public function isEnabled()
+    {
+        return $this->get('enabled') === '1';
+    }
+
+    /** Why the service is not asked or told; '' where it is. */
+    public function silence()
+    {
+        if (!$this->isEnabled()) {
+            return 'WooSync is switched off in Module Manager.';
+        }
+        return $this->isConfigured() ? ''
+            : 'Enter the address and the secret of the service first: CRM Settings, Integration, WooSync.';
+    }
+
     /** Remember a failure for the settings page; PHP's own log is out of an admin's sight. */
     public function noteError($message)
     {

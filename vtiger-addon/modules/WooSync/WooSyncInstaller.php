@@ -2,6 +2,7 @@
 // Everything that the add-on enters in Vtiger, and how each entry goes again.
 
 require_once __DIR__ . '/WooSyncState.php';
+require_once __DIR__ . '/WooSyncPages.php';
 
 class WooSyncInstaller
 {
@@ -13,17 +14,20 @@ class WooSyncInstaller
     const FOLDERS = array(
         'modules/Settings/WooSync',
         'layouts/v7/modules/Settings/WooSync',
+        'layouts/v7/modules/WooSync',
         'cron/modules/WooSync',
         'modules/WooSync',
     );
 
     private $db;
     private $state;
+    private $pages;
 
     public function __construct(WooSyncDb $db)
     {
         $this->db = $db;
         $this->state = new WooSyncState($db);
+        $this->pages = new WooSyncPages($db);
     }
 
     public static function open()
@@ -88,6 +92,7 @@ class WooSyncInstaller
         if ($objection !== '') {
             return; // the settings page says so
         }
+        $this->pages->add();
         $this->addHandlers();
         $this->addOperation();
         // The lowest sequence: a task that dies takes those after it along.
@@ -103,6 +108,7 @@ class WooSyncInstaller
         require_once 'vtlib/Vtiger/Cron.php';
         $events = new VTEventsManager(PearDatabase::getInstance());
         $events->unregisterHandler('WooSyncHandler');
+        $this->pages->hide();
         Vtiger_Cron::deregister(self::CRON);
         $this->removeOperation();
     }
@@ -188,6 +194,7 @@ class WooSyncInstaller
     {
         $this->unregister();
         $this->removeMenu();
+        $this->pages->remove();
         $this->state->outbox->drop();
         $this->state->config->drop();
     }

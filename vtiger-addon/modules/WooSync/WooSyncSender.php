@@ -5,17 +5,20 @@ class WooSyncSender
 {
     const BATCH = 500;
     const SAVE_MS = 1000;
+    const ASKED_MS = 2000;
     const CRON_MS = 10000;
     const CRON_SECONDS = 25;
 
     private $config;
     private $outbox;
+    private $client;
     private static $planned = false;
 
     public function __construct(WooSyncConfig $config, WooSyncOutbox $outbox)
     {
         $this->config = $config;
         $this->outbox = $outbox;
+        $this->client = new WooSyncClient($config);
     }
 
     /** Once a request, whatever it saves. `forced` is a caller who does not mind to wait. */
@@ -81,6 +84,13 @@ class WooSyncSender
         return $sent;
     }
 
+    /** What waits, while a person looks on; what went wrong, '' if nothing did. */
+    public function atOnce()
+    {
+        $isTold = $this->sendOne(self::ASKED_MS) >= 0;
+        return $isTold ? '' : 'The service could not be told now. It is told as soon as it can be.';
+    }
+
     /** How many rows were taken; 0 if nothing waits, -1 if it did not work. */
     private function sendOne($timeoutMs)
     {
@@ -90,7 +100,7 @@ class WooSyncSender
         }
         $installation = $this->config->get('installation');
         $body = WooSyncBatch::body($rows, $this->outbox->prefixes(), $installation);
-        $answer = $this->post($body, $timeoutMs);
+        $answer = $this->client->post('', $body, $timeoutMs);
         if ($answer->taken) {
             $this->outbox->markSent($rows, time());
             $this->noteSuccess();
@@ -112,7 +122,7 @@ class WooSyncSender
             return 'Enter the address and the secret first, and save them.';
         }
         $body = WooSyncBatch::body(array(), array(), $this->config->get('installation'));
-        $answer = $this->post($body, 5000);
+        $answer = $this->client->post('', $body, 5000);
         $answer->taken ? $this->noteSuccess() : $this->noteFailure($answer);
         return $answer->message;
     }
@@ -130,27 +140,5 @@ class WooSyncSender
     {
         $this->config->set(WooSyncBreaker::failed($this->config->get('failures'), time()));
         $this->config->noteError($answer->message);
-    }
-
-    private function post($body, $timeoutMs)
-    {
-        $request = curl_init($this->config->get('url'));
-        curl_setopt_array($request, array(
-            CURLOPT_POST => true,
-            CURLOPT_POSTFIELDS => $body,
-            CURLOPT_HTTPHEADER => WooSyncSignature::headers($this->config->get('secret'), time(), $body),
-            CURLOPT_USERAGENT => 'WooSync/' . WooSyncRules::VERSION,
-            CURLOPT_RETURNTRANSFER => true,
-            CURLOPT_FOLLOWLOCATION => false,
-            CURLOPT_PROTOCOLS => CURLPROTO_HTTP | CURLPROTO_HTTPS,
-            CURLOPT_NOSIGNAL => true,
-            CURLOPT_CONNECTTIMEOUT_MS => (int) ($timeoutMs / 2),
-            CURLOPT_TIMEOUT_MS => $timeoutMs,
-        ));
-        $answer = curl_exec($request);
-        $status = (int) curl_getinfo($request, CURLINFO_RESPONSE_CODE);
-        $error = curl_error($request);
-        curl_close($request);
-        return new WooSyncAnswer($answer === false ? 0 : $status, $answer, $error);
     }
 }

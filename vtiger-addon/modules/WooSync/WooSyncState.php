@@ -8,6 +8,7 @@ require_once __DIR__ . '/WooSyncBatch.php';
 require_once __DIR__ . '/WooSyncSweep.php';
 require_once __DIR__ . '/WooSyncAddress.php';
 require_once __DIR__ . '/WooSyncAnswer.php';
+require_once __DIR__ . '/WooSyncClient.php';
 require_once __DIR__ . '/WooSyncDb.php';
 require_once __DIR__ . '/WooSyncConfig.php';
 require_once __DIR__ . '/WooSyncOutbox.php';
@@ -36,6 +37,19 @@ class WooSyncState
     public function sender()
     {
         return new WooSyncSender($this->config, $this->outbox);
+    }
+
+    /** Have the service look at a record, whether it changed or not; what went wrong, '' if nothing did. */
+    public function syncNow($number, $module, $user)
+    {
+        if ($this->config->silence() !== '') {
+            return $this->config->silence();
+        }
+        if (session_status() === PHP_SESSION_ACTIVE) {
+            session_write_close(); // the user's other requests must not wait for the service
+        }
+        $this->outbox->record($number, $module, 'updated', $user);
+        return $this->sender()->atOnce();
     }
 
     /** Write down what no event told of; how many rows that gave. Others at it are left to it. */

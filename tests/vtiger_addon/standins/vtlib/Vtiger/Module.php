@@ -29,16 +29,27 @@ class Vtiger_Module
     public function delete()
     {
         self::fireEvent($this->name, 'module.preuninstall');
-        PearDatabase::getInstance()->pquery('DELETE FROM vtiger_tab WHERE name = ?', array($this->name));
+        $adb = PearDatabase::getInstance();
+        $mine = 'SELECT tabid FROM vtiger_tab WHERE name = ?';
+        $adb->pquery("DELETE FROM vtiger_profile2tab WHERE tabid = ($mine)", array($this->name));
+        $adb->pquery('DELETE FROM vtiger_tab WHERE name = ?', array($this->name));
     }
 
     /** As the import of a package does once its files are in place. */
     public static function import($name, $version)
     {
         $adb = PearDatabase::getInstance();
-        $event = self::getInstance($name) ? 'module.postupdate' : 'module.postinstall';
-        $adb->pquery('DELETE FROM vtiger_tab WHERE name = ?', array($name));
+        if (self::getInstance($name)) {
+            $adb->pquery('UPDATE vtiger_tab SET version = ? WHERE name = ?', array($version, $name));
+            self::fireEvent($name, 'module.postupdate');
+            return;
+        }
         $adb->pquery('INSERT INTO vtiger_tab (name, version, isentitytype) VALUES (?, ?, 0)', array($name, $version));
-        self::fireEvent($name, $event);
+        $adb->pquery(
+            'INSERT INTO vtiger_profile2tab (profileid, tabid, permissions) SELECT 1, tabid, 0 FROM vtiger_tab'
+            . ' WHERE name = ?',
+            array($name)
+        );
+        self::fireEvent($name, 'module.postinstall');
     }
 }
