@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -113,13 +113,35 @@ def test_each_threat_names_a_test_that_is_there() -> None:
     assert len(rows) > 20
     named = {row: re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row) for row in rows}
     assert [row for row, tests in named.items() if not tests] == []
-    absent = {
+    assert _absent(named.values()) == set()
+
+
+def test_each_cell_of_the_table_of_versions_names_a_test_that_is_there() -> None:
+    """Or says that it was not tried. Numbers in cells lead to lines below the table."""
+    page = (ROOT / "docs" / "connect-vtiger.md").read_text()
+    section = page.partition("## What works on which version\n")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    cells = [cell for row in rows[1:] if not row[0].startswith("**") for cell in row[1:]]
+    notes = dict(re.findall(r"^- \[(\d+)\] (.*?)(?=^- \[|\Z)", section, re.DOTALL | re.MULTILINE))
+    tests = {
+        number: re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", note) for number, note in notes.items()
+    }
+    assert len(cells) >= 54
+    assert [number for number, named in tests.items() if not named] == []
+    unsaid = [cell for cell in cells if cell not in {"not tried", "—"} and "[" not in cell]
+    assert unsaid == []
+    assert {number for cell in cells for number in re.findall(r"\[(\d+)\]", cell)} == set(tests)
+    assert _absent(tests.values()) == set()
+
+
+def _absent(named: Iterable[Iterable[tuple[str, str]]]) -> set[str]:
+    """Those of these files and functions that are not there."""
+    return {
         f"{file}::{name}"
-        for tests in named.values()
+        for tests in named
         for file, name in tests
         if not (ROOT / file).is_file() or f"def {name}(" not in (ROOT / file).read_text()
     }
-    assert absent == set()
 
 
 def test_every_dependency_has_its_reason() -> None:
