@@ -17,6 +17,8 @@ from app.woocommerce.client import WooClient
 
 NO_GATES: Mapping[str, Gate] = {}
 VTIGER = remote_key(System.VTIGER, "")
+LONGEST_TURN = 15.0
+"""Seconds that a call which is made alone keeps others waiting, if its process died."""
 
 
 def open_gates(settings: Settings, sessions: Sessions) -> dict[str, SharedGate]:
@@ -44,6 +46,7 @@ def _gate(
         probe_max_seconds=max(http.breaker_probe_seconds, http.breaker_probe_max_seconds),
         calls_per_second=remote.calls_per_second or http.calls_per_second,
         recovery_seconds=http.recovery_seconds,
+        turn_seconds=min(LONGEST_TURN, http.read_timeout / 2),
     )
     return SharedGate(sessions, system, store, limits, _connections(settings, remote))
 

@@ -30,16 +30,24 @@ _cause: ContextVar[str] = ContextVar("cause", default="")
 class Gate(Protocol):
     """Lets calls to one remote pass, in time and in turn."""
 
-    async def run(self, call: Callable[[], Awaitable[T]], *, write: bool = False) -> T:
-        """The call's result. Raises RemoteHeld without calling while the remote is left alone."""
+    async def run(
+        self, call: Callable[[], Awaitable[T]], *, write: bool = False, alone: str = ""
+    ) -> T:
+        """The call's result. Raises RemoteHeld without calling while the remote is left alone.
+
+        `alone` names a kind of call of which the remote bears one at a time, from all processes
+        together.
+        """
         ...
 
 
 class FreeGate:
     """Lets everything pass: for commands that make a few calls."""
 
-    async def run(self, call: Callable[[], Awaitable[T]], *, write: bool = False) -> T:
-        del write  # is nobody's business here
+    async def run(
+        self, call: Callable[[], Awaitable[T]], *, write: bool = False, alone: str = ""
+    ) -> T:
+        del write, alone  # are nobody's business here
         return await call()
 
 

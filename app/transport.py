@@ -121,13 +121,14 @@ class Channel:
         read: Callable[[Answer], T],
         *,
         write: bool,
+        alone: str = "",
     ) -> T:
         """Send, and hand the answer to `read`, which may raise from the error tree.
 
         A request that never left is tried again, a read also after any other failure that is
         neither a timeout nor a plea for fewer calls. A write that may have arrived never is:
-        its error says `ambiguous`, and the caller looks first. Each try passes the gate and is
-        signed afresh.
+        its error says `ambiguous`, and the caller looks first. Each try passes the gate, which
+        `alone` is for, and is signed afresh.
         """
 
         async def attempt() -> T:
@@ -135,12 +136,12 @@ class Channel:
 
         for delay in self._limits.retry_delays:
             try:
-                return await self._gate.run(attempt, write=write)
+                return await self._gate.run(attempt, write=write, alone=alone)
             except RemoteUnavailable as error:
                 if not _worth_another_try(error, write=write):
                     raise
             await self._sleep(delay)
-        return await self._gate.run(attempt, write=write)
+        return await self._gate.run(attempt, write=write, alone=alone)
 
     async def _try(self, request: Request, read: Callable[[Answer], T], *, write: bool) -> T:
         """One exchange, timed and counted."""

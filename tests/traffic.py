@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-CRM_WRITES = ("create", "update", "revise", "delete")
+CRM_WRITES = ("create", "update", "revise", "delete", "woosync_save")
 
 
 @dataclass(slots=True)

@@ -12,9 +12,9 @@ from app.mapping.numbers import decimal_text
 from app.runtime import Runtime
 from app.sync.setup import missing_pieces
 from app.vtiger.addon import look_at_addon
-from app.vtiger.orders import damages_orders
 from app.vtiger.query import fold
 from app.vtiger.schemas import VtigerRecord, VtigerTax
+from app.vtiger.versions import damages_orders
 
 CRM = Subject("vtiger")
 MODULES = ("Accounts", "Contacts", "Products", "SalesOrder", "Services")

@@ -113,7 +113,11 @@ class Lease(Base):
 
 
 class Intent(Numbered, Base):
-    """A create that was about to be sent; it outlives a crash and says that a twin may be ours."""
+    """A create that was about to be sent; it outlives a crash and says that a twin may be ours.
+
+    `token` is the key that it is sent with, so that the target makes it once however often it is
+    sent; null for one that is sent without a key.
+    """
 
     __tablename__ = "intents"
     __table_args__ = (Index("uq_intents_record", "record_key", unique=True),)
@@ -121,6 +125,7 @@ class Intent(Numbered, Base):
     record_key: Mapped[str]
     target: Mapped[str]
     natural_key: Mapped[str]
+    token: Mapped[str | None]
 
 
 class Sighting(Base):

@@ -132,31 +132,51 @@ async def find_intent(session: AsyncSession, record: Record) -> tuple[Intent, fl
     return (row[0], float(row[1])) if row else None
 
 
-async def open_intent(session: AsyncSession, record: Record, natural_key: str) -> None:
-    """Write down that a twin of the record is about to be created; the clock starts anew."""
-    values = {
-        "record_key": record.key,
-        "target": record.system.other,
-        "natural_key": natural_key,
-        "created_at": func.now(),
-    }
-    await session.execute(
-        insert(Intent)
-        .values(values)
-        .on_conflict_do_update(
-            index_elements=[Intent.record_key],
-            set_={"natural_key": natural_key, "created_at": func.now()},
-        )
+async def open_intent(
+    session: AsyncSession, record: Record, natural_key: str, *, token: str | None = None
+) -> str | None:
+    """Write down that a twin of the record is about to be created; the clock starts anew.
+
+    Returns the key to send it with: the `token`, or the one of an earlier try that is still open.
+    None if it is to be sent without one: what an earlier try was sent with is of no use then.
+    """
+    statement = insert(Intent).values(
+        record_key=record.key,
+        target=record.system.other,
+        natural_key=natural_key,
+        created_at=func.now(),
+        token=token,
     )
+    known = func.coalesce(Intent.token, token) if token is not None else None
+    sent_with: str | None = await session.scalar(
+        statement.on_conflict_do_update(
+            index_elements=[Intent.record_key],
+            set_={"natural_key": natural_key, "created_at": func.now(), "token": known},
+        ).returning(Intent.token)
+    )
+    return sent_with
 
 
-async def open_intents(session: AsyncSession, natural_keys: Mapping[Record, str]) -> None:
-    """The same for many records that have none."""
+async def open_intents(
+    session: AsyncSession, natural_keys: Mapping[Record, str], tokens: Mapping[Record, str]
+) -> None:
+    """The same for many records that have none. `tokens` are of those sent with a key."""
     rows = [
-        {"record_key": record.key, "target": record.system.other, "natural_key": natural}
+        {
+            "record_key": record.key,
+            "target": record.system.other,
+            "natural_key": natural,
+            "token": tokens.get(record),
+        }
         for record, natural in sorted(natural_keys.items(), key=lambda item: item[0].key)
     ]
     await session.execute(insert(Intent).values(rows))
+
+
+async def renew_intent(session: AsyncSession, record: Record) -> None:
+    """Its create had no answer: from now on it may show itself."""
+    opened = update(Intent).where(Intent.record_key == record.key)
+    await session.execute(opened.values(created_at=func.now()))
 
 
 async def search_intents(session: AsyncSession, record_keys: Collection[str]) -> set[str]:

@@ -25,6 +25,7 @@ from app.remotes.news import explain_hold, held_until, record_news, remote_key
 from app.remotes.rate import book, rate_of
 from app.remotes.repository import Step, change, report_calls
 from app.remotes.state import RemoteLimits, RemoteState
+from app.remotes.turns import Turns
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class SharedGate:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     known: RemoteState = field(default_factory=RemoteState)
     _places: asyncio.Semaphore = field(init=False)
+    _turns: Turns = field(init=False)
     _booking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _room: int = 0
     _room_until: float = 0.0
@@ -81,13 +83,22 @@ class SharedGate:
 
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.most_at_once)
+        self._turns = Turns(self.sessions, self.key, self.limits.turn_seconds)
 
     @property
     def key(self) -> str:
         return remote_key(self.system, self.store)
 
-    async def run(self, call: Callable[[], Awaitable[T]], *, write: bool = False) -> T:
+    async def run(
+        self, call: Callable[[], Awaitable[T]], *, write: bool = False, alone: str = ""
+    ) -> T:
         """Raises RemoteHeld without calling while the breaker is open or calls are paused."""
+        if not alone:
+            return await self._run(call, write=write)
+        async with self._turns.take(alone):
+            return await self._run(call, write=write)
+
+    async def _run(self, call: Callable[[], Awaitable[T]], *, write: bool) -> T:
         probe = _probing.get()
         if probe is not None and probe.take():
             return await self._call(call, probe=True, write=write)

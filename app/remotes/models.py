@@ -1,4 +1,4 @@
-"""Tables of the remotes, shared by all workers on all machines: state, calls, webhooks."""
+"""Tables of the remotes, shared by all workers on all machines: state, calls, turns, webhooks."""
 
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,17 @@ class RemoteCalls(Base):
     calls: Mapped[int]
     oldest_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class RemoteTurn(Base):
+    """Whose call it is, of a kind that a remote bears one at a time; a turn that is not given back
+    expires by the database's clock."""
+
+    __tablename__ = "remote_turns"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    expires_at: Mapped[datetime]
 
 
 class WebhookWatch(Base):

@@ -7,13 +7,16 @@ from datetime import datetime
 @dataclass(frozen=True, slots=True)
 class RemoteLimits:
     """`failures` in a row open the breaker; `calls_per_second` counts those of all workers
-    together; `recovery_seconds` is the time in which a rate grows from nothing to that."""
+    together; `recovery_seconds` is the time in which a rate grows from nothing to that;
+    `turn_seconds` is how long a call that is made alone keeps others from theirs if its process
+    died, or gave up on it."""
 
     failures: int = 5
     probe_seconds: float = 5.0
     probe_max_seconds: float = 60.0
     calls_per_second: float = 100.0
     recovery_seconds: float = 300.0
+    turn_seconds: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)

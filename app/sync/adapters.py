@@ -15,7 +15,7 @@ from app.records import Direction, GuestPolicy, Module, Record
 from app.runs.repository import directions_of
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
-from app.sync.books import TAX, Books
+from app.sync.books import Books
 from app.sync.contacts import CONTACTS, ContactAdapter
 from app.sync.dependencies import Dependencies
 from app.sync.foreign_ids import foreign_id_field
@@ -29,15 +29,9 @@ from app.sync.products import ProductAdapter
 from app.sync.sales_orders import OrderAdapter
 from app.sync.sides import Adapter, Skip
 from app.sync.taxes import TaxAdapter
+from app.sync.vtiger_modules import VTIGER_MODULES
 from app.sync.work import Work, is_needed
 from app.vtiger.orders import ORDERS
-
-VTIGER_MODULES = {
-    Module.CONTACTS: CONTACTS,
-    Module.PRODUCTS: PRODUCTS,
-    Module.TAXES: TAX,
-    Module.SALES_ORDERS: ORDERS,
-}
 
 NO_MODULE = "Topic {kind} belongs to no module that is synced; remove its webhook to save calls."
 MODULE_OFF = "Module {module} is switched off for store {store}: switch it on in its settings."

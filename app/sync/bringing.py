@@ -34,6 +34,7 @@ from app.sync.bulk_choice import BulkChoice
 from app.sync.bulk_creation import BulkCreation, Item
 from app.sync.bulk_opening import BulkOpener
 from app.sync.dependencies import Dependencies
+from app.sync.keys import takes_key
 from app.sync.link_keeper import LinkKeeper
 from app.sync.listings import listing_of
 from app.sync.outcome import failed
@@ -43,6 +44,7 @@ from app.sync.sweep import Change, digest_of, is_left_out
 from app.sync.telling import tell
 from app.synclog.repository import NewEntry
 from app.tasks import run_together
+from app.vtiger.batches import MOST_AT_ONCE, MOST_ITEMS
 
 log = logging.getLogger(__name__)
 
@@ -50,18 +52,25 @@ GIVE_WAY_STEP = 0.05
 GIVE_WAY_S = 1.0
 LOOK_AGAIN_S = 0.2
 PATIENCE_S = 30.0
+IN_BATCHES = MOST_AT_ONCE * MOST_ITEMS
+"""Creates that are begun together where Vtiger's add-on writes: as many as its calls hold."""
 SOON_S = 2.0
 
 
 @dataclass(slots=True)
 class Courtesy:
     """Live hints go first; but a shop where something always happens does not stop a run, and hints
-    that are left to it are not waited for."""
+    that are left to it are not waited for. One looks for all that are about to write."""
 
     runtime: Runtime
     looked_at: float = float("-inf")
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def wait(self) -> None:
+        async with self.turn:
+            await self._wait()
+
+    async def _wait(self) -> None:
         give_up_at = monotonic() + GIVE_WAY_S
         while monotonic() - self.looked_at > LOOK_AGAIN_S:
             async with self.runtime.sessions() as session:
@@ -174,7 +183,15 @@ class Bringer:
         sides = [read for read in reads if isinstance(read, Side)]
         choice = BulkChoice(self.runtime, store, policy, bulk, lease)
         keeper = LinkKeeper(self.runtime.sessions, lease)
-        creation = BulkCreation(choice, keeper, self.courtesy.wait, self.at_once, self.portion)
+        keyed = await takes_key(self.runtime, changes[0].record.system.other, module)
+        creation = BulkCreation(
+            choice,
+            keeper,
+            self.courtesy.wait,
+            asyncio.Semaphore(IN_BATCHES) if keyed else self.at_once,
+            IN_BATCHES if keyed else self.portion,
+            keyed,
+        )
         return BulkPage(creation, changes, sides, {c.record.id: self._hint(c) for c in changes})
 
     async def _bring_alone(self, changes: Sequence[Change]) -> None:

@@ -35,6 +35,7 @@ from app.sync.stamps import stamp_mark, stamp_written
 from app.sync.telling import tell_each
 from app.sync.work import entry_of
 from app.tasks import run_together
+from app.vtiger.batches import new_key
 
 AGAIN = Postponement(0, "ambiguous_match", "It may be there already: looked at alone.", False)
 
@@ -44,8 +45,8 @@ Wait = Callable[[], Awaitable[None]]
 @dataclass(slots=True)
 class Item:
     """One new record on its way to a twin; `error` or `result` tell how it went, `is_made` that
-    the twin is there whatever came after, `is_unmarked` that its id is still to be left. `others`
-    are hints of the record that had been left to the run."""
+    the twin is there whatever came after, `is_unmarked` that its id is still to be left. `key` is
+    what its create is sent with; `others` are hints of the record that had been left to the run."""
 
     side: Side
     delivery: Delivery
@@ -54,6 +55,7 @@ class Item:
     link: Link | None = None
     result: Result | None = None
     error: Exception | None = None
+    key: str = ""
     is_made: bool = False
     is_unmarked: bool = False
 
@@ -80,13 +82,15 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class BulkCreation:
     """`wait` is awaited before each single write, so that live hints go first; `portion` is how
-    many single creates are begun together."""
+    many single creates are begun together, `at_once` of how many the answer is awaited at a time.
+    `keyed`: they are sent with keys."""
 
     choice: BulkChoice
     keeper: LinkKeeper
     wait: Wait
     at_once: asyncio.Semaphore
     portion: int
+    keyed: bool = False
 
     async def take_in(self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]) -> list[Item]:
         """`hints` by the records' ids; one that the database refuses is not among the items.
@@ -143,12 +147,15 @@ class BulkCreation:
 
     async def _open_intents(self, items: Sequence[Item]) -> list[Item]:
         """Those whose intent is written down."""
+        for item in items if self.keyed else ():
+            item.key = new_key()
 
         async def store(some: Sequence[Item]) -> None:
             natural = {self.choice.record(item.side): self._natural_key(item) for item in some}
+            tokens = {self.choice.record(item.side): item.key for item in some if item.key}
             async with transaction(self.choice.runtime.sessions) as session:
                 await self.choice.lease.confirm(session)
-                await open_intents(session, natural)
+                await open_intents(session, natural, tokens)
 
         for item, error in await store_rows(items, store):
             item.error = error
@@ -164,7 +171,8 @@ class BulkCreation:
                 self.choice.lease.check()
                 adapter = self.choice.bulk.adapter
                 with calling_for(key_in_logs(item.delivery.record_key)):
-                    made: Made = await adapter.create(item.side.system.other, item.side)
+                    target = item.side.system.other
+                    made: Made = await adapter.create(target, item.side, item.key)
             except OUTAGES:
                 raise
             except Exception as error:
@@ -285,8 +293,7 @@ class BulkCreation:
         record = self.choice.record(item.side)
         if item.error is not None:
             if isinstance(item.error, WooVtigerError) and not item.is_made:
-                natural = self._natural_key(item)
-                await note_failure(runtime, record, natural, lease=lease, error=item.error)
+                await note_failure(runtime, record, lease=lease, error=item.error)
             await end_surely(runtime, item.hints, lease, error=item.error)
             return
         async with transaction(runtime.sessions) as session:

@@ -220,7 +220,7 @@ class ContactAdapter:
         sides = [await self.find(System.VTIGER, contact) for contact in sorted(ids - {""})]
         return [side for side in sides if side is not None]
 
-    async def create(self, target: System, source: Side) -> Written:
+    async def create(self, target: System, source: Side, key: str = "") -> Written:
         """The twin with all values that the target takes, and the source's id.
 
         Recordings customer_create, 21-create-contact-full.
@@ -228,7 +228,7 @@ class ContactAdapter:
         values = source.values.values
         if target is System.VTIGER:
             patch = vtiger_patch(values, self.rules, current=None, options=self._options)
-            return await self._create_in_vtiger(patch, source)
+            return await self._create_in_vtiger(patch, source, key)
         patch = new_customer(source, self.rules, self._options)
         created = await self.woo.create_customer(patch.body)
         return Written(self.woo_side(created), patch.notes, patch.unwritten)
@@ -237,11 +237,11 @@ class ContactAdapter:
     def _options(self) -> PatchOptions:
         return PatchOptions(too_long=self.policy.too_long.value)
 
-    async def _create_in_vtiger(self, patch: Patch, source: Side) -> Written:
+    async def _create_in_vtiger(self, patch: Patch, source: Side, key: str) -> Written:
         fields, account = await self._vtiger_fields(patch)
         if self.id_field and not is_guest(source.id):
             fields[self.id_field] = source.id
-        created = await self.vtiger.create(CONTACTS, fields)
+        created = await self.vtiger.create(CONTACTS, fields, key=key)
         with once_made():
             return Written(await self.vtiger_side(created, account), patch.notes, patch.unwritten)
 

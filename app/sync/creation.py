@@ -1,8 +1,9 @@
 """Making the twin of a record, so that a broken call or a crash never makes it twice.
 
-The intent is written down before the call and stays until the outcome is logged; whoever comes
-after a crash looks first and knows that what it finds may be ours. Architecture, "Exactly one
-effect".
+The intent is written down before the call and stays until the outcome is logged. Where the add-on
+writes in Vtiger, the call carries the intent's token as its key: whoever comes after a crash asks
+by it, or sends it again, and nothing is made twice. Elsewhere it looks first, and knows that what
+it finds may be ours. Architecture, "Exactly one effect"; decision 23.
 """
 
 from dataclasses import replace
@@ -11,32 +12,35 @@ from app.db.session import transaction
 from app.errors import RemoteError, RemoteUnavailable, System, WooVtigerError
 from app.links.leases import PairLease
 from app.links.models import Link
-from app.links.repository import close_intent, find_intent, open_intent
+from app.links.repository import close_intent, open_intent, renew_intent
 from app.mapping.bases import write_base
 from app.mapping.values import Agreed
 from app.records import Outcome, Record
 from app.runtime import Runtime
 from app.sync.agreement import vanished
+from app.sync.keys import takes_key
 from app.sync.marks import leave_ids
 from app.sync.match import new_link
 from app.sync.outcome import Result, describe_changes, describe_notes, skipped, with_headline
 from app.sync.sides import Adapter, Side, Written
 from app.sync.stamps import stamp_read, stamp_written
 from app.sync.work import Ending, Work
+from app.vtiger.batches import new_key
 
 
 async def create(work: Work, source: Side) -> Ending | Side:
     """The twin is made; a Side is one that was there already, though no look had found it."""
-    await _wait_for_broken_call(work)
+    keyed = await takes_key(work.runtime, work.target, work.adapter.module)
+    await _wait_for_broken_call(work, keyed=keyed)
     async with transaction(work.runtime.sessions) as session:
         await work.lease.confirm(session)
         natural = ",".join(work.adapter.natural_keys(source))
-        await open_intent(session, work.record, natural)
+        key = await open_intent(session, work.record, natural, token=new_key() if keyed else None)
     work.lease.check()
     try:
-        written = await work.adapter.create(work.target, source)
+        written = await work.adapter.create(work.target, source, key or "")
     except WooVtigerError as error:
-        await note_failure(work.runtime, work.record, natural, lease=work.lease, error=error)
+        await note_failure(work.runtime, work.record, lease=work.lease, error=error)
         raise
     if isinstance(written, Written):
         return await _created(work, source, written)
@@ -49,7 +53,7 @@ async def create(work: Work, source: Side) -> Ending | Side:
 
 
 async def note_failure(
-    runtime: Runtime, record: Record, natural: str, *, lease: PairLease, error: WooVtigerError
+    runtime: Runtime, record: Record, *, lease: PairLease, error: WooVtigerError
 ) -> None:
     """A create that surely did not happen leaves nothing; one that may have is looked for from
     now on, for it may show itself late. What followed one that did changes nothing.
@@ -61,17 +65,17 @@ async def note_failure(
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
         if isinstance(error, RemoteError) and error.ambiguous:
-            await open_intent(session, record, natural)
+            await renew_intent(session, record)
         else:
             await close_intent(session, record)
 
 
-async def _wait_for_broken_call(work: Work) -> None:
-    """An earlier create may still be under way over there: give it time to show itself."""
-    async with work.runtime.sessions() as session:
-        found = await find_intent(session, work.record)
+async def _wait_for_broken_call(work: Work, *, keyed: bool) -> None:
+    """An earlier create may still be under way over there: give it time to show itself. One that
+    is sent again with its key need not wait: what is under way is waited for over there."""
+    found = await work.find_begun()
     wait = work.runtime.settings.sync.ambiguous_wait_seconds
-    if found is not None and found[1] < wait:
+    if found is not None and found[1] < wait and not (keyed and found[0].token):
         raise RemoteUnavailable(
             work.target, "an earlier create had no answer; looking again before repeating it"
         )

@@ -13,9 +13,9 @@ from app.mapping.rules import FieldRule
 from app.mapping.woo_fields import WOO_FIELDS
 from app.records import Module
 from app.runtime import Runtime
-from app.sync.adapters import VTIGER_MODULES
 from app.sync.foreign_ids import foreign_id_fields
 from app.sync.mappings import rules_of
+from app.sync.vtiger_modules import VTIGER_MODULES
 from app.vtiger.schemas import VtigerField, VtigerModule
 from app.woocommerce.samples import Collection
 from app.woocommerce.schemas import WooRecord

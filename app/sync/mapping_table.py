@@ -19,9 +19,9 @@ from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
 from app.records import Module
 from app.runtime import Runtime
-from app.sync.adapters import VTIGER_MODULES
 from app.sync.foreign_ids import foreign_id_fields
 from app.sync.mappings import mapping_of, rules_with
+from app.sync.vtiger_modules import VTIGER_MODULES
 from app.vtiger.schemas import VtigerModule
 
 DEFAULT, CHANGED, CUSTOM = "default", "changed", "custom"

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from app.db.session import transaction
 from app.errors import System
 from app.links.models import Link
-from app.links.repository import find_link
+from app.links.repository import close_intent, find_link
 from app.policies.schemas import SyncPolicy
 from app.records import MatchPolicy, Module, Record
 from app.sync.guests import is_guest
 from app.sync.hold import PATIENCE, lease_keys
+from app.sync.keys import takes_key
 from app.sync.sides import Adapter, Side, Skip
 from app.sync.work import Work
 
@@ -30,12 +31,38 @@ async def find_twin(work: Work, source: Side) -> Twin | Skip | None:
     """The twin with a link to be filled; Skip if it cannot be told; None if there is none.
 
     Takes leases on the natural keys and on the twin, so that a pair is made by one worker. A
-    retry of an unfinished create looks here first: what it made is found by the natural key.
+    retry of an unfinished create looks here first: what it made is found by its key, or by the
+    natural key where it was sent without one.
     """
     await work.lease.extend(work.adapter.natural_keys(source))
-    ours = await work.was_started()
-    chosen = await choose_twin(work.adapter, work.policy, source, ours=ours)
+    begun = await work.find_begun()
+    token = begun[0].token if begun is not None else None
+    if token is None or not await takes_key(work.runtime, work.target, work.adapter.module):
+        ours = begun is not None
+        chosen = await choose_twin(work.adapter, work.policy, source, ours=ours)
+    else:
+        chosen = await choose_twin(work.adapter, work.policy, source)
+        ours, chosen = await _told_by_key(work, token, chosen)
     return await take(work, source, chosen, ours=ours) if isinstance(chosen, Side) else chosen
+
+
+async def _told_by_key(
+    work: Work, token: str, found: Side | Skip | None
+) -> tuple[bool, Side | Skip | None]:
+    """Whether the twin is the one that the create with this key made, and the twin.
+
+    Asked after the look: what the look saw and the key does not know is somebody else's.
+    """
+    made_id = await work.runtime.vtiger.find_saved(token)
+    if made_id is None:
+        if isinstance(found, Side):
+            async with transaction(work.runtime.sessions) as session:
+                await work.lease.confirm(session)
+                await close_intent(session, work.record)
+        return False, found
+    if isinstance(found, Side) and found.id == made_id:
+        return True, found
+    return True, await work.adapter.find(work.target, made_id)
 
 
 async def take(work: Work, source: Side, chosen: Side, *, ours: bool = False) -> Twin | Skip:

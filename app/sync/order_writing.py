@@ -29,10 +29,10 @@ from app.sync.books import Books
 from app.sync.guests import find_guest_id, is_of_vtiger
 from app.sync.order_references import ShopOrder
 from app.sync.order_taxing import TaxCarriers
-from app.sync.owed import SAFE_ORDERS, note_owed
+from app.sync.owed import SAFE_DELETION, SAFE_ORDERS, note_owed
 from app.tasks import run_aside
 from app.vtiger.answers import BAD_ID
-from app.vtiger.orders import ORDERS, damages_orders
+from app.vtiger.orders import ORDERS
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooOrder
 
@@ -42,12 +42,16 @@ ANONYMOUS = "Guest"
 NO_RATE = "0"
 
 BAD_VERSION = (
-    "Vtiger {version} refuses orders with lines and ruins those that it has, so nothing was sent; "
-    "the order is written by itself once that is cured."
+    "Vtiger {version} refuses orders with lines and ruins those that it has, so nothing was sent: "
+    "install WooSync 2.0 in Vtiger (docs/vtiger-addon.md), and the order is written by itself."
+)
+BAD_DELETE = (
+    "Vtiger {version} takes the lines of an order that is deleted over its web service and keeps "
+    "the rest, so nothing was sent: delete it in Vtiger."
 )
 HELD_LINES = (
-    "Vtiger {version} ruins orders that are written with lines: the lines are written once that "
-    "is cured, the rest is."
+    "Vtiger {version} ruins orders that are written with lines, so the rest was written without "
+    "them: install WooSync 2.0 in Vtiger (docs/vtiger-addon.md), and they come by themselves."
 )
 AGAIN_SECONDS = 6 * 3600.0
 """When an order is tried again that Vtiger refused for no reason of its own."""
@@ -85,17 +89,19 @@ class OrderWriter:
     accounts: Accounts
     carriers: TaxCarriers
 
-    async def create(self, shop: ShopOrder, own: Mapping[str, str]) -> OrderWritten:
-        """The whole order with `own` fields beside the mapped ones.
+    async def create(self, shop: ShopOrder, own: Mapping[str, str], key: str) -> OrderWritten:
+        """The whole order with `own` fields beside the mapped ones; `key` as of the client.
 
         Recording 00-REFERENCE-so-create-full-group; contract page Vtiger §3, §10.
         """
         await self.ensure_safe(self._order(shop))
         draft = await self._draft(shop, None, current=None)
         try:
-            created = await self.runtime.vtiger.create(ORDERS, {**draft.plan.fields, **own})
+            fields = {**draft.plan.fields, **own}
+            created = await self.runtime.vtiger.create(ORDERS, fields, key=key)
         except Rejected as error:
-            if error.code == BAD_ID:  # 8.4's answer to any order, whatever its version says
+            if error.code == BAD_ID and not await self.runtime.vtiger.saves(ORDERS):
+                # 8.4's own answer to any order, whatever its version says
                 needs = [SAFE_ORDERS]
                 await note_owed(self.runtime, self._order(shop), needs, seconds=AGAIN_SECONDS)
             raise
@@ -107,9 +113,8 @@ class OrderWriter:
         self, shop: ShopOrder, changes: Mapping[str, Value], *, current: VtigerRecord
     ) -> OrderWritten:
         """These mapped fields; lines always whole (00-REFERENCE-so-revise-full-group)."""
-        version = await self.runtime.vtiger.version() if MONEY & changes.keys() else ""
-        if damages_orders(version):
-            return await self._revise_header(shop, changes, current=current, version=version)
+        if MONEY & changes.keys() and not await self.runtime.vtiger.takes_orders():
+            return await self._revise_header(shop, changes, current=current)
         draft = await self._draft(shop, changes, current=current)
         if not draft.plan.fields:
             return OrderWritten(None, draft.plan.notes, draft.plan.unwritten)
@@ -131,15 +136,22 @@ class OrderWriter:
             notes = (FieldNote("contact", "missing_reference", GONE_CONTACT, str(sent)),)
         return replace(written, notes=(*written.notes, *notes))
 
-    async def ensure_safe(self, order: Record, *, anew: bool = False) -> None:
-        """UnsafeVersion where Vtiger's version would ruin an order that is written whole, or
-        deleted; the order is brought up again once it has another. `anew`: what was told of the
-        version some minutes ago does not do."""
+    async def ensure_safe(self, order: Record) -> None:
+        """UnsafeVersion where an order that is written whole would be ruined; it is brought up
+        again once Vtiger has another version, or the add-on that writes orders."""
         vtiger = self.runtime.vtiger
-        version = await (vtiger.ask_version() if anew else vtiger.version())
-        if damages_orders(version):
+        if not await vtiger.takes_orders():
             await note_owed(self.runtime, order, [SAFE_ORDERS])
-            raise UnsafeVersion(System.VTIGER, BAD_VERSION.format(version=version))
+            message = BAD_VERSION.format(version=await vtiger.version())
+            raise UnsafeVersion(System.VTIGER, message)
+
+    async def ensure_deletable(self, order: Record) -> None:
+        """The same of an order that is to be deleted: what was told of the version some minutes
+        ago does not do."""
+        vtiger = self.runtime.vtiger
+        if not await vtiger.deletes_orders():
+            await note_owed(self.runtime, order, [SAFE_DELETION])
+            raise UnsafeVersion(System.VTIGER, BAD_DELETE.format(version=await vtiger.version()))
 
     async def _revise_header(
         self,
@@ -147,7 +159,6 @@ class OrderWriter:
         changes: Mapping[str, Value],
         *,
         current: VtigerRecord,
-        version: str,
     ) -> OrderWritten:
         """What can be changed without the lines; they stay to be written."""
         rest = {name: value for name, value in changes.items() if name not in MONEY}
@@ -156,6 +167,7 @@ class OrderWriter:
             await self.ensure_safe(self._order(shop))
         await note_owed(self.runtime, self._order(shop), [SAFE_ORDERS])
         revised = await self.runtime.vtiger.revise(current.id, draft.plan.fields, module=ORDERS)
+        version = await self.runtime.vtiger.version()
         note = FieldNote("lines", "needs_addon", HELD_LINES.format(version=version), "")
         held = frozenset(changes.keys() & MONEY)
         return OrderWritten(revised, (*draft.plan.notes, note), draft.plan.unwritten, held)

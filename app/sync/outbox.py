@@ -15,8 +15,8 @@ from app.links.models import OutboxMark
 from app.links.outbox_marks import find_absent, keep_absent, lowest_sequence
 from app.records import Module
 from app.runtime import Runtime
-from app.sync.adapters import VTIGER_MODULES
 from app.sync.contacts import CONTACTS
+from app.sync.vtiger_modules import VTIGER_MODULES
 from app.vtiger.addon import AddonFacts, OutboxChange, OutboxPage
 
 log = logging.getLogger(__name__)

@@ -15,11 +15,11 @@ from app.links.outbox_marks import find_outbox_mark, forget_outbox_mark, save_ou
 from app.links.repository import find_watermark, save_watermark
 from app.records import Event, Module
 from app.runtime import Runtime
-from app.sync.adapters import VTIGER_MODULES
 from app.sync.contacts import CONTACTS
 from app.sync.listing import PAGE, Seen, pages
 from app.sync.outbox import ACCOUNTS, Outbox
 from app.sync.sweep import Sweep
+from app.sync.vtiger_modules import VTIGER_MODULES
 from app.vtiger.addon import AddonFacts
 from app.vtiger.orders import ORDER_COLUMNS
 from app.vtiger.query import one_of

@@ -1,7 +1,7 @@
 """Records that were written without something, or not at all, and are brought up when it is there.
 
 An order whose buyer or product could not be synced names them later; orders that this version of
-Vtiger cannot take are written when it can.
+Vtiger cannot take are written when it can, or when the add-on does it.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,10 +17,11 @@ from app.mapping.values import base_from_json
 from app.records import Event, Module, Origin, Record
 from app.runtime import Runtime
 from app.sync.guests import PREFIX
-from app.vtiger.orders import damages_orders
 
 SAFE_ORDERS = "vtiger:safe-orders"
 """What an order needs that Vtiger's version would refuse or ruin."""
+SAFE_DELETION = "vtiger:safe-deletion"
+"""What an order needs that is to be deleted, and would lose its lines instead."""
 
 _NEEDED = frozenset({Module.CONTACTS, Module.PRODUCTS})
 
@@ -28,7 +29,7 @@ _NEEDED = frozenset({Module.CONTACTS, Module.PRODUCTS})
 async def note_owed(
     runtime: Runtime, record: Record, needs: Collection[str], *, seconds: float = 0
 ) -> None:
-    """The record lacks these: keys of records, or SAFE_ORDERS."""
+    """The record lacks these: keys of records, or names of abilities."""
     async with transaction(runtime.sessions) as session:
         await owe(session, record, needs, seconds=seconds)
 
@@ -72,12 +73,14 @@ def _keys(link: Link) -> set[str]:
 
 async def collect_owed(runtime: Runtime) -> int:
     """Hint what waits for something that came unseen; how many hints that gave. Raises the
-    RemoteError tree where Vtiger cannot be asked for its version."""
+    RemoteError tree where Vtiger cannot be asked what it can."""
     async with runtime.sessions() as session:
         needs = set(await search_needs(session))
-    there = await _pairs_among(runtime, needs - {SAFE_ORDERS})
-    if SAFE_ORDERS in needs and not damages_orders(await runtime.vtiger.ask_version()):
+    there = await _pairs_among(runtime, needs - {SAFE_ORDERS, SAFE_DELETION})
+    if SAFE_ORDERS in needs and await runtime.vtiger.takes_orders(anew=True):
         there.add(SAFE_ORDERS)
+    if SAFE_DELETION in needs and await runtime.vtiger.deletes_orders():
+        there.add(SAFE_DELETION)
     if not there:
         return 0
     async with transaction(runtime.sessions) as session:

@@ -29,13 +29,13 @@ class ProductWriter:
     sides: ProductSides
     options: PatchOptions
 
-    async def create_in_vtiger(self, source: Side) -> Written | str:
+    async def create_in_vtiger(self, source: Side, key: str = "") -> Written | str:
         """Active, priced, taxed, with our id field (23-*); what a Duplicate tells of its holder,
         which is nothing (54-err-contact-revise-duplicate)."""
         patch = await self._vtiger_patch(source.values.values, None)
         own = {self.sides.id_field: source.id} if self.sides.id_field else {}
         try:
-            created = await self.sides.vtiger.create(PRODUCTS, patch.body | own)
+            created = await self.sides.vtiger.create(PRODUCTS, patch.body | own, key=key)
         except Duplicate:
             return ""
         unwritten = patch.unwritten | _absent(source)

@@ -96,13 +96,13 @@ class ProductAdapter:
     async def search_rivals(self, side: Side) -> list[Side]:
         return await self.twins.search_rivals(side)
 
-    async def create(self, target: System, source: Side) -> Written | Side | Skip:
+    async def create(self, target: System, source: Side, key: str = "") -> Written | Side | Skip:
         """The twin with all values that the target takes, and the source's id.
 
         Where the target says that the SKU is taken, its holder (err_product_duplicate_sku).
         """
         if target is System.VTIGER:
-            made = await self.writer.create_in_vtiger(source)
+            made = await self.writer.create_in_vtiger(source, key)
         else:
             made = await self.writer.create_in_shop(source)
         if not isinstance(made, str):

@@ -93,11 +93,11 @@ class OrderAdapter:
         """None: a purchase order of ours names one order of one shop."""
         return []
 
-    async def create(self, target: System, source: Side) -> Written:
+    async def create(self, target: System, source: Side, key: str = "") -> Written:
         """The twin, carrying the source's id: the purchase order there, meta here."""
         if target is System.VTIGER:
             own = {self.sides.id_field: source.id} if self.sides.id_field else {}
-            written = await self.writer.create(shop_order(source), own)
+            written = await self.writer.create(shop_order(source), own, key)
             with once_made():
                 return await self._vtiger_written(source, written)
         returned = await self.returner.create(crm_order(source), source.values.values)
@@ -185,9 +185,9 @@ class OrderAdapter:
         """
         if system is System.VTIGER and (link := await self.sides.find_link(system, record_id)):
             order = self.sides.record(System.WOOCOMMERCE, link.woo_id)
-            await self.writer.ensure_safe(order, anew=True)
+            await self.writer.ensure_deletable(order)
         with contextlib.suppress(NotFound):
             if system is System.WOOCOMMERCE:
                 await self.returner.woo.trash_order(record_id)
             else:
-                await self.sides.runtime.vtiger.delete(record_id)
+                await self.sides.runtime.vtiger.delete_order(record_id)

@@ -155,8 +155,9 @@ class Adapter(Protocol):
         """Other records of the same system with the same natural key."""
         ...
 
-    async def create(self, target: System, source: Side) -> Written | Side | Skip:
-        """Make the twin, carrying the source's id.
+    async def create(self, target: System, source: Side, key: str = "") -> Written | Side | Skip:
+        """Make the twin, carrying the source's id; `key` is for a target that makes nothing twice
+        that is sent with one key.
 
         A Side is the twin that is there already, as the target's refusal showed; a Skip tells
         why there can be none.

@@ -164,7 +164,12 @@ class TaxAdapter:
         same = matching_taxes(side.values.get("label"), side.values.get("percentage"), taxes)
         return [tax_side(tax) for tax in same if tax.id != side.id]
 
-    async def create(self, target: System, source: Side) -> Written | Side | Skip:
+    async def create(
+        self,
+        target: System,
+        source: Side,
+        key: str = "",  # noqa: ARG002 - neither system takes one for a tax
+    ) -> Written | Side | Skip:
         """A tax with a label that no other has, or a rate of the configured country."""
         if target is System.VTIGER:
             return await self._create_tax(source)

@@ -10,7 +10,7 @@ from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import settle
 from app.links.conflicts import Report, note, search_unsettled
 from app.links.leases import PairLease
-from app.links.models import FieldConflict, Link
+from app.links.models import FieldConflict, Intent, Link
 from app.links.repository import close_intent, find_intent, save_link
 from app.policies.schemas import SyncPolicy
 from app.records import Event, Origin, Outcome, Record
@@ -81,8 +81,12 @@ class Work:
 
     async def was_started(self) -> bool:
         """Whether an earlier try was about to create the twin and never told how that ended."""
+        return await self.find_begun() is not None
+
+    async def find_begun(self) -> tuple[Intent, float] | None:
+        """What such a try wrote down, and how many seconds ago."""
         async with self.runtime.sessions() as session:
-            return await find_intent(session, self.record) is not None
+            return await find_intent(session, self.record)
 
     async def read_conflicts(self, link: Link) -> None:
         async with self.runtime.sessions() as session:

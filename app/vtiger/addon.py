@@ -11,20 +11,20 @@ from typing import Any
 
 from app.errors import Rejected, ResponseUnreadable
 from app.records import Event
+from app.vtiger.abilities import CHANGES, DENIED, SAVE, read_abilities
 from app.vtiger.addon_hints import read_event
 from app.vtiger.addon_package import addon_version
 from app.vtiger.answers import VTIGER
 from app.vtiger.records import RecordCalls
 from app.vtiger.schemas import parse_time
 
-OPERATION = "woosync_changes"
 MOST_PER_PAGE = 1000
 HINTS_PATH = "/callbacks/vtiger"
 CRON_LATE_SECONDS = 1800
-DENIED = "ACCESS_DENIED"
 RENEW = (
     "Import /vtiger-addon.zip of this service over it: CRM Settings > Module Management > Modules."
 )
+SLOW = "the old one only tells of changes, so records are written one a call, and read so"
 SET_UP_CRON = (
     "Set up cron/vtigercron.sh on Vtiger's server: it finds imports and sends again what failed."
 )
@@ -59,7 +59,8 @@ class AddonFacts:
     None where there was none yet, and so is what an older add-on does not tell: `installed_at`,
     when it was installed or switched on last, and `url`, where it sends to ("" if nowhere is set,
     else with the path). Up to `swept_to`, by the clock of modifiedtime, every change has
-    its row, which the next call shows at the latest."""
+    its row, which the next call shows at the latest. `abilities` are what it does beside telling of
+    changes: nothing before 2.0."""
 
     version: str
     installation: str
@@ -76,6 +77,7 @@ class AddonFacts:
     last_error: str
     last_error_at: datetime | None
     last_success_at: datetime | None
+    abilities: frozenset[str] = frozenset()
 
     @property
     def is_failing(self) -> bool:
@@ -89,7 +91,8 @@ class AddonFacts:
         address, with which an add-on that sends elsewhere is compared."""
         found = []
         if _parts(self.version) < _parts(bundled):
-            message = f"Vtiger has WooSync {self.version}, this service comes with {bundled}"
+            slow = "" if SAVE in self.abilities else f"; {SLOW}"
+            message = f"Vtiger has WooSync {self.version}, this service comes with {bundled}{slow}"
             found.append(AddonWarning(message, RENEW))
         if self._is_cron_late:
             last = f"last ran {self.cron_at:%Y-%m-%d %H:%M} UTC" if self.cron_at else "never ran"
@@ -148,7 +151,8 @@ class AddonCalls(RecordCalls):
         Rejected (ACCESS_DENIED) unless the API user is an administrator.
         """
         params = {"since": str(since), "limit": str(limit)}
-        result = await self._api.find(OPERATION, params)
+        result = await self._api.find(CHANGES, params)
+        self.abilities.note(result)
         return None if result is None else _read_page(result)
 
 
@@ -186,7 +190,7 @@ def _read_page(result: Any) -> OutboxPage:
             more=bool(result["more"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        summary = f"{OPERATION} gave no changes"
+        summary = f"{CHANGES} gave no changes"
         message = f"{summary}: {error!r}"
         raise ResponseUnreadable(VTIGER, message, summary=summary) from error
 
@@ -208,6 +212,7 @@ def _read_facts(result: Mapping[str, Any]) -> AddonFacts:
         last_error=str(result["last_error"]),
         last_error_at=_find_moment(result["last_error_at"]),
         last_success_at=_find_moment(result["last_success_at"]),
+        abilities=read_abilities(result),
     )
 
 

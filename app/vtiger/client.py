@@ -10,8 +10,10 @@ from app.errors import InvalidInput, NotFound, Rejected, ResponseUnreadable
 from app.gate import FREE_GATE, Gate
 from app.json_shapes import find_list
 from app.transport import ClientLimits, Sleep
+from app.vtiger.abilities import Abilities
 from app.vtiger.addon import AddonCalls
 from app.vtiger.answers import VTIGER
+from app.vtiger.batches import MOST_AT_ONCE, Batches
 from app.vtiger.orders import OrderCalls
 from app.vtiger.query import Query, equals
 from app.vtiger.rest import RestApi
@@ -27,6 +29,9 @@ NUMBER_FIELDS = {
     "Services": "service_no",
 }
 
+
+LONGEST_POST = 10
+"""Seconds."""
 
 Edition = Literal["webservice", "rest"]
 APIS: Mapping[Edition, type[Webservice] | type[RestApi]] = {
@@ -56,7 +61,7 @@ def open_vtiger(
         sleep=sleep,
         gate=gate,
     )
-    return VtigerClient(opened)
+    return VtigerClient(opened, limits=limits or ClientLimits(), sleep=sleep)
 
 
 class VtigerClient(OrderCalls, TaxCalls, AddonCalls):
@@ -67,8 +72,18 @@ class VtigerClient(OrderCalls, TaxCalls, AddonCalls):
     Only connects and reads are tried again here: the caller looks before it writes again.
     """
 
-    def __init__(self, api: VtigerApi) -> None:
-        super().__init__(api)
+    def __init__(self, api: VtigerApi, *, limits: ClientLimits, sleep: Sleep) -> None:
+        """A POST of many records ends well before its answer counts as late."""
+        most = min(limits.read_timeout, limits.total_timeout) / 2
+        abilities = Abilities(api)
+        batches = Batches(
+            api,
+            abilities,
+            at_once=min(MOST_AT_ONCE, limits.max_connections),
+            seconds=max(1, min(LONGEST_POST, int(most))),
+            sleep=sleep,
+        )
+        super().__init__(api, abilities, batches)
         self._prefixes: dict[str, str] = {}
 
     async def list_types(self) -> tuple[str, ...]:

@@ -27,7 +27,12 @@ def render_element(fields: Mapping[str, Any]) -> str:
     computes with one loses the lines or leaves a ghost (§10; contract page readback, Vtiger), a
     line without a product is taken in silence (§3).
     """
-    return orjson.dumps({name: _render(name, value) for name, value in fields.items()}).decode()
+    return orjson.dumps(rendered(fields)).decode()
+
+
+def rendered(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, not yet as JSON."""
+    return {name: _render(name, value) for name, value in fields.items()}
 
 
 def _render(name: str, value: Any) -> Any:

@@ -1,11 +1,12 @@
 """The calls about sales orders and their lines."""
 
-import re
 from collections.abc import Sequence
 
 from app.vtiger.query import equals, one_of
-from app.vtiger.records import RecordCalls
+from app.vtiger.records import ORDER_LINES
+from app.vtiger.saving import SavingCalls
 from app.vtiger.schemas import VtigerOrder, VtigerRecord
+from app.vtiger.versions import damages_orders
 
 ORDERS = "SalesOrder"
 PURCHASE_ORDER = "vtiger_purchaseorder"
@@ -33,16 +34,7 @@ HEADER_COLUMNS = (
 """The same with all that a person edits beside the lines."""
 
 
-_DAMAGING = re.compile(r"8\.[34](\..*)?")
-
-
-def damages_orders(version: str) -> bool:
-    """Whether this version of Community Edition refuses orders with lines, ruins them on a revise
-    with lines and cannot delete them (page Vtiger add-on writes, F2 and F3)."""
-    return _DAMAGING.fullmatch(version) is not None
-
-
-class OrderCalls(RecordCalls):
+class OrderCalls(SavingCalls):
     """Module SalesOrder, and LineItem to read only.
 
     Orders are written by `create` and `revise`, whose answers hold just-computed totals as
@@ -58,6 +50,23 @@ class OrderCalls(RecordCalls):
     async def ask_version(self) -> str:
         """The same, asked anew."""
         return await self._api.ask_version()
+
+    async def takes_orders(self, *, anew: bool = False) -> bool:
+        """Whether orders can be written with their lines: the add-on does it, or this version of
+        Vtiger bears it. `anew`: what was told some minutes ago does not do."""
+        if anew:
+            self.abilities.forget()
+        if await self.saves(ORDERS):
+            return True
+        return not damages_orders(await (self.ask_version() if anew else self.version()))
+
+    async def deletes_orders(self) -> bool:
+        """Whether an order can be deleted, asked anew; WooSync does not."""
+        return not damages_orders(await self.ask_version())
+
+    async def delete_order(self, order_id: str) -> None:
+        """As of any record; its lines go with it."""
+        await self._api.write("delete", {"id": order_id}, alone=ORDER_LINES)
 
     async def retrieve_order(self, order_id: str) -> VtigerOrder:
         """An order with its lines (00-REFERENCE-so-retrieve-full-group). NotFound."""

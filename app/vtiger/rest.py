@@ -90,10 +90,21 @@ class RestApi:
         request = Request("GET", self._address(operation), query)
         return await self._send(request, operation, write=False)
 
-    async def write(self, operation: str, params: Mapping[str, str]) -> Any:
+    async def write(
+        self,
+        operation: str,
+        params: Mapping[str, str],
+        *,
+        alone: str = "",  # noqa: ARG002 - Cloud is not known to need it
+    ) -> Any:
         """POST {base}/{operation} with a form."""
         request = Request("POST", self._address(operation), form=params)
         return await self._send(request, operation, write=True)
+
+    async def read_by_post(self, operation: str, params: Mapping[str, str]) -> Any:
+        """The same for what only reads."""
+        request = Request("POST", self._address(operation), form=params)
+        return await self._send(request, operation, write=False)
 
     async def find(self, operation: str, params: Mapping[str, str]) -> Any | None:  # noqa: ARG002
         """None: add-ons of ours cannot be installed in Cloud, so nobody is asked."""

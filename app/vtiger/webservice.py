@@ -27,7 +27,9 @@ class VtigerApi(Protocol):
 
     async def read(self, operation: str, params: Mapping[str, str]) -> Any: ...
 
-    async def write(self, operation: str, params: Mapping[str, str]) -> Any: ...
+    async def write(self, operation: str, params: Mapping[str, str], *, alone: str = "") -> Any: ...
+
+    async def read_by_post(self, operation: str, params: Mapping[str, str]) -> Any: ...
 
     async def find(self, operation: str, params: Mapping[str, str]) -> Any | None: ...
 
@@ -101,11 +103,23 @@ class Webservice:
 
         return await self._channel.send(request, read, write=False)
 
-    async def write(self, operation: str, params: Mapping[str, str]) -> Any:
-        """A form POST, operation and session in the address (11-create-op-in-url)."""
+    async def write(self, operation: str, params: Mapping[str, str], *, alone: str = "") -> Any:
+        """A form POST, operation and session in the address (11-create-op-in-url). `alone` is as
+        of a gate."""
         request = Request("POST", self._endpoint, {"operation": operation}, form=params)
         return await self._channel.send(
-            request, lambda answer: read_result(answer, operation, write=True), write=True
+            request,
+            lambda answer: read_result(answer, operation, write=True),
+            write=True,
+            alone=alone,
+        )
+
+    async def read_by_post(self, operation: str, params: Mapping[str, str]) -> Any:
+        """A read of an operation that Vtiger registers as POST: its parameters have no room in an
+        address."""
+        request = Request("POST", self._endpoint, {"operation": operation}, form=params)
+        return await self._channel.send(
+            request, lambda answer: read_result(answer, operation, write=False), write=False
         )
 
     async def user_id(self) -> str:

@@ -21,7 +21,8 @@ class Crm(httpx.AsyncBaseTransport):
     """A new challenge makes the last one worthless, and sessions can be dropped.
 
     `steps` answer what comes with a valid session, the last one for ever; `intruders` is how
-    many challenges of another process come between ours and our login.
+    many challenges of another process come between ours and our login. `addon` answers whoever
+    asks what the add-on can, which is no call of the steps; None: they answer that too.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -33,11 +34,14 @@ class Crm(httpx.AsyncBaseTransport):
     intruders: int = 0
     stale_code: str = "INVALID_SESSIONID"
     failures: dict[str, Step] = field(default_factory=dict)
+    addon: Step | None = field(default_factory=lambda: httpx.Response(500))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         asked = await note(request)
-        self.asked.append(asked)
         operation = asked.query.get("operation") or asked.form.get("operation", "")
+        if operation == "woosync_changes" and self.addon is not None:
+            return _play(self.addon, request)
+        self.asked.append(asked)
         if failure := self.failures.get(operation):
             return _play(failure, request)
         if operation == "getchallenge":
@@ -87,8 +91,10 @@ def _play(step: Step, request: httpx.Request) -> httpx.Response:
     return again(step) if isinstance(step, httpx.Response) else step(request)
 
 
-def open_crm(*steps: Step, limits: ClientLimits | None = None) -> tuple[VtigerClient, Crm]:
-    crm = Crm(list(steps))
+def open_crm(
+    *steps: Step, limits: ClientLimits | None = None, addon: Step | None = None
+) -> tuple[VtigerClient, Crm]:
+    crm = Crm(list(steps), addon=addon or httpx.Response(500))
     return connect(crm, limits=limits), crm
 
 

@@ -11,8 +11,9 @@ from app.errors import Rejected, RemoteUnavailable, ResponseUnreadable
 from app.records import Event
 from app.vtiger.addon import AddonFacts, AddonReport, OutboxChange, look_at_addon
 from app.vtiger.addon_package import addon_version
-from app.vtiger.client import open_vtiger
-from tests.vtiger.crm import Crm, open_crm, refusal, result
+from app.vtiger.client import VtigerClient, open_vtiger
+from tests.scripted import Step
+from tests.vtiger.crm import Crm, connect, refusal, result
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,7 @@ RESULT: dict[str, Any] = {
     "last_error": "",
     "last_error_at": 0,
     "last_success_at": 0,
+    "abilities": ["save", "read"],
 }
 FACTS = AddonFacts(
     version=addon_version(),
@@ -65,7 +67,14 @@ FACTS = AddonFacts(
     last_error="",
     last_error_at=None,
     last_success_at=None,
+    abilities=frozenset({"save", "read"}),
 )
+
+
+def open_crm(answer: Step) -> tuple[VtigerClient, Crm]:
+    """A CRM of which the add-on answers so."""
+    crm = Crm([answer], addon=None)
+    return connect(crm), crm
 
 
 async def test_changes_are_asked_for_after_a_sequence() -> None:
@@ -128,11 +137,13 @@ async def test_a_healthy_add_on_gives_no_warning() -> None:
 
 async def test_an_add_on_that_tells_neither_address_nor_age_is_read_all_the_same() -> None:
     """Version 1.0.0."""
-    newer = ("installed_at", "url", "has_secret")
+    newer = ("installed_at", "url", "has_secret", "abilities")
     told = {name: value for name, value in RESULT.items() if name not in newer}
     client, _ = open_crm(result(told))
     report = await look_at_addon(client, URL)
-    assert report.facts == replace(FACTS, installed_at=None, url=None, has_secret=False)
+    nothing = frozenset[str]()
+    older = replace(FACTS, installed_at=None, url=None, has_secret=False, abilities=nothing)
+    assert report.facts == older
     assert report.warnings == ()
 
 
@@ -154,6 +165,7 @@ async def test_a_user_who_is_no_admin_is_said() -> None:
     [
         (replace(FACTS, version="0.9.12"), "/vtiger-addon.zip"),
         (replace(FACTS, version="?"), "/vtiger-addon.zip"),
+        (replace(FACTS, version="0.9.12", abilities=frozenset()), "one a call"),
         (replace(FACTS, cron_at=None, installed_at=None), "never ran"),
         (replace(FACTS, cron_at=None, installed_at=LONG_AGO), "never ran"),
         (replace(FACTS, cron_at=LONG_AGO, installed_at=None), "vtigercron.sh"),

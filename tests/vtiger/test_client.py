@@ -48,7 +48,7 @@ async def test_create_sends_a_form_with_the_operation_in_the_address() -> None:
 
 
 async def test_create_belongs_to_the_api_user_unless_said_otherwise() -> None:
-    client, crm = open_crm(recorded("02-listtypes"), recorded("11-create-op-in-url"))
+    client, crm = open_crm(recorded("11-create-op-in-url"))
     await client.create("Contacts", {"lastname": "Zoë & Co"})
     assert orjson.loads(crm.calls[-1].form["element"]) == {
         "assigned_user_id": "19x5",

@@ -14,8 +14,8 @@ from app.errors import (
     ResponseUnreadable,
 )
 from app.transport import ClientLimits
-from app.vtiger.orders import damages_orders
 from app.vtiger.query import Query
+from app.vtiger.versions import damages_orders
 from tests.scripted import Step
 from tests.vtiger.crm import open_crm, recorded, refusal, result
 
