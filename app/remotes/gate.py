@@ -83,7 +83,7 @@ class SharedGate:
 
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.most_at_once)
-        self._turns = Turns(self.sessions, self.key, self.limits.turn_seconds)
+        self._turns = Turns(self.sessions, self.key, self.limits.turn_seconds, self.sleep)
 
     @property
     def key(self) -> str:

@@ -80,7 +80,7 @@ class Turns:
     async def _keep(self, key: str, owner: str) -> None:
         """Renew until cancelled: an outage of the database is outlived, if it is short."""
         while True:
-            await asyncio.sleep(self.seconds / 3)
+            await self.sleep(self.seconds / 3)
             try:
                 async with transaction(self.sessions) as session:
                     await session.execute(
