@@ -11,12 +11,13 @@ from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from app.db.outage import OUTAGES
-from app.errors import InvalidInput, RecordUnreadable, System, WooVtigerError
+from app.errors import InvalidInput, NotFound, RecordUnreadable, System, WooVtigerError
 from app.links.models import Link
 from app.records import key_in_logs
 from app.sync.comparison import FieldDifference
 from app.sync.sides import Adapter, Side, Unreadable
 from app.tasks import run_together
+from app.vtiger.client import VtigerClient
 from app.vtiger.query import Query, Where, since
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
@@ -136,6 +137,33 @@ async def find_each(adapter: Adapter, system: System, ids: Sequence[str]) -> lis
         attempt(system, record_id, adapter.find(system, record_id)) for record_id in ids
     )
     return [read for read in found if read is not None]
+
+
+async def read_each(
+    adapter: Adapter,
+    vtiger: VtigerClient,
+    module: str,
+    ids: Sequence[str],
+    reading: Callable[[VtigerRecord], Awaitable[Side]],
+) -> list[Read]:
+    """Vtiger's records by id, a hundred a call where its add-on reads. `reading` is what
+    `adapter.find` makes of a record."""
+    records = await vtiger.find_whole(module, ids)
+    if records is None:
+        return await find_each(adapter, System.VTIGER, ids)
+    found = await run_together(
+        attempt(System.VTIGER, record.id, _unless_gone(reading, record)) for record in records
+    )
+    return [read for read in found if read is not None]
+
+
+async def _unless_gone(
+    reading: Callable[[VtigerRecord], Awaitable[Side]], record: VtigerRecord
+) -> Side | None:
+    try:
+        return await reading(record)
+    except NotFound:
+        return None
 
 
 async def attempt(system: System, record_id: str, reading: Awaitable[T]) -> T | Unreadable:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from app.errors import System
 from app.links.models import Link
@@ -26,6 +27,7 @@ from app.sync.listing import (
     find_each,
     last_change,
     pages,
+    read_each,
 )
 from app.sync.order_references import CrmOrder, ShopOrder
 from app.sync.order_sides import crm_order
@@ -49,7 +51,8 @@ def _is_shown(rule: FieldRule) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OrderListing:
-    """Lines of Vtiger's orders are to be had one order at a time (contract page Vtiger §0.11)."""
+    """Lines of Vtiger's orders are to be had one order at a time (contract page Vtiger §0.11), or a
+    hundred from its add-on."""
 
     adapter: OrderAdapter
     lists_all: frozenset[System] = frozenset()
@@ -133,9 +136,10 @@ class OrderListing:
 
     async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
         """In Vtiger with the names of the Accounts, which a sync does not look at."""
-        found = await find_each(self.adapter, system, ids)
         if system is System.WOOCOMMERCE:
-            return found
+            return await find_each(self.adapter, system, ids)
+        reading = partial(self.adapter.sides.of_vtiger, brings=True)
+        found = await read_each(self.adapter, self._vtiger, ORDERS, ids, reading)
         accounts = [_account_of(read) for read in found]
         names: dict[str, str] = {}
         for start in range(0, len(accounts), PAGE):

@@ -18,6 +18,7 @@ from app.sync.listing import (
     find_each,
     last_change,
     pages,
+    read_each,
     without,
 )
 from app.sync.product_sides import PRODUCTS, ProductSides
@@ -105,7 +106,12 @@ class ProductListing:
         return sides
 
     async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
-        return await find_each(self.adapter, system, ids)
+        if system is System.WOOCOMMERCE:
+            return await find_each(self.adapter, system, ids)
+        return await read_each(self.adapter, self._sides.vtiger, PRODUCTS, ids, self._whole_side)
+
+    async def _whole_side(self, record: VtigerRecord) -> Side:
+        return self._sides.of_vtiger(record)
 
     def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
         carriage = product_carriage(self.adapter.rules, self.adapter.options)

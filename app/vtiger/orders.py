@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from app.vtiger.query import equals, one_of
+from app.vtiger.reading import ReadingCalls
 from app.vtiger.records import ORDER_LINES
-from app.vtiger.saving import SavingCalls
 from app.vtiger.schemas import VtigerOrder, VtigerRecord
 from app.vtiger.versions import damages_orders
 
@@ -34,7 +34,7 @@ HEADER_COLUMNS = (
 """The same with all that a person edits beside the lines."""
 
 
-class OrderCalls(SavingCalls):
+class OrderCalls(ReadingCalls):
     """Module SalesOrder, and LineItem to read only.
 
     Orders are written by `create` and `revise`, whose answers hold just-computed totals as
