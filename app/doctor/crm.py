@@ -32,8 +32,9 @@ DECIMALS = f"{PREFERENCES} Number Of Currency Decimals: 5, its maximum."
 SEPARATORS = f"{PREFERENCES} Decimal separator: a dot."
 LANGUAGE = f"{PREFERENCES} Language: US English, so that labels and messages are as expected."
 VERSION = (
-    "Run Vtiger 8.2, or wait for a WooSync that writes orders; orders that failed are written by"
-    " themselves then."
+    "Import WooSync 2.0 from /vtiger-addon.zip of this service in Vtiger's CRM Settings > Module"
+    " Management > Modules, and make the API user an administrator; or run Vtiger 8.2. Orders that"
+    " failed are written by themselves then."
 )
 ROLE = "Give the user's profile the right to view, create and edit these modules, or enable them."
 MAILS = (
@@ -59,7 +60,7 @@ async def check_crm(runtime: Runtime) -> list[Finding]:
     found = [*reached, *check_clock(CRM, runtime.vtiger.clock_skew)]
     if reached[0].verdict != "ok":
         return found
-    for check in (check_user, check_version, check_modules):
+    for check in (check_version, check_user, check_modules):
         found += await _run(check, runtime)
     if any(finding.check == "modules" and finding.verdict != "ok" for finding in found):
         return found
@@ -124,12 +125,15 @@ def _language(user: VtigerRecord) -> Finding:
 
 
 async def check_version(runtime: Runtime) -> list[Finding]:
-    """Which version it is, and whether it takes orders (page Vtiger add-on writes, F2 and F3)."""
+    """Which version it is, and whether orders can be written: told first, for without the add-on
+    8.3 and 8.4 take none (page Vtiger add-on writes, F2 and F3)."""
     version = await runtime.vtiger.ask_version()
     if not version:
         return []
     if not damages_orders(version):
         return [CRM.ok("version", f"Vtiger {version}")]
+    if await runtime.vtiger.takes_orders(anew=True):
+        return [CRM.ok("version", f"Vtiger {version}, where WooSync writes orders")]
     message = (
         f"Vtiger {version} refuses new orders with lines over its web service, and loses lines and"
         " totals of orders that are changed or deleted over it: no such write is sent, and orders"

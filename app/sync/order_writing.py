@@ -29,7 +29,7 @@ from app.sync.books import Books
 from app.sync.guests import find_guest_id, is_of_vtiger
 from app.sync.order_references import ShopOrder
 from app.sync.order_taxing import TaxCarriers
-from app.sync.owed import SAFE_DELETION, SAFE_ORDERS, note_owed
+from app.sync.owed import SAFE_ORDERS, note_owed
 from app.tasks import run_aside
 from app.vtiger.answers import BAD_ID
 from app.vtiger.orders import ORDERS
@@ -44,10 +44,6 @@ NO_RATE = "0"
 BAD_VERSION = (
     "Vtiger {version} refuses orders with lines and ruins those that it has, so nothing was sent: "
     "install WooSync 2.0 in Vtiger (docs/vtiger-addon.md), and the order is written by itself."
-)
-BAD_DELETE = (
-    "Vtiger {version} takes the lines of an order that is deleted over its web service and keeps "
-    "the rest, so nothing was sent: delete it in Vtiger."
 )
 HELD_LINES = (
     "Vtiger {version} ruins orders that are written with lines, so the rest was written without "
@@ -136,22 +132,15 @@ class OrderWriter:
             notes = (FieldNote("contact", "missing_reference", GONE_CONTACT, str(sent)),)
         return replace(written, notes=(*written.notes, *notes))
 
-    async def ensure_safe(self, order: Record) -> None:
-        """UnsafeVersion where an order that is written whole would be ruined; it is brought up
-        again once Vtiger has another version, or the add-on that writes orders."""
+    async def ensure_safe(self, order: Record, *, anew: bool = False) -> None:
+        """UnsafeVersion where an order that is written whole, or deleted, would be ruined; it is
+        brought up again once Vtiger has another version, or the add-on that writes orders. `anew`:
+        what was told of both some minutes ago does not do."""
         vtiger = self.runtime.vtiger
-        if not await vtiger.takes_orders():
+        if not await vtiger.takes_orders(anew=anew):
             await note_owed(self.runtime, order, [SAFE_ORDERS])
             message = BAD_VERSION.format(version=await vtiger.version())
             raise UnsafeVersion(System.VTIGER, message)
-
-    async def ensure_deletable(self, order: Record) -> None:
-        """The same of an order that is to be deleted: what was told of the version some minutes
-        ago does not do."""
-        vtiger = self.runtime.vtiger
-        if not await vtiger.deletes_orders():
-            await note_owed(self.runtime, order, [SAFE_DELETION])
-            raise UnsafeVersion(System.VTIGER, BAD_DELETE.format(version=await vtiger.version()))
 
     async def _revise_header(
         self,

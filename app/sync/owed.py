@@ -20,8 +20,6 @@ from app.sync.guests import PREFIX
 
 SAFE_ORDERS = "vtiger:safe-orders"
 """What an order needs that Vtiger's version would refuse or ruin."""
-SAFE_DELETION = "vtiger:safe-deletion"
-"""What an order needs that is to be deleted, and would lose its lines instead."""
 
 _NEEDED = frozenset({Module.CONTACTS, Module.PRODUCTS})
 
@@ -76,11 +74,9 @@ async def collect_owed(runtime: Runtime) -> int:
     RemoteError tree where Vtiger cannot be asked what it can."""
     async with runtime.sessions() as session:
         needs = set(await search_needs(session))
-    there = await _pairs_among(runtime, needs - {SAFE_ORDERS, SAFE_DELETION})
+    there = await _pairs_among(runtime, needs - {SAFE_ORDERS})
     if SAFE_ORDERS in needs and await runtime.vtiger.takes_orders(anew=True):
         there.add(SAFE_ORDERS)
-    if SAFE_DELETION in needs and await runtime.vtiger.deletes_orders():
-        there.add(SAFE_DELETION)
     if not there:
         return 0
     async with transaction(runtime.sessions) as session:

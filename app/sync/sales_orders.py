@@ -185,7 +185,7 @@ class OrderAdapter:
         """
         if system is System.VTIGER and (link := await self.sides.find_link(system, record_id)):
             order = self.sides.record(System.WOOCOMMERCE, link.woo_id)
-            await self.writer.ensure_deletable(order)
+            await self.writer.ensure_safe(order, anew=True)
         with contextlib.suppress(NotFound):
             if system is System.WOOCOMMERCE:
                 await self.returner.woo.trash_order(record_id)

@@ -1,7 +1,9 @@
 """The calls about sales orders and their lines."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from app.vtiger.batches import AddonGone
 from app.vtiger.query import equals, one_of
 from app.vtiger.reading import ReadingCalls
 from app.vtiger.records import ORDER_LINES
@@ -52,20 +54,21 @@ class OrderCalls(ReadingCalls):
         return await self._api.ask_version()
 
     async def takes_orders(self, *, anew: bool = False) -> bool:
-        """Whether orders can be written with their lines: the add-on does it, or this version of
-        Vtiger bears it. `anew`: what was told some minutes ago does not do."""
+        """Whether orders can be written with their lines, and deleted: the add-on does it, or this
+        version of Vtiger bears it. `anew`: what was told some minutes ago does not do."""
         if anew:
             self.abilities.forget()
         if await self.saves(ORDERS):
             return True
         return not damages_orders(await (self.ask_version() if anew else self.version()))
 
-    async def deletes_orders(self) -> bool:
-        """Whether an order can be deleted, asked anew; WooSync does not."""
-        return not damages_orders(await self.ask_version())
-
     async def delete_order(self, order_id: str) -> None:
-        """As of any record; its lines go with it."""
+        """As of any record; where the add-on writes, also on 8.4 (84-stock-delete-order)."""
+        if await self.saves(ORDERS):
+            with suppress(AddonGone):
+                await self._delete(order_id, ORDERS)
+                return
+        await self._refuse_unsafe()
         await self._api.write("delete", {"id": order_id}, alone=ORDER_LINES)
 
     async def retrieve_order(self, order_id: str) -> VtigerOrder:

@@ -65,7 +65,8 @@ class SavingCalls(RecordCalls):
                 return _read(answer, "create", module)
         elif key:
             raise RemoteUnavailable(VTIGER, WITHOUT_KEY, ambiguous=False)
-        await self._refuse_unsafe(fields)
+        if LINES in fields:
+            await self._refuse_unsafe()
         return await super().create(module, fields)
 
     async def revise(
@@ -81,12 +82,20 @@ class SavingCalls(RecordCalls):
                 pass
             else:
                 return _read(answer, "revise", module).answering(record_id)
-        await self._refuse_unsafe(fields)
+        if LINES in fields:
+            await self._refuse_unsafe()
         return await super().revise(record_id, fields, module=module)
 
-    async def _refuse_unsafe(self, fields: Mapping[str, Any]) -> None:
+    async def _delete(self, record_id: str, module: str) -> None:
+        """NotFound if it is in the recycle bin already."""
+        action = {"action": "delete", "module": module, "id": record_id}
+        answer = await self._batches.send(new_key(), action)
+        if answer.get("status") not in DONE:
+            _read(answer, "delete", module)
+
+    async def _refuse_unsafe(self) -> None:
         """Who decided to write an order's lines may have done so because the add-on was there."""
-        if LINES in fields and damages_orders(version := await self._api.version()):
+        if damages_orders(version := await self._api.version()):
             raise RemoteUnavailable(VTIGER, UNSAFE_LINES.format(version=version), ambiguous=False)
 
 

@@ -34,7 +34,7 @@ from app.transport import ClientLimits, find_skew
 from app.vtiger.client import open_vtiger
 from app.woocommerce.client import WooClient
 from tests.custom import VAT, add_row
-from tests.setting import SERVICE, STORE, setting_values
+from tests.setting import CALLBACK_SECRET, SERVICE, STORE, setting_values
 from tests.vtiger.crm import open_crm, result
 from tests.world import World, open_world
 
@@ -80,6 +80,17 @@ async def test_a_version_that_damages_orders_is_found(healthy: World, version: s
     assert bad(found) == {("vtiger", "version")}
     [told] = [each for each in found if each.check == "version"]
     assert version in told.message
+    assert "WooSync 2.0" in told.remedy
+    of_crm = [each.check for each in found if each.subject == "vtiger"]
+    assert of_crm.index("version") < of_crm.index("decimals"), "it is told first"
+
+    healthy.sandbox.crm.install_addon(SERVICE, CALLBACK_SECRET)
+    found = await examine_runtime(healthy.runtime, [STORE])
+    [told] = [each for each in found if each.check == "version"]
+    assert (told.verdict, "WooSync writes orders" in told.message) == (Verdict.OK, True)
+    healthy.sandbox.crm.install_addon(SERVICE, CALLBACK_SECRET, version="1.1.0")
+    found = await examine_runtime(healthy.runtime, [STORE])
+    assert ("vtiger", "version") in bad(found)
 
 
 async def test_whom_the_shop_mails_is_told(healthy: World) -> None:
