@@ -132,8 +132,9 @@ REASONS: Mapping[str, Reason] = {
         "This version of Vtiger (8.3, 8.4) refuses orders that are written with their lines over "
         "its own web service, and ruins those that are changed or deleted so. The order, or what "
         "changed of its lines, was not sent.",
-        "Nothing can be mended in the order. It is written by itself once Vtiger has another "
-        "version, or an add-on that writes orders, which WooSync does not do yet.",
+        "Install WooSync 2.0 in Vtiger (docs/vtiger-addon.md), or update an older one: it writes "
+        "orders on every version. The order is written by itself then, and also once Vtiger has "
+        "another version.",
     ),
     "missing_reference": Reason(
         "The record was written without another one that it names (an order without its buyer), "
