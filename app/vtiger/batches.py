@@ -104,14 +104,12 @@ class Batches:
         item = _Item(key, orjson.dumps({"key": key, **action}), answer, copy_context())
         self._waiting.append(item)
         self._start()
-        try:
-            return await answer
-        finally:
-            if item in self._waiting:
-                self._waiting.remove(item)
+        return await answer
 
     async def aclose(self) -> None:
-        """End the POSTs that are under way; their callers are cancelled."""
+        """End the POSTs that are under way; all that wait for answers are cancelled."""
+        for item in self._waiting:
+            item.answer.cancel()
         self._waiting.clear()
         for post in self._posts:
             post.cancel()

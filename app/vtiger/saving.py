@@ -25,7 +25,7 @@ DELETED = "What this call had made was deleted before its answer was heard"
 
 
 class SavingCalls(RecordCalls):
-    """`create` and `revise` of modules that the add-on writes (SPEC `woosync_save`)."""
+    """`create` and `revise` of modules that the add-on writes (decision 23)."""
 
     def __init__(self, api: VtigerApi, abilities: Abilities, batches: Batches) -> None:
         super().__init__(api, abilities)
@@ -43,7 +43,10 @@ class SavingCalls(RecordCalls):
         """The id of the record that the write with this key made; None if none was committed. Only
         where `saves`."""
         answer = await self._batches.send(key, {"action": "ask"})
-        return str(answer.get("id") or "") or None
+        if answer.get("status") == "unknown":
+            return None
+        _refuse(answer, "ask")
+        return str(answer["id"])
 
     async def create(
         self, module: str, fields: Mapping[str, Any], *, key: str = ""
@@ -89,9 +92,7 @@ class SavingCalls(RecordCalls):
     async def _delete(self, record_id: str, module: str) -> None:
         """NotFound if it is in the recycle bin already."""
         action = {"action": "delete", "module": module, "id": record_id}
-        answer = await self._batches.send(new_key(), action)
-        if answer.get("status") not in DONE:
-            _read(answer, "delete", module)
+        _refuse(await self._batches.send(new_key(), action), "delete")
 
     async def _refuse_unsafe(self) -> None:
         """Who decided to write an order's lines may have done so because the add-on was there."""
@@ -100,19 +101,23 @@ class SavingCalls(RecordCalls):
 
 
 def _read(answer: Mapping[str, Any], operation: str, module: str) -> VtigerRecord:
-    """The record after the write, or the error that the answer tells. An error that Vtiger tells
-    surely wrote nothing."""
+    """The record after a write, or the error that the answer tells."""
+    _refuse(answer, operation)
+    if answer.get("record") is not None:
+        return VtigerRecord.parse(answer["record"], module)
+    if operation == "create":
+        raise RemoteUnavailable(VTIGER, DELETED, ambiguous=False)
+    raise NotFound(VTIGER, DELETED)
+
+
+def _refuse(answer: Mapping[str, Any], operation: str) -> None:
+    """Raise unless it was done, now or before. An error that Vtiger tells surely wrote nothing."""
     status, code = answer.get("status"), str(answer.get("code") or "")
     message = str(answer.get("message") or "no message")
-    if status in DONE and answer.get("record") is not None:
-        return VtigerRecord.parse(answer["record"], module)
-    if status in DONE and operation == "create":
-        raise RemoteUnavailable(VTIGER, DELETED, ambiguous=False)
-    if status in DONE:
-        raise NotFound(VTIGER, DELETED)
     if status == "refused":
         raise read_error({"error": {"code": code, "message": message}}, operation, write=False)
     if status == "failed":
         summary = explain_code(code)
         raise RemoteUnavailable(VTIGER, message, code=code, ambiguous=False, summary=summary)
-    raise ResponseUnreadable(VTIGER, f"a write was answered with the status {status!r}")
+    if status not in DONE or not answer.get("id"):
+        raise ResponseUnreadable(VTIGER, f"a write was answered with the status {status!r}")

@@ -280,3 +280,19 @@ async def test_live_hints_that_wait_together_share_calls(world: World) -> None:
 
     assert made_once(world, 8)
     assert world.traffic.writes["vtiger woosync_save"] <= 8
+
+
+async def test_orders_of_a_run_fill_calls_too(world: World) -> None:
+    """Calls a record: forty orders of known customers and products, looked for and written."""
+    mug = goods.product(world, name="Mug", sku="MUG", regular_price="10.00")
+    await world.settle()
+    orders = [trade.order(world, (mug, 1)) for _ in range(40)]
+    world.sandbox.shop.webhooks.pending.clear()
+    world.traffic.reset()
+    done = await run(world, ORDERS)
+
+    assert done.outcomes[Outcome.CREATED] == len(orders) + 1, "and the guest's contact"
+    assert len(trade.sales(world)) == len(orders)
+    assert await trade.off(world) == []
+    assert world.traffic.writes["vtiger woosync_save"] <= 20, "eight where nothing else goes on"
+    assert world.traffic.writes["vtiger create"] == world.traffic.writes["vtiger revise"] == 0

@@ -209,4 +209,5 @@ async def test_cloud_has_no_add_on_and_is_not_asked() -> None:
         sleep=crm.sleep,
     )
     assert await client.find_changes(0) is None
+    assert not await client.saves("Contacts")
     assert crm.asked == []

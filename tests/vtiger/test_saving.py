@@ -1,6 +1,6 @@
 """Writes through the add-on, over real HTTP to the sandbox: put together, and each done once.
 
-Shapes: SPEC of `woosync_save`, contract page Vtiger add-on writes §4 (keys).
+Contract page Vtiger add-on writes §4 (keys); decision 23.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from app.errors import (
     Duplicate,
     InvalidInput,
     NotFound,
+    RateLimited,
     Rejected,
     RemoteError,
     RemoteUnavailable,
@@ -27,7 +28,7 @@ from app.tasks import run_together
 from app.transport import ClientLimits
 from app.vtiger.batches import PAUSES
 from app.vtiger.client import VtigerClient, open_vtiger
-from app.vtiger.schemas import VtigerRecord
+from app.vtiger.schemas import VtigerOrder, VtigerRecord
 from tests.scripted import json_answer
 from tests.traffic import Traffic
 from tests.vtiger.crm import open_crm, refusal, result
@@ -197,6 +198,42 @@ async def test_a_key_writes_once_in_two_processes(lab: Lab, client: VtigerClient
     assert lab.names == ["A"]
 
 
+async def test_a_key_that_cannot_be_asked_for_is_not_taken_for_unknown(
+    lab: Lab, client: VtigerClient
+) -> None:
+    made = await contact(client, "A", key=KEY)
+    lab.addon.fail_save(SaveMishap.LOCKED)
+    with pytest.raises(RemoteUnavailable):
+        await client.find_saved(KEY)
+    assert await client.find_saved(KEY) == made.id
+
+
+async def test_an_order_is_deleted_where_vtiger_itself_would_ruin_it(
+    lab: Lab, client: VtigerClient
+) -> None:
+    lab.sandbox.crm.upgrade("8.4.0")
+    mug = await client.create("Products", {"productname": "Mug", "unit_price": "10"})
+    account = await client.create("Accounts", {"accountname": "ACME"})
+    fields = {"subject": "A", "sostatus": "Created", "invoicestatus": "Created"}
+    place = {"account_id": account.id, "bill_street": "1", "ship_street": "1"}
+    items = [{"productid": mug.id, "quantity": "1", "listprice": "10"}]
+    lines = {"productid": mug.id, "LineItems": items, "hdnTaxType": "individual"}
+    order = await client.create("SalesOrder", {**fields, **place, **lines})
+    [whole] = await client.find_whole("SalesOrder", [order.id, "6x999999"]) or []
+    assert isinstance(whole, VtigerOrder)
+    assert (whole.data["hdnGrandTotal"], len(whole.lines)) == ("10.00000000", 1)
+    assert await client.takes_orders()
+
+    await client.delete_order(order.id)
+    with pytest.raises(NotFound):
+        await client.delete_order(order.id)
+    assert lab.sandbox.crm.records("SalesOrder") == []
+    lab.sandbox.crm.uninstall_addon()
+    assert not await client.takes_orders(anew=True)
+    with pytest.raises(RemoteUnavailable, match="must not be sent"):
+        await client.create("SalesOrder", {**fields, **place, **lines})
+
+
 async def test_a_lost_answer_is_asked_for_again(lab: Lab, client: VtigerClient) -> None:
     await contact(client, "first")
     lab.sandbox.crm_faults.drop("POST", "operation=woosync_save", times=2, after_write=True)
@@ -227,6 +264,18 @@ async def test_what_surely_did_not_leave_is_not_open(lab: Lab, client: VtigerCli
     [error] = await ends(client, "A")
     assert isinstance(error, RemoteUnavailable)
     assert not error.ambiguous
+
+
+async def test_what_may_have_been_done_stays_open_whatever_comes_after(
+    lab: Lab, client: VtigerClient
+) -> None:
+    await contact(client, "first")
+    lab.sandbox.crm_faults.drop("POST", "operation=woosync_save", after_write=True)
+    lab.sandbox.crm_faults.fail("POST", "operation=woosync_save", status=429)
+    [error] = await ends(client, "A")
+    assert isinstance(error, RateLimited)
+    assert error.ambiguous
+    assert lab.names == ["A", "first"]
 
 
 async def test_what_php_died_of_fails_alone(lab: Lab, client: VtigerClient) -> None:
