@@ -105,12 +105,28 @@ async def _after_the_write(town: Town) -> AsyncIterator[Reached]:
         yield reached
 
 
+@asynccontextmanager
+async def _in_the_addons_call(town: Town) -> AsyncIterator[Reached]:
+    town.world.sandbox.crm.install_addon()
+    async with _hanging(town, "POST", "operation=woosync_save") as reached:
+        yield reached
+
+
+@asynccontextmanager
+async def _after_the_addons_write(town: Town) -> AsyncIterator[Reached]:
+    town.world.sandbox.crm.install_addon()
+    async with _hanging(town, "POST", "operation=woosync_save", after_write=True) as reached:
+        yield reached
+
+
 STEPS = {
     "before the hint is committed": _before_the_commit,
     "after the commit, about the answer": _after_the_commit,
     "after the claim": _after_the_claim,
     "in the middle of the call": _in_the_call,
     "after the write, before it is noted": _after_the_write,
+    "in the middle of the add-on's call": _in_the_addons_call,
+    "after the add-on's write, before it is noted": _after_the_addons_write,
     "before the row is written": _before_the_row,
 }
 
