@@ -45,6 +45,7 @@ from app.sync.telling import tell
 from app.synclog.repository import NewEntry
 from app.tasks import run_together
 from app.vtiger.batches import MOST_AT_ONCE, MOST_ITEMS
+from app.vtiger.orders import ORDERS
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +129,7 @@ class Bringer:
     opener: BulkOpener = field(default_factory=BulkOpener)
     courtesy: Courtesy = field(init=False)
     at_once: asyncio.Semaphore = field(init=False)
+    in_calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_ITEMS))
 
     def __post_init__(self) -> None:
         self.courtesy = Courtesy(self.runtime)
@@ -196,8 +198,9 @@ class Bringer:
 
     async def _bring_alone(self, changes: Sequence[Change]) -> None:
         """A few at a time: what waits in hand for long is taken for stranded."""
-        for start in range(0, len(changes), self.portion):
-            part = changes[start : start + self.portion]
+        size = max(self.portion, MOST_ITEMS)
+        for start in range(0, len(changes), size):
+            part = changes[start : start + size]
             for change, error in await store_rows(part, self._take_in):
                 await self._tell_refused(change, error)
             await self._drain([change.record.key for change in part])
@@ -235,10 +238,15 @@ class Bringer:
         return NewDelivery(change.record, Origin.MANUAL, change.event, key, run_id=self.run.id)
 
     async def _drain(self, keys: Sequence[str]) -> None:
-        await run_together(self._drain_one(key) for key in keys)
+        """As many at a time as fill a call of Vtiger's add-on, where that writes."""
+        fills_calls = False
+        with contextlib.suppress(RemoteError):  # each record finds out for itself
+            fills_calls = await self.runtime.vtiger.saves(ORDERS)
+        turns = self.in_calls if fills_calls else self.at_once
+        await run_together(self._drain_one(key, turns) for key in keys)
 
-    async def _drain_one(self, key: str) -> None:
-        async with self.at_once:
+    async def _drain_one(self, key: str, turns: asyncio.Semaphore) -> None:
+        async with turns:
             await self.courtesy.wait()
             await drain(self.runtime, key, owner=uuid4().hex)
 

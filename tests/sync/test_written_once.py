@@ -256,6 +256,20 @@ async def test_answers_lost_in_a_run_leave_nothing_twice(world: World) -> None:
     assert len(await created(world)) == 30
 
 
+async def test_changes_of_a_run_fill_calls_too(world: World) -> None:
+    await register(world, 20)
+    await run(world, CONTACTS)
+    for customer in [one async for one in world.runtime.stores[STORE].each_customer()]:
+        world.edit_customer(customer.id, last_name=f"{customer.data['last_name']}!")
+    world.sandbox.shop.webhooks.pending.clear()
+    world.traffic.reset()
+    done = await run(world, CONTACTS)
+
+    assert done.outcomes[Outcome.UPDATED] == 20
+    assert {row["lastname"] for row in world.contacts()} == {f"C{n:02}!" for n in range(20)}
+    assert world.traffic.writes["vtiger woosync_save"] <= 10
+
+
 async def test_whole_orders_are_read_a_hundred_a_call(world: World) -> None:
     mug = goods.product(world, name="Mug", sku="MUG", regular_price="10.00")
     orders = [trade.order(world, (mug, 1)) for _ in range(7)]
