@@ -15,6 +15,7 @@ from app.links.repository import (
     find_link,
     find_watermark,
     open_intent,
+    renew_intent,
     save_link,
     save_watermark,
     search_links,
@@ -105,6 +106,18 @@ async def test_an_intent_that_is_opened_again_is_young_again(sessions: Sessions)
     assert first is not None
     assert again is not None
     assert again[0].created_at > first[0].created_at
+
+
+async def test_an_intent_keeps_its_key_until_it_is_sent_without_one(sessions: Sessions) -> None:
+    async with transaction(sessions) as session:
+        assert await open_intent(session, _woo("5"), "email:a", token="key-1") == "key-1"
+        await renew_intent(session, _woo("5"))
+        assert await open_intent(session, _woo("5"), "email:a", token="key-2") == "key-1"
+        assert await open_intent(session, _woo("5"), "email:a") is None
+        assert await open_intent(session, _woo("5"), "email:a", token="key-3") == "key-3"
+        await close_intent(session, _woo("5"))
+        await renew_intent(session, _woo("5"))
+        assert await find_intent(session, _woo("5")) is None
 
 
 async def test_the_last_sight_of_a_record_is_kept(sessions: Sessions) -> None:
