@@ -3,7 +3,7 @@
 The intent is written down before the call and stays until the outcome is logged. Where the add-on
 writes in Vtiger, the call carries the intent's token as its key: whoever comes after a crash asks
 by it, or sends it again, and nothing is made twice. Elsewhere it looks first, and knows that what
-it finds may be ours. Architecture, "Exactly one effect"; decision 23.
+it finds may be ours. Architecture, "Exactly one effect"; decision 24.
 """
 
 from dataclasses import replace

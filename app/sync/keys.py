@@ -1,4 +1,4 @@
-"""Which creates are sent with a key, so that none is made twice (decision 23)."""
+"""Which creates are sent with a key, so that none is made twice (decision 24)."""
 
 from app.errors import System
 from app.records import Module

@@ -25,7 +25,7 @@ DELETED = "What this call had made was deleted before its answer was heard"
 
 
 class SavingCalls(RecordCalls):
-    """`create` and `revise` of modules that the add-on writes (decision 23)."""
+    """`create` and `revise` of modules that the add-on writes (decision 24)."""
 
     def __init__(self, api: VtigerApi, abilities: Abilities, batches: Batches) -> None:
         super().__init__(api, abilities)

@@ -1,6 +1,6 @@
 """Writes through the add-on, over real HTTP to the sandbox: put together, and each done once.
 
-Contract page Vtiger add-on writes §4 (keys); decision 23.
+Contract page Vtiger add-on writes §4 (keys); decision 24.
 """
 
 import asyncio
