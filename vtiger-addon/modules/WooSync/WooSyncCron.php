@@ -12,7 +12,7 @@ class WooSyncCron
         try {
             $found = $state->sweep();
             $sent = $state->sender()->fromCron();
-            $pruned = $state->outbox->prune(time() - WooSyncRules::KEEP_SECONDS);
+            $pruned = $state->prune(time());
         } catch (Throwable $failure) {
             $state->config->noteError('The cron task failed: ' . $failure->getMessage());
             throw $failure;

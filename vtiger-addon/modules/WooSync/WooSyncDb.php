@@ -1,5 +1,6 @@
 <?php
-// Vtiger's database object with failures that can be seen: its own calls only return false.
+// Vtiger's database object with failures that can be seen: its own calls only return false. The code of
+// an exception is the database's number of the error.
 
 class WooSyncDb
 {
@@ -27,6 +28,18 @@ class WooSyncDb
         return $rows;
     }
 
+    /** Rows as retrieve takes them, encoded for HTML: DataTransform decodes what it is given. */
+    public function encodedRows($sql, $params = array())
+    {
+        $result = $this->run($sql, $params);
+        $count = $this->adb->num_rows($result);
+        $rows = array();
+        for ($i = 0; $i < $count; $i++) {
+            $rows[] = $this->adb->query_result_rowdata($result, $i);
+        }
+        return $rows;
+    }
+
     /** The column `found` of the first row; null if there is none. */
     public function value($sql, $params = array())
     {
@@ -50,7 +63,8 @@ class WooSyncDb
     {
         $result = $params ? $this->adb->pquery($sql, $params) : $this->adb->query($sql);
         if (!$result) {
-            throw new RuntimeException('The database refused: ' . substr($sql, 0, 80));
+            $code = (int) $this->adb->database->ErrorNo();
+            throw new RuntimeException('The database refused: ' . substr($sql, 0, 80), $code);
         }
         return $result;
     }

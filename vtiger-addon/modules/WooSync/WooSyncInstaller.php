@@ -8,7 +8,12 @@ class WooSyncInstaller
 {
     const CRON = 'WooSync';
     const CRON_FILE = 'cron/modules/WooSync/WooSync.service';
-    const OPERATION = 'woosync_changes';
+    /** Name (and PHP function), file, type, parameters in their order. */
+    const OPERATIONS = array(
+        array('woosync_changes', 'WooSyncWs.php', 'GET', array('since', 'limit')),
+        array('woosync_save', 'WooSyncSave.php', 'POST', array('records', 'seconds')),
+        array('woosync_read', 'WooSyncRead.php', 'POST', array('module', 'ids', 'since', 'after', 'limit')),
+    );
     const MENU = 'WooSync';
     const MENU_LINK = 'index.php?module=WooSync&parent=Settings&view=Index';
     const FOLDERS = array(
@@ -75,6 +80,7 @@ class WooSyncInstaller
     {
         $this->state->config->create();
         $this->state->outbox->create();
+        $this->state->keys->create();
         $this->addMenu();
         if ($this->state->config->get('installed_at') === '') {
             $this->state->config->set(array('installed_at' => time()));
@@ -87,14 +93,14 @@ class WooSyncInstaller
     private function register()
     {
         $this->unregister();
-        $objection = WooSyncRules::objection(self::vtigerVersion(), PHP_VERSION, function_exists('curl_init'));
+        $objection = WooSyncRules::objection(WooSyncState::vtigerVersion(), PHP_VERSION, function_exists('curl_init'));
         $this->state->config->set(array('objection' => $objection));
         if ($objection !== '') {
             return; // the settings page says so
         }
         $this->pages->add();
         $this->addHandlers();
-        $this->addOperation();
+        $this->addOperations();
         // The lowest sequence: a task that dies takes those after it along.
         require_once 'vtlib/Vtiger/Cron.php';
         Vtiger_Cron::register(
@@ -110,7 +116,7 @@ class WooSyncInstaller
         $events->unregisterHandler('WooSyncHandler');
         $this->pages->hide();
         Vtiger_Cron::deregister(self::CRON);
-        $this->removeOperation();
+        $this->removeOperations();
     }
 
     private function addHandlers()
@@ -122,21 +128,21 @@ class WooSyncInstaller
         $events->setModuleForHandler('WooSync', 'WooSyncHandler');
     }
 
-    private function addOperation()
+    private function addOperations()
     {
         require_once 'include/Webservices/Utils.php';
-        $file = 'modules/WooSync/WooSyncWs.php';
-        $id = vtws_addWebserviceOperation(self::OPERATION, $file, 'woosync_changes', 'GET');
-        vtws_addWebserviceOperationParam($id, 'since', 'string', 1);
-        vtws_addWebserviceOperationParam($id, 'limit', 'string', 2);
+        foreach (self::OPERATIONS as list($name, $file, $type, $parameters)) {
+            $id = vtws_addWebserviceOperation($name, "modules/WooSync/$file", $name, $type);
+            foreach ($parameters as $position => $parameter) {
+                vtws_addWebserviceOperationParam($id, $parameter, 'string', $position + 1);
+            }
+        }
     }
 
-    private function removeOperation()
+    /** By the start of their names: another version of the add-on may have had others. */
+    private function removeOperations()
     {
-        $found = $this->db->rows(
-            'SELECT operationid FROM vtiger_ws_operation WHERE name = ?',
-            array(self::OPERATION)
-        );
+        $found = $this->db->rows("SELECT operationid FROM vtiger_ws_operation WHERE name LIKE 'woosync!_%' ESCAPE '!'");
         foreach ($found as $row) {
             $id = array((int) $row['operationid']);
             $this->db->change('DELETE FROM vtiger_ws_operation_parameters WHERE operationid = ?', $id);
@@ -196,6 +202,7 @@ class WooSyncInstaller
         $this->removeMenu();
         $this->pages->remove();
         $this->state->outbox->drop();
+        $this->state->keys->drop();
         $this->state->config->drop();
     }
 
@@ -226,14 +233,5 @@ class WooSyncInstaller
             is_dir($path) && !is_link($path) ? self::removeFolder($path) : @unlink($path);
         }
         @rmdir($folder);
-    }
-
-    private static function vtigerVersion()
-    {
-        if (empty($GLOBALS['vtiger_current_version']) && is_file('vtigerversion.php')) {
-            include 'vtigerversion.php';
-            return isset($vtiger_current_version) ? $vtiger_current_version : '';
-        }
-        return isset($GLOBALS['vtiger_current_version']) ? $GLOBALS['vtiger_current_version'] : '';
     }
 }

@@ -3,7 +3,8 @@
 
 class WooSyncRules
 {
-    const VERSION = '1.1.0';
+    const VERSION = '2.0.0';
+    const ABILITIES = array('save', 'read'); // operations beside woosync_changes
     const SERVICE = 'woo-vtiger'; // how the service names itself in its answers
     const MODULES = array('Contacts', 'Accounts', 'Products', 'Services', 'SalesOrder');
     const EVENTS = array(

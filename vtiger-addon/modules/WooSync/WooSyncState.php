@@ -12,18 +12,21 @@ require_once __DIR__ . '/WooSyncClient.php';
 require_once __DIR__ . '/WooSyncDb.php';
 require_once __DIR__ . '/WooSyncConfig.php';
 require_once __DIR__ . '/WooSyncOutbox.php';
+require_once __DIR__ . '/WooSyncKeys.php';
 require_once __DIR__ . '/WooSyncSender.php';
 
 class WooSyncState
 {
     public $config;
     public $outbox;
+    public $keys;
     private static $shared;
 
     public function __construct(WooSyncDb $db)
     {
         $this->config = new WooSyncConfig($db);
         $this->outbox = new WooSyncOutbox($db);
+        $this->keys = new WooSyncKeys($db);
     }
 
     public static function shared()
@@ -67,6 +70,23 @@ class WooSyncState
         } finally {
             $this->config->set(array('sweep_turn' => 0));
         }
+    }
+
+    /** Rows that nobody asks for any more; how many changes went. */
+    public function prune($now)
+    {
+        $this->keys->prune($now - WooSyncRules::KEEP_SECONDS);
+        return $this->outbox->prune($now - WooSyncRules::KEEP_SECONDS);
+    }
+
+    /** Vtiger's own version, '' if it cannot be found out. */
+    public static function vtigerVersion()
+    {
+        if (empty($GLOBALS['vtiger_current_version']) && is_file('vtigerversion.php')) {
+            include 'vtigerversion.php';
+            return isset($vtiger_current_version) ? $vtiger_current_version : '';
+        }
+        return isset($GLOBALS['vtiger_current_version']) ? $GLOBALS['vtiger_current_version'] : '';
     }
 
     /** What was told so far says nothing of what comes: whoever reads changes starts anew. */

@@ -33,7 +33,7 @@ class WooSyncChanges
         $sweptTo = $config->get('swept_to'); // what this call's own sweep finds is too young to show
         if (WooSyncSweep::isStale($config->get('swept_at'), $now)) {
             $state->sweep();
-            $state->outbox->prune($now - WooSyncRules::KEEP_SECONDS); // where cron is dead
+            $state->prune($now); // where cron is dead
         }
         $rows = $state->outbox->changes($since, $limit + 1, $now - self::SETTLED_SECONDS - 1);
         $page = array_slice($rows, 0, $limit);
@@ -46,6 +46,8 @@ class WooSyncChanges
             'newest' => $state->outbox->bound('MAX'),
             'installation' => $config->get('installation'),
             'version' => WooSyncRules::VERSION,
+            'abilities' => WooSyncRules::ABILITIES,
+            'vtiger' => WooSyncState::vtigerVersion(),
             'modules' => $config->modules(),
             'now' => $now,
             'swept_to' => $sweptTo,

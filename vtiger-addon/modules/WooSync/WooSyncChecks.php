@@ -1,0 +1,110 @@
+<?php
+// What vtws_create, vtws_revise and vtws_delete check before they save, for the writers that save
+// by themselves; with the codes and messages of the web service.
+
+class WooSyncChecks
+{
+    private $adb;
+    private $user;
+
+    public function __construct($adb, $user)
+    {
+        $this->adb = $adb;
+        $this->user = $user;
+    }
+
+    /** The element without its empty references, as create goes on with it. */
+    public function create($module, $meta, $element)
+    {
+        $types = $this->types();
+        self::demand(in_array($module, $types, true), 'ACCESS_DENIED', 'Permission to perform the operation is denied');
+        self::demand($meta->hasCreateAccess() === true, 'ACCESS_DENIED', 'Permission to write is denied');
+        foreach ($meta->getReferenceFieldDetails() as $field => $modules) {
+            if (isset($element[$field]) && $element[$field] === '') {
+                unset($element[$field]);
+            }
+        }
+        $this->checkReferences($meta, $element, $types);
+        $meta->hasMandatoryFields($element);
+        $this->checkOwners($meta, $element);
+        return $element;
+    }
+
+    public function revise($module, $meta, $element)
+    {
+        $this->checkRecord($module, $meta, $element['id'], EntityMeta::$UPDATE);
+        self::demand($meta->hasWriteAccess() === true, 'ACCESS_DENIED', 'Permission to write is denied');
+        $this->checkReferences($meta, $element, $this->types());
+        $meta->isUpdateMandatoryFields($element);
+        $this->checkOwners($meta, $element);
+    }
+
+    public function delete($module, $meta, $id)
+    {
+        $this->checkRecord($module, $meta, $id, EntityMeta::$DELETE);
+        self::demand($meta->hasDeleteAccess() === true, 'ACCESS_DENIED', 'Permission to delete is denied');
+    }
+
+    private function checkRecord($module, $meta, $id, $right)
+    {
+        list($prefix, $number) = explode('x', $id);
+        self::demand((int) $prefix === (int) $meta->getEntityId(), 'INVALID_ID_ATTRIBUTE', 'Id specified is incorrect');
+        $found = $meta->getObjectEntityName($id);
+        $isKnown = $found === null || in_array($found, $this->types(), true);
+        self::demand($isKnown, 'ACCESS_DENIED', 'Permission to perform the operation is denied');
+        self::demand(
+            $found !== null && $meta->exists($number),
+            'RECORD_NOT_FOUND',
+            'Record you are trying to access is not found'
+        );
+        self::demand($found === $module, 'INVALID_ID_ATTRIBUTE', 'Id specified is incorrect');
+        self::demand($meta->hasPermission($right, $id), 'ACCESS_DENIED', 'Permission to read given object is denied');
+    }
+
+    private function checkReferences($meta, $element, $types)
+    {
+        foreach ($meta->getReferenceFieldDetails() as $field => $modules) {
+            if (!isset($element[$field]) || $element[$field] === '') {
+                continue;
+            }
+            $name = $this->moduleOf($element[$field]);
+            self::demand(in_array($name, $modules, true), 'REFERENCE_INVALID', "Invalid reference specified for $field");
+            $isReadable = $name === 'Users' || in_array($name, $types, true);
+            self::demand($isReadable, 'ACCESS_DENIED', "Permission to access reference type is denied $name");
+            $isAssignable = $name !== 'Users' || $meta->hasAssignPrivilege($element[$field]);
+            self::demand($isAssignable, 'ACCESS_DENIED', 'Cannot assign record to the given user');
+        }
+    }
+
+    private function checkOwners($meta, $element)
+    {
+        foreach ($meta->getOwnerFields() as $field) {
+            if (!isset($element[$field])) {
+                continue;
+            }
+            $this->moduleOf($element[$field]);
+            $isAssignable = $meta->hasAssignPrivilege($element[$field]);
+            self::demand($isAssignable, 'ACCESS_DENIED', 'Cannot assign record to the given user');
+        }
+    }
+
+    /** The module that an id is of, by its prefix alone. */
+    public function moduleOf($id)
+    {
+        $isId = is_string($id) && preg_match('/^[0-9]+x[0-9]+$/D', $id);
+        self::demand($isId, 'INVALID_ID_ATTRIBUTE', 'Id specified is incorrect');
+        return VtigerWebserviceObject::fromId($this->adb, explode('x', $id)[0])->getEntityName();
+    }
+
+    private function types()
+    {
+        return vtws_listtypes(null, $this->user)['types'];
+    }
+
+    public static function demand($isSo, $code, $message)
+    {
+        if (!$isSo) {
+            throw new WebServiceException($code, $message);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+<?php
+// The lines, charges and compound taxes that retrieve adds to orders.
+
+require_once __DIR__ . '/WooSyncDb.php';
+
+class WooSyncOrderLines
+{
+    private $db;
+    private $user;
+    private $facts;
+
+    public function __construct(WooSyncDb $db, $user)
+    {
+        $this->db = $db;
+        $this->user = $user;
+    }
+
+    /** Records by number, with their lines and charges. */
+    public function add($module, $records)
+    {
+        $handler = vtws_getModuleHandlerFromName($module, $this->user);
+        $columns = array_flip(getLineItemFields());
+        $numbers = array_keys($records);
+        $charges = $this->charges($numbers);
+        $lines = $this->lines($numbers, $records);
+        $compound = $this->withCompoundTaxes($numbers);
+        foreach ($records as $number => $record) {
+            $own = isset($lines[$number]) ? $lines[$number] : array();
+            $record = array_diff_key($record + array(), $columns);
+            $record = array_merge($record, isset($charges[$number]) ? $charges[$number] : array());
+            $record['LineItems'] = $own;
+            $record['productid'] = isset($own[0]['productid']) ? $own[0]['productid'] : '';
+            if (isset($compound[$number])) {
+                $record = array_merge($record, $handler->getCompoundTaxesElement($record, $own));
+            }
+            $records[$number] = $record;
+        }
+        return $records;
+    }
+
+    private function lines($numbers, $records)
+    {
+        $meta = vtws_getModuleHandlerFromName('LineItem', $this->user)->getMeta();
+        $sql = 'SELECT c.label AS productname, c.setype AS entitytype, c.deleted AS productdeleted, l.*'
+            . ' FROM vtiger_inventoryproductrel l LEFT JOIN vtiger_crmentity c ON c.crmid = l.productid'
+            . ' WHERE l.id IN (' . WooSyncDb::marks($numbers) . ') ORDER BY l.id, l.lineitem_id';
+        $lines = array();
+        foreach ($this->db->encodedRows($sql, $numbers) as $row) {
+            $order = $row['id'];
+            $row['parent_id'] = $order;
+            $line = DataTransform::filterAndSanitize($row, $meta);
+            $line['parent_id'] = $records[$order]['id'];
+            $line['product_name'] = $row['productname'];
+            $line['entity_type'] = $row['entitytype'];
+            $line['id'] = vtws_getId($meta->getEntityId(), $row['lineitem_id']);
+            $line['deleted'] = $row['productdeleted'];
+            $lines[$order][] = $line;
+        }
+        return $lines;
+    }
+
+    /** As VtigerInventoryOperation::getChargesElement() names them. */
+    private function charges($numbers)
+    {
+        if ($this->facts === null) {
+            $this->facts = array(getAllCharges(), array_column(getAllTaxes('all', 'sh'), 'taxid', 'taxid'));
+        }
+        list($all, $taxes) = $this->facts;
+        $sql = 'SELECT recordid, charges FROM vtiger_inventorychargesrel WHERE recordid IN (' . WooSyncDb::marks($numbers) . ')';
+        $elements = array();
+        foreach ($this->db->rows($sql, $numbers) as $row) {
+            $element = array();
+            foreach ((array) json_decode((string) $row['charges'], true) as $id => $charge) {
+                $name = isset($all[$id]) ? html_entity_decode(strtolower(str_replace(' ', '_', $all[$id]['name']))) : '';
+                $element[$name] = isset($charge['percent']) ? $charge['percent'] . '%'
+                    : (isset($charge['value']) ? $charge['value'] : null);
+                foreach (isset($charge['taxes']) ? $charge['taxes'] : array() as $tax => $percent) {
+                    if (isset($taxes[$tax])) {
+                        $element[$name . '_shtax' . $tax] = $percent;
+                    }
+                }
+            }
+            $elements[$row['recordid']] = $element;
+        }
+        return $elements;
+    }
+
+    /** Numbers of orders with compound taxes, which few have. */
+    private function withCompoundTaxes($numbers)
+    {
+        $sql = 'SELECT salesorderid FROM vtiger_salesorder WHERE salesorderid IN (' . WooSyncDb::marks($numbers)
+            . ") AND compound_taxes_info NOT IN ('', '[]', 'null')";
+        return array_flip(array_column($this->db->rows($sql, $numbers), 'salesorderid'));
+    }
+}

@@ -1,0 +1,165 @@
+<?php
+// One write as a whole or not at all, and only one at a time: Vtiger itself saves in autocommit, and
+// two of its saves at once can give out one record number twice.
+
+require_once __DIR__ . '/WooSyncDb.php';
+
+/** The database gave the write up, a lock was not free in time: it may be tried again. */
+class WooSyncGivenUp extends RuntimeException
+{
+}
+
+/** The connection is lost, so nobody knows what was committed: the whole call ends without an answer. */
+class WooSyncConnectionLost extends Error
+{
+}
+
+class WooSyncTransaction
+{
+    const LOCK = "CONCAT('woosync.', MD5(DATABASE()))";
+    const LOCK_SECONDS = 10;
+    const ROW_LOCK_SECONDS = 5;
+    const GIVEN_UP = array(1205, 1213); // lock wait timeout, deadlock
+    const LOST = array(2006, 2013);
+
+    private $db;
+    private $connection;
+    private $isOpen = false;
+    private $isLocked = false;
+    private $broken = 0;
+    private $hasMode = false;
+    private $othersHook;
+    private $othersWait;
+
+    /** `$adb` is Vtiger's database object. */
+    public function __construct($adb)
+    {
+        $this->db = new WooSyncDb($adb);
+        $this->connection = $adb->database;
+        $this->othersHook = $this->connection->fnExecute;
+        $this->othersWait = (int) $this->db->value('SELECT @@innodb_lock_wait_timeout AS found');
+        register_shutdown_function(array($this, 'abandon'));
+        // startTransaction() of a save would commit ours if autocommit were off.
+        $this->execute('SET AUTOCOMMIT=1');
+        $this->execute('SET SESSION innodb_lock_wait_timeout = ' . self::ROW_LOCK_SECONDS);
+        $this->connection->fnExecute = array($this, 'beforeStatement');
+    }
+
+    /**
+     * What `$work` returns, committed; nothing of it stays if it throws. Throws WooSyncGivenUp where
+     * a lock was not free in time.
+     */
+    public function run($work)
+    {
+        $sql = 'SELECT GET_LOCK(' . self::LOCK . ', ' . self::LOCK_SECONDS . ') AS found';
+        if (!(int) $this->db->value($sql)) {
+            throw new WooSyncGivenUp('Another write did not end in time');
+        }
+        $this->isLocked = true;
+        try {
+            $this->broken = 0;
+            $this->isOpen = true;
+            $this->execute('START TRANSACTION');
+            $result = $work();
+            $this->refuseBroken();
+            $this->execute('COMMIT');
+            $this->isOpen = false;
+            return $result;
+        } catch (Exception $failure) {
+            $this->refuseBroken(); // Vtiger may tell the database's failure as one of its own
+            throw in_array($failure->getCode(), self::GIVEN_UP, true)
+                ? new WooSyncGivenUp($failure->getMessage(), $failure->getCode(), $failure) : $failure;
+        } finally {
+            $this->rollBack();
+            $this->unlock();
+        }
+    }
+
+    /**
+     * ADOdb's hook before each statement. Vtiger goes on after a statement that failed; after a
+     * deadlock, which ends the transaction, it would save the other half. And half of all its
+     * statements set the SQL mode that is set already.
+     */
+    public function beforeStatement($connection, $sql, $values)
+    {
+        $this->refuseBroken();
+        if ($sql === 'SET AUTOCOMMIT=1') {
+            return true;
+        }
+        if ($sql === "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION'") {
+            $isSet = $this->hasMode;
+            $this->hasMode = true;
+            return $isSet ? true : null;
+        }
+        return $this->othersHook ? call_user_func($this->othersHook, $connection, $sql, $values) : null;
+    }
+
+    private function refuseBroken()
+    {
+        if (!$this->isOpen) {
+            return;
+        }
+        $code = $this->broken ?: (int) $this->connection->ErrorNo();
+        if (in_array($code, self::LOST, true)) {
+            throw new WooSyncConnectionLost("The database is gone ($code)");
+        }
+        if (in_array($code, self::GIVEN_UP, true)) {
+            $this->broken = $code; // whoever catches this exception cannot go on either
+            throw new WooSyncGivenUp("The database gave up ($code)", $code);
+        }
+    }
+
+    private function rollBack()
+    {
+        if ($this->isOpen) {
+            $this->isOpen = false;
+            $this->execute('ROLLBACK');
+        }
+    }
+
+    private function unlock()
+    {
+        if ($this->isLocked) {
+            $this->isLocked = false;
+            $this->execute('DO RELEASE_LOCK(' . self::LOCK . ')');
+        }
+    }
+
+    /** Everything is as it was before, for the connection is used again by other requests. */
+    public function end()
+    {
+        $this->rollBack();
+        $this->unlock();
+        $this->connection->fnExecute = $this->othersHook;
+        if ($this->othersWait) {
+            $this->execute('SET SESSION innodb_lock_wait_timeout = ' . $this->othersWait);
+            $this->othersWait = 0;
+        }
+    }
+
+    /** At the end of the process, also after a fatal error or an exit within a save. */
+    public function abandon()
+    {
+        try {
+            $this->end();
+        } catch (Throwable $failure) {
+            error_log('WooSync: ' . $failure->getMessage());
+        }
+    }
+
+    /** Past the hook, which refuses statements once the transaction is broken. */
+    private function execute($sql)
+    {
+        $hook = $this->connection->fnExecute;
+        $this->connection->fnExecute = false;
+        try {
+            $done = $this->connection->Execute($sql);
+        } finally {
+            $this->connection->fnExecute = $hook;
+        }
+        $code = $done ? 0 : (int) $this->connection->ErrorNo();
+        if ($sql === 'COMMIT' && !$done || in_array($code, self::LOST, true)) {
+            throw new WooSyncConnectionLost("The database did not do $sql ($code)");
+        }
+    }
+}
