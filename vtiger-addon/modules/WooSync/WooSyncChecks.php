@@ -45,19 +45,14 @@ class WooSyncChecks
         self::demand($meta->hasDeleteAccess() === true, 'ACCESS_DENIED', 'Permission to delete is denied');
     }
 
+    /** A record that is gone is told as one that may not be seen, as the web service does. */
     private function checkRecord($module, $meta, $id, $right)
     {
-        list($prefix, $number) = explode('x', $id);
-        self::demand((int) $prefix === (int) $meta->getEntityId(), 'INVALID_ID_ATTRIBUTE', 'Id specified is incorrect');
         $found = $meta->getObjectEntityName($id);
-        $isKnown = $found === null || in_array($found, $this->types(), true);
-        self::demand($isKnown, 'ACCESS_DENIED', 'Permission to perform the operation is denied');
-        self::demand(
-            $found !== null && $meta->exists($number),
-            'RECORD_NOT_FOUND',
-            'Record you are trying to access is not found'
-        );
-        self::demand($found === $module, 'INVALID_ID_ATTRIBUTE', 'Id specified is incorrect');
+        $isSeen = in_array($found, $this->types(), true);
+        self::demand($isSeen, 'ACCESS_DENIED', 'Permission to perform the operation is denied');
+        $isRight = $found === $module && $this->moduleOf($id) === $module;
+        self::demand($isRight, 'INVALID_ID_ATTRIBUTE', 'Id specified is incorrect');
         self::demand($meta->hasPermission($right, $id), 'ACCESS_DENIED', 'Permission to read given object is denied');
     }
 

@@ -44,12 +44,17 @@ class WooSyncOrderLines
         $sql = 'SELECT c.label AS productname, c.setype AS entitytype, c.deleted AS productdeleted, l.*'
             . ' FROM vtiger_inventoryproductrel l LEFT JOIN vtiger_crmentity c ON c.crmid = l.productid'
             . ' WHERE l.id IN (' . WooSyncDb::marks($numbers) . ') ORDER BY l.id, l.lineitem_id';
+        $prefixes = array_column($this->db->rows('SELECT id, name FROM vtiger_ws_entity'), 'id', 'name');
         $lines = array();
         foreach ($this->db->encodedRows($sql, $numbers) as $row) {
             $order = $row['id'];
-            $row['parent_id'] = $order;
-            $line = DataTransform::filterAndSanitize($row, $meta);
+            $product = $row['productid'];
+            // DataTransform would look for each product once more.
+            $line = DataTransform::filterAndSanitize(array('productid' => null, 'parent_id' => null) + $row, $meta);
             $line['parent_id'] = $records[$order]['id'];
+            if ($row['productdeleted'] === '0') {
+                $line['productid'] = vtws_getId($prefixes[$row['entitytype']], $product);
+            }
             $line['product_name'] = $row['productname'];
             $line['entity_type'] = $row['entitytype'];
             $line['id'] = vtws_getId($meta->getEntityId(), $row['lineitem_id']);

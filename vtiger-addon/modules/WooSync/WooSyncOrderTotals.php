@@ -44,6 +44,12 @@ class WooSyncOrderTotals
         return isset($element['hdnTaxType']) && $element['hdnTaxType'] === 'individual';
     }
 
+    /** tax1, tax2 … as far as the line has them. */
+    public static function taxNames($line)
+    {
+        return preg_grep('/^tax[0-9]+$/D', array_keys($line));
+    }
+
     private static function net($line, $prices)
     {
         if (!isset($line['listprice'])) {
@@ -62,7 +68,7 @@ class WooSyncOrderTotals
     private static function lineRates($line, $carried)
     {
         $own = isset($carried[$line['productid']]) ? $carried[$line['productid']] : array();
-        if (!preg_grep('/^tax[0-9]+$/D', array_keys($line))) {
+        if (!self::taxNames($line)) {
             return array_map('floatval', $own);
         }
         $rates = array();
@@ -77,7 +83,7 @@ class WooSyncOrderTotals
     {
         $first = $element['LineItems'][0];
         $tax = 0.0;
-        foreach (preg_grep('/^tax[0-9]+$/D', array_keys($first)) as $name) {
+        foreach (self::taxNames($first) as $name) {
             $tax += $base * (float) self::number($first, $name) / 100;
         }
         return $tax;
@@ -115,7 +121,8 @@ class WooSyncOrderTotals
     public static function number($fields, $name)
     {
         $value = isset($fields[$name]) ? $fields[$name] : '0';
-        $text = is_string($value) ? trim($value) : (is_int($value) || is_float($value) ? json_encode($value) : '');
+        $text = is_int($value) || is_float($value) ? number_format($value, 10, '.', '') : $value;
+        $text = is_string($text) ? trim($text) : '';
         if (!preg_match('/^-?[0-9]+(\.[0-9]+)?$/D', $text)) {
             throw new InvalidArgumentException("$name must be a number with a dot, or left out");
         }

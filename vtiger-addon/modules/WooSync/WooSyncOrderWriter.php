@@ -75,7 +75,8 @@ class WooSyncOrderWriter
                 throw new InvalidArgumentException('A line needs a product or service, and a quantity');
             }
             foreach (preg_grep(self::LINE_NUMBERS, array_keys($line)) as $name) {
-                $lines[$position][$name] = WooSyncOrderTotals::number($line, $name);
+                $isUnused = $line[$name] === '' && $name[0] === 't'; // refused later if it counts
+                $lines[$position][$name] = $isUnused ? '' : WooSyncOrderTotals::number($line, $name);
             }
         }
         WooSyncChecks::demand($lines, 'MANDATORY_FIELDS_MISSING', 'Mandatory Fields Missing..');
@@ -87,8 +88,12 @@ class WooSyncOrderWriter
     {
         $products = $this->products($element['LineItems'], $kept);
         foreach ($element['LineItems'] as $position => $line) {
-            $price = isset($line['listprice']) ? $line['listprice'] : $products[$line['productid']]['price'];
-            $element['LineItems'][$position]['listprice'] = $price;
+            $product = $products[$line['productid']];
+            $line += array('listprice' => $product['price']);
+            if (WooSyncOrderTotals::isIndividual($element) && !WooSyncOrderTotals::taxNames($line)) {
+                $line += $product['rates'];
+            }
+            $element['LineItems'][$position] = $line;
         }
         $totals = WooSyncOrderTotals::of($element, array_column($products, 'rates', 'id'));
         $_REQUEST = self::form($element, $totals);
@@ -182,7 +187,7 @@ class WooSyncOrderWriter
             $form["discount_type$n"] = self::discountType($lineAmount, $linePercent);
             $form["discount_amount$n"] = $lineAmount;
             $form["discount_percentage$n"] = $linePercent;
-            foreach (preg_grep('/^tax[0-9]+$/D', array_keys($line)) as $name) {
+            foreach (WooSyncOrderTotals::taxNames($line) as $name) {
                 $form[$name . '_percentage' . $n] = $line[$name];
                 $form += array($name . '_group_percentage' => $line[$name]); // the first line's counts
             }
@@ -207,7 +212,7 @@ class WooSyncOrderWriter
                 'discount_percent' => WooSyncOrderTotals::number($line, 'discount_percent'),
             );
             foreach ($taxes as $name) {
-                $values[$name] = WooSyncOrderTotals::number($line, $name);
+                $values[$name] = empty($line[$name]) ? '0' : $line[$name];
             }
             $sql = 'UPDATE vtiger_inventoryproductrel SET ' . implode(' = ?, ', array_keys($values))
                 . ' = ? WHERE id = ? AND sequence_no = ?';

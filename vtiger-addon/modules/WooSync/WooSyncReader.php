@@ -8,6 +8,8 @@ require_once __DIR__ . '/WooSyncPrices.php';
 
 class WooSyncReader
 {
+    const LINES = 'vtiger_inventoryproductrel'; // many rows of an order, read for themselves
+
     private $adb;
     private $db;
     private $user;
@@ -99,17 +101,16 @@ class WooSyncReader
     {
         $many = isset($focus->multirow_tables) ? $focus->multirow_tables
             : array('vtiger_campaignrelstatus', 'vtiger_attachments', 'vtiger_email_track');
-        return !in_array($field['tablename'], $many, true)
-            && isset($focus->tab_name_index[$field['tablename']])
-            && stripos($field['columnname'], 'shtax') === false;
+        $many[] = self::LINES;
+        return !in_array($field['tablename'], $many, true) && isset($focus->tab_name_index[$field['tablename']]);
     }
 
     private function joins($module, $focus)
     {
         $joins = '';
         foreach ($focus->tab_name_index as $table => $index) {
-            if ($table === 'vtiger_crmentity' || $table === 'vtiger_inventoryproductrel') {
-                continue; // an order's lines are many rows, read for themselves
+            if ($table === 'vtiger_crmentity' || $table === self::LINES) {
+                continue;
             }
             $own = Vtiger_Functions::isUserSpecificFieldTable($table, $module)
                 ? " AND $table.userid = " . (int) $this->user->id : '';

@@ -52,6 +52,8 @@ class WooSyncRecordWriter
         if ($isDirect) {
             return $this->orders->revise($element);
         }
+        $isRight = $this->checks->moduleOf($item['id']) === $item['module'];
+        WooSyncChecks::demand($isRight, 'INVALID_ID_ATTRIBUTE', 'Id specified is incorrect');
         vtws_revise($element, $this->user);
         return $item['id'];
     }
