@@ -35,14 +35,18 @@ def test_an_installation_enters_handlers_task_operation_and_menu(crm: Crm) -> No
     [task] = crm.sql("SELECT * FROM vtiger_cron_task")
     assert (task["frequency"], task["status"], task["module"]) == (60, 1, "WooSync")
     assert (crm.root / task["handler_file"]).is_file()
-    [operation] = crm.sql("SELECT * FROM vtiger_ws_operation")
-    assert (operation["name"], operation["type"], operation["prelogin"]) == (
-        "woosync_changes",
-        "GET",
-        0,
-    )
-    parameters = crm.sql("SELECT name FROM vtiger_ws_operation_parameters ORDER BY sequence")
-    assert [row["name"] for row in parameters] == ["since", "limit"]
+    operations = crm.sql("SELECT * FROM vtiger_ws_operation ORDER BY operationid")
+    assert [(each["name"], each["type"], each["prelogin"]) for each in operations] == [
+        ("woosync_changes", "GET", 0),
+        ("woosync_save", "POST", 0),
+        ("woosync_read", "POST", 0),
+    ]
+    sql = "SELECT name FROM vtiger_ws_operation_parameters WHERE operationid = ? ORDER BY sequence"
+    assert [[row["name"] for row in crm.sql(sql, each["operationid"])] for each in operations] == [
+        ["since", "limit"],
+        ["records", "seconds"],
+        ["module", "ids", "since", "after", "limit"],
+    ]
     [menu] = crm.sql("SELECT * FROM vtiger_settings_field WHERE name = 'WooSync'")
     assert (menu["blockid"], menu["active"]) == (8, 0)
 

@@ -1,4 +1,4 @@
-"""The add-on's arithmetic of order totals: as Vtiger's on every recorded order, as our model's else."""
+"""The add-on's totals of orders are Vtiger's on every recorded order, and those of our model."""
 
 import json
 import random
@@ -21,7 +21,9 @@ Order = tuple[Mapping[str, Any], Mapping[str, Mapping[str, Decimal]], Mapping[st
 def reckon(orders: Iterable[Order]) -> list[dict[str, Decimal] | None]:
     """PHP's totals of each order as their columns keep them, by field; None for what it refuses."""
     lines = [
-        json.dumps({"element": element, "carried": carried, "prices": prices}, default="{:f}".format)
+        json.dumps(
+            {"element": element, "carried": carried, "prices": prices}, default="{:f}".format
+        )
         for element, carried, prices in orders
     ]
     done = subprocess.run(
@@ -55,7 +57,7 @@ def test_all_recorded_orders_to_the_last_digit() -> None:
 
 
 def test_ten_thousand_random_orders_as_our_model_has_them() -> None:
-    rng = random.Random(14)  # noqa: S311 no secret
+    rng = random.Random(14)
     orders = [random_order(rng) for _ in range(10_000)]
     found = reckon(orders)
     apart = [
@@ -76,7 +78,10 @@ def random_order(rng: random.Random) -> Order:
     }
     prices = {product: amount(rng, 500, 6) for product in products}
     lines = [random_line(rng, products) for _ in range(rng.randrange(1, 6))]
-    element: dict[str, Any] = {"hdnTaxType": rng.choice(["individual", "group"]), "LineItems": lines}
+    element: dict[str, Any] = {
+        "hdnTaxType": rng.choice(["individual", "group"]),
+        "LineItems": lines,
+    }
     for name, most, places in [
         ("hdnDiscountAmount", 50, 6),
         ("hdnDiscountPercent", 60, 5),

@@ -8,6 +8,7 @@ require_once 'include/Webservices/Utils.php';
 require_once 'vtlib/Vtiger/Module.php';
 require_once 'vtlib/Vtiger/Cron.php';
 require_once 'settings.php';
+require_once 'entities.php';
 date_default_timezone_set('UTC');
 
 function now()
@@ -76,7 +77,8 @@ function step($step)
             Vtiger_Cron::runAll();
             return ob_get_clean();
         case 'webservice':
-            return webservice($args[0], $args[1], (object) array('is_admin' => $args[2] ? 'on' : 'off'));
+            $GLOBALS['current_user'] = (object) array('id' => 5, 'is_admin' => $args[2] ? 'on' : 'off');
+            return webservice($args[0], $args[1], $GLOBALS['current_user']);
         case 'page':
             return page(...$args);
         case 'sql':

@@ -58,7 +58,7 @@ class WooSyncRead
     private static function ids($text)
     {
         $ids = json_decode($text, true);
-        $isList = is_array($ids) && $ids === array_values($ids) && $ids === array_filter($ids, 'is_string');
+        $isList = is_array($ids) && ltrim($text)[0] === '[' && $ids === array_filter($ids, 'is_string');
         self::demand($isList && count($ids) <= self::MOST, 'ids must be a JSON list of at most ' . self::MOST . ' ids');
         return array_values(array_unique($ids));
     }

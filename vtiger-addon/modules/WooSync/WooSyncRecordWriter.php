@@ -16,7 +16,6 @@ class WooSyncRecordWriter
     {
         require_once 'include/Webservices/Create.php';
         require_once 'include/Webservices/Revise.php';
-        require_once 'include/Webservices/DescribeObject.php';
         require_once 'modules/com_vtiger_workflow/VTEntityCache.inc';
         $this->adb = $adb;
         $this->user = $user;

@@ -52,7 +52,7 @@ class WooSyncSave
     public static function items($text)
     {
         $items = json_decode((string) $text, true);
-        $isList = is_array($items) && $items === array_values($items) && count($items) <= self::MOST;
+        $isList = is_array($items) && ltrim($text)[0] === '[' && count($items) <= self::MOST;
         WooSyncChecks::demand($isList, 'INVALID_RECORDS', 'records must be a JSON list of at most ' . self::MOST . ' items');
         $keys = array_filter(array_column(array_filter($items, 'is_array'), 'key'), 'is_string');
         WooSyncChecks::demand($keys === array_unique($keys), 'INVALID_RECORDS', 'Each item needs a key of its own');
@@ -63,7 +63,7 @@ class WooSyncSave
     public function all($items, $seconds)
     {
         $asked = is_numeric($seconds) ? (float) $seconds : self::SECONDS;
-        $until = microtime(true) + max(1, min(self::MOST_SECONDS, $asked));
+        $until = microtime(true) + min(self::MOST_SECONDS, $asked);
         $answers = array();
         foreach ($items as $item) {
             $isOver = $answers && (microtime(true) >= $until || self::isMemoryUsed());

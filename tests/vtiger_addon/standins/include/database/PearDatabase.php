@@ -2,12 +2,51 @@
 // Stands in for Vtiger's database object: the calls the add-on makes, over SQLite in another process.
 // As in Vtiger a failing statement gives false, and only the raw reader leaves text as it is stored.
 
+/** ADOdb's connection: asks its hook first, and keeps the number of the last error. */
+class ADOConnection
+{
+    public $fnExecute = false;
+    public $affected = 0;
+    private $error = 0;
+    private $pipes;
+    private $process;
+
+    public function __construct()
+    {
+        $command = array(getenv('CRM_PYTHON'), '-I', '-S', getenv('CRM_BRIDGE'), getenv('CRM_DATABASE'));
+        $this->process = proc_open($command, array(array('pipe', 'r'), array('pipe', 'w'), STDERR), $this->pipes);
+    }
+
+    public function Execute($sql, $values = array())
+    {
+        if ($this->fnExecute) {
+            $hook = $this->fnExecute;
+            $answer = $hook($this, $sql, $values);
+            if (isset($answer)) {
+                return $answer;
+            }
+        }
+        fwrite($this->pipes[0], json_encode(array($sql, $values)) . "\n");
+        $answer = json_decode(fgets($this->pipes[1]), true);
+        $this->error = isset($answer['error']) ? $answer['number'] : 0;
+        if (isset($answer['error'])) {
+            fwrite(STDERR, "$sql: {$answer['error']}\n");
+            return false;
+        }
+        $this->affected = $answer['affected'];
+        return (object) array('rows' => $answer['rows']);
+    }
+
+    public function ErrorNo()
+    {
+        return $this->error;
+    }
+}
+
 class PearDatabase
 {
     public $dieOnError = false;
-    private $pipes;
-    private $process;
-    private $affected = 0;
+    public $database;
     private static $shared;
 
     public static function getInstance()
@@ -20,8 +59,7 @@ class PearDatabase
 
     private function __construct()
     {
-        $command = array(getenv('CRM_PYTHON'), '-I', '-S', getenv('CRM_BRIDGE'), getenv('CRM_DATABASE'));
-        $this->process = proc_open($command, array(array('pipe', 'r'), array('pipe', 'w'), STDERR), $this->pipes);
+        $this->database = new ADOConnection();
     }
 
     public function pquery($sql, $params = array(), $dieOnError = false, $msg = '')
@@ -29,24 +67,13 @@ class PearDatabase
         if (strpos(preg_replace("/'[^']*'/", '', $sql), '?') === false && $params) {
             throw new Exception("parameters without a place: $sql");
         }
-        return $this->execute($sql, array_values($params));
+        $this->database->Execute("SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION'");
+        return $this->database->Execute($sql, array_values($params));
     }
 
     public function query($sql, $dieOnError = false, $msg = '')
     {
-        return $this->execute($sql, array());
-    }
-
-    private function execute($sql, $params)
-    {
-        fwrite($this->pipes[0], json_encode(array($sql, $params)) . "\n");
-        $answer = json_decode(fgets($this->pipes[1]), true);
-        if (isset($answer['error'])) {
-            fwrite(STDERR, "$sql: {$answer['error']}\n");
-            return false;
-        }
-        $this->affected = $answer['affected'];
-        return (object) array('rows' => $answer['rows']);
+        return $this->pquery($sql);
     }
 
     public function num_rows(&$result)
@@ -73,7 +100,7 @@ class PearDatabase
 
     public function getAffectedRowCount(&$result)
     {
-        return $this->affected;
+        return $this->database->affected;
     }
 
     /** Counted in a table of its own, as Vtiger does. */
