@@ -50,9 +50,13 @@ CREATE TABLE vtiger_modentity_num (semodule TEXT, cur_id INT, active INT);
 CREATE TABLE vtiger_freetags (id INT, tag TEXT, visibility TEXT);
 CREATE TABLE vtiger_freetagged_objects (tag_id INT, tagger_id INT, object_id INT, module TEXT,
     tagged_on TEXT);
+CREATE TABLE vtiger_users (id INT);
+CREATE TABLE vtiger_groups (groupid INT);
 CREATE TABLE forms (id INT, form TEXT);
 CREATE TABLE faults (pattern TEXT, number INT, times INT);
 INSERT INTO vtiger_inventorytaxinfo VALUES (1, 'tax1', 'Simple', 0), (2, 'tax2', 'Simple', 0);
+INSERT INTO vtiger_users VALUES (1), (5);
+INSERT INTO vtiger_groups VALUES (2);
 INSERT INTO vtiger_currency_info VALUES (1, 'Active', 0), (2, 'Active', 0), (3, 'Inactive', 0);
 CREATE TABLE vtiger_eventhandlers (event_name TEXT, handler_path TEXT, handler_class TEXT,
     cond TEXT, is_active INT, dependent_on TEXT);
@@ -67,7 +71,8 @@ CREATE TABLE vtiger_settings_blocks (blockid INT, label TEXT, sequence INT);
 CREATE TABLE vtiger_settings_field (fieldid INT, blockid INT, name TEXT, iconpath TEXT,
     description TEXT, linkto TEXT, sequence INT, active INT);
 INSERT INTO vtiger_ws_entity VALUES (12, 'Contacts'), (11, 'Accounts'), (14, 'Products'),
-    (26, 'Services'), (6, 'SalesOrder'), (19, 'Users'), (33, 'LineItem'), (21, 'Currency');
+    (26, 'Services'), (6, 'SalesOrder'), (19, 'Users'), (33, 'LineItem'), (21, 'Currency'),
+    (20, 'Groups');
 INSERT INTO vtiger_settings_blocks VALUES (8, 'LBL_INTEGRATION', 8);
 INSERT INTO vtiger_settings_field VALUES (1, 8, 'USERS', '', '', 'index.php?module=Users', 1, 0);
 """

@@ -142,6 +142,7 @@ def test_a_deleted_product_may_stay_in_an_order_but_its_taxes_do_not_count(shop:
     [answer] = shop.save_records(create("key-order1", FIRST))
     assert answer["record"]["hdnGrandTotal"] == "20"
     assert not answer["record"]["LineItems"][0]["productid"]
+    assert answer["record"]["LineItems_FinalDetails"] == {"1": {"hdnProductId1": "1"}}
     shop.sql("DELETE FROM vtiger_crmentity WHERE crmid = 1")
     revise = {"key": "key-order2", "action": "revise", "module": "SalesOrder", "id": answer["id"]}
     purged, other = shop.save_records(

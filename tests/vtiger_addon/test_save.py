@@ -106,6 +106,19 @@ def test_refusals_are_told_as_the_web_service_tells_them_and_hurt_no_other(crm: 
     assert statuses(crm.save_records(contact("key-empty"))) == ["saved"]
 
 
+@pytest.mark.parametrize("module", ["Contacts", "SalesOrder"])
+@pytest.mark.parametrize("owner", ["19x99", "20x99", "12x5"])
+def test_an_owner_who_is_not_there_ends_no_call(crm: Crm, module: str, owner: str) -> None:
+    """Vtiger itself ends the process, with all records that would have followed."""
+    line = {"productid": "14x1", "quantity": "1", "listprice": "1"}
+    fields = {"lastname": "X", "subject": "X", "assigned_user_id": owner}
+    lines = {"LineItems": [line]} if module == "SalesOrder" else {}
+    wrong = {"key": "key-owner", "action": "create", "module": module, "fields": fields | lines}
+    refused, saved = crm.save_records(wrong, contact("key-after", assigned_user_id="20x2"))
+    assert (refused["status"], refused["code"]) == ("refused", "ACCESS_DENIED")
+    assert saved["status"] == "saved"
+
+
 def test_a_failure_in_a_save_leaves_nothing_and_the_others_are_saved(crm: Crm) -> None:
     answers = crm.save_records(
         contact("key-good1", "first"), contact("key-broken", "breaks"), contact("key-good2", "last")

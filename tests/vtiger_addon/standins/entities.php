@@ -206,6 +206,9 @@ class CRMEntity
                 throw new DuplicateException('Duplicate(s) detected!');
             }
         }
+        if ((int) ($this->column_fields['assigned_user_id'] ?? 5) === 99) {
+            die('Sorry! Attempt to access restricted file.');
+        }
         $isNew = $this->mode !== 'edit';
         $this->id = $isNew ? $adb->getUniqueID('vtiger_crmentity') : $this->id;
         $adb->pquery('SET AUTOCOMMIT=1');

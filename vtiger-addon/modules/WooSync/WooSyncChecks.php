@@ -2,14 +2,20 @@
 // What vtws_create, vtws_revise and vtws_delete check before they save, for the writers that save
 // by themselves; with the codes and messages of the web service.
 
+require_once __DIR__ . '/WooSyncDb.php';
+
 class WooSyncChecks
 {
+    const NO_OWNER = 'Cannot assign record to the given user';
+
     private $adb;
+    private $db;
     private $user;
 
     public function __construct($adb, $user)
     {
         $this->adb = $adb;
+        $this->db = new WooSyncDb($adb);
         $this->user = $user;
     }
 
@@ -67,19 +73,33 @@ class WooSyncChecks
             $isReadable = $name === 'Users' || in_array($name, $types, true);
             self::demand($isReadable, 'ACCESS_DENIED', "Permission to access reference type is denied $name");
             $isAssignable = $name !== 'Users' || $meta->hasAssignPrivilege($element[$field]);
-            self::demand($isAssignable, 'ACCESS_DENIED', 'Cannot assign record to the given user');
+            self::demand($isAssignable, 'ACCESS_DENIED', self::NO_OWNER);
         }
     }
 
     private function checkOwners($meta, $element)
     {
+        $this->owners($meta, $element);
         foreach ($meta->getOwnerFields() as $field) {
-            if (!isset($element[$field])) {
+            $isAssignable = !isset($element[$field]) || $meta->hasAssignPrivilege($element[$field]);
+            self::demand($isAssignable, 'ACCESS_DENIED', self::NO_OWNER);
+        }
+    }
+
+    /** That owners are there: Vtiger may end the whole process over one that is not. */
+    public function owners($meta, $element)
+    {
+        $tables = array('Users' => array('vtiger_users', 'id'), 'Groups' => array('vtiger_groups', 'groupid'));
+        foreach ($meta->getOwnerFields() as $field) {
+            if (!isset($element[$field]) || $element[$field] === '') {
                 continue;
             }
-            $this->moduleOf($element[$field]);
-            $isAssignable = $meta->hasAssignPrivilege($element[$field]);
-            self::demand($isAssignable, 'ACCESS_DENIED', 'Cannot assign record to the given user');
+            $module = $this->moduleOf($element[$field]);
+            self::demand(isset($tables[$module]), 'ACCESS_DENIED', self::NO_OWNER);
+            list($table, $index) = $tables[$module];
+            $number = explode('x', $element[$field])[1];
+            $found = $this->db->value("SELECT $index AS found FROM $table WHERE $index = ?", array($number));
+            self::demand($found !== null, 'ACCESS_DENIED', self::NO_OWNER);
         }
     }
 

@@ -26,12 +26,13 @@ class WooSyncOrderLines
         $compound = $this->withCompoundTaxes($numbers);
         foreach ($records as $number => $record) {
             $own = isset($lines[$number]) ? $lines[$number] : array();
-            $record = array_diff_key($record + array(), $columns);
+            $record = array_diff_key($record, $columns);
             $record = array_merge($record, isset($charges[$number]) ? $charges[$number] : array());
-            $record['LineItems'] = $own;
-            $record['productid'] = isset($own[0]['productid']) ? $own[0]['productid'] : '';
+            $record['LineItems'] = array_column($own, 0);
+            $record['LineItems_FinalDetails'] = self::finalDetails($own);
+            $record['productid'] = isset($record['LineItems'][0]['productid']) ? $record['LineItems'][0]['productid'] : '';
             if (isset($compound[$number])) {
-                $record = array_merge($record, $handler->getCompoundTaxesElement($record, $own));
+                $record = array_merge($record, $handler->getCompoundTaxesElement($record, $record['LineItems']));
             }
             $records[$number] = $record;
         }
@@ -59,9 +60,20 @@ class WooSyncOrderLines
             $line['entity_type'] = $row['entitytype'];
             $line['id'] = vtws_getId($meta->getEntityId(), $row['lineitem_id']);
             $line['deleted'] = $row['productdeleted'];
-            $lines[$order][] = $line;
+            $lines[$order][] = array($line, $product);
         }
         return $lines;
+    }
+
+    /** Of all the details, the product of a line: the line itself does not name one that is deleted. */
+    private static function finalDetails($lines)
+    {
+        $details = array();
+        foreach ($lines as $position => list(, $product)) {
+            $n = $position + 1;
+            $details[$n] = array("hdnProductId$n" => $product);
+        }
+        return $details;
     }
 
     /** As VtigerInventoryOperation::getChargesElement() names them. */

@@ -1,6 +1,6 @@
 <?php
-// Whole records by a few queries for all of them, equal to what retrieve shows of each, but for an
-// order's LineItems_FinalDetails, which is left out, and its lines' parent_id, which is right here.
+// Whole records by a few queries for all of them, equal to what retrieve shows of each; but of an order's
+// LineItems_FinalDetails only the products are there, and its lines' parent_id is right.
 
 require_once __DIR__ . '/WooSyncDb.php';
 require_once __DIR__ . '/WooSyncOrderLines.php';

@@ -43,6 +43,9 @@ class WooSyncRecordWriter
         if ($item['action'] === 'delete') {
             return $this->delete($item['module'], $item['id']);
         }
+        if (!$isDirect) {
+            $this->checks->owners(vtws_getModuleHandlerFromName($item['module'], $this->user)->getMeta(), $item['fields']);
+        }
         if ($item['action'] === 'create') {
             return $isDirect ? $this->orders->create($item['fields'])
                 : vtws_create($item['module'], $item['fields'], $this->user)['id'];
