@@ -84,7 +84,7 @@ same('first delay', 30, WooSyncRules::delay(0));
 same('fourth delay', 240, WooSyncRules::delay(3));
 same('longest delay', 3600, WooSyncRules::delay(99));
 same('this Vtiger', '', WooSyncRules::objection('8.2.0', '8.2.36', true));
-same('old Vtiger', 'This is Vtiger 7.5.0; WooSync needs Vtiger 8 (it was made for 8.2.0).', WooSyncRules::objection('7.5.0', '8.2.36', true));
+same('old Vtiger', 'This is Vtiger 7.5.0; WooSync needs Vtiger 8 (it was made for 8.0 to 8.4).', WooSyncRules::objection('7.5.0', '8.2.36', true));
 same('next Vtiger', true, WooSyncRules::objection('80.1', '8.2.36', true) !== '');
 same('old PHP', true, strpos(WooSyncRules::objection('8.2.0', '5.6.0', true), 'PHP 5.6.0') !== false);
 same('no curl', true, strpos(WooSyncRules::objection('8.2.0', '8.2.36', false), 'php-curl') !== false);

@@ -72,7 +72,7 @@ class WooSyncRules
     public static function objection($vtigerVersion, $phpVersion, $hasCurl)
     {
         if (!preg_match('/^8\./', (string) $vtigerVersion)) {
-            return "This is Vtiger $vtigerVersion; WooSync needs Vtiger 8 (it was made for 8.2.0).";
+            return "This is Vtiger $vtigerVersion; WooSync needs Vtiger 8 (it was made for 8.0 to 8.4).";
         }
         if (version_compare($phpVersion, '7.2.0', '<')) {
             return "This is PHP $phpVersion; WooSync needs PHP 7.2 or newer.";
