@@ -224,6 +224,7 @@ def test_the_answer_tells_how_the_add_on_fares(crm: Crm) -> None:
     crm.request(["act", 5, "Contacts", 1, "save"], ["cron"])
     found = crm.changes()
     assert (found["version"], found["modules"], found["waiting"]) == (addon_version(), FIVE, 1)
+    assert (found["abilities"], found["vtiger"]) == (["save", "read"], "8.2.0")
     assert found["now"] - found["cron_at"] < 60
     assert len(found["installation"]) == 16
     assert (found["url"], found["has_secret"]) == ("", False)
@@ -290,6 +291,17 @@ def test_an_update_keeps_settings_and_outbox_and_enters_nothing_twice(crm: Crm) 
     counted = ("vtiger_eventhandlers", "vtiger_ws_operation", "vtiger_ws_operation_parameters")
     assert [len(after[name]) for name in counted] == [len(before[name]) for name in counted]
     assert len(after["vtiger_cron_task"]) == 1
+
+
+def test_an_update_from_before_the_writing_brings_what_it_needs(crm: Crm) -> None:
+    """As 1.0 and 1.1 left a CRM: one operation, and no table of keys."""
+    crm.request(["act", 5, "Contacts", 1, "save"])
+    crm.sql("DROP TABLE vtiger_woosync_keys")
+    crm.sql("DELETE FROM vtiger_ws_operation WHERE name <> 'woosync_changes'")
+    crm.request(["import", addon_version()])
+    assert len(crm.sql("SELECT * FROM vtiger_ws_operation")) == 3
+    assert crm.sql("SELECT * FROM vtiger_woosync_keys") == []
+    assert told(crm) == [(5, "Contacts", "created")]
 
 
 def test_an_update_does_not_switch_on_what_is_switched_off(crm: Crm) -> None:

@@ -252,7 +252,10 @@ class CRMEntity
         $deeds = array('current_user' => $GLOBALS['current_user']->id, 'bulk' => $GLOBALS['VTIGER_BULK_SAVE_MODE'], 'request' => isset($_REQUEST['left']));
         $adb->pquery('INSERT INTO forms (id, form) VALUES (?, ?)', array(-$this->id, json_encode($deeds)));
         if (strpos($name, 'dies') !== false) {
-            exit;
+            die('Sorry!');
+        }
+        if (strpos($name, 'exhausts') !== false) {
+            $GLOBALS['kept'] = str_repeat('x', 1000 * 1048576);
         }
         if (strpos($name, 'breaks') !== false) {
             throw new TypeError('Unsupported operand types');

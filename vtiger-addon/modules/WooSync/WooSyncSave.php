@@ -2,6 +2,7 @@
 // The web service's operation woosync_save: writes that are done once each, whatever happens to the answer.
 
 require_once __DIR__ . '/WooSyncState.php';
+require_once __DIR__ . '/WooSyncItems.php';
 require_once __DIR__ . '/WooSyncTransaction.php';
 require_once __DIR__ . '/WooSyncRecordWriter.php';
 require_once __DIR__ . '/WooSyncReader.php';
@@ -12,13 +13,14 @@ function woosync_save($records, $seconds, $user)
     if (!is_admin($user)) {
         throw new WebServiceException(WebServiceErrorCode::$ACCESSDENIED, 'Only an administrator may call woosync_save');
     }
-    $items = WooSyncSave::items($records);
+    $items = WooSyncItems::of($records);
     session_write_close(); // other calls of this session need not wait
     $adb = PearDatabase::getInstance();
     $transaction = new WooSyncTransaction($adb);
     try {
         $save = new WooSyncSave($adb, $user, $transaction);
-        return array('version' => WooSyncRules::VERSION, 'records' => $save->all($items, $seconds));
+        register_shutdown_function(array($save, 'answerAtTheEnd')); // after the transaction's own
+        return $save->all($items, $seconds);
     } finally {
         $transaction->end();
     }
@@ -26,7 +28,6 @@ function woosync_save($records, $seconds, $user)
 
 class WooSyncSave
 {
-    const MOST = 100;
     const SECONDS = 10;
     const MOST_SECONDS = 25;
     const TRIES = 3;
@@ -38,6 +39,8 @@ class WooSyncSave
     private $transaction;
     private $writer;
     private $reader;
+    private $items = array(); // those that have no answer yet
+    private $answers = array();
 
     public function __construct($adb, $user, WooSyncTransaction $transaction)
     {
@@ -48,28 +51,51 @@ class WooSyncSave
         $this->reader = new WooSyncReader($adb, $user);
     }
 
-    /** The items of a call. Throws WebServiceException for what is no list of items with keys of their own. */
-    public static function items($text)
-    {
-        $items = json_decode((string) $text, true);
-        $isList = is_array($items) && ltrim($text)[0] === '[' && count($items) <= self::MOST;
-        WooSyncChecks::demand($isList, 'INVALID_RECORDS', 'records must be a JSON list of at most ' . self::MOST . ' items');
-        $keys = array_filter(array_column(array_filter($items, 'is_array'), 'key'), 'is_string');
-        WooSyncChecks::demand($keys === array_unique($keys), 'INVALID_RECORDS', 'Each item needs a key of its own');
-        return $items;
-    }
-
-    /** An answer for each item, in their order. */
+    /** The result: an answer for each item, in their order. */
     public function all($items, $seconds)
     {
         $asked = is_numeric($seconds) ? (float) $seconds : self::SECONDS;
         $until = microtime(true) + min(self::MOST_SECONDS, $asked);
-        $answers = array();
-        foreach ($items as $item) {
-            $isOver = $answers && (microtime(true) >= $until || self::isMemoryUsed());
-            $answers[] = $isOver ? self::answer($item, 'not_reached') : $this->one($item, $until);
+        try {
+            for ($this->items = $items; $this->items; array_shift($this->items)) {
+                $isOver = $this->answers && (microtime(true) >= $until || self::isMemoryUsed());
+                $this->answers[] = $isOver ? self::answer($this->items[0], 'not_reached') : $this->one($this->items[0], $until);
+            }
+        } finally {
+            $this->items = array();
         }
-        return $answers;
+        return $this->result();
+    }
+
+    private function result()
+    {
+        return array('version' => WooSyncRules::VERSION, 'records' => $this->answers);
+    }
+
+    /**
+     * Vtiger may end the process within a save, by die() or a fatal error. The record that it was about
+     * is told as failed and those after it as not reached, for with it they would all fail again.
+     */
+    public function answerAtTheEnd()
+    {
+        if (!$this->items) {
+            return;
+        }
+        $fatal = array('code' => 'INTERNAL_SERVER_ERROR', 'message' => 'Vtiger ended the process while it saved this record');
+        try {
+            $item = array_shift($this->items);
+            $this->answers[] = $this->known($item) ?: self::answer($item, 'failed', $fatal);
+        } catch (Throwable $failure) {
+            error_log('WooSync: ' . $failure->getMessage());
+            return; // no answer: the keys tell it later
+        }
+        foreach ($this->items as $item) {
+            $this->answers[] = self::answer($item, 'not_reached');
+        }
+        while (ob_get_level() && ob_end_clean());
+        http_response_code(200);
+        header('Content-type: application/json');
+        echo json_encode(array('success' => true, 'result' => $this->result()));
     }
 
     private static function isMemoryUsed()
@@ -82,7 +108,7 @@ class WooSyncSave
 
     private function one($item, $until)
     {
-        $fault = self::fault($item);
+        $fault = WooSyncItems::fault($item);
         if ($fault !== '') {
             return self::answer($item, 'refused', array('code' => 'INVALID_RECORD', 'message' => $fault));
         }
@@ -170,31 +196,6 @@ class WooSyncSave
         }
         $records = $this->reader->records($module, array($id));
         return isset($records[$id]) ? $records[$id] : null;
-    }
-
-    /** What is wrong with an item, '' if nothing is. */
-    private static function fault($item)
-    {
-        if (!is_array($item) || !isset($item['key']) || !is_string($item['key']) || !preg_match(WooSyncKeys::PATTERN, $item['key'])) {
-            return 'key must be 8 to 64 of A-Z a-z 0-9 _ . : -';
-        }
-        $action = isset($item['action']) ? $item['action'] : '';
-        if ($action === 'ask') {
-            return '';
-        }
-        if (!in_array($action, array('create', 'revise', 'delete'), true)) {
-            return 'action must be create, revise, delete or ask';
-        }
-        if (!isset($item['module']) || !in_array($item['module'], WooSyncRules::MODULES, true)) {
-            return 'module must be one of ' . implode(', ', WooSyncRules::MODULES);
-        }
-        if ($action !== 'create' && (!isset($item['id']) || !preg_match('/^[0-9]+x[0-9]+$/D', (string) $item['id']))) {
-            return 'id must be that of a record';
-        }
-        if ($action !== 'delete' && (empty($item['fields']) || !is_array($item['fields']))) {
-            return 'fields must be an object and not empty';
-        }
-        return '';
     }
 
     /** As the web service tells it; what may go well another time is `failed`. */
