@@ -29,7 +29,7 @@ INSERT INTO vtiger_links VALUES (1, 4, 'HEADERSCRIPT', 'Other', 'modules/Other.j
 CREATE TABLE vtiger_crmentity (crmid INTEGER PRIMARY KEY, setype TEXT, modifiedby INT,
     createdtime TEXT, modifiedtime TEXT, deleted INT, label TEXT);
 CREATE TABLE vtiger_contactdetails (contactid INTEGER PRIMARY KEY, lastname TEXT, email TEXT,
-    account_id TEXT);
+    account_id TEXT, contact_no TEXT);
 CREATE TABLE vtiger_account (accountid INTEGER PRIMARY KEY, accountname TEXT);
 CREATE TABLE vtiger_products (productid INTEGER PRIMARY KEY, productname TEXT, unit_price TEXT,
     currency_id INT DEFAULT 1);
@@ -46,7 +46,7 @@ CREATE TABLE vtiger_inventorytaxinfo (taxid INT, taxname TEXT, method TEXT, dele
 CREATE TABLE vtiger_producttaxrel (productid INT, taxid INT, taxpercentage TEXT);
 CREATE TABLE vtiger_productcurrencyrel (productid INT, currencyid INT, actual_price TEXT);
 CREATE TABLE vtiger_currency_info (id INT, currency_status TEXT, deleted INT);
-CREATE TABLE vtiger_modentity_num (semodule TEXT, cur_id INT, active INT);
+CREATE TABLE vtiger_modentity_num (num_id INT, semodule TEXT, prefix TEXT, cur_id TEXT, active INT);
 CREATE TABLE vtiger_freetags (id INT, tag TEXT, visibility TEXT);
 CREATE TABLE vtiger_freetagged_objects (tag_id INT, tagger_id INT, object_id INT, module TEXT,
     tagged_on TEXT);
@@ -55,6 +55,7 @@ CREATE TABLE vtiger_groups (groupid INT);
 CREATE TABLE forms (id INT, form TEXT);
 CREATE TABLE faults (pattern TEXT, number INT, times INT);
 INSERT INTO vtiger_inventorytaxinfo VALUES (1, 'tax1', 'Simple', 0), (2, 'tax2', 'Simple', 0);
+INSERT INTO vtiger_modentity_num VALUES (4, 'Contacts', 'CON', '008', 1);
 INSERT INTO vtiger_users VALUES (1), (5);
 INSERT INTO vtiger_groups VALUES (2);
 INSERT INTO vtiger_currency_info VALUES (1, 'Active', 0), (2, 'Active', 0), (3, 'Inactive', 0);

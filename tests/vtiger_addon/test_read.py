@@ -20,7 +20,9 @@ def filled(crm: Crm) -> Crm:
             f"Doe {number}",
         )
         crm.sql(
-            "INSERT INTO vtiger_contactdetails VALUES (?, ?, NULL, 9)", number, f"D&amp;e {number}"
+            "INSERT INTO vtiger_contactdetails VALUES (?, ?, NULL, 9, NULL)",
+            number,
+            f"D&amp;e {number}",
         )
     return crm
 

@@ -180,23 +180,66 @@ def test_a_process_that_ends_in_a_save_rolls_back_and_answers(crm: Crm, end: str
     assert (ended["status"], ended["code"]) == ("failed", "INTERNAL_SERVER_ERROR")
     assert names(crm) == ["first"]
     told = crm.statements()
-    rolled_back = told.index("ROLLBACK")
-    assert told[rolled_back + 1 :][:2] == [
-        "DO RELEASE_LOCK(CONCAT('woosync.', MD5(DATABASE())))",
-        "SET SESSION innodb_lock_wait_timeout = 50",
-    ]
+    after = told[told.index("ROLLBACK") + 1 :]
+    assert after[0] == "DO RELEASE_LOCK(CONCAT('woosync.', MD5(DATABASE())))"
+    assert "SET SESSION innodb_lock_wait_timeout = 50" in after
     assert statuses(crm.save_records(items[0], items[2])) == ["known", "saved"]
 
 
 def test_each_write_is_one_transaction_under_the_lock(crm: Crm) -> None:
-    crm.save_records(contact("key-one1"), contact("key-two2"))
+    crm.save_records(contact("key-one11"), contact("key-two22"))
     told = [text.split("(")[0] for text in crm.statements()]
-    marks = ("SELECT GET_LOCK", "START TRANSACTION", "COMMIT", "DO RELEASE_LOCK")
-    assert [text for text in told if text in marks] == list(marks) * 2
+    lock, begin, end, unlock = marks = [
+        "SELECT GET_LOCK",
+        "START TRANSACTION",
+        "COMMIT",
+        "DO RELEASE_LOCK",
+    ]
+    first = [lock, begin, end, begin, end, unlock]  # with the numbers of both
+    assert [text for text in told if text in marks] == [*first, *marks]
     begun = told.index("START TRANSACTION")
     assert "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION'" not in told[begun:]
     assert "SET AUTOCOMMIT=1" in told[:begun]
     assert "SET AUTOCOMMIT=1" not in told[begun:]
+
+
+def numbers(crm: Crm) -> list[str]:
+    return [row["contact_no"] for row in crm.sql("SELECT * FROM vtiger_contactdetails ORDER BY 1")]
+
+
+def counter(crm: Crm) -> str:
+    [row] = crm.sql("SELECT cur_id FROM vtiger_modentity_num")
+    return str(row["cur_id"])
+
+
+def test_numbers_are_taken_before_the_transactions_of_the_records(crm: Crm) -> None:
+    """Who saves while a record's transaction is open would read, and use, the same number."""
+    crm.save_records(*(contact(f"key-{letter}-number") for letter in "abc"))
+    assert numbers(crm) == ["CON008", "CON009", "CON010"]
+    assert counter(crm) == "011"
+    told = crm.statements()
+    taken = [at for at, text in enumerate(told) if text.startswith("UPDATE vtiger_modentity_num")]
+    records = [at for at, text in enumerate(told) if "woosync_keys" in text]
+    assert len(taken) == 1
+    assert taken[0] < told.index("COMMIT") < records[0]
+
+
+def test_numbers_of_records_that_are_not_saved_are_for_the_next_ones(crm: Crm) -> None:
+    answers = crm.save_records(
+        contact("key-broken", "breaks"), contact("key-good1"), contact("key-empty", "")
+    )
+    assert statuses(answers) == ["failed", "saved", "refused"]
+    assert (numbers(crm), counter(crm)) == (["CON008"], "009")
+    crm.save_records(contact("key-good1"))
+    assert counter(crm) == "009"
+
+
+def test_a_module_whose_numbers_cannot_be_counted_is_left_to_vtiger(crm: Crm) -> None:
+    crm.sql("UPDATE vtiger_modentity_num SET active = 0")
+    crm.sql("INSERT INTO vtiger_modentity_num VALUES (5, 'Accounts', 'ACC', 'x', 1)")
+    account = {"accountname": "A", "assigned_user_id": OWNER}
+    item = {"key": "key-account", "action": "create", "module": "Accounts", "fields": account}
+    assert statuses(crm.save_records(item)) == ["saved"]
 
 
 def test_nothing_leaks_from_one_record_to_the_next(crm: Crm) -> None:

@@ -223,9 +223,23 @@ class CRMEntity
         if ($module === 'SalesOrder' && $_REQUEST['ajxaction'] !== 'DETAILVIEW') {
             $this->saveLines($adb);
         }
+        if ($isNew && $module === 'Contacts') {
+            $sql = 'UPDATE vtiger_contactdetails SET contact_no = ? WHERE contactid = ?';
+            $adb->pquery($sql, array($this->setModuleSeqNumber('increment', $module), $this->id));
+        }
         $data = new VTEntityData($module, $this->id, $isNew);
         (new VTEventsManager($adb))->triggerEvent('vtiger.entity.aftersave.final', $data);
         $this->misbehave((string) $name);
+    }
+
+    public function setModuleSeqNumber($mode, $module)
+    {
+        $adb = PearDatabase::getInstance();
+        $check = $adb->pquery('select cur_id,prefix from vtiger_modentity_num where semodule=? and active = 1', array($module));
+        $current = $adb->query_result($check, 0, 'cur_id');
+        $next = str_pad((string) ($current + 1), strlen($current), '0', STR_PAD_LEFT);
+        $adb->pquery('UPDATE vtiger_modentity_num SET cur_id=? where cur_id=? and active=1 AND semodule=?', array($next, $current, $module));
+        return $adb->query_result($check, 0, 'prefix') . $current;
     }
 
     /** As the edit screen's form has them; the form itself is kept for whoever looks. */

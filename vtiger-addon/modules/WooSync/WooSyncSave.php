@@ -141,16 +141,13 @@ class WooSyncSave
                 if (!$this->keys->take($item['key'])) {
                     return $this->known($item);
                 }
-                if ($item['action'] === 'create') {
-                    $this->lockNumbers($item['module']);
-                }
                 $hasBegun = true;
                 $id = $this->writer->write($item);
                 $this->keys->settle($item['key'], $id);
                 $record = $this->record($id, $item['module']);
                 self::checkWritten($item, $record);
                 return self::answer($item, 'saved', array('id' => $id, 'record' => $record));
-            });
+            }, $item['action'] === 'create' ? $item['module'] : null, $this->countCreates($item));
             $isDone = true;
             return $answer;
         } finally {
@@ -162,11 +159,13 @@ class WooSyncSave
         }
     }
 
-    /** Other users' saves wait for the number that ours takes, else both could take the same. */
-    private function lockNumbers($module)
+    /** How many items that have no answer yet make records of this one's module. */
+    private function countCreates($item)
     {
-        $sql = 'SELECT cur_id FROM vtiger_modentity_num WHERE semodule = ? AND active = 1 FOR UPDATE';
-        (new WooSyncDb($this->adb))->rows($sql, array($module));
+        $like = array('action' => 'create', 'module' => isset($item['module']) ? $item['module'] : '');
+        return count(array_filter($this->items, function ($other) use ($like) {
+            return is_array($other) && array_intersect_key($other, $like) == $like;
+        }));
     }
 
     /** Vtiger goes on where a statement failed. */

@@ -1,8 +1,8 @@
 <?php
-// One write as a whole or not at all, and only one at a time: Vtiger itself saves in autocommit, and
-// two of its saves at once can give out one record number twice.
+// One write as a whole or not at all, and only one at a time: Vtiger itself saves in autocommit.
 
 require_once __DIR__ . '/WooSyncDb.php';
+require_once __DIR__ . '/WooSyncNumbers.php';
 
 /** The database gave the write up, a lock was not free in time: it may be tried again. */
 class WooSyncGivenUp extends RuntimeException
@@ -28,6 +28,7 @@ class WooSyncTransaction
     private $isLocked = false;
     private $broken = 0;
     private $hasMode = false;
+    private $numbers;
     private $othersHook;
     private $othersWait;
 
@@ -35,6 +36,7 @@ class WooSyncTransaction
     public function __construct($adb)
     {
         $this->db = new WooSyncDb($adb);
+        $this->numbers = new WooSyncNumbers($this->db);
         $this->connection = $adb->database;
         $this->othersHook = $this->connection->fnExecute;
         $this->othersWait = (int) $this->db->value('SELECT @@innodb_lock_wait_timeout AS found');
@@ -46,16 +48,35 @@ class WooSyncTransaction
     }
 
     /**
-     * What `$work` returns, committed; nothing of it stays if it throws. Throws WooSyncGivenUp where
-     * a lock was not free in time.
+     * What `$work` returns, committed; nothing of it stays if it throws. If it makes a record of
+     * `$module`, that has one of `$count` numbers. Throws WooSyncGivenUp where a lock was not free in time.
      */
-    public function run($work)
+    public function run($work, $module = null, $count = 0)
     {
         $sql = 'SELECT GET_LOCK(' . self::LOCK . ', ' . self::LOCK_SECONDS . ') AS found';
         if (!(int) $this->db->value($sql)) {
             throw new WooSyncGivenUp('Another write did not end in time');
         }
         $this->isLocked = true;
+        $isDone = false;
+        try {
+            if ($module !== null && $this->numbers->lacks($module)) {
+                $this->whole(function () use ($module, $count) {
+                    $this->numbers->take($module, $count);
+                });
+            }
+            $result = $this->whole($work);
+            $isDone = true;
+            return $result;
+        } finally {
+            $this->numbers->settle($isDone);
+            $this->rollBack();
+            $this->unlock();
+        }
+    }
+
+    private function whole($work)
+    {
         try {
             $this->broken = 0;
             $this->isOpen = true;
@@ -69,9 +90,6 @@ class WooSyncTransaction
             $this->refuseBroken(); // Vtiger may tell the database's failure as one of its own
             throw in_array($failure->getCode(), self::GIVEN_UP, true)
                 ? new WooSyncGivenUp($failure->getMessage(), $failure->getCode(), $failure) : $failure;
-        } finally {
-            $this->rollBack();
-            $this->unlock();
         }
     }
 
@@ -80,7 +98,7 @@ class WooSyncTransaction
      * deadlock, which ends the transaction, it would save the other half. And half of all its
      * statements set the SQL mode that is set already.
      */
-    public function beforeStatement($connection, $sql, $values)
+    public function beforeStatement($connection, &$sql, $values)
     {
         $this->refuseBroken();
         if ($sql === 'SET AUTOCOMMIT=1') {
@@ -91,7 +109,12 @@ class WooSyncTransaction
             $this->hasMode = true;
             return $isSet ? true : null;
         }
-        return $this->othersHook ? call_user_func($this->othersHook, $connection, $sql, $values) : null;
+        $instead = $this->isOpen ? $this->numbers->instead($sql, $values) : null;
+        if ($instead !== null) {
+            return $instead === true ? true : $this->execute('SELECT ? AS cur_id, ? AS prefix', $instead);
+        }
+        $others = $this->othersHook;
+        return $others ? $others($connection, $sql, $values) : null;
     }
 
     private function refuseBroken()
@@ -132,6 +155,7 @@ class WooSyncTransaction
         $this->unlock();
         $this->connection->fnExecute = $this->othersHook;
         if ($this->othersWait) {
+            $this->numbers->giveBack();
             $this->execute('SET SESSION innodb_lock_wait_timeout = ' . $this->othersWait);
             $this->othersWait = 0;
         }
@@ -148,12 +172,12 @@ class WooSyncTransaction
     }
 
     /** Past the hook, which refuses statements once the transaction is broken. */
-    private function execute($sql)
+    private function execute($sql, $values = false)
     {
         $hook = $this->connection->fnExecute;
         $this->connection->fnExecute = false;
         try {
-            $done = $this->connection->Execute($sql);
+            $done = $this->connection->Execute($sql, $values);
         } finally {
             $this->connection->fnExecute = $hook;
         }
@@ -161,5 +185,6 @@ class WooSyncTransaction
         if ($sql === 'COMMIT' && !$done || in_array($code, self::LOST, true)) {
             throw new WooSyncConnectionLost("The database did not do $sql ($code)");
         }
+        return $done;
     }
 }

@@ -26,7 +26,7 @@ class ADOConnection
                 return $answer;
             }
         }
-        fwrite($this->pipes[0], json_encode(array($sql, $values)) . "\n");
+        fwrite($this->pipes[0], json_encode(array($sql, $values ?: array())) . "\n");
         $answer = json_decode(fgets($this->pipes[1]), true);
         $this->error = isset($answer['error']) ? $answer['number'] : 0;
         if (isset($answer['error'])) {
