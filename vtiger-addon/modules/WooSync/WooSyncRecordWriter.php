@@ -33,7 +33,7 @@ class WooSyncRecordWriter
             return $this->dispatch($item);
         } finally {
             ob_end_clean();
-            $GLOBALS['current_user'] = $this->user;
+            $GLOBALS['current_user'] = $this->user; // a workflow's field update leaves the administrator here
         }
     }
 
@@ -73,7 +73,6 @@ class WooSyncRecordWriter
     private function forget()
     {
         $_REQUEST = array('action' => '', 'ajxaction' => '');
-        $GLOBALS['current_user'] = $this->user; // a workflow's field update leaves the administrator here
         $GLOBALS['currentModule'] = $this->module;
         $GLOBALS['VTIGER_BULK_SAVE_MODE'] = false; // stays on where a stock create of an order failed
         $GLOBALS['updateInventoryProductRel_update_product_array'] = array();
