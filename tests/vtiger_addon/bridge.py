@@ -37,6 +37,8 @@ class Bridge:
         try:
             if number := self.fault(sql):
                 return {"error": f"fault {number}", "number": number}
+            if re.match("create table", sql, re.IGNORECASE) and self.database.in_transaction:
+                self.database.execute("COMMIT")  # as MySQL does it
             cursor = self.database.execute(sqlite_of(sql), params)
             rows = [dict(row) for row in cursor.fetchall()]
         except sqlite3.IntegrityError as error:

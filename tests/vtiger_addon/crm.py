@@ -52,6 +52,8 @@ CREATE TABLE vtiger_freetagged_objects (tag_id INT, tagger_id INT, object_id INT
     tagged_on TEXT);
 CREATE TABLE vtiger_users (id INT);
 CREATE TABLE vtiger_groups (groupid INT);
+CREATE TABLE vtiger_crmentity_seq (id INT);
+INSERT INTO vtiger_crmentity_seq VALUES (0);
 CREATE TABLE forms (id INT, form TEXT);
 CREATE TABLE faults (pattern TEXT, number INT, times INT);
 INSERT INTO vtiger_inventorytaxinfo VALUES (1, 'tax1', 'Simple', 0), (2, 'tax2', 'Simple', 0);

@@ -130,6 +130,16 @@ def test_a_failure_in_a_save_leaves_nothing_and_the_others_are_saved(crm: Crm) -
     assert len(crm.sql("SELECT * FROM vtiger_woosync_keys")) == 2
 
 
+def test_a_table_of_ids_that_is_missing_is_made_outside_of_the_transaction(crm: Crm) -> None:
+    """At the first use of a fresh CRM; making it within would commit half a record."""
+    crm.sql("DROP TABLE vtiger_crmentity_seq")
+    answers = crm.save_records(contact("key-broken", "breaks"), contact("key-good1"))
+    assert statuses(answers) == ["failed", "saved"]
+    assert answers[0]["code"] == "INTERNAL_SERVER_ERROR"
+    assert len(crm.sql("SELECT * FROM vtiger_crmentity")) == len(names(crm)) == 1
+    assert [row["idem"] for row in crm.sql("SELECT idem FROM vtiger_woosync_keys")] == ["key-good1"]
+
+
 def test_no_record_gets_the_id_of_one_that_failed(crm: Crm) -> None:
     """Vtiger caches by id in a process."""
     good, _, last = crm.save_records(

@@ -21,6 +21,7 @@ class WooSyncTransaction
     const ROW_LOCK_SECONDS = 5;
     const GIVEN_UP = array(1205, 1213); // lock wait timeout, deadlock
     const LOST = array(2006, 2013);
+    const NEW_COUNTER = '/^\s*create\s+table\s+(\w+_seq)\b/i'; // ADOdb makes them when they are missing
 
     private $db;
     private $connection;
@@ -28,6 +29,7 @@ class WooSyncTransaction
     private $isLocked = false;
     private $broken = 0;
     private $hasMode = false;
+    private $counter = '';
     private $numbers;
     private $othersHook;
     private $othersWait;
@@ -96,11 +98,17 @@ class WooSyncTransaction
     /**
      * ADOdb's hook before each statement. Vtiger goes on after a statement that failed; after a
      * deadlock, which ends the transaction, it would save the other half. And half of all its
-     * statements set the SQL mode that is set already.
+     * statements set the SQL mode that is set already. A table of ids that is made at its first use would
+     * end the transaction, too, so it is made before the next try.
      */
     public function beforeStatement($connection, &$sql, $values)
     {
         $this->refuseBroken();
+        if ($this->isOpen && preg_match(self::NEW_COUNTER, $sql, $found)) {
+            $this->counter = $found[1];
+            $this->broken = self::GIVEN_UP[0];
+            $this->refuseBroken();
+        }
         if ($sql === 'SET AUTOCOMMIT=1') {
             return true;
         }
@@ -137,6 +145,14 @@ class WooSyncTransaction
         if ($this->isOpen) {
             $this->isOpen = false;
             $this->execute('ROLLBACK');
+        }
+        if ($this->counter !== '') {
+            $this->execute("CREATE TABLE IF NOT EXISTS {$this->counter} (id INT NOT NULL)");
+            $this->execute(
+                "INSERT INTO {$this->counter} (id) SELECT 0 FROM (SELECT 1) AS one"
+                . " WHERE NOT EXISTS (SELECT * FROM {$this->counter})"
+            );
+            $this->counter = '';
         }
     }
 

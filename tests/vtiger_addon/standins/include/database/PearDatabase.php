@@ -103,14 +103,15 @@ class PearDatabase
         return $this->database->affected;
     }
 
-    /** Counted in a table of its own, as Vtiger does. */
+    /** Counted in a table of its own, which ADOdb makes when it is missing. */
     public function getUniqueID($table)
     {
-        $this->query("CREATE TABLE IF NOT EXISTS {$table}_seq (id INT)");
-        $result = $this->query("SELECT MAX(id) AS id FROM {$table}_seq");
-        $next = (int) $result->rows[0]['id'] + 100;
-        $this->query("DELETE FROM {$table}_seq");
-        $this->pquery("INSERT INTO {$table}_seq (id) VALUES (?)", array($next));
-        return $next;
+        $count = "update {$table}_seq set id = id + 100";
+        if (!$this->database->Execute($count)) {
+            $this->database->Execute("create table {$table}_seq (id int not null)");
+            $this->database->Execute("insert into {$table}_seq values (0)");
+            $this->database->Execute($count);
+        }
+        return (int) $this->database->Execute("SELECT id FROM {$table}_seq")->rows[0]['id'];
     }
 }
