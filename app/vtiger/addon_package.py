@@ -15,6 +15,7 @@ import app
 
 SOURCES = Path(app.__file__).parent.parent / "vtiger-addon"
 MANIFEST = "manifest.xml"
+LICENSE = "modules/WooSync/LICENSE"
 REGULAR_FILE = 0o100644 << 16
 UNIX = 3
 
@@ -28,14 +29,20 @@ class AddonPackage:
 
 
 def build_package(sources: Path = SOURCES) -> AddonPackage:
-    """Pack the add-on's sources. Raises FileNotFoundError where they are not there."""
+    """Pack the add-on's sources. Raises FileNotFoundError where they are not there.
+
+    The page on which Module Manager asks whether to import shows the licence, and no version but
+    the least one of Vtiger's: so the licence begins with ours.
+    """
     manifest = ElementTree.parse(sources / MANIFEST).getroot()  # noqa: S314 our own file
+    title = f"{manifest.findtext('name')} {manifest.findtext('version')}"
     target = BytesIO()
     with ZipFile(target, "w", ZIP_STORED) as package:
         for path in sorted(path for path in sources.rglob("*") if path.is_file()):
-            package.writestr(_entry(path.relative_to(sources).as_posix()), path.read_bytes())
-    name = f"{manifest.findtext('name')}-{manifest.findtext('version')}.zip"
-    return AddonPackage(name, target.getvalue())
+            name = path.relative_to(sources).as_posix()
+            begin = f"{title}\n\n".encode() if name == LICENSE else b""
+            package.writestr(_entry(name), begin + path.read_bytes())
+    return AddonPackage(f"{title.replace(' ', '-')}.zip", target.getvalue())
 
 
 def addon_version(sources: Path = SOURCES) -> str:

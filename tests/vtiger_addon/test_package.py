@@ -45,8 +45,14 @@ def test_what_an_update_would_not_renew_is_not_left_to_the_manifest() -> None:
         "type",
         "description",
         "version",
+        "license",
         "dependencies",
     }
+
+
+def test_the_page_that_asks_before_an_import_shows_the_version() -> None:
+    shown = manifest().findtext("license/file", "")
+    assert package().read(shown).decode().startswith(f"WooSync {addon_version()}\n\nMIT License\n")
 
 
 def test_every_file_has_a_place_that_module_manager_fills() -> None:
