@@ -83,17 +83,6 @@ def test_readme_is_one_screen_with_both_commands() -> None:
     assert len(readme.splitlines()) <= 70
 
 
-def test_links_between_the_texts_lead_somewhere() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    targets = [
-        (page.name, target)
-        for page in pages
-        for target in re.findall(r"\]\(([^)#]+)", page.read_text())
-        if not target.startswith("http") and not (page.parent / target).exists()
-    ]
-    assert not targets
-
-
 def test_tests_that_the_texts_name_are_there() -> None:
     named = set()
     for page in (ROOT / "docs").rglob("*.md"):
