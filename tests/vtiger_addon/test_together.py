@@ -120,7 +120,7 @@ async def test_the_operations_answer_is_read(crm: Crm) -> None:
     await asyncio.to_thread(lambda: crm.save("Save", **form))
     crm.age(LATER)
     found = await asyncio.to_thread(crm.changes)
-    client, _ = open_crm(result(found))
+    client, _ = open_crm(addon=result(found))
     page = await client.find_changes(0)
     assert page is not None
     assert [(each.sequence, each.record_id) for each in page.changes] == [(1, "12x5")]
