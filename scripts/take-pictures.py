@@ -33,7 +33,7 @@ async def _take(browser: Browser, door: str, scheme: str) -> None:
     await page.wait_for_url("**/")
     await page.screenshot(path=PICTURES / f"sync-log-{scheme}.png")
     await page.goto(await _find_update(page, door))
-    await page.set_viewport_size({"width": 1280, "height": 518})  # to the end of the fields
+    await page.set_viewport_size({"width": 1280, "height": 430})  # to the end of the fields
     await page.screenshot(path=PICTURES / f"record-{scheme}.png")
     await page.close()
 
