@@ -44,7 +44,7 @@ STEP_SECONDS = 0.05
 
 def _array(keys: Collection[str]) -> ColumnElement[list[str]]:
     """One parameter for all keys: a page of orders has more than a statement takes parameters."""
-    return literal(sorted(keys), ARRAY(Text))
+    return literal(list(keys), ARRAY(Text))
 
 
 async def _take(

@@ -4,15 +4,16 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 import psycopg
 import pytest
+from sqlalchemy import Select, select
 from sqlalchemy.exc import OperationalError
 
-from app.db.session import Session, Sessions, transaction
-from app.inbox.models import DeliveryState
+from app.db.session import Sessions, transaction
+from app.inbox.models import Delivery, DeliveryState
 from app.inbox.repository import Postponement, accept, claim, postpone, settle
 from tests.inbox.hints import KEY, hint
 from tests.locks import until_blocked
@@ -28,10 +29,6 @@ LATER = Postponement(0, "timeout", "No answer.")
 def _key(record_id: str, number: int) -> str:
     """Dedupe keys of one record that do not come in the order of its deliveries."""
     return f"{(number * 5) % TOLD}-{record_id}"
-
-
-async def _accept(session: Session, told: Sequence[tuple[str, int]]) -> None:
-    await accept(session, [hint(each, _key(each, number)) for each, number in told])
 
 
 async def test_a_claim_waits_for_those_who_bump_its_hints_and_holds_nothing_meanwhile(
@@ -51,6 +48,32 @@ async def test_a_claim_waits_for_those_who_bump_its_hints_and_holds_nothing_mean
     assert await claiming == 2
 
 
+async def test_hints_are_stored_in_the_order_in_which_python_sorts_their_keys(
+    sessions: Sessions, emptied_database_url: str
+) -> None:
+    """B before a, though a was told first: whoever waits for a has locked B."""
+    async with transaction(sessions) as session:
+        await accept(session, [hint("5", "a"), hint("5", "B")])
+
+    async with transaction(sessions) as other:
+        await other.execute(_waiting("a").with_for_update())
+        accepting = asyncio.create_task(_accept(sessions, "a", "B"))
+        await until_blocked(emptied_database_url)
+        async with transaction(sessions) as session:
+            free = await session.scalars(_waiting("B").with_for_update(skip_locked=True))
+            assert free.all() == []
+    await accepting
+
+
+def _waiting(dedupe_key: str) -> Select[int]:
+    return select(Delivery.id).where(Delivery.dedupe_key == dedupe_key)
+
+
+async def _accept(sessions: Sessions, *dedupe_keys: str) -> None:
+    async with transaction(sessions) as session:
+        await accept(session, [hint("5", key) for key in dedupe_keys])
+
+
 async def _claim(sessions: Sessions, record_id: str) -> int:
     async with transaction(sessions) as session:
         return len(await claim(session, KEY.format(id=record_id)))
@@ -66,7 +89,7 @@ async def test_receivers_and_workers_under_stress_never_deadlock(sessions: Sessi
     async def receive() -> None:
         told = [(str(chance.randrange(RECORDS)), chance.randrange(TOLD)) for _ in range(20)]
         async with transaction(sessions) as session:
-            await _accept(session, told)
+            await accept(session, [hint(each, _key(each, number)) for each, number in told])
 
     async def work() -> None:
         record = chance.randrange(RECORDS)

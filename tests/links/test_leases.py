@@ -17,6 +17,8 @@ from tests.locks import until_blocked
 pytestmark = pytest.mark.anyio
 
 LONG = 60.0
+EARLIER = "HGFEDCB"
+"""So many that chance does not lock them in order."""
 
 
 async def _keys(sessions: Sessions) -> list[str]:
@@ -210,7 +212,7 @@ async def _release(_: Sessions, lease: PairLease) -> None:
 
 async def _want(sessions: Sessions, _: PairLease) -> None:
     with pytest.raises(LeaseLost):
-        await PairLease(sessions, "two", LONG).extend(["a", "B"])
+        await PairLease(sessions, "two", LONG).extend(["a", *EARLIER])
 
 
 ACTS = pytest.mark.parametrize("act", [_confirm, _renew, _release, _want])
@@ -221,15 +223,15 @@ Act = Callable[[Sessions, PairLease], Coroutine[Any, Any, None]]
 async def test_keys_are_locked_in_the_order_in_which_python_sorts(
     sessions: Sessions, emptied_database_url: str, act: Act
 ) -> None:
-    """B before a: whoever waits for a has locked B."""
+    """Capitals before a: whoever waits for a has locked all of them."""
     lease = PairLease(sessions, "one", LONG)
-    await lease.extend(["a", "B"])
+    await lease.extend(["a", *EARLIER])
     async with transaction(sessions) as other:
         await other.execute(select(Lease).where(Lease.key == "a").with_for_update())
         acting = asyncio.create_task(act(sessions, lease))
         await until_blocked(emptied_database_url)
         async with transaction(sessions) as session:
-            first = select(Lease.key).where(Lease.key == "B")
+            first = select(Lease.key).where(Lease.key.in_(list(EARLIER)))
             free = await session.scalars(first.with_for_update(skip_locked=True))
             assert free.all() == []
     await acting

@@ -11,13 +11,23 @@ from sqlalchemy import text
 from app.db.session import Sessions, transaction
 from app.inbox.repository import accept, claim
 from app.links.leases import hold
-from app.queue import MOST_AT_ONCE, Patience, clear_wakeup, dispatch, open_jobs, rescue
+from app.queue import (
+    MOST_AT_ONCE,
+    Patience,
+    clear_wakeup,
+    dispatch,
+    open_jobs,
+    rescue,
+    search_due,
+)
 from tests.inbox.hints import KEY, hint
+from tests.locks import until_blocked
 
 pytestmark = pytest.mark.anyio
 
 STRANDED = 8.0
 BUDGET = 3 * 86_400.0
+WAKE_ONE = text("INSERT INTO wakeups (record_key) VALUES (:key)")
 TAKE_JOB = """
 WITH worker AS (
     INSERT INTO procrastinate_workers (last_heartbeat)
@@ -37,6 +47,19 @@ async def jobs(emptied_database_url: str) -> AsyncIterator[App]:
 async def _accept(sessions: Sessions, *record_ids: str) -> None:
     async with transaction(sessions) as session:
         await accept(session, [hint(record_id) for record_id in record_ids])
+
+
+async def _accept_backwards(sessions: Sessions, *record_ids: str) -> None:
+    """The last of them has waited longest."""
+    await _accept(sessions, *record_ids)
+    for minutes, record_id in enumerate(record_ids):
+        await _execute(
+            sessions,
+            "UPDATE deliveries SET next_attempt_at = now() - make_interval(mins => :minutes)"
+            " WHERE record_key = :key",
+            key=KEY.format(id=record_id),
+            minutes=minutes,
+        )
 
 
 async def _dispatch(jobs: App, sessions: Sessions) -> int:
@@ -134,6 +157,30 @@ async def test_dispatchers_that_look_at_once_make_one_job_a_record(
 
     assert sum(woken) == 60
     assert len(set(await _locks(sessions))) == len(await _locks(sessions)) == 60
+
+
+async def test_dispatchers_take_records_in_the_order_of_their_keys(
+    jobs: App, sessions: Sessions, emptied_database_url: str
+) -> None:
+    """The record that has waited longest has the highest key: another dispatcher that holds the
+    lowest can go on to it, or the two would wait for each other."""
+    await _accept_backwards(sessions, "5", "6", "7")
+    async with transaction(sessions) as other:
+        await other.execute(WAKE_ONE, {"key": KEY.format(id="5")})
+        dispatching = asyncio.create_task(_dispatch(jobs, sessions))
+        await until_blocked(emptied_database_url)
+        await other.execute(WAKE_ONE, {"key": KEY.format(id="7")})
+
+    assert await dispatching == 1
+    assert await _locks(sessions) == [KEY.format(id="6")]
+
+
+async def test_what_is_due_is_listed_in_the_order_of_keys(sessions: Sessions) -> None:
+    await _accept_backwards(sessions, "5", "6", "7")
+    async with sessions() as session:
+        due = await search_due(session, Patience(STRANDED, BUDGET))
+
+    assert due == [KEY.format(id=record_id) for record_id in "567"]
 
 
 async def test_a_wakeup_whose_job_was_lost_is_forgotten(jobs: App, sessions: Sessions) -> None:
