@@ -1,6 +1,6 @@
 """The merge rule by rule: who gets what, what is a conflict, and what the next base says."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pytest
@@ -11,7 +11,16 @@ from app.errors import System
 from app.mapping.rules import FieldRule
 from app.mapping.values import Agreed, Mapped, Value
 from app.records import ConflictPolicy, Direction, WriteCondition
-from app.sync.merge import NOTHING_DECIDED, Conflict, Decision, Held, Merge, merge, next_base
+from app.sync.merge import (
+    NOTHING_DECIDED,
+    Conflict,
+    Decision,
+    Held,
+    Merge,
+    describe_held,
+    merge,
+    next_base,
+)
 
 WOO, VTIGER = System.WOOCOMMERCE, System.VTIGER
 CITY = FieldRule("city", ("billing.city",), "mailingcity")
@@ -28,6 +37,7 @@ def run(
     policy: ConflictPolicy = ConflictPolicy.LATEST_WINS,
     newer: System = WOO,
     decided: Mapping[str, Decision] = NOTHING_DECIDED,
+    carried: Collection[str] = (),
 ) -> Merge:
     return merge(
         base,
@@ -37,6 +47,7 @@ def run(
         direction=direction,
         policy=policy,
         newer=newer,
+        carried=carried,
         decided=decided,
     )
 
@@ -65,6 +76,10 @@ def test_emptied_field_is_emptied_on_the_other_side() -> None:
 def test_field_that_a_side_no_longer_has_empties_nothing() -> None:
     merged = run(None, "Paris")
     assert (merged.to_woo, merged.to_vtiger) == ({}, {})
+
+
+def test_values_that_become_each_other_are_agreed() -> None:
+    assert run("Lyon", "Nice", carried={"city"}) == Merge(agreed={"city": Agreed("Lyon", "Nice")})
 
 
 def test_nothing_changed_writes_nothing_even_if_a_target_mangled_the_value() -> None:
@@ -103,6 +118,61 @@ def test_new_link_takes_what_is_not_empty() -> None:
     assert run(" ", None, base={}).to_vtiger == {}
 
 
+CUSTOM = replace(CITY, custom=True)
+WITHOUT = Mapped({"name": "Zoë"})
+"""A record that is there, and does not have the field."""
+
+
+def test_news_that_one_system_has_no_field_for_are_lost() -> None:
+    assert run("Lyon", WITHOUT, rule=CUSTOM) == Merge(lost={"city": VTIGER})
+    assert run(WITHOUT, "Lyon", rule=CUSTOM) == Merge(lost={"city": WOO})
+    assert run(WITHOUT, "Paris", rule=CUSTOM) == Merge()
+    assert run(WITHOUT, WITHOUT, rule=CUSTOM) == Merge()
+
+
+def test_nothing_is_lost_that_was_not_to_be_carried() -> None:
+    assert run("Lyon", WITHOUT, rule=CUSTOM, direction=Direction.VTIGER_TO_WOO) == Merge()
+    assert run(WITHOUT, "Lyon", rule=CUSTOM, direction=Direction.WOO_TO_VTIGER) == Merge()
+
+
+def test_meta_that_a_guest_has_not_is_not_lost() -> None:
+    rule = replace(CUSTOM, woo=("meta:city",))
+    assert run(WITHOUT, "Lyon", rule=rule) == Merge()
+    assert run("Lyon", WITHOUT, rule=rule) == Merge(lost={"city": VTIGER})
+
+
+def test_a_custom_field_of_a_record_that_is_yet_to_be_made_is_not_lost() -> None:
+    assert run("Lyon", Mapped.missing(), base={}, rule=CUSTOM).to_vtiger == {"city": "Lyon"}
+    assert run(Mapped.missing(), "Lyon", base={}, rule=CUSTOM).to_woo == {"city": "Lyon"}
+
+
+def test_custom_field_that_both_have_is_merged() -> None:
+    assert run("Lyon", "Paris", rule=CUSTOM).to_vtiger == {"city": "Lyon"}
+
+
+@pytest.mark.parametrize(
+    ("first", "direction"),
+    [
+        (FieldRule("gone", (), "gone", custom=True), Direction.BOTH),
+        (FieldRule("off", (), "off", direction=Direction.OFF), Direction.BOTH),
+        (FieldRule("back", (), "back", direction=Direction.VTIGER_TO_WOO), Direction.WOO_TO_VTIGER),
+    ],
+)
+def test_a_row_that_is_left_alone_stops_none_that_follows(
+    first: FieldRule, direction: Direction
+) -> None:
+    merged = merge(
+        AGREED,
+        Mapped({"city": "Lyon"}),
+        Mapped({"city": "Paris"}),
+        rules=(first, CITY),
+        direction=direction,
+        policy=ConflictPolicy.ASK,
+        newer=WOO,
+    )
+    assert merged.to_vtiger == {"city": "Lyon"}
+
+
 def test_new_link_with_different_values_is_a_conflict() -> None:
     merged = run("Lyon", "Nice", base={}, policy=ConflictPolicy.VTIGER_WINS)
     assert merged.conflicts == (Conflict("city", "Lyon", "Nice", VTIGER),)
@@ -116,6 +186,15 @@ def derived(value: str) -> Mapped:
 def test_derived_value_fills_an_empty_field() -> None:
     assert run(derived("ACME"), "", base={}).to_vtiger == {"city": "ACME"}
     assert run(derived("ACME"), Mapped.missing(), base={}).to_vtiger == {"city": "ACME"}
+    assert run("", derived("ACME"), base={}).to_woo == {"city": "ACME"}
+
+
+def test_derived_value_that_changes_fills_a_field_that_stayed_empty() -> None:
+    merged = run(derived("ACME"), "", base={"city": Agreed("Zoë", "")})
+    assert merged.to_vtiger == {"city": "ACME"}
+    merged = run("", derived("ACME"), base={"city": Agreed("", "Zoë")})
+    assert merged.to_woo == {"city": "ACME"}
+    assert run(derived("ACME"), "", base={"city": Agreed("ACME", "")}) == Merge()
 
 
 def test_derived_value_loses_to_a_real_one_without_a_conflict() -> None:
@@ -131,8 +210,10 @@ def test_derived_value_that_changes_never_overwrites(held: str) -> None:
 
 def test_derived_value_fills_a_field_that_was_blanked_and_is_not_blanked_itself() -> None:
     base = {"city": Agreed("ACME", "ACME")}
+    merged = run(" ", derived("ACME"), base=base)
+    assert (merged.to_woo, merged.to_vtiger, merged.conflicts) == ({"city": "ACME"}, {}, ())
     merged = run(derived("ACME"), " ", base=base)
-    assert (merged.to_woo, merged.to_vtiger) == ({}, {"city": "ACME"})
+    assert (merged.to_woo, merged.to_vtiger, merged.conflicts) == ({}, {"city": "ACME"}, ())
     refused = next_base(
         base, merged, woo_after=None, vtiger_after=None, unwritten=frozenset({"city"})
     )
@@ -193,6 +274,29 @@ def test_what_a_direction_keeps_from_a_side_is_told(own: Direction) -> None:
     assert run("Paris", "Nice", rule=rule, direction=overall, base={}).held == {}
 
 
+def test_what_the_shop_has_to_say_is_held_where_only_vtiger_is_heard() -> None:
+    merged = run("Lyon", "Paris", direction=Direction.VTIGER_TO_WOO)
+    assert merged.held == {"city": Held(VTIGER, Direction.VTIGER_TO_WOO)}
+
+
+def test_what_a_new_pair_has_on_one_side_is_held_unless_the_row_goes_one_way_itself() -> None:
+    one_way = Direction.WOO_TO_VTIGER
+    merged = run("", "Nice", base={}, direction=one_way)
+    assert merged.held == {"city": Held(WOO, one_way)}
+    rule = replace(CITY, direction=one_way)
+    assert run("", "Nice", base={}, rule=rule, direction=one_way).held == {}
+
+
+def test_held_fields_are_told_with_each_reason_once() -> None:
+    off = Held(VTIGER, Direction.OFF)
+    held = {"city": off, "phone": Held(WOO, Direction.WOO_TO_VTIGER), "zip": off}
+    assert describe_held(held) == (
+        "The direction is off: Vtiger is not written."
+        " The direction is woo_to_vtiger: WooCommerce is not written."
+        " Fields that differ: city, phone, zip."
+    )
+
+
 def test_what_a_row_alone_keeps_from_a_side_is_as_the_mapping_says() -> None:
     rule = replace(CITY, direction=Direction.WOO_TO_VTIGER)
     assert run("Paris", "Nice", rule=rule, direction=Direction.BOTH).held == {}
@@ -208,11 +312,14 @@ def test_on_create_writes_only_to_a_record_that_does_not_exist() -> None:
     merged = run("Lyon", "Paris", rule=rule)
     assert (merged.to_vtiger, merged.conflicts) == ({}, ())
     assert merged.agreed == {"city": Agreed("Lyon", "Paris")}
+    assert run(Mapped.missing(), "Lyon", base={}, rule=rule).to_woo == {"city": "Lyon"}
+    assert run("Paris", "Lyon", rule=rule).to_woo == {}
 
 
 def test_if_empty_writes_only_over_nothing() -> None:
     rule = with_condition(WriteCondition.IF_EMPTY)
     assert run("Lyon", "", base={}, rule=rule).to_vtiger == {"city": "Lyon"}
+    assert run("", "Lyon", base={}, rule=rule).to_woo == {"city": "Lyon"}
     merged = run("Lyon", "Nice", rule=rule)
     assert (merged.to_vtiger, merged.to_woo, merged.conflicts) == ({}, {}, ())
 
@@ -225,9 +332,33 @@ def test_next_base_takes_the_answer_for_the_written_side_and_what_was_read_for_t
     }
 
 
-def test_next_base_keeps_the_old_entry_if_the_write_failed() -> None:
-    merged = run("Lyon", "Paris")
+def test_next_base_takes_each_answer_for_the_fields_that_were_written_there() -> None:
+    zip_code = FieldRule("zip", ("billing.postcode",), "mailingzip")
+    base = {"city": Agreed("Paris", "Paris"), "zip": Agreed("1", "1")}
+    merged = merge(
+        base,
+        Mapped({"city": "Paris", "zip": "2"}),
+        Mapped({"city": "Lyon", "zip": "1"}),
+        rules=(CITY, zip_code),
+        direction=Direction.BOTH,
+        policy=ConflictPolicy.ASK,
+        newer=WOO,
+    )
+    woo, vtiger = Mapped({"city": "LYON", "zip": "2"}), Mapped({"city": "Lyon", "zip": "02"})
+    after = next_base(base, merged, woo_after=woo, vtiger_after=vtiger)
+    assert after == {"city": Agreed("LYON", "Lyon"), "zip": Agreed("2", "02")}
+
+
+@pytest.mark.parametrize(("woo", "vtiger"), [("Lyon", "Paris"), ("Paris", "Lyon")])
+def test_next_base_keeps_the_old_entry_if_the_write_failed(woo: str, vtiger: str) -> None:
+    merged = run(woo, vtiger)
     assert next_base(AGREED, merged, woo_after=None, vtiger_after=None) == AGREED
+
+
+def test_next_base_keeps_the_old_entry_of_what_is_written_later() -> None:
+    merged, after = run("Lyon", "Paris"), Mapped({"city": "Lyon"})
+    later = frozenset({"city"})
+    assert next_base(AGREED, merged, woo_after=None, vtiger_after=after, deferred=later) == AGREED
 
 
 def test_next_base_of_an_unwritten_field_ends_the_trying() -> None:
