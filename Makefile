@@ -1,5 +1,5 @@
 # Two commands for everybody: `make run` and `make test`. `make help` lists the rest.
-.PHONY: help setup setup-dev setup-php vtiger-addon run test check bench faults search docs lock clean
+.PHONY: help setup setup-dev setup-php vtiger-addon run test quick check bench walk faults search docs lock clean
 PYTHON := .venv/bin/python
 
 help: ## this list
@@ -40,6 +40,9 @@ search: setup-dev ## the property tests with examples that nobody has tried yet
 bench: setup-dev ## the benchmarks
 	@$(PYTHON) -m benchmarks $(ARGS)
 	@$(PYTHON) -m benchmarks.strangers
+
+walk: setup-dev ## files, calls and transactions that one event goes through
+	@$(PYTHON) -m benchmarks.walk $(ARGS)
 
 docs: setup-dev ## write the pages of docs/ that come from the code anew
 	@$(PYTHON) -m app.settings_reference > docs/configuration.md
