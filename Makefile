@@ -24,6 +24,11 @@ test: setup-dev setup-php ## the whole test suite, on a PostgreSQL of its own
 	@scripts/setup-browser.sh
 	@$(PYTHON) -m pytest -n 2 --dist worksteal $(ARGS)
 
+quick: setup-dev ## within a minute: mapping, merge, inbox and links, with few made-up examples
+	@WOO_VTIGER_EXAMPLES=quick $(PYTHON) -m pytest -n 2 --dist worksteal $(QUICK) $(ARGS)
+
+QUICK := tests/mapping tests/inbox tests/links tests/sync/test_merge.py tests/sync/test_merge_cycles.py
+
 check: setup-dev ## lint, format, types, import rules, migration drift
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .

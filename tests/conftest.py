@@ -31,6 +31,7 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 settings.register_profile("steady", max_examples=50, deadline=None, derandomize=True)
+settings.register_profile("quick", max_examples=10, deadline=None, derandomize=True)
 settings.register_profile("searching", max_examples=400, deadline=None)
 
 
