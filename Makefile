@@ -1,5 +1,5 @@
 # Two commands for everybody: `make run` and `make test`. `make help` lists the rest.
-.PHONY: help setup setup-dev setup-php vtiger-addon run test quick check bench walk faults search docs lock clean
+.PHONY: help setup setup-dev setup-php vtiger-addon run test quick mutants check bench walk faults search docs lock clean
 PYTHON := .venv/bin/python
 
 help: ## this list
@@ -42,6 +42,10 @@ faults: setup-dev ## the long fault suite: two hours or so
 search: setup-dev ## the property tests with examples that nobody has tried yet
 	@WOO_VTIGER_EXAMPLES=searching $(PYTHON) -m pytest -n 2 tests/mapping tests/sync/test_merge.py tests/sync/test_merge_cycles.py $(ARGS)
 
+mutants: setup-dev ## break the merge in each way a tool knows: the tests should tell
+	@nice -n 19 $(PYTHON) -m mutmut run --max-children 1 $(ARGS)
+	@$(PYTHON) -m mutmut results
+
 bench: setup-dev ## the benchmarks
 	@$(PYTHON) -m benchmarks $(ARGS)
 	@$(PYTHON) -m benchmarks.strangers
@@ -63,4 +67,4 @@ LOCK_OPTIONS := --quiet --universal --generate-hashes --python-version 3.11 --up
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 clean: ## remove .venv and caches; data/ stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache mutants

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted(
     p for name in ("app", "benchmarks", "migrations", "tests") for p in (ROOT / name).rglob("*.py")
 )
-NOT_OURS = {"data", "dist", "recordings", "node_modules"}
+NOT_OURS = {"data", "dist", "recordings", "node_modules", "mutants"}
 TEXTS = {".py", ".md", ".toml", ".ini", ".sh", ".lock", ".php", ".mako", ".html", ".css", ".js", ""}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "manager", "service", "misc"}
 # Put together here so that this file does not hold them itself.
