@@ -13,11 +13,12 @@ from sqlalchemy import func, select
 
 from app.db.base import Base
 from app.db.outage import OUTAGES
-from app.db.session import Session, Sessions
+from app.db.session import Session, Sessions, transaction
 from app.errors import LeaseLost, Overtaken, System
 from app.inbox.models import DeliveryState
 from app.links.leases import PairLease, hold
 from app.links.models import Intent, Link, OutboxMark, SetupRecord, Watermark
+from app.links.repository import open_intent
 from app.records import Direction, Module
 from app.runs.models import Consent, RunDifference, RunState
 from app.sync.adapters import Context, policy_of
@@ -32,6 +33,7 @@ from app.sync.run import get_progress
 from app.sync.setup import prepare
 from app.sync.sweep import Sweep
 from app.synclog.models import Entry
+from app.vtiger.batches import new_key
 from tests import goods
 from tests.running import begin
 from tests.setting import STORE
@@ -172,6 +174,22 @@ async def test_a_refused_create_takes_no_intent_away_after_the_lease(world: Worl
     await world.step()
 
     assert world.traffic.writes["POST products"] == 1
+    assert await count(world, Intent) == 1
+
+
+async def test_an_intent_whose_key_is_unknown_stays_open_after_the_lease(world: World) -> None:
+    """The other worker may be about to send it; the twin that was found is somebody else's."""
+    world.sandbox.crm.install_addon()
+    await world.runtime.vtiger.user_id()
+    await new_customer(world)
+    [hint, *_] = await world.deliveries()
+    async with transaction(world.runtime.sessions) as session:
+        await open_intent(session, hint.record, "", token=new_key())
+    await world.contact(lastname="M", email=EMAIL)
+    world.traffic.before["vtiger woosync_save"] = take_over(world)
+    await world.step()
+
+    assert world.traffic.writes["vtiger woosync_save"] == 1
     assert await count(world, Intent) == 1
 
 
