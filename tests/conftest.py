@@ -19,10 +19,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from app.db import session
 from app.db.embedded import start_embedded
 from app.db.migrate import upgrade
 from app.db.url import libpq_url
 from app.tracing import new_provider
+from tests.engines import SharedStatements
 from tests.tampering import EMPTY
 from tests.vtiger_addon.php import ABSENT, has_php
 
@@ -72,6 +74,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not has_php():
         terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
         terminalreporter.line(ABSENT, red=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_statements() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_async_engine", SharedStatements().create)
+        yield
 
 
 @pytest.fixture(scope="session")
