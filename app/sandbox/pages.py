@@ -8,6 +8,7 @@ them. Only this machine is answered, for a sandbox may hold a shop that somebody
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from http import HTTPStatus
 from typing import Any, Final
@@ -88,7 +89,6 @@ class Pages:
     def __init__(self, shop: Shop, crm: Crm, *, shop_path: str, crm_path: str) -> None:
         self._shop = shop
         self._crm = crm
-        self._rest = RestServer(shop.routes())
         self._key = ApiKey("", "", "read")
         self._pages: Mapping[str, Find] = {
             "/": self._index,
@@ -103,6 +103,10 @@ class Pages:
             f"{crm_path}/": self._crm_front,
             f"{crm_path}/index.php": self._crm_page,
         }
+
+    @cached_property
+    def _rest(self) -> RestServer:
+        return RestServer(self._shop.routes())
 
     async def find(self, request: Request) -> Response | None:
         """None for what is not a page, and for whoever does not call from this machine."""

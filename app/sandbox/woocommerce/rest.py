@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote_plus
 
@@ -72,8 +73,7 @@ class Route:
     """A path below /wp-json with its endpoints; `{name}` is a number, `{name:slug}` a slug."""
 
     def __init__(self, path: str, *endpoints: Endpoint) -> None:
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[\\d]+)", path)
-        self.pattern = re.sub(r"\{(\w+):slug\}", r"(?P<\1>[\\w-]+)", pattern)
+        self.pattern = _pattern(path)
         self.endpoints = endpoints
 
     def match(self, path: str) -> Mapping[str, str] | None:
@@ -87,6 +87,12 @@ class Route:
         """The Allow header: the methods whose permission check lets this request pass."""
         allowed = [m for end in self.endpoints if _permits(end, request) for m in end.methods]
         return ", ".join(allowed)
+
+
+@cache
+def _pattern(path: str) -> str:
+    pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[\\d]+)", path)
+    return re.sub(r"\{(\w+):slug\}", r"(?P<\1>[\\w-]+)", pattern)
 
 
 def _permits(endpoint: Endpoint, request: RestRequest) -> bool:
