@@ -22,6 +22,10 @@ DO $$ DECLARE name text; BEGIN
     END LOOP;
 END $$
 """
+RESTART = """
+SELECT setval(oid::regclass, 1, false) FROM pg_class
+WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace
+"""
 BREAK = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()

@@ -14,10 +14,10 @@ from app.serving import listen, serving
 from app.settings import Settings
 from app.web.api_docs import ASSETS
 from tests.api.calls import ADMIN
-from tests.api.conftest import BASE, app, runtime, settings
+from tests.api.conftest import BASE, app, runtime, service_database_url, settings
 from tests.test_bounded_http import GET, QUICK
 
-__all__ = ["app", "runtime", "settings"]
+__all__ = ["app", "runtime", "service_database_url", "settings"]
 pytestmark = pytest.mark.anyio
 
 ALWAYS = set(FIELDS) - {"Cache-Control", "Content-Security-Policy", "Referrer-Policy"}

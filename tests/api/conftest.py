@@ -1,4 +1,4 @@
-"""The application on a database of the test's own, without a worker: what comes in stays put."""
+"""The application on an empty database, without a worker: what comes in stays put."""
 
 from collections.abc import AsyncIterator
 
@@ -16,7 +16,13 @@ BASE = "http://service.test"
 
 
 @pytest.fixture
-def settings(database_url: str) -> Settings:
+def service_database_url(emptied_database_url: str) -> str:
+    """Modules whose tests harm the database itself give it one of the test's own."""
+    return emptied_database_url
+
+
+@pytest.fixture
+def settings(service_database_url: str) -> Settings:
     shop = {
         "url": "http://127.0.0.1:9",
         "consumer_key": "ck_of_the_tests",
@@ -31,7 +37,7 @@ def settings(database_url: str) -> Settings:
     }
     return Settings.model_validate(
         {
-            "database_url": database_url,
+            "database_url": service_database_url,
             "auto_migrate": False,
             "api_tokens": [ADMIN],
             "stores": {"main": shop, "shop-fr": shop | {"webhook_secret_previous": "lastyear"}},

@@ -14,6 +14,12 @@ async def test_an_unknown_route_is_a_problem(client: httpx.AsyncClient) -> None:
     assert problem(await client.get("/nowhere")) == (404, "not_found")
 
 
+@pytest.fixture
+def service_database_url(database_url: str) -> str:
+    """Its own, for these tests harm it."""
+    return database_url
+
+
 async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
     client: httpx.AsyncClient,
 ) -> None:

@@ -27,6 +27,12 @@ pytestmark = pytest.mark.anyio
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
+@pytest.fixture
+def service_database_url(database_url: str) -> str:
+    """Its own, for these tests harm it."""
+    return database_url
+
+
 def test_the_version_is_the_packages_own() -> None:
     assert tomllib.loads(PROJECT.read_text())["project"]["version"] == __version__
 

@@ -30,6 +30,12 @@ async def test_a_wrong_or_missing_signature_is_refused(
     assert await stored(runtime) == []
 
 
+@pytest.fixture
+def service_database_url(database_url: str) -> str:
+    """Its own, for these tests harm it."""
+    return database_url
+
+
 async def test_a_form_that_is_no_ping_needs_a_signature(stranger: httpx.AsyncClient) -> None:
     for body in (b"webhook_id=", b"webhook_id=x", b"id=7", b"", b"webhook_id=7&" * 9):
         response = await stranger.post(HOOKS, content=body, headers=FORM)

@@ -1,4 +1,4 @@
-"""Sessions on a database of the test's own."""
+"""Sessions on an empty database."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ from app.db.url import sqlalchemy_url
 
 
 @pytest.fixture
-async def sessions(database_url: str) -> AsyncIterator[Sessions]:
-    engine = open_engine(sqlalchemy_url(database_url))
+async def sessions(emptied_database_url: str) -> AsyncIterator[Sessions]:
+    engine = open_engine(sqlalchemy_url(emptied_database_url))
     yield open_sessions(engine)
     await engine.dispose()

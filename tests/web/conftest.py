@@ -9,10 +9,10 @@ from fastapi import FastAPI
 from app.policies.tokens import Scope
 from app.runtime import Runtime
 from tests.api.calls import ADMIN
-from tests.api.conftest import BASE, app, runtime, settings
+from tests.api.conftest import BASE, app, runtime, service_database_url, settings
 from tests.web.browsing import Browser, new_token
 
-__all__ = ["app", "runtime", "settings"]
+__all__ = ["app", "runtime", "service_database_url", "settings"]
 
 
 @pytest.fixture
