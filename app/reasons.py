@@ -132,9 +132,9 @@ REASONS: Mapping[str, Reason] = {
         "This version of Vtiger (8.3, 8.4) refuses orders that are written with their lines over "
         "its own web service, and ruins those that are changed or deleted so. The order, or what "
         "changed of its lines, was not sent.",
-        "Install WooSync 2.0 in Vtiger (docs/vtiger-addon.md), or update an older one: it writes "
-        "orders on every version. The order is written by itself then, and also once Vtiger has "
-        "another version.",
+        "Install the add-on WooSync 2.0 in Vtiger (its zip is on the page Status), or update an "
+        "older one: it writes orders on every version. The order is written by itself then, and "
+        "also once Vtiger has another version.",
     ),
     "missing_reference": Reason(
         "The record was written without another one that it names (an order without its buyer), "

@@ -1,5 +1,6 @@
 """Sales orders in bulk: whole in the shop, in Vtiger little more than when they changed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -33,6 +34,8 @@ from app.sync.order_references import CrmOrder, ShopOrder
 from app.sync.order_sides import crm_order
 from app.sync.sales_orders import OrderAdapter
 from app.sync.sides import Side
+from app.tasks import run_together
+from app.vtiger.batches import MOST_ITEMS
 from app.vtiger.client import VtigerClient
 from app.vtiger.orders import HEADER_COLUMNS, ORDERS
 from app.vtiger.query import fold
@@ -103,8 +106,26 @@ class OrderListing:
             yield record.id
 
     async def sides(self, page: Sequence[Seen]) -> list[Read]:
+        """What orders need first, such as the contacts of guests, is made on the way: as many at a
+        time as fill a call of Vtiger's add-on, else one. All come to their end before an error of
+        one is raised, for what was begun may be a create.
+        """
         places = await self.adapter.sides.references.decimals()
-        return [await attempt(each.system, each.id, self._side(each, places)) for each in page]
+        turns = asyncio.Semaphore(MOST_ITEMS if await self._vtiger.saves(ORDERS) else 1)
+
+        async def read(seen: Seen) -> Read | Exception:
+            async with turns:
+                try:
+                    return await attempt(seen.system, seen.id, self._side(seen, places))
+                except Exception as error:
+                    return error
+
+        reads = []
+        for found in await run_together(read(seen) for seen in page):
+            if isinstance(found, Exception):
+                raise found
+            reads.append(found)
+        return reads
 
     async def _side(self, seen: Seen, places: int) -> Side:
         if isinstance(seen.raw, VtigerRecord):

@@ -310,3 +310,22 @@ async def test_orders_of_a_run_fill_calls_too(world: World) -> None:
     assert await trade.off(world) == []
     assert world.traffic.writes["vtiger woosync_save"] <= 20, "eight where nothing else goes on"
     assert world.traffic.writes["vtiger create"] == world.traffic.writes["vtiger revise"] == 0
+
+
+async def test_guests_whose_orders_a_run_brings_fill_calls_too(world: World) -> None:
+    """Each guest's contact is made before the order that needs it, together with others."""
+    mug = goods.product(world, name="Mug", sku="MUG", regular_price="10.00")
+    await world.settle()
+    for number in range(40):
+        address = {**trade.ADDRESS, "email": f"guest{number}@shop.example"}
+        trade.order(world, (mug, 1), billing=address)
+    trade.order(world, (mug, 1), billing=address)
+    world.sandbox.shop.webhooks.pending.clear()
+    world.traffic.reset()
+    done = await run(world, ORDERS)
+
+    assert {each: n for each, n in done.outcomes.items() if n} == {Outcome.CREATED: 41 + 40}
+    assert len(trade.sales(world)) == 41
+    assert len(world.contacts()) == 40
+    assert await trade.off(world) == []
+    assert world.traffic.writes["vtiger woosync_save"] <= 36, "one by one it were 48"
