@@ -1,16 +1,12 @@
-"""The `woo-vtiger` command. Loading takes a second or two, in which Ctrl-C just ends it."""
+"""The `woo-vtiger` command."""
 
-import signal
+from app.loading import loading
 
-found = signal.getsignal(signal.SIGINT)
-if found is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-from app.cli import app  # noqa: E402 - what takes its time
+with loading():
+    from app.cli import app
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, found)
     app(prog_name="woo-vtiger")
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -13,12 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.attempts import Attempts
 from app.clients import open_gates, open_store, open_vtiger
-from app.db.embedded import EmbeddedServer, start_embedded
-from app.db.migrate import upgrade
+from app.db.opening import open_database
 from app.db.pulse import Pulse
-from app.db.revival import kept_alive
-from app.db.session import Sessions, close_engine, open_engine, open_sessions
-from app.db.url import libpq_url, sqlalchemy_url
+from app.db.session import Sessions, open_sessions
 from app.inbox.acceptor import Acceptor
 from app.queue import open_jobs
 from app.remotes.gate import SharedGate
@@ -27,7 +24,6 @@ from app.vtiger.client import VtigerClient
 from app.vtiger.schemas import VtigerModule
 from app.woocommerce.client import WooClient
 
-DATABASE = "woo_vtiger"
 T = TypeVar("T")
 
 
@@ -114,43 +110,6 @@ class Runtime:
     memory: Memory
     clock: Callable[[], datetime] = utc_now
     attempts: Attempts = field(default_factory=lambda: Attempts(utc_now))
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[tuple[str, EmbeddedServer | None]]:
-    """The address, and the embedded server while the body runs unless another is configured."""
-    if settings.database_url is not None:
-        yield libpq_url(settings.database_url.get_secret_value()), None
-        return
-    server = start_embedded(settings.data_dir)
-    try:
-        yield server.ensure_database(DATABASE), server
-    finally:
-        server.stop()
-
-
-@contextmanager
-def database_address(settings: Settings) -> Iterator[str]:
-    """The configured server's address, or the embedded server's while the body runs."""
-    with _database(settings) as (address, _):
-        yield address
-
-
-@asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[tuple[str, AsyncEngine, Pulse]]:
-    """The database's address, engine and pulse, brought up to date first where AUTO_MIGRATE says
-    so."""
-    async with AsyncExitStack() as stack:
-        address, server = stack.enter_context(_database(settings))
-        if settings.auto_migrate:
-            await asyncio.to_thread(upgrade, address)
-        if server is not None:
-            await stack.enter_async_context(kept_alive(server))
-        pulse = Pulse(address)
-        await stack.enter_async_context(pulse.running())
-        engine = open_engine(sqlalchemy_url(address), pulse=pulse)
-        stack.push_async_callback(close_engine, engine)
-        yield address, engine, pulse
 
 
 @asynccontextmanager

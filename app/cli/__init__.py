@@ -5,23 +5,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import (
-    backup,
-    deletions,
-    demo,
-    doctor,
-    export,
-    forget,
-    mappings,
-    migrate,
-    replay,
-    sandbox,
-    serve,
-    sync,
-    tokens,
-    webhooks,
-)
-from app.cli.console import OUT
+from app.cli import commands, groups
 from app.cli.failures import Commands
 
 EPILOG = "Exit codes: 0 done, 1 something failed or differs, 2 a wrong setting or option."
@@ -44,23 +28,23 @@ def root(
 ) -> None:
     """Settings come from the environment and from .env in this folder."""
     if version:
-        OUT.print(__version__)
+        typer.echo(__version__)
         raise typer.Exit
 
 
-app.command("serve")(serve.serve)
-app.command("worker")(serve.worker)
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
-app.command("sync")(sync.sync)
-app.command("replay")(replay.replay)
-app.command("deletions")(deletions.deletions)
-app.command("forget")(forget.forget)
-app.command("export")(export.export)
-app.command("sandbox")(sandbox.sandbox)
-app.command("migrate")(migrate.migrate)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.add_typer(webhooks.app, name="webhooks")
-app.add_typer(tokens.app, name="token")
-app.add_typer(mappings.app, name="mappings")
+app.command("serve")(commands.serve)
+app.command("worker")(commands.worker)
+app.command("demo")(commands.demo)
+app.command("doctor")(commands.doctor)
+app.command("sync")(commands.sync)
+app.command("replay")(commands.replay)
+app.command("deletions")(commands.deletions)
+app.command("forget")(commands.forget)
+app.command("export")(commands.export)
+app.command("sandbox")(commands.sandbox)
+app.command("migrate")(commands.migrate)
+app.command("backup")(commands.backup)
+app.command("restore")(commands.restore)
+app.add_typer(groups.webhooks, name="webhooks")
+app.add_typer(groups.tokens, name="token")
+app.add_typer(groups.mappings, name="mappings")

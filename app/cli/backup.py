@@ -4,19 +4,18 @@ import shutil
 import sys
 import tempfile
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+import app
 from app.cli.chosen_settings import load_cli_settings
-from app.cli.consent import Yes, ask
+from app.cli.consent import ask
 from app.cli.console import ERR, OUT
 from app.db.base import Base
 from app.db.dump import dump
 from app.db.dump import restore as restore_file
 from app.db.migrate import pending, upgrade
-from app.runtime import database_address
+from app.db.opening import database_address
 
 PIPE = Path("-")
 KILO = 1024
@@ -26,21 +25,7 @@ NEXT = (
 )
 
 
-def backup(
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[FILE]",
-            help="File to write, - for the standard output; woo-vtiger-<time>.dump by default.",
-        ),
-    ] = None,
-    *,
-    yes: Yes = False,
-) -> None:
-    """Write the database to a file. Safe while the service runs; people's data are in it.
-
-    A file that is there already is replaced only if somebody agrees, or with --yes.
-    """
+def backup(file: Path | None, *, yes: bool) -> None:
     target = file or Path(f"woo-vtiger-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dump")
     if target != PIPE and target.exists() and not yes:
         ask(f"{target} is there already, and is replaced.")
@@ -63,16 +48,7 @@ def _to_output(address: str) -> None:
         sys.stdout.buffer.flush()
 
 
-def restore(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A file of `backup`, - for the standard input.")
-    ],
-    *,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Drop the data that the database holds.")
-    ] = False,
-) -> None:
-    """Put a backup in the database's place: whole, or not at all. The service must be stopped."""
+def restore(file: Path, *, replace: bool) -> None:
     if file != PIPE:
         _restore(file, replace=replace)
         return
@@ -85,9 +61,16 @@ def restore(
 def _restore(file: Path, *, replace: bool) -> None:
     settings = load_cli_settings()
     with database_address(settings) as address:
-        restore_file(address, file, known=frozenset(Base.metadata.tables), replace=replace)
+        restore_file(address, file, known=known_tables(), replace=replace)
         missing = pending(address)
         if settings.auto_migrate:
             upgrade(address)
     told = "and brought up to date" if settings.auto_migrate else "run `woo-vtiger migrate` now"
     OUT.print(f"Restored{f', {told}' if missing else ''}. {NEXT}")
+
+
+def known_tables() -> frozenset[str]:
+    """Those of this release, whichever of them the process has loaded so far."""
+    for path in Path(app.__file__).parent.glob("*/models.py"):
+        import_module(f"app.{path.parent.name}.models")
+    return frozenset(Base.metadata.tables)

@@ -1,14 +1,11 @@
 """Asking before something that cannot be taken back, where somebody is there to answer."""
 
 import sys
-from typing import Annotated
 
 import typer
 
 from app.cli.console import ERR
 from app.errors import ConfigError
-
-Yes = Annotated[bool, typer.Option("--yes", help="Go on without asking.")]
 
 UNANSWERED = "Nobody is there to say yes: nothing was done. `--yes` goes on without asking."
 NO = "Nothing was done."

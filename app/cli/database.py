@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from app.db.opening import open_database
 from app.db.session import Sessions, open_sessions
-from app.runtime import open_database
 from app.settings import Settings
 
 

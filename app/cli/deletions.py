@@ -1,13 +1,9 @@
 """`deletions`: what the brake on deleting holds back, and the word that lets it through."""
 
 from collections.abc import Mapping
-from typing import Annotated
-
-import typer
 
 from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import OUT, new_table, print_json, run
-from app.cli.filters import Modules, Stores
 from app.cli.stores import chosen_stores
 from app.cli.tables import NAMES
 from app.links.deletions import count_held
@@ -20,15 +16,8 @@ Held = Mapping[tuple[str, str], int]
 
 
 def deletions(
-    *,
-    store: Stores = None,
-    module: Modules = None,
-    confirm: Annotated[
-        bool, typer.Option("--confirm", help="They are meant: delete the other records too.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    *, store: list[str] | None, module: list[Module] | None, confirm: bool, json: bool
 ) -> None:
-    """Show the deletions that wait because there were too many at once, or let them through."""
     settings = load_cli_settings()
     held = run(_look(settings, store or [], module or [], confirm=confirm))
     if json:

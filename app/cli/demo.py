@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -24,19 +23,7 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 CRON_SECONDS = 0.1
 
 
-def demo(
-    *,
-    once: Annotated[
-        bool,
-        typer.Option(
-            "--once", help="End after one day. Without it, days follow until one goes wrong."
-        ),
-    ] = False,
-) -> None:
-    """Play the sandbox day at full speed and check that both systems agree.
-
-    Needs no configuration and touches nothing but a folder of its own, which it removes.
-    """
+def demo(*, once: bool) -> None:
     configure_logging("WARNING", json=False)
     good = _play()
     while good and not once:

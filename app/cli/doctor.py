@@ -1,14 +1,13 @@
 """`doctor`: every check, what it found, and how to mend it."""
 
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
 from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import OUT, new_table, print_json, run, styled
 from app.cli.failures import FAILED
-from app.cli.stores import Store, chosen_stores
+from app.cli.stores import chosen_stores
 from app.doctor.checkup import examine
 from app.doctor.findings import Finding, Verdict, worst
 
@@ -21,18 +20,7 @@ MARKS = {
 }
 
 
-def doctor(
-    *,
-    store: Store = None,
-    fix: Annotated[
-        bool,
-        typer.Option(
-            "--fix", help="Mend what is safe: migrations, webhooks, what orders need in Vtiger."
-        ),
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Check what a sync rests on. Exit code 1 if anything keeps records from syncing."""
+def doctor(*, store: str | None, fix: bool, json: bool) -> None:
     settings = load_cli_settings()
     found = run(examine(settings, chosen_stores(settings, store), fix=fix))
     if json:

@@ -3,58 +3,37 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, BinaryIO
-
-import typer
+from typing import BinaryIO
 
 from app.api.export import csv_lines, ndjson_lines
+from app.cli.choices import Form
 from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, run
 from app.cli.database import cli_sessions
-from app.cli.filters import Modules, Outcomes, Reasons, Since, Stores, Until, number, word
 from app.db.session import Sessions
 from app.errors import ConfigError, System
+from app.records import Module, Outcome
 from app.settings import Settings
 from app.synclog.repository import LogFilter, search
 from app.synclog.repository import export as export_log
 
 
-class Form(StrEnum):
-    """CSV for a spreadsheet, or one JSON object a line, with changes, notes and conflicts."""
-
-    CSV = "csv"
-    NDJSON = "ndjson"
-
-
 def export(
     *,
-    form: Annotated[Form, typer.Option("--format", help="The form of the file.")] = Form.CSV,
-    output: Annotated[
-        Path | None, typer.Option(help="Where to write it; by default it is printed.")
-    ] = None,
-    store: Stores = None,
-    module: Modules = None,
-    target: Annotated[
-        list[System] | None, typer.Option(help="The system that was written to.")
-    ] = None,
-    outcome: Outcomes = None,
-    reason: Reasons = None,
-    run_id: Annotated[
-        list[int] | None,
-        typer.Option(parser=number, metavar="RUN", help="Number of a manual run."),
-    ] = None,
-    q: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--search", parser=word, metavar="TEXT", help="Part of message, label or an id."
-        ),
-    ] = None,
-    since: Since = None,
-    until: Until = None,
+    form: Form,
+    output: Path | None,
+    store: list[str] | None,
+    module: list[Module] | None,
+    target: list[System] | None,
+    outcome: list[Outcome] | None,
+    reason: list[str] | None,
+    run_id: list[int] | None,
+    q: list[str] | None,
+    since: datetime | None,
+    until: datetime | None,
 ) -> None:
-    """Write all matching entries of the Sync Log, newest first."""
     filters = LogFilter(
         store=store or (),
         module=module or (),

@@ -1,15 +1,13 @@
 """Expected failures as one sentence on stderr and an exit code; only a bug shows a traceback."""
 
 import errno
+import sys
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from app.cli.console import ERR
-from app.db.outage import driver_message, is_unmigrated
 from app.errors import ConfigError, InvalidInput, Overtaken, RemoteError
-from app.queue import WITHOUT_DATABASE
 
 FAILED = 1
 UNUSABLE = 2
@@ -21,10 +19,14 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
         except Exception as error:
             told = _tell(error)
             if told is None:
                 raise
+            from app.cli.console import ERR  # noqa: PLC0415 - what goes well does without
+
             sentence, code = told
             ERR.print(sentence, style="red")
             raise typer.Exit(code) from None
@@ -40,6 +42,14 @@ def _tell(error: Exception) -> tuple[str, int] | None:
             named = error.system.label in str(error)
             told = str(error).rstrip(".") + "."
             return told if named else f"{error.system.label}: {told}", FAILED
+    return _tell_of_database(error) if "psycopg" in sys.modules else None
+
+
+def _tell_of_database(error: Exception) -> tuple[str, int] | None:
+    """Only a driver that is loaded can have raised it: help and wrong options need none."""
+    from app.db.outage import driver_message, is_unmigrated  # noqa: PLC0415
+    from app.queue import WITHOUT_DATABASE  # noqa: PLC0415
+
     if is_unmigrated(error):
         return "The database is not up to date: run `woo-vtiger migrate`.", UNUSABLE
     if isinstance(error, WITHOUT_DATABASE):

@@ -1,16 +1,14 @@
 """`forget`: one person's data erased from what the service keeps."""
 
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
 from app.cli.chosen_settings import load_cli_settings
-from app.cli.consent import Yes, ask
+from app.cli.consent import ask
 from app.cli.console import ERR, OUT, new_table, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
-from app.cli.filters import word
 from app.cli.stores import chosen_stores
 from app.errors import ConfigError
 from app.settings import Settings
@@ -35,26 +33,7 @@ WAITING = (
 )
 
 
-def forget(
-    *,
-    email: Annotated[
-        str,
-        typer.Option(
-            parser=word, metavar="EMAIL", help="The person's e-mail address, in any case."
-        ),
-    ],
-    store: Annotated[
-        str | None,
-        typer.Option(
-            parser=word,
-            metavar="KEY",
-            help="Key of one shop of the settings; all by default, past ones too.",
-        ),
-    ] = None,
-    yes: Yes = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Erase one person from deliveries, Sync Log, pairs, conflicts and comparisons."""
+def forget(*, email: str, store: str | None, yes: bool, json: bool) -> None:
     if "@" not in email.strip("@ "):
         raise ConfigError(f"{email} is no e-mail address.")
     settings = load_cli_settings()

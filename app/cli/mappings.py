@@ -5,30 +5,26 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, OUT, new_table, print_json, run, styled
 from app.cli.failures import FAILED
-from app.cli.stores import Store, chosen_stores
+from app.cli.stores import chosen_stores
 from app.cli.tables import NAMES
+from app.db.opening import open_database
 from app.db.session import Sessions, open_sessions
 from app.errors import ConfigError
 from app.policies.mapping_rows import MappingRow
 from app.policies.mappings import get_mapping
 from app.records import Direction, Module
-from app.runtime import open_database, open_runtime
+from app.runtime import open_runtime
 from app.settings import Settings
 from app.sync.mapping_files import Rows, mapping_text, read_mapping_text
 from app.sync.mapping_import import Imported, import_mappings
 from app.sync.mapping_table import CUSTOM, DEFAULT, Table, TableRow, read_table
 
-app = typer.Typer(help="Show, export and import field mappings.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Chosen = Annotated[Module | None, typer.Option("--module", help="One module; all by default.")]
 Found = list[tuple[str, Module, Table]]
 
 ARROWS = {
@@ -39,9 +35,7 @@ ARROWS = {
 }
 
 
-@app.command("list")
-def list_mappings(*, store: Store = None, module: Chosen = None, json: Json = False) -> None:
-    """Every row in force, where it comes from, and what is wrong with it."""
+def list_mappings(*, store: str | None, module: Module | None, json: bool) -> None:
     settings = load_cli_settings()
     found = run(_read(settings, chosen_stores(settings, store), _modules(module)))
     if json:
@@ -104,17 +98,7 @@ def _row_as_json(row: TableRow) -> dict[str, object]:
     }
 
 
-@app.command()
-def export(
-    *,
-    store: Store = None,
-    module: Chosen = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; the screen by default.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Your own rows and changes as a YAML file, always in the same form."""
+def export(*, store: str | None, module: Module | None, output: Path | None, json: bool) -> None:
     if json and output is not None:
         raise ConfigError("--json prints JSON, --output writes YAML to a file: choose one.")
     if module is Module.TAXES:
@@ -151,16 +135,7 @@ async def _mapping(sessions: Sessions, store: str, module: Module) -> Sequence[M
         return (await get_mapping(session, store, module)).rows
 
 
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file as `export` writes it.")],
-    *,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check it and show what it changes; keep nothing.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Make the mappings say what a file says: all of it, or nothing if a row cannot work."""
+def import_(file: Path, *, dry_run: bool, json: bool) -> None:
     settings = load_cli_settings()
     chosen_stores(settings, None)
     try:

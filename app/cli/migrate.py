@@ -3,11 +3,10 @@
 from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import OUT
 from app.db.migrate import pending, upgrade
-from app.runtime import database_address
+from app.db.opening import database_address
 
 
 def migrate() -> None:
-    """Apply the migrations that the database lacks. Safe beside others that do the same."""
     with database_address(load_cli_settings()) as address:
         missing = pending(address)
         upgrade(address)

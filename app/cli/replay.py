@@ -1,7 +1,7 @@
 """`replay`: records brought up again, by the number of a delivery or by what deliveries match."""
 
 from dataclasses import asdict
-from typing import Annotated
+from datetime import datetime
 
 import typer
 
@@ -9,41 +9,31 @@ from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, OUT, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
-from app.cli.filters import Modules, Outcomes, Reasons, Since, Stores, Until, number, word
 from app.errors import ConfigError, System
-from app.inbox.models import DeliveryState
 from app.inbox.replay import Replayed
 from app.inbox.replay import replay as replay_matching
 from app.inbox.search import DeliveryFilter
-from app.records import Origin
+from app.inbox.states import DeliveryState
+from app.records import Module, Origin, Outcome
 
 NO_FILTER = "Name a delivery, or a filter such as --state dead; --help lists them."
 
 
 def replay(
-    delivery_ids: Annotated[
-        list[int] | None,
-        typer.Argument(parser=number, metavar="[ID]...", help="Numbers of deliveries."),
-    ] = None,
+    delivery_ids: list[int] | None,
     *,
-    state: Annotated[list[DeliveryState] | None, typer.Option(help="Where it stands.")] = None,
-    store: Stores = None,
-    module: Modules = None,
-    system: Annotated[
-        list[System] | None, typer.Option("--source", help="The system that it is about.")
-    ] = None,
-    origin: Annotated[list[Origin] | None, typer.Option(help="Where it came from.")] = None,
-    record_id: Annotated[
-        list[str] | None,
-        typer.Option(parser=word, metavar="ID", help="Id of the record in its system."),
-    ] = None,
-    outcome: Outcomes = None,
-    reason: Reasons = None,
-    since: Since = None,
-    until: Until = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    state: list[DeliveryState] | None,
+    store: list[str] | None,
+    module: list[Module] | None,
+    system: list[System] | None,
+    origin: list[Origin] | None,
+    record_id: list[str] | None,
+    outcome: list[Outcome] | None,
+    reason: list[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+    json: bool,
 ) -> None:
-    """Bring records up again; a running service or worker looks at them. Safe at any time."""
     filters = DeliveryFilter(
         id=delivery_ids or (),
         state=state or (),

@@ -3,12 +3,9 @@
 import logging
 from collections import Counter
 from contextlib import closing
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from app.cli.choices import AddonVersion, VtigerVersion
 from app.cli.console import ERR, OUT, print_json, run
 from app.cli.failures import port_error
 from app.cli.signals import stop_event
@@ -21,76 +18,26 @@ from app.sandbox.woocommerce import ShopData
 from app.sandbox.woocommerce.shopdata import ShopDataError, parse_shop_data
 from app.serving import listen, serving
 
-CREDENTIAL = "Credentials (made up where not given)"
-
-
-class VtigerVersion(StrEnum):
-    """The releases of Community Edition that are imitated; the first unless one is named."""
-
-    V8_2 = "8.2.0"
-    V8_3 = "8.3.0"
-    V8_4 = "8.4.0"
-
-
-class AddonVersion(StrEnum):
-    """The versions of the add-on that are imitated; the last one unless one is named."""
-
-    V1_1 = "1.1.0"
-    V2_0 = "2.0.0"
-
 
 def sandbox(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9000,
-    shop_data: Annotated[
-        Path | None, typer.Option(help="A shop to load: one JSON object of WooCommerce's objects.")
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print addresses and credentials as one JSON line.")
-    ] = False,
-    callback_url: Annotated[
-        list[str] | None,
-        typer.Option(help="Where the CRM calls when a contact is saved. May be repeated."),
-    ] = None,
-    cloud: Annotated[
-        bool, typer.Option("--cloud", help="Vtiger Cloud's REST API instead of webservice.php.")
-    ] = False,
-    vtiger_version: Annotated[
-        VtigerVersion | None,
-        typer.Option(
-            help="8.3.0 and 8.4.0 refuse and ruin orders as those versions do, but for those that"
-            " the add-on writes."
-        ),
-    ] = None,
-    lose_lines: Annotated[
-        bool,
-        typer.Option(
-            "--lose-lines",
-            help="Orders that two sessions write at once lose lines, as in every version; those"
-            " of the add-on do not.",
-        ),
-    ] = False,
-    addon: Annotated[bool, typer.Option(help="Whether the CRM has the WooSync add-on.")] = False,
-    addon_version: Annotated[
-        AddonVersion | None,
-        typer.Option(help="1.1.0 tells of changes alone; 2.0.0 writes and reads records, too."),
-    ] = None,
-    addon_url: Annotated[
-        str, typer.Option(help="Address of the service that the add-on tells at once.")
-    ] = "",
-    addon_secret: Annotated[
-        str, typer.Option(help="VTIGER__CALLBACK_SECRET of that service, to sign with.")
-    ] = "",
-    consumer_key: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
-    consumer_secret: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
-    webhook_secret: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
-    username: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
-    access_key: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
+    port: int,
+    shop_data: Path | None,
+    json: bool,
+    callback_url: list[str] | None,
+    cloud: bool,
+    vtiger_version: VtigerVersion | None,
+    lose_lines: bool,
+    addon: bool,
+    addon_version: AddonVersion | None,
+    addon_url: str,
+    addon_secret: str,
+    consumer_key: str | None,
+    consumer_secret: str | None,
+    webhook_secret: str | None,
+    username: str | None,
+    access_key: str | None,
 ) -> None:
-    """Simulate WooCommerce under /shop and Vtiger under /crm.
-
-    Everything is in memory: it is gone when the command ends.
-    """
     _check_addon(addon_url, addon_secret, addon_version, addon=addon)
     if cloud and vtiger_version is not None:
         raise ConfigError("--cloud and --vtiger-version exclude each other: Cloud has no versions.")

@@ -5,9 +5,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from socket import socket
-from typing import Annotated
-
-import typer
 
 from app import __version__
 from app.api.metrics import worker_metrics
@@ -33,22 +30,7 @@ NOTHING_SET = (
 )
 
 
-def serve(
-    *,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; HOST, 127.0.0.1 by default.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port; PORT, 8000 by default.")
-    ] = None,
-    no_worker: Annotated[
-        bool, typer.Option("--no-worker", help="Only accept and answer; `worker` does the rest.")
-    ] = False,
-) -> None:
-    """Serve webhooks, callbacks and the API, with a worker inside.
-
-    With nothing configured it runs on simulated systems and plays a short day of events.
-    """
+def serve(*, host: str | None, port: int | None, no_worker: bool) -> None:
     settings = load_settings()
     if no_worker and not settings.is_configured:
         raise ConfigError(NOTHING_SET)
@@ -87,10 +69,6 @@ async def _serve_systems(settings: Settings, listener: socket, *, worker: bool) 
 
 
 def worker() -> None:
-    """Work on what was accepted, beside any number of other workers.
-
-    Without DATABASE_URL it joins the embedded PostgreSQL in DATA_DIR.
-    """
     settings = load_settings()
     if not settings.is_configured:
         raise ConfigError(NOTHING_SET)

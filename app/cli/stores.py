@@ -1,17 +1,7 @@
 """Which shops a command is about."""
 
-from typing import Annotated
-
-import typer
-
-from app.cli.filters import word
 from app.errors import ConfigError
 from app.settings import Settings
-
-Store = Annotated[
-    str | None,
-    typer.Option(parser=word, metavar="KEY", help="Key of one shop; all of them by default."),
-]
 
 NO_STORE = (
     "No shop is set: copy .env.example to .env and fill it in. (While the demo of"

@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Annotated
 
 import typer
 
 from app.cli.chosen_settings import load_cli_settings
-from app.cli.consent import Yes, ask, can_ask
+from app.cli.consent import ask, can_ask
 from app.cli.console import ERR, run
 from app.cli.failures import FAILED
-from app.cli.filters import moment, number
 from app.cli.run_report import RunReport, print_reports, read_report
 from app.cli.run_watch import watch_run
-from app.cli.stores import Store, chosen_stores
+from app.cli.stores import chosen_stores
 from app.errors import ConfigError, Overtaken
 from app.logging import configure_logging
 from app.records import Direction, Module
@@ -53,41 +51,17 @@ class Wanted:
 
 def sync(
     *,
-    store: Store = None,
-    module: Annotated[
-        Module | None, typer.Option(help="What to sync: all, unless one is named.")
-    ] = None,
-    direction: Annotated[
-        Direction | None,
-        typer.Option(help="Less than what the settings allow, never more; all of it by default."),
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every record: the default.")] = False,
-    since: Annotated[
-        datetime | None,
-        typer.Option(
-            parser=moment,
-            metavar="TIME",
-            help="Only records changed at or after this moment; UTC unless it says.",
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")
-    ] = False,
-    repair: Annotated[
-        int | None, typer.Option(parser=number, metavar="RUN", help="Sync what this dry run found.")
-    ] = None,
-    resume: Annotated[
-        int | None,
-        typer.Option(parser=number, metavar="RUN", help="Go on with a run that was interrupted."),
-    ] = None,
-    yes: Yes = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, a line for each run.")] = False,
+    store: str | None,
+    module: Module | None,
+    direction: Direction | None,
+    every: bool,
+    since: datetime | None,
+    dry_run: bool,
+    repair: int | None,
+    resume: int | None,
+    yes: bool,
+    json: bool,
 ) -> None:
-    """Bring every record that differs, or has no partner yet, into agreement.
-
-    What would make accounts in a shop, or mail people, is told with the numbers and asked about
-    first; so is a repair.
-    """
     chosen = {
         "--resume": resume is not None,
         "--repair": repair is not None,

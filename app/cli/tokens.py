@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
 
 import typer
 
@@ -10,41 +9,20 @@ from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, OUT, new_table, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
-from app.cli.filters import number, word
 from app.db.session import transaction
 from app.policies.models import ApiToken
+from app.policies.scopes import Scope
 from app.policies.tokens import (
-    LIFETIME,
-    Scope,
     create_token,
     revoke_token,
     search_tokens,
 )
 
-app = typer.Typer(help="Make, list and revoke tokens of the API.", no_args_is_help=True)
-
 NEVER = "never"
 DAYS = re.compile(r"([1-9][0-9]{0,4})d")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-
-@app.command()
-def create(
-    *,
-    name: Annotated[
-        str, typer.Option(parser=word, metavar="NAME", help="Whose it is, as the logs will say.")
-    ],
-    scope: Annotated[Scope, typer.Option(help="What it may do; `admin` includes `read`.")],
-    expires: Annotated[
-        str,
-        typer.Option(
-            metavar="WHEN", help="Days, as 90d; a day, as 2027-06-30 (to its end, UTC); or never."
-        ),
-    ] = f"{LIFETIME.days}d",
-    json: Json = False,
-) -> None:
-    """Make a token. It is printed this once and cannot be shown again."""
+def create(*, name: str, scope: Scope, expires: str, json: bool) -> None:
     expires_at = read_expiry(expires, datetime.now(UTC))
     token, secret = run(_create(name, scope, expires_at))
     if json:
@@ -80,9 +58,7 @@ async def _create(name: str, scope: Scope, expires_at: datetime | None) -> tuple
         return token, secret
 
 
-@app.command("list")
-def list_tokens(*, json: Json = False) -> None:
-    """Every token ever made; not the ones of API_TOKENS, which only the settings hold."""
+def list_tokens(*, json: bool) -> None:
     found = run(_search())
     if json:
         print_json([_as_json(token) for token in found])
@@ -101,9 +77,7 @@ async def _search() -> list[ApiToken]:
         return list(await search_tokens(session))
 
 
-@app.command()
-def revoke(token_id: Annotated[int, typer.Argument(parser=number, metavar="ID")]) -> None:
-    """End a token. It is refused from this moment on."""
+def revoke(token_id: int) -> None:
     if not run(_revoke(token_id)):
         ERR.print(f"There is no token {token_id} in force.", style="red")
         raise typer.Exit(FAILED)

@@ -1,7 +1,6 @@
 """`webhooks`: the shops' webhooks towards this service, installed, looked at, mended, removed."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
 
 import typer
 
@@ -9,15 +8,12 @@ from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import OUT, new_table, print_json, run
 from app.cli.database import cli_sessions
 from app.cli.failures import FAILED
-from app.cli.stores import Store, chosen_stores
+from app.cli.stores import chosen_stores
 from app.clients import open_store
 from app.settings import Settings
 from app.sync.webhook_watch import ShopWebhooks, open_webhooks
 from app.woocommerce.webhooks import WebhookAct, WebhookReport, WebhookStep
 
-app = typer.Typer(help="The shops' webhooks towards this service.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Work = Callable[[ShopWebhooks], Awaitable[WebhookReport]]
 
 DONE = {
@@ -29,28 +25,19 @@ DONE = {
 }
 
 
-@app.command()
-def install(*, store: Store = None, json: Json = False) -> None:
-    """Give every topic an active webhook with the secret of the settings. Can be repeated."""
+def install(*, store: str | None, json: bool) -> None:
     _work(ShopWebhooks.install, store, as_json=json)
 
 
-@app.command()
-def heal(*, store: Store = None, json: Json = False) -> None:
-    """Replace webhooks that were paused, disabled or turned elsewhere, add missing ones, drop
-    doubles."""
+def heal(*, store: str | None, json: bool) -> None:
     _work(ShopWebhooks.heal, store, as_json=json)
 
 
-@app.command()
-def remove(*, store: Store = None, json: Json = False) -> None:
-    """Delete the webhooks that deliver to this service, and no others. None is brought back."""
+def remove(*, store: str | None, json: bool) -> None:
     _work(ShopWebhooks.remove, store, as_json=json)
 
 
-@app.command()
-def status(*, store: Store = None, json: Json = False) -> None:
-    """Show what each shop has. Exit code 1 unless every topic has one active webhook."""
+def status(*, store: str | None, json: bool) -> None:
     reports = _reports(ShopWebhooks.status, store)
     _print(reports, _found, as_json=json)
     if not all(report.healthy for report in reports.values()):

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
@@ -13,10 +12,9 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.pool import NullPool
 
-import app
+from app.db.revisions import MIGRATIONS
 from app.db.url import sqlalchemy_url
 
-MIGRATIONS = Path(app.__file__).parent.parent / "migrations"
 LOCK_KEY = 8_090_318_114  # any number, as long as all versions share it
 LOCK_TIMEOUT = "10s"  # a migration that waits for a table holds everybody else up behind it
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from app.db.migrate import pending, upgrade
+from app.db.opening import database_address
 from app.db.outage import OUTAGES, driver_message
 from app.doctor.crm import check_crm
 from app.doctor.findings import Finding, Verdict
@@ -17,7 +18,7 @@ from app.doctor.host import (
 from app.doctor.shop import check_shop
 from app.errors import RemoteError
 from app.remotes.gate import probing
-from app.runtime import Runtime, database_address, open_runtime
+from app.runtime import Runtime, open_runtime
 from app.settings import Settings
 from app.sync.setup import ensure_setup
 from app.sync.webhook_watch import open_webhooks

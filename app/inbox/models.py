@@ -1,7 +1,6 @@
 """Tables of the inbox: deliveries, and the wake-ups that keep one drain job per record."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -9,16 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import Base, Numbered
 from app.db.columns import Message
 from app.errors import System
+from app.inbox.states import DeliveryState as DeliveryState
 from app.records import LONGEST_KEY, Module, Record
-
-
-class DeliveryState(StrEnum):
-    """Where a delivery stands; `dead` waits for a person."""
-
-    PENDING = "pending"
-    PROCESSING = "processing"
-    DONE = "done"
-    DEAD = "dead"
 
 
 class Delivery(Numbered, Base):

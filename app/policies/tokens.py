@@ -6,30 +6,18 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.policies.models import ApiToken
+from app.policies.scopes import Scope as Scope
 
 PREFIX = "wv_"
-LIFETIME = timedelta(days=365)
-"""Until a token expires for which nothing else was said."""
 EXPIRES_SOON = timedelta(days=14)
 
 _FORM = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _USE_NOTED_EVERY = timedelta(minutes=5)
-
-
-class Scope(StrEnum):
-    """What a token may do; `admin` includes `read`."""
-
-    READ = "read"
-    ADMIN = "admin"
-
-    def covers(self, wanted: "Scope") -> bool:
-        return self is Scope.ADMIN or self is wanted
 
 
 def _digest(secret: str) -> str:

@@ -157,10 +157,16 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(
     assert "pass-4711" not in done.stderr
 
 
-def test_ctrl_c_while_the_command_loads_just_ends_it(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "module"), [(["--version"], "__init__"), (["serve"], "serve")]
+)
+def test_ctrl_c_while_the_command_loads_just_ends_it(
+    folder: Path, arguments: list[str], module: str
+) -> None:
+    """And while it loads what it works with."""
     env = {"PYTHONVERBOSE": "1"}  # tells of each module as it is loaded
-    with running("--version", folder=folder, env=env) as command:
-        command.error_with("app/cli/__init__")
+    with running(*arguments, folder=folder, env=env) as command:
+        command.error_with(f"app/cli/{module}")
         code = command.stop(signal.SIGINT)
 
     assert code == -signal.SIGINT

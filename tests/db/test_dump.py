@@ -12,15 +12,15 @@ from psycopg import sql
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-import app.cli  # noqa: F401 - every table is known where commands run
-from app.db.base import Base
+from app.cli.backup import known_tables
 from app.db.dump import dump, restore
-from app.db.migrate import MIGRATIONS, pending, upgrade
+from app.db.migrate import pending, upgrade
+from app.db.revisions import MIGRATIONS
 from app.db.url import sqlalchemy_url
 from app.errors import ConfigError
 from tests.conftest import new_database
 
-KNOWN = frozenset(Base.metadata.tables)
+KNOWN = known_tables()
 FILL = """
 INSERT INTO deliveries (store, module, system, record_id, record_key, kind, origin, event,
     dedupe_key, body)

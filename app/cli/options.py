@@ -1,33 +1,33 @@
-"""Options that name or narrow down: numbers, moments, and lists of stores, modules and the like.
+"""Options that several commands have: those that name or narrow down, and the like.
 
-They take the same values as requests do (`app.inputs`); others are told and end with exit code 2.
+They take the same values as requests do (`app.inputs`, which is loaded with the first value: help
+does without); others are told and end with exit code 2.
 """
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from app.inputs import MOMENT, NUMBER, TEXT, Kind
 from app.records import Module, Outcome
 
-T = TypeVar("T")
 
+def _reader(kind: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        from app import inputs  # noqa: PLC0415 - see above
 
-def _reader(kind: Kind[T]) -> Callable[[str], T]:
-    def read(text: str) -> T:
         try:
-            return kind.read(text)
+            return getattr(inputs, kind).read(text)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
 
     return read
 
 
-number = _reader(NUMBER)
-word = _reader(TEXT)
-moment = _reader(MOMENT)
+number = _reader("NUMBER")
+word = _reader("TEXT")
+moment = _reader("MOMENT")
 
 
 def _at(help_text: str) -> typer.models.OptionInfo:
@@ -48,3 +48,9 @@ Reasons = Annotated[
     list[str] | None,
     typer.Option("--reason", parser=word, metavar="CODE", help="A reason code, as delete_brake."),
 ]
+Store = Annotated[
+    str | None,
+    typer.Option(parser=word, metavar="KEY", help="Key of one shop; all of them by default."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Go on without asking.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
