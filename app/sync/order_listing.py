@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from app.errors import System
+from app.errors import System, Waiting
 from app.links.models import Link
 from app.mapping.numbers import amount, decimal_text, rounded
 from app.mapping.order_lines import Sold
@@ -33,7 +33,7 @@ from app.sync.listing import (
 from app.sync.order_references import CrmOrder, ShopOrder
 from app.sync.order_sides import crm_order
 from app.sync.sales_orders import OrderAdapter
-from app.sync.sides import Side
+from app.sync.sides import Side, Unreadable
 from app.tasks import run_together
 from app.vtiger.batches import MOST_ITEMS
 from app.vtiger.client import VtigerClient
@@ -107,8 +107,9 @@ class OrderListing:
 
     async def sides(self, page: Sequence[Seen]) -> list[Read]:
         """What orders need first, such as the contacts of guests, is made on the way: as many at a
-        time as fill a call of Vtiger's add-on, else one. All come to their end before an error of
-        one is raised, for what was begun may be a create.
+        time as fill a call of Vtiger's add-on, else one. An order that has to wait for that is not
+        read now, which holds up no other. All come to their end before an error of one is raised,
+        for what was begun may be a create.
         """
         places = await self.adapter.sides.references.decimals()
         turns = asyncio.Semaphore(MOST_ITEMS if await self._vtiger.saves(ORDERS) else 1)
@@ -117,6 +118,8 @@ class OrderListing:
             async with turns:
                 try:
                     return await attempt(seen.system, seen.id, self._side(seen, places))
+                except Waiting as error:
+                    return Unreadable(seen.system, seen.id, error)
                 except Exception as error:
                     return error
 

@@ -329,3 +329,19 @@ async def test_guests_whose_orders_a_run_brings_fill_calls_too(world: World) -> 
     assert len(world.contacts()) == 40
     assert await trade.off(world) == []
     assert world.traffic.writes["vtiger woosync_save"] <= 36, "one by one it were 48"
+
+
+async def test_a_guest_who_cannot_be_made_yet_holds_up_no_other_order(world: World) -> None:
+    mug = goods.product(world, name="Mug", sku="MUG", regular_price="10.00")
+    await world.settle()
+    for number in range(10):
+        address = {**trade.ADDRESS, "email": f"guest{number}@shop.example"}
+        trade.order(world, (mug, 1), billing=address)
+    world.sandbox.shop.webhooks.pending.clear()
+    addon(world).fail_save(SaveMishap.LOCKED, text="guest7@shop.example", times=1)
+    world.traffic.reset()
+    done = await run(world, ORDERS)
+
+    assert done.outcomes[Outcome.CREATED] == 10 + 10
+    assert len(trade.sales(world)) == len(world.contacts()) == 10
+    assert world.traffic.writes["PUT orders"] == 1, "the others are marked together"
