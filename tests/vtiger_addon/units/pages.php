@@ -5,18 +5,7 @@
 $folder = $argv[1] . '/modules/WooSync/';
 require_once $folder . 'WooSyncBadge.php';
 require_once $folder . 'WooSyncLog.php';
-$checked = 0;
-$failed = 0;
-
-function same($name, $wanted, $found)
-{
-    global $checked, $failed;
-    $checked++;
-    if ($wanted !== $found) {
-        $failed++;
-        echo "$name: wanted ", var_export($wanted, true), ', found ', var_export($found, true), "\n";
-    }
-}
+require_once __DIR__ . '/same.php';
 
 function clock($seconds)
 {

@@ -7,18 +7,7 @@ foreach (array('Rules', 'Signature', 'Breaker', 'Batch', 'Sweep', 'Address', 'An
     require_once $folder . "WooSync$name.php";
 }
 date_default_timezone_set('UTC');
-$checked = 0;
-$failed = 0;
-
-function same($name, $wanted, $found)
-{
-    global $checked, $failed;
-    $checked++;
-    if ($wanted !== $found) {
-        $failed++;
-        echo "$name: wanted ", var_export($wanted, true), ', found ', var_export($found, true), "\n";
-    }
-}
+require_once __DIR__ . '/same.php';
 
 function refusal($do)
 {
