@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,9 @@ from alembic import context
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-import app
-from app.db.base import Base
 from app.db.embedded import start_embedded
+from app.db.tables import load_tables
 from app.db.url import sqlalchemy_url
-
-for path in sorted(Path(app.__file__).parent.glob("*/models.py")):
-    import_module(f"app.{path.parent.name}.models")  # adds its tables to the metadata
 
 
 def is_ours(_item: Any, name: str | None, _kind: str, _reflected: bool, _other: Any) -> bool:
@@ -28,7 +23,7 @@ def is_ours(_item: Any, name: str | None, _kind: str, _reflected: bool, _other: 
 def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=load_tables(),
         include_object=is_ours,
         compare_server_default=True,
         transaction_per_migration=True,

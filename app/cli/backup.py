@@ -4,18 +4,16 @@ import shutil
 import sys
 import tempfile
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 
-import app
 from app.cli.chosen_settings import load_cli_settings
 from app.cli.consent import ask
 from app.cli.console import ERR, OUT
-from app.db.base import Base
 from app.db.dump import dump
 from app.db.dump import restore as restore_file
 from app.db.migrate import pending, upgrade
 from app.db.opening import database_address
+from app.db.tables import load_tables
 
 PIPE = Path("-")
 KILO = 1024
@@ -61,16 +59,9 @@ def restore(file: Path, *, replace: bool) -> None:
 def _restore(file: Path, *, replace: bool) -> None:
     settings = load_cli_settings()
     with database_address(settings) as address:
-        restore_file(address, file, known=known_tables(), replace=replace)
+        restore_file(address, file, known=frozenset(load_tables().tables), replace=replace)
         missing = pending(address)
         if settings.auto_migrate:
             upgrade(address)
     told = "and brought up to date" if settings.auto_migrate else "run `woo-vtiger migrate` now"
     OUT.print(f"Restored{f', {told}' if missing else ''}. {NEXT}")
-
-
-def known_tables() -> frozenset[str]:
-    """Those of this release, whichever of them the process has loaded so far."""
-    for path in Path(app.__file__).parent.glob("*/models.py"):
-        import_module(f"app.{path.parent.name}.models")
-    return frozenset(Base.metadata.tables)

@@ -12,15 +12,15 @@ from psycopg import sql
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from app.cli.backup import known_tables
 from app.db.dump import dump, restore
 from app.db.migrate import pending, upgrade
 from app.db.revisions import MIGRATIONS
+from app.db.tables import load_tables
 from app.db.url import sqlalchemy_url
 from app.errors import ConfigError
 from tests.conftest import new_database
 
-KNOWN = known_tables()
+KNOWN = frozenset(load_tables().tables)
 FILL = """
 INSERT INTO deliveries (store, module, system, record_id, record_key, kind, origin, event,
     dedupe_key, body)
