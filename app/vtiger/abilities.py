@@ -42,6 +42,11 @@ class Abilities:
         """What was told is not believed any more: the next question goes to the CRM."""
         self._told_at = -math.inf
 
+    async def is_lost(self, ability: str) -> bool:
+        """Whether an operation that was there is not any more, as one of its answers suggests."""
+        self.forget()
+        return not await self.has(ability)
+
     def note(self, told: object) -> None:
         """The result of `woosync_changes`, None where there is no add-on."""
         self._known = read_abilities(told)

@@ -194,8 +194,7 @@ class Batches:
         """AddonGone if the operation was refused because it is not there, or not for us."""
         if error.status != 500 and error.code != DENIED:
             return
-        self._abilities.forget()
-        if not await self._abilities.has(SAVE):
+        if await self._abilities.is_lost(SAVE):
             raise AddonGone(VTIGER, GONE, ambiguous=error.ambiguous) from error
 
     async def _ask(self, batch: Sequence[_Item]) -> Mapping[str, Mapping[str, Any]]:

@@ -42,12 +42,9 @@ class ReadingCalls(SavingCalls):
         try:
             result: Any = await self._api.read_by_post(OPERATION, params)
         except RemoteUnavailable as error:
-            if error.status != 500:
-                raise
-            self.abilities.forget()
-            if await self.abilities.has(READ):
-                raise
-            return None
+            if error.status == 500 and await self.abilities.is_lost(READ):
+                return None
+            raise
         rows = find_list(result.get("records")) if isinstance(result, Mapping) else None
         if rows is None:
             raise ResponseUnreadable(VTIGER, f"{OPERATION} gave no list of records")
