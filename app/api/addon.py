@@ -6,7 +6,6 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.addon_signature import read_signed_body
-from app.api.callbacks import VTIGER_NAMES
 from app.api.deps import Guard, only_known
 from app.api.errors import Problem, documented
 from app.api.intake import dedupe_key, store_hints
@@ -16,7 +15,7 @@ from app.inbox.heard import keep_heard, search_heard
 from app.inbox.repository import NewDelivery
 from app.links.outbox_marks import forget_absent
 from app.policies.tokens import Scope
-from app.records import Origin, Record
+from app.records import VTIGER_NAMES, Origin, Record
 from app.runtime import Runtime
 from app.vtiger.addon_hints import AddonBatch, AddonChange, parse_batch
 from app.vtiger.addon_package import build_package

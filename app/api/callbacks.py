@@ -16,19 +16,13 @@ from app.attempts import Door, Refusal, count_refusal
 from app.errors import InvalidInput, System
 from app.form_fields import decoded, read_fields
 from app.inbox.repository import NewDelivery
-from app.records import Event, Module, Origin, Record
+from app.records import VTIGER_NAMES, Event, Module, Origin, Record
 from app.runtime import Runtime
 from app.vtiger.callbacks import parse_callback
 
 PATH = "/callbacks/vtiger/{module}"
 METHODS = ("POST", "PUT", "GET")
 MOST_QUERY_FIELDS = 100
-VTIGER_NAMES = {
-    Module.CONTACTS: "Contacts",
-    Module.PRODUCTS: "Products",
-    Module.SALES_ORDERS: "SalesOrder",
-    Module.TAXES: "Tax",
-}
 MODULES = {name.casefold(): module for module, name in VTIGER_NAMES.items()} | {
     module.value: module for module in Module
 }

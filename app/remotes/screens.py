@@ -7,15 +7,10 @@ leads on. A guest has no page, only orders; rates and taxes share one.
 from urllib.parse import quote, urlencode
 
 from app.errors import System
-from app.records import Module
+from app.records import VTIGER_NAMES, Module
 from app.settings import Settings
 
 GUEST = "guest:"
-VTIGER_MODULES = {
-    Module.CONTACTS: "Contacts",
-    Module.PRODUCTS: "Products",
-    Module.SALES_ORDERS: "SalesOrder",
-}
 
 
 def find_screen(
@@ -34,7 +29,7 @@ def _in_vtiger(module: Module, record_id: str) -> str:
     if module is Module.TAXES:
         return "index.php?module=Vtiger&parent=Settings&view=TaxIndex"
     number = record_id.partition("x")[2] or record_id
-    query = {"module": VTIGER_MODULES[module], "view": "Detail", "record": number}
+    query = {"module": VTIGER_NAMES[module], "view": "Detail", "record": number}
     return f"index.php?{urlencode(query)}"
 
 

@@ -11,7 +11,7 @@ from app.mapping.rules import FieldRule
 from app.mapping.values import PatchOptions
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
-from app.records import Direction, GuestPolicy, Module, Record
+from app.records import VTIGER_NAMES, Direction, GuestPolicy, Module, Record
 from app.runs.repository import directions_of
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
@@ -29,7 +29,6 @@ from app.sync.products import ProductAdapter
 from app.sync.sales_orders import OrderAdapter
 from app.sync.sides import Adapter, Skip
 from app.sync.taxes import TaxAdapter
-from app.sync.vtiger_modules import VTIGER_MODULES
 from app.sync.work import Work, is_needed
 from app.vtiger.orders import ORDERS
 
@@ -80,7 +79,7 @@ async def resolve(runtime: Runtime, record: Record) -> Record:
     """
     if record.system is not System.VTIGER or record.module is None:
         return record
-    resolved = await runtime.vtiger.resolve_id(VTIGER_MODULES[record.module], record.id)
+    resolved = await runtime.vtiger.resolve_id(VTIGER_NAMES[record.module], record.id)
     return Record(record.store, record.system, record.module, resolved, record.kind)
 
 
@@ -128,7 +127,7 @@ class Context:
         rules = await rules_of(self.runtime, self.store, module)
         if not any(rule.custom for rule in rules):
             return rules
-        return demanded(rules, await self.runtime.shapes.get(VTIGER_MODULES[module]))
+        return demanded(rules, await self.runtime.shapes.get(VTIGER_NAMES[module]))
 
     @property
     def books(self) -> Books:

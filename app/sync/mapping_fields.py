@@ -11,11 +11,10 @@ from app.mapping.paths import ATTRIBUTE, META, find_raw, scalar_text
 from app.mapping.rule_checks import is_own_meta, writes
 from app.mapping.rules import FieldRule
 from app.mapping.woo_fields import WOO_FIELDS
-from app.records import Module
+from app.records import VTIGER_NAMES, Module
 from app.runtime import Runtime
 from app.sync.foreign_ids import foreign_id_fields
 from app.sync.mappings import rules_of
-from app.sync.vtiger_modules import VTIGER_MODULES
 from app.vtiger.schemas import VtigerField, VtigerModule
 from app.woocommerce.samples import Collection
 from app.woocommerce.schemas import WooRecord
@@ -66,7 +65,7 @@ async def offer_fields(runtime: Runtime, store: str, module: Module) -> Offer:
         return Offer((), ())
     rules = await rules_of(runtime, store, module)
     records = await runtime.stores[store].newest(COLLECTIONS[module], SAMPLES)
-    shape = await runtime.shapes.refresh(VTIGER_MODULES[module])
+    shape = await runtime.shapes.refresh(VTIGER_NAMES[module])
     return Offer(
         tuple(_with_writer(each, rules, System.WOOCOMMERCE) for each in _of_shop(module, records)),
         tuple(_with_writer(each, rules, System.VTIGER) for each in _of_vtiger(module, shape)),

@@ -17,11 +17,10 @@ from app.policies.mapping_rows import MappingRow
 from app.policies.mappings import Change, Mapping, save_mapping
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
-from app.records import Module
+from app.records import VTIGER_NAMES, Module
 from app.runtime import Runtime
 from app.sync.foreign_ids import foreign_id_fields
 from app.sync.mappings import mapping_of, rules_with
-from app.sync.vtiger_modules import VTIGER_MODULES
 from app.vtiger.schemas import VtigerModule
 
 DEFAULT, CHANGED, CUSTOM = "default", "changed", "custom"
@@ -97,7 +96,7 @@ def _table_row(
 
 async def _find_shape(runtime: Runtime, module: Module) -> VtigerModule | None:
     try:
-        return await runtime.shapes.get(VTIGER_MODULES[module])
+        return await runtime.shapes.get(VTIGER_NAMES[module])
     except RemoteError:
         return None
 
@@ -138,7 +137,7 @@ async def check_change(
     """Raises MappingRefused if these rows bring faults that are not there now."""
     if faults := _shape_faults(module, rows):
         raise MappingRefused(faults)
-    shape = await runtime.shapes.refresh(VTIGER_MODULES[module])
+    shape = await runtime.shapes.refresh(VTIGER_NAMES[module])
     now = (await mapping_of(runtime, store, module)).rows
     before, after = [
         await _faults(runtime, store, _scene(module, each, shape)) for each in (now, rows)
@@ -151,7 +150,7 @@ async def faults_of(
     runtime: Runtime, store: str, module: Module, *, rows: Sequence[MappingRow]
 ) -> list[RuleFault]:
     """What is wrong with these rows, whatever is in force."""
-    shape = await runtime.shapes.get(VTIGER_MODULES[module])
+    shape = await runtime.shapes.get(VTIGER_NAMES[module])
     return _shape_faults(module, rows) or await _faults(runtime, store, _scene(module, rows, shape))
 
 

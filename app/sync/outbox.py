@@ -13,10 +13,9 @@ from app.db.session import transaction
 from app.errors import Rejected, RemoteError
 from app.links.models import OutboxMark
 from app.links.outbox_marks import find_absent, keep_absent, lowest_sequence
-from app.records import Module
+from app.records import VTIGER_NAMES, Module
 from app.runtime import Runtime
 from app.sync.contacts import CONTACTS
-from app.sync.vtiger_modules import VTIGER_MODULES
 from app.vtiger.addon import AddonFacts, OutboxChange, OutboxPage
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ class Outbox:
 
     def covers(self, module: Module) -> bool:
         """Whether it tells all changes of the module; a contact changes with its Account too."""
-        wanted = {CONTACTS, ACCOUNTS} if module is Module.CONTACTS else {VTIGER_MODULES[module]}
+        wanted = {CONTACTS, ACCOUNTS} if module is Module.CONTACTS else {VTIGER_NAMES[module]}
         return wanted <= self.facts.modules
 
     def reaches(self, mark: OutboxMark, now: datetime) -> bool:

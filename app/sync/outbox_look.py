@@ -13,13 +13,12 @@ from app.links.leases import PairLease
 from app.links.models import OutboxMark
 from app.links.outbox_marks import find_outbox_mark, forget_outbox_mark, save_outbox_mark
 from app.links.repository import find_watermark, save_watermark
-from app.records import Event, Module
+from app.records import VTIGER_NAMES, Event, Module
 from app.runtime import Runtime
 from app.sync.contacts import CONTACTS
 from app.sync.listing import PAGE, Seen, pages
 from app.sync.outbox import ACCOUNTS, Outbox
 from app.sync.sweep import Sweep
-from app.sync.vtiger_modules import VTIGER_MODULES
 from app.vtiger.addon import AddonFacts
 from app.vtiger.orders import ORDER_COLUMNS
 from app.vtiger.query import one_of
@@ -39,7 +38,7 @@ class OutboxLook:
 
     async def run(self) -> int:
         """How many hints that gave. Raises LeaseLost and the RemoteError tree."""
-        told = self._told(VTIGER_MODULES[self.sweep.module])
+        told = self._told(VTIGER_NAMES[self.sweep.module])
         gone = [record_id for record_id, event in told.items() if event is Event.DELETED]
         living = [record_id for record_id in told if record_id not in gone]
         hints = 0
@@ -87,7 +86,7 @@ class OutboxLook:
         module = self.sweep.module
         columns = COLUMNS.get(module, ("*",))
         where = (one_of("id", ids),)
-        found = self.runtime.vtiger.search(VTIGER_MODULES[module], where, columns=columns)
+        found = self.runtime.vtiger.search(VTIGER_NAMES[module], where, columns=columns)
         hints = 0
         async for page in pages(found):
             seen = [Seen(System.VTIGER, record.id, record) for record in page]
