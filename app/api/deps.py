@@ -1,6 +1,5 @@
 """What routes are given: the runtime, and a caller whose token was checked."""
 
-import hmac
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from app.api.doors import refused
 from app.api.errors import Problem, expired, invalid_fields, unauthorized
 from app.attempts import Door, Refusal, count_refusal
 from app.db.session import transaction
-from app.policies.tokens import Expired, Scope, find_token
+from app.policies.tokens import BOOTSTRAP, Expired, Scope, find_bootstrap, find_token
 from app.runtime import Runtime
-from app.settings import Settings
 
 NO_BODY = frozenset({b"", b"{}", b"null"})
 LONGEST_NOTHING = 4
@@ -70,20 +68,13 @@ class Guard:
 
 
 async def _find_caller(runtime: Runtime, secret: str) -> Caller | Expired | None:
-    if _is_bootstrap(runtime.settings, secret):
-        return Caller("API_TOKENS", Scope.ADMIN)
+    if find_bootstrap(runtime.settings.api_tokens, secret) is not None:
+        return Caller(BOOTSTRAP, Scope.ADMIN)
     async with transaction(runtime.sessions) as session:
         token = await find_token(session, secret)
     if token is None or isinstance(token, Expired):
         return token
     return Caller(token.name, Scope(token.scope))
-
-
-def _is_bootstrap(settings: Settings, secret: str) -> bool:
-    given = secret.encode("utf-8", "replace")
-    tokens = [token.get_secret_value().encode() for token in settings.api_tokens]
-    matches = [hmac.compare_digest(token, given) for token in tokens]
-    return any(matches)
 
 
 Reader = Annotated[Caller, Depends(Guard(Scope.READ))]

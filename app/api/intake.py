@@ -20,22 +20,57 @@ MOST_TOGETHER = 20
 
 LONGEST_LENGTH = 20
 """Digits of a Content-Length."""
+TOO_LARGE = 413
 HEAD_BYTES = 64 * 1024
 """As much of a body as is kept of one that is too large."""
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body whole, or the first bytes of one that is too large to be kept."""
+
+    raw: bytes
+    is_whole: bool
+
+
+async def read_watched(
+    request: Request, watch: Callable[[bytes], None] | None, *, keep: int, most: int
+) -> Body:
+    """A body that is shown to `watch`, if any, part by part; more than `keep` bytes are not kept,
+    more than `most` are answered 413, as soon as that is known."""
+    if _announced(request) > most:
+        raise _too_large(most)
+    kept, size = bytearray(), 0
+    with _freed_if_refused(kept):
+        async for part in _parts(request):
+            if watch is not None:
+                watch(part)
+            size += len(part)
+            if size > most:
+                raise _too_large(most)
+            if size <= keep or len(kept) < HEAD_BYTES:
+                kept += part
+            if size > keep:
+                del kept[HEAD_BYTES:]
+    return Body(bytes(kept), is_whole=size <= keep)
+
+
 async def read_body(request: Request, most: int) -> bytes:
     """The raw body; 413 as soon as it is known to be too large."""
-    _refuse_announced(request, most)
-    body = bytearray()
-    with _freed_if_refused(body):
-        async for part in _parts(request):
-            body += part
-            if len(body) > most:
-                raise _too_large(most)
-        return bytes(body)
+    body = await read_watched(request, None, keep=most, most=most)
+    return body.raw
+
+
+async def read_small(request: Request, most: int) -> bytes | None:
+    """The raw body, None for one that is larger; of that no more is read."""
+    try:
+        return await read_body(request, most)
+    except Problem as problem:
+        if problem.status != TOO_LARGE:
+            raise
+        return None
 
 
 @contextmanager
@@ -49,23 +84,6 @@ def _freed_if_refused(body: bytearray) -> Iterator[None]:
         raise
 
 
-async def read_small(request: Request, most: int) -> bytes | None:
-    """The raw body, None for one that is larger; of that no more is read."""
-    if _announced(request) > most:
-        return None
-    body = bytearray()
-    async for part in _parts(request):
-        body += part
-        if len(body) > most:
-            return None
-    return bytes(body)
-
-
-def _refuse_announced(request: Request, most: int) -> None:
-    if _announced(request) > most:
-        raise _too_large(most)
-
-
 def _announced(request: Request) -> int:
     """Bytes of the body by its Content-Length, 0 where there is none that can be read."""
     text = request.headers.get("content-length", "")
@@ -73,7 +91,7 @@ def _announced(request: Request) -> int:
 
 
 def _too_large(most: int) -> Problem:
-    return Problem(413, "too_large", f"The body may have {most} bytes at most.")
+    return Problem(TOO_LARGE, "too_large", f"The body may have {most} bytes at most.")
 
 
 async def _parts(request: Request) -> AsyncIterator[bytes]:
@@ -82,34 +100,6 @@ async def _parts(request: Request) -> AsyncIterator[bytes]:
             yield part
     except ClientDisconnect:
         raise Problem(400, "incomplete", "The connection was closed in mid-body.") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A body whole, or the first bytes of one that is too large to be kept."""
-
-    raw: bytes
-    is_whole: bool
-
-
-async def read_watched(
-    request: Request, watch: Callable[[bytes], None], *, keep: int, most: int
-) -> Body:
-    """A body that is shown to `watch` part by part; more than `keep` bytes are not kept, more than
-    `most` are answered 413."""
-    _refuse_announced(request, most)
-    kept, size = bytearray(), 0
-    with _freed_if_refused(kept):
-        async for part in _parts(request):
-            watch(part)
-            size += len(part)
-            if size > most:
-                raise _too_large(most)
-            if size <= keep or len(kept) < HEAD_BYTES:
-                kept += part
-            if size > keep:
-                del kept[HEAD_BYTES:]
-    return Body(bytes(kept), is_whole=size <= keep)
 
 
 def dedupe_key(*parts: str | bytes) -> str:

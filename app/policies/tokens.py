@@ -1,12 +1,14 @@
 """API tokens: shown once, kept as SHA-256, which suffices for 256 random bits."""
 
 import hashlib
+import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pydantic import SecretStr
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +17,8 @@ from app.policies.scopes import Scope as Scope
 
 PREFIX = "wv_"
 EXPIRES_SOON = timedelta(days=14)
+BOOTSTRAP = "API_TOKENS"
+"""The name of those who come with a token of the settings, which has scope admin and no row."""
 
 _FORM = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _USE_NOTED_EVERY = timedelta(minutes=5)
@@ -29,6 +33,17 @@ class Expired:
     """A token that was in force until the moment `at`."""
 
     at: datetime
+
+
+def find_bootstrap(tokens: Iterable[SecretStr], secret: str) -> str | None:
+    """The one of the settings' tokens that this is. All are compared, each in constant time."""
+    given = secret.encode("utf-8", "replace")
+    matches = [
+        token.get_secret_value()
+        for token in tokens
+        if hmac.compare_digest(token.get_secret_value().encode(), given)
+    ]
+    return matches[0] if matches else None
 
 
 async def create_token(

@@ -1,6 +1,5 @@
 """Who looks at a page: the session of a request, and what its token may do."""
 
-import hmac
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -9,12 +8,16 @@ from app.db.session import transaction
 from app.policies.models import ApiToken
 from app.policies.secrets import get_secret
 from app.policies.sessions import begin_session, end_session, is_session_open
-from app.policies.tokens import Expired, Scope, find_token, find_token_in_force
+from app.policies.tokens import (
+    BOOTSTRAP,
+    Expired,
+    Scope,
+    find_bootstrap,
+    find_token,
+    find_token_in_force,
+)
 from app.runtime import Runtime
-from app.settings import Settings
 from app.web.tickets import COOKIE, LASTS, Seal, Ticket, new_ticket
-
-BOOTSTRAP = "API_TOKENS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ async def open_seal(runtime: Runtime) -> Seal:
 async def _find_holder(runtime: Runtime, seal: Seal, ticket: Ticket) -> Holder | None:
     if not ticket.holder:
         return None
-    is_bootstrap = seal.find_fingerprint(ticket.holder, _bootstrap_tokens(runtime.settings))
+    bootstraps = [token.get_secret_value() for token in runtime.settings.api_tokens]
+    is_bootstrap = seal.find_fingerprint(ticket.holder, bootstraps)
     async with runtime.sessions() as session:
         if not await is_session_open(session, ticket.nonce):
             return None
@@ -79,15 +83,10 @@ async def _find_holder(runtime: Runtime, seal: Seal, ticket: Ticket) -> Holder |
 
 async def find_token_holder(runtime: Runtime, secret: str) -> Holder | Expired | None:
     """Whose token this is; None if it is nobody's, or revoked."""
-    given = secret.encode("utf-8", "replace")
-    matches = [
-        token
-        for token in _bootstrap_tokens(runtime.settings)
-        if hmac.compare_digest(token.encode(), given)
-    ]
-    if matches:
+    bootstrap = find_bootstrap(runtime.settings.api_tokens, secret)
+    if bootstrap is not None:
         seal = await open_seal(runtime)
-        return Holder(seal.fingerprint(matches[0]), BOOTSTRAP, Scope.ADMIN)
+        return Holder(seal.fingerprint(bootstrap), BOOTSTRAP, Scope.ADMIN)
     async with transaction(runtime.sessions) as session:
         token = await find_token(session, secret)
     return _holder(token) if isinstance(token, ApiToken) else token
@@ -111,7 +110,3 @@ async def sign_out(runtime: Runtime, visitor: Visitor) -> Ticket:
 
 def _holder(token: ApiToken) -> Holder:
     return Holder(str(token.id), token.name, Scope(token.scope))
-
-
-def _bootstrap_tokens(settings: Settings) -> list[str]:
-    return [token.get_secret_value() for token in settings.api_tokens]
