@@ -15,6 +15,21 @@ LONGEST_KEY = 400
 """Characters of a key; an index of the database holds no more than 2,704 bytes."""
 
 
+GUEST = "guest:"
+"""Begins the id of a guest, who has no account in the shop; the folded e-mail address follows."""
+FORGOTTEN_GUEST = f"{GUEST}forgotten"
+"""The id of a guest whose address was erased."""
+
+
+def guest_id_of(email: str) -> str:
+    """The id of the guest with this e-mail address."""
+    return GUEST + email.strip().casefold()
+
+
+def is_guest(record_id: str) -> bool:
+    return record_id.startswith(GUEST)
+
+
 def bounded_key(key: str) -> str:
     """The key itself, or its beginning and its digest where it is longer than a key may be.
 
@@ -30,9 +45,8 @@ def key_in_logs(key: str) -> str:
     """A record's key as logs and traces carry it: an id that is no number of a system, such as a
     guest's e-mail address, is told by its digest."""
     *place, record_id = key.split(":", 3)
-    kind, guest, address = record_id.partition("guest:")
-    if guest and not kind:
-        return ":".join([*place, f"guest:{pseudonym(address)}"])
+    if is_guest(record_id):
+        return ":".join([*place, GUEST + pseudonym(record_id.removeprefix(GUEST))])
     return key if _NUMBERED.fullmatch(record_id) else ":".join([*place, pseudonym(record_id)])
 
 

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from app.api.addon_signature import read_signed_body
 from app.api.deps import Guard, only_known
 from app.api.errors import Problem, documented
-from app.api.intake import dedupe_key, store_hints
+from app.api.intake import store_hints
 from app.db.session import transaction
 from app.errors import InvalidInput, System
+from app.inbox.dedupe import addon_key
 from app.inbox.heard import keep_heard, search_heard
 from app.inbox.repository import NewDelivery
 from app.links.outbox_marks import forget_absent
@@ -87,7 +88,7 @@ def _delivery(store: str, installation: str, change: AddonChange) -> NewDelivery
         record=Record(store, System.VTIGER, module, change.record_id, change.module),
         origin=Origin.CALLBACK,
         event=change.event,
-        dedupe_key=dedupe_key("addon", store, installation, str(change.sequence)),
+        dedupe_key=addon_key(store, installation, change.sequence),
     )
 
 

@@ -11,10 +11,11 @@ from fastapi import Request, Response
 
 from app.api.doors import refused
 from app.api.errors import Problem
-from app.api.intake import dedupe_key, read_body, store_hints
+from app.api.intake import read_body, store_hints
 from app.attempts import Door, Refusal, count_refusal
 from app.errors import InvalidInput, System
 from app.form_fields import decoded, read_fields
+from app.inbox.dedupe import callback_key
 from app.inbox.repository import NewDelivery
 from app.records import VTIGER_NAMES, Event, Module, Origin, Record
 from app.runtime import Runtime
@@ -122,5 +123,5 @@ def _delivery(record: Record) -> NewDelivery:
         record=record,
         origin=Origin.CALLBACK,
         event=Event.CHANGED,
-        dedupe_key=dedupe_key("callback", record.key),
+        dedupe_key=callback_key(record),
     )

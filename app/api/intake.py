@@ -1,10 +1,9 @@
-"""What the receivers share: bodies with a limit, keys of hints, storing before answering."""
+"""What the receivers share: bodies with a limit, storing before answering."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -100,16 +99,6 @@ async def _parts(request: Request) -> AsyncIterator[bytes]:
             yield part
     except ClientDisconnect:
         raise Problem(400, "incomplete", "The connection was closed in mid-body.") from None
-
-
-def dedupe_key(*parts: str | bytes) -> str:
-    """SHA-256 over the parts, each preceded by its length, so that no two lists give one key."""
-    digest = sha256()
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        digest.update(b"%d:" % len(raw))
-        digest.update(raw)
-    return digest.hexdigest()
 
 
 async def store_hints(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Accepted]:

@@ -11,9 +11,10 @@ from fastapi import Request, Response
 
 from app.api.doors import refused
 from app.api.errors import Problem
-from app.api.intake import Body, dedupe_key, read_small, read_watched, store_hints
+from app.api.intake import Body, read_small, read_watched, store_hints
 from app.attempts import Door, Refusal, count_refusal
 from app.errors import InvalidInput, System
+from app.inbox.dedupe import webhook_key
 from app.inbox.repository import NewDelivery
 from app.metrics import IGNORED
 from app.records import Origin, Record
@@ -129,7 +130,7 @@ def _hint(store: str, hook: WooHook, body: Body, signature: str) -> NewDelivery:
         ),
         origin=Origin.WEBHOOK,
         event=hook.event,
-        dedupe_key=dedupe_key("webhook", store, hook.webhook_id, hook.topic, told_apart),
+        dedupe_key=webhook_key(store, hook.webhook_id, hook.topic, told_apart),
         body=body.raw if body.is_whole else None,
         remote_note=note,
     )

@@ -9,10 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.traces import Traces
 from app.inbox.models import Delivery, DeliveryState, Wakeup
 from app.inbox.repository import locked
-from app.records import Module
+from app.records import FORGOTTEN_GUEST, Module
 
 PEOPLES = (Module.CONTACTS, Module.SALES_ORDERS)
-NAMELESS = "guest:forgotten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,9 @@ async def erase_deliveries(
     )
     ended = Delivery.state.in_([DeliveryState.DONE, DeliveryState.DEAD])
     guest = Delivery.id.in_(ids) & traces.in_text(Delivery.record_id)
-    key = func.concat(Delivery.store, ":contacts:woocommerce:", NAMELESS)
+    key = func.concat(Delivery.store, ":contacts:woocommerce:", FORGOTTEN_GUEST)
     await session.execute(
-        update(Delivery).where(guest, ended).values(record_id=NAMELESS, record_key=key)
+        update(Delivery).where(guest, ended).values(record_id=FORGOTTEN_GUEST, record_key=key)
     )
     waiting = select(func.count()).where(Delivery.id.in_(ids), ~ended)
     await _drop_jobs(session, traces)

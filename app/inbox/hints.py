@@ -1,7 +1,7 @@
 """Hints that bring a record up again, whoever asks for it."""
 
+from app.inbox.dedupe import replay_key
 from app.inbox.models import Delivery
-from app.inbox.replay import replay_key
 from app.inbox.repository import NewDelivery
 from app.records import Event, Origin, Record
 

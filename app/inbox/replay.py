@@ -5,16 +5,15 @@ letters neither pass through memory nor hold anything up. Always safe: a hint is
 """
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, collate, func, literal, select, text
+from sqlalchemy import ColumnElement, collate, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.dml import ReturningInsert
 
 from app.db.session import Sessions, transaction
+from app.inbox.dedupe import replay_key_in_sql
 from app.inbox.models import Delivery
 from app.inbox.repository import CHANNEL
 from app.inbox.search import DeliveryFilter, matching
@@ -73,7 +72,7 @@ _COPIED = ("store", "system", "module", "kind", "event", "record_id", "record_ke
 def _insert(conditions: list[ColumnElement[bool]]) -> ReturningInsert[Any]:
     """One hint a record, told by its newest delivery; one that waits already is bumped."""
     newest = select(func.max(Delivery.id)).where(*conditions).group_by(Delivery.record_key)
-    key = _key_of(Delivery.record_key)
+    key = replay_key_in_sql(Delivery.record_key)
     rows = select(
         *(getattr(Delivery, name) for name in _COPIED),
         literal(Origin.REPLAY.value),
@@ -91,14 +90,3 @@ def _insert(conditions: list[ColumnElement[bool]]) -> ReturningInsert[Any]:
             "last_received_at": func.clock_timestamp(),
         },
     ).returning(text("xmax <> 0"))
-
-
-def replay_key(record_key: str) -> str:
-    """The dedupe key of a replay of the record: the same whoever asks for it."""
-    return sha256(f"replay\n{record_key}".encode()).hexdigest()
-
-
-def _key_of(record_key: InstrumentedAttribute[str]) -> ColumnElement[str]:
-    """The same, worked out by the database."""
-    digest = func.sha256(func.convert_to(func.concat("replay\n", record_key), "UTF8"))
-    return cast(func.encode(digest, "hex"), Text)

@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.traces import Traces
 from app.links.models import FieldConflict, GuestOrder, Intent, Lease, Link, Owed, Sighting
 from app.links.repository import refusing_stale
-from app.records import Module
+from app.records import FORGOTTEN_GUEST, GUEST, Module, guest_id_of
 
-GUEST = "guest:"
 NOT_PERSONAL = ("subject", "status", "contact", "currency", "refunded", "lines")
 
 Place = tuple[str, str, str]
@@ -23,7 +22,7 @@ Place = tuple[str, str, str]
 
 async def find_contacts(session: AsyncSession, traces: Traces) -> Sequence[Link]:
     """The pairs that are this person."""
-    mine = or_(Link.woo_id == GUEST + traces.folded, traces.in_text(Link.base, Link.attempted))
+    mine = or_(Link.woo_id == guest_id_of(traces.folded), traces.in_text(Link.base, Link.attempted))
     found = select(Link).where(Link.module == Module.CONTACTS, traces.of_store(Link.store), mine)
     return (await session.scalars(found)).all()
 
@@ -62,8 +61,8 @@ async def erase_links(session: AsyncSession, traces: Traces, links: Sequence[Lin
         kept = NOT_PERSONAL if link.module == Module.SALES_ORDERS else ()
         link.base = {name: link.base[name] for name in kept if name in link.base}
         link.attempted, link.forgotten_at = None, func.now()
-        if link.woo_id == GUEST + traces.folded:
-            link.woo_id = f"{GUEST}forgotten:{link.id}"
+        if link.woo_id == guest_id_of(traces.folded):
+            link.woo_id = f"{FORGOTTEN_GUEST}:{link.id}"
             link.woo_deleted_at = func.now()
     with refusing_stale():
         await session.flush()
@@ -82,7 +81,7 @@ async def erase_conflicts(session: AsyncSession, traces: Traces, link_ids: Colle
     )
     theirs = or_(FieldConflict.link_id.in_(link_ids), held)
     values = {"label": "", "woo": None, "vtiger": None}
-    nameless = func.regexp_replace(FieldConflict.woo_id, f"^{GUEST}.*", f"{GUEST}forgotten")
+    nameless = func.regexp_replace(FieldConflict.woo_id, f"^{GUEST}.*", FORGOTTEN_GUEST)
     found = select(FieldConflict.id).where(traces.of_store(FieldConflict.store), theirs)
     ids = (await session.scalars(found.order_by(FieldConflict.id).with_for_update())).all()
     await session.execute(

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.links.models import GuestOrder, Link
-from app.records import Module
+from app.records import GUEST, Module
 
 
 async def find_guest_order(session: AsyncSession, store: str, email: str) -> str | None:
@@ -48,7 +48,7 @@ async def search_guest_emails(
 
 async def search_guest_orders(session: AsyncSession, store: str) -> Sequence[str]:
     """The ids of the latest orders of those guests who have a contact."""
-    guest = (Link.store == GuestOrder.store) & (Link.woo_id == "guest:" + GuestOrder.email)
+    guest = (Link.store == GuestOrder.store) & (Link.woo_id == GUEST + GuestOrder.email)
     found = select(GuestOrder.order_id).join(Link, guest & (Link.module == Module.CONTACTS))
     wanted = found.where(GuestOrder.store == store, Link.woo_deleted_at.is_(None))
     return (await session.scalars(wanted.order_by(GuestOrder.email))).all()

@@ -7,10 +7,8 @@ leads on. A guest has no page, only orders; rates and taxes share one.
 from urllib.parse import quote, urlencode
 
 from app.errors import System
-from app.records import VTIGER_NAMES, Module
+from app.records import GUEST, VTIGER_NAMES, Module, is_guest
 from app.settings import Settings
-
-GUEST = "guest:"
 
 
 def find_screen(
@@ -36,7 +34,7 @@ def _in_vtiger(module: Module, record_id: str) -> str:
 def _in_shop(module: Module, record_id: str) -> str:
     if module is Module.TAXES:
         return "admin.php?page=wc-settings&tab=tax"
-    if record_id.startswith(GUEST):
+    if is_guest(record_id):
         query = {"post_type": "shop_order", "s": record_id.removeprefix(GUEST)}
         return f"edit.php?{urlencode(query)}"
     if module is Module.CONTACTS:

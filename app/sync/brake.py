@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from hashlib import sha256
 from time import monotonic
 from uuid import uuid4
 
 from app.db.session import transaction
 from app.errors import LeaseLost, System
+from app.inbox.dedupe import confirmation_key
 from app.inbox.repository import NewDelivery, accept
 from app.links.deletions import ask_brake, confirm_held, search_held
 from app.links.leases import STEP_SECONDS, hold
@@ -98,6 +98,6 @@ def _hint(link: Link) -> NewDelivery:
         record=record,
         origin=Origin.MANUAL,
         event=Event.DELETED,
-        dedupe_key=sha256(f"confirmed\n{record.key}".encode()).hexdigest(),
+        dedupe_key=confirmation_key(record),
         remote_note="deletion confirmed",
     )

@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from time import monotonic
 from uuid import uuid4
 
@@ -19,6 +18,7 @@ from app.errors import (
     Waiting,
     WooVtigerError,
 )
+from app.inbox.dedupe import run_key
 from app.inbox.repository import NewDelivery
 from app.inbox.taking import take_in
 from app.inbox.waiting import is_live_waiting, search_open_of_run
@@ -234,7 +234,7 @@ class Bringer:
             await tell(session, entry, [])
 
     def _hint(self, change: Change) -> NewDelivery:
-        key = sha256(f"run\n{self.run.id}\n{change.record.key}".encode()).hexdigest()
+        key = run_key(change.record, self.run.id)
         return NewDelivery(change.record, Origin.MANUAL, change.event, key, run_id=self.run.id)
 
     async def _drain(self, keys: Sequence[str]) -> None:

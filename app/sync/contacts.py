@@ -21,11 +21,11 @@ from app.mapping.rules import FieldRule
 from app.mapping.sales_orders import purchase_order
 from app.mapping.values import Mapped, Patch, PatchOptions, Value
 from app.policies.schemas import SyncPolicy
-from app.records import Module
+from app.records import Module, guest_id_of, is_guest
 from app.sync.accounts import Accounts
 from app.sync.customers import change_customer, new_customer
 from app.sync.foreign_ids import deleted_twin, is_plausible
-from app.sync.guests import PREFIX, Guests, is_guest, left_alone
+from app.sync.guests import Guests, left_alone
 from app.sync.sides import Side, Skip, Written, left_out_notes
 from app.sync.succession import Successor
 from app.vtiger.client import VtigerClient
@@ -150,7 +150,7 @@ class ContactAdapter:
         customers = await self.woo.search_customers_by_email(email)
         if customers or not self.guests_are_contacts:
             return [self.woo_side(customer) for customer in customers]
-        guest = await self.find(System.WOOCOMMERCE, PREFIX + email)
+        guest = await self.find(System.WOOCOMMERCE, guest_id_of(email))
         return [guest] if guest is not None else []
 
     async def _find_end(self, side: Side) -> Skip | None:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 from app.db.session import transaction
 from app.errors import Overtaken, System
+from app.inbox.dedupe import decision_key
 from app.inbox.repository import NewDelivery, accept
 from app.links.conflicts import decide, find_for_decision
 from app.links.models import FieldConflict
@@ -59,6 +59,6 @@ def _hint(conflict: FieldConflict, keep: System) -> NewDelivery:
         record=record,
         origin=Origin.MANUAL,
         event=Event.CHANGED,
-        dedupe_key=sha256(f"decision\n{record.key}".encode()).hexdigest(),
+        dedupe_key=decision_key(record),
         remote_note=f"decision on conflict {conflict.id}: keep {keep}",
     )

@@ -9,12 +9,12 @@ go on as soon as it is settled.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from hashlib import sha256
 from time import monotonic
 from uuid import uuid4
 
 from app.db.session import transaction
 from app.errors import Waiting
+from app.inbox.dedupe import dependency_key
 from app.inbox.models import DeliveryState
 from app.inbox.repository import NewDelivery
 from app.inbox.waiting import Open, find_open, join
@@ -112,8 +112,7 @@ class Dependencies:
             return await find_link(session, record), await find_open(session, hint_id)
 
     def _hint(self, record: Record) -> NewDelivery:
-        parts = ("dependency", record.key, str(self.run_id or ""))
-        key = sha256("\n".join(parts).encode()).hexdigest()
+        key = dependency_key(record, self.run_id)
         return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, key, run_id=self.run_id)
 
 

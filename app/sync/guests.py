@@ -15,11 +15,11 @@ from app.errors import NotFound, System
 from app.links.guests import find_guest_order, see_guest_order
 from app.mapping.sales_orders import CREATED_VIA, DRAFTS
 from app.mapping.values import FieldNote
+from app.records import GUEST, guest_id_of, is_guest
 from app.sync.sides import Side, Written
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooCustomer, WooOrder
 
-PREFIX = "guest:"
 NOBODYS = DRAFTS | {"trash"}
 
 _PERSON = ("billing", "shipping.")
@@ -46,7 +46,7 @@ class Guests:
             return await see_guest_order(
                 session,
                 self.store,
-                email=guest_id.removeprefix(PREFIX),
+                email=guest_id.removeprefix(GUEST),
                 order_id=order.id,
                 ordered_at=order.created_at or NEVER,
             )
@@ -65,7 +65,7 @@ class Guests:
 
     async def _find_latest(self, guest_id: str) -> WooOrder | None:
         """Should the order that was seen last be gone, the shop is searched."""
-        email = guest_id.removeprefix(PREFIX)
+        email = guest_id.removeprefix(GUEST)
         async with self.sessions() as session:
             order_id = await find_guest_order(session, self.store, email)
         latest = await self._find_order(order_id) if order_id else None
@@ -91,19 +91,15 @@ def age_of(order: WooOrder) -> tuple[datetime, int]:
 def find_guest_id(order: WooOrder) -> str | None:
     """The guest of an order, by the billing e-mail in one case; None if it is somebody else's,
     a draft, in the trash, or without an e-mail."""
-    email = order.text("billing", "email").strip().casefold()
+    email = order.text("billing", "email")
     guest = order.customer_id is None and order.status not in NOBODYS
-    return PREFIX + email if guest and email else None
+    return guest_id_of(email) if guest and email.strip() else None
 
 
 def is_of_vtiger(order: WooOrder) -> bool:
     """Whether we made the order of one that was typed into Vtiger: what it tells of its buyer is
     what Vtiger knew, and not all of that."""
     return order.text("created_via") == CREATED_VIA
-
-
-def is_guest(record_id: str) -> bool:
-    return record_id.startswith(PREFIX)
 
 
 def guest_of(order: WooOrder) -> WooCustomer:

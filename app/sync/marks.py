@@ -1,9 +1,9 @@
 """Each record of a pair carries the other's id, where there is a field for it."""
 
 from dataclasses import replace
-from hashlib import sha256
 
 from app.errors import System, WooVtigerError
+from app.inbox.dedupe import mark_key
 from app.inbox.repository import NewDelivery
 from app.links.models import Link
 from app.records import Event, Origin, Outcome, Record
@@ -46,8 +46,7 @@ async def _mark(work: Work, link: Link, side: Side, partner: str) -> None:
 
 def hint_again(record: Record) -> NewDelivery:
     """Have an id left that could not be left just now: nobody else needs the record for that."""
-    key = sha256(f"mark\n{record.key}".encode()).hexdigest()
-    return NewDelivery(record, Origin.REPLAY, Event.CHANGED, key)
+    return NewDelivery(record, Origin.REPLAY, Event.CHANGED, mark_key(record))
 
 
 def mark_note(side: Side, partner: str, error: WooVtigerError) -> dict[str, str]:

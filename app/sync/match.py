@@ -8,8 +8,7 @@ from app.errors import System
 from app.links.models import Link
 from app.links.repository import close_intent, find_link
 from app.policies.schemas import SyncPolicy
-from app.records import MatchPolicy, Module, Record
-from app.sync.guests import is_guest
+from app.records import MatchPolicy, Module, Record, is_guest
 from app.sync.hold import PATIENCE, lease_keys
 from app.sync.keys import takes_key
 from app.sync.sides import Adapter, Side, Skip

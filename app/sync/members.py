@@ -4,9 +4,8 @@ A shop tells nobody that the variations of a product have another name now, thou
 begin with its own (contract page WooCommerce §1: no event for the variations).
 """
 
-from hashlib import sha256
-
 from app.errors import System
+from app.inbox.dedupe import member_key
 from app.inbox.repository import NewDelivery
 from app.links.models import Link
 from app.links.repository import search_links
@@ -43,5 +42,4 @@ def _differs(work: Work, link: Link | None, side: Side) -> bool:
 
 
 def _hint(record: Record) -> NewDelivery:
-    key = sha256(f"member\n{record.key}".encode()).hexdigest()
-    return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, key)
+    return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, member_key(record))

@@ -11,12 +11,12 @@ from app.mapping.contacts import woo_guest
 from app.mapping.order_refs import Buyer
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
-from app.records import GuestPolicy, Module, Record
+from app.records import GUEST, GuestPolicy, Module, Record, is_guest
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
 from app.sync.contacts import CONTACTS
 from app.sync.dependencies import Dependencies
-from app.sync.guests import PREFIX, Guests, find_guest_id, guest_of, is_guest, is_of_vtiger
+from app.sync.guests import Guests, find_guest_id, guest_of, is_of_vtiger
 from app.sync.mappings import rules_of
 from app.sync.setup import GUEST_CONTACT
 from app.vtiger.schemas import VtigerRecord
@@ -90,7 +90,7 @@ class Buyers:
         latest = await self.guests.see(order)
         link = await self._find(System.WOOCOMMERCE, guest_id)
         if link is None:
-            customer = await self._bring_customer(guest_id.removeprefix(PREFIX))
+            customer = await self._bring_customer(guest_id.removeprefix(GUEST))
             return customer or await self._bring(System.WOOCOMMERCE, guest_id)
         if latest and self._brings_to(System.VTIGER) and await self._is_news(order, link):
             await self._hint(guest_id)

@@ -18,10 +18,10 @@ from app.links.guests import see_guest_order
 from app.links.repository import find_intent, find_link, find_watermark, save_watermark
 from app.links.stock import find_stock
 from app.mapping.sales_orders import FOREIGN_ID_META
-from app.records import Module, Record
+from app.records import GUEST, Module, Record
 from app.runtime import Runtime
 from app.sync.foreign_ids import is_plausible
-from app.sync.guests import NEVER, PREFIX, age_of, find_guest_id, is_of_vtiger
+from app.sync.guests import NEVER, age_of, find_guest_id, is_of_vtiger
 from app.sync.listing import pages
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooOrder
@@ -81,7 +81,7 @@ class OrderHistory:
                 await see_guest_order(
                     session,
                     self.store,
-                    email=guest_id.removeprefix(PREFIX),
+                    email=guest_id.removeprefix(GUEST),
                     order_id=latest[guest_id].id,
                     ordered_at=_told_at(latest[guest_id])[0],
                 )

@@ -5,18 +5,17 @@ Vtiger cannot take are written when it can, or when the add-on does it.
 """
 
 from collections.abc import Collection, Mapping
-from hashlib import sha256
 
 from app.db.session import Session, transaction
 from app.errors import System
+from app.inbox.dedupe import owed_key
 from app.inbox.repository import NewDelivery, accept
 from app.links.models import Link
 from app.links.owed import owe, search_needs, take_owed
 from app.links.repository import search_links
 from app.mapping.values import base_from_json
-from app.records import Event, Module, Origin, Record
+from app.records import Event, Module, Origin, Record, guest_id_of
 from app.runtime import Runtime
-from app.sync.guests import PREFIX
 
 SAFE_ORDERS = "vtiger:safe-orders"
 """What an order needs that Vtiger's version would refuse or ruin."""
@@ -47,8 +46,7 @@ async def _bring_up(session: Session, needs: Collection[str]) -> int:
 
 
 def _hint(record: Record) -> NewDelivery:
-    key = sha256(f"owed\n{record.key}".encode()).hexdigest()
-    return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, key)
+    return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, owed_key(record))
 
 
 def _keys(link: Link) -> set[str]:
@@ -64,8 +62,7 @@ def _keys(link: Link) -> set[str]:
     }
     agreed = base_from_json(link.base).get("email") if module is Module.CONTACTS else None
     if agreed is not None and agreed.woo:
-        guest = PREFIX + agreed.woo.strip().casefold()
-        keys.add(Record(link.store, System.WOOCOMMERCE, module, guest).key)
+        keys.add(Record(link.store, System.WOOCOMMERCE, module, guest_id_of(agreed.woo)).key)
     return keys
 
 

@@ -15,16 +15,16 @@ import orjson
 from app.db.row_by_row import store_rows
 from app.db.session import transaction
 from app.errors import System
+from app.inbox.dedupe import finding_key
 from app.inbox.repository import NewDelivery
 from app.links.models import Link
 from app.links.repository import each_living, search_links, search_sightings, see
 from app.mapping.bases import holds, read_base
 from app.mapping.rules import FieldRule
 from app.mapping.values import Base, Value
-from app.records import Event, Module, Origin, Record
+from app.records import Event, Module, Origin, Record, is_guest
 from app.runtime import Runtime
 from app.sync.bulk import IN_BULK
-from app.sync.guests import is_guest
 from app.sync.listing import Listing, Seen, pages
 from app.sync.sides import Adapter, Side, Unreadable
 
@@ -223,7 +223,12 @@ class Sweep:
         A record whose hint the database refuses is logged, and keeps no other from being hinted."""
         wanted = [each for each in changed if not self.take_stock or each.paired]
         hints = [
-            NewDelivery(each.record, self.origin, each.event, self._dedupe_key(each))
+            NewDelivery(
+                each.record,
+                self.origin,
+                each.event,
+                finding_key(each.record, self.origin, each.digest),
+            )
             for each in wanted
         ]
         refused = [(hint.record, error) for hint, error in await store_rows(hints, self._accept)]
@@ -238,10 +243,6 @@ class Sweep:
     async def _see(self, changed: Sequence[Change]) -> None:
         async with transaction(self.runtime.sessions) as session:
             await see(session, {each.record.key: each.digest for each in changed})
-
-    def _dedupe_key(self, change: Change) -> str:
-        parts = (change.record.key, self.origin, change.digest)
-        return sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _is_unsaid(rule: FieldRule, base: Base, value: Value) -> bool:

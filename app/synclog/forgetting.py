@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.traces import Traces
+from app.records import FORGOTTEN_GUEST
 from app.synclog.models import Entry
 
-NAMELESS = "guest:forgotten"
 _TOLD = (
     *(Entry.message, Entry.label, Entry.changes, Entry.notes, Entry.conflicts),
     *(Entry.source_id, Entry.target_id),
@@ -51,4 +51,4 @@ def _at(places: Collection[tuple[str, str, str]]) -> ColumnElement[bool]:
 
 
 def _nameless(traces: Traces, column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
-    return case((traces.in_text(column), NAMELESS), else_=column)
+    return case((traces.in_text(column), FORGOTTEN_GUEST), else_=column)

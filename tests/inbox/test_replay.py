@@ -7,8 +7,9 @@ from sqlalchemy import insert, select, text, update
 
 from app.db.session import Sessions, transaction
 from app.errors import System
+from app.inbox.dedupe import replay_key
 from app.inbox.models import Delivery, DeliveryState
-from app.inbox.replay import Replayed, replay, replay_key
+from app.inbox.replay import Replayed, replay
 from app.inbox.repository import accept, claim, settle
 from app.inbox.search import DeliveryFilter
 from app.records import Event, Module, Record
