@@ -1,12 +1,16 @@
 """Tables of the pairs: links with their base, conflicts, leases, intents, what orders rest on."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Numbered
+from app.errors import System
+from app.records import Module, Record
+
+T = TypeVar("T")
 
 
 class Link(Numbered, Base):
@@ -60,6 +64,43 @@ class Link(Numbered, Base):
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy wants it
 
+    def side(self, system: System) -> "LinkSide":
+        """What the pair knows of its record in one system, to read and to set."""
+        return LinkSide(self, system)
+
+    def record(self, system: System) -> Record:
+        """The pair's record in one system."""
+        return Record(self.store, system, Module(self.module), self.side(system).id)
+
+
+class _PerSystem(Generic[T]):
+    """A column that a link has once for each system: `woo_*` and `vtiger_*`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._names = {System.WOOCOMMERCE: f"woo_{name}", System.VTIGER: f"vtiger_{name}"}
+
+    def __get__(self, side: "LinkSide", owner: type) -> T:
+        value: T = getattr(side.link, self._names[side.system])
+        return value
+
+    def __set__(self, side: "LinkSide", value: T) -> None:
+        setattr(side.link, self._names[side.system], value)
+
+
+class LinkSide:
+    """The columns of a link that tell of one system's record."""
+
+    __slots__ = ("link", "system")
+
+    id = _PerSystem[str]()
+    modified_at = _PerSystem[datetime | None]()
+    written_at = _PerSystem[datetime | None]()
+    deleted_at = _PerSystem[datetime | None]()
+
+    def __init__(self, link: Link, system: System) -> None:
+        self.link = link
+        self.system = system
+
 
 class FieldConflict(Base):
     """A field that both sides changed and that waits, or waited, for a person's word.
@@ -100,6 +141,11 @@ class FieldConflict(Base):
     resolved_by: Mapped[str | None]
     resolved_at: Mapped[datetime | None]
     applied_at: Mapped[datetime | None]
+
+    def record(self, system: System) -> Record:
+        """The pair's record in one system."""
+        record_id = self.woo_id if system is System.WOOCOMMERCE else self.vtiger_id
+        return Record(self.store, system, Module(self.module), record_id)
 
 
 class Lease(Base):

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ARRAY, Text, any_, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import InstrumentedAttribute, defer
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -30,9 +30,13 @@ _STAMPS = (
 )
 
 
+def _id_in(system: System) -> InstrumentedAttribute[str]:
+    return Link.woo_id if system is System.WOOCOMMERCE else Link.vtiger_id
+
+
 def _side(record: Record) -> ColumnElement[bool]:
-    column = Link.woo_id if record.system is System.WOOCOMMERCE else Link.vtiger_id
-    return (Link.store == record.store) & (Link.module == record.module) & (column == record.id)
+    is_there = _id_in(record.system) == record.id
+    return (Link.store == record.store) & (Link.module == record.module) & is_there
 
 
 async def find_link(session: AsyncSession, record: Record) -> Link | None:
@@ -47,14 +51,14 @@ async def search_links(session: AsyncSession, records: Collection[Record]) -> di
     ids: defaultdict[tuple[str, Module | None], list[str]] = defaultdict(list)
     for record in records:
         ids[record.store, record.module].append(record.id)
-    woo = next(iter(records)).system is System.WOOCOMMERCE
-    column = Link.woo_id if woo else Link.vtiger_id
+    system = next(iter(records)).system
+    column = _id_in(system)
     sides = (
         (Link.store == store) & (Link.module == module) & (column == any_(_texts(each)))
         for (store, module), each in ids.items()
     )
     found = await session.scalars(select(Link).where(or_(*sides)))
-    return {link.woo_id if woo else link.vtiger_id: link for link in found}
+    return {link.side(system).id: link for link in found}
 
 
 def _texts(values: list[str]) -> ColumnElement[list[str]]:

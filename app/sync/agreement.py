@@ -44,7 +44,7 @@ class Agreement:
     ours: bool = False
 
     def changes(self, target: System) -> Mapping[str, Value]:
-        return self.merged.to_woo if target is System.WOOCOMMERCE else self.merged.to_vtiger
+        return self.merged.changes(target)
 
     @property
     def targets(self) -> list[System]:

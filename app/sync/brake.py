@@ -13,7 +13,7 @@ from app.inbox.repository import NewDelivery, accept
 from app.links.deletions import ask_brake, confirm_held, search_held
 from app.links.leases import STEP_SECONDS, hold
 from app.links.models import Link
-from app.records import Event, Module, Origin, Record
+from app.records import Event, Module, Origin
 from app.runtime import Runtime
 from app.sync.hold import PATIENCE, pair_keys
 from app.sync.sides import Skip
@@ -92,8 +92,7 @@ async def _confirm(runtime: Runtime, held: Sequence[Link]) -> tuple[int, int]:
 def _hint(link: Link) -> NewDelivery:
     """About the record that is gone, as its deletion was told first."""
     gone = System.VTIGER if link.woo_deleted_at is None else System.WOOCOMMERCE
-    record_id = link.vtiger_id if gone is System.VTIGER else link.woo_id
-    record = Record(link.store, gone, Module(link.module), record_id)
+    record = link.record(gone)
     return NewDelivery(
         record=record,
         origin=Origin.MANUAL,

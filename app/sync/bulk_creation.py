@@ -25,9 +25,8 @@ from app.records import key_in_logs
 from app.sync.bulk import Made, Marked, whole_error
 from app.sync.bulk_choice import BulkChoice
 from app.sync.creation import note_failure, paired, told_as_created
-from app.sync.hold import partner_of
 from app.sync.link_keeper import LinkKeeper
-from app.sync.marks import hint_again, mark_note, partner_id
+from app.sync.marks import hint_again, mark_note
 from app.sync.outcome import Result, describe_notes, skipped
 from app.sync.pipeline import end_surely, fail_unworkable
 from app.sync.sides import Side, Skip, Written
@@ -70,7 +69,7 @@ class Item:
 
     @property
     def twin_id(self) -> str:
-        return partner_id(self.link, self.side.system.other) if self.link is not None else ""
+        return self.link.side(self.side.system.other).id if self.link is not None else ""
 
     def note_unmarked(self, error: WooVtigerError) -> None:
         if self.result is not None:
@@ -269,7 +268,7 @@ class BulkCreation:
             records = [self.choice.record(item.side) for item in items]
             ended = {record.key for record in records}
             ended |= {
-                partner_of(item.link, record).key
+                item.link.record(record.system.other).key
                 for item, record in zip(items, records, strict=True)
                 if item.link is not None
             }

@@ -15,7 +15,7 @@ from app.mapping.values import Base, Value
 from app.policies.schemas import SyncPolicy
 from app.sync.merge import Merge, describe_held, merge
 from app.sync.pair import newer_side
-from app.sync.sides import Side, Skip, Unreadable
+from app.sync.sides import Side, Skip, Unreadable, only_in
 
 
 class Plan(StrEnum):
@@ -165,12 +165,11 @@ def _act(merged: Merge, name: str) -> Act:
 
 def compare_unreadable(read: Unreadable) -> Compared:
     """A record, or half a pair, that cannot be read: a sync leaves both alone."""
-    woo = read.system is System.WOOCOMMERCE
-    woo_id, vtiger_id = (read.id, None) if woo else (None, read.id)
+    woo_id, vtiger_id = only_in(read.system, read.id)
     return Compared(Plan.SKIP, read.id, woo_id, vtiger_id, skip=read.skip)
 
 
 def compare_single(side: Side, plan: Plan, *, skip: Skip | None = None) -> Compared:
     """A record without a pair, to be created on the other side or left alone."""
-    woo = side.system is System.WOOCOMMERCE
-    return Compared(plan, side.label, side.id if woo else None, None if woo else side.id, skip=skip)
+    woo_id, vtiger_id = only_in(side.system, side.id)
+    return Compared(plan, side.label, woo_id, vtiger_id, skip=skip)

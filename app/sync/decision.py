@@ -9,7 +9,7 @@ from app.inbox.dedupe import decision_key
 from app.inbox.repository import NewDelivery, accept
 from app.links.conflicts import decide, find_for_decision
 from app.links.models import FieldConflict
-from app.records import Event, Module, Origin, Record
+from app.records import Event, Origin
 from app.runtime import Runtime
 
 SETTLED = "The conflict is settled already: {resolution} was kept."
@@ -53,8 +53,7 @@ def _check(conflict: FieldConflict, seen_at: datetime | None) -> None:
 
 def _hint(conflict: FieldConflict, keep: System) -> NewDelivery:
     """About the record whose value is kept, so that the log tells of the one that is written."""
-    record_id = conflict.woo_id if keep is System.WOOCOMMERCE else conflict.vtiger_id
-    record = Record(conflict.store, keep, Module(conflict.module), record_id)
+    record = conflict.record(keep)
     return NewDelivery(
         record=record,
         origin=Origin.MANUAL,

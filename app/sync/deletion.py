@@ -66,7 +66,7 @@ async def end_of_target(work: Work, link: Link, source: Side) -> Ending:
     Nobody told of that deletion yet, so it is carried over from here where the settings say so;
     one that was left alone before stays so, and one that we carried over is taken back.
     """
-    known = _is_deleted(link, work.target)
+    known = link.side(work.target).deleted_at is not None
     if work.policy.delete_policy is not DeletePolicy.IGNORE and not known:
         return await _carry_over(work, link, work.target)
     if known and (back := await bring_back(work, link, source)):
@@ -80,7 +80,7 @@ def _how_to_restore(work: Work, link: Link) -> str:
     system = work.target
     restorable = system is System.VTIGER or isinstance(work.adapter, Restores)
     text = RESTORE if restorable else MAKE_AGAIN
-    return text.format(system=system.label, id=_id_in(link, system))
+    return text.format(system=system.label, id=link.side(system).id)
 
 
 async def _end(work: Work, link: Link, result: Result) -> Ending:
@@ -94,36 +94,25 @@ async def _end(work: Work, link: Link, result: Result) -> Ending:
 
 async def _carry_over(work: Work, link: Link, gone: System) -> Ending:
     """What the settings make of the record whose partner in `gone` is no more."""
-    known = _is_deleted(link, gone)
+    known = link.side(gone).deleted_at is not None
     mark_deleted(link, gone, work.runtime.clock())
     link.delete_held_at = None
-    source_id, other = _id_in(link, gone), gone.other
+    source_id, other = link.side(gone).id, gone.other
     retires = work.policy.delete_policy is DeletePolicy.DEACTIVATE and work.may_write(other)
     if retires and not known and (retired := await retire(work, link, gone)):
         return await _end(work, link, retired)
     if work.policy.delete_policy is not DeletePolicy.PROPAGATE or not work.may_write(other):
         message = IGNORED.format(policy=work.policy.delete_policy)
         return await _end(work, link, skipped(other, source_id, Skip("delete_ignored", message)))
-    if not _is_deleted(link, other) and (refused := await _delete(work, link, other)):
+    if link.side(other).deleted_at is None and (refused := await _delete(work, link, other)):
         return await _end(work, link, skipped(other, source_id, refused))
-    deleted = Result(other, Outcome.DELETED, source_id, target_id=_id_in(link, other))
+    deleted = Result(other, Outcome.DELETED, source_id, target_id=link.side(other).id)
     return await _end(work, link, deleted)
 
 
 def mark_deleted(link: Link, system: System, now: datetime) -> None:
-    if system is System.WOOCOMMERCE:
-        link.woo_deleted_at = link.woo_deleted_at or now
-    else:
-        link.vtiger_deleted_at = link.vtiger_deleted_at or now
-
-
-def _is_deleted(link: Link, system: System) -> bool:
-    moment = link.woo_deleted_at if system is System.WOOCOMMERCE else link.vtiger_deleted_at
-    return moment is not None
-
-
-def _id_in(link: Link, system: System) -> str:
-    return link.woo_id if system is System.WOOCOMMERCE else link.vtiger_id
+    gone = link.side(system)
+    gone.deleted_at = gone.deleted_at or now
 
 
 async def _delete(work: Work, link: Link, system: System) -> Skip | None:
@@ -132,7 +121,7 @@ async def _delete(work: Work, link: Link, system: System) -> Skip | None:
     if isinstance(held, Skip):
         return held
     work.lease.check()
-    refused = await work.adapter.delete(system, _id_in(link, system))
+    refused = await work.adapter.delete(system, link.side(system).id)
     if refused is None:
         mark_deleted(link, system, work.runtime.clock())
         link.deleted_by_us_at = held

@@ -22,7 +22,6 @@ from app.links.models import Link
 from app.links.repository import find_link, search_links
 from app.records import Event, Origin, Record
 from app.runtime import Runtime
-from app.sync.hold import partner_of
 
 Drain = Callable[..., Awaitable[None]]
 
@@ -66,7 +65,7 @@ class Dependencies:
         for record in records:
             link = self.known[record.key] = found.get(record.id)
             if link is not None:
-                self.known[partner_of(link, record).key] = link
+                self.known[link.record(record.system.other).key] = link
 
     async def bring(self, record: Record) -> Link | None:
         """The record's link, made now if need be; None if the record is not synced (the log

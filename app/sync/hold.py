@@ -2,7 +2,7 @@
 
 from app.errors import System
 from app.links.models import Link
-from app.records import Module, Record
+from app.records import Record
 
 PATIENCE = 2.0
 """Seconds to wait for a twin or a new Account in other hands. Of two workers that make one pair
@@ -21,9 +21,12 @@ def lease_keys(*records: Record) -> list[str]:
 
 def pair_keys(link: Link) -> list[str]:
     """The keys of both records of a pair."""
-    module = Module(link.module)
-    woo = Record(link.store, System.WOOCOMMERCE, module, link.woo_id)
-    return lease_keys(woo, Record(link.store, System.VTIGER, module, link.vtiger_id))
+    return lease_keys(*(link.record(system) for system in System))
+
+
+def with_partner(record: Record, link: Link | None) -> list[Record]:
+    """The record and, if it has a pair, its partner."""
+    return [record] if link is None else [record, link.record(record.system.other)]
 
 
 def shared_key(record: Record) -> str:
@@ -31,10 +34,3 @@ def shared_key(record: Record) -> str:
     if record.system is System.WOOCOMMERCE:
         return ""
     return f"any:{record.module}:{record.system}:{record.id}"
-
-
-def partner_of(link: Link, record: Record) -> Record:
-    """The other record of the pair."""
-    woo = record.system is System.WOOCOMMERCE
-    partner_id = link.vtiger_id if woo else link.woo_id
-    return Record(record.store, record.system.other, record.module, partner_id)

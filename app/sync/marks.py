@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.errors import System, WooVtigerError
+from app.errors import WooVtigerError
 from app.inbox.dedupe import mark_key
 from app.inbox.repository import NewDelivery
 from app.links.models import Link
@@ -22,7 +22,7 @@ async def leave_ids(work: Work, ending: Ending, *sides: Side) -> Ending:
         return ending
     notes = [*ending.result.notes]
     for side in sides:
-        partner = partner_id(ending.link, side.system.other)
+        partner = ending.link.side(side.system.other).id
         try:
             await _mark(work, ending.link, side, partner)
         except WooVtigerError as error:
@@ -52,8 +52,3 @@ def hint_again(record: Record) -> NewDelivery:
 def mark_note(side: Side, partner: str, error: WooVtigerError) -> dict[str, str]:
     message = f"{side.system.label} did not take the other system's id: {error}"
     return {"field": "id", "reason": error.reason, "message": message, "value": partner}
-
-
-def partner_id(link: Link, system: System) -> str:
-    """The id that the pair has in `system`."""
-    return link.woo_id if system is System.WOOCOMMERCE else link.vtiger_id

@@ -140,7 +140,7 @@ async def _pair(work: Work, source: Side, twin: Side, *, ours: bool) -> Twin | S
         link = new_link(work.record.store, work.adapter.module, source, twin.id)
         link.made_in = twin.system if ours else None
         return Twin(twin, link, ours)
-    partner = taken.woo_id if twin.system is System.VTIGER else taken.vtiger_id
+    partner = taken.side(source.system).id
     if not is_guest(partner) and await work.adapter.find(source.system, partner) is not None:
         return Skip(
             "ambiguous_match",
@@ -151,21 +151,14 @@ async def _pair(work: Work, source: Side, twin: Side, *, ours: bool) -> Twin | S
 
 
 def new_link(store: str, module: Module, source: Side, twin_id: str) -> Link:
-    woo = source.system is System.WOOCOMMERCE
-    return Link(
-        store=store,
-        module=module,
-        woo_id=source.id if woo else twin_id,
-        vtiger_id=twin_id if woo else source.id,
-        base={},
-    )
+    link = Link(store=store, module=module, base={})
+    link.side(source.system).id, link.side(source.system.other).id = source.id, twin_id
+    return link
 
 
 def _moved(link: Link, source: Side) -> Link:
     """The old partner is gone and a new record took its place: the pair starts afresh."""
-    if source.system is System.WOOCOMMERCE:
-        link.woo_id, link.woo_deleted_at = source.id, None
-    else:
-        link.vtiger_id, link.vtiger_deleted_at = source.id, None
+    moved = link.side(source.system)
+    moved.id, moved.deleted_at = source.id, None
     link.base, link.made_in = {}, None
     return link

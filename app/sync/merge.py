@@ -55,6 +55,10 @@ class Merge:
     lost: dict[str, System] = field(default_factory=dict)
     held: dict[str, "Held"] = field(default_factory=dict)
 
+    def changes(self, target: System) -> dict[str, Value]:
+        """What to write to one system."""
+        return self.to_woo if target is System.WOOCOMMERCE else self.to_vtiger
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -140,8 +144,11 @@ class _Pair:
     def vtiger(self) -> Value:
         return self.vtiger_side.get(self.rule.name)
 
+    def side(self, system: System) -> Mapped:
+        return self.woo_side if system is System.WOOCOMMERCE else self.vtiger_side
+
     def value(self, system: System) -> Value:
-        return self.woo if system is System.WOOCOMMERCE else self.vtiger
+        return self.side(system).get(self.rule.name)
 
     def read(self) -> Agreed:
         return Agreed(self.woo, self.vtiger)
@@ -222,13 +229,10 @@ class _Pair:
         return not self.rule.canonical(self.value(system))
 
     def _held(self, system: System) -> Value:
-        if self.base is None:
-            return None
-        return self.base.woo if system is System.WOOCOMMERCE else self.base.vtiger
+        return self.base.on(system) if self.base is not None else None
 
     def _derived(self, system: System) -> bool:
-        side = self.woo_side if system is System.WOOCOMMERCE else self.vtiger_side
-        return self.rule.name in side.derived
+        return self.rule.name in self.side(system).derived
 
     def _one_way_source(self) -> System | None:
         if self.way is Direction.BOTH:
@@ -237,16 +241,14 @@ class _Pair:
 
     def _condition_allows(self, target: System) -> bool:
         if self.rule.write is WriteCondition.ON_CREATE:
-            side = self.woo_side if target is System.WOOCOMMERCE else self.vtiger_side
-            return not side.values
+            return not self.side(target).values
         return self.rule.write is WriteCondition.ALWAYS or self._blank(target)
 
 
 def _settle(merged: Merge, pair: _Pair, source: System | None) -> None:
     name = pair.rule.name
     if source is not None:
-        target = merged.to_vtiger if source is System.WOOCOMMERCE else merged.to_woo
-        target[name] = pair.value(source)
+        merged.changes(source.other)[name] = pair.value(source)
         merged.seen[name] = pair.read()
     elif pair.base is None or pair.same() or pair.changed():
         merged.agreed[name] = pair.read()

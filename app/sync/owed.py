@@ -56,10 +56,7 @@ def _keys(link: Link) -> set[str]:
     if link.module not in _NEEDED or is_gone:
         return set()
     module = Module(link.module)
-    keys = {
-        Record(link.store, System.WOOCOMMERCE, module, link.woo_id).key,
-        Record(link.store, System.VTIGER, module, link.vtiger_id).key,
-    }
+    keys = {link.record(system).key for system in System}
     agreed = base_from_json(link.base).get("email") if module is Module.CONTACTS else None
     if agreed is not None and agreed.woo:
         keys.add(Record(link.store, System.WOOCOMMERCE, module, guest_id_of(agreed.woo)).key)

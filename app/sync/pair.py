@@ -6,7 +6,7 @@ from functools import partial
 
 from app.errors import System, WooVtigerError
 from app.links.conflicts import Both, ConflictState, Report
-from app.links.models import FieldConflict, Link
+from app.links.models import FieldConflict, Link, LinkSide
 from app.mapping.bases import read_base, write_base
 from app.mapping.values import Agreed
 from app.records import ConflictPolicy, Module
@@ -146,8 +146,7 @@ def newer_side(link: Link, sides: Mapping[System, Side]) -> System:
     Of a product that is paired for the first time, a record typed into Vtiger just now is no news
     for the shop, which sells the product already.
     """
-    woo = _edited_at(sides[System.WOOCOMMERCE].modified_at, link.woo_written_at)
-    vtiger = _edited_at(sides[System.VTIGER].modified_at, link.vtiger_written_at)
+    woo, vtiger = (_edited_at(sides[system], link.side(system)) for system in System)
     if vtiger is None or _is_just_typed(link, sides):
         return System.WOOCOMMERCE
     return System.VTIGER if woo is None or vtiger > woo else System.WOOCOMMERCE
@@ -163,8 +162,8 @@ def _is_just_typed(link: Link, sides: Mapping[System, Side]) -> bool:
     return young and vtiger.created_at > woo.created_at
 
 
-def _edited_at(modified_at: datetime | None, written_at: datetime | None) -> datetime | None:
-    return None if modified_at == written_at else modified_at
+def _edited_at(side: Side, known: LinkSide) -> datetime | None:
+    return None if side.modified_at == known.written_at else side.modified_at
 
 
 async def _keep_first(agreement: Agreement, target: System) -> None:

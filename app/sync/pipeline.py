@@ -28,7 +28,7 @@ from app.records import Outcome, key_in_logs
 from app.runtime import Runtime
 from app.sync.adapters import find_objection, open_work, resolve
 from app.sync.dependencies import Dependencies
-from app.sync.hold import lease_keys, partner_of
+from app.sync.hold import lease_keys, with_partner
 from app.sync.outcome import Result, failed, given_up, skipped
 from app.sync.reconcile import reconcile
 from app.sync.retry import burns_attempt, delay_seconds, retry_policy, worth_trying
@@ -82,7 +82,7 @@ async def _pair_keys(session: Session, record_key: str) -> Sequence[str]:
     if record is None or record.module is None:
         return [record_key]
     link = await find_link(session, record)
-    records = [record] if link is None else [record, partner_of(link, record)]
+    records = with_partner(record, link)
     return [record_key, *lease_keys(*records)]
 
 
@@ -156,7 +156,7 @@ async def _link_under_lease(work: Work) -> Link | None:
     """The record's link, with both records of the pair leased, and its conflicts."""
     async with work.runtime.sessions() as session:
         link = await find_link(session, work.record)
-    records = [work.record] if link is None else [work.record, partner_of(link, work.record)]
+    records = with_partner(work.record, link)
     await work.lease.extend(lease_keys(*records))
     if link is None:
         return None

@@ -21,14 +21,13 @@ from app.runtime import Runtime
 from app.sync.adapters import Context, open_adapter, policy_of, resolve
 from app.sync.mapping_table import faults_of
 from app.sync.mappings import mapping_of, rules_with
-from app.sync.marks import partner_id
 from app.sync.match import choose_twin
 from app.sync.merge import Held, Merge, merge
 from app.sync.pair import newer_side
 from app.sync.places import placed
 from app.sync.preview_drafts import draft
 from app.sync.shop_creation import ShopCreation
-from app.sync.sides import Adapter, Side, Skip
+from app.sync.sides import Adapter, Side, Skip, only_in
 
 NO_TAXES = "Taxes have no rows of your own, so there is nothing to try out."
 GONE = "{system} has no {module} {id}."
@@ -107,8 +106,7 @@ async def preview(runtime: Runtime, trial: Trial) -> Preview:
 
 
 def _unreadable(trial: Trial, error: RecordUnreadable, faults: tuple[RuleFault, ...]) -> Preview:
-    woo = trial.system is System.WOOCOMMERCE
-    woo_id, vtiger_id = (trial.record_id, None) if woo else (None, trial.record_id)
+    woo_id, vtiger_id = only_in(trial.system, trial.record_id)
     return Preview("", woo_id, vtiger_id, skip=Skip(error.reason, str(error)), faults=faults)
 
 
@@ -139,7 +137,7 @@ class _Look:
             link = await find_link(session, record)
         if link is not None:
             other = record.system.other
-            partner = await self.adapter.find(other, partner_id(link, other))
+            partner = await self.adapter.find(other, link.side(other).id)
             if partner is None:
                 message = GONE.format(system=other.label, module="partner", id="any more")
                 return self._alone(source, Skip("not_found", message))
@@ -152,23 +150,13 @@ class _Look:
         return await (self._pair(fresh, source, twin) if twin else self._creation(source))
 
     def _alone(self, source: Side, skip: Skip) -> Preview:
-        woo = source.system is System.WOOCOMMERCE
         fields = [
-            FieldPreview(
-                rule.name,
-                source.values.get(rule.name) if woo else None,
-                None if woo else source.values.get(rule.name),
-                FieldAct.NOTHING,
-            )
+            FieldPreview(rule.name, *only_in(source.system, _value(source, rule)), FieldAct.NOTHING)
             for rule in self.adapter.rules
         ]
+        woo_id, vtiger_id = only_in(source.system, source.id)
         return Preview(
-            source.label,
-            source.id if woo else None,
-            None if woo else source.id,
-            tuple(fields),
-            skip=skip,
-            faults=self.faults,
+            source.label, woo_id, vtiger_id, tuple(fields), skip=skip, faults=self.faults
         )
 
     async def _creation(self, source: Side) -> Preview:
@@ -194,7 +182,7 @@ class _Look:
     async def _pair(self, link: Link, source: Side, partner: Side) -> Preview:
         sides = {source.system: source, partner.system: partner}
         merged = self._merge(link, sides)
-        changes = {System.WOOCOMMERCE: merged.to_woo, System.VTIGER: merged.to_vtiger}
+        changes = {system: merged.changes(system) for system in System}
         patches = {
             target: await draft(self.adapter, values, sides[target.other], sides[target])
             for target, values in changes.items()

@@ -13,7 +13,7 @@ from app.records import Origin, Outcome
 from app.sync.creation import create
 from app.sync.deletion import end_of_source, end_of_target, was_absent
 from app.sync.freshness import find_lone_body, is_fresh, is_outdated
-from app.sync.marks import leave_ids, partner_id
+from app.sync.marks import leave_ids
 from app.sync.match import EPOCH, Twin, find_twin, take
 from app.sync.members import hint_members
 from app.sync.outcome import Result, skipped
@@ -130,7 +130,7 @@ async def _go_on(work: Work, link: Link, source: Side) -> Ending:
     calm = not ours and not work.unsettled and not link.attempted
     if calm and _is_told_by_event(work) and _as_agreed(work, link, source):
         return await leave_ids(work, _unchanged(work, link, source), *_edited(link, source))
-    other = await work.adapter.find(work.target, partner_id(link, work.target))
+    other = await work.adapter.find(work.target, link.side(work.target).id)
     if other is None:
         return await _lose_target(work, link, source)
     refused = work.adapter.objection(other)
@@ -175,7 +175,7 @@ def _unchanged(work: Work, link: Link, side: Side) -> Ending:
         target=work.target,
         outcome=Outcome.UNCHANGED,
         source_id=side.id,
-        target_id=partner_id(link, work.target),
+        target_id=link.side(work.target).id,
         reason="echo" if echo else "no_difference",
         label=side.label,
     )

@@ -1,7 +1,7 @@
 """How records of Vtiger stand with each shop, in a few words: for those who look at them there."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from app.db.session import Session
@@ -56,7 +56,7 @@ async def search_standings(
 ) -> dict[Record, RecordStanding]:
     """Those of these records of Vtiger that something is known of; a record is one of one shop."""
     links = await _search_links(session, records)
-    sides = {record: [record, *_partner(record, links.get(record))] for record in records}
+    sides = {record: [record, *_partner(links.get(record))] for record in records}
     keys = [side.key for each in sides.values() for side in each]
     latest = await search_latest(session, [side for each in sides.values() for side in each])
     unsettled = await search_unsettled(session, keys)
@@ -88,11 +88,11 @@ async def _search_links(session: Session, records: Collection[Record]) -> dict[R
     return found
 
 
-def _partner(record: Record, link: Link | None) -> list[Record]:
+def _partner(link: Link | None) -> list[Record]:
     """The record of the shop, if there is a pair."""
     if link is None:
         return []
-    return [replace(record, system=System.WOOCOMMERCE, id=link.woo_id)]
+    return [link.record(System.WOOCOMMERCE)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import Protocol, runtime_checkable
 from app.errors import System
 from app.links.models import Link
 from app.records import DeletePolicy, Outcome
-from app.sync.marks import partner_id
 from app.sync.pair import agree
 from app.sync.sides import Side
 from app.sync.stamps import stamp_written
@@ -36,7 +35,7 @@ async def bring_back(work: Work, link: Link, source: Side) -> Ending | None:
     if not ours or not wanted or not isinstance(work.adapter, Restores):
         return None
     work.lease.check()
-    restored = await work.adapter.restore(partner_id(link, work.target), source)
+    restored = await work.adapter.restore(link.side(work.target).id, source)
     if restored is None:
         return None
     stamp_written(link, restored)

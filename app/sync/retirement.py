@@ -13,8 +13,6 @@ from app.links.models import Link
 from app.mapping.bases import read_base, write_base
 from app.mapping.values import Agreed, Base, Mapped, Value
 from app.records import Outcome
-from app.sync.hold import partner_of
-from app.sync.marks import partner_id
 from app.sync.outcome import Result, describe_changes, describe_notes
 from app.sync.sides import Side, Written
 from app.sync.stamps import stamp_written
@@ -38,7 +36,7 @@ async def retire(work: Work, link: Link, gone: System) -> Result | None:
     other = gone.other
     if not isinstance(work.adapter, Retires):
         return None
-    before = await work.adapter.find(other, partner_id(link, other))
+    before = await work.adapter.find(other, link.side(other).id)
     if before is None:
         return None
     work.lease.check()
@@ -55,7 +53,7 @@ async def retire(work: Work, link: Link, gone: System) -> Result | None:
     return Result(
         target=other,
         outcome=Outcome.UPDATED,
-        source_id=partner_id(link, gone),
+        source_id=link.side(gone).id,
         target_id=before.id,
         label=before.label,
         message="" if written.sent else LANDED,
@@ -75,7 +73,7 @@ async def _lost(work: Work, link: Link, before: Side) -> dict[str, Value]:
 
 async def _was_tried(work: Work, link: Link) -> bool:
     """A hint of either record was tried before: the other's may have come to it first."""
-    partner = partner_of(link, work.record)
+    partner = link.record(work.record.system.other)
     async with work.runtime.sessions() as session:
         return work.is_retried or await was_tried(session, partner.key)
 

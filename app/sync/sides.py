@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from app.errors import RemoteError, System, WooVtigerError
 from app.mapping.rules import FieldRule
 from app.mapping.values import FieldNote, Mapped, Patch, Value
 from app.records import Module
+
+T = TypeVar("T")
 
 NO_OBJECTS = "Rows of this list are no objects (counted from 0): they were left out."
 
@@ -37,6 +39,16 @@ class Side:
     made: frozenset[str] | None = None
     torn: frozenset[str] = frozenset()
     notes: tuple[FieldNote, ...] = ()
+
+
+def as_pair(side: Side, partner: Side) -> tuple[Side, Side]:
+    """Both sides of a pair, WooCommerce's first."""
+    return (side, partner) if side.system is System.WOOCOMMERCE else (partner, side)
+
+
+def only_in(system: System, value: T) -> tuple[T | None, T | None]:
+    """What two systems have where one has nothing, WooCommerce's first."""
+    return (value, None) if system is System.WOOCOMMERCE else (None, value)
 
 
 @dataclass(frozen=True, slots=True)

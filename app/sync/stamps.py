@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from app.errors import System
 from app.links.models import Link
 from app.sync.sides import Side
 
@@ -10,19 +9,14 @@ from app.sync.sides import Side
 def stamp_read(link: Link, side: Side) -> None:
     """The record was seen in this state; one that was marked as deleted is back."""
     link.delete_held_at = link.delete_confirmed_at = None
-    if side.system is System.WOOCOMMERCE:
-        link.woo_modified_at, link.woo_deleted_at = side.modified_at, None
-    else:
-        link.vtiger_modified_at, link.vtiger_deleted_at = side.modified_at, None
+    seen = link.side(side.system)
+    seen.modified_at, seen.deleted_at = side.modified_at, None
 
 
 def stamp_written(link: Link, side: Side) -> None:
     """Our write left this stamp: a hint that shows it is an echo."""
     stamp_read(link, side)
-    if side.system is System.WOOCOMMERCE:
-        link.woo_written_at = side.modified_at
-    else:
-        link.vtiger_written_at = side.modified_at
+    link.side(side.system).written_at = side.modified_at
 
 
 def stamp_mark(link: Link, modified_at: datetime | None) -> None:
@@ -32,6 +26,5 @@ def stamp_mark(link: Link, modified_at: datetime | None) -> None:
 
 def is_echo(link: Link, side: Side) -> bool:
     """Whether the side still shows the stamp that our own last write left there."""
-    woo = side.system is System.WOOCOMMERCE
-    written_at = link.woo_written_at if woo else link.vtiger_written_at
+    written_at = link.side(side.system).written_at
     return written_at is not None and side.modified_at == written_at

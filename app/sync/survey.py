@@ -25,7 +25,7 @@ from app.sync.comparison import (
 from app.sync.listing import Listing, Read, Seen, attempt
 from app.sync.match import choose_twin
 from app.sync.shop_creation import ShopCreation
-from app.sync.sides import Adapter, Side, Skip, Unreadable
+from app.sync.sides import Adapter, Side, Skip, Unreadable, as_pair
 from app.tasks import run_together
 
 GONE = "Its partner {id} is gone from {system}."
@@ -86,9 +86,7 @@ class Survey:
     def _unreadable(self, read: Unreadable, links: Mapping[str, Link]) -> Compared:
         """A pair of which one side cannot be read is told once."""
         if link := links.get(read.id):
-            woo = read.system is System.WOOCOMMERCE
-            partner = link.vtiger_id if woo else link.woo_id
-            self.met.add(self._record(read.system.other, partner).key)
+            self.met.add(link.record(read.system.other).key)
         return compare_unreadable(read)
 
     def _was_met(self, seen: Seen) -> bool:
@@ -105,11 +103,7 @@ class Survey:
 
     async def _partners(self, system: System, links: Sequence[Link]) -> Mapping[str, Read]:
         """The other sides of these links, by the id that the given system's side has."""
-        woo = system is System.WOOCOMMERCE
-        by_id = {
-            link.vtiger_id if woo else link.woo_id: link.woo_id if woo else link.vtiger_id
-            for link in links
-        }
+        by_id = {link.side(system.other).id: link.side(system).id for link in links}
         found = await self.listing.whole(system.other, list(by_id))
         return {by_id[side.id]: side for side in found}
 
@@ -122,15 +116,14 @@ class Survey:
             return compare_single(side, Plan.SKIP, skip=partner.skip)
         if partner is None:
             other = side.system.other
-            partner_id = link.vtiger_id if side.system is System.WOOCOMMERCE else link.woo_id
-            message = GONE.format(id=partner_id, system=other.label)
+            message = GONE.format(id=link.side(other).id, system=other.label)
             return compare_single(side, Plan.SKIP, skip=Skip("not_found", message))
         return self._compare_pair(link, side, partner)
 
     def _compare_pair(self, link: Link, side: Side, partner: Side) -> Compared:
         for each in (side, partner):
             self.met.add(self._record(each.system, each.id).key)
-        woo, vtiger = (side, partner) if side.system is System.WOOCOMMERCE else (partner, side)
+        woo, vtiger = as_pair(side, partner)
         compared = compare_pair(
             link,
             woo,

@@ -143,11 +143,11 @@ class Sweep:
         """Whether the record is unpaired, is back, or is not what was agreed."""
         if link is None:
             return self.take_stock or not is_left_out(self.listing.adapter, side)
-        woo = side.system is System.WOOCOMMERCE
-        if (link.woo_deleted_at if woo else link.vtiger_deleted_at) is not None:
+        known = link.side(side.system)
+        if known.deleted_at is not None:
             return True
         if link.forgotten_at is not None:
-            return side.modified_at != _known_at(link, side)
+            return side.modified_at != known.modified_at
         return self._left_base(link, side) or self._looks_changed(link, side)
 
     def _looks_changed(self, link: Link, side: Side) -> bool:
@@ -156,7 +156,7 @@ class Sweep:
         glance = self.listing.glimpses.get(side.system)
         if glance is None:
             return False
-        return side.modified_at != _known_at(link, side) or glance(link, side)
+        return side.modified_at != link.side(side.system).modified_at or glance(link, side)
 
     def _left_base(self, link: Link, side: Side) -> bool:
         """A field that the listing does not tell says nothing."""
@@ -195,19 +195,14 @@ class Sweep:
                 session, self.store, module=self.module, system=system, before=moment
             )
             async for link in found:
-                yield link.woo_id if system is System.WOOCOMMERCE else link.vtiger_id
+                yield link.side(system).id
 
     async def told_gone(self, system: System, ids: Sequence[str]) -> list[Change]:
         """Pairs among the records that the system itself says are deleted."""
         records = [self.record(system, record_id) for record_id in ids]
         async with self.runtime.sessions() as session:
             links = await search_links(session, records)
-        woo = system is System.WOOCOMMERCE
-        living = [
-            record_id
-            for record_id, link in links.items()
-            if (link.woo_deleted_at if woo else link.vtiger_deleted_at) is None
-        ]
+        living = [key for key, link in links.items() if link.side(system).deleted_at is None]
         return await self._gone(system, living)
 
     async def _gone(self, system: System, ids: Sequence[str]) -> list[Change]:
@@ -269,7 +264,3 @@ def digest_of_fault(read: Unreadable, link: Link | None) -> str:
     base = link.base if link is not None else {}
     shown = [read.id, str(read.error), sorted(base.items())]
     return sha256(orjson.dumps(shown)).hexdigest()
-
-
-def _known_at(link: Link, side: Side) -> datetime | None:
-    return link.woo_modified_at if side.system is System.WOOCOMMERCE else link.vtiger_modified_at

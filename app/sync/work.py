@@ -15,7 +15,7 @@ from app.links.repository import close_intent, find_intent, save_link
 from app.policies.schemas import SyncPolicy
 from app.records import Event, Origin, Outcome, Record
 from app.runtime import Runtime
-from app.sync.hold import partner_of
+from app.sync.hold import with_partner
 from app.sync.outcome import Result, describe_notes
 from app.sync.owed import bring_up_for
 from app.sync.sides import Adapter, Side
@@ -120,7 +120,7 @@ class Work:
 
     def _ended(self, link: Link | None) -> set[str]:
         """The keys of the records that are settled: both of the pair, as hints name them."""
-        records = [self.record] if link is None else [self.record, partner_of(link, self.record)]
+        records = with_partner(self.record, link)
         return {*(each.record_key for each in self.deliveries), *(each.key for each in records)}
 
     async def _tell_creation(self, session: Session, result: Result, link: Link) -> None:
@@ -128,8 +128,8 @@ class Work:
         told = self.has_told_creation or self._tells_creation(result)
         if told or await find_intent(session, self.record) is None:
             return
-        ids = {System.WOOCOMMERCE: link.woo_id, System.VTIGER: link.vtiger_id}
-        made = Result(self.target, Outcome.CREATED, self.record.id, ids[self.target], link.id)
+        twin_id = link.side(self.target).id
+        made = Result(self.target, Outcome.CREATED, self.record.id, twin_id, link.id)
         await self._append(session, replace(made, label=result.label, message=LANDED), link)
 
     def _tells_creation(self, result: Result) -> bool:
@@ -164,12 +164,13 @@ def entry_of(
     link: Link | None,
     started: float,
 ) -> NewEntry:
+    target_id = link.side(result.target).id if link is not None else None
     return NewEntry(
         store=record.store,
         module=record.module,
         target=result.target,
         source_id=result.source_id,
-        target_id=result.target_id or _id_in(link, result.target),
+        target_id=result.target_id or target_id,
         link_id=link.id if link is not None else result.link_id,
         event=Event(deliveries[-1].event),
         outcome=result.outcome,
@@ -183,9 +184,3 @@ def entry_of(
         notes=result.notes,
         conflicts=result.conflicts,
     )
-
-
-def _id_in(link: Link | None, system: System) -> str | None:
-    if link is None:
-        return None
-    return link.woo_id if system is System.WOOCOMMERCE else link.vtiger_id

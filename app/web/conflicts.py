@@ -58,12 +58,12 @@ def _pairs(settings: Settings, found: Sequence[FieldConflict]) -> Iterator[Pair]
     for _, together in groupby(found, key=lambda conflict: conflict.link_id):
         conflicts = list(together)
         first = conflicts[0]
-        ids = {System.WOOCOMMERCE: first.woo_id, System.VTIGER: first.vtiger_id}
+        records = [first.record(system) for system in System]
         links = [
             remote_link(
-                settings, first.store, system=each, module=Module(first.module), record_id=ids[each]
+                settings, each.store, system=each.system, module=each.module, record_id=each.id
             )
-            for each in System
+            for each in records
         ]
         yield Pair(first.label, first.module, first.store, links, conflicts)
 
