@@ -77,7 +77,6 @@ async def _find_caller(runtime: Runtime, secret: str) -> Caller | Expired | None
     return Caller(token.name, Scope(token.scope))
 
 
-Reader = Annotated[Caller, Depends(Guard(Scope.READ))]
 Admin = Annotated[Caller, Depends(Guard(Scope.ADMIN))]
 
 

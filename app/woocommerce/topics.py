@@ -6,7 +6,7 @@ be older, newer, an error, or of another kind than the topic says.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -90,9 +90,7 @@ class WooHook:
     event: Event = Event.CHANGED
     module: Module | None = None
     record_id: str | None = None
-    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
     webhook_id: str = ""
-    delivery_id: str = ""
     code: str = ""
     message: str = ""
 
@@ -112,14 +110,12 @@ def parse_hook(headers: Mapping[str, str], body: bytes, *, is_whole: bool = True
     common: dict[str, Any] = {
         "topic": topic,
         "webhook_id": headers.get("x-wc-webhook-id", ""),
-        "delivery_id": headers.get("x-wc-webhook-delivery-id", ""),
         "resource": resource,
     }
     is_action = resource == "action"
     if name not in ACTIONS if is_action else resource not in MODULES:
         return WooHook(HookKind.UNSYNCED, **common)
     data, fault = _read_object(body, is_whole=is_whole)
-    common["body"] = data
     if is_action:
         return _read_action(name, data, common, fault)
     common |= {"module": MODULES[resource], "event": EVENTS.get(name, Event.CHANGED)}

@@ -126,7 +126,7 @@ def test_of_a_large_body_the_beginning_is_parsed() -> None:
     blob = b'"x":[' + b"{}," * LARGEST_PARSED + b"{}]}"
     topic = {"x-wc-webhook-topic": "order.updated"}
     first = parse_hook(topic, b'{"id":501,' + blob)
-    assert (first.kind, first.record_id, first.body) == (HookKind.RECORD, "501", {"id": 501})
+    assert (first.kind, first.record_id) == (HookKind.RECORD, "501")
     last = parse_hook(topic, b"{" + blob[:-1] + b',"id":501}')
     assert last.kind is HookKind.NOTHING
     with pytest.raises(InvalidInput, match="not JSON"):
