@@ -59,15 +59,6 @@ class Module(StrEnum):
     TAXES = "taxes"
 
 
-VTIGER_NAMES = {
-    Module.CONTACTS: "Contacts",
-    Module.PRODUCTS: "Products",
-    Module.SALES_ORDERS: "SalesOrder",
-    Module.TAXES: "Tax",
-}
-"""What Vtiger calls the modules."""
-
-
 class Event(StrEnum):
     """What a hint says happened; a hint may be wrong, so it is never acted on unread."""
 

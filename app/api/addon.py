@@ -15,8 +15,9 @@ from app.inbox.dedupe import addon_key
 from app.inbox.heard import keep_heard, search_heard
 from app.inbox.repository import NewDelivery
 from app.links.outbox_marks import forget_absent
+from app.module_facts import OF_VTIGER
 from app.policies.tokens import Scope
-from app.records import VTIGER_NAMES, Origin, Record
+from app.records import Origin, Record
 from app.runtime import Runtime
 from app.vtiger.addon_hints import AddonBatch, AddonChange, parse_batch
 from app.vtiger.addon_package import build_package
@@ -25,7 +26,6 @@ PATH = "/callbacks/vtiger"
 ZIP = "application/zip"
 SERVICE = "woo-vtiger"
 """The word by which the add-on knows that it was this service that answered."""
-MODULES = {name: module for module, name in VTIGER_NAMES.items()}
 router = APIRouter(
     tags=["Vtiger add-on"], dependencies=[Depends(Guard(Scope.ADMIN)), Depends(only_known)]
 )
@@ -54,7 +54,7 @@ async def receive(request: Request) -> Response:
     """A batch of changes; those of modules that are not synced, and repeated ones, are counted."""
     runtime: Runtime = request.app.state.runtime
     batch = _read(await read_signed_body(request, runtime.settings.receiver.max_body_bytes))
-    known = [change for change in batch.changes if change.module in MODULES]
+    known = [change for change in batch.changes if change.module in OF_VTIGER]
     async with runtime.sessions() as session:
         heard = await search_heard(session, batch.installation, [one.sequence for one in known])
     fresh = [change for change in known if change.sequence not in heard]
@@ -83,7 +83,7 @@ def _deliveries(
 
 
 def _delivery(store: str, installation: str, change: AddonChange) -> NewDelivery:
-    module = MODULES[change.module]
+    module = OF_VTIGER[change.module]
     return NewDelivery(
         record=Record(store, System.VTIGER, module, change.record_id, change.module),
         origin=Origin.CALLBACK,

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import Request, Response
 
-from app.api.addon import MODULES, SERVICE
+from app.api.addon import SERVICE
 from app.api.addon_signature import read_signed_body
 from app.api.errors import Problem
 from app.api.fields import as_utc
@@ -18,6 +18,7 @@ from app.errors import InvalidInput, System
 from app.inbox.models import Delivery
 from app.inbox.repository import count_open
 from app.links.conflicts import count_open_conflicts
+from app.module_facts import OF_VTIGER
 from app.records import Module, Outcome, Record
 from app.remotes.screens import find_screen
 from app.runtime import Runtime
@@ -56,7 +57,7 @@ async def receive_status(request: Request) -> Response:
 
 def _records(settings: Settings, asked: AskedRecord) -> list[Record]:
     """The record for each shop; none for a module that is not synced."""
-    module = MODULES.get(asked.module)
+    module = OF_VTIGER.get(asked.module)
     if module is None:
         return []
     return [Record(store, System.VTIGER, module, asked.id) for store in settings.stores]
@@ -68,7 +69,7 @@ def _describe(
     records = _records(settings, asked)
     return {
         "id": asked.id,
-        "module": MODULES.get(asked.module),
+        "module": OF_VTIGER.get(asked.module),
         "stores": [
             _describe_standing(settings, record, found[record])
             for record in records

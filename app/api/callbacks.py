@@ -17,14 +17,15 @@ from app.errors import InvalidInput, System
 from app.form_fields import decoded, read_fields
 from app.inbox.dedupe import callback_key
 from app.inbox.repository import NewDelivery
-from app.records import VTIGER_NAMES, Event, Module, Origin, Record
+from app.module_facts import FACTS, OF_VTIGER
+from app.records import Event, Module, Origin, Record
 from app.runtime import Runtime
 from app.vtiger.callbacks import parse_callback
 
 PATH = "/callbacks/vtiger/{module}"
 METHODS = ("POST", "PUT", "GET")
 MOST_QUERY_FIELDS = 100
-MODULES = {name.casefold(): module for module, name in VTIGER_NAMES.items()} | {
+MODULES = {name.casefold(): module for name, module in OF_VTIGER.items()} | {
     module.value: module for module in Module
 }
 
@@ -47,7 +48,7 @@ async def receive(request: Request) -> Response:
 def _get_module(name: str) -> Module:
     module = MODULES.get(name.casefold())
     if module is None:
-        known = ", ".join(VTIGER_NAMES.values())
+        known = ", ".join(OF_VTIGER)
         raise Problem(404, "unknown_module", f"There is no module of this name; known: {known}.")
     return module
 
@@ -112,7 +113,7 @@ def _read(request: Request, query: Mapping[str, str], body: bytes) -> list[str]:
 
 def _deliveries(runtime: Runtime, module: Module, record_ids: Sequence[str]) -> list[NewDelivery]:
     return [
-        _delivery(Record(store, System.VTIGER, module, record_id, VTIGER_NAMES[module]))
+        _delivery(Record(store, System.VTIGER, module, record_id, FACTS[module].vtiger_name))
         for record_id in record_ids
         for store in runtime.settings.stores
     ]

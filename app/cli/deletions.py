@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import OUT, new_table, print_json, run
 from app.cli.stores import chosen_stores
-from app.cli.tables import NAMES
 from app.links.deletions import count_held
+from app.module_facts import LABELS
 from app.records import Module
 from app.runtime import open_runtime
 from app.settings import Settings
@@ -25,7 +25,7 @@ def deletions(
         return
     table = new_table("Store", "Module", "Confirmed" if confirm else "Held")
     for (name, kind), count in held.items():
-        table.add_row(name, NAMES[Module(kind)], str(count))
+        table.add_row(name, LABELS[Module(kind)], str(count))
     OUT.print(table if held else "No deletion is held back.")
 
 

@@ -12,10 +12,10 @@ from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, OUT, new_table, print_json, run, styled
 from app.cli.failures import FAILED
 from app.cli.stores import chosen_stores
-from app.cli.tables import NAMES
 from app.db.opening import open_database
 from app.db.session import Sessions, open_sessions
 from app.errors import ConfigError
+from app.module_facts import LABELS, WITH_ROWS
 from app.policies.mapping_rows import MappingRow
 from app.policies.mappings import get_mapping
 from app.records import Direction, Module
@@ -61,7 +61,7 @@ async def _read(settings: Settings, stores: Sequence[str], modules: Sequence[Mod
 
 
 def _print_table(store: str, module: Module, table: Table) -> None:
-    title = f"{NAMES[module]} of {store} (version {table.mapping.version})"
+    title = f"{LABELS[module]} of {store} (version {table.mapping.version})"
     shown = new_table("Row", "WooCommerce", "", "Vtiger", "Transform", "From", "", title=title)
     for row in table.rows:
         rule = row.rule
@@ -101,7 +101,7 @@ def _row_as_json(row: TableRow) -> dict[str, object]:
 def export(*, store: str | None, module: Module | None, output: Path | None, json: bool) -> None:
     if json and output is not None:
         raise ConfigError("--json prints JSON, --output writes YAML to a file: choose one.")
-    if module is Module.TAXES:
+    if module is not None and module not in WITH_ROWS:
         raise ConfigError("Taxes have no rows of your own, so there is nothing to export.")
     settings = load_cli_settings()
     rows = run(_rows(settings, chosen_stores(settings, store), _modules(module)))
@@ -126,7 +126,7 @@ async def _rows(settings: Settings, stores: Sequence[str], modules: Sequence[Mod
     """Taxes have no rows of users."""
     async with open_database(settings) as (_, engine, _):
         sessions = open_sessions(engine)
-        places = [(s, m) for s in stores for m in modules if m is not Module.TAXES]
+        places = [(s, m) for s in stores for m in modules if m in WITH_ROWS]
         return {place: (await _mapping(sessions, *place)) for place in places}
 
 
@@ -166,6 +166,6 @@ def _print_changes(changes: Sequence[Imported], *, dry_run: bool) -> None:
     table = new_table("Store", "Module", "Added", "Changed", "Removed", "Version")
     for each in changes:
         parts = (", ".join(ids) for ids in (each.added, each.changed, each.removed))
-        table.add_row(each.store, NAMES[each.module], *parts, str(each.version))
+        table.add_row(each.store, LABELS[each.module], *parts, str(each.version))
     OUT.print(table)
     OUT.print("Nothing was kept: this was a dry run." if dry_run else "Kept.")

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.cli.console import ERR, OUT, new_table, print_json
-from app.cli.tables import NAMES, TITLES, print_summary
+from app.cli.tables import TITLES, print_summary
 from app.errors import System
+from app.module_facts import LABELS
 from app.records import Module, Outcome
 from app.runs.models import RunDifference, RunState
 from app.runtime import Runtime
@@ -99,7 +100,7 @@ def _print_found(report: RunReport) -> None:
     for each in report.found:
         ids = (each.woo_id or "", each.vtiger_id or "")
         row = (each.plan, each.label, *ids, _reason(each))
-        table.add_row(NAMES[Module(each.module)], *row)
+        table.add_row(LABELS[Module(each.module)], *row)
     OUT.print(table)
     expected = report.progress.run.expected
     if expected is not None:

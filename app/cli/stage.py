@@ -13,6 +13,7 @@ from app.db.session import transaction
 from app.errors import WooVtigerError
 from app.inbox.repository import count_open
 from app.main import create_app
+from app.module_facts import FACTS, WITH_ROWS
 from app.policies.repository import save_policy
 from app.policies.schemas import SyncPolicy
 from app.policies.tokens import PREFIX
@@ -32,11 +33,7 @@ from app.sync.webhook_watch import open_webhooks
 
 STORE = "main"
 HOST = "127.0.0.1"
-CALLBACK_MODULES = {
-    "Contacts": "contacts",
-    "Products": "products",
-    "SalesOrder": "sales_orders",
-}
+CALLBACK_MODULES = {FACTS[module].vtiger_name: module.value for module in WITH_ROWS}
 PORTS_TRIED = 20
 LAST_PORT = 65_535
 PATIENCE_SECONDS = 60.0

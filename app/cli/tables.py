@@ -7,16 +7,11 @@ from rich.text import Text
 
 from app.cli.console import OUT, new_table, styled
 from app.errors import System
+from app.module_facts import LABELS
 from app.records import Module, Outcome
 from app.synclog.totals import Summary
 
 TITLES = {System.WOOCOMMERCE: "WooCommerce", System.VTIGER: "Vtiger CRM"}
-NAMES = {
-    Module.CONTACTS: "Contacts",
-    Module.PRODUCTS: "Products",
-    Module.SALES_ORDERS: "Sales Orders",
-    Module.TAXES: "Taxes",
-}
 COLUMNS = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED, Outcome.SKIPPED, Outcome.FAILED)
 
 
@@ -29,9 +24,9 @@ def _tables(counts: Summary) -> Iterator[Table]:
     headings = tuple(outcome.title() for outcome in COLUMNS)
     for system, title in TITLES.items():
         table = new_table("Module", *headings, numbers=headings, title=title)
-        for module, name in NAMES.items():
+        for module in Module:
             row = counts[system][module]
-            table.add_row(name, *(_cell(outcome, row[outcome]) for outcome in COLUMNS))
+            table.add_row(LABELS[module], *(_cell(outcome, row[outcome]) for outcome in COLUMNS))
         yield table
 
 

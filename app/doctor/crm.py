@@ -9,6 +9,7 @@ from app.doctor.fields import check_fields
 from app.doctor.findings import Finding, Subject
 from app.errors import AuthRejected, NotFound, RateLimited, Rejected, RemoteError
 from app.mapping.numbers import decimal_text
+from app.module_facts import FACTS, WITH_ROWS
 from app.runtime import Runtime
 from app.sync.setup import missing_pieces
 from app.vtiger.addon import look_at_addon
@@ -17,7 +18,7 @@ from app.vtiger.schemas import VtigerRecord, VtigerTax
 from app.vtiger.versions import damages_orders
 
 CRM = Subject("vtiger")
-MODULES = ("Accounts", "Contacts", "Products", "SalesOrder", "Services")
+MODULES = sorted({"Accounts", "Services", *(FACTS[module].vtiger_name for module in WITH_ROWS)})
 LEAST_DECIMALS = 5
 REACH = (
     "Open the address in a browser from this machine; VTIGER__URL is the folder that Vtiger's"

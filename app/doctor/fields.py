@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from app.doctor.findings import Finding, Subject
 from app.errors import System
 from app.mapping.rules import FieldRule
+from app.module_facts import FACTS, WITH_ROWS
 from app.records import Direction, Module
 from app.runtime import Runtime
 from app.sync.foreign_ids import foreign_id_field, label_of
@@ -12,11 +13,6 @@ from app.sync.mappings import rules_of
 from app.vtiger.schemas import VtigerModule
 
 CRM = Subject("vtiger")
-NAMES = {
-    Module.CONTACTS: "Contacts",
-    Module.PRODUCTS: "Products",
-    Module.SALES_ORDERS: "SalesOrder",
-}
 ALWAYS_SENT = frozenset({"assigned_user_id", "invoicestatus", "productid", "quantity"})
 NOT_DESCRIBED = frozenset({"LineItems", "tax1"})
 MANDATORY = (
@@ -35,8 +31,8 @@ IDS = (
 
 async def check_fields(runtime: Runtime) -> list[Finding]:
     found: list[Finding] = []
-    for module, name in NAMES.items():
-        shape = await runtime.vtiger.describe(name)
+    for module in WITH_ROWS:
+        shape = await runtime.vtiger.describe(FACTS[module].vtiger_name)
         filled, mapped = await _fields_of(runtime, module)
         found += _mandatory(shape, filled), _mapped(shape, mapped), *_ids(shape, runtime)
     return found

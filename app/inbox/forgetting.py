@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.traces import Traces
 from app.inbox.models import Delivery, DeliveryState, Wakeup
 from app.inbox.repository import locked
-from app.records import FORGOTTEN_GUEST, Module
+from app.module_facts import FACTS
+from app.records import FORGOTTEN_GUEST
 
-PEOPLES = (Module.CONTACTS, Module.SALES_ORDERS)
+PEOPLES = [module for module, facts in FACTS.items() if facts.is_personal]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.traces import Traces
 from app.links.models import FieldConflict, GuestOrder, Intent, Lease, Link, Owed, Sighting
 from app.links.repository import refusing_stale
+from app.module_facts import FACTS
 from app.records import FORGOTTEN_GUEST, GUEST, Module, guest_id_of
-
-NOT_PERSONAL = ("subject", "status", "contact", "currency", "refunded", "lines")
 
 Place = tuple[str, str, str]
 """Store, module and the id in one of the two systems."""
@@ -58,7 +57,7 @@ async def erase_links(session: AsyncSession, traces: Traces, links: Sequence[Lin
     """How many of these pairs, which the caller has leased. A guest's link keeps a name that says
     nothing, and counts as deleted."""
     for link in links:
-        kept = NOT_PERSONAL if link.module == Module.SALES_ORDERS else ()
+        kept = FACTS[Module(link.module)].impersonal_fields
         link.base = {name: link.base[name] for name in kept if name in link.base}
         link.attempted, link.forgotten_at = None, func.now()
         if link.woo_id == guest_id_of(traces.folded):

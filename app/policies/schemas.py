@@ -1,11 +1,12 @@
 """The sync settings of one store and module, with what holds while nobody chose."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.inputs import Text
+from app.module_facts import FACTS
 from app.policies.countries import read_country
 from app.records import (
     ConflictPolicy,
@@ -111,32 +112,17 @@ EVERYWHERE = (
     "ambiguous_match",
     "too_long",
 )
-_MAKING = ("create_in_shop", "from_other_shops")
-_OWN: Mapping[Module, tuple[str, ...]] = {
-    Module.CONTACTS: (*_MAKING, "roles"),
-    Module.PRODUCTS: (*_MAKING, "product_statuses", "product_categories"),
-    Module.SALES_ORDERS: (*_MAKING, "order_statuses", "guests", "order_account", "order_total"),
-    Module.TAXES: ("tax_scope", "tax_country"),
-}
-_DEFAULTS: Mapping[Module, Mapping[str, Any]] = {
-    Module.CONTACTS: {"create_in_shop": CreationPolicy.WITH_ORDERS},
-}
-_MEANINGLESS: Mapping[Module, Mapping[str, Collection[str]]] = {
-    Module.CONTACTS: {"delete_policy": (DeletePolicy.DEACTIVATE,)},
-    Module.SALES_ORDERS: {"create_in_shop": (CreationPolicy.WITH_ORDERS,)},
-    Module.TAXES: {"delete_policy": (DeletePolicy.DEACTIVATE,)},
-}
 
 
 def settings_of(module: Module) -> tuple[str, ...]:
     """The names of the settings that mean something for a module."""
-    return (*EVERYWHERE, *_OWN[module])
+    return (*EVERYWHERE, *FACTS[module].settings)
 
 
 def defaults_of(module: Module) -> SyncPolicy:
     """What holds while nobody chose. A contact that becomes a customer is mailed by the shop, so
     by default only those are made whom an order needs."""
-    return SyncPolicy(**_DEFAULTS.get(module, {}))
+    return SyncPolicy(**FACTS[module].setting_defaults)
 
 
 def find_meaningless(module: Module, chosen: Mapping[str, Any]) -> dict[str, str]:
@@ -147,7 +133,7 @@ def find_meaningless(module: Module, chosen: Mapping[str, Any]) -> dict[str, str
         for name in chosen
         if name in SyncPolicy.model_fields and name not in known
     }
-    for name, values in _MEANINGLESS.get(module, {}).items():
+    for name, values in FACTS[module].meaningless.items():
         if chosen.get(name) in values:
             found[name] = f"{chosen[name]} means nothing for {module}"
     return found

@@ -7,7 +7,8 @@ leads on. A guest has no page, only orders; rates and taxes share one.
 from urllib.parse import quote, urlencode
 
 from app.errors import System
-from app.records import GUEST, VTIGER_NAMES, Module, is_guest
+from app.module_facts import FACTS
+from app.records import GUEST, Module, is_guest
 from app.settings import Settings
 
 
@@ -24,19 +25,15 @@ def find_screen(
 
 
 def _in_vtiger(module: Module, record_id: str) -> str:
-    if module is Module.TAXES:
-        return "index.php?module=Vtiger&parent=Settings&view=TaxIndex"
+    if screen := FACTS[module].vtiger_screen:
+        return screen
     number = record_id.partition("x")[2] or record_id
-    query = {"module": VTIGER_NAMES[module], "view": "Detail", "record": number}
+    query = {"module": FACTS[module].vtiger_name, "view": "Detail", "record": number}
     return f"index.php?{urlencode(query)}"
 
 
 def _in_shop(module: Module, record_id: str) -> str:
-    if module is Module.TAXES:
-        return "admin.php?page=wc-settings&tab=tax"
     if is_guest(record_id):
         query = {"post_type": "shop_order", "s": record_id.removeprefix(GUEST)}
         return f"edit.php?{urlencode(query)}"
-    if module is Module.CONTACTS:
-        return f"user-edit.php?user_id={quote(record_id)}"
-    return f"post.php?post={quote(record_id)}&action=edit"
+    return FACTS[module].shop_screen.format(id=quote(record_id))

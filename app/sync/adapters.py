@@ -9,9 +9,10 @@ from app.inbox.models import Delivery
 from app.links.leases import PairLease
 from app.mapping.rules import FieldRule
 from app.mapping.values import PatchOptions
+from app.module_facts import FACTS
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
-from app.records import VTIGER_NAMES, Direction, GuestPolicy, Module, Record
+from app.records import Direction, GuestPolicy, Module, Record
 from app.runs.repository import directions_of
 from app.runtime import Runtime
 from app.sync.accounts import Accounts
@@ -79,7 +80,7 @@ async def resolve(runtime: Runtime, record: Record) -> Record:
     """
     if record.system is not System.VTIGER or record.module is None:
         return record
-    resolved = await runtime.vtiger.resolve_id(VTIGER_NAMES[record.module], record.id)
+    resolved = await runtime.vtiger.resolve_id(FACTS[record.module].vtiger_name, record.id)
     return Record(record.store, record.system, record.module, resolved, record.kind)
 
 
@@ -127,7 +128,7 @@ class Context:
         rules = await rules_of(self.runtime, self.store, module)
         if not any(rule.custom for rule in rules):
             return rules
-        return demanded(rules, await self.runtime.shapes.get(VTIGER_NAMES[module]))
+        return demanded(rules, await self.runtime.shapes.get(FACTS[module].vtiger_name))
 
     @property
     def books(self) -> Books:

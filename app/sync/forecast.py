@@ -13,6 +13,7 @@ from app.errors import RemoteError, System
 from app.links.leases import PairLease
 from app.links.repository import count_links, search_links
 from app.mapping.sales_orders import find_store
+from app.module_facts import FACTS
 from app.records import CreationPolicy, Direction, Module, Record
 from app.runs.models import Consent, RunDifference, SyncRun
 from app.runs.repository import search_differences
@@ -32,12 +33,6 @@ from app.woocommerce.mails import COMPLETED, MAILS, NEW_ACCOUNT, NEW_ORDER_MAILS
 
 MANY = 1000
 """So many new records are asked about where somebody is there to answer."""
-NOUNS: Mapping[Module, tuple[str, str]] = {
-    Module.CONTACTS: ("contact", "contacts"),
-    Module.PRODUCTS: ("product", "products"),
-    Module.SALES_ORDERS: ("order", "orders"),
-    Module.TAXES: ("tax", "taxes"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +89,7 @@ def describe_forecast(forecast: Forecast) -> str:
     """In words, as before a run."""
     told = []
     for system, counts in forecast.created.items():
-        parts = [_count(count, *NOUNS[module]) for module, count in counts.items() if count]
+        parts = [_count(count, *FACTS[module].nouns) for module, count in counts.items() if count]
         if parts:
             told.append(f"{' and '.join(parts)} will be made in {system.label}")
     if forecast.updated:
@@ -235,10 +230,9 @@ class Forecaster:
         if each.plan not in (Plan.UPDATE, Plan.PAIR):
             return
         self.updated += 1
-        mailing = {(Module.CONTACTS, "email"), (Module.SALES_ORDERS, "status")}
+        mailing = FACTS[module].mailing_field
         self.mails += any(
-            (module, one["field"]) in mailing and one["act"] == Act.TO_WOOCOMMERCE
-            for one in each.fields
+            one["field"] == mailing and one["act"] == Act.TO_WOOCOMMERCE for one in each.fields
         )
 
     async def _forecast(self) -> Forecast:

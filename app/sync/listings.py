@@ -13,9 +13,6 @@ from app.sync.sides import Adapter
 from app.sync.tax_listing import TaxListing
 from app.sync.taxes import TaxAdapter
 
-IN_ORDER = (Module.TAXES, Module.CONTACTS, Module.PRODUCTS, Module.SALES_ORDERS)
-"""What others rest on comes first."""
-
 
 async def open_listing(context: Context, module: Module) -> Listing:
     """The bulk reader of a module."""

@@ -11,22 +11,17 @@ from app.mapping.paths import ATTRIBUTE, META, find_raw, scalar_text
 from app.mapping.rule_checks import is_own_meta, writes
 from app.mapping.rules import FieldRule
 from app.mapping.woo_fields import WOO_FIELDS
-from app.records import VTIGER_NAMES, Module
+from app.module_facts import FACTS
+from app.records import Module
 from app.runtime import Runtime
 from app.sync.foreign_ids import foreign_id_fields
 from app.sync.mappings import rules_of
 from app.vtiger.schemas import VtigerField, VtigerModule
-from app.woocommerce.samples import Collection
 from app.woocommerce.schemas import WooRecord
 
 SAMPLES = 50
 LONGEST_EXAMPLE = 80
 
-COLLECTIONS: Mapping[Module, Collection] = {
-    Module.CONTACTS: "customers",
-    Module.PRODUCTS: "products",
-    Module.SALES_ORDERS: "orders",
-}
 HOLDS_ID = "It holds the shop's id of the record."
 OF_OTHERS = "It stands for another record, or holds no text."
 
@@ -61,11 +56,12 @@ class Offer:
 async def offer_fields(runtime: Runtime, store: str, module: Module) -> Offer:
     """Known fields of the shop, its meta and attributes as recent records have them; Vtiger's by
     describe, read anew. Raises the RemoteError tree."""
-    if module is Module.TAXES:
+    collection = FACTS[module].woo_collection
+    if collection is None:
         return Offer((), ())
     rules = await rules_of(runtime, store, module)
-    records = await runtime.stores[store].newest(COLLECTIONS[module], SAMPLES)
-    shape = await runtime.shapes.refresh(VTIGER_NAMES[module])
+    records = await runtime.stores[store].newest(collection, SAMPLES)
+    shape = await runtime.shapes.refresh(FACTS[module].vtiger_name)
     return Offer(
         tuple(_with_writer(each, rules, System.WOOCOMMERCE) for each in _of_shop(module, records)),
         tuple(_with_writer(each, rules, System.VTIGER) for each in _of_vtiger(module, shape)),

@@ -13,11 +13,12 @@ from app.mapping.defaults import DEFAULT_RULES, find_default
 from app.mapping.mandatory import lacking_sources
 from app.mapping.rule_checks import RuleFault, Scene, check_table
 from app.mapping.rules import FieldRule
+from app.module_facts import FACTS, WITH_ROWS
 from app.policies.mapping_rows import MappingRow
 from app.policies.mappings import Change, Mapping, save_mapping
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
-from app.records import VTIGER_NAMES, Module
+from app.records import Module
 from app.runtime import Runtime
 from app.sync.foreign_ids import foreign_id_fields
 from app.sync.mappings import mapping_of, rules_with
@@ -96,7 +97,7 @@ def _table_row(
 
 async def _find_shape(runtime: Runtime, module: Module) -> VtigerModule | None:
     try:
-        return await runtime.shapes.get(VTIGER_NAMES[module])
+        return await runtime.shapes.get(FACTS[module].vtiger_name)
     except RemoteError:
         return None
 
@@ -112,7 +113,7 @@ async def _faults(runtime: Runtime, store: str, scene: Scene) -> list[RuleFault]
 
 
 def _lacking(scene: Scene, policy: SyncPolicy) -> list[RuleFault]:
-    if scene.module is Module.TAXES:
+    if scene.module not in WITH_ROWS:
         return []
     woo, vtiger = (policy.direction.allows(system) for system in System)
     return lacking_sources(scene, writes_woo=woo, writes_vtiger=vtiger)
@@ -137,7 +138,7 @@ async def check_change(
     """Raises MappingRefused if these rows bring faults that are not there now."""
     if faults := _shape_faults(module, rows):
         raise MappingRefused(faults)
-    shape = await runtime.shapes.refresh(VTIGER_NAMES[module])
+    shape = await runtime.shapes.refresh(FACTS[module].vtiger_name)
     now = (await mapping_of(runtime, store, module)).rows
     before, after = [
         await _faults(runtime, store, _scene(module, each, shape)) for each in (now, rows)
@@ -150,12 +151,12 @@ async def faults_of(
     runtime: Runtime, store: str, module: Module, *, rows: Sequence[MappingRow]
 ) -> list[RuleFault]:
     """What is wrong with these rows, whatever is in force."""
-    shape = await runtime.shapes.get(VTIGER_NAMES[module])
+    shape = await runtime.shapes.get(FACTS[module].vtiger_name)
     return _shape_faults(module, rows) or await _faults(runtime, store, _scene(module, rows, shape))
 
 
 def _shape_faults(module: Module, rows: Sequence[MappingRow]) -> list[RuleFault]:
-    if module is Module.TAXES and rows:
+    if module not in WITH_ROWS and rows:
         return [RuleFault(rows[0].id, "id", NO_TAXES)]
     ids = [row.id for row in rows]
     twice = [

@@ -13,14 +13,13 @@ from app.db.session import transaction
 from app.errors import Rejected, RemoteError
 from app.links.models import OutboxMark
 from app.links.outbox_marks import find_absent, keep_absent, lowest_sequence
-from app.records import VTIGER_NAMES, Module
+from app.module_facts import FACTS
+from app.records import Module
 from app.runtime import Runtime
-from app.sync.contacts import CONTACTS
 from app.vtiger.addon import AddonFacts, OutboxChange, OutboxPage
 
 log = logging.getLogger(__name__)
 
-ACCOUNTS = "Accounts"
 ASK_AGAIN = timedelta(minutes=15)
 LOOK_WITHOUT = timedelta(days=1)
 SETTLED = timedelta(minutes=2)
@@ -38,8 +37,8 @@ class Outbox:
 
     def covers(self, module: Module) -> bool:
         """Whether it tells all changes of the module; a contact changes with its Account too."""
-        wanted = {CONTACTS, ACCOUNTS} if module is Module.CONTACTS else {VTIGER_NAMES[module]}
-        return wanted <= self.facts.modules
+        facts = FACTS[module]
+        return {facts.vtiger_name, *facts.vtiger_parents} <= self.facts.modules
 
     def reaches(self, mark: OutboxMark, now: datetime) -> bool:
         """Whether nothing happened between the mark and what was read but what is in it."""

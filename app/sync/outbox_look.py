@@ -13,11 +13,11 @@ from app.links.leases import PairLease
 from app.links.models import OutboxMark
 from app.links.outbox_marks import find_outbox_mark, forget_outbox_mark, save_outbox_mark
 from app.links.repository import find_watermark, save_watermark
-from app.records import VTIGER_NAMES, Event, Module
+from app.module_facts import FACTS
+from app.records import Event, Module
 from app.runtime import Runtime
-from app.sync.contacts import CONTACTS
 from app.sync.listing import PAGE, Seen, pages
-from app.sync.outbox import ACCOUNTS, Outbox
+from app.sync.outbox import Outbox
 from app.sync.sweep import Sweep
 from app.vtiger.addon import AddonFacts
 from app.vtiger.orders import ORDER_COLUMNS
@@ -38,11 +38,11 @@ class OutboxLook:
 
     async def run(self) -> int:
         """How many hints that gave. Raises LeaseLost and the RemoteError tree."""
-        told = self._told(VTIGER_NAMES[self.sweep.module])
+        told = self._told(FACTS[self.sweep.module].vtiger_name)
         gone = [record_id for record_id, event in told.items() if event is Event.DELETED]
         living = [record_id for record_id in told if record_id not in gone]
         hints = 0
-        for ids in _groups([*living, *await self._contacts_of_accounts(set(told))]):
+        for ids in _groups([*living, *await self._of_parents(set(told))]):
             hints += await self._compare(ids)
         hints += await self.sweep.bring_up(await self.sweep.told_gone(System.VTIGER, gone))
         await self._keep()
@@ -71,22 +71,24 @@ class OutboxLook:
             if change.module == name and change.sequence > self.mark.sequence and change.record_id
         }
 
-    async def _contacts_of_accounts(self, known: set[str]) -> list[str]:
+    async def _of_parents(self, known: set[str]) -> list[str]:
         """A company that was renamed changes its contacts, whose own time stays as it was."""
-        if self.sweep.module is not Module.CONTACTS:
-            return []
+        facts = FACTS[self.sweep.module]
         found: dict[str, None] = {}
-        for ids in _groups(list(self._told(ACCOUNTS))):
-            where = (one_of("account_id", ids),)
-            async for record in self.runtime.vtiger.search(CONTACTS, where, columns=("id",)):
-                found[record.id] = None
+        for parent, field in facts.vtiger_parents.items():
+            for ids in _groups(list(self._told(parent))):
+                found_there = self.runtime.vtiger.search(
+                    facts.vtiger_name, (one_of(field, ids),), columns=("id",)
+                )
+                async for record in found_there:
+                    found[record.id] = None
         return [record_id for record_id in found if record_id not in known]
 
     async def _compare(self, ids: Sequence[str]) -> int:
         module = self.sweep.module
         columns = COLUMNS.get(module, ("*",))
         where = (one_of("id", ids),)
-        found = self.runtime.vtiger.search(VTIGER_NAMES[module], where, columns=columns)
+        found = self.runtime.vtiger.search(FACTS[module].vtiger_name, where, columns=columns)
         hints = 0
         async for page in pages(found):
             seen = [Seen(System.VTIGER, record.id, record) for record in page]

@@ -14,13 +14,12 @@ from app.links.models import Link
 from app.links.owed import owe, search_needs, take_owed
 from app.links.repository import search_links
 from app.mapping.values import base_from_json
+from app.module_facts import FACTS
 from app.records import Event, Module, Origin, Record, guest_id_of
 from app.runtime import Runtime
 
 SAFE_ORDERS = "vtiger:safe-orders"
 """What an order needs that Vtiger's version would refuse or ruin."""
-
-_NEEDED = frozenset({Module.CONTACTS, Module.PRODUCTS})
 
 
 async def note_owed(
@@ -53,9 +52,9 @@ def _keys(link: Link) -> set[str]:
     """What other records call the pair, if it is one to be named. A guest who has an account now
     was called by the e-mail before."""
     is_gone = link.woo_deleted_at or (link.vtiger_deleted_at and not link.replaced_by)
-    if link.module not in _NEEDED or is_gone:
-        return set()
     module = Module(link.module)
+    if is_gone or not FACTS[module].is_referenced:
+        return set()
     keys = {link.record(system).key for system in System}
     agreed = base_from_json(link.base).get("email") if module is Module.CONTACTS else None
     if agreed is not None and agreed.woo:

@@ -23,12 +23,13 @@ from app.links.leases import PairLease, hold_turn
 from app.links.passes import is_pass_due, save_pass
 from app.links.repository import find_watermark, save_watermark
 from app.links.stock import find_stock, save_stock
+from app.module_facts import IN_ORDER
 from app.policies.schemas import SyncPolicy
 from app.records import DeletePolicy, Module
 from app.runtime import Runtime
 from app.sync.adapters import Context, policy_of
 from app.sync.listing import Listing
-from app.sync.listings import IN_ORDER, open_listing
+from app.sync.listings import open_listing
 from app.sync.outbox import OutboxReader
 from app.sync.outbox_look import find_outbox_look, keep_mark
 from app.sync.owed import collect_owed

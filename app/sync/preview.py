@@ -14,6 +14,7 @@ from app.mapping.bases import read_base
 from app.mapping.rule_checks import RuleFault
 from app.mapping.rules import FieldRule
 from app.mapping.values import Patch, Value
+from app.module_facts import WITH_ROWS
 from app.policies.mapping_rows import MappingRow
 from app.policies.schemas import SyncPolicy
 from app.records import Direction, Module, Record
@@ -85,7 +86,7 @@ class Trial:
 
 async def preview(runtime: Runtime, trial: Trial) -> Preview:
     """Reads both systems and writes neither. Raises NotFound, Waiting, the RemoteError tree."""
-    if trial.module is Module.TAXES:
+    if trial.module not in WITH_ROWS:
         raise InvalidInput(NO_TAXES, "module")
     rows = trial.rows
     if rows is None:

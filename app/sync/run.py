@@ -9,6 +9,7 @@ from app.db.session import transaction
 from app.errors import InvalidInput, Overtaken
 from app.inbox.models import DeliveryState
 from app.inbox.repository import count_run
+from app.module_facts import IN_ORDER
 from app.records import Module, Outcome
 from app.runs.models import RunDifference, RunState, SyncRun
 from app.runs.repository import (
@@ -25,7 +26,6 @@ from app.runs.repository import (
 )
 from app.runtime import Runtime
 from app.sync.adapters import policy_of
-from app.sync.listings import IN_ORDER
 from app.synclog.totals import outcomes_of_run
 
 NO_STORE = "There is no store {store}; the settings know {known}."

@@ -10,6 +10,7 @@ from app.inbox.backlog import Part, leave_to_run, release_backlog
 from app.links.guests import search_guest_orders
 from app.links.leases import PairLease
 from app.links.repository import count_links
+from app.module_facts import IN_ORDER
 from app.records import Direction, Module
 from app.runs.models import Consent, SyncRun
 from app.runs.repository import count_on, enter_step, expect
@@ -18,7 +19,7 @@ from app.sync.adapters import Context, narrowed, policy_of
 from app.sync.bringing import Bringer
 from app.sync.forecast import Forecast, Forecaster, needs_consent
 from app.sync.listing import Listing
-from app.sync.listings import IN_ORDER, open_listing
+from app.sync.listings import open_listing
 from app.sync.run import modules_of
 from app.sync.run_looks import RunLooks
 from app.sync.setup import ensure_setup

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from app.module_facts import IN_ORDER
 from app.runs.models import SyncRun
 from app.runs.repository import count_differences
 from app.runtime import Runtime
 from app.sync.comparison import Plan
-from app.sync.listings import IN_ORDER
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from app.errors import System
 from app.links.models import Link
 from app.links.repository import search_elsewhere
 from app.mapping.sales_orders import find_store
+from app.module_facts import FACTS
 from app.policies.repository import get_policy
 from app.policies.schemas import SyncPolicy
 from app.records import CreationPolicy, Module
@@ -23,12 +24,6 @@ from app.vtiger.schemas import VtigerRecord
 
 CHOSEN_LABEL = "Create in WooCommerce"
 YES = frozenset({"1", "on", "yes", "true"})
-NAMES = {
-    Module.CONTACTS: "Contacts",
-    Module.PRODUCTS: "Products",
-    Module.SALES_ORDERS: ORDERS,
-}
-
 NEVER = (
     "The setting `create_in_shop` is `never`: {module} of Vtiger are not made in the shop. Set it "
     "to `all` if they should be."
@@ -57,7 +52,7 @@ class ShopCreation:
         """Why the shop does not get them, by id, of those that it does not get. `is_needed`:
         another record asks for them, which the shop gets. Records of the shop are never refused."""
         asked = [side for side in sides if side.system is System.VTIGER]
-        if not asked or self.module is Module.TAXES:
+        if not asked or "create_in_shop" not in FACTS[self.module].settings:
             return {}
         if self.policy.create_in_shop is CreationPolicy.NEVER:
             never = Skip("creation_off", NEVER.format(module=self.module.replace("_", " ")))
@@ -113,13 +108,13 @@ class ShopCreation:
         others = [store for store in self.runtime.stores if store != self.store]
         if not others:
             return {}
-        shape = await self.runtime.shapes.get(NAMES[self.module])
+        shape = await self.runtime.shapes.get(FACTS[self.module].vtiger_name)
         found = {store: foreign_id_field(shape, store, only_store=False) for store in others}
         return {store: field for store, field in found.items() if field is not None}
 
     async def _wanted(self, sides: Sequence[Side]) -> set[str]:
         """Those that somebody chose, and contacts whom an order of Vtiger's own names."""
-        shape = await self.runtime.shapes.get(NAMES[self.module])
+        shape = await self.runtime.shapes.get(FACTS[self.module].vtiger_name)
         labels = (of_store(CHOSEN_LABEL, self.store), CHOSEN_LABEL)
         fields = [field.name for label in labels if (field := shape.field_labelled(label))]
         wanted = {side.id for side in sides if _is_ticked(side, fields)}

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from app.errors import InvalidInput, RemoteError, System, Waiting
 from app.inputs import TEXT, VERSION
 from app.mapping.lenses import OFFERED
+from app.module_facts import WITH_ROWS
 from app.policies.mappings import Change, find_mapping, search_mappings
 from app.records import Module
 from app.runtime import Runtime
@@ -17,7 +18,6 @@ from app.web.visitors import Visitor
 
 router = APIRouter(prefix="/ui/mappings", route_class=PageRoute, include_in_schema=False)
 
-MODULES = (Module.CONTACTS, Module.PRODUCTS, Module.SALES_ORDERS)
 MOST_VERSIONS = 20
 OVERTAKEN = (
     "Somebody changed this mapping meanwhile, so nothing was saved. Look at it as it is now, then"
@@ -61,7 +61,7 @@ async def show(
         status=422 if error else 200,
         store=store,
         module=module,
-        modules=MODULES,
+        modules=WITH_ROWS,
         stores=list(runtime.settings.stores),
         table=await read_table(runtime, store, module),
         versions=versions,
@@ -138,6 +138,6 @@ def _number(text: str) -> int:
 
 def check_place(request: Request, store: str, module: Module) -> Runtime:
     runtime: Runtime = request.app.state.runtime
-    if store not in runtime.settings.stores or module not in MODULES:
+    if store not in runtime.settings.stores or module not in WITH_ROWS:
         raise not_found(f"mapping of {module} of store {store}")
     return runtime

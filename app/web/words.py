@@ -5,15 +5,11 @@ from datetime import UTC, datetime
 
 from app.errors import System
 from app.incidents.models import IncidentKind
-from app.records import Direction, Event, Module, Origin, Outcome
+from app.module_facts import LABELS
+from app.records import Direction, Event, Origin, Outcome
 
 SYSTEMS: Mapping[str, str] = {System.WOOCOMMERCE: "WooCommerce", System.VTIGER: "Vtiger CRM"}
-MODULES: Mapping[str, str] = {
-    Module.CONTACTS: "Contacts",
-    Module.PRODUCTS: "Products",
-    Module.SALES_ORDERS: "Sales Orders",
-    Module.TAXES: "Taxes",
-}
+MODULES = LABELS
 OUTCOMES: Mapping[str, str] = {outcome: outcome.value.capitalize() for outcome in Outcome}
 EVENTS: Mapping[str, str] = {event: event.value.capitalize() for event in Event}
 DIRECTIONS: Mapping[str, str] = {

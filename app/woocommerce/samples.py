@@ -1,13 +1,10 @@
 """A look at what a shop holds: its newest records show people which fields and meta there are."""
 
-from typing import Literal
-
+from app.module_facts import WooCollection
 from app.woocommerce.requests import ShopRequests, paging
 from app.woocommerce.schemas import WooRecord
 
-Collection = Literal["customers", "products", "orders"]
-
-_QUERIES: dict[Collection, dict[str, str]] = {
+_QUERIES: dict[WooCollection, dict[str, str]] = {
     "customers": {"role": "all"},
     "products": {"status": "any", "context": "edit"},
     "orders": {},
@@ -17,7 +14,7 @@ _QUERIES: dict[Collection, dict[str, str]] = {
 class SampleCalls(ShopRequests):
     """The newest of customers, products or orders."""
 
-    async def newest(self, collection: Collection, count: int) -> list[WooRecord]:
+    async def newest(self, collection: WooCollection, count: int) -> list[WooRecord]:
         """At most `count` (up to 100) records, newest first, as their list shows them.
 
         Contract page WooCommerce §2, Paging; recordings customers_list_page1, customer_paging.

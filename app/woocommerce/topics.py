@@ -14,14 +14,11 @@ import orjson
 
 from app.errors import InvalidInput
 from app.json_shapes import NotJson, leading_members, parse_json, without_marks
+from app.module_facts import FACTS
 from app.records import Event, Module
 from app.woocommerce.schemas import find_id
 
-MODULES = {
-    "customer": Module.CONTACTS,
-    "product": Module.PRODUCTS,
-    "order": Module.SALES_ORDERS,
-}
+MODULES = {facts.woo_resource: module for module, facts in FACTS.items() if facts.woo_resource}
 EVENTS = {event.value: event for event in Event}
 ACTIONS = {
     "woocommerce_tax_rate_added": (Module.TAXES, "tax", Event.CREATED),

@@ -18,9 +18,10 @@ from app.cli.agreement import Verdict, judge, print_verdict
 from app.cli.chosen_settings import joinable
 from app.cli.sandbox_day import print_banner
 from app.cli.stage import HOST, STORE, Stage, open_stage
-from app.cli.tables import COLUMNS, NAMES, TITLES
+from app.cli.tables import COLUMNS, TITLES
 from app.clients import open_store
 from app.errors import System
+from app.module_facts import LABELS
 from app.records import Module, Outcome
 from app.sandbox.app import Sandbox
 from app.serving import listen
@@ -88,7 +89,7 @@ async def test_what_is_told_is_what_both_systems_hold(
         told = (await client.get(f"{stage.url}/sync-log/summary")).json()
 
     for system, title in TITLES.items():
-        for module, name in NAMES.items():
+        for module, name in LABELS.items():
             counts = told[system][module]
             assert _row(printed, title, name) == [counts[outcome] for outcome in COLUMNS]
     assert made_in_crm(stage.sandbox) == {
