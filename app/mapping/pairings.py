@@ -6,8 +6,6 @@ Contract page Vtiger §0 (what a wrong value does), §1 (describe), §4 and §10
 import re
 from collections.abc import Mapping
 
-from app.records import Module
-
 _ANY = frozenset(
     {"text", "email", "phone", "street", "country", "state", "decimal", "integer", "boolean"}
     | {"date", "datetime", "picklist", "constant"}
@@ -66,7 +64,7 @@ _MONEY = "The totals model of orders keeps it: another writer would put the tota
 _LINE = "It belongs to an order's lines, which are synced as a whole."
 _TAX = "Taxes are synced by the module taxes and the default row `taxes`."
 
-_EVERYWHERE: Mapping[str, str] = {
+RESERVED_EVERYWHERE: Mapping[str, str] = {
     "id": _KEPT,
     "assigned_user_id": _KEPT,
     "modifiedtime": _STAMP,
@@ -78,28 +76,22 @@ _EVERYWHERE: Mapping[str, str] = {
     "currency_id": _MONEY,
 }
 
-_RESERVED: Mapping[Module, tuple[tuple[re.Pattern[str], str], ...]] = {
-    Module.PRODUCTS: (
-        (re.compile(r"tax[0-9]+|taxclass"), _TAX),
-        (re.compile(r"currency[0-9]+"), "Prices in other currencies are kept as they are."),
-    ),
-    Module.SALES_ORDERS: (
-        (re.compile(r"hdn.*|txtAdjustment|pre_tax_total|conversion_rate"), _MONEY),
-        (re.compile(r"shipping_&_handling.*|s_h_.*|region_id"), _MONEY),
-        (re.compile(r"LineItems.*|productid|quantity|listprice|comment|discount_.*"), _LINE),
-        (re.compile(r"tax[0-9]+"), _LINE),
-        (re.compile(r"vtiger_purchaseorder"), "Orders are found by their Purchase Order."),
-        (re.compile(r"invoicestatus"), "Vtiger demands it, and does not keep what is sent."),
-        (
-            re.compile(r"enable_recurring|recurring_.*|(start|end|last)_.*period|last_recur.*"),
-            _KEPT,
-        ),
-    ),
-}
+Reserved = tuple[tuple[re.Pattern[str], str], ...]
+"""Names of Vtiger fields that no user's row may have, each with the reason."""
 
-
-def reserved_vtiger(module: Module, field: str) -> str:
-    """Why no user's row may have this Vtiger field; "" if one may."""
-    if told := _EVERYWHERE.get(field, ""):
-        return told
-    return next((why for what, why in _RESERVED.get(module, ()) if what.fullmatch(field)), "")
+PRODUCT_RESERVED: Reserved = (
+    (re.compile(r"tax[0-9]+|taxclass"), _TAX),
+    (re.compile(r"currency[0-9]+"), "Prices in other currencies are kept as they are."),
+)
+ORDER_RESERVED: Reserved = (
+    (re.compile(r"hdn.*|txtAdjustment|pre_tax_total|conversion_rate"), _MONEY),
+    (re.compile(r"shipping_&_handling.*|s_h_.*|region_id"), _MONEY),
+    (re.compile(r"LineItems.*|productid|quantity|listprice|comment|discount_.*"), _LINE),
+    (re.compile(r"tax[0-9]+"), _LINE),
+    (re.compile(r"vtiger_purchaseorder"), "Orders are found by their Purchase Order."),
+    (re.compile(r"invoicestatus"), "Vtiger demands it, and does not keep what is sent."),
+    (
+        re.compile(r"enable_recurring|recurring_.*|(start|end|last)_.*period|last_recur.*"),
+        _KEPT,
+    ),
+)

@@ -4,12 +4,11 @@ python -m app.mapping.reference > docs/mapping.md
 """
 
 import sys
-from collections.abc import Mapping
 
 from app.mapping.defaults import DEFAULT_RULES
-from app.mapping.limits import ACCOUNT_NAME_SIZE, CONTACT_SIZES, ORDER_SIZES, PRODUCT_SIZES
 from app.mapping.order_refs import StatusMap
-from app.mapping.reference_notes import HEAD, INTRODUCTIONS, NOTES, TAIL, TRANSFORM_NOTES
+from app.mapping.reference_notes import HEAD, TAIL, TRANSFORM_NOTES
+from app.mapping.registry import MAPPINGS
 from app.mapping.rules import FieldRule
 from app.records import Direction, Module, WriteCondition
 
@@ -24,12 +23,6 @@ _CONDITIONS = {
     WriteCondition.ON_CREATE: "on create",
     WriteCondition.IF_EMPTY: "if empty",
 }
-_SIZES: Mapping[Module, Mapping[str, int]] = {
-    Module.CONTACTS: {**CONTACT_SIZES, "account_id": ACCOUNT_NAME_SIZE},
-    Module.PRODUCTS: PRODUCT_SIZES,
-    Module.SALES_ORDERS: ORDER_SIZES,
-    Module.TAXES: {"taxlabel": 50},
-}
 _TABLE = """| row | WooCommerce | | Vtiger (characters) | transform | written | notes |
 |---|---|---|---|---|---|---|"""
 
@@ -43,11 +36,11 @@ def mapping_reference() -> str:
 def _section(module: Module) -> str:
     title = module.replace("_", " ").capitalize()
     rows = (_row(module, rule) for rule in DEFAULT_RULES[module])
-    return "\n".join([f"## {title}", INTRODUCTIONS[module], "", _TABLE, *rows])
+    return "\n".join([f"## {title}", MAPPINGS[module].introduction, "", _TABLE, *rows])
 
 
 def _row(module: Module, rule: FieldRule) -> str:
-    size = rule.size or _SIZES[module].get(rule.vtiger)
+    size = rule.size or MAPPINGS[module].sizes.get(rule.vtiger)
     required = ", ".join(sorted(system.label for system in rule.required))
     written = [_CONDITIONS[rule.write], f"needed by {required}" if required else ""]
     cells = (
@@ -57,7 +50,7 @@ def _row(module: Module, rule: FieldRule) -> str:
         f"`{rule.vtiger}`" + (f" ({size})" if size else ""),
         rule.transform,
         "; ".join(filter(None, written)),
-        NOTES.get((module, rule.name), ""),
+        MAPPINGS[module].notes.get(rule.name, ""),
     )
     return f"| {' | '.join(cells)} |"
 

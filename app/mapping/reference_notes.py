@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-from app.records import Module
-
 HEAD = """# The default mapping
 
 What is synced without configuring anything, row by row. → is from WooCommerce to Vtiger only, ←
@@ -13,87 +11,88 @@ value that the other system would change, erase or refuse is not sent: the entry
 has a note with a [reason](reason-codes.md), and the rest of the record is synced. Rows can be
 switched off, changed and added for each store."""
 
-INTRODUCTIONS: Mapping[Module, str] = {
-    Module.CONTACTS: (
-        "A customer, or the billing block of a guest's latest order, against Vtiger's Contacts. "
-        "Matched by the pair that is known, by the ids that the records carry (meta `vtiger_id`; "
-        "in Vtiger a custom field labelled *WooCommerce ID*), then by e-mail in whatever case. "
-        "Several contacts with that e-mail: `ambiguous_match`."
-    ),
-    Module.PRODUCTS: (
-        "Simple products and variations against Vtiger's Products; a variable product is none "
-        "itself. Matched by the pair, the ids (meta `_vtiger_id`, custom field *WooCommerce ID*), "
-        "then SKU and Part Number. [More](products-and-taxes.md)"
-    ),
-    Module.SALES_ORDERS: (
-        "Orders against Vtiger's SalesOrder. Matched by the pair, then by the Purchase Order "
-        "`WC-<store>-<order id>`; an order of Vtiger carries its id in the shop's as meta "
-        "`_vtiger_id`. Customer and products are synced first. [More](sales-orders.md)"
-    ),
-    Module.TAXES: (
-        "Tax rates against Vtiger's taxes. Matched by the pair, then by label and percentage. "
-        "Class, country, state, priority and compound stay in the shop. "
-        "[More](products-and-taxes.md#taxes)"
-    ),
-}
+CONTACT_INTRODUCTION = (
+    "A customer, or the billing block of a guest's latest order, against Vtiger's Contacts. "
+    "Matched by the pair that is known, by the ids that the records carry (meta `vtiger_id`; "
+    "in Vtiger a custom field labelled *WooCommerce ID*), then by e-mail in whatever case. "
+    "Several contacts with that e-mail: `ambiguous_match`."
+)
+
+PRODUCT_INTRODUCTION = (
+    "Simple products and variations against Vtiger's Products; a variable product is none "
+    "itself. Matched by the pair, the ids (meta `_vtiger_id`, custom field *WooCommerce ID*), "
+    "then SKU and Part Number. [More](products-and-taxes.md)"
+)
+
+ORDER_INTRODUCTION = (
+    "Orders against Vtiger's SalesOrder. Matched by the pair, then by the Purchase Order "
+    "`WC-<store>-<order id>`; an order of Vtiger carries its id in the shop's as meta "
+    "`_vtiger_id`. Customer and products are synced first. [More](sales-orders.md)"
+)
+
+TAX_INTRODUCTION = (
+    "Tax rates against Vtiger's taxes. Matched by the pair, then by label and percentage. "
+    "Class, country, state, priority and compound stay in the shop. "
+    "[More](products-and-taxes.md#taxes)"
+)
 
 _FALL_BACK = "the customer's own, else that of the billing address"
 
-NOTES: Mapping[tuple[Module, str], str] = {
-    (Module.CONTACTS, "first_name"): _FALL_BACK,
-    (Module.CONTACTS, "last_name"): (
+CONTACT_NOTES: Mapping[str, str] = {
+    "first_name": _FALL_BACK,
+    "last_name": (
         f"{_FALL_BACK}, else the company, else the e-mail's first part; what stands in is never "
         "written back"
     ),
-    (Module.CONTACTS, "email"): (
+    "email": (
         "an address that WooCommerce would refuse or erase (`&`, umlauts in the domain, over 100 "
         "characters) is not sent there"
     ),
-    (Module.CONTACTS, "company"): "an organization of that name is found or made",
-    (
-        Module.PRODUCTS,
-        "name",
-    ): "without markup; a variation is named `Parent – Red, L`, and its name does not come back",
-    (Module.PRODUCTS, "price"): "an empty price means *not for sale* and is never written as 0",
-    (Module.PRODUCTS, "description"): "HTML as text, so one way",
-    (Module.PRODUCTS, "stock"): "if the shop manages it; whole numbers towards WooCommerce",
-    (Module.PRODUCTS, "status"): (
+    "company": "an organization of that name is found or made",
+}
+
+PRODUCT_NOTES: Mapping[str, str] = {
+    "name": (
+        "without markup; a variation is named `Parent – Red, L`, and its name does not come back"
+    ),
+    "price": "an empty price means *not for sale* and is never written as 0",
+    "description": "HTML as text, so one way",
+    "stock": "if the shop manages it; whole numbers towards WooCommerce",
+    "status": (
         "`publish` is active (1), `private` and `draft` are not (0); a new Vtiger product is "
         "made active or not, never left to the default"
     ),
-    (Module.PRODUCTS, "category"): "the first category's name; of a variation its parent's",
-    (Module.PRODUCTS, "website"): "the product's page in the shop",
-    (Module.PRODUCTS, "taxes"): (
-        "the rates of the tax class at the shop's own address, as `tax1` to `taxN`"
-    ),
-    (Module.SALES_ORDERS, "subject"): "`WooCommerce order #1234`",
-    (Module.SALES_ORDERS, "status"): "see *Order statuses*",
-    (Module.SALES_ORDERS, "contact"): (
-        "the customer's contact; a guest's by e-mail, or as the setting `guests` says"
-    ),
-    (Module.SALES_ORDERS, "account"): (
+    "category": "the first category's name; of a variation its parent's",
+    "website": "the product's page in the shop",
+    "taxes": ("the rates of the tax class at the shop's own address, as `tax1` to `taxN`"),
+}
+
+ORDER_NOTES: Mapping[str, str] = {
+    "subject": "`WooCommerce order #1234`",
+    "status": "see *Order statuses*",
+    "contact": ("the customer's contact; a guest's by e-mail, or as the setting `guests` says"),
+    "account": (
         "the organization of that name, else the person's, else the e-mail; one for all where "
         "`order_account` names it"
     ),
-    (Module.SALES_ORDERS, "currency"): "not active in Vtiger: `currency_unavailable`",
-    (Module.SALES_ORDERS, "billing_street"): "`-` where there is none, for Vtiger insists",
-    (Module.SALES_ORDERS, "shipping_street"): (
-        "a blank shipping address is the billing address, then `-`"
-    ),
-    (Module.SALES_ORDERS, "refunded"): (
-        "the last paragraph of the description: `Refunded in WooCommerce: 11.50 EUR`"
-    ),
-    (Module.SALES_ORDERS, "lines"): (
+    "currency": "not active in Vtiger: `currency_unavailable`",
+    "billing_street": "`-` where there is none, for Vtiger insists",
+    "shipping_street": ("a blank shipping address is the billing address, then `-`"),
+    "refunded": ("the last paragraph of the description: `Refunded in WooCommerce: 11.50 EUR`"),
+    "lines": (
         "products, fees, shipping, discounts and taxes as one: `LineItems`, `hdnTaxType`, "
         "`hdnS_H_Amount` with its tax, `txtAdjustment`; the grand total is WooCommerce's to the "
         "cent. Back: products, quantities, prices and shipping; taxes are the shop's own"
     ),
-    (Module.TAXES, "label"): (
+}
+
+TAX_NOTES: Mapping[str, str] = {
+    "label": (
         "with country, state or class where the name alone is not unique (`VAT FR reduced`); one "
         "for rates that differ in postcodes or cities alone; "
         "renamed in Vtiger by hand only: `unsafe_in_vtiger`"
     ),
-    (Module.TAXES, "percentage"): "4 decimals in WooCommerce, 3 in Vtiger",
+    "percentage": "4 decimals in WooCommerce, 3 in Vtiger",
 }
 
 TRANSFORM_NOTES: Mapping[str, str] = {

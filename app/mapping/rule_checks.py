@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.errors import System
-from app.mapping.defaults import FIXED, TRANSFORMABLE, find_default
+from app.mapping.defaults import TRANSFORMABLE, find_default
 from app.mapping.lenses import OFFERED, lens_of
 from app.mapping.pairings import (
     CONSTANT_AS,
     UNMAPPABLE,
-    reserved_vtiger,
     suits_vtiger,
     suits_woo,
 )
 from app.mapping.paths import ATTRIBUTE, META
+from app.mapping.registry import MAPPINGS, ModuleMapping
 from app.mapping.rules import FieldRule
-from app.mapping.woo_fields import WOO_FIELDS, WooField, find_woo_field
+from app.mapping.woo_fields import WooField
 from app.records import Direction, Module
 from app.vtiger.schemas import VtigerField, VtigerModule
 
@@ -40,6 +40,10 @@ class Scene:
     rules: Sequence[FieldRule]
     shape: VtigerModule | None
     id_fields: frozenset[str] = frozenset()
+
+    @property
+    def mapping(self) -> ModuleMapping:
+        return MAPPINGS[self.module]
 
     def find_vtiger(self, name: str) -> VtigerField | None:
         return self.shape.find_field(name) if self.shape else None
@@ -71,7 +75,7 @@ def _check_default(rule: FieldRule, default: FieldRule, scene: Scene) -> Iterato
     if rule.direction.within(default.direction) is not rule.direction:
         yield "direction", f"{rule.name} only goes {default.direction}: no way back is known."
     if rule.transform != default.transform:
-        fixed = rule.name in FIXED[scene.module] or default.transform not in TRANSFORMABLE
+        fixed = rule.name in scene.mapping.fixed or default.transform not in TRANSFORMABLE
         if fixed:
             yield "transform", f"{rule.name} is read in a way of its own: leave out the transform."
         else:
@@ -133,7 +137,7 @@ def _check_woo(rule: FieldRule, scene: Scene) -> Iterator[tuple[str, str]]:
     for path in rule.woo:
         if path.startswith(META):
             yield from _check_meta(path, scene)
-        elif path.startswith(ATTRIBUTE) and scene.module is Module.PRODUCTS:
+        elif path.startswith(ATTRIBUTE) and scene.mapping.has_attributes:
             if writes(rule, System.WOOCOMMERCE):
                 yield "direction", f"{path} is only read: set the direction to woo_to_vtiger."
         else:
@@ -146,14 +150,14 @@ def _check_meta(path: str, scene: Scene) -> Iterator[tuple[str, str]]:
         yield "woo", "Name the meta key, as in meta:vat_number."
     elif is_own_meta(key):
         yield "woo", f"{path} is kept by the sync itself: use another key."
-    elif key.startswith("_") and scene.module is Module.CONTACTS:
+    elif key.startswith("_") and scene.mapping.hides_meta:
         yield "woo", "WooCommerce hides customers' meta that begins with _: use another key."
 
 
 def _check_known(rule: FieldRule, path: str, scene: Scene) -> Iterator[tuple[str, str]]:
-    field = find_woo_field(scene.module, path)
+    field = scene.mapping.find_woo_field(path)
     if field is None:
-        known = ", ".join(each.path for each in WOO_FIELDS[scene.module] if not each.reserved)
+        known = ", ".join(each.path for each in scene.mapping.woo_fields if not each.reserved)
         yield "woo", f"WooCommerce has no field {path} here: use meta:KEY, or one of {known}."
     elif field.reserved:
         yield "woo", f"{path} cannot be mapped: {field.reserved}"
@@ -174,7 +178,7 @@ def _check_writable(rule: FieldRule, field: WooField) -> Iterator[tuple[str, str
 def _check_vtiger(rule: FieldRule, scene: Scene) -> Iterator[tuple[str, str]]:
     if not rule.vtiger:
         return
-    if why := reserved_vtiger(scene.module, rule.vtiger):
+    if why := scene.mapping.why_reserved(rule.vtiger):
         yield "vtiger", f"{rule.vtiger} cannot be mapped: {why}"
     elif rule.vtiger in scene.id_fields:
         yield "vtiger", f"{rule.vtiger} holds the shop's id: use another field."

@@ -4,10 +4,8 @@ Contract page WooCommerce §2, §3; contract page readback, "WooCommerce"; recor
 product_get_simple, order_create_full_excl_tax.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-from app.records import Module
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def _held(path: str, reason: str) -> WooField:
 _CREATED = _read("date_created_gmt", "Created", "datetime")
 _MODIFIED = (_held("date_modified", _STAMP), _held("date_modified_gmt", _STAMP))
 
-_CUSTOMER = (
+CUSTOMER_FIELDS = (
     WooField("email", "E-mail", "email"),
     WooField("first_name", "First name"),
     WooField("last_name", "Last name"),
@@ -75,7 +73,7 @@ _CUSTOMER = (
     _held("password", "Passwords stay in the shop."),
 )
 
-_PRODUCT = (
+PRODUCT_FIELDS = (
     WooField("name", "Name"),
     WooField("slug", "Slug"),
     WooField("sku", "SKU"),
@@ -131,7 +129,7 @@ _PRODUCT = (
     _held("attributes", "Name one: attribute:Color."),
 )
 
-_ORDER = (
+ORDER_FIELDS = (
     *_address("billing"),
     WooField("billing.email", "Billing e-mail", "email"),
     *_address("shipping"),
@@ -167,15 +165,3 @@ _ORDER = (
     _held("cart_hash", _STAMP),
     _held("version", _KEPT),
 )
-
-WOO_FIELDS: Mapping[Module, tuple[WooField, ...]] = {
-    Module.CONTACTS: _CUSTOMER,
-    Module.PRODUCTS: _PRODUCT,
-    Module.SALES_ORDERS: _ORDER,
-    Module.TAXES: (),
-}
-
-
-def find_woo_field(module: Module, path: str) -> WooField | None:
-    """The field of a path; None for meta, attributes and what is not known."""
-    return next((field for field in WOO_FIELDS[module] if field.path == path), None)

@@ -28,8 +28,6 @@ from app.policies.schemas import SyncPolicy
 from app.records import Event, Module, Origin
 from app.runs.models import SyncRun
 from app.runtime import Runtime
-from app.sync.adapters import Context
-from app.sync.bulk import IN_BULK
 from app.sync.bulk_choice import BulkChoice
 from app.sync.bulk_creation import BulkCreation, Item
 from app.sync.bulk_opening import BulkOpener
@@ -37,8 +35,10 @@ from app.sync.dependencies import Dependencies
 from app.sync.keys import takes_key
 from app.sync.link_keeper import LinkKeeper
 from app.sync.listings import listing_of
+from app.sync.module_spec import Context
 from app.sync.outcome import failed
 from app.sync.pipeline import drain, of_bug
+from app.sync.registry import IN_BULK
 from app.sync.sides import Side
 from app.sync.sweep import Change, digest_of, is_left_out
 from app.sync.telling import tell

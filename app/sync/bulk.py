@@ -9,12 +9,8 @@ from datetime import datetime
 from typing import Protocol
 
 from app.errors import RemoteError, WooVtigerError
-from app.records import Module
 from app.sync.listing import Seen
 from app.sync.sides import Adapter, Side, Skip, Written
-
-IN_BULK = frozenset({Module.CONTACTS, Module.PRODUCTS, Module.SALES_ORDERS})
-"""Taxes are few, and a shop takes them one by one (contract page WooCommerce §2, Batch)."""
 
 Made = Written | Side | Skip | WooVtigerError
 """What became of one create: as `Adapter.create` answers, or its error."""

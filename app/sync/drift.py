@@ -8,9 +8,10 @@ from app.errors import InvalidInput, LeaseLost
 from app.links.leases import hold
 from app.records import Module
 from app.runtime import Runtime
-from app.sync.adapters import Context, policy_of
+from app.sync.adapters import policy_of
 from app.sync.comparison import Compared
 from app.sync.listings import open_listing
+from app.sync.module_spec import Context
 from app.sync.run import OFF
 from app.sync.survey import Survey
 

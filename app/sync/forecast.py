@@ -18,12 +18,14 @@ from app.records import CreationPolicy, Direction, Module, Record
 from app.runs.models import Consent, RunDifference, SyncRun
 from app.runs.repository import search_differences
 from app.runtime import Runtime
-from app.sync.adapters import Context, narrowed, policy_of
-from app.sync.bulk import IN_BULK, Bulk
+from app.sync.adapters import narrowed, policy_of
+from app.sync.bulk import Bulk
 from app.sync.bulk_opening import BulkOpener
 from app.sync.comparison import Act, Plan
 from app.sync.listing import PAGE, Listing, Seen
 from app.sync.listings import listing_of
+from app.sync.module_spec import Context
+from app.sync.registry import IN_BULK
 from app.sync.shop_creation import ShopCreation, find_home
 from app.sync.shop_mails import mails_of
 from app.sync.sides import Side

@@ -1,17 +1,11 @@
-"""Which bulk reader a module has."""
+"""Opens the bulk reader of a module."""
 
 from app.records import Module
-from app.sync.adapters import Context, open_adapter
-from app.sync.contact_listing import ContactListing
-from app.sync.contacts import ContactAdapter
+from app.sync.adapters import open_adapter
 from app.sync.listing import Listing
-from app.sync.order_listing import OrderListing
-from app.sync.product_listing import ProductListing
-from app.sync.products import ProductAdapter
-from app.sync.sales_orders import OrderAdapter
+from app.sync.module_spec import Context
+from app.sync.registry import SPECS
 from app.sync.sides import Adapter
-from app.sync.tax_listing import TaxListing
-from app.sync.taxes import TaxAdapter
 
 
 async def open_listing(context: Context, module: Module) -> Listing:
@@ -21,12 +15,4 @@ async def open_listing(context: Context, module: Module) -> Listing:
 
 def listing_of(context: Context, adapter: Adapter) -> Listing:
     """The bulk reader behind an adapter."""
-    if isinstance(adapter, ContactAdapter):
-        return ContactListing(context.runtime, adapter)
-    if isinstance(adapter, ProductAdapter):
-        return ProductListing(adapter)
-    if isinstance(adapter, TaxAdapter):
-        return TaxListing(adapter)
-    if isinstance(adapter, OrderAdapter):
-        return OrderListing(adapter)
-    raise TypeError(f"nothing lists {adapter.module}")
+    return SPECS[adapter.module].listing(context, adapter)

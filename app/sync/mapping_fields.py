@@ -6,11 +6,11 @@ from typing import Any
 
 from app.errors import System
 from app.json_shapes import rows_of
-from app.mapping.pairings import UNMAPPABLE, reserved_vtiger
+from app.mapping.pairings import UNMAPPABLE
 from app.mapping.paths import ATTRIBUTE, META, find_raw, scalar_text
+from app.mapping.registry import MAPPINGS
 from app.mapping.rule_checks import is_own_meta, writes
 from app.mapping.rules import FieldRule
-from app.mapping.woo_fields import WOO_FIELDS
 from app.module_facts import FACTS
 from app.records import Module
 from app.runtime import Runtime
@@ -69,7 +69,7 @@ async def offer_fields(runtime: Runtime, store: str, module: Module) -> Offer:
 
 
 def _of_shop(module: Module, records: Sequence[WooRecord]) -> Iterator[OfferedField]:
-    for field in WOO_FIELDS[module]:
+    for field in MAPPINGS[module].woo_fields:
         offered = OfferedField(
             name=field.path,
             label=field.label,
@@ -93,7 +93,7 @@ def _rows(records: Sequence[WooRecord], key: str) -> Iterator[Mapping[str, Any]]
 
 
 def _attributes(module: Module, records: Sequence[WooRecord]) -> dict[str, str]:
-    if module is not Module.PRODUCTS:
+    if not MAPPINGS[module].has_attributes:
         return {}
     names = (str(row.get("name") or "") for row in _rows(records, "attributes"))
     return {ATTRIBUTE + name: name for name in sorted({*filter(None, names)})}
@@ -101,7 +101,7 @@ def _attributes(module: Module, records: Sequence[WooRecord]) -> dict[str, str]:
 
 def _meta_keys(module: Module, records: Sequence[WooRecord]) -> list[str]:
     keys = {str(row.get("key") or "").strip() for row in _rows(records, "meta_data")}
-    hidden = module is Module.CONTACTS
+    hidden = MAPPINGS[module].hides_meta
     shown = (key for key in keys if key and not (hidden and key.startswith("_")))
     return sorted(META + key for key in shown if not is_own_meta(key))
 
@@ -123,7 +123,7 @@ def _example(records: Sequence[WooRecord], name: str) -> str:
 def _of_vtiger(module: Module, shape: VtigerModule) -> Iterator[OfferedField]:
     own = foreign_id_fields(shape)
     for field in shape.fields:
-        reserved = HOLDS_ID if field.name in own else reserved_vtiger(module, field.name)
+        reserved = HOLDS_ID if field.name in own else MAPPINGS[module].why_reserved(field.name)
         reserved = reserved or (OF_OTHERS if field.type in UNMAPPABLE else "")
         yield _offered(field, reserved)
 

@@ -12,8 +12,8 @@ import orjson
 from app.errors import System
 from app.mapping.defaults import DEFAULT_RULES, find_default
 from app.mapping.lenses import PLAIN, LensOptions
+from app.mapping.registry import MAPPINGS
 from app.mapping.rules import FieldRule, effective_rules
-from app.mapping.woo_fields import find_woo_field
 from app.policies.mapping_rows import MappingRow
 from app.policies.mappings import Mapping, get_mapping
 from app.records import Direction, Module, WriteCondition
@@ -82,7 +82,7 @@ def _custom(module: Module, row: MappingRow) -> FieldRule:
         given=row.given,
         size=row.size,
         options=_options(row),
-        shop=find_woo_field(module, row.woo[0]) if row.woo else None,
+        shop=MAPPINGS[module].find_woo_field(row.woo[0]) if row.woo else None,
         custom=True,
         mark=_mark(row.woo, row.vtiger, transform, row),
     )
@@ -94,7 +94,7 @@ def _way(module: Module, row: MappingRow) -> Direction:
         return Direction.WOO_TO_VTIGER
     if not row.vtiger:
         return Direction.VTIGER_TO_WOO
-    field = find_woo_field(module, row.woo[0])
+    field = MAPPINGS[module].find_woo_field(row.woo[0])
     read_only = row.woo[0].startswith("attribute:") or (field is not None and not field.writable)
     return Direction.WOO_TO_VTIGER if read_only else Direction.BOTH
 

@@ -18,12 +18,10 @@ from app.records import Event, Module
 from app.runtime import Runtime
 from app.sync.listing import PAGE, Seen, pages
 from app.sync.outbox import Outbox
+from app.sync.registry import SPECS
 from app.sync.sweep import Sweep
 from app.vtiger.addon import AddonFacts
-from app.vtiger.orders import ORDER_COLUMNS
 from app.vtiger.query import one_of
-
-COLUMNS = {Module.SALES_ORDERS: ORDER_COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class OutboxLook:
 
     async def _compare(self, ids: Sequence[str]) -> int:
         module = self.sweep.module
-        columns = COLUMNS.get(module, ("*",))
+        columns = SPECS[module].vtiger_columns
         where = (one_of("id", ids),)
         found = self.runtime.vtiger.search(FACTS[module].vtiger_name, where, columns=columns)
         hints = 0

@@ -27,9 +27,10 @@ from app.module_facts import IN_ORDER
 from app.policies.schemas import SyncPolicy
 from app.records import DeletePolicy, Module
 from app.runtime import Runtime
-from app.sync.adapters import Context, policy_of
+from app.sync.adapters import policy_of
 from app.sync.listing import Listing
 from app.sync.listings import open_listing
+from app.sync.module_spec import Context
 from app.sync.outbox import OutboxReader
 from app.sync.outbox_look import find_outbox_look, keep_mark
 from app.sync.owed import collect_owed

@@ -19,11 +19,12 @@ from app.policies.mapping_rows import MappingRow
 from app.policies.schemas import SyncPolicy
 from app.records import Direction, Module, Record
 from app.runtime import Runtime
-from app.sync.adapters import Context, open_adapter, policy_of, resolve
+from app.sync.adapters import open_adapter, policy_of, resolve
 from app.sync.mapping_table import faults_of
 from app.sync.mappings import mapping_of, rules_with
 from app.sync.match import choose_twin
 from app.sync.merge import Held, Merge, merge
+from app.sync.module_spec import Context
 from app.sync.pair import newer_side
 from app.sync.places import placed
 from app.sync.preview_drafts import draft

@@ -15,14 +15,15 @@ from app.records import Direction, Module
 from app.runs.models import Consent, SyncRun
 from app.runs.repository import count_on, enter_step, expect
 from app.runtime import Runtime
-from app.sync.adapters import Context, narrowed, policy_of
+from app.sync.adapters import narrowed, policy_of
 from app.sync.bringing import Bringer
 from app.sync.forecast import Forecast, Forecaster, needs_consent
 from app.sync.listing import Listing
 from app.sync.listings import open_listing
+from app.sync.module_spec import Context
+from app.sync.registry import SPECS
 from app.sync.run import modules_of
 from app.sync.run_looks import RunLooks
-from app.sync.setup import ensure_setup
 
 COMPARE = "compare"
 GUESTS = "guests"
@@ -212,8 +213,8 @@ class Steps:
         elif what == GUESTS:
             await looks.guests(listing)
         else:
-            if module == Module.SALES_ORDERS:
-                await ensure_setup(self.runtime)
+            if prepare := SPECS[Module(module)].prepare_run:
+                await prepare(self.runtime)
             await looks.records(listing, System(what))
 
     async def _listing(self, module: Module) -> Listing:

@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 from app.records import Module
 from app.runtime import Runtime
-from app.woocommerce.mails import MAILS, NEW_ACCOUNT
+from app.sync.registry import SPECS
+from app.woocommerce.mails import MAILS
 
 ALWAYS = "A changed e-mail address is told to the old one by WordPress, whatever is set."
 NOBODY = "The shop mails nobody for new accounts or orders."
@@ -19,10 +20,8 @@ async def mails_of(runtime: Runtime, store: str) -> frozenset[str]:
 
 def describe_mails(on: Collection[str], module: Module | None = None) -> str:
     """Those that writes of one module, or of all, bring about."""
-    kinds = {kind: name for kind, name in MAILS.items() if kind in on}
-    if module is Module.CONTACTS:
-        kinds = {kind: name for kind, name in kinds.items() if kind == NEW_ACCOUNT}
-    if module is Module.SALES_ORDERS:
-        kinds.pop(NEW_ACCOUNT, None)
-    told = SOMEBODY.format(kinds=", ".join(kinds.values())) if kinds else NOBODY
-    return told if module is Module.SALES_ORDERS else f"{told} {ALWAYS}"
+    spec = SPECS[module] if module is not None else None
+    brought = MAILS.keys() if spec is None else spec.mails
+    kinds = [name for kind, name in MAILS.items() if kind in on and kind in brought]
+    told = SOMEBODY.format(kinds=", ".join(kinds)) if kinds else NOBODY
+    return told if spec and not spec.tells_changed_address else f"{told} {ALWAYS}"

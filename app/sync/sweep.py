@@ -24,8 +24,8 @@ from app.mapping.rules import FieldRule
 from app.mapping.values import Base, Value
 from app.records import Event, Module, Origin, Record, is_guest
 from app.runtime import Runtime
-from app.sync.bulk import IN_BULK
 from app.sync.listing import Listing, Seen, pages
+from app.sync.registry import IN_BULK
 from app.sync.sides import Adapter, Side, Unreadable
 
 log = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from app.policies.repository import find_choice, get_policy, lock_choice, save_p
 from app.policies.schemas import SyncPolicy, find_meaningless
 from app.records import Module
 from app.runtime import Runtime
+from app.sync.registry import SPECS
 from app.sync.shop_mails import WHERE, describe_mails, mails_of
 from app.web.faults import not_found
 from app.web.forms import AdminForm, Reader
@@ -81,7 +82,7 @@ async def show_module(request: Request, visitor: Reader, store: str, module: Mod
 async def _mails(request: Request, choice: Choice) -> str:
     """Whom the shop mails for what is written to it; "" where that is nobody's business here."""
     runtime: Runtime = request.app.state.runtime
-    if choice.module not in (Module.CONTACTS, Module.SALES_ORDERS):
+    if not SPECS[choice.module].mails:
         return ""
     try:
         async with asyncio.timeout(PATIENCE_S):

@@ -21,12 +21,13 @@ from app.links.models import Intent, Link, OutboxMark, SetupRecord, Watermark
 from app.links.repository import open_intent
 from app.records import Direction, Module
 from app.runs.models import Consent, RunDifference, RunState
-from app.sync.adapters import Context, policy_of
+from app.sync.adapters import policy_of
 from app.sync.brake import confirm_deletions
 from app.sync.bringing import Bringer
 from app.sync.execution import execute
 from app.sync.forgetting import forget
 from app.sync.listings import open_listing
+from app.sync.module_spec import Context
 from app.sync.outbox_look import keep_mark
 from app.sync.polling import poll
 from app.sync.run import get_progress
