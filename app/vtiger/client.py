@@ -18,17 +18,9 @@ from app.vtiger.orders import OrderCalls
 from app.vtiger.query import Query, equals
 from app.vtiger.rest import RestApi
 from app.vtiger.schemas import ID_PATTERN, VtigerModule
+from app.vtiger.shapes import kind_of
 from app.vtiger.taxes import TaxCalls
 from app.vtiger.webservice import VtigerApi, Webservice
-
-NUMBER_FIELDS = {
-    "Accounts": "account_no",
-    "Contacts": "contact_no",
-    "Products": "product_no",
-    "SalesOrder": "salesorder_no",
-    "Services": "service_no",
-}
-
 
 LONGEST_POST = 10
 """Seconds."""
@@ -118,7 +110,7 @@ class VtigerClient(OrderCalls, TaxCalls, AddonCalls):
         return wanted
 
     async def _find_by_number(self, module: str, number: str) -> str:
-        column = NUMBER_FIELDS.get(module)
+        column = kind_of(module).number_field
         if column is None:
             raise InvalidInput(f"{module} has no record numbers; send an id such as 12x34.", "id")
         found = await self.query(Query(module, ("id",), (equals(column, number),), limit=2))

@@ -10,11 +10,12 @@ from app.json_shapes import find_list
 from app.vtiger.abilities import READ
 from app.vtiger.answers import VTIGER
 from app.vtiger.query import MAX_ROWS
-from app.vtiger.saving import SAVED_MODULES, SavingCalls
+from app.vtiger.saving import SavingCalls
 from app.vtiger.schemas import VtigerOrder, VtigerRecord
+from app.vtiger.shapes import kind_of
 
 OPERATION = "woosync_read"
-KINDS: Mapping[str, type[VtigerRecord]] = {"SalesOrder": VtigerOrder}
+CLASSES: Mapping[str, type[VtigerRecord]] = {"SalesOrder": VtigerOrder}
 
 
 class ReadingCalls(SavingCalls):
@@ -24,7 +25,7 @@ class ReadingCalls(SavingCalls):
     async def find_whole(self, module: str, ids: Sequence[str]) -> list[VtigerRecord] | None:
         """Records as `retrieve` shows them, orders with their lines, a hundred a call; those that
         are missing, deleted or hidden are left out. None where they have to be retrieved."""
-        if module not in SAVED_MODULES:
+        if not kind_of(module).by_addon:
             return None
         found: list[VtigerRecord] = []
         for start in range(0, len(ids), MAX_ROWS):
@@ -48,5 +49,5 @@ class ReadingCalls(SavingCalls):
         rows = find_list(result.get("records")) if isinstance(result, Mapping) else None
         if rows is None:
             raise ResponseUnreadable(VTIGER, f"{OPERATION} gave no list of records")
-        records = [KINDS.get(module, VtigerRecord).parse(row, module) for row in rows]
+        records = [CLASSES.get(module, VtigerRecord).parse(row, module) for row in rows]
         return [record for record in records if record.id in ids]

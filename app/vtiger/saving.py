@@ -11,10 +11,10 @@ from app.vtiger.batches import AddonGone, Batches, new_key
 from app.vtiger.element import LINES, rendered
 from app.vtiger.records import RecordCalls
 from app.vtiger.schemas import VtigerRecord
+from app.vtiger.shapes import kind_of
 from app.vtiger.versions import damages_orders
 from app.vtiger.webservice import VtigerApi
 
-SAVED_MODULES = frozenset({"Contacts", "Accounts", "Products", "Services", "SalesOrder"})
 DONE = frozenset({"saved", "known"})
 
 WITHOUT_KEY = "WooSync does not write any more, so this create would have no key; it is begun anew"
@@ -37,7 +37,7 @@ class SavingCalls(RecordCalls):
 
     async def saves(self, module: str) -> bool:
         """Whether the add-on writes records of this module, each key once."""
-        return module in SAVED_MODULES and await self.abilities.has(SAVE)
+        return kind_of(module).by_addon and await self.abilities.has(SAVE)
 
     async def find_saved(self, key: str) -> str | None:
         """The id of the record that the write with this key made; None if none was committed. Only

@@ -49,7 +49,7 @@ class VtigerRecord:
 
     @classmethod
     def shape_of(cls, module: str) -> Shape:
-        return shapes.SHAPES.get(module, shapes.ANYTHING)
+        return shapes.kind_of(module).shape
 
     def answering(self, asked: str) -> Self:
         """The record itself. WrongRecord if its id is not the one that was asked for."""

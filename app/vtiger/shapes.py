@@ -6,7 +6,7 @@ sales-orders (250 orders), 21-retrieve-contact-full, 70-tax-query.
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from app.json_shapes import Shape
 
@@ -51,11 +51,30 @@ ORDER = replace(ORDER_HEADER, needed=frozenset({"LineItems"}))
 
 TAX = Shape(texts=frozenset({"taxname", "taxlabel"}), amounts=frozenset({"percentage"}))
 
-SHAPES: Mapping[str, Shape] = {
-    "Contacts": CONTACT,
-    "Products": PRODUCT,
-    "Services": SERVICE,
-    "SalesOrder": ORDER_HEADER,
-    "Tax": TAX,
-}
 ANYTHING = Shape()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKind:
+    """One module of Vtiger: what its records promise, the field that holds their number in people's
+    eyes (such as CON217), and whether the add-on reads and writes them."""
+
+    shape: Shape
+    number_field: str | None = None
+    by_addon: bool = False
+
+
+KINDS: Mapping[str, RecordKind] = {
+    "Accounts": RecordKind(ANYTHING, "account_no", by_addon=True),
+    "Contacts": RecordKind(CONTACT, "contact_no", by_addon=True),
+    "Products": RecordKind(PRODUCT, "product_no", by_addon=True),
+    "Services": RecordKind(SERVICE, "service_no", by_addon=True),
+    "SalesOrder": RecordKind(ORDER_HEADER, "salesorder_no", by_addon=True),
+    "Tax": RecordKind(TAX),
+}
+_OTHER = RecordKind(ANYTHING)
+
+
+def kind_of(module: str) -> RecordKind:
+    """By Vtiger's own name of the module."""
+    return KINDS.get(module, _OTHER)
