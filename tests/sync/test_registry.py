@@ -1,0 +1,31 @@
+"""Every module is in every registry, and what these say of it fits together."""
+
+import pytest
+
+from app.mapping.registry import MAPPINGS
+from app.module_facts import FACTS, IN_ORDER, OF_VTIGER
+from app.policies.schemas import SyncPolicy, settings_of
+from app.records import Module
+from app.sync.registry import SPECS
+
+
+@pytest.mark.parametrize("module", Module)
+def test_a_module_is_complete(module: Module) -> None:
+    facts, spec = FACTS[module], SPECS[module]
+    assert MAPPINGS[module].rules
+    assert set(settings_of(module)) <= SyncPolicy.model_fields.keys()
+    assert facts.setting_defaults.keys() | facts.meaningless.keys() <= set(settings_of(module))
+    rows = (facts.takes_rows, facts.woo_collection is not None, spec.draft is not None)
+    assert len(set(rows)) == 1, "rows of users need the shop's fields and a preview"
+
+
+def test_names_are_of_one_module_each() -> None:
+    assert len(OF_VTIGER) == len(Module)
+    resources = [facts.woo_resource for facts in FACTS.values() if facts.woo_resource]
+    assert len(set(resources)) == len(resources)
+
+
+def test_what_others_rest_on_comes_first() -> None:
+    assert set(IN_ORDER) == set(Module)
+    assert IN_ORDER[-1] is Module.SALES_ORDERS
+    assert IN_ORDER.index(Module.TAXES) < IN_ORDER.index(Module.PRODUCTS)
