@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app.records import CreationPolicy, DeletePolicy, Module
+from app.records import CreationPolicy, DeletePolicy, Event, Module
 
 WooCollection = Literal["customers", "products", "orders"]
 
 _POST = "post.php?post={id}&action=edit"
+_EVENTS = (Event.CREATED, Event.UPDATED, Event.DELETED)
 _CREATION = ("create_in_shop", "from_other_shops")
 
 
@@ -22,8 +23,10 @@ class ModuleFacts:
 
     - `vtiger_name`: Vtiger's own name; `label`: that of pages and tables; `nouns`: one and many of
       its records, within a sentence.
-    - `woo_resource`, `woo_collection`: how the shop's webhooks and its list of records are named,
-      where there are any.
+    - `woo_resource`: the shop's own name of one record. `woo_events`: those of which it has topics
+      (`customer.created`); `woo_actions`: WordPress actions, each with what it tells, that are
+      topics for what these leave out. `woo_collection`: its list of records, by which users are
+      shown what there is to map.
     - `takes_rows`: users may map fields of their own.
     - `is_referenced`: records of other modules name its records by their ids.
     - `vtiger_parents`: Vtiger modules whose changes show in its records, each with the field of
@@ -41,9 +44,11 @@ class ModuleFacts:
     label: str
     nouns: tuple[str, str]
     settings: tuple[str, ...]
+    woo_resource: str
     shop_screen: str = _POST
     vtiger_screen: str = ""
-    woo_resource: str = ""
+    woo_events: tuple[Event, ...] = ()
+    woo_actions: Mapping[str, Event] = field(default_factory=dict)
     woo_collection: WooCollection | None = None
     takes_rows: bool = True
     is_referenced: bool = False
@@ -61,6 +66,12 @@ FACTS: Mapping[Module, ModuleFacts] = {
         label="Taxes",
         nouns=("tax", "taxes"),
         settings=("tax_scope", "tax_country"),
+        woo_resource="tax",
+        woo_actions={
+            "woocommerce_tax_rate_added": Event.CREATED,
+            "woocommerce_tax_rate_updated": Event.UPDATED,
+            "woocommerce_tax_rate_deleted": Event.DELETED,
+        },
         shop_screen="admin.php?page=wc-settings&tab=tax",
         vtiger_screen="index.php?module=Vtiger&parent=Settings&view=TaxIndex",
         takes_rows=False,
@@ -73,6 +84,7 @@ FACTS: Mapping[Module, ModuleFacts] = {
         settings=(*_CREATION, "roles"),
         shop_screen="user-edit.php?user_id={id}",
         woo_resource="customer",
+        woo_events=_EVENTS,  # `customer.restored` has no hooks
         woo_collection="customers",
         is_referenced=True,
         vtiger_parents={"Accounts": "account_id"},
@@ -87,6 +99,11 @@ FACTS: Mapping[Module, ModuleFacts] = {
         nouns=("product", "products"),
         settings=(*_CREATION, "product_statuses", "product_categories"),
         woo_resource="product",
+        woo_events=(*_EVENTS, Event.RESTORED),
+        woo_actions={
+            "woocommerce_delete_product": Event.DELETED,
+            "woocommerce_delete_product_variation": Event.DELETED,
+        },
         woo_collection="products",
         is_referenced=True,
     ),
@@ -96,6 +113,8 @@ FACTS: Mapping[Module, ModuleFacts] = {
         nouns=("order", "orders"),
         settings=(*_CREATION, "order_statuses", "guests", "order_account", "order_total"),
         woo_resource="order",
+        woo_events=(*_EVENTS, Event.RESTORED),
+        woo_actions={"woocommerce_delete_order": Event.DELETED},
         woo_collection="orders",
         mailing_field="status",
         is_personal=True,

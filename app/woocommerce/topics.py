@@ -18,32 +18,19 @@ from app.module_facts import FACTS
 from app.records import Event, Module
 from app.woocommerce.schemas import find_id
 
-MODULES = {facts.woo_resource: module for module, facts in FACTS.items() if facts.woo_resource}
+MODULES = {facts.woo_resource: module for module, facts in FACTS.items() if facts.woo_events}
 EVENTS = {event.value: event for event in Event}
 ACTIONS = {
-    "woocommerce_tax_rate_added": (Module.TAXES, "tax", Event.CREATED),
-    "woocommerce_tax_rate_updated": (Module.TAXES, "tax", Event.UPDATED),
-    "woocommerce_tax_rate_deleted": (Module.TAXES, "tax", Event.DELETED),
-    "woocommerce_delete_product": (Module.PRODUCTS, "product", Event.DELETED),
-    "woocommerce_delete_product_variation": (Module.PRODUCTS, "product", Event.DELETED),
-    "woocommerce_delete_order": (Module.SALES_ORDERS, "order", Event.DELETED),
+    action: (module, facts.woo_resource, event)
+    for module, facts in FACTS.items()
+    for action, event in facts.woo_actions.items()
 }
 TOPICS = (
-    "customer.created",
-    "customer.updated",
-    "customer.deleted",
-    "product.created",
-    "product.updated",
-    "product.deleted",
-    "product.restored",
-    "order.created",
-    "order.updated",
-    "order.deleted",
-    "order.restored",
+    *(f"{facts.woo_resource}.{event}" for facts in FACTS.values() for event in facts.woo_events),
     *(f"action.{name}" for name in ACTIONS),
 )
-"""All that `webhooks install` installs: `customer.restored` has no hooks, and only actions tell
-of tax rates and of deletions past the trash."""
+"""All that `webhooks install` installs: only actions tell of tax rates and of deletions past the
+trash."""
 
 TOPIC_SHAPE = re.compile(r"(?=.{1,100}$)[a-z_]+\.[a-z_]+")
 """The signature does not cover the topic, so that it is as a stranger wrote it."""
