@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
-from sqlalchemy import text
+from sqlalchemy import Integer, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.outage import OUTAGES, is_refusal
@@ -34,45 +34,86 @@ def is_without_database(error: Exception) -> bool:
 
 
 _DUE = """
-WITH held AS (  -- remotes that are not called now: what needs them waits, until it is too old
+WITH RECURSIVE held AS (  -- remotes that are not called now: what needs them waits, until too old
     SELECT key FROM remotes
     WHERE (opened_at IS NOT NULL AND closed_at IS NULL) OR paused_until > now()
-), due AS (
-    SELECT record_key, store, min(next_attempt_at) AS since, min(received_at) AS received_at
-    FROM deliveries
-    WHERE state = 'pending' AND next_attempt_at <= now()
-    GROUP BY record_key, store
+), shops AS (  -- each store that records wait of, one step through the index each
+    (SELECT store FROM wakeups WHERE woken_at IS NULL ORDER BY store LIMIT 1)
   UNION ALL
-    SELECT record_key, store, min(claimed_at) AS since, min(received_at) AS received_at
-    FROM deliveries
-    WHERE state = 'processing'
-      AND claimed_at < now() - make_interval(secs => :stranded_after)
-      AND NOT EXISTS (
-          SELECT FROM leases
-          WHERE leases.key = deliveries.record_key AND leases.expires_at > now())
-    GROUP BY record_key, store
-), oldest AS (
-    SELECT record_key FROM due
-    WHERE NOT EXISTS (SELECT FROM wakeups WHERE wakeups.record_key = due.record_key)
-      AND (due.received_at < now() - make_interval(secs => :retry_budget) OR NOT EXISTS (
-          SELECT FROM held WHERE key = 'vtiger' OR key = 'woocommerce:' || due.store))
-      AND (CAST(:only AS varchar) IS NULL OR record_key = :only)
-    GROUP BY record_key
-    ORDER BY min(since)
-    LIMIT :most
+    SELECT (
+        SELECT wakeups.store FROM wakeups
+        WHERE woken_at IS NULL AND wakeups.store > shops.store
+        ORDER BY wakeups.store LIMIT 1)
+    FROM shops WHERE shops.store IS NOT NULL
+), lanes AS (
+    SELECT store, is_bulk, is_held, greatest(0, :most - jobs) AS room
+    FROM (VALUES (false), (true)) AS kinds (is_bulk)
+    CROSS JOIN LATERAL (  -- that nobody has begun, and that wait for no other job of their record
+        SELECT count(*) AS jobs FROM (
+            SELECT FROM wakeups
+            WHERE :topping_up AND woken_at IS NOT NULL AND wakeups.is_bulk = kinds.is_bulk
+              AND NOT EXISTS (
+                  SELECT FROM procrastinate_jobs
+                  WHERE procrastinate_jobs.lock = wakeups.record_key AND status = 'doing')
+            LIMIT :most) AS waiting) AS queue
+    CROSS JOIN LATERAL (
+        SELECT store, EXISTS (
+            SELECT FROM held WHERE key IN ('vtiger', 'woocommerce:' || store)) AS is_held
+        FROM shops WHERE store IS NOT NULL) AS stores
+), due AS (  -- of each lane those that have waited longest, and as many of those that came last
+    SELECT record_key FROM lanes CROSS JOIN LATERAL (
+        SELECT record_key, row_number() OVER () AS place FROM (
+            SELECT record_key FROM wakeups
+            WHERE woken_at IS NULL AND wakeups.store = lanes.store
+              AND wakeups.is_bulk = lanes.is_bulk AND due_at <= now()
+            ORDER BY due_at LIMIT :half {lock}) AS first) AS oldest
+    WHERE NOT is_held AND place <= (room + 1) / 2
+  UNION
+    SELECT record_key FROM lanes CROSS JOIN LATERAL (
+        SELECT record_key, row_number() OVER () AS place FROM (
+            SELECT record_key FROM wakeups
+            WHERE woken_at IS NULL AND wakeups.store = lanes.store
+              AND wakeups.is_bulk = lanes.is_bulk AND due_at <= now()
+            ORDER BY due_at DESC LIMIT :half {lock}) AS last) AS newest
+    WHERE NOT is_held AND place <= (room + 1) / 2
+  UNION
+    SELECT record_key FROM lanes CROSS JOIN LATERAL (
+        SELECT record_key FROM wakeups
+        WHERE woken_at IS NULL AND wakeups.store = lanes.store
+          AND wakeups.is_bulk = lanes.is_bulk AND due_at <= now()
+          AND since < now() - make_interval(secs => :retry_budget)
+        ORDER BY since LIMIT :half {lock}) AS spent
+    WHERE is_held AND room > 0
+  UNION
+    SELECT record_key FROM (
+        SELECT record_key FROM wakeups
+        WHERE woken_at IS NULL AND claimed_at < now() - make_interval(secs => :stranded_after)
+          AND NOT EXISTS (
+              SELECT FROM leases
+              WHERE leases.key = wakeups.record_key AND leases.expires_at > now())
+          AND (since < now() - make_interval(secs => :retry_budget) OR NOT EXISTS (
+              SELECT FROM held WHERE key IN ('vtiger', 'woocommerce:' || wakeups.store)))
+        ORDER BY claimed_at LIMIT :half {lock}) AS stranded
 )
 """
-_SEARCH = text(_DUE + "SELECT record_key FROM oldest ORDER BY record_key")  # noqa: S608 - ours
-_WAKE = text(
-    _DUE
-    + """
-INSERT INTO wakeups (record_key)
-SELECT record_key FROM oldest
-ORDER BY record_key  -- in one order for all dispatchers, so that two of them cannot deadlock
-ON CONFLICT DO NOTHING
+_LIMITS = [bindparam(name, type_=Integer, literal_execute=True) for name in ("most", "half")]
+"""Written into the statement, so that the database plans for as few rows as that."""
+_LIST = "SELECT record_key FROM due ORDER BY record_key"
+_TAKE = """
+, woken AS (
+    UPDATE wakeups SET woken_at = now()
+    WHERE record_key = ANY (ARRAY(SELECT record_key FROM due))
+    RETURNING record_key
+)
+SELECT coalesce((SELECT array_agg(record_key) FROM woken), '{}') AS keys_,
+    EXISTS (SELECT FROM lanes WHERE room = 0) AS is_full
+"""
+_SEARCH = text(_DUE.format(lock="") + _LIST).bindparams(*_LIMITS)
+_WAKE = text(_DUE.format(lock="FOR UPDATE SKIP LOCKED") + _TAKE).bindparams(*_LIMITS)
+_WAKE_ONE = text("""
+UPDATE wakeups SET woken_at = now() WHERE record_key = :key AND woken_at IS NULL
 RETURNING record_key
-"""
-)
+""")
 
 
 def open_jobs(conninfo: str, pool_size: int = 4, *, pulse: Pulse | None = None) -> App:
@@ -100,33 +141,59 @@ class Patience:
     stranded_after: float
     retry_budget: float
 
-    def values(self, only: str | None = None) -> dict[str, object]:
-        return {
-            "most": MOST_AT_ONCE,
-            "stranded_after": self.stranded_after,
-            "retry_budget": self.retry_budget,
-            "only": only,
-        }
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How many records were given a job, and whether others may be left for want of room."""
+
+    woken: int
+    is_full: bool
+
+
+def _values(patience: Patience, most: int, *, topping_up: bool) -> dict[str, object]:
+    return {
+        "most": most,
+        "half": (most + 1) // 2,
+        "topping_up": topping_up,
+        "stranded_after": patience.stranded_after,
+        "retry_budget": patience.retry_budget,
+    }
 
 
 async def search_due(session: AsyncSession, patience: Patience) -> Sequence[str]:
     """The keys of the records that the next dispatch would wake."""
-    return (await session.scalars(_SEARCH, patience.values())).all()
+    values = _values(patience, MOST_AT_ONCE, topping_up=False)
+    return (await session.scalars(_SEARCH, values)).all()
 
 
-async def dispatch(
-    jobs: App, session: AsyncSession, patience: Patience, *, only: str | None = None
-) -> int:
-    """Give each record with due deliveries and no waiting job one drain job; how many.
+async def dispatch(jobs: App, session: AsyncSession, patience: Patience) -> int:
+    """Give records that are due, and have no waiting job, one drain job each, MOST_AT_ONCE of a
+    store or so; how many: 0 when all have one."""
+    values = _values(patience, MOST_AT_ONCE, topping_up=False)
+    return await _defer(jobs, session, (await session.execute(_WAKE, values)).one().keys_)
 
-    With `only`, no record but that of this key.
-    """
-    woken = await session.scalars(_WAKE, patience.values(only))
-    drains = [_drain(key) for key in woken]
-    if drains:
+
+async def top_up(jobs: App, session: AsyncSession, patience: Patience, *, ahead: int) -> Look:
+    """The same for as many records of each store as leave `ahead` jobs that nobody has begun: of
+    webhooks and the like, and again of runs, polls and replays, so that neither waits behind a
+    queue of thousands."""
+    found = (await session.execute(_WAKE, _values(patience, ahead, topping_up=True))).one()
+    woken = await _defer(jobs, session, found.keys_)
+    return Look(woken, is_full=bool(found.is_full or woken))
+
+
+async def dispatch_one(jobs: App, session: AsyncSession, record_key: str) -> None:
+    """Give this record a drain job, unless one waits."""
+    woken = await session.scalars(_WAKE_ONE, {"key": record_key})
+    await _defer(jobs, session, woken.all())
+
+
+async def _defer(jobs: App, session: AsyncSession, record_keys: Sequence[str]) -> int:
+    if record_keys:
+        drains = [_drain(key) for key in record_keys]
         connection = await (await session.connection()).get_raw_connection()
         await jobs.job_manager.batch_defer_jobs_async(drains, connection.driver_connection)
-    return len(drains)
+    return len(record_keys)
 
 
 def _drain(record_key: str) -> Job:
@@ -139,16 +206,37 @@ def _drain(record_key: str) -> Job:
     )
 
 
-async def clear_wakeup(session: AsyncSession, record_key: str) -> None:
-    await session.execute(text("DELETE FROM wakeups WHERE record_key = :key"), {"key": record_key})
+_BEGUN = text("UPDATE wakeups SET woken_at = NULL WHERE record_key = :key")
+_SUM_UP = text("SELECT sum_up_wakeups(ARRAY[:key])")
+_PUT_OFF = text("""
+UPDATE wakeups SET woken_at = NULL,
+    due_at = CASE WHEN due_at < now() + make_interval(secs => :seconds)
+        THEN now() + make_interval(secs => :seconds) ELSE due_at END
+WHERE record_key = :key
+""")
+
+
+async def clear_wakeup(session: AsyncSession, record_key: str, *, has_work: bool = True) -> None:
+    """The record's job has begun, and taken what waited: what comes from now on gets another one.
+
+    To be called after the deliveries were locked, as all do who change both (decision 16). If there
+    was no work the row is one too many, or its time is not come.
+    """
+    await session.execute(_BEGUN, {"key": record_key})
+    if not has_work:
+        await session.execute(_SUM_UP, {"key": record_key})
+
+
+async def put_off(session: AsyncSession, record_key: str, seconds: float) -> None:
+    """The record's job found it in other hands: look again in that time, or when those are done."""
+    await session.execute(_PUT_OFF, {"key": record_key, "seconds": seconds})
 
 
 _FORGET_LOST = text("""
-DELETE FROM wakeups
-WHERE created_at < now() - make_interval(secs => :lost_after)
-  AND NOT EXISTS (
-      SELECT FROM procrastinate_jobs
-      WHERE lock = wakeups.record_key AND status IN ('todo', 'doing'))
+UPDATE wakeups SET woken_at = NULL
+WHERE woken_at < now() - make_interval(secs => :lost_after) AND NOT EXISTS (
+    SELECT FROM procrastinate_jobs
+    WHERE lock = wakeups.record_key AND status IN ('todo', 'doing'))
 """)
 
 

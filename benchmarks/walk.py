@@ -188,7 +188,8 @@ async def _work(world: World, walk: Walk) -> None:
     with walk.traced(world):
         await Dispatcher(world.runtime).run_once()
     async with world.runtime.sessions() as session:
-        keys = (await session.scalars(select(Wakeup.record_key))).all()
+        woken = select(Wakeup.record_key).where(Wakeup.woken_at.is_not(None))
+        keys = (await session.scalars(woken)).all()
     with walk.traced(world):
         for key in keys:
             await drain(world.runtime, key, owner=uuid4().hex)

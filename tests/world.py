@@ -199,7 +199,8 @@ class World(Tampering):
         await self.probe()
         await Dispatcher(self.runtime).run_once()
         async with self.runtime.sessions() as session:
-            keys = (await session.scalars(select(Wakeup.record_key))).all()
+            woken = select(Wakeup.record_key).where(Wakeup.woken_at.is_not(None))
+            keys = (await session.scalars(woken)).all()
         await asyncio.gather(*(self.drain(key) for key in keys))
         return len(keys)
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import case, delete, func, or_, select, text, update
+from sqlalchemy import case, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.traces import Traces
@@ -72,7 +72,8 @@ async def erase_deliveries(
 
 async def _drop_jobs(session: AsyncSession, traces: Traces) -> None:
     """Jobs only wake: a record that still waits gets another one."""
-    await session.execute(delete(Wakeup).where(traces.in_text(Wakeup.record_key)))
+    theirs = update(Wakeup).where(traces.in_text(Wakeup.record_key))
+    await session.execute(theirs.values(woken_at=None))
     jobs = text(
         "DELETE FROM procrastinate_jobs WHERE status <> 'doing' AND strpos(lower(lock), :email) > 0"
     )

@@ -100,12 +100,40 @@ class Delivery(Numbered, Base):
 
 
 class Wakeup(Base):
-    """A drain job for this record waits; the job clears it when it starts."""
+    """A record with deliveries that are not settled: when it is to be looked at, or since when a
+    job for it waits (`woken_at`).
+
+    `due_at` is the earliest time of its pending deliveries, `claimed_at` of those in hand, `since`
+    when the oldest came in. `is_bulk` says that all of them are of runs, polls and replays, which
+    come by the thousand. Triggers on `deliveries` keep all of it, whoever writes there (decision
+    25); only `woken_at` is the dispatcher's and the job's.
+    """
 
     __tablename__ = "wakeups"
+    __table_args__ = (
+        Index(
+            "ix_wakeups_due",
+            "store",
+            "is_bulk",
+            "due_at",
+            postgresql_where=text("woken_at IS NULL"),
+        ),
+        Index("ix_wakeups_since", "store", "since", postgresql_where=text("woken_at IS NULL")),
+        Index(
+            "ix_wakeups_claimed",
+            "claimed_at",
+            postgresql_where=text("woken_at IS NULL AND claimed_at IS NOT NULL"),
+        ),
+        Index("ix_wakeups_woken", "is_bulk", postgresql_where=text("woken_at IS NOT NULL")),
+    )
 
     record_key: Mapped[str] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    store: Mapped[str]
+    is_bulk: Mapped[bool]
+    due_at: Mapped[datetime | None]
+    since: Mapped[datetime]
+    claimed_at: Mapped[datetime | None]
+    woken_at: Mapped[datetime | None]
 
 
 class HeardChange(Base):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ARRAY, BigInteger, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.inbox.models import Delivery, DeliveryState
@@ -30,13 +30,15 @@ async def settle_each(
     """The end of deliveries in hand, each told by an entry of its own: its id by theirs. What
     waited for one of the `ended` records is due."""
     await session.execute(locked(Delivery.id.in_(entries)))
-    table = Delivery.metadata.tables[Delivery.__tablename__]
-    statement = update(table).where(
-        table.c.id == bindparam("delivery"), table.c.state == DeliveryState.PROCESSING
+    numbers = func.unnest(
+        literal(list(entries), ARRAY(BigInteger)),
+        literal(list(entries.values()), ARRAY(BigInteger)),
     )
-    told = statement.values(
-        state=DeliveryState.DONE, settled_at=func.now(), sync_log_id=bindparam("entry")
+    told = numbers.table_valued("delivery", "entry").render_derived()
+    await session.execute(
+        update(Delivery)
+        .where(Delivery.id == told.c.delivery, Delivery.state == DeliveryState.PROCESSING)
+        .values(state=DeliveryState.DONE, settled_at=func.now(), sync_log_id=told.c.entry)
+        .execution_options(synchronize_session=False)
     )
-    rows = [{"delivery": key, "entry": entry} for key, entry in entries.items()]
-    await session.execute(told, rows)
     await wake_waiting(session, ended)

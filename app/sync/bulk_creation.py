@@ -272,9 +272,9 @@ class BulkCreation:
                 for item, record in zip(items, records, strict=True)
                 if item.link is not None
             }
-            await settle_each(session, settled, ended=ended)
             if unmarked := [item.side for item in items if item.is_unmarked]:
                 await accept(session, [hint_again(self.choice.record(side)) for side in unmarked])
+            await settle_each(session, settled, ended=ended)
 
     async def _give_back_surely(self, item: Item) -> None:
         """What goes wrong here is the item's alone, too."""

@@ -23,7 +23,7 @@ from app.links.models import Link
 from app.links.repository import find_link
 from app.logging import traced
 from app.metrics import RETRIES
-from app.queue import clear_wakeup
+from app.queue import clear_wakeup, put_off
 from app.records import Outcome, key_in_logs
 from app.runtime import Runtime
 from app.sync.adapters import find_objection, open_work, resolve
@@ -58,6 +58,8 @@ async def drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
         await _drain(runtime, record_key, owner=owner)
     except LeaseLost:
         log.debug("record %s is in other hands", key_in_logs(record_key))
+        async with transaction(runtime.sessions) as session:
+            await put_off(session, record_key, retry_policy(runtime.settings.sync).lease_seconds)
     except OUTAGES:
         raise
     except Exception as error:
@@ -65,13 +67,13 @@ async def drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
 
 
 async def _drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
-    async with transaction(runtime.sessions) as session:
-        await clear_wakeup(session, record_key)
+    async with runtime.sessions() as session:
         keys = await _pair_keys(session, record_key)
     seconds = runtime.settings.worker.lease_seconds
     async with hold(runtime.sessions, keys, owner=owner, seconds=seconds) as lease:
         async with transaction(runtime.sessions) as session:
             deliveries = await claim(session, record_key)
+            await clear_wakeup(session, record_key, has_work=bool(deliveries))
         if deliveries:
             await _bring_traced(runtime, deliveries, lease)
 

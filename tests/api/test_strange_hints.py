@@ -90,7 +90,7 @@ async def _is_genuine_hint_taken_up(app: FastAPI) -> bool:
     await Dispatcher(runtime).run_once()
     async with runtime.sessions() as session:
         key = f"main:contacts:woocommerce:{record_id}"
-        woken = await session.scalar(select(Wakeup).where(Wakeup.record_key == key))
+        woken = await session.scalar(select(Wakeup.woken_at).where(Wakeup.record_key == key))
     return status == 202 and woken is not None
 
 

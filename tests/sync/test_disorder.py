@@ -174,7 +174,8 @@ async def _together(world: World, workers: list[Runtime]) -> None:
         await world.execute("UPDATE deliveries SET next_attempt_at = now() WHERE state = 'pending'")
         await Dispatcher(world.runtime).run_once()
         async with world.runtime.sessions() as session:
-            keys = (await session.scalars(select(Wakeup.record_key))).all()
+            woken = select(Wakeup.record_key).where(Wakeup.woken_at.is_not(None))
+            keys = (await session.scalars(woken)).all()
         drains = [drain(worker, key, owner=uuid4().hex) for key in keys for worker in workers]
         await asyncio.gather(*drains)
         if not keys and not sent:

@@ -4,30 +4,46 @@ import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
+import psycopg
 import pytest
 from procrastinate import App
 from sqlalchemy import text
 
 from app.db.session import Sessions, transaction
-from app.inbox.repository import accept, claim
+from app.inbox.models import DeliveryState
+from app.inbox.repository import accept, claim, settle
 from app.links.leases import hold
 from app.queue import (
     MOST_AT_ONCE,
+    Look,
     Patience,
     clear_wakeup,
     dispatch,
+    dispatch_one,
     open_jobs,
     rescue,
     search_due,
+    top_up,
 )
 from tests.inbox.hints import KEY, hint
-from tests.locks import until_blocked
 
 pytestmark = pytest.mark.anyio
 
 STRANDED = 8.0
 BUDGET = 3 * 86_400.0
-WAKE_ONE = text("INSERT INTO wakeups (record_key) VALUES (:key)")
+MANY = """
+INSERT INTO deliveries (origin, store, system, module, kind, event, record_id, record_key,
+    dedupe_key, next_attempt_at)
+SELECT origin, 'main', 'woocommerce', 'contacts', 'customer', 'updated', origin || number,
+    'main:contacts:woocommerce:' || origin || number, origin || number,
+    now() + CAST(:later AS interval)
+FROM CAST(:origin AS text) AS origin, generate_series(1, :count) AS number
+"""
+READ = text("""
+SELECT sum(seq_tup_read) AS scanned, sum(idx_tup_fetch) AS fetched
+FROM pg_stat_xact_user_tables WHERE relname IN ('deliveries', 'wakeups')
+""")
+"""Rows that this connection has read, and not told of yet."""
 TAKE_JOB = """
 WITH worker AS (
     INSERT INTO procrastinate_workers (last_heartbeat)
@@ -65,6 +81,11 @@ async def _accept_backwards(sessions: Sessions, *record_ids: str) -> None:
 async def _dispatch(jobs: App, sessions: Sessions) -> int:
     async with transaction(sessions) as session:
         return await dispatch(jobs, session, Patience(STRANDED, BUDGET))
+
+
+async def _top_up(jobs: App, sessions: Sessions) -> Look:
+    async with transaction(sessions) as session:
+        return await top_up(jobs, session, Patience(STRANDED, BUDGET), ahead=4)
 
 
 async def _locks(sessions: Sessions) -> list[str]:
@@ -131,22 +152,124 @@ async def test_what_a_dead_worker_had_in_hand_is_woken_when_its_lease_is_over(
     assert await _dispatch(jobs, sessions) == 1
 
 
-async def test_more_records_than_fit_are_all_woken_oldest_first(
+async def test_more_records_than_fit_are_all_woken_and_neither_the_oldest_nor_the_newest_waits(
     jobs: App, sessions: Sessions
 ) -> None:
     await _accept(sessions, *(str(number) for number in range(MOST_AT_ONCE + 20)))
-    late = [KEY.format(id=number) for number in range(20)]
-    await _execute(
-        sessions,
-        "UPDATE deliveries SET next_attempt_at = now() - interval '1 minute'"
-        " WHERE record_key <> ALL(:late)",
-        late=late,
-    )
+    oldest, newest = ([KEY.format(id=n) for n in range(start, start + 10)] for start in (0, 10))
+    for minutes, keys in ((9, oldest), (1, newest)):
+        await _execute(
+            sessions,
+            "UPDATE deliveries SET next_attempt_at = now() - make_interval(mins => :minutes)"
+            " WHERE record_key = ANY(:keys)",
+            minutes=minutes,
+            keys=keys,
+        )
+    others = "UPDATE deliveries SET next_attempt_at = now() - interval '5 minutes'"
+    await _execute(sessions, f"{others} WHERE record_key <> ALL(:keys)", keys=oldest + newest)
 
-    assert await _dispatch(jobs, sessions) == MOST_AT_ONCE
-    assert not set(late) & set(await _locks(sessions))
-    assert await _dispatch(jobs, sessions) == 20
+    assert await _dispatch(jobs, sessions) <= MOST_AT_ONCE
+    assert {*oldest, *newest} <= set(await _locks(sessions))
+    while await _dispatch(jobs, sessions):
+        pass
+    assert len(await _locks(sessions)) == MOST_AT_ONCE + 20
+
+
+async def test_the_queue_is_topped_up_with_hints_of_both_kinds(
+    jobs: App, sessions: Sessions
+) -> None:
+    """A run's thousands leave room for a webhook, and it is woken by the next look."""
+    async with transaction(sessions) as session:
+        await accept(session, [hint(f"9{number}", run_id=1) for number in range(50)])
+    assert await _top_up(jobs, sessions) == Look(4, is_full=True)
+    assert await _top_up(jobs, sessions) == Look(0, is_full=True)
+
+    await _accept(sessions, "5")
+    assert (await _top_up(jobs, sessions)).woken == 1
+    assert KEY.format(id="5") in await _locks(sessions)
+
+    await _execute(sessions, TAKE_JOB, silent=0)
+    assert (await _top_up(jobs, sessions)).woken == 2, "one has begun"
+
+
+async def test_a_hint_of_a_record_that_a_run_brought_up_is_a_webhooks(
+    jobs: App, sessions: Sessions
+) -> None:
+    async with transaction(sessions) as session:
+        await accept(session, [hint(f"9{number}", run_id=1) for number in range(50)])
+    await _top_up(jobs, sessions)
+    waiting = KEY.format(id="925")
+    assert waiting not in await _locks(sessions)
+
+    async with transaction(sessions) as session:
+        await accept(session, [hint("925", "of the shop")])
+    await _top_up(jobs, sessions)
+    assert waiting in await _locks(sessions)
+
+
+async def test_a_delivery_that_is_opened_again_by_hand_is_woken(
+    jobs: App, sessions: Sessions
+) -> None:
+    await _accept(sessions, "5")
+    await _execute(sessions, "UPDATE deliveries SET state = 'dead'")
     assert await _dispatch(jobs, sessions) == 0
+
+    await _execute(sessions, "UPDATE deliveries SET state = 'pending'")
+    assert await _dispatch(jobs, sessions) == 1
+
+
+async def test_a_record_whose_deliveries_are_settled_leaves_nothing_behind(
+    sessions: Sessions,
+) -> None:
+    await _accept(sessions, "5", "6")
+    async with transaction(sessions) as session:
+        for record_id in ("5", "6"):
+            ids = [each.id for each in await claim(session, KEY.format(id=record_id))]
+            await settle(session, ids, 1, state=DeliveryState.DONE)
+    async with sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM wakeups")) == 0
+
+
+async def test_what_needs_a_remote_that_is_left_alone_waits_until_it_is_too_old(
+    jobs: App, sessions: Sessions
+) -> None:
+    await _accept(sessions, "5", "6")
+    pause = "INSERT INTO remotes (key, paused_until) VALUES (:key, now() + interval '1 hour')"
+    await _execute(sessions, pause, key="woocommerce:main")
+    assert await _dispatch(jobs, sessions) == 0
+
+    spent = "UPDATE deliveries SET received_at = now() - interval '4 days' WHERE record_key = :key"
+    await _execute(sessions, spent, key=KEY.format(id="6"))
+    assert await _dispatch(jobs, sessions) == 1
+    assert await _locks(sessions) == [KEY.format(id="6")]
+
+    await _execute(sessions, "DELETE FROM remotes")
+    assert await _dispatch(jobs, sessions) == 1
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_a_look_reads_what_it_takes_whatever_waits(
+    sessions: Sessions, jobs: App, emptied_database_url: str, *, held: bool
+) -> None:
+    """Jobs wait for 3,000 records, 3,000 are due later and as many are due now."""
+    await _execute(sessions, MANY, origin="webhook", later="0 s", count=3000)
+    while await _dispatch(jobs, sessions):
+        pass
+    await _execute(sessions, MANY, origin="callback", later="1 hour", count=3000)
+    await _execute(sessions, MANY, origin="poll", later="0 s", count=3000)
+    async with await psycopg.AsyncConnection.connect(emptied_database_url, autocommit=True) as own:
+        await own.execute("VACUUM ANALYZE wakeups")
+    if held:
+        pause = "INSERT INTO remotes (key, paused_until) VALUES (:key, now() + interval '1 hour')"
+        await _execute(sessions, pause, key="vtiger")
+    async with transaction(sessions) as session:
+        before = (await session.execute(READ)).one()
+        look = await top_up(jobs, session, Patience(STRANDED, BUDGET), ahead=4)
+        after = (await session.execute(READ)).one()
+
+    assert look.woken == (0 if held else 4)
+    assert after.scanned == before.scanned
+    assert after.fetched - before.fetched <= 60
 
 
 async def test_dispatchers_that_look_at_once_make_one_job_a_record(
@@ -159,20 +282,15 @@ async def test_dispatchers_that_look_at_once_make_one_job_a_record(
     assert len(set(await _locks(sessions))) == len(await _locks(sessions)) == 60
 
 
-async def test_dispatchers_take_records_in_the_order_of_their_keys(
-    jobs: App, sessions: Sessions, emptied_database_url: str
+async def test_a_dispatcher_leaves_alone_what_another_one_takes(
+    jobs: App, sessions: Sessions
 ) -> None:
-    """The record that has waited longest has the highest key: another dispatcher that holds the
-    lowest can go on to it, or the two would wait for each other."""
-    await _accept_backwards(sessions, "5", "6", "7")
+    await _accept(sessions, "5", "6", "7")
     async with transaction(sessions) as other:
-        await other.execute(WAKE_ONE, {"key": KEY.format(id="5")})
-        dispatching = asyncio.create_task(_dispatch(jobs, sessions))
-        await until_blocked(emptied_database_url)
-        await other.execute(WAKE_ONE, {"key": KEY.format(id="7")})
+        await dispatch_one(jobs, other, KEY.format(id="6"))
+        assert await _dispatch(jobs, sessions) == 2
 
-    assert await dispatching == 1
-    assert await _locks(sessions) == [KEY.format(id="6")]
+    assert sorted(await _locks(sessions)) == [KEY.format(id=record_id) for record_id in "567"]
 
 
 async def test_what_is_due_is_listed_in_the_order_of_keys(sessions: Sessions) -> None:
@@ -189,7 +307,7 @@ async def test_a_wakeup_whose_job_was_lost_is_forgotten(jobs: App, sessions: Ses
     await _execute(
         sessions, "DELETE FROM procrastinate_jobs WHERE lock = :key", key=KEY.format(id="5")
     )
-    await _execute(sessions, "UPDATE wakeups SET created_at = now() - interval '9 seconds'")
+    await _execute(sessions, "UPDATE wakeups SET woken_at = now() - interval '9 seconds'")
     async with transaction(sessions) as session:
         await rescue(jobs, session, STRANDED)
 
