@@ -48,6 +48,7 @@ mutants: setup-dev ## break the merge in each way a tool knows: the tests should
 
 bench: setup-dev ## the benchmarks
 	@$(PYTHON) -m benchmarks $(ARGS)
+	@$(PYTHON) -m benchmarks.accept
 	@$(PYTHON) -m benchmarks.strangers
 
 walk: setup-dev ## files, calls and transactions that one event goes through

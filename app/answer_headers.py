@@ -7,7 +7,6 @@ in it, and keep nothing.
 
 from collections.abc import Mapping
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FIELDS: Mapping[str, str] = {
@@ -26,6 +25,9 @@ TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
 RAW_FIELDS = b"".join(f"{name.lower()}: {value}\r\n".encode() for name, value in FIELDS.items())
 """The same for answers that the server makes itself, before there is a request."""
 
+_FIELDS = [(name.lower().encode(), value.encode()) for name, value in FIELDS.items()]
+_SECURE_FIELDS = [*_FIELDS, (TRANSPORT[0].lower().encode(), TRANSPORT[1].encode())]
+
 
 class AnswerHeaders:
     """The ASGI layer. `scheme` of the scope tells TLS, as the server or a trusted proxy saw it."""
@@ -37,15 +39,13 @@ class AnswerHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        is_secure = scope.get("scheme") == "https"
+        fields = _SECURE_FIELDS if scope.get("scheme") == "https" else _FIELDS
 
         async def send_with_fields(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in FIELDS.items():
-                    headers.setdefault(name, value)
-                if is_secure:
-                    headers.setdefault(*TRANSPORT)
+                headers = message.get("headers", ())
+                said = {name for name, _ in headers}
+                message["headers"] = [*headers, *(each for each in fields if each[0] not in said)]
             await send(message)
 
         await self._app(scope, receive, send_with_fields)

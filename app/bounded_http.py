@@ -155,6 +155,7 @@ class BoundedHttp(HttpToolsProtocol):
     _head_bytes = 0
     _body_bytes = 0
     _unwanted_bytes = 0
+    _field_bytes = 0
     _framing_bytes = 0
     _in_head = True
     _has_ended = False
@@ -246,9 +247,10 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._body_bytes = self._framing_bytes = self._unwanted_bytes = 0
+        self._field_bytes = self._body_bytes = self._framing_bytes = self._unwanted_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._field_bytes += len(name) + len(value)
         if len(self.headers) < self._limits.fields:
             super().on_header(name, value)
         else:
@@ -262,8 +264,7 @@ class BoundedHttp(HttpToolsProtocol):
         """A client may ask for another protocol; it is answered in this one, and no log tells."""
 
     def on_headers_complete(self) -> None:
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > self._limits.head_bytes:
+        if len(self.url) + self._field_bytes > self._limits.head_bytes:
             self._refuse(431)
         is_known = self.parser.get_http_version() in ("1.0", "1.1")
         if not is_known or len(self.pipeline) >= self._limits.pipelined:

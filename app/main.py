@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
 from app import __version__
@@ -31,6 +33,7 @@ from app.api import settings as sync_settings
 from app.api.bodies import BodyLimits
 from app.api.hosts import RealHosts
 from app.api.proxies import TrustedProxies
+from app.api.receivers import Receivers
 from app.runtime import open_runtime
 from app.settings import Settings, load_settings
 from app.tracing import configure_tracing
@@ -66,15 +69,23 @@ RECEIVERS = (
 
 
 class Service(FastAPI):
-    """The framework's layers, and around them ours, which its own answers to bugs must pass too."""
+    """The framework's layers, and around them ours, which its own answers to bugs must pass too.
 
-    def __init__(self, *, trusted_proxies: Sequence[str], **options: Any) -> None:
+    Receivers stand before the framework's: it takes longer to route a request than they to read it.
+    """
+
+    def __init__(self, *, trusted_proxies: Sequence[str], most_kept: int, **options: Any) -> None:
         super().__init__(**options)
         self._trusted_proxies = trusted_proxies
+        self._most_kept = most_kept
 
     def build_middleware_stack(self) -> ASGIApp:
-        inner = AnswerHeaders(RealHosts(super().build_middleware_stack()))
-        return TrustedProxies(inner, networks=self._trusted_proxies)
+        handlers = dict(self.exception_handlers)
+        on_bug = handlers.pop(Exception)
+        receivers = Receivers(super().build_middleware_stack(), RECEIVERS)
+        limits = BodyLimits(ExceptionMiddleware(receivers, handlers), most_kept=self._most_kept)
+        inner = RealHosts(ServerErrorMiddleware(limits, handler=on_bug))
+        return TrustedProxies(AnswerHeaders(inner), networks=self._trusted_proxies)
 
 
 def create_app(settings: Settings | None = None, *, worker: bool = True) -> FastAPI:
@@ -97,6 +108,7 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
 
     app = Service(
         trusted_proxies=chosen.trusted_proxies,
+        most_kept=chosen.receiver.max_body_bytes,
         title="woo-vtiger",
         version=__version__,
         description=DESCRIPTION,
@@ -111,13 +123,11 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
 
 
 def _install(app: FastAPI, settings: Settings) -> None:
-    for path, receive, methods in RECEIVERS:
+    for path, receive, methods in RECEIVERS:  # for OpenAPI, and for what `Receivers` leaves: 405
         app.add_route(path, receive, methods=list(methods))
-        # Typed with a slash at the end it means the same; a redirect would lose the sender.
         app.add_route(f"{path}/", receive, methods=list(methods), include_in_schema=False)
     for part in ROUTERS:
         app.include_router(part.router)
     site.install(app, api_docs=settings.api_docs)
-    app.add_middleware(BodyLimits, most_kept=settings.receiver.max_body_bytes)
     errors.install(app)
     openapi.install(app)

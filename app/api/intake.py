@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
 from app.api.errors import Problem
 from app.db.outage import OUTAGES, driver_message
@@ -56,6 +55,12 @@ async def read_watched(
     return Body(bytes(kept), is_whole=size <= keep)
 
 
+def fields_of(request: Request) -> dict[str, str]:
+    """The header fields by their names in lower case; of a repeated one the first."""
+    raw = reversed(request.scope["headers"])
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+
+
 async def read_body(request: Request, most: int) -> bytes:
     """The raw body; 413 as soon as it is known to be too large."""
     body = await read_watched(request, None, keep=most, most=most)
@@ -94,11 +99,14 @@ def _too_large(most: int) -> Problem:
 
 
 async def _parts(request: Request) -> AsyncIterator[bytes]:
-    try:
-        async for part in request.stream():
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "incomplete", "The connection was closed in mid-body.")
+        if part := message.get("body", b""):
             yield part
-    except ClientDisconnect:
-        raise Problem(400, "incomplete", "The connection was closed in mid-body.") from None
+        more = message.get("more_body", False)
 
 
 async def store_hints(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Accepted]:

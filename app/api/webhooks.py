@@ -11,7 +11,7 @@ from fastapi import Request, Response
 
 from app.api.doors import refused
 from app.api.errors import Problem
-from app.api.intake import Body, read_small, read_watched, store_hints
+from app.api.intake import Body, fields_of, read_small, read_watched, store_hints
 from app.attempts import Door, Refusal, count_refusal
 from app.errors import InvalidInput, System
 from app.inbox.dedupe import webhook_key
@@ -44,7 +44,8 @@ async def receive(request: Request) -> Response:
     runtime: Runtime = request.app.state.runtime
     store = request.path_params["store"]
     settings, limits = _get_store(runtime, store), runtime.settings.receiver
-    signature = request.headers.get("x-wc-webhook-signature", "")
+    headers = fields_of(request)
+    signature = headers.get("x-wc-webhook-signature", "")
     if not signature:
         if await _is_ping(request):
             return _answer(200, {"ping": True})
@@ -56,7 +57,7 @@ async def receive(request: Request) -> Response:
     body = await read_watched(request, check.update, keep=limits.max_body_bytes, most=most)
     if not check.is_made_by(signature):
         raise refused(runtime.attempts, request, Door.WEBHOOK, _bad_signature())
-    hook = _read(request.headers, body)
+    hook = _read(headers, body)
     if hook.kind is HookKind.UNSYNCED:
         return _ignore(store, hook)
     [accepted] = await store_hints(runtime, [_hint(store, hook, body, signature)])

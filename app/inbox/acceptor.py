@@ -1,12 +1,13 @@
 """Stores hints before their senders are answered, those of many requests in one transaction."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
 from app.db.group_commit import GroupCommit
-from app.db.session import Sessions, transaction
-from app.inbox.repository import Accepted, NewDelivery, accept
+from app.db.session import Sessions
+from app.inbox.repository import Accepted, NewDelivery, accept_at_once
 from app.logging import traced
 from app.metrics import ACCEPTED
 from app.records import key_in_logs
@@ -28,25 +29,26 @@ class Acceptor:
 
     async def _commit(self, groups: Sequence[Sequence[NewDelivery]]) -> list[list[Accepted]]:
         hints = [hint for group in groups for hint in group]
-        async with transaction(self._sessions) as session:
-            accepted = await accept(session, hints)
+        accepted = await accept_at_once(self._sessions, hints)
         _count(hints, accepted)
         stored = iter(accepted)
         return [list(islice(stored, len(group))) for group in groups]
 
 
 def _count(hints: Sequence[NewDelivery], accepted: Sequence[Accepted]) -> None:
+    """One line and one sum for all that were stored together."""
+    told: dict[str, str] = {}
+    sums: Counter[tuple[str, str, str, str, str]] = Counter()
     for hint, stored in zip(hints, accepted, strict=True):
         record = hint.record
-        with traced(str(stored.id)):
-            log.info(
-                "hint accepted",
-                extra={"record": key_in_logs(record.key), "origin": str(hint.origin)},
-            )
-        ACCEPTED.labels(
-            record.store,
-            record.system,
-            hint.origin,
-            record.module or "",
-            str(stored.duplicate).lower(),
-        ).inc()
+        told[str(stored.id)] = key_in_logs(record.key)
+        duplicate = "true" if stored.duplicate else "false"
+        sums[record.store, record.system, hint.origin, record.module or "", duplicate] += 1
+    if len(told) == 1:
+        [(trace, key)] = told.items()
+        with traced(trace):
+            log.info("hint accepted", extra={"record": key, "origin": str(hints[0].origin)})
+    else:
+        log.info("hints accepted", extra={"records": " ".join(map("=".join, told.items()))})
+    for labels, count in sums.items():
+        ACCEPTED.labels(*labels).inc(count)

@@ -21,13 +21,15 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    text,
     update,
 )
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
+from app.db.columns import LONGEST_MESSAGE, storable
+from app.db.prepared import Driver, autocommitting, driver_of, fetch_prepared
+from app.db.session import Sessions
 from app.inbox.models import Delivery, DeliveryState
 from app.inbox.waiting_for_run import is_waiting_for_run
 from app.records import Event, Origin, Record
@@ -52,6 +54,24 @@ class NewDelivery:
     body: bytes | None = None
     remote_note: str = ""
     run_id: int | None = None
+
+    def columns(self) -> tuple[object, ...]:
+        """In the order in which `accept` names them, and as the columns' types would store them."""
+        record = self.record
+        return (
+            self.dedupe_key,
+            str(self.origin),
+            record.store,
+            str(record.system),
+            record.module and str(record.module),
+            storable(record.kind),
+            str(self.event),
+            storable(record.id),
+            storable(record.key),
+            self.body,
+            storable(self.remote_note)[:LONGEST_MESSAGE],
+            self.run_id,
+        )
 
     def as_row(self) -> dict[str, object]:
         return {
@@ -78,30 +98,46 @@ class Accepted:
     duplicate: bool
 
 
+_ACCEPT = f"""
+WITH stored AS (
+    INSERT INTO deliveries AS known (dedupe_key, origin, store, system, module, kind, event,
+        record_id, record_key, body, remote_note, run_id, duplicates)
+    SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+        %b::text[], %b::text[], %b::text[], %b::bytea[], %b::text[], %b::bigint[], %b::bigint[])
+    ON CONFLICT (dedupe_key) WHERE state = 'pending' DO UPDATE SET
+        duplicates = known.duplicates + excluded.duplicates + 1,
+        last_received_at = clock_timestamp()
+    RETURNING id, dedupe_key, xmax <> 0 AS is_old
+), told AS (
+    SELECT pg_notify('{CHANNEL}', '') WHERE %s AND EXISTS (SELECT FROM stored WHERE NOT is_old)
+)
+SELECT stored.* FROM stored LEFT JOIN told ON true
+"""  # noqa: S608 - ours
+"""One array a column, so that it is one statement however many hints there are."""
+
+
 async def accept(
     session: AsyncSession, hints: Sequence[NewDelivery], *, announce: bool = True
 ) -> list[Accepted]:
     """Store hints, one row a dedupe key; a waiting twin is bumped, a settled one is no bar."""
-    rows = {hint.dedupe_key: hint.as_row() for hint in hints}
+    return await _accept(await driver_of(session), hints, announce=announce)
+
+
+async def accept_at_once(sessions: Sessions, hints: Sequence[NewDelivery]) -> list[Accepted]:
+    """The same in a transaction of its own, which is one exchange with the database."""
+    async with autocommitting(sessions) as driver:
+        return await _accept(driver, hints, announce=True)
+
+
+async def _accept(
+    driver: Driver, hints: Sequence[NewDelivery], *, announce: bool
+) -> list[Accepted]:
     told = Counter(hint.dedupe_key for hint in hints)
-    statement = insert(Delivery).values(
-        [rows[key] | {"duplicates": told[key] - 1} for key in sorted(rows)]
-    )
-    statement = statement.on_conflict_do_update(
-        index_elements=[Delivery.dedupe_key],
-        index_where=text("state = 'pending'"),
-        set_={
-            "duplicates": Delivery.duplicates + statement.excluded.duplicates + 1,
-            "last_received_at": func.clock_timestamp(),
-        },
-    )
-    found = await session.execute(
-        statement.returning(Delivery.id, Delivery.dedupe_key, text("xmax <> 0"))
-    )
-    stored = {key: (delivery_id, bool(old)) for delivery_id, key, old in found}
-    if announce:
-        await session.execute(select(func.pg_notify(CHANNEL, "")))
-    return _in_order(hints, stored)
+    by_key = {hint.dedupe_key: hint for hint in hints}
+    rows = [(*by_key[key].columns(), told[key] - 1) for key in sorted(by_key)]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    found = await fetch_prepared(driver, _ACCEPT, [*columns, announce])
+    return _in_order(hints, {key: (delivery_id, is_old) for delivery_id, key, is_old in found})
 
 
 def _in_order(hints: Sequence[NewDelivery], stored: dict[str, tuple[int, bool]]) -> list[Accepted]:

@@ -1,16 +1,19 @@
 """Hints that arrive together share a transaction, and each is answered for itself."""
 
 import asyncio
+import logging
+from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from app.db.outage import OUTAGES, StatementRefused
 from app.db.session import Sessions, open_engine, open_sessions
 from app.inbox.acceptor import Acceptor
 from app.inbox.models import Delivery
 from app.inbox.repository import CHANNEL, claim
+from app.metrics import REGISTRY
 from tests.inbox.hints import hint
 from tests.refusals import refusing
 
@@ -78,14 +81,47 @@ async def test_hints_of_many_callers_are_each_answered_with_their_own(sessions: 
     assert told == [[each.record.id for each in group] for group in groups]
 
 
-async def test_callers_share_transactions(sessions: Sessions) -> None:
+async def test_callers_share_a_statement_and_a_transaction(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which begins and ends by itself: one exchange with the database for all of them."""
+    autocommitted: list[bool] = []
+    execute = psycopg.AsyncCursor.execute
+
+    async def counted(self: psycopg.AsyncCursor[Any], *args: Any, **options: Any) -> Any:
+        autocommitted.append(self.connection.autocommit)
+        return await execute(self, *args, **options)
+
     acceptor = Acceptor(sessions)
+    await acceptor.accept([hint("first")])  # on a new connection, of which SQLAlchemy asks things
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", counted)
     await asyncio.gather(*(acceptor.accept([hint(str(number))]) for number in range(100)))
+    assert autocommitted == [True]
 
     async with sessions() as session:
-        moments = await session.scalar(select(func.count(Delivery.received_at.distinct())))
-    assert moments is not None
-    assert moments < 10
+        by_transaction = text("SELECT count(*) FROM deliveries GROUP BY xmin::text ORDER BY 1")
+        assert (await session.scalars(by_transaction)).all() == [1, 100]
+
+
+async def test_one_line_and_one_sum_tell_of_all_that_are_stored_together(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "app.inbox.acceptor")
+    before = _counted("false"), _counted("true")
+    acceptor = Acceptor(sessions)
+    told = await asyncio.gather(*(acceptor.accept([hint(each)]) for each in ("5", "6", "5")))
+
+    [line] = caplog.records
+    ids = [accepted.id for [accepted] in told]
+    key = "main:contacts:woocommerce"
+    assert vars(line)["records"] == f"{ids[0]}={key}:5 {ids[1]}={key}:6"
+    assert (_counted("false"), _counted("true")) == (before[0] + 2, before[1] + 1)
+
+
+def _counted(duplicate: str) -> float:
+    labels = {"store": "main", "source": "woocommerce", "origin": "webhook", "module": "contacts"}
+    name = "woo_vtiger_deliveries_accepted_total"
+    return REGISTRY.get_sample_value(name, labels | {"duplicate": duplicate}) or 0.0
 
 
 async def test_twins_of_several_processes_do_not_block_each_other(sessions: Sessions) -> None:
