@@ -42,9 +42,8 @@ faults: setup-dev ## the long fault suite: two hours or so
 search: setup-dev ## the property tests with examples that nobody has tried yet
 	@WOO_VTIGER_EXAMPLES=searching $(PYTHON) -m pytest -n 2 tests/mapping tests/sync/test_merge.py tests/sync/test_merge_cycles.py $(ARGS)
 
-mutants: setup-dev ## break the merge in each way a tool knows: the tests should tell
-	@nice -n 19 $(PYTHON) -m mutmut run --max-children 1 $(ARGS)
-	@$(PYTHON) -m mutmut results
+mutants: setup-dev ## break the code on purpose: the tests should notice; ARGS="app.links.*" or "chosen"
+	@nice -n 19 $(PYTHON) -m benchmarks.mutants $(ARGS)
 
 bench: setup-dev ## the benchmarks
 	@$(PYTHON) -m benchmarks $(ARGS)

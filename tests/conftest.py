@@ -116,6 +116,10 @@ def admin_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(admin_url: str) -> Iterator[str]:
+    """A migrated database to copy: TEST_TEMPLATE names one that is there already."""
+    if given := os.environ.get("TEST_TEMPLATE"):
+        yield given
+        return
     name = _create(admin_url)
     upgrade(_address(admin_url, name))
     yield name

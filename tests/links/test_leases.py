@@ -52,7 +52,7 @@ async def test_of_many_that_come_at_once_one_gets_it(sessions: Sessions) -> None
 
 async def test_all_keys_are_taken_or_none(sessions: Sessions) -> None:
     async with hold(sessions, ["b"], owner="one", seconds=LONG):
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLost, match=r"^another worker is at this pair$"):
             await PairLease(sessions, "two", LONG).extend(["a", "b", "c"])
         assert await _keys(sessions) == ["b"]
 
@@ -95,7 +95,7 @@ async def test_a_lease_ran_out_for_its_holder_before_others_may_take_it(
     lease = PairLease(sessions, "one", 0.0)
     await lease.extend(["a"])
 
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost, match=r"^the pair's lease ran out while working on it$"):
         lease.check()
     with pytest.raises(LeaseLost):
         await lease.extend(["b"])
@@ -120,7 +120,7 @@ async def test_a_holder_that_was_followed_cannot_confirm(sessions: Sessions) -> 
     await _expire(sessions)
     await PairLease(sessions, "two", LONG).extend(["b"])
     async with transaction(sessions) as session:
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLost, match=r"^another worker took over this pair$"):
             await slept.confirm(session)
 
 
@@ -158,6 +158,55 @@ async def test_extending_keeps_what_is_held(sessions: Sessions) -> None:
     assert await _keys(sessions) == []
 
 
+async def test_of_several_groups_those_are_held_of_which_nobody_has_a_key(
+    sessions: Sessions,
+) -> None:
+    """Of the others nothing is kept, but for what was held before."""
+    await PairLease(sessions, "one", LONG).extend(["b2", "d"])
+    lease = PairLease(sessions, "two", LONG)
+    groups = {"a": ["a", "shared"], "b": ["b1", "b2"], "c": ["shared", "c"], "d": ["d"]}
+    assert await lease.take_free(groups) == {"a", "c"}
+
+    lease.check()
+    assert await _owners(sessions) == {
+        **dict.fromkeys(["a", "c", "shared"], "two"),
+        **dict.fromkeys(["b2", "d"], "one"),
+    }
+    assert await lease.take_free({"e": ["c", "e"], "f": ["a", "d"]}) == {"e"}
+    assert await lease.take_free({}) == set()
+    assert set(await _owners(sessions)) == {"a", "b2", "c", "d", "e", "shared"}
+    async with transaction(sessions) as session:
+        await lease.confirm(session)
+    await lease.release()
+    assert await _keys(sessions) == ["b2", "d"]
+
+
+async def test_groups_are_held_for_as_long_as_the_lease(sessions: Sessions) -> None:
+    """What is taken later makes nothing longer that was taken before."""
+    lease = PairLease(sessions, "one", 0.0)
+    assert await lease.take_free({"a": ["a"]}) == {"a"}
+    with pytest.raises(LeaseLost):
+        lease.check()
+    assert await lease.take_free({"b": ["b"]}) == {"b"}
+    with pytest.raises(LeaseLost):
+        lease.check()
+    assert await PairLease(sessions, "two", LONG).take_free({"a": ["a"], "b": ["b"]}) == {"a", "b"}
+
+
+async def test_a_group_of_long_keys_is_held_by_their_short_forms(sessions: Sessions) -> None:
+    long = "k" * 5_000
+    lease = PairLease(sessions, "one", LONG)
+    assert await lease.take_free({"a": [long]}) == {"a"}
+    with pytest.raises(LeaseLost):
+        await PairLease(sessions, "two", LONG).extend([long])
+
+
+async def _owners(sessions: Sessions) -> dict[str, str]:
+    async with sessions() as session:
+        rows = await session.execute(select(Lease.key, Lease.owner))
+        return {row.key: row.owner for row in rows}
+
+
 async def test_a_body_that_fails_gives_its_keys_back(sessions: Sessions) -> None:
     with pytest.raises(ZeroDivisionError):
         async with hold(sessions, ["a"], owner="one", seconds=LONG):
@@ -170,7 +219,7 @@ async def test_who_works_on_under_a_lease_that_was_given_back_is_refused(
 ) -> None:
     async with hold(sessions, ["a"], owner="one", seconds=LONG) as lease:
         lease.check()
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost, match=r"^the pair's lease was given back already$"):
         lease.check()
     with pytest.raises(LeaseLost):
         await lease.extend(["b"])

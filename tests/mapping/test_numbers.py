@@ -34,7 +34,7 @@ def test_numbers_are_read(raw: object, expected: str) -> None:
 )
 def test_what_is_no_plain_number_is_never_taken_for_0(raw: object) -> None:
     assert find_decimal(raw) is None
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="is no number"):
         amount(raw)
 
 
@@ -64,3 +64,10 @@ def test_halves_go_away_from_zero() -> None:
 def test_json_of_the_same_content_is_the_same_text() -> None:
     assert canonical_json({"b": "é", "a": 1}) == canonical_json({"a": 1, "b": "é"})
     assert canonical_json({"b": "é", "a": 1}) == '{"a":1,"b":"é"}'
+
+
+def test_numbers_of_any_length_keep_their_digits() -> None:
+    """Python's own arithmetic has 28."""
+    digits = "1" * 40
+    assert decimal_text(Decimal(digits)) == digits
+    assert rounded(Decimal(digits + ".125"), 2) == Decimal(digits + ".13")

@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import InvalidInput
 from app.mapping.order_totals import adds_up
-from app.mapping.vtiger_totals import Rates, Totals, predict
+from app.mapping.vtiger_totals import Rates, Totals, adjusted, predict, stored
 from app.vtiger.schemas import VtigerRecord
 from tests.mapping.orders import read_lines
 from tests.mapping.records import RECORDINGS
@@ -94,7 +94,27 @@ def test_one_named_tax_silences_the_others() -> None:
 def test_a_negative_discount_gives_none_and_still_drops_the_percentage() -> None:
     line = {"productid": "14x125", "quantity": "1", "listprice": "10"}
     order = {"LineItems": [line], "hdnDiscountAmount": "-3", "hdnDiscountPercent": "50"}
-    assert predict(order, LAB).grand_total == 10
+    totals = predict(order, LAB)
+    assert (totals.grand_total, totals.discount) == (Decimal(10), Decimal(0))
+
+
+def test_a_discount_of_the_order_is_an_amount_or_a_percentage_of_its_sum() -> None:
+    line = {"productid": "14x125", "quantity": "1", "listprice": "10"}
+    found = [
+        predict({"LineItems": [line], **discount}, LAB).discount
+        for discount in ({"hdnDiscountAmount": "3"}, {"hdnDiscountPercent": "25"}, {})
+    ]
+    assert found == [Decimal(3), Decimal("2.5"), 0]
+
+
+def test_an_empty_number_is_refused_by_its_name() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        predict({"LineItems": [], "txtAdjustment": " "}, LAB)
+    assert refused.value.field == "txtAdjustment"
+
+
+def test_a_total_of_any_size_is_kept_to_a_doubles_digits() -> None:
+    assert stored(Decimal("1234567890123456789012345.5")) == Decimal("1234567890123500000000000")
 
 
 def test_a_charge_by_its_own_name_replaces_shipping_and_its_tax() -> None:
@@ -106,6 +126,21 @@ def test_a_charge_by_its_own_name_replaces_shipping_and_its_tax() -> None:
         "shipping_&_handling_shtax2": "10",
     }
     assert predict(order, LAB).grand_total == Decimal("18.8")
+
+
+def test_an_order_without_lines_comes_to_its_shipping() -> None:
+    totals = predict({"LineItems": [], "hdnS_H_Amount": "5"}, LAB)
+    assert (totals.grand_total, totals.tax) == (Decimal(5), Decimal(0))
+
+
+def test_nothing_is_rounded_but_the_totals_that_are_stored() -> None:
+    line = {"productid": "14x5", "quantity": "123456789.123", "listprice": "1234567890.12345678"}
+    element = {"LineItems": [{**line, "tax1": "19.123"}], "txtAdjustment": "0.01"}
+    totals = predict(element, LAB)
+    [only] = totals.lines
+    assert only.net == Decimal("152415787668998638.12426460394")
+    assert totals.tax == Decimal("29146471075942609.5685031202114462")
+    assert adjusted(predict(element | {"txtAdjustment": "0"}, LAB), element) == totals
 
 
 def test_recorded_orders_add_up_and_one_that_lost_a_line_does_not() -> None:

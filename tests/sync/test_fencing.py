@@ -16,10 +16,11 @@ from app.db.outage import OUTAGES
 from app.db.session import Session, Sessions, transaction
 from app.errors import LeaseLost, Overtaken, System
 from app.inbox.models import DeliveryState
+from app.inbox.repository import NewDelivery
 from app.links.leases import PairLease, hold
 from app.links.models import Intent, Link, OutboxMark, SetupRecord, Watermark
 from app.links.repository import open_intent
-from app.records import Direction, Module
+from app.records import Direction, Event, Module, Origin, Record
 from app.runs.models import Consent, RunDifference, RunState
 from app.sync.adapters import policy_of
 from app.sync.brake import confirm_deletions
@@ -203,6 +204,23 @@ async def test_nothing_is_buried_after_the_lease(world: World) -> None:
     await world.step()
 
     assert (await count(world, Entry), await states(world)) == (0, [DeliveryState.PROCESSING])
+
+
+async def test_a_pair_is_not_parted_after_the_lease(world: World) -> None:
+    """An order asks for the contact, which a person deleted; the shop's orders are the last that
+    is read before the pair is parted."""
+    await pair(world)
+    [link] = await world.links()
+    world.sandbox.crm.ui_delete(link.vtiger_id)
+    record = Record(STORE, System.WOOCOMMERCE, CONTACTS, link.woo_id)
+    hint = NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, uuid4().hex)
+    await world.runtime.acceptor.accept([hint])
+    world.traffic.before["GET orders"] = take_over(world)
+    await world.step()
+
+    assert world.traffic.reads["GET orders"] == 1
+    assert [each.vtiger_id for each in await world.links()] == [link.vtiger_id]
+    assert world.traffic.writes == {}
 
 
 # Many records of a run at once

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from app.db.session import Sessions, transaction
 from app.inbox.models import DeliveryState
 from app.inbox.repository import accept, claim, settle
-from app.links.leases import hold
+from app.links.leases import PairLease, hold
 from app.queue import (
     MOST_AT_ONCE,
     Look,
@@ -149,6 +149,36 @@ async def test_what_a_dead_worker_had_in_hand_is_woken_when_its_lease_is_over(
     await _execute(sessions, "UPDATE deliveries SET claimed_at = now() - interval '9 seconds'")
     async with hold(sessions, [KEY.format(id="5")], owner="alive", seconds=60):
         assert await _dispatch(jobs, sessions) == 0
+    assert await _dispatch(jobs, sessions) == 1
+
+
+async def test_a_lease_that_ran_out_keeps_nothing_from_being_woken(
+    jobs: App, sessions: Sessions
+) -> None:
+    await _accept(sessions, "5")
+    async with transaction(sessions) as session:
+        await claim(session, KEY.format(id="5"))
+    await _execute(sessions, "UPDATE deliveries SET claimed_at = now() - interval '9 seconds'")
+    await PairLease(sessions, "dead", 60).extend([KEY.format(id="5")])
+    await _execute(sessions, "UPDATE leases SET expires_at = now() - interval '1 second'")
+
+    assert await _dispatch(jobs, sessions) == 1
+
+
+@pytest.mark.parametrize("key", ["vtiger", "woocommerce:main"])
+@pytest.mark.parametrize("held", ["opened_at = now()", "paused_until = now() + interval '1 hour'"])
+async def test_what_needs_a_remote_that_is_not_called_waits_until_it_is_too_old(
+    jobs: App, sessions: Sessions, key: str, held: str
+) -> None:
+    await _accept(sessions, "5")
+    await _execute(sessions, "INSERT INTO remotes (key) VALUES (:key), ('woocommerce:b')", key=key)
+    await _execute(sessions, f"UPDATE remotes SET {held} WHERE key = 'woocommerce:b'")  # noqa: S608 - ours
+    async with sessions() as session:
+        assert len(await search_due(session, Patience(STRANDED, BUDGET))) == 1
+    await _execute(sessions, f"UPDATE remotes SET {held}")  # noqa: S608 - ours
+    assert await _dispatch(jobs, sessions) == 0
+
+    await _execute(sessions, "UPDATE deliveries SET received_at = now() - interval '4 days'")
     assert await _dispatch(jobs, sessions) == 1
 
 
