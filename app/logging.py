@@ -2,8 +2,7 @@
 or an e-mail address.
 
 log = logging.getLogger(__name__)
-log.info("contact created", extra={"record": "main:contacts:woocommerce:7"})
-"""
+log.info("contact created", extra={"record": "main:contacts:woocommerce:7"})"""
 
 import asyncio
 import logging
@@ -13,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from hashlib import sha256
 from textwrap import indent
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +19,8 @@ from uuid import uuid4
 
 import orjson
 
-from app.printable import json_printable, printable
+from app.domain import pseudonym
+from app.escaping import json_printable, printable
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 SHORTEST_SECRET = 6  # shorter ones would blank out ordinary words
@@ -60,13 +59,6 @@ def configure_logging(
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-
-
-def pseudonym(text: str) -> str:
-    """What stands for a person's address in logs: the same for the same address in any case, so
-    that lines can be brought together, and looked up by whoever knows the address."""
-    folded = text.replace("%40", "@").casefold()
-    return "#" + sha256(folded.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def _is_fault(record: logging.LogRecord) -> bool:

@@ -10,33 +10,25 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.answer_headers import AnswerHeaders
 from app.api import (
     addon,
-    addon_pages,
-    callbacks,
-    conflicts,
     deliveries,
     errors,
-    health,
-    incidents,
     links,
-    mapping_tools,
     mappings,
-    metrics,
+    monitoring,
     openapi,
+    receivers,
     sync_log,
     sync_runs,
-    webhooks,
 )
 from app.api import settings as sync_settings
-from app.api.bodies import BodyLimits
-from app.api.hosts import RealHosts
-from app.api.proxies import TrustedProxies
+from app.api.middleware import BodyLimits, RealHosts, TrustedProxies
 from app.api.receivers import Receivers
+from app.config.settings import Settings, load_settings
+from app.http.server import AnswerHeaders
+from app.observability import configure_tracing
 from app.runtime import open_runtime
-from app.settings import Settings, load_settings
-from app.tracing import configure_tracing
 from app.web import site
 from app.worker.engine import running_worker
 
@@ -46,25 +38,25 @@ Ids are text, times are UTC, errors are `application/problem+json` with a stable
 
 
 ROUTERS = (
-    addon,
-    sync_log,
-    deliveries,
-    sync_runs,
-    sync_settings,
-    mappings,
-    mapping_tools,
-    links,
-    conflicts,
-    incidents,
-    health,
-    metrics,
+    addon.router,
+    sync_log.router,
+    deliveries.router,
+    sync_runs.router,
+    sync_settings.router,
+    mappings.router,
+    mappings.tools_router,
+    links.links_router,
+    links.router,
+    monitoring.incidents_router,
+    monitoring.router,
+    monitoring.metrics_router,
 )
 RECEIVERS = (
-    (webhooks.PATH, webhooks.receive, ("POST",)),
-    (addon.PATH, addon.receive, ("POST",)),
-    (addon_pages.STATUS_PATH, addon_pages.receive_status, ("POST",)),
-    (addon_pages.SUMMARY_PATH, addon_pages.receive_summary, ("POST",)),
-    (callbacks.PATH, callbacks.receive, callbacks.METHODS),
+    (receivers.WEBHOOK_PATH, receivers.receive_webhook, ("POST",)),
+    (addon.CHANGES_PATH, addon.receive_changes, ("POST",)),
+    (addon.STATUS_PATH, addon.receive_status, ("POST",)),
+    (addon.SUMMARY_PATH, addon.receive_summary, ("POST",)),
+    (receivers.CALLBACK_PATH, receivers.receive_callback, receivers.CALLBACK_METHODS),
 )
 
 
@@ -103,7 +95,7 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
             if worker:
                 await stack.enter_async_context(running_worker(runtime))
             app.state.runtime = runtime
-            app.state.readiness = health.Readiness(runtime, worker_inside=worker)
+            app.state.readiness = monitoring.Readiness(runtime, worker_inside=worker)
             yield
 
     app = Service(
@@ -126,8 +118,8 @@ def _install(app: FastAPI, settings: Settings) -> None:
     for path, receive, methods in RECEIVERS:  # for OpenAPI, and for what `Receivers` leaves: 405
         app.add_route(path, receive, methods=list(methods))
         app.add_route(f"{path}/", receive, methods=list(methods), include_in_schema=False)
-    for part in ROUTERS:
-        app.include_router(part.router)
+    for router in ROUTERS:
+        app.include_router(router)
     site.install(app, api_docs=settings.api_docs)
     errors.install(app)
     openapi.install(app)

@@ -1,14 +1,13 @@
 """What is so of each synced module and needs no code: its names, its order, its own settings.
 
 One entry a module, what others rest on first. How its records are mapped is in
-`app/mapping/registry.py`, how they are read and written in `app/sync/registry.py`.
-"""
+`app/modules/catalogue.py`, how they are read and written in `app/modules/registry.py`."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app.records import CreationPolicy, DeletePolicy, Event, Module
+from app.domain import CreationPolicy, DeletePolicy, Event, Module
 
 WooCollection = Literal["customers", "products", "orders"]
 

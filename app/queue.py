@@ -2,8 +2,7 @@
 
 The inbox orders, the engine only wakes: a job says "look at this record", nothing more, so a
 job that is lost, doubled or late costs nothing. `dispatch` is at once the coalescing, the retry
-timer and the sweeper of what a crash stranded.
-"""
+timer and the sweeper of what a crash stranded."""
 
 import contextlib
 from collections.abc import Sequence
@@ -15,8 +14,7 @@ from procrastinate.jobs import Job
 from sqlalchemy import Integer, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.outage import OUTAGES, is_refusal
-from app.db.pulse import Pulse
+from app.db.session import OUTAGES, Pulse, is_refusal
 
 DRAIN = "drain"
 QUEUE = "records"
@@ -134,7 +132,7 @@ def open_jobs(conninfo: str, pool_size: int = 4, *, pulse: Pulse | None = None) 
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryStrategy:
     """Both in seconds: since when a delivery in hand without a lease is stranded, and the age at
     which one is woken although its remote is left alone, to be told as failed."""
 
@@ -150,34 +148,36 @@ class Look:
     is_full: bool
 
 
-def _values(patience: Patience, most: int, *, topping_up: bool) -> dict[str, object]:
+def _values(retry_strategy: RetryStrategy, most: int, *, topping_up: bool) -> dict[str, object]:
     return {
         "most": most,
         "half": (most + 1) // 2,
         "topping_up": topping_up,
-        "stranded_after": patience.stranded_after,
-        "retry_budget": patience.retry_budget,
+        "stranded_after": retry_strategy.stranded_after,
+        "retry_budget": retry_strategy.retry_budget,
     }
 
 
-async def search_due(session: AsyncSession, patience: Patience) -> Sequence[str]:
+async def search_due(session: AsyncSession, retry_strategy: RetryStrategy) -> Sequence[str]:
     """The keys of the records that the next dispatch would wake."""
-    values = _values(patience, MOST_AT_ONCE, topping_up=False)
+    values = _values(retry_strategy, MOST_AT_ONCE, topping_up=False)
     return (await session.scalars(_SEARCH, values)).all()
 
 
-async def dispatch(jobs: App, session: AsyncSession, patience: Patience) -> int:
+async def dispatch(jobs: App, session: AsyncSession, retry_strategy: RetryStrategy) -> int:
     """Give records that are due, and have no waiting job, one drain job each, MOST_AT_ONCE of a
     store or so; how many: 0 when all have one."""
-    values = _values(patience, MOST_AT_ONCE, topping_up=False)
+    values = _values(retry_strategy, MOST_AT_ONCE, topping_up=False)
     return await _defer(jobs, session, (await session.execute(_WAKE, values)).one().keys_)
 
 
-async def top_up(jobs: App, session: AsyncSession, patience: Patience, *, ahead: int) -> Look:
+async def top_up(
+    jobs: App, session: AsyncSession, retry_strategy: RetryStrategy, *, ahead: int
+) -> Look:
     """The same for as many records of each store as leave `ahead` jobs that nobody has begun: of
     webhooks and the like, and again of runs, polls and replays, so that neither waits behind a
     queue of thousands."""
-    found = (await session.execute(_WAKE, _values(patience, ahead, topping_up=True))).one()
+    found = (await session.execute(_WAKE, _values(retry_strategy, ahead, topping_up=True))).one()
     woken = await _defer(jobs, session, found.keys_)
     return Look(woken, is_full=bool(found.is_full or woken))
 

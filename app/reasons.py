@@ -1,7 +1,6 @@
 """Every reason code of the sync log in plain words, and what to do about it: told once, here.
 
-python -m app.reasons > docs/reason-codes.md
-"""
+python -m app.reasons > docs/reason-codes.md"""
 
 import sys
 from collections.abc import Mapping

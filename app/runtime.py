@@ -1,4 +1,4 @@
-"""What the API, the workers and the command line share: engine, sessions, clients, clock."""
+"""What the API, the workers and the command line share: engine, sessions, clients and settings."""
 
 import asyncio
 from collections import Counter
@@ -11,18 +11,100 @@ from typing import Any, TypeVar
 import procrastinate
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.attempts import Attempts
-from app.clients import open_gates, open_store, open_vtiger
+from app.config.settings import Settings, StoreSettings, VtigerSettings
 from app.db.opening import open_database
-from app.db.pulse import Pulse
-from app.db.session import Sessions, open_sessions
+from app.db.session import Pulse, Sessions, open_sessions
+from app.domain import ConfigError, System
+from app.http.client import FREE_GATE, ClientLimits, Gate
 from app.inbox.acceptor import Acceptor
+from app.policies.access import Attempts
 from app.queue import open_jobs
-from app.remotes.gate import SharedGate
-from app.settings import Settings
+from app.remotes.gate import RemoteLimits, SharedGate, remote_key
+from app.vtiger import client as vtiger
 from app.vtiger.client import VtigerClient
 from app.vtiger.schemas import VtigerModule
 from app.woocommerce.client import WooClient
+
+# The clients of the two systems, made from the settings, each behind its gate.
+
+NO_GATES: Mapping[str, Gate] = {}
+VTIGER = remote_key(System.VTIGER, "")
+LONGEST_TURN = 15.0
+"""Seconds that a call which is made alone keeps others waiting, if its process died."""
+
+
+def open_gates(settings: Settings, sessions: Sessions) -> dict[str, SharedGate]:
+    """A gate to each remote, by its key."""
+    gates = [
+        _gate(settings, sessions, System.WOOCOMMERCE, store, remote)
+        for store, remote in settings.stores.items()
+    ]
+    if settings.vtiger is not None:
+        gates.append(_gate(settings, sessions, System.VTIGER, "", settings.vtiger))
+    return {gate.key: gate for gate in gates}
+
+
+def _gate(
+    settings: Settings,
+    sessions: Sessions,
+    system: System,
+    store: str,
+    remote: StoreSettings | VtigerSettings,
+) -> SharedGate:
+    http = settings.http
+    limits = RemoteLimits(
+        failures=http.breaker_failures,
+        probe_seconds=http.breaker_probe_seconds,
+        probe_max_seconds=max(http.breaker_probe_seconds, http.breaker_probe_max_seconds),
+        calls_per_second=remote.calls_per_second or http.calls_per_second,
+        recovery_seconds=http.recovery_seconds,
+        turn_seconds=min(LONGEST_TURN, http.read_timeout / 2),
+    )
+    return SharedGate(sessions, system, store, limits, _connections(settings, remote))
+
+
+def open_store(settings: Settings, key: str, gates: Mapping[str, Gate] = NO_GATES) -> WooClient:
+    """The client of one shop; without a gate for commands that make a few calls."""
+    store = settings.stores[key]
+    return WooClient(
+        store.url,
+        consumer_key=store.consumer_key.get_secret_value(),
+        consumer_secret=store.consumer_secret.get_secret_value(),
+        limits=_limits(settings, store),
+        gate=gates.get(remote_key(System.WOOCOMMERCE, key), FREE_GATE),
+    )
+
+
+def open_vtiger(settings: Settings, gates: Mapping[str, Gate] = NO_GATES) -> VtigerClient:
+    """The client of the CRM."""
+    if settings.vtiger is None:
+        raise ConfigError("no Vtiger is set: set VTIGER__URL and its companions")
+    return vtiger.open_vtiger(
+        settings.vtiger.url,
+        username=settings.vtiger.username,
+        access_key=settings.vtiger.access_key.get_secret_value(),
+        api=settings.vtiger.api,
+        limits=_limits(settings, settings.vtiger),
+        gate=gates.get(VTIGER, FREE_GATE),
+    )
+
+
+def _limits(settings: Settings, remote: StoreSettings | VtigerSettings) -> ClientLimits:
+    http = settings.http
+    return ClientLimits(
+        connect_timeout=http.connect_timeout,
+        read_timeout=http.read_timeout,
+        write_timeout=http.write_timeout,
+        pool_timeout=http.pool_timeout,
+        total_timeout=http.total_timeout,
+        max_connections=_connections(settings, remote),
+        max_response_bytes=http.max_response_bytes,
+    )
+
+
+def _connections(settings: Settings, remote: StoreSettings | VtigerSettings) -> int:
+    return remote.max_connections or settings.http.max_connections
+
 
 T = TypeVar("T")
 

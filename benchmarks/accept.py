@@ -33,8 +33,8 @@ from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.db.url import sqlalchemy_url
-from app.woocommerce.signature import sign
+from app.db.opening import sqlalchemy_url
+from app.woocommerce.webhook import sign
 from benchmarks.receiver import open_database
 from benchmarks.strangers import SECRET, SETTINGS
 

@@ -10,22 +10,24 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from app.api.callbacks import MOST_QUERY_FIELDS
-from app.errors import InvalidInput
-from app.form_fields import read_fields
-from app.json_shapes import LARGEST_LENIENT
-from app.settings import ReceiverSettings
-from app.vtiger.addon_hints import MOST_CHANGES, MOST_VALUES, find_fault, parse_batch, sign
+from app.api.receivers import MOST_QUERY_FIELDS
+from app.config.settings import ReceiverSettings
+from app.domain import InvalidInput
+from app.parsing import LARGEST_LENIENT, read_fields
 from app.vtiger.callbacks import (
     MAX_FIELDS,
     MAX_HINTS,
     MAX_LOOKS,
     MAX_NAMED,
     MAX_VALUES,
+    MOST_BATCH_VALUES,
+    MOST_CHANGES,
+    find_fault,
+    parse_batch,
     parse_callback,
+    sign,
 )
-from app.woocommerce.signature import SignatureCheck
-from app.woocommerce.topics import LARGEST_PARSED, find_ping, parse_hook
+from app.woocommerce.webhook import LARGEST_PARSED, SignatureCheck, find_ping, parse_hook
 
 MOST = ReceiverSettings().max_body_bytes
 FORM = "application/x-www-form-urlencoded"
@@ -124,7 +126,7 @@ BATCHES = [
     b'{"changes":[' + CHANGE % b'"updated"' * (MOST_CHANGES - 1) + b"0]}",
     b'{"changes":[' + CHANGE % b'[[[[[["x"]]]]]]' * (MOST_CHANGES - 1) + b"0]}",
     b'{"changes":[' + CHANGE % (b'"' + b"x" * 5000 + b'"') * (MOST_CHANGES - 1) + b"0]}",
-    b'{"changes":{' + b",".join(b'"%d":1' % each for each in range(MOST_VALUES - 3)) + b"}}",
+    b'{"changes":{' + b",".join(b'"%d":1' % each for each in range(MOST_BATCH_VALUES - 3)) + b"}}",
 ]
 HOOKS = [
     _filled(b"[", b"{},", b"{}]", size=LARGEST_PARSED),

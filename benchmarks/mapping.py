@@ -2,8 +2,7 @@
 
 import time
 
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.contacts import woo_contact
+from app.modules.contacts.mapping import CONTACT_RULES, woo_contact
 from app.woocommerce.schemas import WooCustomer
 
 CUSTOMERS = 5000

@@ -12,14 +12,13 @@ from typing import Any, TypeVar
 
 import orjson
 
-from app.json_shapes import MOST_LINES, parse_json
-from app.mapping.order_back import woo_order_patch
-from app.mapping.order_lines import Sold
-from app.mapping.order_patches import plan_order
-from app.mapping.order_refs import OrderRefs, WooItem
-from app.mapping.order_totals import same_goods
-from app.mapping.sales_orders import vtiger_order, woo_order
-from app.vtiger.orders import ORDERS
+from app.modules.orders.lines import OrderRefs, Sold, WooItem
+from app.modules.orders.mapping import vtiger_order, woo_order
+from app.modules.orders.money import same_goods
+from app.modules.orders.to_vtiger import plan_order
+from app.modules.orders.to_woocommerce import woo_order_patch
+from app.parsing import MOST_LINES, parse_json
+from app.vtiger.client import ORDERS
 from app.vtiger.schemas import VtigerOrder
 from app.woocommerce.schemas import WooOrder
 

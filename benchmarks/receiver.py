@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 from asgi_lifespan import LifespanManager
 
+from app.config.settings import Settings
 from app.db.embedded import start_embedded
 from app.main import create_app
-from app.settings import Settings
-from app.woocommerce.signature import SignatureCheck, sign
+from app.woocommerce.webhook import SignatureCheck, sign
 
 SECRET = "bench-signing-words"  # noqa: S105 (signs nothing but these)
 CLIENTS = 32

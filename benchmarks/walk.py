@@ -24,12 +24,12 @@ from sqlalchemy import event, select
 
 import app
 from app.db.migrate import upgrade
+from app.domain import Module, Outcome
 from app.inbox.models import Wakeup
-from app.records import Module, Outcome
+from app.modules.reference_data import ensure_setup
 from app.sync.pipeline import drain
 from app.sync.polling import poll
-from app.sync.setup import ensure_setup
-from app.worker.dispatcher import Dispatcher
+from app.worker.engine import Dispatcher
 from benchmarks.receiver import open_database
 from tests.goods import product, rate
 from tests.running import run
@@ -37,7 +37,6 @@ from tests.trade import edit, order
 from tests.world import World, open_world
 
 APP = str(Path(app.__file__).parent) + os.sep
-SANDBOX = APP + "sandbox" + os.sep
 STATEMENTS = {
     "begin": "transactions",
     "before_cursor_execute": "statements",
@@ -111,7 +110,7 @@ class Walk:
 def _file_of(code: CodeType) -> str:
     """The file under `app/`; empty if it is not the service's, or no function of its text."""
     path = code.co_filename
-    ours = path.startswith(APP) and not path.startswith(SANDBOX)
+    ours = path.startswith(APP)
     return path.removeprefix(APP) if ours and not code.co_name.startswith("<") else ""
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from app.db.embedded import start_embedded
-from app.db.tables import load_tables
-from app.db.url import sqlalchemy_url
+from app.db.migrate import load_tables
+from app.db.opening import sqlalchemy_url
 
 
 def is_ours(_item: Any, name: str | None, _kind: str, _reflected: bool, _other: Any) -> bool:

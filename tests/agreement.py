@@ -4,11 +4,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from app.mapping.carrying import is_explained
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.contacts import vtiger_contact, woo_contact
 from app.mapping.rules import FieldRule
 from app.mapping.values import Mapped, PatchOptions
+from app.modules.contacts.mapping import CONTACT_RULES, is_explained, vtiger_contact, woo_contact
 from app.vtiger.client import VtigerClient
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.client import WooClient

@@ -22,8 +22,8 @@ from sqlalchemy.engine import make_url
 from app.db import session
 from app.db.embedded import start_embedded
 from app.db.migrate import upgrade
-from app.db.url import libpq_url
-from app.tracing import new_provider
+from app.db.opening import libpq_url
+from app.observability import new_provider
 from tests.engines import SharedStatements
 from tests.tampering import EMPTY, RESTART
 from tests.vtiger_addon.php import ABSENT, has_php

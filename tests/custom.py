@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 
-from app.records import Module
-from app.sandbox.vtiger.schema import CustomField
+from app.domain import Module
+from sandbox.vtiger.schema import CustomField
 from tests.setting import SERVICE, STORE, TOKEN
 from tests.world import World
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from app.errors import System
+from app.domain import System
 from app.links.models import FieldConflict
 from app.sync.decision import resolve
 from tests.world import World

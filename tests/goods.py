@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.domain import Module
 from app.links.models import Link
-from app.records import Module
 from app.synclog.models import Entry
 from tests.setting import STORE
 from tests.world import World

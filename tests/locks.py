@@ -1,4 +1,4 @@
-"""Waiting until somebody waits for a lock."""
+"""DependencyNotReady until somebody waits for a lock."""
 
 import asyncio
 

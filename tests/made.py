@@ -1,7 +1,7 @@
 """What a sync made in the two systems of a sandbox, counted in the sandbox itself."""
 
-from app.records import Module
-from app.sandbox.app import Sandbox
+from app.domain import Module
+from sandbox.app import Sandbox
 
 
 def made_in_crm(sandbox: Sandbox) -> dict[Module, int]:

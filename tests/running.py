@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from app.records import Module
+from app.domain import Module
 from app.runs.models import SyncRun
 from app.runs.repository import NewRun
-from app.sync.execution import execute
-from app.sync.run import RunProgress, get_progress, start_run
+from app.sync.runs.execution import execute
+from app.sync.runs.requests import RunProgress, get_progress, start_run
 from tests.setting import STORE
 from tests.world import World
 

@@ -7,14 +7,15 @@ from typing import Any
 import httpx
 
 from app.runtime import utc_now
-from app.sandbox.app import Credentials, Sandbox
-from app.sandbox.vtiger.cloud import Limits
-from app.sandbox.vtiger.crm import Crm
-from app.sandbox.vtiger.users import CrmUser, default_users
-from app.sandbox.vtiger.workflows import Callback
-from app.sandbox.woocommerce import Shop, ShopData
-from app.sandbox.woocommerce.credentials import ApiKey
-from app.woocommerce.topics import TOPICS
+from app.woocommerce.webhook import TOPICS
+from sandbox.app import Credentials, Sandbox
+from sandbox.vtiger.cloud import Limits
+from sandbox.vtiger.crm import Crm
+from sandbox.vtiger.users import CrmUser, default_users
+from sandbox.vtiger.workflows import Callback
+from sandbox.woocommerce.credentials import ApiKey
+from sandbox.woocommerce.shop import Shop
+from sandbox.woocommerce.shopdata import ShopData
 
 STORE = "main"
 SERVICE = "http://service.test"

@@ -6,13 +6,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.answer_headers import FIELDS
-from app.api.metrics import worker_metrics
-from app.bounded_http import HttpLimits
+from app.api.monitoring import worker_metrics
+from app.config.settings import Settings
+from app.http.server import FIELDS, HttpLimits, listen, serving
 from app.main import create_app
-from app.serving import listen, serving
-from app.settings import Settings
-from app.web.api_docs import ASSETS
+from app.web.site import ASSETS
 from tests.api.calls import ADMIN
 from tests.api.conftest import BASE, app, runtime, service_database_url, settings
 from tests.test_bounded_http import GET, QUICK

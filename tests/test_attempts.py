@@ -4,14 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.attempts import (
-    MOST_CALLERS,
-    MOST_FAILURES,
-    WINDOW,
-    Attempts,
-    Door,
-    network_of,
-)
+from app.policies.access import MOST_CALLERS, MOST_FAILURES, WINDOW, Attempts, Door, network_of
 from tests.setting import Clock
 
 

@@ -9,16 +9,17 @@ from contextlib import asynccontextmanager
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.bounded_http import (
+from app.http.server import (
     FILES_KEPT_FREE,
     MOST_FILES,
     HttpLimits,
     Shared,
     backlog_limit,
     connection_limit,
+    listen,
+    serving,
     take_files,
 )
-from app.serving import listen, serving
 
 pytestmark = pytest.mark.anyio
 

@@ -16,13 +16,12 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from psycopg import sql
 
-from app.db.url import libpq_url
+from app.db.opening import libpq_url
+from app.domain import Module, Scope
 from app.logging import HumanFormatter, JsonFormatter, configure_logging
-from app.policies.tokens import Scope
-from app.records import Module
-from app.sync.forgetting import forget
+from app.modules.reference_data import ensure_setup
+from app.privacy import forget
 from app.sync.polling import poll
-from app.sync.setup import ensure_setup
 from tests.api.calls import FORM
 from tests.cli.processes import Shell
 from tests.goods import product

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import InvalidInput
-from app.form_fields import LONGEST_NAME, decoded, read_fields
+from app.domain import InvalidInput
+from app.parsing import LONGEST_NAME, decoded, read_fields
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import (
+from app.domain import (
     AuthRejected,
     CallsPaused,
     CircuitOpen,
@@ -16,10 +16,9 @@ from app.errors import (
     ResponseUnreadable,
     System,
 )
-from app.gate import Verdict, calling_for, cause, is_overloaded, judge
+from app.http.client import Answer, Verdict, calling_for, cause, is_overloaded, judge
 from app.runtime import utc_now
-from app.transport import Answer
-from app.vtiger.answers import read_result
+from app.vtiger.webservice import read_result
 
 CRM, SHOP = System.VTIGER, System.WOOCOMMERCE
 SOON = utc_now()

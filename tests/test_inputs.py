@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.inputs import EARLIEST, LARGEST, LATEST, MOMENT, NUMBER, TEXT, VERSION, Kind
+from app.parsing import EARLIEST, LARGEST, LATEST, MOMENT, NUMBER, TEXT, VERSION, Kind
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.json_shapes import (
+from app.parsing import (
     LARGEST_LENIENT,
     MOST_LINES,
     MOST_ROWS,

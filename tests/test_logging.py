@@ -8,14 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from app.logging import (
-    HumanFormatter,
-    JsonFormatter,
-    configure_logging,
-    pseudonym,
-    traced,
-)
-from app.records import key_in_logs
+from app.domain import key_in_logs, pseudonym
+from app.logging import HumanFormatter, JsonFormatter, configure_logging, traced
 
 SECRET = 'k7Qm-super-hidden+"vålue"/1'
 JSON, HUMAN = JsonFormatter([SECRET]), HumanFormatter([SECRET])

@@ -6,7 +6,7 @@ import psycopg
 from alembic.script import ScriptDirectory
 
 from app.db.migrate import check, pending, upgrade
-from app.db.revisions import MIGRATIONS, is_newest, newest_revisions
+from app.db.opening import MIGRATIONS, is_newest, newest_revisions
 
 
 def test_models_and_migrations_agree(database_url: str) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 from prometheus_client import Counter, Histogram
 
-from app import metrics
-from app.sync import gauges
+from app import observability
+from app.sync import standing
 
 DOCS = Path(__file__).parent.parent / "docs"
 NAME = re.compile(r"woo_vtiger_[a-z_]+")
@@ -17,15 +17,21 @@ SUFFIXES = re.compile(r"_(bucket|sum|count)$")
 
 def known() -> set[str]:
     """As Prometheus shows them: counters end in _total."""
-    families = {family.name for family in metrics.REGISTRY.collect()}
+    families = {family.name for family in observability.REGISTRY.collect()}
     counters = {
         f"{each._name}_total"
-        for each in vars(metrics).values()
+        for each in vars(observability).values()
         if isinstance(each, Counter) and not isinstance(each, Histogram)
     }
     plain = families - {name.removesuffix("_total") for name in counters}
-    shared = {gauges.STATE, gauges.OLDEST, gauges.WORKERS, gauges.POLLED, gauges.INCIDENTS}
-    shared |= {gauges.DECISIONS}
+    shared = {
+        standing.STATE,
+        standing.OLDEST,
+        standing.WORKERS,
+        standing.POLLED,
+        standing.INCIDENTS,
+    }
+    shared |= {standing.DECISIONS}
     return plain | counters | shared
 
 

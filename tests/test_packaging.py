@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.settings_reference import setting_names
+from app.config.reference import setting_names
 from tests.cli.processes import ROOT, environment
 
 FOR_OTHERS = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}

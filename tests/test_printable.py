@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.printable import json_printable, printable
+from app.escaping import json_printable, printable
 
 OBEYED = "\x00\x07\n\r\x1b\x7f\x9b\u061c\u200e\u2028\u202e\u2066\ufeff"
 

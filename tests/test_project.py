@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(
-    p for name in ("app", "benchmarks", "migrations", "tests") for p in (ROOT / name).rglob("*.py")
+    p
+    for name in ("app", "benchmarks", "migrations", "sandbox", "tests")
+    for p in (ROOT / name).rglob("*.py")
 )
 NOT_OURS = {"data", "dist", "recordings", "node_modules", "mutants"}
 TEXTS = {".py", ".md", ".toml", ".ini", ".sh", ".lock", ".php", ".mako", ".html", ".css", ".js", ""}

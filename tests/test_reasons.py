@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from app import errors
-from app.errors import System, WooVtigerError
-from app.mapping.hazards import Fitted, unsafe_reason
+from app import domain
+from app.domain import System, WooVtigerError
+from app.mapping.rules import Fitted, unsafe_reason
 from app.mapping.values import FieldNote, Refusal
+from app.modules.ports import Skip
 from app.reasons import REASONS, reasons_page
-from app.sync.sides import Skip
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [
@@ -88,7 +88,7 @@ def test_no_code_is_explained_that_nothing_gives() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [kind for kind in vars(errors).values() if isinstance(kind, type)], ids=str
+    "error", [kind for kind in vars(domain).values() if isinstance(kind, type)], ids=str
 )
 def test_every_failure_has_a_reason_that_is_explained(error: type) -> None:
     assert not issubclass(error, WooVtigerError) or error.reason in REASONS

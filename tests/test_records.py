@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import System
-from app.records import LONGEST_KEY, Module, Record, bounded_key
+from app.domain import LONGEST_KEY, Module, Record, System, bounded_key
 
 IDS = st.text(st.characters(exclude_categories=()), min_size=1, max_size=900)
 

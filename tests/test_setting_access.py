@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import ConfigError
-from app.settings import Settings, load_settings
+from app.config.settings import Settings, load_settings
+from app.domain import ConfigError
 from tests.test_settings import STORE, VTIGER, bare_environment
 
 __all__ = ["bare_environment"]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import ConfigError
-from app.settings import Settings, load_settings
-from app.settings_reference import setting_names, settings_reference
+from app.config.reference import setting_names, settings_reference
+from app.config.settings import Settings, load_settings
+from app.domain import ConfigError
 
 ROOT = Path(__file__).parent.parent
 STORE = {

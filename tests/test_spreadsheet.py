@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.spreadsheet import csv_line, harmless
+from app.escaping import csv_line, harmless
 
 SIGNS = "=+-@\uff0b\uff0d\uff1d\uff20"
 PARTS = st.text(st.sampled_from(f"{SIGNS};\t\r\n,\"' ab"), max_size=30)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.errors import LeaseLost, RemoteUnavailable, System
+from app.domain import LeaseLost, RemoteUnavailable, System
 from app.tasks import in_background, run_together
 
 pytestmark = pytest.mark.anyio

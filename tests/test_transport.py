@@ -8,11 +8,11 @@ from functools import partial
 import httpx
 import pytest
 
-from app.errors import RemoteError, ResponseUnreadable, System
-from app.transport import Answer, Channel, ClientLimits, Request, parse_retry_after
-from app.vtiger.answers import read_result
+from app.domain import RemoteError, ResponseUnreadable, System
+from app.http.client import Answer, Channel, ClientLimits, Request, parse_retry_after
 from app.vtiger.rest import read_rest_answer
-from app.woocommerce.answers import read_json
+from app.vtiger.webservice import read_result
+from app.woocommerce.requests import read_json
 from tests.scripted import Scripted
 
 pytestmark = pytest.mark.anyio

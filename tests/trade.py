@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from app.sandbox.woocommerce.orders import Order
+from sandbox.woocommerce.orders import Order
 from tests.world import World
 
 ADDRESS = {

@@ -16,27 +16,25 @@ import httpx
 from asgi_lifespan import LifespanManager
 from sqlalchemy import func, select, update
 
+from app.config.settings import Settings
 from app.db.session import transaction
-from app.errors import System
-from app.inbox.models import Delivery, DeliveryState, Wakeup
+from app.domain import DeliveryState, Event, Module, Origin, Outcome, Record, System
+from app.inbox.models import Delivery, Wakeup
 from app.inbox.repository import NewDelivery
 from app.links.models import Link
 from app.main import create_app
-from app.policies.repository import save_policy
-from app.policies.schemas import SyncPolicy
-from app.records import Event, Module, Origin, Outcome, Record
-from app.sandbox.app import Sandbox, create_sandbox_app
-from app.sandbox.server import serve
-from app.sandbox.vtiger.cloud import Limits
-from app.sandbox.woocommerce import ShopData
-from app.sandbox.woocommerce.credentials import ApiKey
-from app.sandbox.woocommerce.delivery import Outbound
-from app.settings import Settings
+from app.policies.repository import SyncPolicy, save_policy
 from app.sync.pipeline import drain
 from app.sync.polling import poll
 from app.synclog.models import Entry, EntryDelivery
-from app.worker.dispatcher import Dispatcher
-from app.worker.prober import probe_if_due
+from app.worker.engine import Dispatcher
+from app.worker.upkeep import probe_if_due
+from sandbox.app import Sandbox, create_sandbox_app
+from sandbox.server import serve
+from sandbox.vtiger.cloud import Limits
+from sandbox.woocommerce.credentials import ApiKey
+from sandbox.woocommerce.delivery import Outbound
+from sandbox.woocommerce.shopdata import ShopData
 from tests.agreement import People, find_people
 from tests.doorway import Doorway
 from tests.setting import (

@@ -1,5 +1,6 @@
-"""GET /deliveries: every accepted hint and where it stands; POST …/replay: bring them up again."""
+"""/deliveries: every accepted hint and where it stands; replay brings them up again."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -7,23 +8,71 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryParameters
 from pydantic import BaseModel, Field, model_validator
 
-from app.api.deps import Guard, RuntimeDep, only_known
+from app.api.deps import (
+    Answer,
+    Guard,
+    Id,
+    OptionalId,
+    PageAnswer,
+    PageQuery,
+    Query,
+    RuntimeDep,
+    Time,
+    link_next,
+    only_known,
+)
 from app.api.errors import FieldProblem, documented, invalid, not_found
 from app.api.examples import ACCEPTED, DELIVERY, REPLAYED, example, page_of
-from app.api.fields import Answer, Id, OptionalId, PageAnswer, PageQuery, Query, Time, link_next
-from app.api.holds import Held, Remotes, find_hold
-from app.api.intake import store_hints
-from app.errors import System
-from app.inbox.hints import hint_again
-from app.inbox.models import Delivery, DeliveryState
-from app.inbox.replay import replay
-from app.inbox.repository import find_delivery
-from app.inbox.search import DeliveryFilter, search_deliveries
-from app.inputs import Moment, RowNumber, Several, Text
-from app.policies.tokens import Scope
-from app.records import Module, Origin, Outcome
-from app.remotes.repository import search_remotes
+from app.api.receivers import store_hints
+from app.domain import (
+    CallsPaused,
+    CircuitOpen,
+    DeliveryState,
+    Module,
+    Origin,
+    Outcome,
+    Scope,
+    System,
+)
+from app.inbox.models import Delivery
+from app.inbox.replay import hint_again, replay
+from app.inbox.repository import DeliveryFilter, find_delivery, search_deliveries
+from app.parsing import Moment, RowNumber, Several, Text
+from app.remotes.gate import RemoteState, explain_pause, keys_of, pause_end, search_remotes
 from app.runtime import Runtime
+
+# What a delivery waits for while a system that it needs is left alone.
+
+Remotes = Mapping[str, RemoteState]
+
+
+class Held(BaseModel):
+    """Why a delivery that could be worked on is not: `remote` (`vtiger`, `woocommerce:<store>`) is
+    not called before `until`, when it is probed or the pause that it asked for ends."""
+
+    remote: str
+    reason: str
+    since: Time | None
+    until: Time
+    message: str
+
+
+def find_pause(store: str, remotes: Remotes, now: datetime) -> Held | None:
+    """The remote that makes a store's deliveries wait longest."""
+    known = {key: remotes[key] for key in keys_of(store) if key in remotes}
+    holds = [
+        Held(
+            remote=key,
+            reason=(CircuitOpen if state.is_open else CallsPaused).reason,
+            since=state.opened_at if state.is_open else state.slowed_at,
+            until=until,
+            message=explain_pause(state, now),
+        )
+        for key, state in known.items()
+        if (until := pause_end(state, now)) is not None
+    ]
+    return max(holds, key=lambda held: held.until, default=None)
+
 
 router = APIRouter(
     prefix="/deliveries",
@@ -116,7 +165,7 @@ def describe(delivery: Delivery) -> DeliveryItem:
 
 def describe_held(delivery: Delivery, remotes: Remotes, now: datetime) -> DeliveryItem:
     """With what it waits for: the next attempt is not before that is over."""
-    item, held = describe(delivery), find_hold(delivery.store, remotes, now)
+    item, held = describe(delivery), find_pause(delivery.store, remotes, now)
     if held is None or item.state != DeliveryState.PENDING:
         return item
     return item.model_copy(update={"held": held, "next_attempt_at": _latest(item, held)})

@@ -1,21 +1,119 @@
-"""What routes are given: the runtime, and a caller whose token was checked."""
+"""What routes are given: the runtime, a caller whose token was checked, the kinds of values in
+answers, and refusals of wrong credentials."""
 
 import json
+import logging
 from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated, get_origin
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar, get_origin
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.api.doors import refused
 from app.api.errors import Problem, expired, invalid_fields, unauthorized
-from app.attempts import Door, Refusal, count_refusal
+from app.db.pagination import MOST_PER_PAGE
 from app.db.session import transaction
-from app.policies.tokens import BOOTSTRAP, Expired, Scope, find_bootstrap, find_token
+from app.domain import Scope
+from app.parsing import Text
+from app.policies.access import (
+    BOOTSTRAP,
+    Attempts,
+    Door,
+    Expired,
+    Refusal,
+    count_refusal,
+    find_bootstrap,
+    find_token,
+)
 from app.runtime import Runtime
+
+# What a request without the right credential is answered: 401, or 429 after too many wrong ones.
+#
+# The credential is checked first, always. What is slowed down is the answer to wrong ones.
+
+WHAT = {
+    Door.API: "token",
+    Door.WEBHOOK: "signature",
+    Door.CALLBACK: "callback secret",
+    Door.ADDON: "signature",
+}
+
+log = logging.getLogger(__name__)
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from, behind proxies that are trusted; "" if that is not known."""
+    return request.client.host if request.client else ""
+
+
+def refused(attempts: Attempts, request: Request, door: Door, problem: Problem) -> Problem:
+    """`problem` for a wrong credential; once its address has sent too many, the same as 429."""
+    address = address_of(request)
+    wait = attempts.failed(door, address)
+    if not wait:
+        log.warning("A wrong %s from %s was refused at %s", WHAT[door], address, request.url.path)
+        return problem
+    return Problem(
+        429,
+        "too_many_failures",
+        f"{problem.detail} Too many wrong ones came from this address: they are answered 429 for"
+        f" another {wait} seconds. A right one is taken at any time.",
+        headers={"Retry-After": str(wait)},
+    )
+
+
+# The kinds of values in answers: ids are text, times UTC with `Z`; and what paged lists share.
+
+T = TypeVar("T")
+
+
+def as_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+def _text_of(value: Any) -> Any:
+    return str(value) if isinstance(value, int) else value
+
+
+Id = Annotated[str, BeforeValidator(_text_of)]
+OptionalId = Annotated[str | None, BeforeValidator(_text_of)]
+Time = Annotated[datetime, AfterValidator(as_utc)]
+
+
+class Query(BaseModel):
+    """Query parameters; an unknown one is refused, so that a mistyped filter is noticed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PageQuery(Query):
+    """What all paged lists take."""
+
+    limit: int = Field(50, ge=1, le=MOST_PER_PAGE, description="items per page")
+    cursor: Text | None = Field(None, description="`next_cursor` of the page before")
+
+
+class Answer(BaseModel):
+    """Built from a row."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class PageAnswer(BaseModel, Generic[T]):
+    """One page, newest first; `next_cursor` is null on the last."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+def link_next(request: Request, response: Response, cursor: str | None) -> None:
+    if cursor is not None:
+        url = request.url.include_query_params(cursor=cursor)
+        response.headers["Link"] = f'<{url}>; rel="next"'
+
 
 NO_BODY = frozenset({b"", b"{}", b"null"})
 LONGEST_NOTHING = 4

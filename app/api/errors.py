@@ -12,9 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.db.columns import storable_json
-from app.db.outage import OUTAGES, OUTDATED, is_unmigrated
-from app.errors import InvalidInput, Overtaken
+from app.db.session import OUTAGES, OUTDATED, is_unmigrated, storable_json
+from app.domain import InvalidInput, StaleState
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -25,7 +24,7 @@ _CODES = {
     503: "overloaded",
 }
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Problem(Exception):
@@ -172,19 +171,19 @@ async def _on_invalid(_: Request, error: InvalidInput) -> Response:
     return invalid([FieldProblem(field=error.field, message=str(error))]).response()
 
 
-async def _on_overtaken(_: Request, error: Overtaken) -> Response:
+async def _on_overtaken(_: Request, error: StaleState) -> Response:
     return Problem(409, "overtaken", str(error)).response()
 
 
 async def _on_outage(_: Request, error: Exception) -> Response:
-    logger.error("The database cannot be reached: %s", type(error).__name__)
+    log.error("The database cannot be reached: %s", type(error).__name__)
     return unavailable().response()
 
 
 async def _on_outdated(_: Request, error: Exception) -> Response:
     if not is_unmigrated(error):
         raise error
-    logger.error("The database is not up to date: run `woo-vtiger migrate`")
+    log.error("The database is not up to date: run `woo-vtiger migrate`")
     detail = "The database is not up to date: run `woo-vtiger migrate`, or set AUTO_MIGRATE=true."
     return Problem(503, "database_outdated", detail, headers={"Retry-After": "30"}).response()
 
@@ -199,7 +198,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_on_http)
     app.exception_handler(RequestValidationError)(_on_validation)
     app.exception_handler(InvalidInput)(_on_invalid)
-    app.exception_handler(Overtaken)(_on_overtaken)
+    app.exception_handler(StaleState)(_on_overtaken)
     for outage in OUTAGES:
         app.exception_handler(outage)(_on_outage)
     for outdated in OUTDATED:

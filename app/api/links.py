@@ -1,21 +1,35 @@
-"""GET /links: which records are the same in both systems."""
+"""/links and /conflicts: which records are the same in both systems, and a person's decision on
+fields that both sides changed."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryParameters
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.deps import Guard, RuntimeDep, only_known
-from app.api.errors import documented
-from app.api.examples import LINK, example, page_of
-from app.api.fields import Answer, Id, PageAnswer, PageQuery, Time, link_next
-from app.inputs import Several, Text
+from app.api.deps import (
+    Admin,
+    Answer,
+    Guard,
+    Id,
+    PageAnswer,
+    PageQuery,
+    RuntimeDep,
+    Time,
+    link_next,
+    only_known,
+)
+from app.api.errors import documented, not_found
+from app.api.examples import CONFLICT, LINK, RESOLVED, example, page_of
+from app.domain import Module, Scope, System
+from app.links.conflicts import ConflictFilter, ConflictState, find_conflict, search_conflicts
 from app.links.repository import LinkFilter, search_pairs
-from app.policies.tokens import Scope
-from app.records import Module
+from app.parsing import Moment, RowNumber, Several, Text
+from app.sync.decision import resolve
 
-router = APIRouter(
+# GET /links: which records are the same in both systems.
+
+links_router = APIRouter(
     prefix="/links",
     tags=["Links"],
     dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
@@ -59,7 +73,7 @@ class LinkItem(Answer):
     delete_held_at: Time | None
 
 
-@router.get("", responses=example(page_of(LINK)))
+@links_router.get("", responses=example(page_of(LINK)))
 async def search_links(
     runtime: RuntimeDep,
     query: Annotated[LinkQuery, QueryParameters()],
@@ -72,3 +86,119 @@ async def search_links(
     link_next(request, response, page.next_cursor)
     items = [LinkItem.model_validate(link) for link in page.items]
     return PageAnswer(items=items, next_cursor=page.next_cursor)
+
+
+router = APIRouter(
+    prefix="/conflicts",
+    tags=["Conflicts"],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
+    responses=documented(401, 403, 422),
+)
+
+
+class ConflictQuery(PageQuery):
+    """Every filter may be given several times, which means either."""
+
+    store: Several[Text] = Field([], description="key of a shop")
+    module: Several[Module] = Field([], description="module of the pair")
+    state: Several[ConflictState] = Field([], description="`open`: waits for a person")
+    link_id: Several[RowNumber] = Field([], description="id of the pair")
+    field: Several[Text] = Field([], description="mapped name of the field")
+
+    def filters(self) -> ConflictFilter:
+        return ConflictFilter(
+            store=self.store,
+            module=self.module,
+            state=self.state,
+            link_id=self.link_id,
+            field=self.field,
+        )
+
+
+class ConflictItem(Answer):
+    """One field with both values. `resolution` is the system whose value was kept, or `vanished`
+    where nobody had to decide any more; `applied_at` tells when the decision had been written."""
+
+    id: Id
+    store: str
+    module: str
+    link_id: Id
+    woocommerce_id: str = Field(validation_alias="woo_id")
+    vtiger_id: str
+    label: str
+    field: str
+    woocommerce: str | None = Field(validation_alias="woo")
+    vtiger: str | None
+    woocommerce_modified_at: Time | None = Field(validation_alias="woo_modified_at")
+    vtiger_modified_at: Time | None
+    began_at: Time
+    updated_at: Time
+    state: str
+    resolution: str | None
+    resolved_by: str | None
+    resolved_at: Time | None
+    applied_at: Time | None
+
+
+class Resolution(BaseModel):
+    """Which side's value is kept. With `updated_at`, as the conflict showed it, the decision is
+    refused if a side has changed since."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keep: System
+    updated_at: Moment | None = None
+
+
+class Resolved(ConflictItem):
+    """The conflict with the decision, and the delivery that brings it to the pair."""
+
+    delivery_id: Id = ""
+
+
+@router.get("", responses=example(page_of(CONFLICT)))
+async def search_all_conflicts(
+    runtime: RuntimeDep,
+    query: Annotated[ConflictQuery, QueryParameters()],
+    request: Request,
+    response: Response,
+) -> PageAnswer[ConflictItem]:
+    """Conflicts that waited or wait for a person, newest first."""
+    async with runtime.sessions() as session:
+        page = await search_conflicts(
+            session, query.filters(), cursor=query.cursor, limit=query.limit
+        )
+    link_next(request, response, page.next_cursor)
+    items = [ConflictItem.model_validate(conflict) for conflict in page.items]
+    return PageAnswer(items=items, next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/{conflict_id}",
+    responses=example(CONFLICT) | documented(404),
+)
+async def get_conflict(runtime: RuntimeDep, conflict_id: RowNumber) -> ConflictItem:
+    """One conflict."""
+    async with runtime.sessions() as session:
+        conflict = await find_conflict(session, conflict_id)
+    if conflict is None:
+        raise not_found(f"conflict {conflict_id}")
+    return ConflictItem.model_validate(conflict)
+
+
+@router.post(
+    "/{conflict_id}/resolve",
+    status_code=202,
+    responses=example(RESOLVED, status=202) | documented(404, 409),
+)
+async def resolve_conflict(
+    runtime: RuntimeDep, caller: Admin, conflict_id: RowNumber, choice: Resolution
+) -> Resolved:
+    """Keep one side's value. If a side changes before it is written, the conflict opens again."""
+    decided = await resolve(
+        runtime, conflict_id, keep=choice.keep, by=caller.name, seen_at=choice.updated_at
+    )
+    if decided is None:
+        raise not_found(f"conflict {conflict_id}")
+    item = Resolved.model_validate(decided.conflict)
+    return item.model_copy(update={"delivery_id": str(decided.delivery_id)})

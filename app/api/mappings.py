@@ -1,32 +1,185 @@
-"""GET, POST, PUT, PATCH, DELETE /mappings/{store}/{module}: which fields carry the same value."""
+"""/mappings/{store}/{module}: which fields carry the same value, their versions, offered fields,
+and previews."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.api.deps import Admin, Caller, Guard, RuntimeDep, only_known
+from app.api.deps import Admin, Caller, Guard, RuntimeDep, Time, only_known
 from app.api.errors import FieldProblem, Problem, documented, invalid, invalid_fields, not_found
-from app.api.examples import example
-from app.api.mapping_examples import MAPPING, VERSIONS
-from app.api.mapping_shapes import MappingOut, RowIn, VersionOut, VersionsOut
-from app.errors import NotFound, RemoteError
-from app.inputs import RowNumber, Version
-from app.mapping.defaults import find_default
-from app.policies.mapping_rows import MappingRow, RowId
-from app.policies.mappings import Change, Mapping, find_mapping, search_mappings
-from app.policies.tokens import Scope
-from app.records import Module
+from app.api.examples import FIELDS, MAPPING, PREVIEW, VERSIONS, example
+from app.domain import (
+    DependencyNotReady,
+    Direction,
+    Module,
+    NotFound,
+    RemoteError,
+    Scope,
+    System,
+    WriteCondition,
+)
+from app.mapping.rules import FieldRule
+from app.mapping.transforms import OFFERED
+from app.modules.catalogue import find_default
+from app.modules.mapping_checks import RuleFault
+from app.modules.reference_data import mapping_of
+from app.parsing import RowNumber, Text, Version
+from app.policies.repository import (
+    Change,
+    MappingRow,
+    RowChoices,
+    RowId,
+    StoreMapping,
+    find_mapping,
+    search_mappings,
+)
 from app.runtime import Runtime
-from app.sync.mapping_table import (
+from app.sync.mappings.fields import OfferedField, offer_fields
+from app.sync.mappings.preview import FieldAct, Preview, Trial, preview
+from app.sync.mappings.table import (
     MappingChanged,
     MappingRefused,
+    Table,
+    TableRow,
     change_table,
     new_id,
     read_table,
 )
-from app.sync.mappings import mapping_of
+
+# What requests and answers of the mapping routes look like.
+
+
+class RowFault(BaseModel):
+    """What is wrong with a row as of now, and how to mend it."""
+
+    field: str = Field(description="the part of the row; empty: the row as a whole")
+    message: str
+
+    @classmethod
+    def of(cls, fault: RuleFault) -> Self:
+        return cls(field=fault.field, message=fault.message)
+
+
+class RowIn(RowChoices):
+    """A row as it is to be; one without `id` is named after its field."""
+
+    id: RowId | None = Field(None, description="name of the row")
+
+    def named(self, row_id: str) -> MappingRow:
+        return MappingRow(**self.model_dump(exclude={"id"}), id=row_id)
+
+
+class RowOut(BaseModel):
+    """One row in force."""
+
+    id: str
+    origin: str = Field(description="`default`, `changed` (a default row) or `custom`")
+    woo: list[str]
+    vtiger: str
+    vtiger_label: str = Field(description="empty if Vtiger has no such field, or does not answer")
+    vtiger_type: str
+    direction: Direction
+    transform: str
+    write: WriteCondition
+    required: list[System] = Field(description="systems that take no record without it")
+    given: str
+    size: int | None
+    pairs: list[tuple[str, str]]
+    value: str
+    notation: str
+    separator: str
+    comment: str
+    problems: list[RowFault]
+
+    @classmethod
+    def of(cls, row: TableRow) -> Self:
+        rule, options = row.rule, row.rule.options
+        return cls(
+            id=rule.name,
+            origin=row.origin,
+            woo=list(rule.woo),
+            vtiger=rule.vtiger,
+            vtiger_label=row.label,
+            vtiger_type=row.type,
+            required=sorted(rule.required),
+            pairs=list(options.pairs),
+            comment=row.row.comment if row.row else "",
+            problems=[RowFault.of(fault) for fault in row.faults],
+            **_plain(rule),
+        )
+
+
+def _plain(rule: FieldRule) -> dict[str, object]:
+    names = ("direction", "transform", "write", "given", "size")
+    options = ("value", "notation", "separator")
+    return {name: getattr(rule, name) for name in names} | {
+        name: getattr(rule.options, name) for name in options
+    }
+
+
+class MappingOut(BaseModel):
+    """The whole mapping of one module of one store."""
+
+    store: str
+    module: Module
+    version: int = Field(description="grows with every change; 0: nobody changed anything yet")
+    updated_at: Time | None
+    updated_by: str
+    checked: bool = Field(description="false: Vtiger did not answer, so labels are not known")
+    items: list[RowOut]
+    problems: list[RowFault] = Field(description="of the mapping as a whole")
+
+    @classmethod
+    def of(cls, store: str, module: Module, table: Table) -> Self:
+        mapping = table.mapping
+        return cls(
+            store=store,
+            module=module,
+            version=mapping.version,
+            updated_at=mapping.created_at,
+            updated_by=mapping.created_by,
+            checked=table.checked,
+            items=[RowOut.of(row) for row in table.rows],
+            problems=[RowFault.of(fault) for fault in table.faults],
+        )
+
+
+class VersionOut(BaseModel):
+    """One version of the users' rows."""
+
+    version: int
+    created_at: Time | None
+    created_by: str
+    message: str
+    added: list[str] = Field(description="ids of rows that came with it")
+    changed: list[str]
+    removed: list[str]
+    rows: list[MappingRow]
+
+    @classmethod
+    def of(cls, mapping: StoreMapping, before: StoreMapping) -> Self:
+        old, new = ({row.id: row for row in each.rows} for each in (before, mapping))
+        return cls(
+            version=mapping.version,
+            created_at=mapping.created_at,
+            created_by=mapping.created_by,
+            message=mapping.message,
+            added=[each for each in new if each not in old],
+            changed=[each for each in new if each in old and new[each] != old[each]],
+            removed=[each for each in old if each not in new],
+            rows=list(mapping.rows),
+        )
+
+
+class VersionsOut(BaseModel):
+    """Versions, newest first; `next_before` is null on the last page."""
+
+    items: list[VersionOut]
+    next_before: int | None
+
 
 router = APIRouter(
     prefix="/mappings",
@@ -112,7 +265,7 @@ async def patch_mapping_row(
     return await _keep_row(runtime, caller, store, module, now=now, row=chosen.named(row_id))
 
 
-def _check_row(now: Mapping, module: Module, row_id: str, row: RowIn) -> None:
+def _check_row(now: StoreMapping, module: Module, row_id: str, row: RowIn) -> None:
     if row.id not in (None, row_id):
         message = f"is {row.id}, but the address says {row_id}"
         raise invalid([FieldProblem(field="id", message=message)])
@@ -121,7 +274,13 @@ def _check_row(now: Mapping, module: Module, row_id: str, row: RowIn) -> None:
 
 
 async def _keep_row(
-    runtime: Runtime, caller: Caller, store: str, module: Module, *, now: Mapping, row: MappingRow
+    runtime: Runtime,
+    caller: Caller,
+    store: str,
+    module: Module,
+    *,
+    now: StoreMapping,
+    row: MappingRow,
 ) -> MappingOut:
     """In its place, or at the end where it changes a default row for the first time."""
     rows = [row if each.id == row.id else each for each in now.rows]
@@ -174,7 +333,7 @@ async def search_mapping_versions(
         found = await search_mappings(
             session, store, module, before=query.before, limit=query.limit + 1
         )
-    pairs = zip(found, [*found[1:], Mapping()], strict=False)
+    pairs = zip(found, [*found[1:], StoreMapping()], strict=False)
     items = [VersionOut.of(mapping, before) for mapping, before in pairs][: query.limit]
     more = len(found) > query.limit
     return VersionsOut(items=items, next_before=items[-1].version if more else None)
@@ -203,7 +362,9 @@ async def _read(runtime: Runtime, store: str, module: Module) -> MappingOut:
     return MappingOut.of(store, module, await read_table(runtime, store, module))
 
 
-async def _current(runtime: Runtime, store: str, module: Module, *, version: int | None) -> Mapping:
+async def _current(
+    runtime: Runtime, store: str, module: Module, *, version: int | None
+) -> StoreMapping:
     """What is to be changed; 409 if the caller read an older version."""
     _check_store(runtime, store)
     now = await mapping_of(runtime, store, module)
@@ -244,3 +405,152 @@ def _conflict(detail: str) -> Problem:
 def _check_store(runtime: Runtime, store: str) -> None:
     if store not in runtime.settings.stores:
         raise not_found(f"store {store}")
+
+
+# GET …/fields and POST …/preview: what a row may map, and what a sync of one record would do.
+#
+# Both read records of the two systems at this moment with the service's own keys, whether they are
+# synced or not, so they need a token of scope `admin`.
+
+tools_router = APIRouter(
+    prefix="/mappings",
+    tags=["Mappings"],
+    dependencies=[Depends(Guard(Scope.ADMIN)), Depends(only_known)],
+    responses=documented(401, 403, 404, 422, 502),
+)
+
+
+class FieldOut(BaseModel):
+    """A field of one system, as a row names it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    label: str
+    type: str
+    writable: bool
+    mandatory: bool
+    reserved: str = Field(description="why no row may have it; empty: one may")
+    choices: list[str] = Field(description="what a picklist offers")
+    example: str = Field(description="what a recent record of the shop holds")
+    written_by: str = Field(description="the row that writes it now")
+
+    @classmethod
+    def of(cls, offered: OfferedField) -> Self:
+        return cls.model_validate(offered)
+
+
+class TransformOut(BaseModel):
+    """A transform that a row may name."""
+
+    name: str
+    meaning: str
+
+
+class FieldsOut(BaseModel):
+    """Both systems' fields, and the transforms between them."""
+
+    woocommerce: list[FieldOut]
+    vtiger: list[FieldOut]
+    transforms: list[TransformOut]
+
+
+class PreviewIn(BaseModel):
+    """A record, and perhaps rows that are only proposed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    system: System
+    record_id: Text = Field(min_length=1, description="its id in that system")
+    row: MappingRow | None = Field(None, description="one row to try beside those in force")
+    rows: list[MappingRow] | None = Field(
+        None,
+        max_length=500,
+        fail_fast=True,
+        description="all rows to try instead of those in force",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.row is not None and self.rows is not None:
+            raise ValueError("row and rows exclude each other: put the row among the rows")
+        return self
+
+
+class FieldPreviewOut(BaseModel):
+    """One row: both values in plain form, and what a sync would do."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    row: str
+    woocommerce: str | None = Field(validation_alias="woo")
+    vtiger: str | None
+    act: FieldAct
+    reason: str = Field(description="reason code, if the value cannot go over as it is")
+    message: str
+
+
+class PreviewOut(BaseModel):
+    """What a sync would do with the record; nothing was written."""
+
+    label: str
+    woocommerce_id: str | None
+    vtiger_id: str | None
+    reason: str | None = Field(description="why nothing would be done, if so")
+    message: str
+    fields: list[FieldPreviewOut]
+    to_woocommerce: dict[str, Any] = Field(description="the request's body, {} for none")
+    to_vtiger: dict[str, Any] = Field(description="the fields sent, but for an order's money")
+    problems: list[RowFault] = Field(description="of proposed rows, which are left out then")
+
+    @classmethod
+    def of(cls, found: Preview) -> Self:
+        return cls(
+            label=found.label,
+            woocommerce_id=found.woo_id,
+            vtiger_id=found.vtiger_id,
+            reason=found.skip.reason if found.skip else None,
+            message=found.skip.message if found.skip else "",
+            fields=[FieldPreviewOut.model_validate(each) for each in found.fields],
+            to_woocommerce=dict(found.bodies.get(System.WOOCOMMERCE, {})),
+            to_vtiger=dict(found.bodies.get(System.VTIGER, {})),
+            problems=[
+                RowFault(field=f"{fault.row}.{fault.field}".strip("."), message=fault.message)
+                for fault in found.faults
+            ],
+        )
+
+
+@tools_router.get("/{store}/{module}/fields", responses=example(FIELDS))
+async def get_mappable_fields(runtime: RuntimeDep, store: str, module: Module) -> FieldsOut:
+    """What a row may name: the shop's fields, its attributes and meta as recent records have
+    them, and Vtiger's fields as it describes them at this moment."""
+    if store not in runtime.stores:
+        raise not_found(f"store {store}")
+    async with told():
+        offer = await offer_fields(runtime, store, module)
+    transforms = [TransformOut(name=name, meaning=text) for name, text in OFFERED.items()]
+    return FieldsOut(
+        woocommerce=[FieldOut.of(each) for each in offer.woo],
+        vtiger=[FieldOut.of(each) for each in offer.vtiger],
+        transforms=transforms,
+    )
+
+
+@tools_router.post("/{store}/{module}/preview", responses=example(PREVIEW) | documented(409))
+async def preview_mapping(
+    runtime: RuntimeDep, store: str, module: Module, wanted: PreviewIn
+) -> PreviewOut:
+    """A dry run on one record, with the mapping in force or a proposed one. Writes nothing."""
+    if store not in runtime.stores:
+        raise not_found(f"store {store}")
+    rows = wanted.rows
+    if rows is None and wanted.row is not None:
+        now = (await mapping_of(runtime, store, module)).rows
+        rows = [row for row in now if row.id != wanted.row.id] + [wanted.row]
+    trial = Trial(store, module, wanted.system, wanted.record_id, rows)
+    try:
+        async with told():
+            return PreviewOut.of(await preview(runtime, trial))
+    except DependencyNotReady as waiting:
+        raise Problem(409, waiting.reason, str(waiting)) from None

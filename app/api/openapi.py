@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from starlette.routing import Route
 
-from app.api import addon, addon_pages, callbacks, webhooks
+from app.api import addon, receivers
 from app.api.deps import Guard
 from app.api.errors import ProblemBody, documented
 from app.api.examples import (
@@ -26,7 +26,7 @@ from app.api.examples import (
     NO_CHANGES,
     PING,
 )
-from app.policies.tokens import Scope
+from app.domain import Scope
 
 _Document = dict[str, Any]
 
@@ -241,12 +241,14 @@ def install(app: FastAPI) -> None:
             )
             found["components"]["schemas"] |= _problem_schemas()
             _describe_scopes(app, found["paths"])
-            methods = [method.lower() for method in callbacks.METHODS]
-            found["paths"][webhooks.PATH] = {"post": _webhook()}
-            found["paths"][addon.PATH] = {"post": _changes()}
-            found["paths"][addon_pages.STATUS_PATH] = {"post": _status()}
-            found["paths"][addon_pages.SUMMARY_PATH] = {"post": _summary()}
-            found["paths"][callbacks.PATH] = {method: _callback(method) for method in methods}
+            methods = [method.lower() for method in receivers.CALLBACK_METHODS]
+            found["paths"][receivers.WEBHOOK_PATH] = {"post": _webhook()}
+            found["paths"][addon.CHANGES_PATH] = {"post": _changes()}
+            found["paths"][addon.STATUS_PATH] = {"post": _status()}
+            found["paths"][addon.SUMMARY_PATH] = {"post": _summary()}
+            found["paths"][receivers.CALLBACK_PATH] = {
+                method: _callback(method) for method in methods
+            }
             for path, operations in found["paths"].items():
                 for operation in operations.values():
                     operation["responses"] |= _errors(*_everywhere(path))

@@ -6,22 +6,27 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
-from app.api.deps import Admin, Caller, Guard, RuntimeDep, only_known
+from app.api.deps import Admin, Caller, Guard, RuntimeDep, Time, only_known
 from app.api.errors import FieldProblem, documented, invalid, invalid_fields, not_found
 from app.api.examples import SETTINGS, example
-from app.api.fields import Time
 from app.db.session import transaction
-from app.errors import Overtaken
-from app.inputs import Moment
+from app.domain import Module, Scope, StaleState
+from app.parsing import Moment
 from app.policies.models import SyncSetting
-from app.policies.repository import find_choice, in_force, lock_choice, save_policy
-from app.policies.schemas import EVERYWHERE, SyncPolicy, find_meaningless, settings_of
-from app.policies.tokens import Scope
-from app.records import Module
+from app.policies.repository import (
+    EVERYWHERE,
+    SyncPolicy,
+    find_choice,
+    find_meaningless,
+    in_force,
+    lock_choice,
+    save_policy,
+    settings_of,
+)
 from app.runtime import Runtime
-from app.sync.brake import confirm_deletions
+from app.sync.deletion import confirm_deletions
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 CHANGED = "Somebody has changed these settings since you read them: read them again, then decide."
 BESIDE = ("store", "module", "updated_at", "updated_by")
@@ -134,7 +139,7 @@ async def confirm_held_deletions(
     """Deletions that the brake holds back are meant: bring them up again, past the brake."""
     _check_store(runtime, store)
     confirmed = await confirm_deletions(runtime, store, module)
-    logger.warning("%s confirmed %d deletions of %s %s", caller.name, confirmed, store, module)
+    log.warning("%s confirmed %d deletions of %s %s", caller.name, confirmed, store, module)
     return Confirmed(confirmed=confirmed)
 
 
@@ -163,7 +168,7 @@ def _check_seen(change: PolicyChange, now: SyncSetting | None) -> None:
     if any(
         getattr(change, name) != known[name] for name in known if name in change.model_fields_set
     ):
-        raise Overtaken(CHANGED)
+        raise StaleState(CHANGED)
 
 
 async def _read(runtime: Runtime, store: str, module: Module) -> PolicyAnswer:

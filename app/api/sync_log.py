@@ -1,33 +1,92 @@
-"""GET /sync-log: what happened to every record, page by page, entry by entry, and in numbers."""
+"""/sync-log: what happened to every record, page by page, entry by entry, in numbers, and as a
+file."""
 
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryParameters
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from app.api.deliveries import DeliveryItem, describe
-from app.api.deps import Guard, RuntimeDep, only_known
+from app.api.deps import (
+    Answer,
+    Guard,
+    Id,
+    OptionalId,
+    PageAnswer,
+    PageQuery,
+    Query,
+    RuntimeDep,
+    Time,
+    link_next,
+    only_known,
+)
 from app.api.errors import documented, not_found
 from app.api.examples import ENTRY, ENTRY_DETAIL, EXPORT_CSV, SUMMARY, example, page_of
-from app.api.export import csv_lines, ndjson_lines
-from app.api.fields import Answer, Id, OptionalId, PageAnswer, PageQuery, Query, Time, link_next
 from app.db.pagination import MOST_PER_PAGE
-from app.errors import System
-from app.inbox.search import DeliveryFilter, search_deliveries
-from app.inputs import Moment, RowNumber, Several, Text
-from app.policies.tokens import Scope
-from app.records import Module, Outcome
+from app.domain import Module, Outcome, Scope, System
+from app.escaping import csv_line
+from app.inbox.repository import DeliveryFilter, search_deliveries
+from app.parsing import Moment, RowNumber, Several, Text
+from app.synclog.models import Entry
 from app.synclog.repository import (
     LogFilter,
+    Summary,
     count,
     delivery_ids_of,
     export,
     find_entry,
     search,
+    summary,
 )
-from app.synclog.totals import Summary, summary
+
+# The log as a file: CSV that a spreadsheet opens without harm, or one JSON object a line.
+
+COLUMNS = (
+    "id",
+    "occurred_at",
+    "store",
+    "module",
+    "target",
+    "source_id",
+    "target_id",
+    "link_id",
+    "event",
+    "outcome",
+    "reason",
+    "message",
+    "label",
+    "attempts",
+    "duration_ms",
+    "delivery_count",
+    "run_id",
+)
+IDS = frozenset({"id", "link_id", "run_id"})
+DETAILS = ("changes", "notes", "conflicts")
+
+
+def _value(entry: Entry, name: str) -> Any:
+    value = getattr(entry, name)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(value) if name in IDS and value is not None else value
+
+
+async def csv_lines(entries: AsyncIterator[Entry]) -> AsyncIterator[str]:
+    yield csv_line(COLUMNS)
+    async for entry in entries:
+        yield csv_line([_value(entry, name) for name in COLUMNS])
+
+
+async def ndjson_lines(entries: AsyncIterator[Entry]) -> AsyncIterator[bytes]:
+    async for entry in entries:
+        row = {name: _value(entry, name) for name in (*COLUMNS, *DETAILS)}
+        yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
 
 router = APIRouter(
     prefix="/sync-log",

@@ -7,19 +7,29 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryParameters
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.api.deps import Admin, Guard, RuntimeDep, only_known
+from app.api.deps import (
+    Admin,
+    Answer,
+    Guard,
+    Id,
+    OptionalId,
+    PageAnswer,
+    PageQuery,
+    RuntimeDep,
+    Time,
+    link_next,
+    only_known,
+)
 from app.api.errors import documented, not_found
 from app.api.examples import RUN, RUN_DETAIL, example, page_of
-from app.api.fields import Answer, Id, OptionalId, PageAnswer, PageQuery, Time, link_next
-from app.inputs import Moment, RowNumber, Several, Text
-from app.policies.tokens import Scope
-from app.records import Direction, Module, Outcome
+from app.domain import Direction, Module, Outcome, Scope
+from app.parsing import Moment, RowNumber, Several, Text
 from app.runs.models import DUE_STATES, Consent, RunState, SyncRun
 from app.runs.repository import ALL_DIFFERENCES, DifferenceFilter, NewRun, RunFilter
 from app.runtime import Runtime
-from app.sync.comparison import Plan
-from app.sync.forecast import Forecast, describe_forecast
-from app.sync.run import (
+from app.sync.runs.comparison import Plan, read_totals
+from app.sync.runs.forecast import Forecast, describe_forecast
+from app.sync.runs.requests import (
     RunProgress,
     cancel_run,
     confirm_run,
@@ -29,7 +39,6 @@ from app.sync.run import (
     search,
     start_run,
 )
-from app.sync.run_totals import read_totals
 
 router = APIRouter(
     prefix="/sync-runs",

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import commands, groups
+from app.cli import commands
+from app.cli import commands as groups
 from app.cli.failures import Commands
 
 EPILOG = "Exit codes: 0 done, 1 something failed or differs, 2 a wrong setting or option."

@@ -1,31 +1,208 @@
-"""Every command with its options, as a person sees them. What does the work is a module of the same
-name, which is loaded when the command runs: neither help nor another command waits for it."""
+"""Every command with its options, as a person sees them. What does the work is loaded when it
+runs."""
 
+from collections.abc import Callable
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from app.cli.choices import AddonVersion, Form, VtigerVersion
-from app.cli.options import (
-    Json,
-    Modules,
-    Outcomes,
-    Reasons,
-    Since,
-    Store,
-    Stores,
-    Until,
-    Yes,
-    moment,
-    number,
-    word,
-)
-from app.errors import System
-from app.inbox.states import DeliveryState
+from app.domain import LIFETIME, DeliveryState, Direction, Module, Origin, Outcome, Scope, System
 from app.loading import loading
-from app.records import Direction, Module, Origin
+
+# What some options let one choose from.
+
+
+class Form(StrEnum):
+    """CSV for a spreadsheet, or one JSON object a line, with changes, notes and conflicts."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+class VtigerVersion(StrEnum):
+    """The releases of Community Edition that are imitated; the first unless one is named."""
+
+    V8_2 = "8.2.0"
+    V8_3 = "8.3.0"
+    V8_4 = "8.4.0"
+
+
+class AddonVersion(StrEnum):
+    """The versions of the add-on that are imitated; the last one unless one is named."""
+
+    V1_1 = "1.1.0"
+    V2_0 = "2.0.0"
+
+
+# Options that several commands have: those that name or narrow down, and the like.
+#
+# They take the same values as requests do (`app.parsing`, which is loaded with the first value:
+# help does without); others are told and end with exit code 2.
+
+
+def _reader(kind: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        from app import parsing
+
+        try:
+            return getattr(parsing, kind).read(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return read
+
+
+number = _reader("NUMBER")
+word = _reader("TEXT")
+moment = _reader("MOMENT")
+
+
+def _at(help_text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        parser=moment, metavar="TIME", help=f"{help_text}; UTC unless it says."
+    )
+    return option
+
+
+Since = Annotated[datetime | None, _at("From this moment on")]
+Until = Annotated[datetime | None, _at("Before this moment")]
+Stores = Annotated[
+    list[str] | None, typer.Option("--store", parser=word, metavar="KEY", help="Key of a shop.")
+]
+Modules = Annotated[list[Module] | None, typer.Option("--module", help="Module of the record.")]
+Outcomes = Annotated[list[Outcome] | None, typer.Option("--outcome", help="How it ended.")]
+Reasons = Annotated[
+    list[str] | None,
+    typer.Option("--reason", parser=word, metavar="CODE", help="A reason code, as delete_brake."),
+]
+Store = Annotated[
+    str | None,
+    typer.Option(parser=word, metavar="KEY", help="Key of one shop; all of them by default."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Go on without asking.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+# The commands that come in groups, as app.cli.commands has the others: loaded when they run.
+
+webhooks = typer.Typer(help="The shops' webhooks towards this service.", no_args_is_help=True)
+tokens = typer.Typer(help="Make, list and revoke tokens of the API.", no_args_is_help=True)
+mappings = typer.Typer(help="Show, export and import field mappings.", no_args_is_help=True)
+
+Chosen = Annotated[Module | None, typer.Option("--module", help="One module; all by default.")]
+
+
+@webhooks.command()
+def install(*, store: Store = None, json: Json = False) -> None:
+    """Give every topic an active webhook with the secret of the settings. Can be repeated."""
+    with loading():
+        from app.cli import webhooks as work
+    work.install(store=store, json=json)
+
+
+@webhooks.command()
+def heal(*, store: Store = None, json: Json = False) -> None:
+    """Replace webhooks that were paused, disabled or turned elsewhere, add missing ones, drop
+    doubles."""
+    with loading():
+        from app.cli import webhooks as work
+    work.heal(store=store, json=json)
+
+
+@webhooks.command()
+def remove(*, store: Store = None, json: Json = False) -> None:
+    """Delete the webhooks that deliver to this service, and no others. None is brought back."""
+    with loading():
+        from app.cli import webhooks as work
+    work.remove(store=store, json=json)
+
+
+@webhooks.command()
+def status(*, store: Store = None, json: Json = False) -> None:
+    """Show what each shop has. Exit code 1 unless every topic has one active webhook."""
+    with loading():
+        from app.cli import webhooks as work
+    work.status(store=store, json=json)
+
+
+@tokens.command()
+def create(
+    *,
+    name: Annotated[
+        str, typer.Option(parser=word, metavar="NAME", help="Whose it is, as the logs will say.")
+    ],
+    scope: Annotated[Scope, typer.Option(help="What it may do; `admin` includes `read`.")],
+    expires: Annotated[
+        str,
+        typer.Option(
+            metavar="WHEN", help="Days, as 90d; a day, as 2027-06-30 (to its end, UTC); or never."
+        ),
+    ] = f"{LIFETIME.days}d",
+    json: Json = False,
+) -> None:
+    """Make a token. It is printed this once and cannot be shown again."""
+    with loading():
+        from app.cli import tokens as work
+    work.create(name=name, scope=scope, expires=expires, json=json)
+
+
+@tokens.command("list")
+def list_tokens(*, json: Json = False) -> None:
+    """Every token ever made; not the ones of API_TOKENS, which only the settings hold."""
+    with loading():
+        from app.cli import tokens as work
+    work.list_tokens(json=json)
+
+
+@tokens.command()
+def revoke(token_id: Annotated[int, typer.Argument(parser=number, metavar="ID")]) -> None:
+    """End a token. It is refused from this moment on."""
+    with loading():
+        from app.cli import tokens as work
+    work.revoke(token_id)
+
+
+@mappings.command("list")
+def list_mappings(*, store: Store = None, module: Chosen = None, json: Json = False) -> None:
+    """Every row in force, where it comes from, and what is wrong with it."""
+    with loading():
+        from app.cli import mappings as work
+    work.list_mappings(store=store, module=module, json=json)
+
+
+@mappings.command()
+def export_mappings(
+    *,
+    store: Store = None,
+    module: Chosen = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; the screen by default.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Your own rows and changes as a YAML file, always in the same form."""
+    with loading():
+        from app.cli import mappings as work
+    work.export(store=store, module=module, output=output, json=json)
+
+
+@mappings.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file as `export` writes it.")],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check it and show what it changes; keep nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make the mappings say what a file says: all of it, or nothing if a row cannot work."""
+    with loading():
+        from app.cli import mappings as work
+    work.import_(file, dry_run=dry_run, json=json)
+
 
 CREDENTIAL = "Credentials (made up where not given)"
 
@@ -75,7 +252,7 @@ def demo(
     Needs no configuration and touches nothing but a folder of its own, which it removes.
     """
     with loading():
-        from app.cli import demo as work
+        from app.cli import sandbox_day as work
     work.demo(once=once)
 
 
@@ -202,7 +379,7 @@ def deletions(
 ) -> None:
     """Show the deletions that wait because there were too many at once, or let them through."""
     with loading():
-        from app.cli import deletions as work
+        from app.cli import replay as work
     work.deletions(store=store, module=module, confirm=confirm, json=json)
 
 
@@ -227,7 +404,7 @@ def forget(
 ) -> None:
     """Erase one person from deliveries, Sync Log, pairs, conflicts and comparisons."""
     with loading():
-        from app.cli import forget as work
+        from app.cli import data as work
     work.forget(email=email, store=store, yes=yes, json=json)
 
 
@@ -259,7 +436,7 @@ def export(
 ) -> None:
     """Write all matching entries of the Sync Log, newest first."""
     with loading():
-        from app.cli import export as work
+        from app.cli import data as work
     work.export(
         form=form,
         output=output,
@@ -352,7 +529,7 @@ def sandbox(
 def migrate() -> None:
     """Apply the migrations that the database lacks. Safe beside others that do the same."""
     with loading():
-        from app.cli import migrate as work
+        from app.cli import data as work
     work.migrate()
 
 
@@ -372,7 +549,7 @@ def backup(
     A file that is there already is replaced only if somebody agrees, or with --yes.
     """
     with loading():
-        from app.cli import backup as work
+        from app.cli import data as work
     work.backup(file, yes=yes)
 
 
@@ -387,5 +564,5 @@ def restore(
 ) -> None:
     """Put a backup in the database's place: whole, or not at all. The service must be stopped."""
     with loading():
-        from app.cli import backup as work
+        from app.cli import data as work
     work.restore(file, replace=replace)

@@ -1,19 +1,56 @@
-"""What a person reads: results on stdout, everything else on stderr."""
+"""What a person reads and answers: results on stdout, everything else on stderr; the two tables,
+questions, and signals that end a command."""
 
 import asyncio
 import logging
+import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import orjson
+import typer
 import uvloop
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.printable import printable
+from app.domain import ConfigError, Module, Outcome, System
+from app.escaping import printable
+from app.module_facts import LABELS
+from app.synclog.repository import Summary
+
+# SIGTERM and SIGINT as an event, so that a command ends by finishing what runs.
+
+
+@asynccontextmanager
+async def stop_event() -> AsyncIterator[asyncio.Event]:
+    """Set by the first signal. A second Ctrl-C breaks off what runs.
+
+    A second SIGTERM does not: `make` passes on what a service manager has sent to all already.
+    """
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    is_interrupted = False
+
+    def heed() -> None:
+        """Called by the loop between two steps: Python's own handler would raise in the middle of
+        whatever task runs, which may take it for an error of its own and go on."""
+        nonlocal is_interrupted
+        if is_interrupted:
+            raise KeyboardInterrupt
+        is_interrupted = True
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, heed)
+    try:
+        yield stop
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
 
 T = TypeVar("T")
 
@@ -71,3 +108,51 @@ def new_table(*columns: str, numbers: tuple[str, ...] = (), title: str = "") -> 
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left")
     return table
+
+
+# Asking before something that cannot be taken back, where somebody is there to answer.
+
+UNANSWERED = "Nobody is there to say yes: nothing was done. `--yes` goes on without asking."
+NO = "Nothing was done."
+
+
+def can_ask() -> bool:
+    """Whether somebody sits at the terminal."""
+    return sys.stdin.isatty()
+
+
+def ask(told: str) -> None:
+    """Returns if the person agrees. Raises typer.Exit if not, and ConfigError where nobody can be
+    asked: standard input is no terminal."""
+    ERR.print(told)
+    if not can_ask():
+        raise ConfigError(UNANSWERED)
+    if not typer.confirm("Go on?", err=True):
+        ERR.print(NO)
+        raise typer.Exit(1)
+
+
+# The two tables of the Sync Log: what was done in each system, by module.
+
+TITLES = {System.WOOCOMMERCE: "WooCommerce", System.VTIGER: "Vtiger CRM"}
+COLUMNS = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED, Outcome.SKIPPED, Outcome.FAILED)
+
+
+def print_summary(counts: Summary) -> None:
+    for table in _tables(counts):
+        OUT.print(table, "")
+
+
+def _tables(counts: Summary) -> Iterator[Table]:
+    headings = tuple(outcome.title() for outcome in COLUMNS)
+    for system, title in TITLES.items():
+        table = new_table("Module", *headings, numbers=headings, title=title)
+        for module in Module:
+            row = counts[system][module]
+            table.add_row(LABELS[module], *(_cell(outcome, row[outcome]) for outcome in COLUMNS))
+        yield table
+
+
+def _cell(outcome: Outcome, count: int) -> Text:
+    style = "dim" if not count else "red" if outcome is Outcome.FAILED else ""
+    return styled((str(count), style))

@@ -4,10 +4,9 @@ from dataclasses import asdict
 
 import typer
 
-from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import OUT, new_table, print_json, run, styled
+from app.cli.context import chosen_stores, load_cli_settings
 from app.cli.failures import FAILED
-from app.cli.stores import chosen_stores
 from app.doctor.checkup import examine
 from app.doctor.findings import Finding, Verdict, worst
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from app.errors import ConfigError, InvalidInput, Overtaken, RemoteError
+from app.domain import ConfigError, InvalidInput, RemoteError, StaleState
 
 FAILED = 1
 UNUSABLE = 2
@@ -36,7 +36,7 @@ def _tell(error: Exception) -> tuple[str, int] | None:
     match error:
         case ConfigError() | InvalidInput():
             return str(error), UNUSABLE
-        case Overtaken():
+        case StaleState():
             return str(error), FAILED
         case RemoteError():
             named = error.system.label in str(error)
@@ -47,7 +47,7 @@ def _tell(error: Exception) -> tuple[str, int] | None:
 
 def _tell_of_database(error: Exception) -> tuple[str, int] | None:
     """Only a driver that is loaded can have raised it: help and wrong options need none."""
-    from app.db.outage import driver_message, is_unmigrated  # noqa: PLC0415
+    from app.db.session import driver_message, is_unmigrated  # noqa: PLC0415
     from app.queue import WITHOUT_DATABASE  # noqa: PLC0415
 
     if is_unmigrated(error):

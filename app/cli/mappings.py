@@ -8,22 +8,26 @@ from pathlib import Path
 
 import typer
 
-from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, OUT, new_table, print_json, run, styled
+from app.cli.context import chosen_stores, load_cli_settings
 from app.cli.failures import FAILED
-from app.cli.stores import chosen_stores
+from app.config.settings import Settings
 from app.db.opening import open_database
 from app.db.session import Sessions, open_sessions
-from app.errors import ConfigError
+from app.domain import ConfigError, Direction, Module
 from app.module_facts import LABELS, WITH_ROWS
-from app.policies.mapping_rows import MappingRow
-from app.policies.mappings import get_mapping
-from app.records import Direction, Module
+from app.policies.repository import MappingRow, get_mapping
 from app.runtime import open_runtime
-from app.settings import Settings
-from app.sync.mapping_files import Rows, mapping_text, read_mapping_text
-from app.sync.mapping_import import Imported, import_mappings
-from app.sync.mapping_table import CUSTOM, DEFAULT, Table, TableRow, read_table
+from app.sync.mappings.files import Rows, mapping_text, read_mapping_text
+from app.sync.mappings.table import (
+    CUSTOM,
+    DEFAULT,
+    Imported,
+    Table,
+    TableRow,
+    import_mappings,
+    read_table,
+)
 
 Found = list[tuple[str, Module, Table]]
 

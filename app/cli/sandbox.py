@@ -5,18 +5,16 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from app.cli.choices import AddonVersion, VtigerVersion
-from app.cli.console import ERR, OUT, print_json, run
+from app.cli.commands import AddonVersion, VtigerVersion
+from app.cli.console import ERR, OUT, print_json, run, stop_event
 from app.cli.failures import port_error
-from app.cli.signals import stop_event
-from app.cli.stage import HOST
-from app.errors import ConfigError
-from app.sandbox.app import Credentials, Sandbox, create_sandbox_app, new_sandbox
-from app.sandbox.vtiger.cloud import Limits
-from app.sandbox.vtiger.workflows import Callback
-from app.sandbox.woocommerce import ShopData
-from app.sandbox.woocommerce.shopdata import ShopDataError, parse_shop_data
-from app.serving import listen, serving
+from app.cli.sandbox_day import HOST
+from app.domain import ConfigError
+from app.http.server import listen, serving
+from sandbox.app import Credentials, Sandbox, create_sandbox_app, new_sandbox
+from sandbox.vtiger.cloud import Limits
+from sandbox.vtiger.workflows import Callback
+from sandbox.woocommerce.shopdata import ShopData, ShopDataError, parse_shop_data
 
 
 def sandbox(

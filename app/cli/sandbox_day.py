@@ -1,31 +1,316 @@
-"""`serve` with nothing configured: the service on simulated systems, and a day that is played."""
+"""A day on both simulated systems: `serve` with nothing configured, and `demo` with a verdict."""
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
+from secrets import token_urlsafe
 from socket import socket
 from urllib.parse import urlsplit
 
+import typer
+from pydantic import SecretStr
+
 from app import __version__
-from app.cli.agreement import judge, print_verdict
-from app.cli.chosen_settings import joinable
-from app.cli.console import OUT, styled
-from app.cli.signals import stop_event
-from app.cli.stage import Stage, Unsettled, open_stage
-from app.cli.tables import TITLES
+from app.cli.console import ERR, OUT, TITLES, print_summary, run, stop_event, styled
+from app.cli.context import joinable
+from app.cli.failures import FAILED
+from app.config.settings import Settings, StoreSettings, VtigerSettings
 from app.db.embedded import DatabaseTaken, start_embedded
-from app.errors import ConfigError, System
+from app.db.session import transaction
+from app.domain import ConfigError, CreationPolicy, Module, Outcome, System, WooVtigerError
+from app.http.server import Served, listen, serving, url_of
+from app.inbox.repository import count_open
 from app.logging import configure_logging
-from app.records import Outcome
-from app.sandbox.cast import StoryStuck
-from app.sandbox.day import DAY, count_steps
-from app.sandbox.story import Step
-from app.settings import Settings
+from app.main import create_app
+from app.module_facts import FACTS, WITH_ROWS
+from app.policies.access import PREFIX
+from app.policies.repository import SyncPolicy, save_policy
+from app.runtime import Runtime
+from app.sync.runs.comparison import Compared, compare_store
+from app.sync.runs.requests import modules_of
+from app.sync.webhook_watch import open_webhooks
 from app.synclog.models import Entry
-from app.synclog.repository import LogFilter, search
+from app.synclog.repository import LogFilter, Summary, search, summary
+from sandbox.app import SHOP_PATH, Sandbox, create_sandbox_app, new_sandbox
+from sandbox.cast import Cast, StoryStuck
+from sandbox.day import DAY, count_steps, no_pause, play
+from sandbox.shop_calls import ShopCalls
+from sandbox.story import Step
+from sandbox.vtiger.workflows import Callback
+from sandbox.woocommerce.credentials import ApiKey
+
+# The sandbox day's stage: both simulated systems, and the service between them, in one process.
+
+STORE = "main"
+HOST = "127.0.0.1"
+CALLBACK_MODULES = {FACTS[module].vtiger_name: module.value for module in WITH_ROWS}
+PORTS_TRIED = 20
+LAST_PORT = 65_535
+PATIENCE_SECONDS = 60.0
+LOOK_AGAIN_SECONDS = 0.05
+
+
+class Unsettled(WooVtigerError):
+    """The day's work does not come to an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """All of it running; `url` is the service's, the settings are those it runs with."""
+
+    sandbox: Sandbox
+    sandbox_url: str
+    url: str
+    settings: Settings
+    runtime: Runtime
+
+    async def play_day(
+        self, *, seconds: float, tell: Callable[[Step], None], patience: float = PATIENCE_SECONDS
+    ) -> None:
+        """Spread over `seconds`; with 0 each scene as fast as it goes, waiting for the sync after.
+
+        A step waits up to `patience` seconds for what the sync should have brought before it.
+
+        Raises StoryStuck or Unsettled if the sync does not keep up.
+        """
+        pause = no_pause if seconds else self.settle
+        known = self.sandbox.credentials
+        key = ApiKey(known.consumer_key, known.consumer_secret)
+        async with ShopCalls(f"{self.sandbox_url}{SHOP_PATH}", key) as shop:
+            cast = Cast(self.sandbox, shop, patience_s=patience)
+            await play(DAY, cast, tell=tell, seconds=seconds, pause=pause)
+
+    async def settle(self) -> None:
+        """Wait until nothing is under way any more. Raises Unsettled if that takes too long."""
+        quiet = 0
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while quiet < 2:  # one look may miss what is between two queues just then
+                    quiet = quiet + 1 if await self._is_quiet() else 0
+                    await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        except TimeoutError:
+            raise Unsettled(f"work is left after {PATIENCE_SECONDS:.0f} s") from None
+
+    async def _is_quiet(self) -> bool:
+        await self.sandbox.shop.webhooks.flush()
+        async with self.runtime.sessions() as session:
+            counts = await count_open(session)
+        waiting = counts["pending"] + counts["processing"]
+        return not waiting and not self.sandbox.shop.webhooks.pending
+
+
+@asynccontextmanager
+async def open_stage(
+    base: Settings, listener: socket, *, address: str, sandbox_port: int, cron_seconds: float
+) -> AsyncIterator[Stage]:
+    """`base` gives what the user chose, `address` is a database of the stage's own.
+
+    The sandbox takes the first free port from `sandbox_port` on; 0 takes any. The shop's
+    webhooks are sent every `cron_seconds`.
+    """
+    sandbox = new_sandbox(cron_interval_s=cron_seconds)
+    async with AsyncExitStack() as stack:
+        served = await _serve_sandbox(stack, sandbox, sandbox_port)
+        known = sandbox.describe(served.url)
+        settings = _settings(base, known, url=url_of(listener), address=address)
+        app = create_app(settings)
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        service = serving(app, listener, lifespan="off", grace_seconds=_grace(settings))
+        await stack.enter_async_context(service)
+        stage = Stage(sandbox, served.url, url_of(listener), settings, app.state.runtime)
+        await _introduce(stage)
+        yield stage
+
+
+async def _serve_sandbox(stack: AsyncExitStack, sandbox: Sandbox, first_port: int) -> Served:
+    app = create_sandbox_app(sandbox)
+    return await stack.enter_async_context(serving(app, _listen_near(first_port)))
+
+
+def _listen_near(first_port: int) -> socket:
+    last = min(first_port + PORTS_TRIED, LAST_PORT + 1)
+    for port in range(first_port, last) if first_port else ():
+        try:
+            return listen(HOST, port)
+        except OSError:
+            continue
+    return listen(HOST, 0)
+
+
+def _settings(
+    base: Settings, known: Mapping[str, Mapping[str, str]], *, url: str, address: str
+) -> Settings:
+    vtiger = {**known["vtiger"], "callback_secret": token_urlsafe(24)}
+    made = {
+        "database_url": SecretStr(address),
+        "public_url": url,
+        "stores": {STORE: StoreSettings.model_validate(known["woocommerce"])},
+        "vtiger": VtigerSettings.model_validate(vtiger),
+        "api_tokens": base.api_tokens or (SecretStr(PREFIX + token_urlsafe(24)),),
+    }
+    return base.model_copy(update=made)
+
+
+def _grace(settings: Settings) -> int:
+    return max(1, round(settings.worker.shutdown_grace))
+
+
+async def _introduce(stage: Stage) -> None:
+    """Webhooks in the shop and workflow callbacks in the CRM, as a user would set them up. Nobody
+    real is mailed here: every contact becomes a customer."""
+    runtime = stage.runtime
+    async with transaction(runtime.sessions) as session:
+        everyone = SyncPolicy(create_in_shop=CreationPolicy.ALL)
+        await save_policy(session, STORE, module=Module.CONTACTS, policy=everyone, by="sandbox day")
+    hooks = open_webhooks(stage.settings, runtime.sessions, runtime.stores[STORE], STORE)
+    report = await hooks.install()
+    for step in report.failed:
+        raise step.error or RuntimeError(step.topic)
+    stage.sandbox.crm.workflows.callbacks += [
+        _callback(stage, module, route) for module, route in CALLBACK_MODULES.items()
+    ]
+
+
+def _callback(stage: Stage, module: str, route: str) -> Callback:
+    vtiger = stage.settings.vtiger
+    secret = vtiger.callback_secret.get_secret_value() if vtiger else ""
+    headers = {"X-Callback-Token": secret}
+    return Callback(module, f"{stage.url}/callbacks/vtiger/{route}", headers=headers)
+
+
+# The verdict on a sandbox day: the two tables, and whether both systems agree field by field.
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was counted and compared once nothing was under way any more."""
+
+    counts: Summary
+    dead: int
+    pairs: int = 0
+    fields: int = 0
+    kept: int = 0
+    mails: int = 0
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    differing: list[Compared] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        rows = (row for modules in self.counts.values() for row in modules.values())
+        return max(self.dead, sum(row[Outcome.FAILED] for row in rows))
+
+    @property
+    def agrees(self) -> bool:
+        return not self.differing and not self.failed
+
+    def add(self, compared: Compared) -> None:
+        if compared.skip is not None:
+            self.left_out.append((compared.label, compared.skip.reason))
+        elif not compared.agrees:
+            self.differing.append(compared)
+        else:
+            self.pairs += 1
+            self.fields += compared.checked
+            self.kept += len(compared.fields)
+
+
+async def judge(stage: Stage) -> Verdict:
+    """Wait until all is settled, then read both systems whole. Raises Unsettled."""
+    await stage.settle()
+    async with stage.runtime.sessions() as session:
+        counts = await summary(session)
+        dead = (await count_open(session))["dead"]
+    verdict = Verdict(counts, dead, mails=len(stage.sandbox.shop.mailbox.to_people()))
+    for module in await modules_of(stage.runtime, STORE):
+        async for compared in compare_store(stage.runtime, STORE, module=module):
+            verdict.add(compared)
+    return verdict
+
+
+def print_verdict(verdict: Verdict) -> None:
+    print_summary(verdict.counts)
+    for compared in verdict.differing:
+        _print_difference(compared)
+    if verdict.failed:
+        failed = f"{verdict.failed} records failed"
+        OUT.print(styled((failed, "red"), ": see GET /sync-log?outcome=failed"))
+    if verdict.agrees:
+        extent = f"{verdict.pairs} pairs, {verdict.fields} fields"
+        OUT.print(styled(("Both systems agree", "green"), f": {extent}{_but(verdict)}."))
+    mailed = f"Customers were mailed {verdict.mails} times, had the shop been a real one."
+    OUT.print(mailed, style="dim")
+    for label, reason in verdict.left_out:
+        OUT.print(f"Left out: {label}, {reason}", style="dim")
+
+
+def _but(verdict: Verdict) -> str:
+    """Fields that cannot be the same: too long for the CRM, or not to be stored there."""
+    return f", {verdict.kept} of them as near as the systems allow" if verdict.kept else ""
+
+
+def _print_difference(compared: Compared) -> None:
+    where = f"WooCommerce {compared.woo_id or '-'}, Vtiger {compared.vtiger_id or '-'}"
+    OUT.print(styled((compared.plan, "red"), f"  {compared.label}  ", (where, "dim")))
+    for each in compared.unexplained:
+        values = f"WooCommerce {each.woo!r}, Vtiger {each.vtiger!r}"
+        OUT.print(styled(f"    {each.field}: {values}  ", (each.act, "dim")))
+
+
+# `demo`: the sandbox day as fast as it goes, with a verdict that an exit code tells.
+
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+DEMO_CRON_SECONDS = 0.1
+
+
+def demo(*, once: bool) -> None:
+    configure_logging("WARNING", json=False)
+    good = _play()
+    while good and not once:
+        good = _play()
+    if not good:
+        raise typer.Exit(FAILED)
+
+
+def _play() -> bool:
+    started = time.monotonic()
+    try:
+        with _scratch_server() as address:
+            verdict = run(_play_day(address))
+    except (StoryStuck, Unsettled) as error:
+        ERR.print(f"The day broke off: {error}.", style="red")
+        return False
+    print_verdict(verdict)
+    OUT.print(f"{count_steps(DAY)} events in {time.monotonic() - started:.1f} s", style="dim")
+    return verdict.agrees
+
+
+@contextmanager
+def _scratch_server() -> Iterator[str]:
+    """A PostgreSQL for these few seconds: what it holds need not live through a power cut."""
+    with tempfile.TemporaryDirectory(prefix="woo-vtiger-demo-") as folder:
+        Path(folder).chmod(0o711)  # so that root's server account gets in
+        server = start_embedded(Path(folder) / "data", FAST)
+        try:
+            yield server.ensure_database("demo")
+        finally:
+            server.stop()
+
+
+async def _play_day(address: str) -> Verdict:
+    base = Settings.model_construct()  # the defaults, whatever the environment says
+    with closing(listen(HOST, 0)) as listener:
+        async with open_stage(
+            base, listener, address=address, sandbox_port=0, cron_seconds=DEMO_CRON_SECONDS
+        ) as stage:
+            await stage.play_day(seconds=0, tell=lambda _: None)
+            return await judge(stage)
+
 
 log = logging.getLogger(__name__)
 

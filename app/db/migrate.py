@@ -3,17 +3,30 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, MetaData, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.pool import NullPool
 
-from app.db.revisions import MIGRATIONS
-from app.db.url import sqlalchemy_url
+import app
+from app.db.opening import MIGRATIONS, sqlalchemy_url
+from app.db.session import Base
+
+# All tables of this release, whichever of their modules the process has loaded so far.
+
+
+def load_tables() -> MetaData:
+    """The metadata of every `models.py` of the packages."""
+    for path in sorted(Path(app.__file__).parent.glob("*/models.py")):
+        import_module(f"app.{path.parent.name}.models")
+    return Base.metadata
+
 
 LOCK_KEY = 8_090_318_114  # any number, as long as all versions share it
 LOCK_TIMEOUT = "10s"  # a migration that waits for a table holds everybody else up behind it

@@ -1,18 +1,76 @@
-"""The database that the settings name, for whoever needs neither system."""
+"""Opens the database that the settings name, and asks without Alembic whether it is up to date."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 
+import psycopg
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.embedded import EmbeddedServer, start_embedded
-from app.db.pulse import Pulse
-from app.db.revisions import is_newest
-from app.db.revival import kept_alive
-from app.db.session import close_engine, open_engine
-from app.db.url import libpq_url, sqlalchemy_url
-from app.settings import Settings
+import app
+from app.config.settings import Settings
+from app.db.embedded import EmbeddedServer, kept_alive, start_embedded
+from app.db.session import Pulse, close_engine, open_engine
+from app.domain import ConfigError
+
+# One database address, in the two spellings that SQLAlchemy and libpq want.
+
+EXAMPLE = "DATABASE_URL must look like postgresql://user:password@host:5432/database"
+SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
+
+
+def sqlalchemy_url(address: str) -> str:
+    return _parse(address).set(drivername="postgresql+psycopg").render_as_string(False)
+
+
+def libpq_url(address: str) -> str:
+    return _parse(address).set(drivername="postgresql").render_as_string(False)
+
+
+def _parse(address: str) -> URL:
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        raise ConfigError(f"DATABASE_URL cannot be read. {EXAMPLE}.") from None
+    if url.drivername not in SCHEMES:
+        raise ConfigError(
+            f"DATABASE_URL names {url.drivername!r}, but the service runs on PostgreSQL only. "
+            f"{EXAMPLE}, or be left out for the embedded server."
+        )
+    if not url.database:
+        raise ConfigError(f"DATABASE_URL names no database. {EXAMPLE}.")
+    return url
+
+
+# Whether the database is up to date, asked without Alembic: nearly always it is, and loading
+# Alembic and all migrations takes longer than most commands work.
+
+MIGRATIONS = Path(app.__file__).parent.parent / "migrations"
+
+_REVISION = re.compile(r'^revision: str = "(\w+)"$', re.MULTILINE)
+_PARENT = re.compile(r'^down_revision: str \| None = "(\w+)"$', re.MULTILINE)
+
+
+def newest_revisions() -> frozenset[str]:
+    """Those that no other follows, as the migrations' files say."""
+    texts = [path.read_text() for path in (MIGRATIONS / "versions").glob("*.py")]
+    parents = {found for text in texts for found in _PARENT.findall(text)}
+    return frozenset(found for text in texts for found in _REVISION.findall(text)) - parents
+
+
+def is_newest(address: str) -> bool:
+    """Whether nothing is left to apply. False where that cannot be told: Alembic can."""
+    try:
+        with psycopg.connect(address) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    except psycopg.ProgrammingError:  # no such table, nor a database of ours
+        return False
+    return {row[0] for row in found} == newest_revisions()
+
 
 DATABASE = "woo_vtiger"
 

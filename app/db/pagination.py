@@ -1,7 +1,6 @@
 """Keyset pages: a cursor names the last row seen, so rows added meanwhile neither shift nor repeat.
 
-A cursor is opaque to clients; its digest is there to refuse mistyped ones, not to keep a secret.
-"""
+A cursor is opaque to clients; its digest is there to refuse mistyped ones, not to keep a secret."""
 
 import base64
 import binascii
@@ -15,7 +14,7 @@ from sqlalchemy import Select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.errors import InvalidInput
+from app.domain import InvalidInput
 
 T = TypeVar("T")
 

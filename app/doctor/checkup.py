@@ -3,24 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from app.config.settings import Settings
 from app.db.migrate import pending, upgrade
 from app.db.opening import database_address
-from app.db.outage import OUTAGES, driver_message
+from app.db.session import OUTAGES, driver_message
 from app.doctor.crm import check_crm
 from app.doctor.findings import Finding, Verdict
-from app.doctor.host import (
-    check_address,
-    check_database,
-    check_proxies,
-    check_tokens,
-    unreachable,
-)
+from app.doctor.host import check_address, check_database, check_proxies, check_tokens, unreachable
 from app.doctor.shop import check_shop
-from app.errors import RemoteError
+from app.domain import RemoteError
+from app.modules.reference_data import ensure_setup
 from app.remotes.gate import probing
 from app.runtime import Runtime, open_runtime
-from app.settings import Settings
-from app.sync.setup import ensure_setup
 from app.sync.webhook_watch import open_webhooks
 
 Mending = Callable[[Runtime, Finding], Awaitable[str]]

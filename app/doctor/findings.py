@@ -1,10 +1,11 @@
-"""What a check found: how bad it is, in one sentence, and what to do about it."""
+"""What a check found: how bad it is, in one sentence, and what to do about it. The check of clocks,
+which both systems share."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from app.errors import WooVtigerError
+from app.domain import WooVtigerError
 
 
 class Verdict(StrEnum):
@@ -60,3 +61,21 @@ class Subject:
 def worst(findings: Iterable[Finding]) -> bool:
     """Whether anything keeps records from syncing."""
     return any(finding.verdict is Verdict.FAILED for finding in findings)
+
+
+# Clocks that differ: a shop refuses signatures of another hour, the newest edit is misjudged.
+
+CHECK = "clock"
+TOLERATED_S = 60.0
+REMEDY = "Let NTP set both clocks (`timedatectl set-ntp true`)."
+
+
+def check_clock(subject: Subject, skew_seconds: float | None) -> list[Finding]:
+    """`skew_seconds`: how far the other clock is ahead of ours; None where nothing told it."""
+    if skew_seconds is None:
+        return []
+    if abs(skew_seconds) <= TOLERATED_S:
+        return [subject.ok(CHECK, f"within {TOLERATED_S:.0f} s of ours")]
+    ahead = "ahead" if skew_seconds > 0 else "behind"
+    message = f"{abs(skew_seconds):.0f} s {ahead} of ours"
+    return [subject.failed(CHECK, message, REMEDY)]

@@ -4,16 +4,14 @@ import asyncio
 import ipaddress
 from urllib.parse import urlsplit
 
+from app.config.settings import Settings
+from app.db.embedded import NEEDED_MB, PLENTY_MB, free_megabytes
 from app.db.migrate import pending
-from app.db.outage import OUTAGES, driver_message
-from app.db.session import find_clock_skew
-from app.db.space import NEEDED_MB, PLENTY_MB, free_megabytes
-from app.doctor.clock import check_clock
-from app.doctor.findings import Finding, Subject
-from app.policies.tokens import search_expiring
+from app.db.session import OUTAGES, driver_message, find_clock_skew
+from app.doctor.findings import Finding, Subject, check_clock
+from app.policies.access import search_expiring
 from app.queue import count_workers
 from app.runtime import Runtime
-from app.settings import Settings
 
 SERVICE = Subject("service")
 ALLOWED_PORTS = frozenset({80, 443, 8080})

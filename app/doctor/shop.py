@@ -2,9 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from app.doctor.clock import check_clock
-from app.doctor.findings import Finding, Subject
-from app.errors import (
+from app.doctor.findings import Finding, Subject, check_clock
+from app.domain import (
     AuthRejected,
     NotFound,
     RateLimited,
@@ -13,11 +12,11 @@ from app.errors import (
     RemoteUnavailable,
     ResponseUnreadable,
 )
+from app.modules.registry import WHERE, describe_mails
 from app.runtime import Runtime
-from app.sync.shop_mails import WHERE, describe_mails
 from app.woocommerce import webhooks
 from app.woocommerce.client import WooClient
-from app.woocommerce.webhooks import WebhookAct
+from app.woocommerce.webhooks import WebhookAction
 
 REACH = (
     "Open the address in a browser from this machine: name, port and certificate must be right,"
@@ -128,12 +127,12 @@ async def check_mails(subject: Subject, client: WooClient) -> Finding:
 
 
 def _is_bad(step: webhooks.WebhookStep) -> bool:
-    return step.act is not WebhookAct.KEEP
+    return step.act is not WebhookAction.KEEP
 
 
 def _state(step: webhooks.WebhookStep) -> str:
-    if step.act is WebhookAct.CREATE:
+    if step.act is WebhookAction.CREATE:
         return "missing"
-    if step.act is WebhookAct.REMOVE:
+    if step.act is WebhookAction.REMOVE:
         return "twice"
     return step.webhook.status if step.webhook else "missing"

@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
-from app.db.group_commit import GroupCommit
-from app.db.session import Sessions
+from app.db.session import GroupCommit, Sessions
+from app.domain import key_in_logs
 from app.inbox.repository import Accepted, NewDelivery, accept_at_once
 from app.logging import traced
-from app.metrics import ACCEPTED
-from app.records import key_in_logs
+from app.observability import ACCEPTED
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import CheckConstraint, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Numbered
-from app.db.columns import Message
-from app.errors import System
-from app.inbox.states import DeliveryState as DeliveryState
-from app.records import LONGEST_KEY, Module, Record
+from app.db.session import Base, Message, Numbered
+from app.domain import LONGEST_KEY, DeliveryState, Module, Record, System
 
 
 class Delivery(Numbered, Base):
@@ -136,7 +133,7 @@ class Wakeup(Base):
     woken_at: Mapped[datetime | None]
 
 
-class HeardChange(Base):
+class AcceptedChange(Base):
     """One row of the Vtiger add-on's outbox that was accepted as a hint: it may come twice."""
 
     __tablename__ = "heard_changes"

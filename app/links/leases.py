@@ -7,8 +7,7 @@ stops writing before anyone else may start. What it writes down itself is fenced
 in the same transaction: a worker that slept through its lease can neither settle nor reopen
 what its successor has in hand. A lease that was given back is lost for whoever still asks it.
 Rows are always locked in the order of their keys, byte by byte, as Python sorts text too:
-decision 16.
-"""
+decision 16."""
 
 import asyncio
 import contextlib
@@ -34,9 +33,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import Sessions, transaction
-from app.errors import LeaseLost
+from app.domain import LeaseLost, bounded_key
 from app.links.models import Lease
-from app.records import bounded_key
 from app.tasks import in_background
 
 STEP_SECONDS = 0.05
@@ -202,7 +200,7 @@ async def hold(
 
 
 @asynccontextmanager
-async def hold_turn(
+async def acquire_turn(
     sessions: Sessions, key: str, *, owner: str, seconds: float
 ) -> AsyncIterator[PairLease]:
     """Hold the key of periodic work for the body's time; LeaseLost if a living worker is at it.

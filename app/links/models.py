@@ -6,9 +6,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Numbered
-from app.errors import System
-from app.records import Module, Record
+from app.db.session import Base, Numbered
+from app.domain import Module, Record, System
 
 T = TypeVar("T")
 
@@ -187,7 +186,7 @@ class Sighting(Base):
 class Watermark(Base):
     """Up to which moment of the remote's clock a poll has seen everything.
 
-    `stock_at`: when stock was taken, by that clock too; a record without a pair that has not
+    `baseline_at`: when stock was taken, by that clock too; a record without a pair that has not
     changed since was there before. None for marks that are no poll's. `looked_at` is the end of the
     latest look, by the database's clock, whether anything had changed or not.
     """
@@ -196,7 +195,7 @@ class Watermark(Base):
 
     key: Mapped[str] = mapped_column(primary_key=True)
     reached_at: Mapped[datetime]
-    stock_at: Mapped[datetime | None]
+    baseline_at: Mapped[datetime | None] = mapped_column("stock_at")
     looked_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

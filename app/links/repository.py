@@ -1,4 +1,4 @@
-"""Finding and keeping pairs, intents, sightings and watermarks."""
+"""Finds and keeps pairs, intents, sightings, watermarks, and the marks of polls and passes."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
@@ -6,7 +6,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, Text, any_, delete, func, literal, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Text,
+    any_,
+    cast,
+    collate,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, defer
@@ -14,9 +28,221 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.db.pagination import Page, fetch_page
-from app.errors import LeaseLost, System
-from app.links.models import FieldConflict, Intent, Link, Sighting, Watermark
-from app.records import Module, Record
+from app.domain import GUEST, LeaseLost, Module, Record, System
+from app.links.models import (
+    CarriedTax,
+    FieldConflict,
+    FullPass,
+    GuestOrder,
+    Intent,
+    Link,
+    OrderClaim,
+    OutboxMark,
+    Owed,
+    SetupRecord,
+    Sighting,
+    Watermark,
+)
+
+# When polls took stock of a module in one system: what was there by then is not imported.
+
+
+async def find_baseline(session: AsyncSession, key: str) -> datetime | None:
+    """The moment, by the remote's clock; None before that."""
+    found: datetime | None = await session.scalar(
+        select(Watermark.baseline_at).where(Watermark.key == key)
+    )
+    return found
+
+
+async def save_baseline(session: AsyncSession, key: str, baseline_at: datetime) -> None:
+    """Of a watermark that was saved before."""
+    await session.execute(
+        update(Watermark).where(Watermark.key == key).values(baseline_at=baseline_at)
+    )
+
+
+# When all records of a module were last looked at, so that it is done again in time.
+
+
+async def is_pass_due(session: AsyncSession, key: str, interval_seconds: float) -> bool:
+    """Whether the last one is as long ago, or unknown."""
+    since = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, interval_seconds)
+    recent = select(FullPass.key).where(FullPass.key == key, FullPass.passed_at > since)
+    return await session.scalar(recent) is None
+
+
+async def save_pass(session: AsyncSession, key: str, *, store: str, seconds_ago: float) -> None:
+    passed_at = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds_ago)
+    statement = insert(FullPass).values(key=key, store=store, passed_at=passed_at)
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=["key"], set_={"passed_at": passed_at})
+    )
+
+
+async def expire_passes(session: AsyncSession, store: str) -> None:
+    """Have all of a store's records looked at by the next polls: hints may have been lost."""
+    await session.execute(delete(FullPass).where(FullPass.store == store))
+
+
+# What records still lack, so that they are brought up again when it can be had.
+
+
+async def owe(
+    session: AsyncSession, record: Record, needs: Collection[str], *, seconds: float = 0
+) -> None:
+    """The record lacks these, and is not brought up for them within so many seconds."""
+    due_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    row = {
+        "record_key": record.key,
+        "store": record.store,
+        "system": record.system,
+        "module": record.module,
+        "record_id": record.id,
+        "due_at": due_at,
+    }
+    statement = insert(Owed).values([row | {"needs": need} for need in sorted(needs)])
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Owed.record_key, Owed.needs],
+            set_={"due_at": statement.excluded.due_at},
+        )
+    )
+
+
+async def take_missing(session: AsyncSession, needs: Collection[str]) -> Sequence[Record]:
+    """The records that are due and lack one of these, which they have from now on."""
+    due = select(Owed.record_key, Owed.needs).where(
+        Owed.needs.in_(needs), Owed.due_at <= func.now()
+    )
+    in_order = due.order_by(collate(Owed.record_key, "C"), collate(Owed.needs, "C"))
+    found = await session.execute(
+        delete(Owed)
+        .where(tuple_(Owed.record_key, Owed.needs).in_(in_order.with_for_update()))
+        .returning(Owed.store, Owed.system, Owed.module, Owed.record_id)
+    )
+    return sorted(
+        {
+            Record(store, System(system), Module(module), record_id)
+            for store, system, module, record_id in found
+        },
+        key=lambda record: record.key,
+    )
+
+
+async def search_needs(session: AsyncSession) -> Sequence[str]:
+    """What is lacked by records that are due."""
+    due = select(Owed.needs).where(Owed.due_at <= func.now()).distinct()
+    return (await session.scalars(due)).all()
+
+
+# Keeping what orders rest on: setup records, and the taxes that products carry in Vtiger.
+
+
+async def get_setup(session: AsyncSession) -> dict[str, str]:
+    """Vtiger id of every setup record that was made, by its key."""
+    rows = await session.execute(select(SetupRecord.key, SetupRecord.vtiger_id))
+    return {str(key): str(vtiger_id) for key, vtiger_id in rows}
+
+
+async def save_setup(session: AsyncSession, records: Mapping[str, str]) -> None:
+    statement = insert(SetupRecord).values(
+        [{"key": key, "vtiger_id": vtiger_id} for key, vtiger_id in sorted(records.items())]
+    )
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[SetupRecord.key], set_={"vtiger_id": statement.excluded.vtiger_id}
+        )
+    )
+
+
+async def search_carried(
+    session: AsyncSession, vtiger_ids: Collection[str]
+) -> dict[str, frozenset[str]]:
+    """The tax fields of those products and services that were looked at before."""
+    rows = await session.execute(
+        select(CarriedTax.vtiger_id, CarriedTax.fields).where(CarriedTax.vtiger_id.in_(vtiger_ids))
+    )
+    return {str(vtiger_id): frozenset(fields) for vtiger_id, fields in rows}
+
+
+async def save_carried(session: AsyncSession, vtiger_id: str, fields: Collection[str]) -> None:
+    statement = insert(CarriedTax).values(vtiger_id=vtiger_id, fields=sorted(fields))
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[CarriedTax.vtiger_id], set_={"fields": statement.excluded.fields}
+        )
+    )
+
+
+# The latest order of each guest: where to read who the guest is.
+
+
+async def find_guest_order(session: AsyncSession, store: str, email: str) -> str | None:
+    """The id of the latest order that was seen of this guest."""
+    found: str | None = await session.scalar(
+        select(GuestOrder.order_id).where(GuestOrder.store == store, GuestOrder.email == email)
+    )
+    return found
+
+
+async def see_guest_order(
+    session: AsyncSession, store: str, *, email: str, order_id: str, ordered_at: datetime
+) -> bool:
+    """Whether this is the guest's latest order; kept if so, whatever came before it. Of two in
+    one second the higher id is the later."""
+    statement = insert(GuestOrder).values(
+        store=store, email=email, order_id=order_id, ordered_at=ordered_at
+    )
+    kept = await session.scalar(
+        statement.on_conflict_do_update(
+            index_elements=[GuestOrder.store, GuestOrder.email],
+            set_={"order_id": order_id, "ordered_at": ordered_at},
+            where=tuple_(GuestOrder.ordered_at, cast(GuestOrder.order_id, BigInteger))
+            <= tuple_(literal(ordered_at), literal(int(order_id))),
+        ).returning(GuestOrder.order_id)
+    )
+    return kept is not None
+
+
+async def search_guest_emails(
+    session: AsyncSession, store: str, emails: Collection[str]
+) -> frozenset[str]:
+    """Those of these e-mails, in one case, that a guest has ordered with."""
+    found = select(GuestOrder.email).where(GuestOrder.store == store, GuestOrder.email.in_(emails))
+    return frozenset(await session.scalars(found))
+
+
+async def search_guest_orders(session: AsyncSession, store: str) -> Sequence[str]:
+    """The ids of the latest orders of those guests who have a contact."""
+    guest = (Link.store == GuestOrder.store) & (Link.woo_id == GUEST + GuestOrder.email)
+    found = select(GuestOrder.order_id).join(Link, guest & (Link.module == Module.CONTACTS))
+    wanted = found.where(GuestOrder.store == store, Link.woo_deleted_at.is_(None))
+    return (await session.scalars(wanted.order_by(GuestOrder.email))).all()
+
+
+# Which orders of a shop carry the id of a Vtiger order: a shop cannot be asked for that.
+
+
+async def search_claims(session: AsyncSession, store: str, vtiger_id: str) -> Sequence[str]:
+    """The ids of the orders that carried this id when they were read."""
+    found = select(OrderClaim.order_id).where(
+        OrderClaim.store == store, OrderClaim.vtiger_id == vtiger_id
+    )
+    return (await session.scalars(found.order_by(OrderClaim.order_id))).all()
+
+
+async def keep_claims(
+    session: AsyncSession, store: str, claims: Collection[tuple[str, str]]
+) -> None:
+    """Remember orders by the Vtiger id that each carries: pairs of the two."""
+    if claims:
+        rows = [
+            {"store": store, "vtiger_id": vtiger_id, "order_id": order_id}
+            for vtiger_id, order_id in sorted(set(claims))
+        ]
+        await session.execute(insert(OrderClaim).values(rows).on_conflict_do_nothing())
+
 
 CHANGED = "the pair was changed by somebody else meanwhile; it is read anew"
 
@@ -286,3 +512,43 @@ async def search_pairs(
         found = found.where(Link.delete_held_at.is_not(None) == filters.held)
     key = (Link.created_at, Link.id)
     return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)
+
+
+# How far polls have read the Vtiger add-on's outbox, and when it was last found absent.
+
+ABSENT = "addon:absent"
+
+
+async def find_outbox_mark(session: AsyncSession, key: str) -> OutboxMark | None:
+    return await session.get(OutboxMark, key)
+
+
+async def lowest_sequence(session: AsyncSession, since: datetime) -> int | None:
+    """From where to read so that all marks are served which a look confirmed after `since`; None
+    without any. A module that is no longer looked at holds nothing up."""
+    found: int | None = await session.scalar(
+        select(func.min(OutboxMark.sequence)).where(OutboxMark.looked_at > since)
+    )
+    return found
+
+
+async def save_outbox_mark(session: AsyncSession, mark: OutboxMark) -> None:
+    await session.merge(mark)
+
+
+async def forget_outbox_mark(session: AsyncSession, key: str) -> None:
+    await session.execute(delete(OutboxMark).where(OutboxMark.key == key))
+
+
+async def find_absent(session: AsyncSession) -> datetime | None:
+    """When the CRM was last found to have no add-on that can be read."""
+    return await find_watermark(session, ABSENT)
+
+
+async def keep_absent(session: AsyncSession, moment: datetime) -> None:
+    await save_watermark(session, ABSENT, moment)
+
+
+async def forget_absent(session: AsyncSession) -> None:
+    """It made itself heard, so the next poll asks for it."""
+    await session.execute(delete(Watermark).where(Watermark.key == ABSENT))

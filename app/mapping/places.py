@@ -1,8 +1,7 @@
 """Countries and states between a shop, which has codes, and a CRM, in which people write names.
 
 The shop's own list decides: WooCommerce's state codes are not those of ISO 3166-2, and shops add
-some. What people write is understood in many forms; what is not stays text.
-"""
+some. What people write is understood in many forms; what is not stays text."""
 
 import re
 import unicodedata
@@ -15,8 +14,8 @@ from typing import Any
 import pycountry
 from babel import Locale
 
-from app.mapping.text import canonical_text, cut_at_word
-from app.woocommerce.countries import WooCountry, shipped_countries
+from app.mapping.values import canonical_text, cut_at_word
+from app.woocommerce.client import WooCountry, shipped_countries
 
 # pycountry's look-ups are not typed
 _COUNTRIES: Any = pycountry.countries

@@ -1,17 +1,109 @@
-"""Field rules: which WooCommerce path and which Vtiger field carry the same value, and how."""
+"""Field rules and their values: read from either record, fitted to what a target takes, compared
+with the base. Pure.
 
-from collections.abc import Sequence
+Contract page readback: the rules of both systems, "Lossy" and "Worst of all"."""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from app.errors import System
-from app.mapping.lenses import PLAIN, LensOptions, lens_of
-from app.mapping.paths import META
+from app.domain import Direction, System, WriteCondition
+from app.mapping.paths import LIST, META, WooField, find_path, find_raw, scalar_text
 from app.mapping.places import Places, shipped_places
-from app.mapping.tabled_transforms import Constant
-from app.mapping.transforms import PLACED, Text
-from app.mapping.values import Value
-from app.mapping.woo_fields import WooField
-from app.records import Direction, WriteCondition
+from app.mapping.transforms import PLACED, PLAIN, Constant, Text, TransformOptions, find_transform
+from app.mapping.values import (
+    Agreed,
+    Base,
+    FieldNote,
+    Mapped,
+    Patch,
+    PatchOptions,
+    Value,
+    base_from_json,
+    base_to_json,
+    collapse,
+    cut_at_word,
+    decode_entities,
+    replace_astral,
+)
+
+# How many characters each Vtiger field keeps; longer text is cut there without a word.
+#
+# Contract page readback, table N, and recording field-columns. Fields not named here are not
+# limited (description), or of a length that only the administrator knows (custom fields).
+
+CONTACT_SIZES: Mapping[str, int] = {
+    "firstname": 40,
+    "lastname": 80,
+    "phone": 50,
+    "mobile": 50,
+    "homephone": 50,
+    "otherphone": 50,
+    "fax": 50,
+    "assistantphone": 50,
+    "email": 100,
+    "secondaryemail": 100,
+    "salutationtype": 200,
+    "leadsource": 200,
+    "title": 50,
+    "department": 30,
+    "assistant": 30,
+    "mailingstreet": 250,
+    "otherstreet": 250,
+    "mailingcity": 40,
+    "othercity": 40,
+    "mailingstate": 30,
+    "otherstate": 50,
+    "mailingzip": 30,
+    "otherzip": 30,
+    "mailingcountry": 40,
+    "othercountry": 30,
+    "mailingpobox": 30,
+    "otherpobox": 30,
+}
+
+ACCOUNT_NAME_SIZE = 100
+
+PRODUCT_SIZES: Mapping[str, int] = {
+    "productname": 100,
+    "productcode": 40,
+    "productcategory": 200,
+    "website": 100,
+    "manufacturer": 200,
+    "usageunit": 200,
+    "serial_no": 200,
+    "vendor_part_no": 200,
+    "mfr_part_no": 200,
+    "productsheet": 200,
+    "glacct": 200,
+}
+
+ORDER_SIZES: Mapping[str, int] = {
+    "subject": 100,
+    "customerno": 100,
+    "vtiger_purchaseorder": 200,
+    "carrier": 200,
+    "pending": 200,
+    "sostatus": 200,
+    "bill_street": 250,
+    "ship_street": 250,
+    "bill_city": 30,
+    "ship_city": 30,
+    "bill_state": 30,
+    "ship_state": 30,
+    "bill_code": 30,
+    "ship_code": 30,
+    "bill_country": 30,
+    "ship_country": 30,
+    "bill_pobox": 30,
+    "ship_pobox": 30,
+}
+
+WOO_TEXT_BYTES = 65535
+
+
+# Field rules: which WooCommerce path and which Vtiger field carry the same value, and how.
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +130,17 @@ class FieldRule:
     required: frozenset[System] = frozenset()
     given: str = ""
     size: int | None = None
-    options: LensOptions = PLAIN
+    options: TransformOptions = PLAIN
     shop: WooField | None = None
     custom: bool = False
     mark: str = ""
     places: Places = field(default_factory=shipped_places, compare=False, repr=False)
 
     @property
-    def lens(self) -> Text:
+    def transform_pair(self) -> Text:
         """The transform as this row has it."""
         placed = PLACED.get(self.transform)
-        return placed(self.places) if placed else lens_of(self.transform, self.options)
+        return placed(self.places) if placed else find_transform(self.transform, self.options)
 
     @property
     def is_place(self) -> bool:
@@ -61,12 +153,17 @@ class FieldRule:
 
     def constant(self, system: System) -> Value:
         """What this side always says, if it is the row's constant."""
-        lens, has_field = self.lens, self.woo if system is System.WOOCOMMERCE else self.vtiger
-        return lens.value if isinstance(lens, Constant) and not has_field else None
+        transform_pair, has_field = (
+            self.transform_pair,
+            self.woo if system is System.WOOCOMMERCE else self.vtiger,
+        )
+        return (
+            transform_pair.value if isinstance(transform_pair, Constant) and not has_field else None
+        )
 
     def canonical(self, value: str | None) -> str | None:
         """`value` in the form in which it is compared; None stays None."""
-        return None if value is None else self.lens.canonical(value)
+        return None if value is None else self.transform_pair.canonical(value)
 
     def same(self, left: str | None, right: str | None) -> bool:
         """Whether two neutral values are no difference; absent is not the same as empty."""
@@ -93,3 +190,363 @@ def givers_first(rules: Sequence[FieldRule]) -> list[FieldRule]:
 def rules_at(rules: Sequence[FieldRule], places: Places) -> tuple[FieldRule, ...]:
     """The rules, by the countries and states of one shop."""
     return tuple(replace(rule, places=places) if rule.is_place else rule for rule in rules)
+
+
+# What one side's values would be in the other, had they just been carried over there. Pure.
+#
+# Two records may differ for good: a street longer than the CRM keeps, an emoji that it cannot
+# store. Such a difference is explained if carrying one side over gives what the other holds.
+
+Carry = Callable[[Mapped], tuple[Mapped, frozenset[str]]]
+"""Values as the other system would show them, and the names that would not be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The two ways of one module; contract page readback tells what gets lost on them."""
+
+    rules: Sequence[FieldRule]
+    to_vtiger: Carry
+    to_woo: Carry
+
+    def is_explained(self, name: str, woo: Mapped, vtiger: Mapped) -> bool:
+        """Whether the field differs only by what the target does to it, or refuses of it.
+
+        `woo` and `vtiger` are both sides as read; one of them may not have the field at all.
+        """
+        if woo.get(name) is None or vtiger.get(name) is None:
+            return True
+        rule = next(rule for rule in self.rules if rule.name == name)
+        carried, left_out = self.to_vtiger(woo)
+        if name in left_out or rule.same(carried.get(name) or "", vtiger.get(name) or ""):
+            return True
+        carried, left_out = self.to_woo(vtiger)
+        return name in left_out or rule.same(carried.get(name) or "", woo.get(name) or "")
+
+    def converted_names(self, woo: Mapped, vtiger: Mapped) -> frozenset[str]:
+        """Fields of which one side holds just what the other's value becomes there.
+
+        A merge takes them for equal: nobody edited them, they were carried over (text cut to the
+        target's size), perhaps by a call whose answer was lost.
+        """
+        there, _ = self.to_vtiger(woo)
+        back, _ = self.to_woo(vtiger)
+        return frozenset(
+            rule.name
+            for rule in self.rules
+            if _holds(rule, vtiger, there) or _holds(rule, woo, back)
+        )
+
+
+def _holds(rule: FieldRule, side: Mapped, carried: Mapped) -> bool:
+    text = carried.get(rule.name) or ""
+    return bool(text) and rule.same(text, side.get(rule.name))
+
+
+# What a pair agreed on, as it is kept: by row, and by what the row meant then.
+#
+# A user's row that maps something else from now on, under the same name, begins without a base, so
+# that what two other fields once said is never taken for news of these. Architecture, "Merge".
+
+_MARK = "#"
+
+
+def _key(rule: FieldRule) -> str:
+    return f"{rule.name}{_MARK}{rule.mark}" if rule.mark else rule.name
+
+
+def read_base(data: Mapping[str, Any], rules: Sequence[FieldRule]) -> dict[str, Agreed]:
+    """The base by row name; what a row meant before is left out, other rows' entries are kept."""
+    keys = {_key(rule): rule.name for rule in rules}
+    names = set(keys.values())
+    return {
+        keys.get(key, key): agreed
+        for key, agreed in base_from_json(data).items()
+        if key in keys or key.partition(_MARK)[0] not in names
+    }
+
+
+def write_base(base: Base, rules: Sequence[FieldRule]) -> dict[str, list[Value]]:
+    """What `read_base` reads."""
+    keys = {rule.name: _key(rule) for rule in rules}
+    return base_to_json({keys.get(name, name): agreed for name, agreed in base.items()})
+
+
+def read_values(data: Mapping[str, Any], rules: Collection[FieldRule]) -> dict[str, Value]:
+    """Values that were kept for one side, by row name; those of rows that changed are left out."""
+    keys = {_key(rule): rule.name for rule in rules}
+    return {keys[key]: value for key, value in data.items() if key in keys}
+
+
+def write_values(values: Mapping[str, Value], rules: Collection[FieldRule]) -> dict[str, Value]:
+    """What `read_values` reads."""
+    keys = {rule.name: _key(rule) for rule in rules}
+    return {keys[name]: value for name, value in values.items()}
+
+
+def holds(rule: FieldRule, base: Base, value: Value, *, system: System) -> bool:
+    """Whether a side holds what was agreed. A row that is off says nothing, nor does a user's row
+    whose field the record does not show."""
+    if rule.direction is Direction.OFF or (rule.custom and value is None):
+        return True
+    agreed = base.get(rule.name)
+    return agreed is not None and rule.same(value, agreed.on(system))
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SCRIPT = re.compile(r"script.*/script", re.IGNORECASE)
+_SERIALISED = re.compile(r"\s*(?:N;|[aOsCE]:[0-9]+:|[bid]:[0-9.E+-]+;)")
+_PERCENT_HEX = re.compile("%[0-9A-Fa-f]{2}")
+_NAME_MARKUP = re.compile("<|&#|%[0-9A-Fa-f]{2}")
+_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%'*+/=?^_`{|}~.-]+")
+_DOMAIN_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
+
+_SANITISED_NAMES = frozenset({"first_name", "last_name"})
+_EMAIL_PATHS = frozenset({"email", "billing.email"})
+_EMAIL_SIZE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A text made fit for its target; None is not to be sent. A reason tells what was done."""
+
+    text: str | None
+    reason: str = ""
+    message: str = ""
+
+
+def unsafe_reason(target: System) -> str:
+    """The reason code of a value that `target` would not give back as it was sent."""
+    return f"unsafe_in_{target}"
+
+
+def fit_vtiger(text: str, size: int | None, *, options: PatchOptions) -> Fitted:
+    """`text` for a Vtiger field that keeps `size` characters.
+
+    Four-byte characters become U+FFFD, for Vtiger would make `????` of them. Text that is still
+    entity-encoded after decoding is not sent: revise would decode it, create would not.
+    """
+    if hazard := _vtiger_hazard(text):
+        return Fitted(None, unsafe_reason(System.VTIGER), hazard)
+    storable = replace_astral(text)
+    if size is not None and len(storable) > size:
+        return _too_long(cut_at_word(storable, size), f"{size} characters", options)
+    if storable != text:
+        message = "Vtiger cannot store four-byte characters: each was replaced by U+FFFD."
+        return Fitted(storable, unsafe_reason(System.VTIGER), message)
+    return Fitted(text)
+
+
+def _vtiger_hazard(text: str) -> str:
+    if _SURROGATE.search(text):
+        return "It is not valid Unicode: Vtiger refuses the whole record."
+    if decode_entities(text) != text:
+        return "It contains a doubly encoded HTML entity, which Vtiger decodes on some writes only."
+    if _SCRIPT.search(text):
+        return "Vtiger encodes every value that looks like a script."
+    return ""
+
+
+def fit_woo(text: str, path: str, *, options: PatchOptions) -> Fitted:
+    """`text` for a customer's `path`. Names lose their runs of blanks, as WooCommerce would do."""
+    if path in _EMAIL_PATHS:
+        return _fit_email(text)
+    name = path in _SANITISED_NAMES
+    text = collapse(text) if name else text
+    if hazard := _woo_hazard(text, path) or (_name_hazard(text) if name else ""):
+        return Fitted(None, unsafe_reason(System.WOOCOMMERCE), hazard)
+    encoded = text.encode()
+    if len(encoded) > WOO_TEXT_BYTES:
+        cut = encoded[:WOO_TEXT_BYTES].decode(errors="ignore")
+        return _too_long(cut, f"{WOO_TEXT_BYTES} bytes", options)
+    return Fitted(text)
+
+
+def _woo_hazard(text: str, path: str) -> str:
+    if _SURROGATE.search(text):
+        return "It is not valid Unicode: WooCommerce refuses the whole record."
+    if decode_entities(text) != text:
+        return "It contains a doubly encoded HTML entity, which would lose a level on the way back."
+    if path.startswith(META):
+        return ""
+    if "\\" in text:
+        return "WooCommerce removes backslashes."
+    return "WooCommerce would store it as PHP data." if _SERIALISED.match(text) else ""
+
+
+def _name_hazard(text: str) -> str:
+    if text == "0":
+        return 'WooCommerce empties the name "0".'
+    if _NAME_MARKUP.search(text):
+        return "WooCommerce removes tags, entities and percent codes from names."
+    return ""
+
+
+def _fit_email(text: str) -> Fitted:
+    hazard = email_hazard(text)
+    return Fitted(None, unsafe_reason(System.WOOCOMMERCE), hazard) if hazard else Fitted(text)
+
+
+def email_hazard(text: str) -> str:
+    """Why WooCommerce would refuse or erase this address; "" if it takes it as it is.
+
+    Contract page readback, "customers email": WordPress's is_email, `&` erases, 100 characters.
+    """
+    if "&" in text:
+        return "WooCommerce would erase an address with an ampersand."
+    if len(text) > _EMAIL_SIZE:
+        return f"WooCommerce takes at most {_EMAIL_SIZE} characters of address."
+    if _PERCENT_HEX.search(text):
+        return "WooCommerce removes percent codes from addresses."
+    return "" if _is_email(text) else "WooCommerce does not take this for an e-mail address."
+
+
+def _is_email(text: str) -> bool:
+    local, _, domain = text.partition("@")
+    labels = domain.split(".")
+    return (
+        len(text) >= 6
+        and _LOCAL_PART.fullmatch(local) is not None
+        and len(labels) >= 2
+        and all(_DOMAIN_PART.fullmatch(label) for label in labels)
+    )
+
+
+def _too_long(cut: str, room: str, options: PatchOptions) -> Fitted:
+    kept = options.too_long == "cut"
+    message = f"It is longer than the {room} that the field keeps: "
+    message += "cut at a word." if kept else "left as it was."
+    return Fitted(cut if kept else None, "value_too_long", message)
+
+
+# A patch in the making: what is sent, what is left out, and why.
+
+
+@dataclass(slots=True)
+class PatchDraft:
+    """Collects a patch's body and notes; `apart` as in Patch."""
+
+    body: dict[str, Any] = field(default_factory=dict)
+    notes: list[FieldNote] = field(default_factory=list)
+    unwritten: set[str] = field(default_factory=set)
+    apart: dict[str, str] = field(default_factory=dict)
+
+    def note(self, name: str, fitted: Fitted, *, value: str) -> None:
+        """Keep the reason that `fitted` gives, if any; a text of None is not sent."""
+        if fitted.reason:
+            self.notes.append(FieldNote(name, fitted.reason, fitted.message, value))
+        if fitted.text is None:
+            self.unwritten.add(name)
+
+    def patch(self) -> Patch:
+        return Patch(self.body, tuple(self.notes), frozenset(self.unwritten), self.apart)
+
+
+def changed_rules(
+    changes: Mapping[str, Value], rules: Sequence[FieldRule], *, target: System
+) -> Iterator[tuple[FieldRule, str]]:
+    """The rules whose value changes and may be written to `target`, each with that value."""
+    for rule in rules:
+        value = changes.get(rule.name)
+        if value is not None and rule.direction.allows(target):
+            yield rule, value
+
+
+# One row's value, read from either system's record and made ready to be written to the other.
+
+WRONG_TYPE = "wrong_type"
+
+Fit = Callable[[str, str], Fitted]
+"""A text for a path, as the module's hazards have it."""
+
+_YES = frozenset({"1", "yes", "true", "on"})
+_STRUCTURE = "The shop holds a list or an object there, which this transform would overwrite."
+_CHOICE = "WooCommerce takes one of {choices} there."
+_NEEDED = "WooCommerce cannot have it empty."
+
+
+def read_woo(rule: FieldRule, data: Mapping[str, Any], given: str) -> Value:
+    """The neutral value of a REST object; None if it has no such field."""
+    constant = rule.constant(System.WOOCOMMERCE)
+    if constant is not None:
+        return constant
+    return rule.transform_pair.read_woo(woo_texts(rule, data), given)
+
+
+def woo_texts(rule: FieldRule, data: Mapping[str, Any]) -> list[Value]:
+    return [find_path(data, path, many=rule.transform_pair.many) for path in rule.woo]
+
+
+def read_vtiger(rule: FieldRule, raw: Any, given: str) -> Value:
+    """The neutral value of a Vtiger field; `raw` is what the record holds, None if nothing."""
+    constant = rule.constant(System.VTIGER)
+    text = scalar_text(raw)
+    if constant is not None or text is None:
+        return constant
+    return rule.transform_pair.read_vtiger(text, given)
+
+
+def fit_vtiger_row(
+    rule: FieldRule, value: str, *, given: str, size: int | None, options: PatchOptions
+) -> Fitted:
+    """The text for the Vtiger field. Wrong types are not sent: Vtiger answers HTTP 500 to a price
+    that is no number (contract page Vtiger §0.4)."""
+    if fault := rule.transform_pair.fault(value, System.VTIGER, given=given):
+        return Fitted(None, rule.transform_pair.fault_reason, fault)
+    text = rule.transform_pair.vtiger_text(value, given, size=size)
+    return fit_vtiger(text, size, options=options)
+
+
+def fit_woo_row(
+    rule: FieldRule, value: str, *, data: Mapping[str, Any], given: str, fit: Fit
+) -> tuple[Fitted, list[tuple[str, Any]]]:
+    """What is to be noted, and the JSON values by path; none if one of them cannot be sent."""
+    if refused := _refusal(rule, value, data, given=given):
+        return refused, []
+    wanted = rule.transform_pair.write_woo(value, woo_texts(rule, data), given)
+    fitted = [
+        (path, _fit(rule, text, path, fit=fit))
+        for path, text in zip(rule.woo, wanted, strict=True)
+        if text is not None
+    ]
+    bad = next((each for _, each in fitted if each.text is None), None)
+    noted = bad or next((each for _, each in fitted if each.reason), Fitted(value))
+    sent = [(path, _json(rule, each.text or "")) for path, each in fitted]
+    return noted, [] if bad else sent
+
+
+def _refusal(rule: FieldRule, value: str, data: Mapping[str, Any], *, given: str) -> Fitted | None:
+    if fault := rule.transform_pair.fault(value, System.WOOCOMMERCE, given=given):
+        return Fitted(None, rule.transform_pair.fault_reason, fault)
+    held = [find_raw(data, path) for path in rule.woo]
+    if any(isinstance(each, Mapping | list) and not _is_read(rule, each) for each in held):
+        return Fitted(None, unsafe_reason(System.WOOCOMMERCE), _STRUCTURE)
+    return None
+
+
+def _is_read(rule: FieldRule, held: object) -> bool:
+    """Whether the transform understands what it would overwrite; an empty list is nothing."""
+    listed = isinstance(held, list) and None not in map(scalar_text, held)
+    return not held or (rule.transform_pair.many and listed)
+
+
+def _fit(rule: FieldRule, text: str, path: str, *, fit: Fit) -> Fitted:
+    field = rule.shop
+    if field is not None and field.choices and text not in field.choices:
+        message = _CHOICE.format(choices=", ".join(field.choices))
+        return Fitted(None, WRONG_TYPE, message)
+    if field is not None and field.type == "integer" and not text.strip():
+        return Fitted(None, WRONG_TYPE, _NEEDED)
+    return fit(text, path)
+
+
+def _json(rule: FieldRule, text: str) -> Any:
+    """Meta and texts as text; what has a type of its own in REST in that type."""
+    kind = rule.shop.type if rule.shop else ""
+    if kind == "boolean":
+        return text.strip().casefold() in _YES
+    if kind == "integer":
+        return int(text)
+    if rule.transform_pair.many and LIST in text:
+        return [word for word in map(collapse, text.split(LIST)) if word]
+    return text

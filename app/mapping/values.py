@@ -1,10 +1,220 @@
-"""What mapping speaks in: named plain-text values that both systems share, and patches."""
+"""The values that both systems share: plain text, numbers, and patches of them. Pure."""
 
+import json
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Context, Decimal
+from html.entities import name2codepoint
+from html.parser import HTMLParser
 from typing import Any, Literal, Self
 
-from app.errors import System
+from babel.numbers import get_currency_precision
+
+from app.domain import InvalidInput, System
+from app.parsing import find_decimal
+
+# Numbers as both systems write them: read strictly, written plainly, rounded half up.
+
+_EXACT = Context(prec=80)
+_UNITS = [Decimal(1).scaleb(-places) for places in range(21)]
+"""By decimals: no column of either system has more than 20."""
+
+
+def amount(raw: object) -> Decimal:
+    """The number, or 0 for null and blank text. InvalidInput for anything that is no number."""
+    if raw is None or (isinstance(raw, str) and not raw.strip()):
+        return Decimal(0)
+    found = find_decimal(raw)
+    if found is None:
+        raise InvalidInput(f"{raw!r} is no number: write it with a dot and no unit, as in 12.50")
+    return found
+
+
+def rounded(value: Decimal, places: int) -> Decimal:
+    """`value` with so many decimals, half up."""
+    return value.quantize(_UNITS[places], ROUND_HALF_UP, _EXACT)
+
+
+def decimal_text(value: Decimal) -> str:
+    """`value` without exponent, trailing zeros or a negative zero."""
+    text = format(value.normalize(_EXACT), "f")
+    return "0" if text == "-0" else text
+
+
+def money_text(value: Decimal, currency: str) -> str:
+    """An amount to read, "1.50 EUR": with the decimals of its currency, more if it has more."""
+    text = decimal_text(value)
+    places = get_currency_precision(currency)
+    shown = format(value, f".{places}f") if len(text.partition(".")[2]) < places else text
+    return f"{shown} {currency}".strip()
+
+
+def canonical_number(text: str) -> str:
+    """The one form that equal numbers share ("19.9" is "19.90000000"); other text as it is."""
+    found = find_decimal(text)
+    return text.strip() if found is None else decimal_text(found)
+
+
+def canonical_json(value: Mapping[str, Any]) -> str:
+    """JSON that is the same text for the same content."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+# Text as both systems can agree on it: decoded once, free of what cannot be stored, comparable.
+
+REPLACEMENT = "\ufffd"
+
+_ENTITY = re.compile(
+    r"&(?:#(?P<dec>[0-9]+)|#[xX](?P<hex>[0-9A-Fa-f]+)|(?P<name>[A-Za-z][A-Za-z0-9]*));"
+)
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+_BLANKS = re.compile(r"[ \t\r\n]+")
+
+
+def decode_entities(text: str) -> str:
+    """HTML 4.01 entities decoded once, as PHP does it: no `&apos;`, no bare `&amp`.
+
+    Contract page readback, rule 2 of Vtiger's text fields.
+    """
+    return _ENTITY.sub(_decoded, text) if "&" in text else text
+
+
+def _decoded(match: re.Match[str]) -> str:
+    if match["name"]:
+        code = name2codepoint.get(match["name"])
+        return match[0] if code is None else chr(code)
+    digits, radix = (match["dec"], 10) if match["dec"] else (match["hex"], 16)
+    significant = digits.lstrip("0")[:8]
+    code = int(significant or "0", radix)
+    return chr(code) if _allowed_in_html4(code) else match[0]
+
+
+def _allowed_in_html4(code: int) -> bool:
+    return (
+        0x20 <= code <= 0x7E
+        or code in (0x09, 0x0A, 0x0D)
+        or 0xA0 <= code <= 0xD7FF
+        or 0xE000 <= code <= 0x10FFFF
+    )
+
+
+def plain(raw: str) -> str:
+    """A system's raw text in neutral space: decoded once, no C0 controls, no lone surrogates.
+
+    Tabs and line breaks stay. The result can be stored by PostgreSQL and sent as JSON.
+    """
+    return storable(decode_entities(raw))
+
+
+def storable(text: str) -> str:
+    """Text without C0 controls and lone surrogates, else as it is."""
+    return _SURROGATES.sub(REPLACEMENT, _CONTROLS.sub("", text))
+
+
+def collapse(text: str) -> str:
+    """Runs of space, tab, CR and LF as one space, none at the ends; other blanks are text."""
+    return _BLANKS.sub(" ", text).strip(" ")
+
+
+def replace_astral(text: str) -> str:
+    """Each four-byte character as U+FFFD, which Vtiger can store (else it makes `????`)."""
+    return _ASTRAL.sub(REPLACEMENT, text)
+
+
+def restore_astral(text: str, original: str) -> str:
+    """`text` with its U+FFFD turned back into the four-byte characters of `original`, in order.
+
+    Only if there are as many: then it is an edit of what `replace_astral` made of `original`.
+    """
+    lost = _ASTRAL.findall(original)
+    if not lost or len(lost) != text.count(REPLACEMENT):
+        return text
+    parts = text.split(REPLACEMENT)
+    return parts[0] + "".join(char + part for char, part in zip(lost, parts[1:], strict=True))
+
+
+def canonical_text(text: str) -> str:
+    """What two texts must share to be the same: NFC, controls and four-byte differences aside.
+
+    Contract page readback, "Lossy": decode (done on reading), NFC, drop controls, collapse, trim.
+    """
+    return collapse(replace_astral(unicodedata.normalize("NFC", _CONTROLS.sub("", text))))
+
+
+def cut_at_word(text: str, size: int) -> str:
+    """At most `size` characters of `text`, ending with a whole word if that keeps half of them."""
+    if len(text) <= size:
+        return text
+    head = text[:size]
+    at = -1 if text[size].isspace() else max(head.rfind(" "), head.rfind("\n"))
+    return (head[:at] if at >= size // 2 else head).rstrip()
+
+
+# A shop's HTML as the plain text that a CRM can show. Lossy, so it is only ever read.
+
+_TAG = re.compile(r"<[a-zA-Z/!?]")
+_UNSEEN = frozenset({"script", "style", "head", "template", "noscript", "iframe"})
+_BLOCKS = frozenset(
+    {"address", "article", "aside", "blockquote", "dd", "div", "dl", "dt", "figure", "footer"}
+    | {"form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "ol", "p", "pre", "section"}
+    | {"table", "tr", "ul"}
+)
+_LINE_BLANKS = re.compile(r"[ \t\f\v]+")
+_LINES = re.compile(r"\n{3,}")
+
+
+def markup_text(source: str) -> str:
+    """What a reader sees of HTML: a line per block, a dash per list item, no script or style.
+
+    Text without any tag is kept as it is, its entities decoded. A shop's raw description
+    (`context=edit`) separates paragraphs by blank lines, so line breaks between tags count.
+    """
+    reader = _Reader()
+    reader.feed(source)
+    reader.close()
+    text = "".join(reader.parts)
+    if not _TAG.search(source):
+        return text.strip()
+    lines = (_LINE_BLANKS.sub(" ", line).strip() for line in text.split("\n"))
+    return _LINES.sub("\n\n", "\n".join(lines)).strip()
+
+
+def shown_name(source: str) -> str:
+    """A name as it is read: in one line, without tags (`Serum<br>30 ml` is "Serum 30 ml"); one
+    without any tag is only decoded."""
+    return collapse(storable(markup_text(source))) if _TAG.search(source) else plain(source)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        if tag in _UNSEEN:
+            self._hidden += 1
+        elif tag == "li":
+            self.parts.append("\n- ")
+        elif tag == "br" or tag in _BLOCKS:
+            self.parts.append("\n")
+        elif tag in ("td", "th"):
+            self.parts.append(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _UNSEEN:
+            self._hidden = max(0, self._hidden - 1)
+        elif tag in _BLOCKS:
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data.replace("\r\n", "\n"))
+
 
 Value = str | None
 """None: that side has no such field. "": it has it, and it is empty."""

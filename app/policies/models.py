@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Numbered
+from app.db.session import Base, Numbered
 
 
 class SyncSetting(Base):

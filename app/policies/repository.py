@@ -1,13 +1,345 @@
-"""Reading and keeping the settings that users chose per store and module."""
+"""What users chose per store and module: sync settings and mapping rows, with every version and
+what holds while nobody chose."""
 
-from sqlalchemy import func, select
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import pycountry
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.policies.countries import is_country
-from app.policies.models import SyncSetting
-from app.policies.schemas import SyncPolicy, defaults_of, find_meaningless, settings_of
-from app.records import Module
+from app.domain import (
+    ConflictPolicy,
+    CreationPolicy,
+    DeletePolicy,
+    Direction,
+    GuestPolicy,
+    LengthPolicy,
+    MatchPolicy,
+    Module,
+    TaxScope,
+    TotalPolicy,
+    WriteCondition,
+)
+from app.module_facts import FACTS
+from app.parsing import Text
+from app.policies.models import MappingVersion, SyncSetting
+
+# Countries as settings name them: two capital letters, as WooCommerce and ISO 3166 have them.
+
+_MORE = frozenset({"XK"})
+"""Kosovo, which WooCommerce has and ISO has not."""
+_MISTAKEN = {"UK": "GB", "EN": "GB", "EL": "GR"}
+
+UNKNOWN = "There is no country “{given}”: give its two letters, such as {hint}."
+
+
+def is_country(code: str) -> bool:
+    """Whether this is a country's code, in capital letters."""
+    known = len(code) == 2 and pycountry.countries.get(alpha_2=code) is not None
+    return (known and code.isupper()) or code in _MORE
+
+
+def read_country(text: str) -> str:
+    """The code, in capital letters however it was typed; "" for none. PydanticCustomError says
+    what is wrong."""
+    code = text.strip().upper()
+    if not code or is_country(code):
+        return code
+    raise PydanticCustomError("country", UNKNOWN, {"given": text.strip()[:40], "hint": _hint(code)})
+
+
+def _hint(code: str) -> str:
+    try:
+        found = pycountry.countries.lookup(code)
+    except LookupError:
+        return _MISTAKEN.get(code, "FR")
+    return str(found.alpha_2)
+
+
+# A row that a user gave to a mapping: a field of their own, or a change of a default row.
+
+RowId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]*$"
+Path = Annotated[str, StringConstraints(min_length=1, max_length=260, pattern=_LINE)]
+Word = Annotated[str, StringConstraints(max_length=200, pattern=_LINE)]
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _paired(value: Any) -> Any:
+    """Pairs may come as an object, as people write them in YAML."""
+    return list(value.items()) if isinstance(value, Mapping) else value
+
+
+class RowChoices(BaseModel):
+    """What is left out has its default; a change of a default row has neither field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    woo: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = Field(
+        (),
+        max_length=4,
+        fail_fast=True,
+        description="WooCommerce fields: billing.phone, meta:KEY, attribute:NAME; mostly one",
+    )
+    vtiger: str = Field(
+        "", max_length=100, pattern=_LINE, description="Vtiger field, such as cf_853"
+    )
+    direction: Direction | None = Field(None, description="which way values go")
+    transform: str | None = Field(None, max_length=50, description="name of the transform")
+    write: WriteCondition | None = Field(None, description="when a changed value is written")
+    given: str = Field("", max_length=64, description="state: id of its country's row")
+    size: int | None = Field(
+        None, ge=1, le=65535, description="characters that the Vtiger field keeps"
+    )
+    pairs: Annotated[tuple[tuple[Word, Word], ...], BeforeValidator(_paired)] = Field(
+        (),
+        max_length=500,
+        fail_fast=True,
+        description="picklists: WooCommerce's value and Vtiger's for it",
+    )
+    value: Word = Field("", description="constant: what is always written")
+    notation: Literal["yes/no", "true/false", "1/0"] = Field(
+        "yes/no", description="boolean: how the shop writes it where it holds nothing yet"
+    )
+    separator: Annotated[str, StringConstraints(max_length=5, pattern=_LINE)] = Field(
+        ",", description="multi_picklist: between values in WooCommerce; empty: a list"
+    )
+    comment: str = Field("", max_length=500, pattern=_LINE, description="for people")
+
+
+class MappingRow(RowChoices):
+    """A row by its id, which is a default row's if it changes that one."""
+
+    id: RowId = Field(description="name of the row; that of a default row changes that row")
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON, without what has its default."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+# The users' mapping rows of each store and module, every version of them, who made it and when.
+
+
+@dataclass(frozen=True, slots=True)
+class StoreMapping:
+    """One version of the users' rows; version 0 is the default mapping that nobody changed."""
+
+    version: int = 0
+    rows: tuple[MappingRow, ...] = ()
+    created_at: datetime | None = None
+    created_by: str = ""
+    message: str = ""
+
+    def find_row(self, row_id: str) -> MappingRow | None:
+        return next((row for row in self.rows if row.id == row_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new version: its rows, made by whom and why, out of which version."""
+
+    rows: Sequence[MappingRow]
+    by: str
+    message: str
+    after: int
+
+
+async def get_mapping(session: AsyncSession, store: str, module: Module) -> StoreMapping:
+    """The version in force."""
+    found = _versions(store, module).limit(1)
+    row: MappingVersion | None = await session.scalar(found)
+    return _mapping(row) if row else StoreMapping()
+
+
+async def find_mapping(
+    session: AsyncSession, store: str, module: Module, *, version: int
+) -> StoreMapping | None:
+    """An earlier version; 0 is always there."""
+    if version == 0:
+        return StoreMapping()
+    row = await session.get(MappingVersion, (store, module, version))
+    return _mapping(row) if row else None
+
+
+async def search_mappings(
+    session: AsyncSession, store: str, module: Module, *, before: int | None, limit: int
+) -> list[StoreMapping]:
+    """Versions, newest first."""
+    found = _versions(store, module).limit(limit)
+    if before is not None:
+        found = found.where(MappingVersion.version < before)
+    return [_mapping(row) for row in await session.scalars(found)]
+
+
+async def save_mapping(
+    session: AsyncSession, store: str, module: Module, *, change: Change
+) -> StoreMapping | None:
+    """The new version; None if somebody made another one meanwhile."""
+    current = await get_mapping(session, store, module)
+    if current.version != change.after:
+        return None
+    values = {
+        "store": store,
+        "module": module,
+        "version": change.after + 1,
+        "rows": [row.stored() for row in change.rows],
+        "created_at": func.now(),
+        "created_by": change.by,
+        "message": change.message,
+    }
+    made = insert(MappingVersion).values(values).on_conflict_do_nothing()
+    row = await session.scalar(made.returning(MappingVersion))
+    return _mapping(row) if row else None
+
+
+def _versions(store: str, module: Module) -> Select[MappingVersion]:
+    return (
+        select(MappingVersion)
+        .where(MappingVersion.store == store, MappingVersion.module == module)
+        .order_by(MappingVersion.version.desc())
+    )
+
+
+def _mapping(row: MappingVersion) -> StoreMapping:
+    rows = tuple(MappingRow.model_validate(each) for each in row.rows)
+    return StoreMapping(row.version, rows, row.created_at, row.created_by, row.message)
+
+
+Country = Annotated[Text, AfterValidator(read_country)]
+Role = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]
+Category = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^,\x00-\x1f]+$")]
+Account = Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")]
+Status = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_-]+$")]
+
+
+class SyncPolicy(BaseModel):
+    """How one module of one store is synced. `settings_of` tells which of these a module has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = Field(True, description="Off: hints are logged as `skipped / module_off`.")
+    direction: Direction = Field(
+        Direction.BOTH, description="The side that a direction does not name is never written."
+    )
+    conflict_policy: ConflictPolicy = Field(
+        ConflictPolicy.LATEST_WINS,
+        description="Who wins a field that changed differently in both; both values are logged.",
+    )
+    delete_policy: DeletePolicy = Field(
+        DeletePolicy.IGNORE, description="What a deletion on one side does to the other."
+    )
+    ambiguous_match: MatchPolicy = Field(
+        MatchPolicy.SKIP, description="Several records match an unlinked one: skip, or the oldest."
+    )
+    too_long: LengthPolicy = Field(
+        LengthPolicy.CUT,
+        description="Text beyond the target's size: cut at a word (logged whole), or left out.",
+    )
+    create_in_shop: CreationPolicy = Field(
+        CreationPolicy.ALL,
+        description="Vtiger's records that the shop gets: all, those with orders or chosen, none.",
+    )
+    from_other_shops: bool = Field(
+        False, description="On: records that came from another shop are made in this one too."
+    )
+    roles: tuple[Role, ...] = Field(
+        ("customer",),
+        max_length=50,
+        fail_fast=True,
+        description="Contacts: the WooCommerce user roles that sync; others are `filtered`.",
+    )
+    tax_scope: TaxScope = Field(
+        TaxScope.USED,
+        description="Taxes: the rates that become Vtiger taxes: those orders or products use, all.",
+    )
+    tax_country: Country = Field(
+        "",
+        description="Taxes: the country (FR) of rates made of Vtiger taxes; empty: none are made.",
+    )
+    product_statuses: tuple[Status, ...] = Field(
+        (),
+        max_length=50,
+        fail_fast=True,
+        description="Products: the WooCommerce statuses that sync; none named: all but unsaved.",
+    )
+    product_categories: tuple[Category, ...] = Field(
+        (),
+        max_length=200,
+        fail_fast=True,
+        description="Products: the categories (name or slug) that sync; none named: all products.",
+    )
+    order_statuses: tuple[Status, ...] = Field(
+        (),
+        max_length=50,
+        fail_fast=True,
+        description="Orders: the WooCommerce statuses that sync; none named: all but drafts.",
+    )
+    guests: GuestPolicy = Field(
+        GuestPolicy.CONTACT_PER_EMAIL,
+        description="Orders of guests: a contact for each e-mail, one for all, or not synced.",
+    )
+    order_account: Account = Field(
+        "",
+        description="Orders: the one Vtiger Account they go to; empty: company, else the person.",
+    )
+    order_total: TotalPolicy = Field(
+        TotalPolicy.WARN,
+        description="Orders of Vtiger with another total in WooCommerce: noted, or a fee line.",
+    )
+
+
+EVERYWHERE = (
+    "enabled",
+    "direction",
+    "conflict_policy",
+    "delete_policy",
+    "ambiguous_match",
+    "too_long",
+)
+
+
+def settings_of(module: Module) -> tuple[str, ...]:
+    """The names of the settings that mean something for a module."""
+    return (*EVERYWHERE, *FACTS[module].settings)
+
+
+def defaults_of(module: Module) -> SyncPolicy:
+    """What holds while nobody chose. A contact that becomes a customer is mailed by the shop, so
+    by default only those are made whom an order needs."""
+    return SyncPolicy(**FACTS[module].setting_defaults)
+
+
+def find_meaningless(module: Module, chosen: Mapping[str, Any]) -> dict[str, str]:
+    """The settings, of those that are named, that do nothing for a module, each with the reason."""
+    known = settings_of(module)
+    found = {
+        name: f"means nothing for {module}; its settings are {', '.join(known)}"
+        for name in chosen
+        if name in SyncPolicy.model_fields and name not in known
+    }
+    for name, values in FACTS[module].meaningless.items():
+        if chosen.get(name) in values:
+            found[name] = f"{chosen[name]} means nothing for {module}"
+    return found
+
+
+# Reading and keeping the settings that users chose per store and module.
 
 
 async def get_policy(session: AsyncSession, store: str, module: Module) -> SyncPolicy:

@@ -1,15 +1,13 @@
 """Addresses of the screens on which the two systems' own users see a record.
 
 Orders open at post.php whether the shop keeps them as posts or in tables of their own: WooCommerce
-leads on. A guest has no page, only orders; rates and taxes share one.
-"""
+leads on. A guest has no page, only orders; rates and taxes share one."""
 
 from urllib.parse import quote, urlencode
 
-from app.errors import System
+from app.config.settings import Settings
+from app.domain import GUEST, Module, System, is_guest
 from app.module_facts import FACTS
-from app.records import GUEST, Module, is_guest
-from app.settings import Settings
 
 
 def find_screen(

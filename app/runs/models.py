@@ -8,8 +8,7 @@ from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Numbered
-from app.db.columns import Message
+from app.db.session import Base, Message, Numbered
 
 
 class RunState(StrEnum):

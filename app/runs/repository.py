@@ -10,15 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.pagination import Page, fetch_page
-from app.records import Direction, Module, Outcome
-from app.runs.models import (
-    DUE_STATES,
-    OPEN_STATES,
-    Consent,
-    RunDifference,
-    RunState,
-    SyncRun,
-)
+from app.domain import Direction, Module, Outcome
+from app.runs.models import DUE_STATES, OPEN_STATES, Consent, RunDifference, RunState, SyncRun
 
 
 @dataclass(frozen=True, slots=True)

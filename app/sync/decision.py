@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.db.session import transaction
-from app.errors import Overtaken, System
-from app.inbox.dedupe import decision_key
-from app.inbox.repository import NewDelivery, accept
+from app.domain import Event, Origin, StaleState, System
+from app.inbox.repository import NewDelivery, accept, decision_key
 from app.links.conflicts import decide, find_for_decision
 from app.links.models import FieldConflict
-from app.records import Event, Origin
 from app.runtime import Runtime
 
 SETTLED = "The conflict is settled already: {resolution} was kept."
@@ -30,7 +28,7 @@ async def resolve(
     """The next merge of the pair keeps this side's value, as long as both are as shown now.
 
     `seen_at` is the conflict's `updated_at` as the person saw it. None if there is no such
-    conflict; Overtaken if it is settled, or has other values than the person saw.
+    conflict; StaleState if it is settled, or has other values than the person saw.
     """
     async with transaction(runtime.sessions) as session:
         conflict = await find_for_decision(session, conflict_id)
@@ -46,9 +44,9 @@ async def resolve(
 
 def _check(conflict: FieldConflict, seen_at: datetime | None) -> None:
     if conflict.applied_at is not None:
-        raise Overtaken(SETTLED.format(resolution=conflict.resolution))
+        raise StaleState(SETTLED.format(resolution=conflict.resolution))
     if seen_at is not None and seen_at != conflict.updated_at:
-        raise Overtaken(CHANGED)
+        raise StaleState(CHANGED)
 
 
 def _hint(conflict: FieldConflict, keep: System) -> NewDelivery:

@@ -1,16 +1,14 @@
 """Two sides and what they last agreed on, as values for each side: where no edit gets lost.
 
 Per field: changed on one side goes to the other; changed on both to the same is agreed; changed
-on both differently is a conflict, settled by policy. Architecture, "Merge".
-"""
+on both differently is a conflict, settled by policy. Architecture, "Merge"."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from app.errors import System
+from app.domain import ConflictPolicy, Direction, System, WriteCondition
 from app.mapping.rules import FieldRule
 from app.mapping.values import Agreed, Base, Mapped, Value
-from app.records import ConflictPolicy, Direction, WriteCondition
 
 NOTHING_DECIDED: Mapping[str, "Decision"] = {}
 HELD = "The direction is {direction}: {system} is not written."

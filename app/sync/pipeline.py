@@ -1,41 +1,104 @@
-"""The way of one hint, from the inbox to exactly one row of the sync log.
+"""The way of one hint, from the inbox to exactly one row of the Sync Log.
 
 Architecture, "The way of one hint": each stop once, in order; no transaction is open while a
 remote is called; expected failures are values, and only a bug is an exception, which is logged
-as `failed / bug` like any other outcome.
-"""
+as `failed / bug` like any other outcome."""
 
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from time import monotonic
 
-from app.db.outage import OUTAGES
-from app.db.session import Session, transaction
-from app.errors import LeaseLost, NotFound, Waiting, WooVtigerError
-from app.gate import calling_for
-from app.inbox.models import Delivery, DeliveryState
-from app.inbox.repository import Postponement, bury_untold, claim, postpone, settle
-from app.inbox.waiting import peek
+from app.config.settings import SyncSettings
+from app.db.session import OUTAGES, Session, transaction
+from app.domain import (
+    DeliveryState,
+    DependencyNotReady,
+    LeaseLost,
+    NotFound,
+    Outcome,
+    RateLimited,
+    RemotePaused,
+    WooVtigerError,
+    key_in_logs,
+)
+from app.http.client import calling_for
+from app.inbox.models import Delivery
+from app.inbox.repository import Postponement, claim, dead_letter_unreported, peek, postpone, settle
 from app.links.leases import PairLease, hold
 from app.links.models import Link
 from app.links.repository import find_link
 from app.logging import traced
-from app.metrics import RETRIES
+from app.modules.dependencies import Dependencies
+from app.modules.ports import Skip, lease_keys, with_partner
+from app.observability import RETRIES, span
 from app.queue import clear_wakeup, put_off
-from app.records import Outcome, key_in_logs
 from app.runtime import Runtime
-from app.sync.adapters import find_objection, open_work, resolve
-from app.sync.dependencies import Dependencies
-from app.sync.hold import lease_keys, with_partner
-from app.sync.outcome import Result, failed, given_up, skipped
 from app.sync.reconcile import reconcile
-from app.sync.retry import burns_attempt, delay_seconds, retry_policy, worth_trying
-from app.sync.sides import Skip
-from app.sync.telling import tell
-from app.sync.work import Work, entry_of
-from app.tracing import span
+from app.sync.work import (
+    Result,
+    Work,
+    entry_of,
+    failed,
+    find_objection,
+    given_up,
+    open_work,
+    resolve,
+    skipped,
+    tell,
+)
+
+# When a hint that could not be settled is tried again. Pure.
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Delays in seconds; `budget` is the age at which a hint becomes a dead letter."""
+
+    base_seconds: float = 2.0
+    most_seconds: float = 3600.0
+    lease_seconds: float = 0.5
+    budget: timedelta = timedelta(days=3)
+
+
+def retry_policy(chosen: SyncSettings) -> RetryPolicy:
+    """As the settings have it."""
+    return RetryPolicy(
+        base_seconds=chosen.retry_base_delay,
+        most_seconds=chosen.retry_max_delay,
+        budget=timedelta(seconds=chosen.retry_budget),
+    )
+
+
+def delay_seconds(
+    policy: RetryPolicy, error: WooVtigerError, attempts: int, rng: random.Random
+) -> float:
+    """Exponential with full jitter above half; what the remote asked for is a lower bound, and so
+    is the next try of a record that has to be synced first. Where no call was made there is
+    nothing to back off from: it is until the next call."""
+    if isinstance(error, LeaseLost):
+        return policy.lease_seconds * (0.5 + rng.random())
+    if isinstance(error, RemotePaused):
+        return error.seconds + policy.base_seconds * rng.random()
+    ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempts - 1, 30))
+    wait = ceiling * (0.5 + rng.random() / 2)
+    asked = error.retry_after if isinstance(error, RateLimited) else None
+    if isinstance(error, DependencyNotReady) and error.seconds > 0:
+        asked = error.seconds + policy.base_seconds * rng.random()
+    return max(wait, asked or 0.0)
+
+
+def worth_trying(policy: RetryPolicy, error: WooVtigerError, age: timedelta) -> bool:
+    """Whether another try can help and the hint is young enough for it."""
+    return error.retryable and (isinstance(error, LeaseLost) or age < policy.budget)
+
+
+def burns_attempt(error: WooVtigerError) -> bool:
+    """Whether that was a try: not where another worker, record or remote had to be waited for."""
+    return not isinstance(error, LeaseLost | DependencyNotReady | RemotePaused)
+
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +164,7 @@ async def _bring(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLe
     try:
         if lost >= MOST_LOST_CLAIMS:
             error = WooVtigerError(NO_WORD.format(times=lost))
-            await _bury(runtime, deliveries, lease, error=error)
+            await _dead_letter(runtime, deliveries, lease, error=error)
             return
         with calling_for(key_in_logs(deliveries[-1].record_key)):
             await _settle(runtime, deliveries, lease)
@@ -125,7 +188,7 @@ async def end_surely(
     except Exception as second:
         key = key_in_logs(deliveries[-1].record_key)
         log.error("%s could not be given back", key, exc_info=second)
-        await _bury(runtime, deliveries, lease, error=WooVtigerError(of_bug(second)))
+        await _dead_letter(runtime, deliveries, lease, error=WooVtigerError(of_bug(second)))
 
 
 async def _end_with(
@@ -133,11 +196,11 @@ async def _end_with(
 ) -> None:
     """What is no expected failure is a bug."""
     if isinstance(error, WooVtigerError):
-        await _retry_or_bury(runtime, deliveries, lease, error=error)
+        await _retry_or_dead_letter(runtime, deliveries, lease, error=error)
         return
     key = key_in_logs(deliveries[-1].record_key)
-    log.error("a bug while syncing %s", key, exc_info=error)
-    await _bury(runtime, deliveries, lease, error=WooVtigerError(of_bug(error)))
+    log.error("unhandled exception while syncing %s", key, exc_info=error)
+    await _dead_letter(runtime, deliveries, lease, error=WooVtigerError(of_bug(error)))
 
 
 async def _settle(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
@@ -183,7 +246,7 @@ async def fail_unworkable(runtime: Runtime, record_key: str, error: Exception) -
     except Exception as second:
         log.error("the end of record %s cannot be told", key, exc_info=second)
         async with transaction(runtime.sessions) as session:
-            await bury_untold(session, record_key, reason=BUG, message=of_bug(second))
+            await dead_letter_unreported(session, record_key, reason=BUG, message=of_bug(second))
 
 
 async def _tell_unworkable(runtime: Runtime, record_key: str, error: Exception) -> None:
@@ -202,7 +265,7 @@ def of_bug(error: Exception) -> str:
     return f"{type(error).__name__}: an error in the service; its log tells more."
 
 
-async def _retry_or_bury(
+async def _retry_or_dead_letter(
     runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: WooVtigerError
 ) -> None:
     """Each hint has its own time to be tried in; those whose time is up are told as failed."""
@@ -210,7 +273,7 @@ async def _retry_or_bury(
     young = [each for each in deliveries if worth_trying(policy, error, each.age)]
     spent = [each for each in deliveries if each not in young]
     if spent:
-        await _bury(runtime, spent, lease, error=error)
+        await _dead_letter(runtime, spent, lease, error=error)
     if not young:
         return
     attempts = max(delivery.attempts for delivery in young)
@@ -220,7 +283,7 @@ async def _retry_or_bury(
         error.reason,
         str(error),
         counted=burns_attempt(error),
-        waits_for=error.record_key if isinstance(error, Waiting) else None,
+        waits_for=error.record_key if isinstance(error, DependencyNotReady) else None,
     )
     # By its code: the words of a remote system may quote the record. The delivery keeps them.
     key = key_in_logs(young[-1].record_key)
@@ -231,7 +294,7 @@ async def _retry_or_bury(
     RETRIES.labels(young[-1].module or "", error.reason).inc()
 
 
-async def _bury(
+async def _dead_letter(
     runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: WooVtigerError
 ) -> None:
     """No further try can help, or time is up: the log says `failed`, the hints wait for a person.

@@ -4,36 +4,44 @@ The first poll of a module takes stock and hints nothing: records that were ther
 brought over by `woo-vtiger sync`, never by surprise. From then on a record without a pair is hinted
 only if it changed after the stock-taking, by whichever look it is found. What leaves no trace of
 its time (a product or an order deleted for good, a refund taken back) is found by a look at
-everything, once a day and whenever webhooks were found broken.
-"""
+everything, once a day and whenever webhooks were found broken."""
 
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from app.db.outage import OUTAGES
-from app.db.session import transaction
-from app.errors import LeaseLost, RateLimited, RemoteError, RemoteHeld, System, Waiting
-from app.gate import Verdict, calling_for, judge
-from app.incidents.models import IncidentKind
-from app.incidents.report import report, report_mended
-from app.incidents.repository import Trouble
-from app.links.leases import PairLease, hold_turn
-from app.links.passes import is_pass_due, save_pass
-from app.links.repository import find_watermark, save_watermark
-from app.links.stock import find_stock, save_stock
+from app.db.session import OUTAGES, transaction
+from app.domain import (
+    DeletePolicy,
+    DependencyNotReady,
+    LeaseLost,
+    Module,
+    RateLimited,
+    RemoteError,
+    RemotePaused,
+    System,
+)
+from app.http.client import Verdict, calling_for, judge
+from app.links.leases import PairLease, acquire_turn
+from app.links.repository import (
+    find_baseline,
+    find_watermark,
+    is_pass_due,
+    save_baseline,
+    save_pass,
+    save_watermark,
+)
 from app.module_facts import IN_ORDER
-from app.policies.schemas import SyncPolicy
-from app.records import DeletePolicy, Module
+from app.modules.dependencies import retry_missing
+from app.modules.ports import Listing
+from app.modules.registry import open_listing, policy_of
+from app.modules.spec import Context
+from app.policies.repository import SyncPolicy
+from app.remotes.incidents import Trouble, report, report_resolved
+from app.remotes.models import IncidentKind
 from app.runtime import Runtime
-from app.sync.adapters import policy_of
-from app.sync.listing import Listing
-from app.sync.listings import open_listing
-from app.sync.module_spec import Context
-from app.sync.outbox import OutboxReader
-from app.sync.outbox_look import find_outbox_look, keep_mark
-from app.sync.owed import collect_owed
+from app.sync.outbox import OutboxReader, find_outbox_look, keep_mark
 from app.sync.sweep import OVERLAP, Sweep
 
 log = logging.getLogger(__name__)
@@ -54,8 +62,10 @@ async def poll(runtime: Runtime) -> int:
     seconds = runtime.settings.worker.lease_seconds
     hints = 0
     try:
-        async with hold_turn(runtime.sessions, TURN, owner=uuid4().hex, seconds=seconds) as lease:
-            hints += await _collect_owed(runtime)
+        async with acquire_turn(
+            runtime.sessions, TURN, owner=uuid4().hex, seconds=seconds
+        ) as lease:
+            hints += await _retry_missing(runtime)
             outbox = OutboxReader(runtime)
             for store in runtime.stores:
                 for module in IN_ORDER:
@@ -65,10 +75,10 @@ async def poll(runtime: Runtime) -> int:
     return hints
 
 
-async def _collect_owed(runtime: Runtime) -> int:
+async def _retry_missing(runtime: Runtime) -> int:
     try:
         with calling_for("poll:owed"):
-            return await collect_owed(runtime)
+            return await retry_missing(runtime)
     except RemoteError as error:
         log.info("what waits for Vtiger's version is put off: %s", error.summary)
         return 0
@@ -89,7 +99,7 @@ async def _poll_module(
                 Look(runtime, store, listing, policy, system, outbox, lease) for system in System
             ]
             hints = sum([await look.run() for look in looks])
-    except (RateLimited, RemoteHeld, Waiting) as error:
+    except (RateLimited, RemotePaused, DependencyNotReady) as error:
         log.info("catch-up of %s of store %s is put off: %s", module, store, error.summary)
         return 0
     except RemoteError as error:
@@ -108,7 +118,7 @@ async def _poll_module(
         await report(runtime.sessions, trouble, f"Catch-up of {module} met {BUG}")
         return 0
     for system in System:
-        await report_mended(runtime.sessions, replace(trouble, system=system), CAUGHT_UP)
+        await report_resolved(runtime.sessions, replace(trouble, system=system), CAUGHT_UP)
     return hints
 
 
@@ -133,8 +143,8 @@ class Look:
             return await self._by_time()
         outbox = await self.outbox.find()
         async with self.runtime.sessions() as session:
-            stock_at = await find_stock(session, self._key)
-        sweep = Sweep(self.runtime, self.store, self.listing, stock_at=stock_at)
+            baseline_at = await find_baseline(session, self._key)
+        sweep = Sweep(self.runtime, self.store, self.listing, baseline_at=baseline_at)
         told = await find_outbox_look(self.runtime, sweep, outbox, self._key, lease=self.lease)
         if told is not None:
             return await told.run()
@@ -147,34 +157,34 @@ class Look:
         started_at = self.runtime.clock()
         async with self.runtime.sessions() as session:
             reached_at = await find_watermark(session, self._key)
-            stock_at = await find_stock(session, self._key)
+            baseline_at = await find_baseline(session, self._key)
         if reached_at is None:
-            return await self._take_stock(started_at)
-        return await self._look_since(reached_at, stock_at, started_at)
+            return await self._take_baseline(started_at)
+        return await self._look_since(reached_at, baseline_at, started_at)
 
-    async def _take_stock(self, started_at: datetime) -> int:
+    async def _take_baseline(self, started_at: datetime) -> int:
         """Remember when it was, by the remote's own clock, and the state of what had changed just
         before; what is older is known by its time. Where all is listed, all is remembered.
 
         The latest time of a remote may lie ahead (a product that is scheduled), so all that seems
         to be later than our own clock is remembered as well.
         """
-        mark, stock_at, since = started_at, started_at, None
+        mark, baseline_at, since = started_at, started_at, None
         if not self._lists_all:
             mark = await self._latest_at(started_at)
-            stock_at = min(mark, started_at)
-            since = stock_at - OVERLAP
-        sweep = Sweep(self.runtime, self.store, self.listing, take_stock=True)
+            baseline_at = min(mark, started_at)
+            since = baseline_at - OVERLAP
+        sweep = Sweep(self.runtime, self.store, self.listing, take_baseline=True)
         hints, living = 0, set[str]()
         async for page in self.listing.each(self.system, since):
             living.update(seen.id for seen in page)
             hints += await sweep.differences(page)
         hints += await self._find_gone(sweep, living, started_at, whole=False)
-        await self._save(mark, started_at, whole=True, stock_at=stock_at)
+        await self._save(mark, started_at, whole=True, baseline_at=baseline_at)
         return hints
 
     async def _look_since(
-        self, reached_at: datetime, stock_at: datetime | None, started_at: datetime
+        self, reached_at: datetime, baseline_at: datetime | None, started_at: datetime
     ) -> int:
         """The mark is taken before the look and by the remote's own clock: what changes while the
         pages are read is seen by the next look."""
@@ -182,7 +192,7 @@ class Look:
         if not self._lists_all:
             mark = max(await self._latest_at(started_at), reached_at)
         whole = await self._is_whole_due()
-        sweep = Sweep(self.runtime, self.store, self.listing, stock_at=stock_at)
+        sweep = Sweep(self.runtime, self.store, self.listing, baseline_at=baseline_at)
         hints, living = 0, set[str]()
         async for page in self.listing.each(self.system, None if whole else reached_at - OVERLAP):
             living.update(seen.id for seen in page)
@@ -237,13 +247,13 @@ class Look:
         started_at: datetime,
         *,
         whole: bool,
-        stock_at: datetime | None = None,
+        baseline_at: datetime | None = None,
     ) -> None:
         took = (self.runtime.clock() - started_at).total_seconds()
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
             await save_watermark(session, self._key, mark)
-            if stock_at is not None:
-                await save_stock(session, self._key, stock_at)
+            if baseline_at is not None:
+                await save_baseline(session, self._key, baseline_at)
             if whole:
                 await save_pass(session, self._key, store=self.store, seconds_ago=took)

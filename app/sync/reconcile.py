@@ -1,30 +1,76 @@
 """One record and its link: read, paired or created if need be, and brought into agreement."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from app.errors import InvalidInput, RemoteError, System
-from app.json_shapes import parse_json
+from app.domain import Event, InvalidInput, Origin, Outcome, RemoteError, System
+from app.inbox.models import Delivery
 from app.links.models import Link
-from app.mapping.bases import holds, read_base, write_base
+from app.mapping.rules import holds, read_base, write_base
 from app.mapping.values import Agreed
-from app.records import Origin, Outcome
-from app.sync.creation import create
-from app.sync.deletion import end_of_source, end_of_target, was_absent
-from app.sync.freshness import find_lone_body, is_fresh, is_outdated
-from app.sync.marks import leave_ids
-from app.sync.match import EPOCH, Twin, find_twin, take
-from app.sync.members import hint_members
-from app.sync.outcome import Result, skipped
-from app.sync.pair import agree, needs_reading
-from app.sync.retirement import retire
-from app.sync.shop_creation import ShopCreation
-from app.sync.sides import Side, Skip
-from app.sync.stamps import is_echo, stamp_read
-from app.sync.succession import Succeeds, hand_over, part, told_as_made_again
-from app.sync.work import Ending, Work, with_notes
-from app.woocommerce.topics import NO_RECORD
+from app.modules.ports import Side, Skip, is_echo, stamp_read
+from app.modules.shop_creation import ShopCreation
+from app.parsing import parse_json
+from app.sync.agreement import agree, needs_reading
+from app.sync.creation import EPOCH, Twin, create, find_twin, take
+from app.sync.deletion import end_of_source, end_of_target, retire, was_absent
+from app.sync.succession import Succeeds, hand_over, part, recreated_result
+from app.sync.work import (
+    Ending,
+    Result,
+    Work,
+    hint_dependents,
+    skipped,
+    with_notes,
+    write_external_ids,
+)
+from app.woocommerce.webhook import NO_RECORD
+
+# When a webhook's body may stand in for reading the record. Pure.
+#
+# Bodies are built when they are sent, but arrive in any order and may wait in the inbox (contract
+# page WooCommerce §1); so one is believed only alone, while it is fresh, and never about a record
+# that was deleted. What is to be written to the shop is never decided by a body: the record is
+# read for that.
+
+SKEW = timedelta(minutes=1)
+
+
+def find_lone_body(deliveries: Sequence[Delivery], link: Link | None) -> bytes | None:
+    """The body that all waiting hints carry, if each came once and no try at it broke off.
+
+    A shop tells of a new record twice, `created` and `updated`, in the same words.
+    """
+    bodies = {delivery.body for delivery in deliveries}
+    if len(bodies) != 1 or (link is not None and link.woo_deleted_at is not None):
+        return None
+    return bodies.pop() if all(_is_plain(delivery) for delivery in deliveries) else None
+
+
+def _is_plain(delivery: Delivery) -> bool:
+    lone = delivery.duplicates == 0 and delivery.attempts == 1
+    return lone and delivery.origin == Origin.WEBHOOK and delivery.event != Event.DELETED
+
+
+def is_outdated(modified_at: datetime | None, *, known_at: datetime | None) -> bool:
+    """Whether a body that tells of a change at `modified_at` was sent before what was seen last:
+    it can tell nothing new, and what it does not tell has a hint of its own."""
+    return modified_at is not None and known_at is not None and modified_at <= known_at
+
+
+def is_fresh(
+    modified_at: datetime | None, *, known_at: datetime | None, now: datetime, within: timedelta
+) -> bool:
+    """Whether a body that tells of a change at `modified_at` is news.
+
+    The change is later than the last one seen, at `known_at` (times have a second's resolution,
+    so a tie is read again), and younger than `within`.
+    """
+    if modified_at is None or known_at is None:
+        return False
+    return modified_at > known_at and -SKEW <= now - modified_at <= within
+
 
 DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
 
@@ -38,7 +84,7 @@ async def reconcile(work: Work, link: Link | None) -> Ending:
         return await _lose_source(work, link)
     refused = work.adapter.objection(source)
     if refused is not None:
-        await hint_members(work, source)
+        await hint_dependents(work, source)
         if link is not None and refused.retires:
             return await _retire_partner(work, link, source, refused)
         return _skip(work, source, refused)
@@ -73,7 +119,7 @@ async def _lose_target(work: Work, link: Link, source: Side) -> Ending:
             return handed
         if work.is_needed and work.may_write(work.target):
             await part(work, link)
-            return told_as_made_again(await _begin(work, source), link.vtiger_id)
+            return recreated_result(await _begin(work, source), link.vtiger_id)
     return await end_of_target(work, link, source)
 
 
@@ -129,7 +175,9 @@ async def _go_on(work: Work, link: Link, source: Side) -> Ending:
     ours = await work.was_started()
     calm = not ours and not work.unsettled and not link.attempted
     if calm and _is_told_by_event(work) and _as_agreed(work, link, source):
-        return await leave_ids(work, _unchanged(work, link, source), *_edited(link, source))
+        return await write_external_ids(
+            work, _unchanged(work, link, source), *_edited(link, source)
+        )
     other = await work.adapter.find(work.target, link.side(work.target).id)
     if other is None:
         return await _lose_target(work, link, source)
@@ -142,7 +190,9 @@ async def _go_on(work: Work, link: Link, source: Side) -> Ending:
             return await end_of_source(work, link)
         source = read
     edited = _edited(link, source, other)
-    return await leave_ids(work, await agree(work, link, source, other, ours=ours), *edited)
+    return await write_external_ids(
+        work, await agree(work, link, source, other, ours=ours), *edited
+    )
 
 
 def _edited(link: Link, *sides: Side) -> list[Side]:
@@ -150,7 +200,7 @@ def _edited(link: Link, *sides: Side) -> list[Side]:
 
 
 def _is_old_tale(link: Link, side: Side) -> bool:
-    return side.is_hearsay and is_outdated(side.modified_at, known_at=link.woo_modified_at)
+    return side.from_webhook_body and is_outdated(side.modified_at, known_at=link.woo_modified_at)
 
 
 def _is_told_by_event(work: Work) -> bool:
@@ -169,7 +219,7 @@ def _as_agreed(work: Work, link: Link, side: Side) -> bool:
 
 def _unchanged(work: Work, link: Link, side: Side) -> Ending:
     echo = is_echo(link, side)
-    if not side.is_hearsay:
+    if not side.from_webhook_body:
         stamp_read(link, side)
     result = Result(
         target=work.target,
@@ -222,7 +272,7 @@ def _skip(work: Work, source: Side, skip: Skip) -> Ending:
 async def _join(work: Work, source: Side, twin: Twin) -> Ending:
     """Two records that exist already become a pair, kept before anything is written: they may
     both be, so a body does not do."""
-    if source.is_hearsay:
+    if source.from_webhook_body:
         read = await work.adapter.find(source.system, source.id)
         if read is None:
             return await end_of_source(work, None)
@@ -233,7 +283,7 @@ async def _join(work: Work, source: Side, twin: Twin) -> Ending:
     link = await work.keep(twin.link)
     await work.read_conflicts(link)
     ending = await agree(work, link, source, twin.side, ours=twin.ours)
-    return await leave_ids(work, ending, source, twin.side)
+    return await write_external_ids(work, ending, source, twin.side)
 
 
 def _unedited(source: Side, made: Side, names: Collection[str]) -> dict[str, Agreed]:

@@ -2,27 +2,22 @@
 
 A merge in Vtiger saves the contact that stays, moves the orders of the other ones to it without a
 word, and deletes those (modules/Vtiger/actions/ProcessDuplicates.php). Nobody tells of the merge,
-so the contact that stayed is looked for by what it has of the others.
-"""
+so the contact that stayed is looked for by what it has of the others."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from app.db.session import transaction
-from app.errors import System
+from app.domain import MatchPolicy, Outcome, Record, System
 from app.links.models import Link
 from app.links.repository import find_link, remove_link
-from app.mapping.bases import read_base, write_base
+from app.mapping.rules import read_base, write_base
 from app.mapping.values import Agreed
-from app.records import MatchPolicy, Outcome, Record
+from app.modules.ports import PATIENCE, Side, Skip, Successor, lease_keys
+from app.sync.agreement import agree
+from app.sync.creation import oldest_first
 from app.sync.deletion import mark_deleted
-from app.sync.hold import PATIENCE, lease_keys
-from app.sync.marks import leave_ids
-from app.sync.match import oldest_first
-from app.sync.outcome import Result, skipped
-from app.sync.pair import agree
-from app.sync.sides import Side, Skip
-from app.sync.work import Ending, Work
+from app.sync.work import Ending, Result, Work, skipped, write_external_ids
 
 REPLACED = "replaced"
 
@@ -34,14 +29,6 @@ NAMED = (
     "is paired with WooCommerce {other} already: later orders of this record name it."
 )
 MADE_AGAIN = "Vtiger {gone} was deleted; an order named it, so it was made again."
-
-
-@dataclass(frozen=True, slots=True)
-class Successor:
-    """A record that may stand for one that is gone, and by what it was found."""
-
-    side: Side
-    means: str
 
 
 @runtime_checkable
@@ -94,7 +81,7 @@ async def _move(work: Work, link: Link, woo: Side, successor: Successor) -> Endi
     link = await work.keep(link)
     await work.read_conflicts(link)
     ending = await agree(work, link, woo, successor.side)
-    ending = await leave_ids(work, ending, woo, successor.side)
+    ending = await write_external_ids(work, ending, woo, successor.side)
     message = MOVED.format(gone=gone, successor=successor.side.id, means=successor.means)
     return replace(ending, result=_told(ending.result, message))
 
@@ -127,7 +114,7 @@ async def part(work: Work, link: Link) -> None:
         await remove_link(session, link)
 
 
-def told_as_made_again(ending: Ending, gone: str) -> Ending:
+def recreated_result(ending: Ending, gone: str) -> Ending:
     if ending.result.outcome is not Outcome.CREATED:
         return ending
     return replace(ending, result=_told(ending.result, MADE_AGAIN.format(gone=gone)))

@@ -1,8 +1,7 @@
 """One look at one module of one store: what differs, what vanished, and a hint for each.
 
 A look only reads and hints: a record that holds what was agreed gives no hint, so a quiet shop
-adds nothing to the log.
-"""
+adds nothing to the log."""
 
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -12,21 +11,16 @@ from hashlib import sha256
 
 import orjson
 
-from app.db.row_by_row import store_rows
-from app.db.session import transaction
-from app.errors import System
-from app.inbox.dedupe import finding_key
-from app.inbox.repository import NewDelivery
+from app.db.session import store_rows, transaction
+from app.domain import Event, Module, Origin, Record, System, is_guest
+from app.inbox.repository import NewDelivery, finding_key
 from app.links.models import Link
 from app.links.repository import each_living, search_links, search_sightings, see
-from app.mapping.bases import holds, read_base
-from app.mapping.rules import FieldRule
+from app.mapping.rules import FieldRule, holds, read_base
 from app.mapping.values import Base, Value
-from app.records import Event, Module, Origin, Record, is_guest
+from app.modules.ports import Adapter, Listing, Seen, Side, Unreadable, pages
+from app.modules.registry import IN_BULK
 from app.runtime import Runtime
-from app.sync.listing import Listing, Seen, pages
-from app.sync.registry import IN_BULK
-from app.sync.sides import Adapter, Side, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -54,16 +48,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """`origin` names the hints, `take_stock` keeps it from hinting what has no pair, `stock_at`
-    from hinting that unless it changed since. `is_run` brings up what was brought up before, and
-    what has no pair unread: it is read later, whole."""
+    """`origin` names the hints, `take_baseline` keeps it from hinting what has no pair,
+    `baseline_at` from hinting that unless it changed since. `is_run` brings up what was brought up
+    before, and what has no pair unread: it is read later, whole."""
 
     runtime: Runtime
     store: str
     listing: Listing
     origin: Origin = Origin.POLL
-    take_stock: bool = False
-    stock_at: datetime | None = None
+    take_baseline: bool = False
+    baseline_at: datetime | None = None
     is_run: bool = False
 
     @property
@@ -103,7 +97,7 @@ class Sweep:
                 continue
             digest = digest_of(side, link)
             stock = self._stock_of(looked_at[side.id], digest) if link is None else digest
-            taken = self.take_stock and link is None
+            taken = self.take_baseline and link is None
             change = Change(record, digest=stock if taken else digest, paired=link is not None)
             told = known.get(record.key) in (digest, stock)
             if not (told and self._is_left(link, side)) and self._differs(link, side):
@@ -114,7 +108,7 @@ class Sweep:
         """Whether a record was there when stock was taken, and has not changed since: one that
         changed shortly before was remembered as it was."""
         at = seen.changed_at
-        return self.stock_at is not None and at is not None and at <= self.stock_at - OVERLAP
+        return self.baseline_at is not None and at is not None and at <= self.baseline_at - OVERLAP
 
     def _stock_of(self, seen: Seen, digest: str) -> str:
         """How a record without a pair is remembered when stock is taken: by what is its own. Its
@@ -131,7 +125,7 @@ class Sweep:
         where the record cannot have a pair as it is, for the log says that already."""
         if not self.is_run:
             return True
-        shown = side.system not in self.listing.glimpses
+        shown = side.system not in self.listing.change_predicates
         return link is None and shown and self.listing.adapter.creation_objection(side) is not None
 
     @property
@@ -142,7 +136,7 @@ class Sweep:
     def _differs(self, link: Link | None, side: Side) -> bool:
         """Whether the record is unpaired, is back, or is not what was agreed."""
         if link is None:
-            return self.take_stock or not is_left_out(self.listing.adapter, side)
+            return self.take_baseline or not is_left_out(self.listing.adapter, side)
         known = link.side(side.system)
         if known.deleted_at is not None:
             return True
@@ -153,7 +147,7 @@ class Sweep:
     def _looks_changed(self, link: Link, side: Side) -> bool:
         """Of a record that is shown in part: its stamp, or what a glance tells. A stamp alone may
         hide an edit in the second of our own write."""
-        glance = self.listing.glimpses.get(side.system)
+        glance = self.listing.change_predicates.get(side.system)
         if glance is None:
             return False
         return side.modified_at != link.side(side.system).modified_at or glance(link, side)
@@ -186,7 +180,7 @@ class Sweep:
         """Pairs whose record is in the shop's trash."""
         hints = 0
         async for page in pages(self.listing.each_trashed()):
-            hints += await self.bring_up(await self.told_gone(System.WOOCOMMERCE, page))
+            hints += await self.bring_up(await self.reported_deleted(System.WOOCOMMERCE, page))
         return hints
 
     async def _paired_before(self, system: System, moment: datetime) -> AsyncIterator[str]:
@@ -197,7 +191,7 @@ class Sweep:
             async for link in found:
                 yield link.side(system).id
 
-    async def told_gone(self, system: System, ids: Sequence[str]) -> list[Change]:
+    async def reported_deleted(self, system: System, ids: Sequence[str]) -> list[Change]:
         """Pairs among the records that the system itself says are deleted."""
         records = [self.record(system, record_id) for record_id in ids]
         async with self.runtime.sessions() as session:
@@ -216,7 +210,7 @@ class Sweep:
     async def bring_up(self, changed: Sequence[Change]) -> int:
         """Hint first, remember after: a crash between the two hints once more, and loses nothing.
         A record whose hint the database refuses is logged, and keeps no other from being hinted."""
-        wanted = [each for each in changed if not self.take_stock or each.paired]
+        wanted = [each for each in changed if not self.take_baseline or each.paired]
         hints = [
             NewDelivery(
                 each.record,

@@ -3,8 +3,7 @@
 Contract page WooCommerce §1: a webhook that was disabled is disabled again by its next failure,
 for re-activation does not reset the count; so it is replaced. Ours are known by their ids, so
 that one that somebody turned elsewhere is found as well. What happened meanwhile is found by the
-poll that follows.
-"""
+poll that follows."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -13,19 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
+from app.config.settings import Settings
 from app.db.session import Sessions, transaction
-from app.errors import ConfigError, LeaseLost, RemoteError, RemoteHeld, System
-from app.incidents.models import IncidentKind
-from app.incidents.report import report, report_mended
-from app.incidents.repository import IncidentFilter, Trouble, search_incidents
-from app.links.leases import hold, hold_turn
-from app.links.passes import expire_passes
+from app.domain import ConfigError, LeaseLost, RemoteError, RemotePaused, System
+from app.links.leases import acquire_turn, hold
+from app.links.repository import expire_passes
+from app.remotes.incidents import IncidentFilter, Trouble, report, report_resolved, search_incidents
+from app.remotes.models import IncidentKind
 from app.remotes.watches import find_watch, forget_watch, save_watch
 from app.runtime import Runtime
-from app.settings import Settings
 from app.woocommerce import webhooks
 from app.woocommerce.client import WooClient
-from app.woocommerce.webhooks import WebhookAct, WebhookReport, WebhookStep
+from app.woocommerce.webhooks import WebhookAction, WebhookReport, WebhookStep
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +34,9 @@ NO_ADDRESS = (
 PATIENCE = 30.0
 MOST_INCIDENTS = 500
 MENDED = {
-    WebhookAct.CREATE: "It was installed anew.",
-    WebhookAct.REPLACE: "It was replaced by a new one.",
-    WebhookAct.REMOVE: "It was removed.",
+    WebhookAction.CREATE: "It was installed anew.",
+    WebhookAction.REPLACE: "It was replaced by a new one.",
+    WebhookAction.REMOVE: "It was removed.",
 }
 WELL = "It is active."
 
@@ -89,7 +87,7 @@ class ShopWebhooks:
     async def watch(self) -> bool:
         """Whether something had to be mended. Where none was ever installed, none is."""
         key, owner = webhook_turn(self.store), uuid4().hex
-        async with hold_turn(self.sessions, key, owner=owner, seconds=self.lease_seconds):
+        async with acquire_turn(self.sessions, key, owner=owner, seconds=self.lease_seconds):
             found = await self.status()
             if found.healthy:
                 await self._note_well(found)
@@ -103,7 +101,7 @@ class ShopWebhooks:
     async def _heal(self) -> WebhookReport:
         found = await self.status()
         for step in found.steps:
-            if step.act is not WebhookAct.KEEP:
+            if step.act is not WebhookAction.KEEP:
                 await report(self.sessions, self._trouble(step), _message(step))
         healed = await webhooks.heal(
             self.client, self.address, secret=self.secret, known=await self._known()
@@ -129,7 +127,7 @@ class ShopWebhooks:
             mended = MENDED[step.act]
             if since := await self._well_at():
                 mended += f" All were last seen well at {since:%Y-%m-%dT%H:%M:%SZ}."
-            await report_mended(self.sessions, self._trouble(step), mended)
+            await report_resolved(self.sessions, self._trouble(step), mended)
 
     async def _note_well(self, found: WebhookReport) -> None:
         """Some trouble may have been mended by hand."""
@@ -140,7 +138,7 @@ class ShopWebhooks:
         async with self.sessions() as session:
             page = await search_incidents(session, wanted, cursor=None, limit=MOST_INCIDENTS)
         for row in page.items:
-            await report_mended(self.sessions, self._trouble_of(row.subject), WELL)
+            await report_resolved(self.sessions, self._trouble_of(row.subject), WELL)
 
     async def _remember(self) -> None:
         found = await self.status()
@@ -206,7 +204,7 @@ async def _watch(runtime: Runtime, store: str) -> bool:
         return await open_webhooks(runtime.settings, runtime.sessions, client, store).watch()
     except LeaseLost:
         log.debug("another worker watches the webhooks of store %s", store)
-    except RemoteHeld as error:
+    except RemotePaused as error:
         log.info("webhooks of store %s are not looked at: %s", store, error.summary)
     except RemoteError as error:
         log.warning("webhooks of store %s could not be looked at: %s", store, error.summary)

@@ -6,8 +6,7 @@ from typing import Any
 from sqlalchemy import Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base
-from app.db.columns import Message
+from app.db.session import Base, Message
 
 SHARDS = 16
 

@@ -1,21 +1,318 @@
-"""Writing the log and its totals in one transaction, and every way of reading them."""
+"""The Sync Log: entries and their totals written in one transaction, and every way of reading
+them."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    and_,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute, defer
 
 from app.db.pagination import Page, fetch_page
 from app.db.session import Sessions
-from app.errors import System
-from app.records import Event, Module, Outcome
-from app.synclog.models import Entry, EntryDelivery
-from app.synclog.totals import Tally, count_outcomes
+from app.domain import Event, Module, Outcome, Record, System
+from app.synclog.models import SHARDS, Entry, EntryDelivery, Total
+
+# Dropping log entries by age; the totals are kept, so no number on the screen changes.
+
+
+async def prune_entries(session: AsyncSession, days: int, *, most: int) -> int:
+    """Drop at most so many; how many those were."""
+    old = Entry.occurred_at < func.now() - func.make_interval(0, 0, 0, days)
+    ids = (await session.scalars(select(Entry.id).where(old).limit(most))).all()
+    await session.execute(delete(EntryDelivery).where(EntryDelivery.entry_id.in_(ids)))
+    await session.execute(delete(Entry).where(Entry.id.in_(ids)))
+    return len(ids)
+
+
+# Outcomes over time, for charts: hours and more from the totals, shorter steps from the log.
+
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What was logged from `starts_at` on, for one step."""
+
+    starts_at: datetime
+    counts: Mapping[Outcome, int]
+
+
+async def first_logged_at(session: AsyncSession, store: Sequence[str] = ()) -> datetime | None:
+    """When counting began: the first entry, or its hour where entries were dropped since."""
+    hour, entry = select(func.min(Total.hour_at)), select(func.min(Entry.occurred_at))
+    if store:
+        hour, entry = hour.where(Total.store.in_(store)), entry.where(Entry.store.in_(store))
+    first_hour, first_entry = await session.scalar(hour), await session.scalar(entry)
+    if first_hour is None or first_entry is None:
+        return first_hour
+    found: datetime = first_entry if first_entry - first_hour < _HOUR else first_hour
+    return found
+
+
+async def series(
+    session: AsyncSession,
+    *,
+    since: datetime,
+    until: datetime,
+    step: timedelta,
+    store: Sequence[str] = (),
+) -> list[Bucket]:
+    """A bucket for each step that `since <= time < until` touches, empty ones included."""
+    counted = _hours(step) if step >= _HOUR else _entries(step)
+    source = Total if step >= _HOUR else Entry
+    at = Total.hour_at if step >= _HOUR else Entry.occurred_at
+    first = _number(since, step)
+    counted = counted.where(at >= _moment(first, step), at < until)
+    if store:
+        counted = counted.where(source.store.in_(store))
+    found: dict[int, dict[Outcome, int]] = {}
+    for number, outcome, count in await session.execute(counted):
+        found.setdefault(int(number), {})[Outcome(outcome)] = int(count)
+    last = _number(until - timedelta.resolution, step)
+    return [
+        Bucket(
+            _moment(number, step), {each: found.get(number, {}).get(each, 0) for each in Outcome}
+        )
+        for number in range(first, last + 1)
+    ]
+
+
+def _hours(step: timedelta) -> Select[Any]:
+    number = _number_column(Total.hour_at, step)
+    counted = select(number, Total.outcome, func.sum(Total.count))
+    return counted.group_by(number, Total.outcome)
+
+
+def _entries(step: timedelta) -> Select[Any]:
+    number = _number_column(Entry.occurred_at, step)
+    counted = select(number, Entry.outcome, func.count()).where(Entry.module.is_not(None))
+    return counted.group_by(number, Entry.outcome)
+
+
+def _number_column(column: Any, step: timedelta) -> Any:
+    return cast(
+        func.floor(func.extract("epoch", column) / int(step.total_seconds())), BigInteger
+    ).label("number")
+
+
+def _number(moment: datetime, step: timedelta) -> int:
+    """Steps since 1970: those of a day begin at midnight UTC."""
+    return int(moment.timestamp() // step.total_seconds())
+
+
+def _moment(number: int, step: timedelta) -> datetime:
+    return datetime.fromtimestamp(number * step.total_seconds(), UTC)
+
+
+# The newest outcome of each of a few records, whichever way it went.
+
+
+async def search_latest(session: AsyncSession, records: Collection[Record]) -> dict[str, Entry]:
+    """By the record's key; what the log does not tell of is left out. The entries come without
+    their lists of changes, notes and conflicts."""
+    found: dict[str, Entry] = {}
+    for system in System:
+        theirs = [record for record in records if record.system is system]
+        if not theirs:
+            continue
+        entries = [
+            *await _search(session, theirs, target=system.other),
+            *await _search(session, theirs, target=system),
+        ]
+        for entry in sorted(entries, key=lambda each: (each.occurred_at, each.id)):
+            found[_record(entry, system).key] = entry
+    wanted = {record.key for record in records}
+    return {key: entry for key, entry in found.items() if key in wanted}
+
+
+async def _search(
+    session: AsyncSession, records: Sequence[Record], *, target: System
+) -> Sequence[Entry]:
+    """The newest entry of each record of one system as the source, or as what was written to."""
+    column = Entry.target_id if records[0].system is target else Entry.source_id
+    same = (Entry.store, Entry.module, column)
+    entries = (
+        select(Entry)
+        .options(*(defer(each) for each in (Entry.changes, Entry.notes, Entry.conflicts)))
+        .where(
+            Entry.target == target,
+            Entry.store.in_({record.store for record in records}),
+            Entry.module.in_({record.module for record in records}),
+            column.in_({record.id for record in records}),
+        )
+        .ext(distinct_on(*same))
+        .order_by(*same, Entry.occurred_at.desc(), Entry.id.desc())
+    )
+    return (await session.scalars(entries)).all()
+
+
+def _record(entry: Entry, system: System) -> Record:
+    """The record of one system that an entry tells of."""
+    record_id = entry.target_id if entry.target == system else entry.source_id
+    module = Module(entry.module) if entry.module else None
+    return Record(entry.store, system, module, record_id or "")
+
+
+# Hourly totals: counted as entries are logged, so that a summary reads hours, not the log.
+
+Summary = dict[System, dict[Module, dict[Outcome, int]]]
+
+_SHARD_LOCKS = 0x53594E43  # keeps these advisory locks apart from other users of them
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What is counted together within an hour."""
+
+    store: str
+    module: Module
+    target: System
+    outcome: Outcome
+
+
+async def count_outcomes(
+    session: AsyncSession, tallies: Mapping[Tally, int], occurred_at: datetime
+) -> None:
+    common = {"hour_at": _hour(occurred_at), "shard": await _take_shard(session)}
+    statement = insert(Total).values(
+        [asdict(tally) | common | {"count": count} for tally, count in tallies.items()]
+    )
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=list(Total.__table__.primary_key),
+            set_={"count": Total.count + statement.excluded.count},
+        )
+    )
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+async def _take_shard(session: AsyncSession) -> int:
+    """A shard that is this transaction's alone until it ends.
+
+    Two transactions that count the same outcomes in different orders would deadlock on a shared
+    shard. Only a transaction that holds none ever waits, so waiting never goes round in a circle.
+    """
+    free = text(
+        "SELECT s FROM (SELECT (n + pg_backend_pid()) % :shards AS s"
+        " FROM generate_series(0, :shards - 1) AS n) AS candidates"
+        " WHERE pg_try_advisory_xact_lock(:space, s) LIMIT 1"
+    )
+    shard = await session.scalar(free, {"shards": SHARDS, "space": _SHARD_LOCKS})
+    if shard is None:
+        waiting = text("SELECT pg_advisory_xact_lock(:space, 0)")
+        await session.execute(waiting, {"space": _SHARD_LOCKS})
+    return int(shard or 0)
+
+
+async def summary(
+    session: AsyncSession,
+    *,
+    store: Sequence[str] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Summary:
+    """Counts by target, module and outcome, zeros included, for `since <= time < until`.
+
+    Whole hours come from the totals, the rest of a first and last hour from the log.
+    """
+    hours, edges = _split(since, until)
+    counts: CompoundSelect[Any, Any, Any, Any] = union_all(
+        _totals(store, hours), _logged(store, edges)
+    )
+    return _filled(await session.execute(counts))
+
+
+async def summary_of_run(session: AsyncSession, run_id: int) -> Summary:
+    """The same of one manual run, counted in the log."""
+    counted = select(Entry.target, Entry.module, Entry.outcome, func.count())
+    counted = counted.where(Entry.run_id == run_id, Entry.module.is_not(None))
+    return _filled(
+        await session.execute(counted.group_by(Entry.target, Entry.module, Entry.outcome))
+    )
+
+
+async def outcomes_of_run(session: AsyncSession, run_id: int) -> dict[Outcome, int]:
+    """Its entries by outcome, zeros included."""
+    counted = select(Entry.outcome, func.count()).where(Entry.run_id == run_id)
+    rows = await session.execute(counted.group_by(Entry.outcome))
+    counts = {Outcome(outcome): int(count) for outcome, count in rows}
+    return {outcome: counts.get(outcome, 0) for outcome in Outcome}
+
+
+def _filled(counts: Iterable[Any]) -> Summary:
+    found: Summary = {
+        target: {module: dict.fromkeys(Outcome, 0) for module in Module} for target in System
+    }
+    for target, module, outcome, count in counts:
+        found[System(target)][Module(module)][Outcome(outcome)] += int(count)
+    return found
+
+
+Span = tuple[datetime | None, datetime | None]
+
+
+def _split(since: datetime | None, until: datetime | None) -> tuple[Span, list[Span]]:
+    """Whole hours to read from the totals, and what is left to count in the log."""
+    first = None if since is None else _hour(since + _HOUR - timedelta.resolution)
+    last = None if until is None else _hour(until)
+    if first is not None and last is not None and first > last:
+        return (first, first), [(since, until)]
+    edges: list[Span] = []
+    if since != first:
+        edges.append((since, first))
+    if until != last:
+        edges.append((last, until))
+    return (first, last), edges
+
+
+def _within(column: InstrumentedAttribute[datetime], span: Span) -> ColumnElement[bool]:
+    since, until = span
+    bounds = [column >= since] if since is not None else []
+    bounds += [column < until] if until is not None else []
+    return and_(True, *bounds)
+
+
+_Counts = Select[str, Any, str, int]
+
+
+def _totals(store: Sequence[str], hours: Span) -> _Counts:
+    count = func.sum(Total.count)
+    counted = select(Total.target, Total.module, Total.outcome, count)
+    counted = counted.where(_within(Total.hour_at, hours))
+    if store:
+        counted = counted.where(Total.store.in_(store))
+    return counted.group_by(Total.target, Total.module, Total.outcome)
+
+
+def _logged(store: Sequence[str], edges: Sequence[Span]) -> _Counts:
+    spans = or_(False, *(_within(Entry.occurred_at, edge) for edge in edges))
+    counted = select(Entry.target, Entry.module, Entry.outcome, func.count())
+    counted = counted.where(Entry.module.is_not(None), spans)
+    if store:
+        counted = counted.where(Entry.store.in_(store))
+    return counted.group_by(Entry.target, Entry.module, Entry.outcome)
+
 
 KEY = (Entry.occurred_at, Entry.id)
 NO_MODULE = "none"

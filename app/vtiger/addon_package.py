@@ -1,8 +1,7 @@
 """The add-on for Vtiger Community Edition as the zip that Module Manager installs.
 
 Contract page Vtiger extension §1 (zip layout). The same sources give the same bytes: no times of
-files, no order of folders, no compression that differs from one zlib to the next.
-"""
+files, no order of folders, no compression that differs from one zlib to the next."""
 
 import sys
 import xml.etree.ElementTree as ElementTree

@@ -1,19 +1,185 @@
-"""Which record a Vtiger callback means, out of all the forms that callbacks come in.
+"""Which record a Vtiger callback means, out of all the forms in which callbacks come; and the
+signed messages of the add-on.
 
 Contract page Vtiger §5: a custom function's JSON, third-party tasks' forms with values in the
 user's display format, Cloud's webhooks with dotted or bracketed names and stray spaces in
-them. Only the record's name is taken; all else is ignored and the record is read back.
-"""
+them. Only the record's name is taken; all else is ignored and the record is read back."""
 
+import hashlib
+import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from app.errors import InvalidInput
-from app.form_fields import decoded, read_fields
-from app.json_shapes import NotJson, parse_bounded_json, without_marks
+from app.domain import Event, InvalidInput
+from app.parsing import NotJson, decoded, find_list, parse_bounded_json, read_fields, without_marks
+from app.vtiger.schemas import ID_PATTERN
+
+# What the add-on asks for its pages in Vtiger: how records stand, and the numbers of the log.
+#
+# Signed as its batches of changes are (app/vtiger/callbacks.py). A body names its question, so
+# that a request that was made for one address asks nothing at another.
+
+MOST_RECORDS = 20
+MOST_BYTES = 16 * 1024
+MOST_QUESTION_VALUES = 10 * MOST_RECORDS
+LONGEST_NAME = 100
+NO_RECORD = "A record has an `id` such as 12x34 and a `module`."
+
+
+class Question(StrEnum):
+    """The word under `asks`."""
+
+    STATUS = "status"
+    SUMMARY = "summary"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRecord:
+    """`id` as 12x34, `module` as Vtiger calls it."""
+
+    id: str
+    module: str
+
+
+def parse_status_question(body: bytes) -> list[AskedRecord]:
+    """The records that are asked about. Raises InvalidInput for anything else."""
+    rows = find_list(_parse(body, Question.STATUS).get("records"))
+    if rows is None or not 0 < len(rows) <= MOST_RECORDS:
+        raise InvalidInput(f"`records` must be a list of 1 to {MOST_RECORDS} records.", "records")
+    return [_read_record(row) for row in rows]
+
+
+def parse_summary_question(body: bytes) -> None:
+    """Raises InvalidInput for what does not ask for the summary."""
+    _parse(body, Question.SUMMARY)
+
+
+def _parse(body: bytes, question: Question) -> dict[str, Any]:
+    try:
+        data = parse_bounded_json(body, most=MOST_QUESTION_VALUES)
+    except NotJson as error:
+        raise InvalidInput(f"The body is not JSON: {error}", "body") from error
+    if not isinstance(data, dict) or data.get("asks") != question:
+        raise InvalidInput(f'The body must be an object with "asks": "{question}".', "asks")
+    return data
+
+
+def _read_record(row: Any) -> AskedRecord:
+    named = row if isinstance(row, dict) else {}
+    record_id, module = named.get("id"), named.get("module")
+    if not isinstance(record_id, str) or not isinstance(module, str):
+        raise InvalidInput(NO_RECORD, "records")
+    if len(record_id) > LONGEST_NAME or not ID_PATTERN.fullmatch(record_id):
+        raise InvalidInput(NO_RECORD, "records")
+    return AskedRecord(record_id, module)
+
+
+# What the Vtiger add-on sends: signed batches of changes, each of which is a hint and no more.
+#
+# Our own add-on's format (vtiger-addon/modules/WooSync/WooSyncBatch.php), signed as contract page
+# Vtiger extension §5 has it; the signatures of both sides are held to one file of vectors.
+
+WINDOW_SECONDS = 300
+MOST_CHANGES = 1000
+MOST_BATCH_VALUES = 20 * MOST_CHANGES
+"""A change has four; later versions of the add-on may tell more."""
+EVENTS = {event.value: event for event in Event}
+BIGGEST_SEQUENCE = 2**63 - 1
+
+
+class SignatureFault(StrEnum):
+    """Why a request is not believed."""
+
+    MISSING = "missing"
+    WRONG = "wrong"
+    STALE = "stale"
+
+
+def sign(secret: str, timestamp: str, body: bytes) -> str:
+    """`sha256=` and the HMAC over `timestamp.body`, as in `X-WooSync-Signature`."""
+    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
+    return f"sha256={digest.hexdigest()}"
+
+
+def find_fault(
+    secret: str, body: bytes, *, timestamp: str, signature: str, now: float
+) -> SignatureFault | None:
+    """None for a request that the secret signed within five minutes of `now` (Unix seconds).
+
+    Compared in constant time; an empty secret verifies nothing. The time is looked at last, so
+    that only those who know the secret learn of our clock.
+    """
+    if not secret or not timestamp or not signature:
+        return SignatureFault.MISSING
+    wanted = sign(secret, timestamp, body).encode()
+    if not hmac.compare_digest(wanted, signature.strip().encode("utf-8", "replace")):
+        return SignatureFault.WRONG
+    fits = timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 13
+    if not fits or abs(int(timestamp) - now) > WINDOW_SECONDS:
+        return SignatureFault.STALE
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class AddonChange:
+    """One row of the add-on's outbox: `record_id` as 12x34, `module` as Vtiger calls it."""
+
+    sequence: int
+    record_id: str
+    module: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class AddonBatch:
+    """`installation` tells one outbox from another; `unreadable` counts what names no record."""
+
+    installation: str
+    changes: tuple[AddonChange, ...]
+    unreadable: int
+
+
+def parse_batch(body: bytes) -> AddonBatch:
+    """Read a batch; one change that makes no sense does not spoil the others.
+
+    Raises InvalidInput for what is no batch at all, or too large a one.
+    """
+    try:
+        data = parse_bounded_json(body, most=MOST_BATCH_VALUES)
+    except NotJson as error:
+        raise InvalidInput(f"The body is not JSON: {error}", "body") from error
+    rows = find_list(data.get("changes")) if isinstance(data, dict) else None
+    if rows is None:
+        raise InvalidInput("The body must be an object with a list `changes`.", "changes")
+    if len(rows) > MOST_CHANGES:
+        raise InvalidInput(f"A batch may have {MOST_CHANGES} changes at most.", "changes")
+    found = [change for row in rows if (change := _read_change(row)) is not None]
+    installation = data.get("installation")
+    name = installation[:LONGEST_NAME] if isinstance(installation, str) else ""
+    return AddonBatch(name.replace("\x00", ""), tuple(found), len(rows) - len(found))
+
+
+def _read_change(row: Any) -> AddonChange | None:
+    if not isinstance(row, dict):
+        return None
+    sequence, record_id, module = row.get("sequence"), row.get("id"), row.get("module")
+    if type(sequence) is not int or not 0 < sequence <= BIGGEST_SEQUENCE:
+        return None
+    if not isinstance(record_id, str) or len(record_id) > LONGEST_NAME:
+        return None
+    if not ID_PATTERN.fullmatch(record_id) or not isinstance(module, str):
+        return None
+    return AddonChange(sequence, record_id, module, read_event(row.get("event")))
+
+
+def read_event(text: Any) -> Event:
+    """What the add-on says happened; a word we do not know still means a change."""
+    return EVENTS.get(text, Event.CHANGED) if isinstance(text, str) else Event.CHANGED
+
 
 ID_NAMES = ("id", "record", "record_id", "recordid", "crmid")
 MEND = (
@@ -21,7 +187,6 @@ MEND = (
     f"{', '.join(ID_NAMES)}, in a form, in JSON or in the address."
 )
 ID_SHAPE = re.compile(r"(?=.{0,99}\d)[^\s$<>&]{1,100}", re.ASCII)
-LONGEST_NAME = 100
 """Characters of a name, blanks included, beyond which it is none of ID_NAMES."""
 LONGEST_VALUE = 600
 """Bytes of an id in a form: 100 characters, most of them percent-encoded."""

@@ -1,26 +1,643 @@
-"""The client of one Vtiger CRM: nothing raw comes out, every failure is typed."""
+"""The client of one Vtiger CRM: every call, typed results, typed failures. Writes go through the
+add-on where it is there, else one a call."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Literal
+import logging
+import re
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Literal, Self
 
 import httpx
+import orjson
 
-from app.errors import InvalidInput, NotFound, Rejected, ResponseUnreadable
-from app.gate import FREE_GATE, Gate
-from app.json_shapes import find_list
-from app.transport import ClientLimits, Sleep
-from app.vtiger.abilities import Abilities
-from app.vtiger.addon import AddonCalls
-from app.vtiger.answers import VTIGER
-from app.vtiger.batches import MOST_AT_ONCE, Batches
-from app.vtiger.orders import OrderCalls
-from app.vtiger.query import Query, equals
+from app.domain import (
+    Duplicate,
+    InvalidInput,
+    NotFound,
+    RecordUnreadable,
+    Rejected,
+    RemoteUnavailable,
+    ResponseUnreadable,
+    WrongRecord,
+)
+from app.http.client import FREE_GATE, ClientLimits, Gate, Sleep, explain_code
+from app.parsing import find_list
+from app.vtiger.addon import (
+    MAKE_ADMIN,
+    MOST_AT_ONCE,
+    MOST_PER_PAGE,
+    AddonFacts,
+    AddonGone,
+    AddonWarning,
+    Batches,
+    OutboxPage,
+    _read_page,
+    new_key,
+)
+from app.vtiger.addon_package import addon_version
+from app.vtiger.query import COUNT, MAX_ROWS, Query, Where, after, equals, fold, one_of
 from app.vtiger.rest import RestApi
-from app.vtiger.schemas import ID_PATTERN, VtigerModule
-from app.vtiger.shapes import kind_of
-from app.vtiger.taxes import TaxCalls
-from app.vtiger.webservice import VtigerApi, Webservice
+from app.vtiger.schemas import (
+    CHANGES,
+    DENIED,
+    ID_PATTERN,
+    READ,
+    SAVE,
+    Abilities,
+    VtigerCurrency,
+    VtigerModule,
+    VtigerOrder,
+    VtigerRecord,
+    VtigerTax,
+    damages_orders,
+    kind_of,
+)
+from app.vtiger.webservice import VTIGER, Quota, VtigerApi, Webservice, read_error
+
+# A record on its way to Vtiger: everything as text, whatever the user's locale would print.
+
+LINES = "LineItems"
+NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+LINE_NUMBERS = re.compile(r"quantity|listprice|discount_(amount|percent)|tax\d+", re.ASCII)
+ORDER_NUMBERS = re.compile(
+    r"hdnDiscountAmount|hdnS_H_Amount|shtax\d+_sh_percent|shipping_&_handling(_shtax\d+)?", re.ASCII
+)
+
+
+def render_element(fields: Mapping[str, Any]) -> str:
+    """The JSON of a record's fields, and of an order's lines inside it (`LineItems`).
+
+    Numbers as dot decimals, booleans as 1 and 0, None as "" (which clears a field). A comma
+    decimal costs an HTTP 500 (contract page Vtiger §0.4, §9). Raises InvalidInput for a float,
+    which cannot hold money, and for an order that Vtiger would break over: no number where it
+    computes with one loses the lines or leaves a ghost (§10; contract page readback, Vtiger), a
+    line without a product is taken in silence (§3).
+    """
+    return orjson.dumps(rendered(fields)).decode()
+
+
+def rendered(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, not yet as JSON."""
+    return {name: _render(name, value) for name, value in fields.items()}
+
+
+def _render(name: str, value: Any) -> Any:
+    if name == LINES:
+        return [_line(row) for row in _rows(value)]
+    text = _plain(name, value)
+    return _number(name, text) if ORDER_NUMBERS.fullmatch(name) else text
+
+
+def _rows(value: Any) -> Sequence[Any]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
+        raise InvalidInput("An order needs its lines as a list, and at least one.", LINES)
+    return value
+
+
+def _line(row: Any) -> dict[str, str]:
+    if not isinstance(row, Mapping):
+        raise InvalidInput("A line needs its fields by name.", LINES)
+    line = {name: _plain(name, value) for name, value in row.items()}
+    if not ID_PATTERN.fullmatch(line.get("productid", "")) or "quantity" not in line:
+        raise InvalidInput("A line needs a product or service, and a quantity.", "productid")
+    return {
+        name: _number(name, text) if LINE_NUMBERS.fullmatch(name) else text
+        for name, text in line.items()
+    }
+
+
+def _number(name: str, text: str) -> str:
+    if not NUMBER.fullmatch(text):
+        raise InvalidInput(f"{name} must be a number with a dot, or left out; not {text!r}.", name)
+    return text
+
+
+def _plain(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"{value:f}"
+    raise InvalidInput(f"{name} cannot be sent as {type(value).__name__}", name)
+
+
+# The calls that every module has: records by id, queries, pages and counts.
+
+log = logging.getLogger(__name__)
+
+ORDER_LINES = "order lines"
+"""The turn of a write that changes an order's lines (`alone` of a gate)."""
+
+
+class RecordCalls:
+    """Records of any module, over one API. An async context manager, or call `aclose`."""
+
+    def __init__(self, api: VtigerApi, abilities: Abilities) -> None:
+        self._api = api
+        self.abilities = abilities
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._api.aclose()
+
+    @property
+    def quota(self) -> Quota | None:
+        """The call limits as last told by Vtiger Cloud; None without any (Community Edition)."""
+        return self._api.quota
+
+    @property
+    def clock_skew(self) -> float | None:
+        """Seconds that the CRM's clock is ahead of ours, by its last answer."""
+        return self._api.clock_skew
+
+    async def user_id(self) -> str:
+        """The API user, `19xN`, by which our own writes are told from others' (contract
+        page Vtiger §6)."""
+        return await self._api.user_id()
+
+    async def retrieve(self, record_id: str, module: str) -> VtigerRecord:
+        """NotFound for a record that is missing, deleted or hidden (52-err-retrieve-deleted);
+        WrongRecord where another one is answered."""
+        answer = await self._api.read("retrieve", {"id": record_id})
+        return VtigerRecord.parse(answer, module).answering(record_id)
+
+    async def create(self, module: str, fields: Mapping[str, Any]) -> VtigerRecord:
+        """Owned by the API user unless `assigned_user_id` says otherwise.
+
+        Duplicate if a unique field's value is taken (20-err-account-duplicate). After an
+        ambiguous failure the record may exist: an owner who does not exist gives
+        ResponseUnreadable, and makes it (11-err-create-bad-owner).
+        """
+        element = orjson.dumps(await self._owned(fields)).decode()
+        params = {"elementType": module, "element": element}
+        created = await self._api.write("create", params, alone=_turn_of(fields))
+        return VtigerRecord.parse(created, module)
+
+    async def _owned(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        owner = fields.get("assigned_user_id") or await self.user_id()
+        return rendered({**fields, "assigned_user_id": owner})
+
+    async def revise(
+        self, record_id: str, fields: Mapping[str, Any], *, module: str
+    ) -> VtigerRecord:
+        """Change these fields only; "" or None clears one (50-contact-revise*).
+
+        NotFound (52-err-revise-deleted), Duplicate (54-err-contact-revise-duplicate).
+        """
+        params = {"element": render_element({**fields, "id": record_id})}
+        answer = await self._api.write("revise", params, alone=_turn_of(fields))
+        return VtigerRecord.parse(answer, module).answering(record_id)
+
+    async def delete(self, record_id: str) -> None:
+        """Into the recycle bin. NotFound if it is there already (52-delete*)."""
+        await self._api.write("delete", {"id": record_id})
+
+    async def query(self, query: Query) -> list[VtigerRecord]:
+        """At most 100 rows. Rejected for an unknown column or module (11-err-query-*).
+
+        Who looks for a twin must not miss one: a row that is no record spoils the answer.
+        """
+        return [VtigerRecord.parse(row, query.module) for row in await self._rows(query)]
+
+    async def search(
+        self,
+        module: str,
+        where: Sequence[Where] = (),
+        *,
+        columns: Sequence[str] = ("*",),
+        after_id: str = "",
+    ) -> AsyncIterator[VtigerRecord]:
+        """Every matching record in the order of ids, read in pages that follow the last id.
+
+        Rows that change or vanish meanwhile shift nothing (recording 53-query-id-gt); those without
+        an id are passed over, for the log of the service to tell. For sales orders name columns:
+        with `*` the limit counts their lines (contract page Vtiger §0.11).
+        """
+        first = Query(module, tuple(columns), tuple(where), order_by="id")
+        while True:
+            more = (after(after_id),) if after_id else ()
+            rows = await self._rows(replace(first, where=(*first.where, *more)))
+            page = list(_parse_each(module, rows))
+            for record in page:
+                yield record
+            if len(rows) < MAX_ROWS or not page:
+                return
+            after_id = page[-1].id
+
+    async def count(self, module: str, where: Sequence[Where] = ()) -> int:
+        """How many records match (recording 53-query-count); counted here where Vtiger answers
+        nothing, for 8.4 leaves rows without an id out."""
+        rows = await self._rows(Query(module, COUNT, tuple(where)))
+        if not rows:
+            return len([each async for each in self.search(module, where, columns=("id",))])
+        text = str(rows[0].get("count", "")) if rows and isinstance(rows[0], Mapping) else ""
+        if not text.isdigit():
+            raise ResponseUnreadable(VTIGER, "the count is not a number")
+        return int(text)
+
+    async def _rows(self, query: Query) -> list[Any]:
+        rows = find_list(await self._api.read("query", {"query": str(query)}))
+        if rows is None:
+            raise ResponseUnreadable(VTIGER, "a query gave no list of rows")
+        asked = query.asked_ids
+        return rows if asked is None else [row for row in rows if _is_asked(row, asked)]
+
+
+def _turn_of(fields: Mapping[str, Any]) -> str:
+    """Vtiger gives two orders that are written at once the same ids for their lines, and lines are
+    lost, in an answer that says success (page Vtiger add-on writes, F1)."""
+    return ORDER_LINES if LINES in fields else ""
+
+
+def _is_asked(row: object, asked: Collection[str]) -> bool:
+    """Of a query by ids: what is no record at all is for the reader of the row to judge."""
+    return not isinstance(row, Mapping) or row.get("id") in asked
+
+
+def _parse_each(module: str, rows: Sequence[object]) -> Iterator[VtigerRecord]:
+    """The records among the rows of a page: one that is none keeps no other from being looked
+    at."""
+    for place, row in enumerate(rows, start=1):
+        try:
+            yield VtigerRecord.parse(row, module)
+        except ResponseUnreadable as error:
+            log.warning("row %s of a page of %s is passed over: %s", place, module, error)
+
+
+# Creating and changing records: through the add-on where it writes, else one a call.
+
+DONE = frozenset({"saved", "known"})
+
+WITHOUT_KEY = "WooSync does not write any more, so this create would have no key; it is begun anew"
+UNSAFE_LINES = (
+    "WooSync does not write any more, and Vtiger {version} must not be sent an order's lines"
+)
+DELETED = "What this call had made was deleted before its answer was heard"
+
+
+class SavingCalls(RecordCalls):
+    """`create` and `revise` of modules that the add-on writes (decision 24)."""
+
+    def __init__(self, api: VtigerApi, abilities: Abilities, batches: Batches) -> None:
+        super().__init__(api, abilities)
+        self._batches = batches
+
+    async def aclose(self) -> None:
+        await self._batches.aclose()
+        await super().aclose()
+
+    async def saves(self, module: str) -> bool:
+        """Whether the add-on writes records of this module, each key once."""
+        return kind_of(module).by_addon and await self.abilities.has(SAVE)
+
+    async def find_saved(self, key: str) -> str | None:
+        """The id of the record that the write with this key made; None if none was committed. Only
+        where `saves`."""
+        answer = await self._batches.send(key, {"action": "ask"})
+        if answer.get("status") == "unknown":
+            return None
+        _refuse_save(answer, "ask")
+        return str(answer["id"])
+
+    async def create(
+        self, module: str, fields: Mapping[str, Any], *, key: str = ""
+    ) -> VtigerRecord:
+        """As of a record. A create with a `key` that was carried out before makes nothing, and
+        answers what it had made.
+
+        A key is for where the add-on writes: RemoteUnavailable, and nothing done, elsewhere.
+        """
+        values = rendered(fields)
+        if await self.saves(module):
+            action = {"action": "create", "module": module, "fields": await self._owned(values)}
+            try:
+                answer = await self._batches.send(key or new_key(), action)
+            except AddonGone as error:
+                if key or error.ambiguous:
+                    raise
+            else:
+                return _read_saved(answer, "create", module)
+        elif key:
+            raise RemoteUnavailable(VTIGER, WITHOUT_KEY, ambiguous=False)
+        if LINES in fields:
+            await self._refuse_unsafe()
+        return await super().create(module, fields)
+
+    async def revise(
+        self, record_id: str, fields: Mapping[str, Any], *, module: str
+    ) -> VtigerRecord:
+        """As of a record. It sets fields to values, so it does no harm to send it twice."""
+        values = rendered(fields)
+        if await self.saves(module):
+            action = {"action": "revise", "module": module, "id": record_id, "fields": values}
+            try:
+                answer = await self._batches.send(new_key(), action)
+            except AddonGone:
+                pass
+            else:
+                return _read_saved(answer, "revise", module).answering(record_id)
+        if LINES in fields:
+            await self._refuse_unsafe()
+        return await super().revise(record_id, fields, module=module)
+
+    async def _delete(self, record_id: str, module: str) -> None:
+        """NotFound if it is in the recycle bin already."""
+        action = {"action": "delete", "module": module, "id": record_id}
+        _refuse_save(await self._batches.send(new_key(), action), "delete")
+
+    async def _refuse_unsafe(self) -> None:
+        """Who decided to write an order's lines may have done so because the add-on was there."""
+        if damages_orders(version := await self._api.version()):
+            raise RemoteUnavailable(VTIGER, UNSAFE_LINES.format(version=version), ambiguous=False)
+
+
+def _read_saved(answer: Mapping[str, Any], operation: str, module: str) -> VtigerRecord:
+    """The record after a write, or the error that the answer tells."""
+    _refuse_save(answer, operation)
+    if answer.get("record") is not None:
+        return VtigerRecord.parse(answer["record"], module)
+    if operation == "create":
+        raise RemoteUnavailable(VTIGER, DELETED, ambiguous=False)
+    raise NotFound(VTIGER, DELETED)
+
+
+def _refuse_save(answer: Mapping[str, Any], operation: str) -> None:
+    """Raise unless it was done, now or before. An error that Vtiger tells surely wrote nothing."""
+    status, code = answer.get("status"), str(answer.get("code") or "")
+    message = str(answer.get("message") or "no message")
+    if status == "refused":
+        raise read_error({"error": {"code": code, "message": message}}, operation, write=False)
+    if status == "failed":
+        summary = explain_code(code)
+        raise RemoteUnavailable(VTIGER, message, code=code, ambiguous=False, summary=summary)
+    if status not in DONE or not answer.get("id"):
+        raise ResponseUnreadable(VTIGER, f"a write was answered with the status {status!r}")
+
+
+# Reading many records whole with few calls, where the add-on reads.
+
+OPERATION = "woosync_read"
+CLASSES: Mapping[str, type[VtigerRecord]] = {"SalesOrder": VtigerOrder}
+
+
+class ReadingCalls(SavingCalls):
+    """`woosync_read`, whose records are equal to those of `retrieve` field by field (page Vtiger
+    add-on writes, §5)."""
+
+    async def find_whole(self, module: str, ids: Sequence[str]) -> list[VtigerRecord] | None:
+        """Records as `retrieve` shows them, orders with their lines, a hundred a call; those that
+        are missing, deleted or hidden are left out. None where they have to be retrieved."""
+        if not kind_of(module).by_addon:
+            return None
+        found: list[VtigerRecord] = []
+        for start in range(0, len(ids), MAX_ROWS):
+            if not await self.abilities.has(READ):
+                return None
+            part = await self._read_whole(module, ids[start : start + MAX_ROWS])
+            if part is None:
+                return None
+            found += part
+        return found
+
+    async def _read_whole(self, module: str, ids: Sequence[str]) -> list[VtigerRecord] | None:
+        params = {"module": module, "ids": orjson.dumps(ids).decode()}
+        params |= {"since": "", "after": "", "limit": str(MAX_ROWS)}
+        try:
+            result: Any = await self._api.read_by_post(OPERATION, params)
+        except RemoteUnavailable as error:
+            if error.status == 500 and await self.abilities.is_lost(READ):
+                return None
+            raise
+        rows = find_list(result.get("records")) if isinstance(result, Mapping) else None
+        if rows is None:
+            raise ResponseUnreadable(VTIGER, f"{OPERATION} gave no list of records")
+        records = [CLASSES.get(module, VtigerRecord).parse(row, module) for row in rows]
+        return [record for record in records if record.id in ids]
+
+
+# The calls about taxes and currencies, which are settings of the CRM more than records.
+
+UNSAFE = "unsafe_in_vtiger"
+"""The code of a Rejected that we decide on, because Vtiger would do damage."""
+
+
+class TaxCalls(RecordCalls):
+    """Tax and Currency.
+
+    Vtiger finds the column that a tax has on products and lines by the tax's label, on every
+    write. So two taxes of one label would take each other's column (70-tax-revise,
+    70-tax-query-after), and a new label would leave none (70-tax-update-rename-label-CORRUPTS).
+    """
+
+    async def search_taxes(self) -> list[VtigerTax]:
+        """All taxes that are not deleted, at most 100 (70-tax-query, -after-delete)."""
+        return [VtigerTax.parse(row) for row in await self._rows(Query("Tax"))]
+
+    async def create_tax(self, label: str, percentage: Decimal) -> VtigerTax:
+        """A new tax with a column of its own; three decimals are kept (70-tax-create).
+
+        Duplicate, with the holder's id, if a tax has the label, which Vtiger would allow
+        (70-tax-create-dup-label).
+        """
+        holder = _find_labelled(await self.search_taxes(), label)
+        if holder is not None:
+            message = f"Vtiger has a tax with the label {holder.label!r} already"
+            raise Duplicate(VTIGER, message, holder_id=holder.id)
+        element = render_element({"taxlabel": label, "percentage": percentage})
+        params = {"elementType": "Tax", "element": element}
+        return VtigerTax.parse(await self._api.write("create", params))
+
+    async def revise_tax(self, tax_id: str, percentage: Decimal) -> VtigerTax:
+        """Change the percentage, all that can be changed safely (70-tax-revise-percentage-only).
+
+        NotFound if there is no such tax, or it is deleted. Rejected with the code UNSAFE, and
+        nothing written, while another tax has its label; with that code also if Vtiger moved
+        the tax to another column all the same (a deleted tax, which is not seen, had the label).
+        """
+        taxes = await self.search_taxes()
+        tax = _get_tax(taxes, tax_id)
+        others = [one for one in taxes if one.id != tax_id]
+        if _find_labelled(others, tax.label) is not None:
+            raise _refuse_tax(
+                tax, "several taxes have this label; give each its own in Vtiger first"
+            )
+        element = render_element({"id": tax_id, "percentage": percentage})
+        changed = VtigerTax.parse(await self._api.write("revise", {"element": element}))
+        if changed.id != tax_id:
+            raise WrongRecord(VTIGER, "Tax", asked=tax_id, given=changed.id)
+        taken = {"", *(one.name for one in others)}
+        moved = changed.name != tax.name and tax.name not in taken
+        if moved or changed.name in taken:
+            raise _refuse_tax(changed, f"it has moved from column {tax.name!r} to {changed.name!r}")
+        return changed
+
+    async def search_currencies(self) -> list[VtigerCurrency]:
+        """All currencies, active or not, at most 100 (72-currency-query-after). One without a
+        rate is passed over, for the log of the service to tell: nothing can be written in it."""
+        found = []
+        for row in await self._rows(Query("Currency")):
+            try:
+                found.append(VtigerCurrency.parse(row))
+            except RecordUnreadable as error:
+                log.warning("a currency is passed over: %s", error)
+        return found
+
+
+def _get_tax(taxes: Sequence[VtigerTax], tax_id: str) -> VtigerTax:
+    for tax in taxes:
+        if tax.id == tax_id:
+            return tax
+    raise NotFound(VTIGER, f"there is no tax {tax_id}")
+
+
+def _find_labelled(taxes: Sequence[VtigerTax], label: str) -> VtigerTax | None:
+    wanted = fold(label)
+    return next((tax for tax in taxes if fold(tax.label) == wanted), None)
+
+
+def _refuse_tax(tax: VtigerTax, why: str) -> Rejected:
+    return Rejected(VTIGER, f"the tax {tax.label!r} ({tax.id}): {why}", code=UNSAFE)
+
+
+class AddonCalls(RecordCalls):
+    """The add-on's one operation."""
+
+    async def find_changes(self, since: int, limit: int = MOST_PER_PAGE) -> OutboxPage | None:
+        """Changes after a sequence; None where the add-on is not installed, or switched off.
+
+        Rejected (ACCESS_DENIED) unless the API user is an administrator.
+        """
+        params = {"since": str(since), "limit": str(limit)}
+        result = await self._api.find(CHANGES, params)
+        self.abilities.note(result)
+        return None if result is None else _read_page(result)
+
+
+@dataclass(frozen=True, slots=True)
+class AddonReport:
+    """For whoever asks how changes are found: without `facts` polls have to query."""
+
+    facts: AddonFacts | None
+    warnings: tuple[AddonWarning, ...] = ()
+
+
+async def look_at_addon(client: AddonCalls, public_url: str | None = None) -> AddonReport:
+    """Ask the CRM itself; absence is no fault. Raises the RemoteError tree.
+
+    `public_url` is where this service is reached, None while that is not set.
+    """
+    try:
+        page = await client.find_changes(0, 1)
+    except Rejected as error:
+        if error.code != DENIED:
+            raise
+        message = "WooSync is installed, but only administrators may read its changes"
+        return AddonReport(None, (AddonWarning(message, MAKE_ADMIN),))
+    if page is None:
+        return AddonReport(None)
+    return AddonReport(page.facts, page.facts.warnings(addon_version(), public_url))
+
+
+# The calls about sales orders and their lines.
+
+ORDERS = "SalesOrder"
+PURCHASE_ORDER = "vtiger_purchaseorder"
+PURCHASE_ORDER_LENGTH = 200
+ORDER_COLUMNS = (
+    "subject",
+    PURCHASE_ORDER,
+    "sostatus",
+    "hdnGrandTotal",
+    "createdtime",
+    "modifiedtime",
+    "modifiedby",
+)
+"""Named, because with `*` or a column of the lines a query counts and mixes lines (contract page
+Vtiger §0.11)."""
+HEADER_COLUMNS = (
+    *ORDER_COLUMNS,
+    "description",
+    *(
+        f"{block}_{part}"
+        for block in ("bill", "ship")
+        for part in ("street", "city", "code", "state", "country")
+    ),
+)
+"""The same with all that a person edits beside the lines."""
+
+
+class OrderCalls(ReadingCalls):
+    """Module SalesOrder, and LineItem to read only.
+
+    Orders are written by `create` and `revise`, whose answers hold just-computed totals as
+    floats: read the order back. A revise without `conversion_rate` resets it to 1, one with
+    LineItems blanks tax mode, shipping and adjustment unless they are sent along (contract page
+    Vtiger §0.7, §3, §10).
+    """
+
+    async def version(self) -> str:
+        """Vtiger's version, such as `8.2.0`, as the login told it; "" for Cloud."""
+        return await self._api.version()
+
+    async def ask_version(self) -> str:
+        """The same, asked anew."""
+        return await self._api.ask_version()
+
+    async def takes_orders(self, *, anew: bool = False) -> bool:
+        """Whether orders can be written with their lines, and deleted: the add-on does it, or this
+        version of Vtiger bears it. `anew`: what was told some minutes ago does not do."""
+        if anew:
+            self.abilities.forget()
+        if await self.saves(ORDERS):
+            return True
+        return not damages_orders(await (self.ask_version() if anew else self.version()))
+
+    async def delete_order(self, order_id: str) -> None:
+        """As of any record; where the add-on writes, also on 8.4 (84-stock-delete-order)."""
+        if await self.saves(ORDERS):
+            with suppress(AddonGone):
+                await self._delete(order_id, ORDERS)
+                return
+        await self._refuse_unsafe()
+        await self._api.write("delete", {"id": order_id}, alone=ORDER_LINES)
+
+    async def retrieve_order(self, order_id: str) -> VtigerOrder:
+        """An order with its lines (00-REFERENCE-so-retrieve-full-group). NotFound."""
+        answer = await self._api.read("retrieve", {"id": order_id})
+        return VtigerOrder.parse(answer, ORDERS).answering(order_id)
+
+    async def search_orders_by_purchase_order(self, number: str) -> list[VtigerRecord]:
+        """Orders with exactly this Purchase Order, by id, with ORDER_COLUMNS only.
+
+        Also the ghost that a failed create left behind. Vtiger keeps 200 characters and ignores
+        case, accents and trailing spaces, so they are compared here (contract page Vtiger §10).
+        """
+        wanted = number[:PURCHASE_ORDER_LENGTH]
+        if not wanted:
+            return []
+        where = (equals(PURCHASE_ORDER, wanted),)
+        found = self.search(ORDERS, where, columns=ORDER_COLUMNS)
+        return [order async for order in found if order.get(PURCHASE_ORDER) == wanted]
+
+    async def search_purchase_orders(self, numbers: Sequence[str]) -> frozenset[str]:
+        """Those of at most 100 Purchase Orders that an order has (contract page Vtiger §10)."""
+        where = (one_of(PURCHASE_ORDER, numbers),)
+        found = self.search(ORDERS, where, columns=ORDER_COLUMNS)
+        return frozenset([order.get(PURCHASE_ORDER) async for order in found])
+
 
 LONGEST_POST = 10
 """Seconds."""

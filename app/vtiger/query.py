@@ -1,8 +1,7 @@
 """Vtiger's query language: a small SELECT, built so that no value can leave its quotes.
 
 Contract page Vtiger §1 (query), recordings 53-query-*: no parentheses, no IS NULL, values
-in single quotes, a semicolon at the end, at most 100 rows.
-"""
+in single quotes, a semicolon at the end, at most 100 rows."""
 
 import re
 import unicodedata
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote_plus
 
-from app.errors import InvalidInput
+from app.domain import InvalidInput
 
 MAX_ROWS = 100
 MOST_ENCODED = 6000

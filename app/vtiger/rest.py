@@ -14,21 +14,29 @@ from typing import Any, TypeVar
 
 import httpx
 
-from app.errors import AuthRejected, CallsPaused, ConfigError, RateLimited, ResponseUnreadable
-from app.gate import FREE_GATE, Gate
-from app.metrics import CALLS_LEFT
-from app.transport import (
+from app.domain import AuthRejected, CallsPaused, ConfigError, RateLimited, ResponseUnreadable
+from app.http.client import (
+    FREE_GATE,
     Answer,
     Channel,
     ClientLimits,
+    Gate,
     Request,
     Sleep,
     explain_code,
     refuse_status,
 )
-from app.vtiger.answers import DUPLICATE_CODE, VTIGER, find_envelope, read_error, read_result
-from app.vtiger.quota import Quota, find_quota
+from app.observability import CALLS_LEFT
 from app.vtiger.schemas import ID_PATTERN
+from app.vtiger.webservice import (
+    DUPLICATE_CODE,
+    VTIGER,
+    Quota,
+    find_envelope,
+    find_quota,
+    read_error,
+    read_result,
+)
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -1,16 +1,165 @@
-"""Vtiger's records and module descriptions as read, with typed access to what we use."""
+"""Vtiger's records and module descriptions as read, with typed access to what we use; what is known
+of versions and of the add-on's abilities."""
 
+import asyncio
 import html
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from time import monotonic
 from typing import Any, Self
 
-from app.errors import RecordUnreadable, ResponseUnreadable, System, WrongRecord
-from app.json_shapes import Fault, Shape, find_decimal, find_list, in_utc, rows_of, shaped
-from app.vtiger import shapes
+from app.domain import RecordUnreadable, Rejected, ResponseUnreadable, System, WrongRecord
+from app.parsing import Fault, Shape, find_decimal, find_list, in_utc, rows_of, shaped
+from app.vtiger.webservice import VERSION_SECONDS, VtigerApi
+
+# What is known of the versions of Vtiger Community Edition.
+
+_DAMAGING = re.compile(r"8\.[34](\..*)?")
+
+
+def damages_orders(version: str) -> bool:
+    """Whether this version of Community Edition refuses orders with lines, ruins them on a revise
+    with lines and cannot delete them (page Vtiger add-on writes, F2 and F3)."""
+    return _DAMAGING.fullmatch(version) is not None
+
+
+# What Vtiger promises of the records that are read: everything is text, lines are a list.
+#
+# Contract page Vtiger §1 (retrieve), §3, §4; recordings 00-REFERENCE-so-retrieve-full-group,
+# sales-orders (250 orders), 21-retrieve-contact-full, 70-tax-query.
+
+_TIMES = frozenset({"createdtime", "modifiedtime"})
+_PEOPLE = frozenset({"modifiedby", "assigned_user_id"})
+_PLACE = ("street", "city", "zip", "state", "country")
+_ORDER_PLACE = ("street", "city", "code", "state", "country")
+
+LINE_ITEM = Shape(
+    texts=frozenset({"productid", "comment", "product_name", "entity_type"}),
+    numbers=frozenset({"discount_amount", "discount_percent"}),
+    amounts=frozenset({"quantity", "listprice"}),
+)
+CONTACT = Shape(
+    times=_TIMES,
+    texts=_PEOPLE
+    | {"firstname", "lastname", "email", "phone", "mobile", "account_id"}
+    | {f"{block}{part}" for block in ("mailing", "other") for part in _PLACE},
+)
+PRODUCT = Shape(
+    times=_TIMES,
+    texts=_PEOPLE
+    | {"productname", "productcode", "description", "productcategory"}
+    | {"website", "currency_id"},
+    numbers=frozenset({"unit_price", "qtyinstock"}),
+    number_names=re.compile(r"tax[0-9]+|currency[0-9]+", re.ASCII),
+)
+SERVICE = replace(PRODUCT, texts=PRODUCT.texts | {"servicename"})
+ORDER_HEADER = Shape(
+    times=_TIMES,
+    texts=_PEOPLE
+    | {"subject", "sostatus", "vtiger_purchaseorder", "contact_id", "account_id", "currency_id"}
+    | {"description", "hdnTaxType"}
+    | {f"{block}_{part}" for block in ("bill", "ship") for part in _ORDER_PLACE},
+    numbers=frozenset({"hdnDiscountAmount", "hdnDiscountPercent", "hdnS_H_Amount", "hdnSubTotal"})
+    | {"hdnGrandTotal", "pre_tax_total", "txtAdjustment", "conversion_rate"},
+    rows={"LineItems": LINE_ITEM},
+    counted=frozenset({"LineItems"}),
+)
+ORDER = replace(ORDER_HEADER, needed=frozenset({"LineItems"}))
+"""An order that was read whole: a query shows no lines, a retrieve without them cannot be read."""
+
+TAX = Shape(texts=frozenset({"taxname", "taxlabel"}), amounts=frozenset({"percentage"}))
+
+ANYTHING = Shape()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKind:
+    """One module of Vtiger: what its records promise, the field that holds their number in people's
+    eyes (such as CON217), and whether the add-on reads and writes them."""
+
+    shape: Shape
+    number_field: str | None = None
+    by_addon: bool = False
+
+
+KINDS: Mapping[str, RecordKind] = {
+    "Accounts": RecordKind(ANYTHING, "account_no", by_addon=True),
+    "Contacts": RecordKind(CONTACT, "contact_no", by_addon=True),
+    "Products": RecordKind(PRODUCT, "product_no", by_addon=True),
+    "Services": RecordKind(SERVICE, "service_no", by_addon=True),
+    "SalesOrder": RecordKind(ORDER_HEADER, "salesorder_no", by_addon=True),
+    "Tax": RecordKind(TAX),
+}
+_OTHER = RecordKind(ANYTHING)
+
+
+def kind_of(module: str) -> RecordKind:
+    """By Vtiger's own name of the module."""
+    return KINDS.get(module, _OTHER)
+
+
+# What the WooSync add-on in the CRM can do: asked once, and believed for some minutes.
+#
+# An add-on can be installed, renewed and removed while the service runs, so whoever finds an
+# operation absent says `forget`, and asks again.
+
+CHANGES = "woosync_changes"
+"""The operation that every version of the add-on has, and that names the others."""
+DENIED = "ACCESS_DENIED"
+SAVE = "save"
+READ = "read"
+
+
+class Abilities:
+    """The abilities of one CRM's add-on; none where there is no add-on, where it is older than
+    2.0, and where the API user is no administrator. Vtiger Cloud is never asked."""
+
+    def __init__(self, api: VtigerApi) -> None:
+        self._api = api
+        self._known: frozenset[str] = frozenset()
+        self._told_at = -math.inf
+        self._turn = asyncio.Lock()
+
+    async def has(self, ability: str) -> bool:
+        """Raises the RemoteError tree where the CRM cannot be asked."""
+        async with self._turn:
+            if monotonic() - self._told_at > VERSION_SECONDS:
+                await self._ask()
+        return ability in self._known
+
+    def forget(self) -> None:
+        """What was told is not believed any more: the next question goes to the CRM."""
+        self._told_at = -math.inf
+
+    async def is_lost(self, ability: str) -> bool:
+        """Whether an operation that was there is not any more, as one of its answers suggests."""
+        self.forget()
+        return not await self.has(ability)
+
+    def note(self, told: object) -> None:
+        """The result of `woosync_changes`, None where there is no add-on."""
+        self._known = read_abilities(told)
+        self._told_at = monotonic()
+
+    async def _ask(self) -> None:
+        try:
+            told: Any = await self._api.find(CHANGES, {"since": "0", "limit": "1"})
+        except Rejected as error:
+            if error.code != DENIED:
+                raise
+            told = None
+        self.note(told)
+
+
+def read_abilities(told: object) -> frozenset[str]:
+    """Absent before 2.0, which only tells of changes."""
+    names = find_list(told.get("abilities")) if isinstance(told, Mapping) else None
+    return frozenset(str(name) for name in names or ())
+
 
 VTIGER = System.VTIGER
 ID_PATTERN = re.compile(r"\d+x\d+", re.ASCII)
@@ -49,7 +198,7 @@ class VtigerRecord:
 
     @classmethod
     def shape_of(cls, module: str) -> Shape:
-        return shapes.kind_of(module).shape
+        return kind_of(module).shape
 
     def answering(self, asked: str) -> Self:
         """The record itself. WrongRecord if its id is not the one that was asked for."""
@@ -107,7 +256,7 @@ class VtigerOrder(VtigerRecord):
 
     @classmethod
     def shape_of(cls, module: str) -> Shape:  # noqa: ARG003 - orders are of one module
-        return shapes.ORDER
+        return ORDER
 
     @property
     def lines(self) -> tuple[Mapping[str, Any], ...]:

@@ -1,22 +1,336 @@
-"""The transport of Vtiger Community Edition: operations of webservice.php.
+"""The transport of Vtiger Community Edition: operations of webservice.php, the session, and answers
+turned into results or into the error tree.
 
 Vtiger Cloud's REST API is another transport for the same operations and envelope; `VtigerApi`
-is what one has to offer (contract page Vtiger §1 and §2).
-"""
+is what one has to offer (contract page Vtiger §1 and §2)."""
 
 import asyncio
-from collections.abc import Mapping
+import hashlib
+import math
+import random
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, Protocol
 
 import httpx
 
-from app.errors import ConfigError, ResponseUnreadable, System
-from app.gate import FREE_GATE, Gate
-from app.json_shapes import without_marks
-from app.transport import Answer, Channel, ClientLimits, Request, Sleep
-from app.vtiger.answers import VTIGER, read_result
-from app.vtiger.auth import VtigerAuth
-from app.vtiger.quota import Quota
+from app.domain import (
+    AuthRejected,
+    ConfigError,
+    Duplicate,
+    NotFound,
+    Rejected,
+    RemoteError,
+    RemoteUnavailable,
+    ResponseUnreadable,
+    System,
+)
+from app.http.client import (
+    FREE_GATE,
+    Answer,
+    Channel,
+    ClientLimits,
+    Gate,
+    Request,
+    Sleep,
+    explain_code,
+    refuse_status,
+)
+from app.parsing import NotJson, parse_json, without_marks
+
+# What Vtiger Cloud says of its call limits in each answer: per day and per minute.
+#
+# Vtiger's help, "Vtiger CRM API Limits": X-RateLimit-DailyLimit and -Remaining count the day,
+# X-FloodControl-MinuteLimit, -Remaining and -Reset (Unix seconds) the minute. HTTP 429 beyond.
+
+LOW_SHARE = 0.1
+_LATEST = 4_102_444_800  # the year 2100: what is later is no time
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Calls that are allowed and left; None where the answer did not tell."""
+
+    daily_limit: int | None = None
+    daily_left: int | None = None
+    minute_limit: int | None = None
+    minute_left: int | None = None
+    minute_ends_at: datetime | None = None
+
+    @property
+    def is_low(self) -> bool:
+        """Less than a tenth of the day's calls is left."""
+        if self.daily_limit is None or self.daily_left is None:
+            return False
+        return self.daily_left < self.daily_limit * LOW_SHARE
+
+    def wait_seconds(self, now: datetime) -> float:
+        """Seconds until a call may be made; 0 while this minute has one left."""
+        if self.minute_left != 0 or self.minute_ends_at is None:
+            return 0.0
+        return min(60.0, max(0.0, (self.minute_ends_at - now).total_seconds()))
+
+
+def find_quota(headers: Mapping[str, str]) -> Quota | None:
+    """The limits in an answer's headers; None if it has none of them."""
+    numbers = {
+        name: _number(headers.get(header, ""))
+        for name, header in (
+            ("daily_limit", "x-ratelimit-dailylimit"),
+            ("daily_left", "x-ratelimit-remaining"),
+            ("minute_limit", "x-floodcontrol-minutelimit"),
+            ("minute_left", "x-floodcontrol-remaining"),
+        )
+    }
+    if all(number is None for number in numbers.values()):
+        return None
+    return Quota(**numbers, minute_ends_at=_moment(headers.get("x-floodcontrol-reset", "")))
+
+
+def _number(text: str) -> int | None:
+    """ "1,200" is how the larger ones may be written."""
+    plain = text.strip().replace(",", "")
+    return int(plain) if re.fullmatch(r"\d{1,12}", plain, re.ASCII) else None
+
+
+def _moment(text: str) -> datetime | None:
+    seconds = _number(text)
+    if seconds is None or seconds > _LATEST:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+# Turns Vtiger's answers into results, or its three kinds of failure into the error tree.
+#
+# Contract page Vtiger §0.1: HTTP 200 with `success: false`, HTTP 500 with an empty body, and HTTP
+# 200 with text that is not JSON.
+
+VTIGER = System.VTIGER
+
+SESSION_CODES = frozenset(
+    {"INVALID_SESSIONID", "SESSION_EXPIRED", "SESSION_LEFT_IDLE", "AUTHENTICATION_REQUIRED"}
+)
+AUTH_CODES = SESSION_CODES | {"INVALID_USER_CREDENTIALS", "INVALID_AUTH_TOKEN"}
+GONE_CODES = frozenset({"RECORD_NOT_FOUND", "ACCESS_DENIED"})
+BROKEN_CODES = frozenset({"INTERNAL_SERVER_ERROR", "DATABASE_QUERY_ERROR"})
+LOGIN_OPERATIONS = frozenset({"getchallenge", "login"})
+ID_OPERATIONS = frozenset({"retrieve", "revise", "delete"})
+BAD_ID = "INVALID_ID_ATTRIBUTE"
+DUPLICATE_CODE = "0"
+
+
+def read_result(answer: Answer, operation: str, *, write: bool) -> Any:
+    """The `result` of a success; anything else raises (contract page Vtiger §0 and §1, Errors)."""
+    envelope = find_envelope(answer.body)
+    if envelope is None:
+        refuse_status(VTIGER, answer, write=write)
+        raise _refuse_text(answer, write=write)
+    if envelope["success"] is True and "result" in envelope:
+        return envelope["result"]
+    raise read_error(envelope, operation, write=write)
+
+
+def read_error(envelope: Mapping[str, Any], operation: str, *, write: bool) -> RemoteError:
+    """The error that `{"success": false, "error": {"code", "message"}}` tells.
+
+    A missing, deleted or hidden record is ACCESS_DENIED (11-err-retrieve-notfound, 52-err-*),
+    but so are an unknown module or field and a forbidden create, which no id stands behind.
+    INVALID_ID_ATTRIBUTE is a bad id where it is all that was sent; in a record it is about some
+    reference of it (84-stock-create-order), and may come when the row is made already.
+    INTERNAL_SERVER_ERROR may come after a write was done (an add-on's handler failed), as may a
+    create's RECORD_NOT_FOUND (page Vtiger add-on writes, F1).
+    """
+    code, message = find_code(envelope), _find_message(envelope)
+    summary = explain_code(code)
+    if code in AUTH_CODES or operation in LOGIN_OPERATIONS:
+        return AuthRejected(VTIGER, message, code=code, summary=summary)
+    if _is_gone(code, operation):
+        text = f"no such record, or hidden from the API user ({message})"
+        return NotFound(VTIGER, text, code=code, summary=summary)
+    if code == DUPLICATE_CODE:
+        return Duplicate(VTIGER, message, code=code, summary=summary)
+    if code in BROKEN_CODES or (code == "RECORD_NOT_FOUND" and write):
+        return RemoteUnavailable(VTIGER, message, code=code, ambiguous=write, summary=summary)
+    ambiguous = write and code == BAD_ID
+    return Rejected(VTIGER, message, code=code, ambiguous=ambiguous, summary=summary)
+
+
+def _is_gone(code: str, operation: str) -> bool:
+    """Only an operation that names a record can be told that it is not there."""
+    if code == BAD_ID:
+        return operation in ID_OPERATIONS - {"revise"}
+    return code in GONE_CODES and operation in ID_OPERATIONS
+
+
+def find_envelope(body: bytes) -> Mapping[str, Any] | None:
+    """The JSON object with `success` in a body, None if it is not one."""
+    try:
+        data = parse_json(body)
+    except NotJson:
+        return None
+    return data if isinstance(data, dict) and "success" in data else None
+
+
+def find_code(envelope: Mapping[str, Any]) -> str:
+    """The error's code as text; a duplicate's is the number 0 (20-err-account-duplicate)."""
+    error = envelope.get("error")
+    return str(error.get("code", "")) if isinstance(error, Mapping) else ""
+
+
+def _find_message(envelope: Mapping[str, Any]) -> str:
+    error = envelope.get("error")
+    return str(error.get("message", "")) if isinstance(error, Mapping) else "no message"
+
+
+def _explain(answer: Answer) -> str:
+    """Why a body is no envelope, with the first characters that are none of JSON's."""
+    try:
+        parse_json(answer.body)
+    except NotJson as fault:
+        return str(fault)
+    return "it is JSON, but no object with `success`"
+
+
+def _refuse_text(answer: Answer, *, write: bool) -> RemoteError:
+    """11-err-create-bad-owner answers with a sentence, and has made the record all the same."""
+    if answer.status in {401, 403}:
+        message = f"something in front of Vtiger refused the request (HTTP {answer.status})"
+        return AuthRejected(VTIGER, message, status=answer.status)
+    summary = f"expected JSON ({len(answer.body)} bytes, HTTP {answer.status})"
+    message = f"{summary}: {_explain(answer)}"
+    ambiguous = write and answer.status < 400
+    return ResponseUnreadable(
+        VTIGER, message, status=answer.status, ambiguous=ambiguous, summary=summary
+    )
+
+
+# Vtiger's session: challenge, login, and login again when the session is gone.
+#
+# Contract page Vtiger §1 (getchallenge, login, Session) and §0.20; recordings 01-*, 10-err-*,
+# 12-err-session-*. An `httpx.Auth`, so that no caller ever sees a session.
+
+LOGIN_ATTEMPTS = 5
+LOGIN_DELAY = 0.25
+
+
+class VtigerAuth(httpx.Auth):
+    """One session for all requests of this process, named in each request's query.
+
+    Logins of one user are serialised here, because a second challenge makes the first one
+    worthless. Another process may still come between; that looks like a wrong key, so a
+    login is tried again after a random wait, a few times, before AuthRejected.
+    """
+
+    def __init__(
+        self, endpoint: httpx.URL, username: str, access_key: str, *, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._endpoint = endpoint
+        self._username = username
+        self._access_key = access_key
+        self._sleep = sleep
+        self._lock = asyncio.Lock()
+        self._session: str | None = None
+        self._user_id: str | None = None
+        self._version = ""
+        self._version_at = -math.inf
+
+    @property
+    def version(self) -> str:
+        """Vtiger's version, such as `8.2.0`, as it was last told; "" before."""
+        return self._version
+
+    @property
+    def version_age(self) -> float:
+        """Seconds since then."""
+        return monotonic() - self._version_at
+
+    def drop_session(self) -> None:
+        """The next request logs in anew; those under way keep their session."""
+        self._session = None
+
+    @property
+    def user_id(self) -> str | None:
+        """The API user's id, `19xN`, once logged in (recording 01-login)."""
+        return self._user_id
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """A refused session was not acted upon, so the request can be sent again, once."""
+        stale: str | None = None
+        for _ in range(2):
+            async with self._lock, aclosing(self._login(request, stale)) as login:
+                step = await anext(login)
+                while step is not None:
+                    step = await login.asend((yield step))
+                session = self._session
+            request.url = request.url.copy_set_param("sessionName", session)
+            response = yield request
+            if find_code(find_envelope(await response.aread()) or {}) not in SESSION_CODES:
+                return
+            stale = session
+
+    async def _login(
+        self, request: httpx.Request, stale: str | None
+    ) -> AsyncGenerator[httpx.Request | None, httpx.Response]:
+        """Requests to send, then None; nothing to send if someone else has logged in since."""
+        for attempt in range(LOGIN_ATTEMPTS if self._session == stale else 0):
+            if attempt:
+                await self._sleep(LOGIN_DELAY * attempt * (0.5 + random.random()))  # noqa: S311
+            challenge = await _read((yield self._challenge(request)), "getchallenge")
+            answer = yield self._answer(request, _text(challenge, "token"))
+            try:
+                user = await _read(answer, "login")
+            except AuthRejected:
+                if attempt == LOGIN_ATTEMPTS - 1:
+                    raise
+            else:
+                self._session, self._user_id = _text(user, "sessionName"), _text(user, "userId")
+                self._version = str(user.get("vtigerVersion") or "")
+                self._version_at = monotonic()
+                break
+        yield None
+
+    def _challenge(self, request: httpx.Request) -> httpx.Request:
+        query = {"operation": "getchallenge", "username": self._username}
+        return _like(request, "GET", self._endpoint.copy_merge_params(query))
+
+    def _answer(self, request: httpx.Request, token: str) -> httpx.Request:
+        digest = hashlib.md5((token + self._access_key).encode(), usedforsecurity=False)
+        form = {
+            "operation": "login",
+            "username": self._username,
+            "accessKey": digest.hexdigest(),
+        }
+        return _like(request, "POST", self._endpoint, form)
+
+
+def _like(
+    request: httpx.Request, method: str, url: httpx.URL, form: Mapping[str, str] | None = None
+) -> httpx.Request:
+    """With the timeouts and names that the client gave the request which waits for a session."""
+    headers = {name: request.headers[name] for name in ("User-Agent", "Accept")}
+    return httpx.Request(method, url, data=form, headers=headers, extensions=request.extensions)
+
+
+async def _read(response: httpx.Response, operation: str) -> Mapping[str, Any]:
+    answer = Answer(response.status_code, response.headers, await response.aread())
+    result = read_result(answer, operation, write=False)
+    if not isinstance(result, Mapping):
+        raise ResponseUnreadable(VTIGER, f"{operation} gave no object", ambiguous=False)
+    return result
+
+
+def _text(result: Mapping[str, Any], key: str) -> str:
+    value = result.get(key)
+    if not isinstance(value, str) or not value:
+        raise ResponseUnreadable(VTIGER, f"the login gave no {key}", ambiguous=False)
+    return value
+
 
 VERSION_SECONDS = 600.0
 """How long Vtiger's version is believed; to install another one takes longer."""

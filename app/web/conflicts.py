@@ -8,22 +8,24 @@ from itertools import groupby
 
 from fastapi import APIRouter, Request, Response
 
-from app.errors import Overtaken, System
-from app.inputs import MOMENT, RowNumber
-from app.links.conflicts import VANISHED, ConflictFilter, ConflictState, search_conflicts
-from app.links.deletions import count_held
+from app.config.settings import Settings
+from app.domain import Module, StaleState, System
+from app.links.conflicts import (
+    VANISHED,
+    ConflictFilter,
+    ConflictState,
+    count_held,
+    search_conflicts,
+)
 from app.links.models import FieldConflict
-from app.records import Module
+from app.parsing import MOMENT, RowNumber
 from app.runtime import Runtime
-from app.settings import Settings
-from app.sync.brake import confirm_deletions
 from app.sync.decision import resolve
-from app.web.faults import PageFault, not_found
-from app.web.filters import Filter, choose
-from app.web.forms import AdminForm, Reader
-from app.web.pages import PageRoute, go_to, render
-from app.web.remote_links import RemoteLink, remote_link
-from app.web.visitors import Visitor
+from app.sync.deletion import confirm_deletions
+from app.web.forms import AdminForm, Filter, Reader, choose
+from app.web.pages import PageFault, PageRoute, go_to, not_found, render
+from app.web.records import RemoteLink, remote_link
+from app.web.session import Visitor
 from app.web.words import MODULES
 
 router = APIRouter(prefix="/ui/conflicts", route_class=PageRoute, include_in_schema=False)
@@ -31,7 +33,7 @@ router = APIRouter(prefix="/ui/conflicts", route_class=PageRoute, include_in_sch
 PER_PAGE = 50
 DECIDED: Mapping[str, str] = {ConflictState.RESOLVED: "Decided"}
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ async def _show(request: Request, visitor: Visitor, *, error: str = "") -> Respo
     runtime: Runtime = request.app.state.runtime
     stores = {store: store for store in runtime.settings.stores}
     filters = (
-        Filter("state", "State", "choice", DECIDED, otherwise="Waiting for a person"),
+        Filter("state", "State", "choice", DECIDED, otherwise="DependencyNotReady for a person"),
         Filter("module", "Module", "choice", MODULES),
         Filter("store", "Store", "choice", stores),
     )
@@ -116,7 +118,7 @@ async def decide_conflict(request: Request, posted: AdminForm, conflict_id: RowN
     try:
         runtime: Runtime = request.app.state.runtime
         decided = await resolve(runtime, conflict_id, keep=keep, by=posted.by, seen_at=seen_at)
-    except Overtaken as error:
+    except StaleState as error:
         return await _show(request, posted.visitor, error=str(error))
     if decided is None:
         raise not_found(f"conflict {conflict_id}")
@@ -138,5 +140,5 @@ async def confirm(request: Request, posted: AdminForm, store: str, module: Modul
     if store not in runtime.settings.stores:
         raise not_found(f"store {store}")
     confirmed = await confirm_deletions(runtime, store, module)
-    logger.info("%s confirmed %d deletions of %s of %s", posted.by, confirmed, module, store)
+    log.info("%s confirmed %d deletions of %s of %s", posted.by, confirmed, module, store)
     return go_to(f"/ui/conflicts?confirmed={confirmed}")

@@ -5,22 +5,17 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import QueryParams
 
-from app.errors import System
-from app.inbox.hints import hint_again
-from app.inbox.models import Delivery, DeliveryState
-from app.inbox.replay import replay
-from app.inbox.repository import count_open, find_delivery
-from app.inbox.search import DeliveryFilter, search_deliveries
-from app.inputs import RowNumber
+from app.domain import DeliveryState, Module, System
+from app.inbox.models import Delivery
+from app.inbox.replay import hint_again, replay
+from app.inbox.repository import DeliveryFilter, count_open, find_delivery, search_deliveries
+from app.parsing import RowNumber
 from app.reasons import REASONS
-from app.records import Module
 from app.runtime import Runtime
 from app.synclog.repository import LogFilter, search
-from app.web.faults import PageFault, not_found
-from app.web.filters import Chosen, Filter, choose
-from app.web.forms import AdminForm, Reader
-from app.web.pages import PageRoute, go_to, render
-from app.web.remote_links import remote_link
+from app.web.forms import AdminForm, Chosen, Filter, Reader, choose
+from app.web.pages import PageFault, PageRoute, go_to, not_found, render
+from app.web.records import remote_link
 from app.web.words import MODULES, ORIGINS, OUTCOMES, STATES, SYSTEMS
 
 router = APIRouter(prefix="/ui/deliveries", route_class=PageRoute, include_in_schema=False)

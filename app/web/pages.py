@@ -16,14 +16,34 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from app import __version__
-from app.db.outage import OUTAGES
-from app.errors import InvalidInput
+from app.db.session import OUTAGES
+from app.domain import InvalidInput
 from app.reasons import REASONS
 from app.runtime import Runtime
-from app.web import values, words
-from app.web.faults import PageFault, SignInNeeded
-from app.web.tickets import COOKIE, LASTS, Ticket
-from app.web.visitors import Visitor
+from app.web import words
+from app.web import words as values
+from app.web.session import COOKIE, LASTS, SessionCookie, Visitor
+
+# What can go wrong while a page is made, told to a person.
+
+
+class PageFault(Exception):
+    """Answered by a page of its own, with a heading and a sentence."""
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+        self.detail = detail
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in: a page leads to the sign-in and back, a form to the sign-in alone."""
+
+
+def not_found(what: str) -> PageFault:
+    return PageFault(404, "Not found", f"There is no {what}.")
+
 
 STATIC = Path(__file__).parent / "static"
 SIGN_IN = "/sign-in"
@@ -34,9 +54,9 @@ HEADERS = {
     ),
     "Referrer-Policy": "same-origin",
 }
-"""Where pages differ from what every answer carries (`app.answer_headers`)."""
+"""Where pages differ from what every answer carries (`app.http.server`)."""
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def address_of_file(path: Path, place: str = "/ui/static") -> str:
@@ -80,11 +100,11 @@ def render(
     given = {"request": request, "visitor": visitor, **context}
     response = HTMLResponse(_TEMPLATES.get_template(template).render(given), status)
     if visitor is not None and visitor.is_new:
-        give_ticket(request, response, visitor.seal.close(visitor.ticket))
+        set_session_cookie(request, response, visitor.cookie_signer.close(visitor.session_cookie))
     return response
 
 
-def give_ticket(request: Request, response: Response, sealed: str) -> None:
+def set_session_cookie(request: Request, response: Response, sealed: str) -> None:
     response.set_cookie(
         COOKIE,
         sealed,
@@ -101,10 +121,12 @@ def _is_https(request: Request) -> bool:
     return request.scope["scheme"] == "https" or public_url.startswith("https:")
 
 
-def hand_over(request: Request, visitor: Visitor, ticket: Ticket, location: str) -> Response:
-    """Go on with another ticket."""
+def hand_over(
+    request: Request, visitor: Visitor, session_cookie: SessionCookie, location: str
+) -> Response:
+    """Go on with another session_cookie."""
     response = go_to(location)
-    give_ticket(request, response, visitor.seal.close(ticket))
+    set_session_cookie(request, response, visitor.cookie_signer.close(session_cookie))
     return response
 
 
@@ -160,8 +182,8 @@ def _as_fault(error: Exception) -> PageFault:
     if isinstance(error, HTTPException):
         return PageFault(error.status_code, "That was not taken", error.detail)
     if isinstance(error, OUTAGES):
-        logger.error("The database cannot be reached: %s", type(error).__name__)
+        log.error("The database cannot be reached: %s", type(error).__name__)
         detail = "The database cannot be reached. What comes in is refused until it can; try again."
         return PageFault(503, "No database", detail)
-    logger.exception("A page could not be made", exc_info=error)
+    log.exception("A page could not be made", exc_info=error)
     return PageFault(500, "Something went wrong", "The service's log has the trace.")

@@ -5,24 +5,45 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
+from app.config.settings import Settings
 from app.db.pagination import MOST_PER_PAGE
-from app.errors import System
-from app.inbox.hints import hint_again, hint_record
+from app.domain import Event, Module, Record, System
 from app.inbox.models import Delivery
-from app.inbox.repository import NewDelivery
-from app.inbox.search import DeliveryFilter, search_deliveries
-from app.inputs import RowNumber
+from app.inbox.replay import hint_again, hint_record
+from app.inbox.repository import DeliveryFilter, NewDelivery, search_deliveries
+from app.parsing import RowNumber
 from app.reasons import REASONS
-from app.records import Event, Module, Record
+from app.remotes.screens import find_screen
 from app.runtime import Runtime
 from app.synclog.models import Entry
 from app.synclog.repository import NO_MODULE, LogFilter, delivery_ids_of, find_entry, search
-from app.web.faults import not_found
-from app.web.filters import Chosen, Filter, choose
-from app.web.forms import AdminForm, Reader
-from app.web.pages import PageRoute, go_to, render
-from app.web.remote_links import RemoteLink, remote_link
+from app.web.forms import AdminForm, Chosen, Filter, Reader, choose
+from app.web.pages import PageRoute, go_to, not_found, render
 from app.web.words import MODULES, OUTCOMES, SYSTEMS
+
+# Links to the screens on which the two systems' own users see a record.
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteLink:
+    """A record in one system; `url` is None where no screen shows it."""
+
+    system: System
+    record_id: str
+    url: str | None
+
+    @property
+    def text(self) -> str:
+        return f"{SYSTEMS[self.system]} {self.record_id}"
+
+
+def remote_link(
+    settings: Settings, store: str, *, system: System, module: Module | None, record_id: str
+) -> RemoteLink:
+    """None as `url` for a store or CRM that is not configured any more, too."""
+    url = find_screen(settings, store, system=system, module=module, record_id=record_id)
+    return RemoteLink(system, record_id, url)
+
 
 router = APIRouter(prefix="/ui/records", route_class=PageRoute, include_in_schema=False)
 

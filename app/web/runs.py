@@ -1,7 +1,7 @@
 """Runs: whole modules synced or compared on demand, watched to their end, reported and repaired."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,32 +9,106 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.errors import InvalidInput, Overtaken, System
-from app.inputs import MOMENT, NUMBER, RowNumber
-from app.records import Direction, Module
+from app.config.settings import Settings
+from app.domain import Direction, InvalidInput, Module, StaleState, System
+from app.escaping import csv_line
+from app.parsing import MOMENT, NUMBER, RowNumber
+from app.reasons import REASONS
 from app.runs.models import Consent, RunDifference, RunState, SyncRun
-from app.runs.repository import NewRun, RunFilter
+from app.runs.repository import DifferenceFilter, NewRun, RunFilter
 from app.runtime import Runtime
-from app.settings import Settings
-from app.sync.forecast import Forecast, describe_forecast
-from app.sync.run import (
+from app.sync.runs.comparison import add_up, read_totals
+from app.sync.runs.forecast import Forecast, describe_forecast
+from app.sync.runs.requests import (
     RunProgress,
     cancel_run,
     confirm_run,
     differences,
+    each_difference,
     find_progress,
     search,
     start_run,
 )
-from app.sync.run_totals import add_up, read_totals
-from app.web import run_report
-from app.web.faults import PageFault, not_found
-from app.web.filters import Filter, choose
-from app.web.forms import AdminForm, Posted, Reader
-from app.web.pages import PageRoute, go_to, render
-from app.web.remote_links import RemoteLink, remote_link
-from app.web.visitors import Visitor
-from app.web.words import DIRECTIONS, MODULES, RUN_STATES
+from app.web.forms import AdminForm, Chosen, Filter, Posted, Reader, choose
+from app.web.pages import PageFault, PageRoute, go_to, not_found, render
+from app.web.records import RemoteLink, remote_link
+from app.web.session import Visitor
+from app.web.words import ACTS, DIRECTIONS, FOUND, MODULES, PLANS, RUN_STATES
+
+# What a comparison found: the filters of its findings, and these as a file.
+
+COLUMNS = (
+    "Module",
+    "A sync would",
+    "Record",
+    "WooCommerce id",
+    "Vtiger id",
+    "Reason",
+    "Message",
+    "Field",
+    "In WooCommerce",
+    "In Vtiger",
+    "What a sync would do with the field",
+    "WooCommerce address",
+    "Vtiger address",
+)
+
+
+def filters_of() -> tuple[Filter, ...]:
+    reasons = {code: code.replace("_", " ") for code in sorted(REASONS)}
+    return (
+        Filter("q", "Search"),
+        Filter("module", "Module", "choice", MODULES),
+        Filter("plan", "Kind", "choice", FOUND),
+        Filter("reason", "Reason", "choice", reasons),
+    )
+
+
+def difference_filter(chosen: Chosen) -> DifferenceFilter:
+    return DifferenceFilter(
+        module=chosen.many("module"),
+        plan=chosen.many("plan"),
+        reason=chosen.many("reason"),
+        q=chosen.many("q"),
+    )
+
+
+async def csv_of(runtime: Runtime, run: SyncRun, filters: DifferenceFilter) -> AsyncIterator[str]:
+    """A line for each field that differs, and one for a record without any."""
+    yield csv_line(COLUMNS)
+    async for row in each_difference(runtime, run.id, filters):
+        for field in row.fields or [{}]:
+            yield csv_line(_cells(runtime.settings, run, row, field))
+
+
+def _cells(
+    settings: Settings, run: SyncRun, row: RunDifference, field: Mapping[str, str | None]
+) -> list[str | None]:
+    ids = {System.WOOCOMMERCE: row.woo_id, System.VTIGER: row.vtiger_id}
+    addresses = [
+        remote_link(
+            settings, run.store, system=system, module=Module(row.module), record_id=record_id
+        ).url
+        if record_id
+        else None
+        for system, record_id in ids.items()
+    ]
+    act = field.get("act") or ""
+    return [
+        MODULES[row.module],
+        PLANS.get(row.plan, row.plan),
+        row.label,
+        row.woo_id,
+        row.vtiger_id,
+        row.reason,
+        row.message,
+        field.get("field"),
+        field.get("woocommerce"),
+        field.get("vtiger"),
+        ACTS.get(act, act),
+        *addresses,
+    ]
+
 
 router = APIRouter(prefix="/ui/runs", route_class=PageRoute, include_in_schema=False)
 
@@ -192,8 +266,8 @@ async def show_run(request: Request, visitor: Reader, run_id: RowNumber) -> Resp
     progress = await _get(runtime, run_id)
     params = request.query_params
     cursor = params.get("cursor") or None
-    chosen = choose(f"/ui/runs/{run_id}", run_report.filters_of(), params)
-    wanted = run_report.difference_filter(chosen)
+    chosen = choose(f"/ui/runs/{run_id}", filters_of(), params)
+    wanted = difference_filter(chosen)
     totals = await read_totals(runtime, progress.run)
     page = await differences(runtime, run_id, wanted, cursor=cursor, limit=PER_PAGE)
     return render(
@@ -226,7 +300,7 @@ async def confirm(request: Request, posted: AdminForm, run_id: RowNumber) -> Res
     del posted  # it was checked
     runtime: Runtime = request.app.state.runtime
     await _get(runtime, run_id)
-    with contextlib.suppress(Overtaken):  # the page shows how it stands
+    with contextlib.suppress(StaleState):  # the page shows how it stands
         await confirm_run(runtime, run_id)
     return go_to(f"/ui/runs/{run_id}")
 
@@ -237,10 +311,10 @@ async def export_found(request: Request, visitor: Reader, run_id: RowNumber) -> 
     del visitor  # is signed in
     runtime: Runtime = request.app.state.runtime
     run = (await _get(runtime, run_id)).run
-    chosen = choose(f"/ui/runs/{run_id}", run_report.filters_of(), request.query_params)
+    chosen = choose(f"/ui/runs/{run_id}", filters_of(), request.query_params)
     if chosen.errors:
         raise PageFault(422, "Not exported", " ".join(chosen.errors.values()))
-    lines = run_report.csv_of(runtime, run, run_report.difference_filter(chosen))
+    lines = csv_of(runtime, run, difference_filter(chosen))
     name = {"Content-Disposition": f'attachment; filename="comparison-{run_id}.csv"'}
     return StreamingResponse(lines, media_type="text/csv", headers=name)
 

@@ -9,20 +9,22 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from app.db.session import transaction
-from app.errors import RemoteError
+from app.domain import Module, RemoteError
+from app.modules.registry import SPECS, WHERE, describe_mails, mails_of
 from app.policies.models import SyncSetting
-from app.policies.repository import find_choice, get_policy, lock_choice, save_policy
-from app.policies.schemas import SyncPolicy, find_meaningless
-from app.records import Module
+from app.policies.repository import (
+    SyncPolicy,
+    find_choice,
+    find_meaningless,
+    get_policy,
+    lock_choice,
+    save_policy,
+)
 from app.runtime import Runtime
-from app.sync.registry import SPECS
-from app.sync.shop_mails import WHERE, describe_mails, mails_of
-from app.web.faults import not_found
 from app.web.forms import AdminForm, Reader
-from app.web.pages import PageRoute, go_to, render
-from app.web.setting_fields import CONFLICTS, DELETIONS, SettingField, fields_of
-from app.web.visitors import Visitor
-from app.web.wording import say_faults
+from app.web.pages import PageRoute, go_to, not_found, render
+from app.web.session import Visitor
+from app.web.words import CONFLICTS, DELETIONS, SettingField, describe_faults, fields_of
 
 router = APIRouter(prefix="/ui/settings", route_class=PageRoute, include_in_schema=False)
 
@@ -132,7 +134,7 @@ def _place(request: Request, store: str) -> tuple[Runtime, str]:
 
 
 def _errors(error: ValidationError, fields: Sequence[SettingField]) -> dict[str, str]:
-    return say_faults(error, {field.name: field.made_of for field in fields if field.made_of})
+    return describe_faults(error, {field.name: field.made_of for field in fields if field.made_of})
 
 
 def _form(

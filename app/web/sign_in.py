@@ -4,16 +4,15 @@ import logging
 
 from fastapi import APIRouter, Request, Response
 
-from app.attempts import Door, Refusal, count_refusal
-from app.policies.tokens import Expired
+from app.policies.access import Door, Expired, Refusal, count_refusal
 from app.runtime import Runtime
 from app.web.forms import Anybody, Reader, check_form, read_form, text_of
 from app.web.pages import SIGN_IN, PageRoute, hand_over, render
-from app.web.visitors import Holder, find_token_holder, sign_in, sign_out
+from app.web.session import Principal, find_principal, sign_in, sign_out
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 NO_COOKIE = (
     "Your browser did not bring this page's cookie back. Allow cookies for this address, and if "
@@ -39,22 +38,22 @@ async def take_token(request: Request, visitor: Anybody) -> Response:
     runtime: Runtime = request.app.state.runtime
     address = request.client.host if request.client else ""
     secret = text_of(form, "token")
-    holder = await find_token_holder(runtime, secret)
-    if isinstance(holder, Holder):
-        logger.info("%s signed in from %s", holder.name, address)
-        return hand_over(request, visitor, await sign_in(runtime, visitor, holder), way)
-    if isinstance(holder, Expired):
+    principal = await find_principal(runtime, secret)
+    if isinstance(principal, Principal):
+        log.info("%s signed in from %s", principal.name, address)
+        return hand_over(request, visitor, await sign_in(runtime, visitor, principal), way)
+    if isinstance(principal, Expired):
         count_refusal(Door.SIGN_IN, Refusal.EXPIRED)
-        return _refuse(request, visitor, way, f"This token expired on {holder.at:%Y-%m-%d}.")
+        return _refuse(request, visitor, way, f"This token expired on {principal.at:%Y-%m-%d}.")
     if not secret:
         count_refusal(Door.SIGN_IN, Refusal.MISSING)
         return _refuse(request, visitor, way, "Enter a token.")
     wait = runtime.attempts.failed(Door.SIGN_IN, address)
     if not wait:
-        logger.warning("A sign-in from %s was refused: no token in force", address)
-        return _refuse(request, visitor, way, "This is no token in force.")
+        log.warning("A sign-in from %s was refused: no token in force", address)
+        return _refuse(request, visitor, way, "Invalid or revoked token.")
     message = (
-        f"This is no token in force. Too many wrong ones came from this address: they are refused"
+        f"Invalid or revoked token. Too many wrong ones came from this address: they are refused"
         f" for another {wait} seconds. A right one is taken at any time."
     )
     response = _refuse(request, visitor, way, message, status=429)

@@ -1,31 +1,154 @@
-"""The status: what waits, what is broken, how far the polls are; findings on demand."""
+"""The status: how each system stands, what waits, what is broken; findings on demand, and the add-
+on."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby
 
 from fastapi import APIRouter, Request, Response
 
+from app.config.settings import Settings
 from app.db.session import Session
 from app.doctor.checkup import examine_runtime
 from app.doctor.findings import Finding
-from app.errors import System
+from app.domain import Module, System
 from app.inbox.repository import count_open, find_oldest_due
-from app.incidents.models import IncidentRow
-from app.incidents.repository import IncidentFilter, search_incidents
 from app.links.repository import search_watermarks
 from app.queue import count_workers
-from app.records import Module
-from app.remotes.repository import search_calls, search_remotes
+from app.remotes.gate import CallsInProgress, RemoteState, remote_key, search_calls, search_remotes
+from app.remotes.incidents import IncidentFilter, find_remedy, search_incidents
+from app.remotes.models import IncidentRow
 from app.runtime import Runtime
 from app.sync.polling import BEFORE_ALL
-from app.web.faults import PageFault
+from app.vtiger.addon_package import build_package
 from app.web.forms import AdminForm, Reader
-from app.web.pages import PageRoute, render
-from app.web.standing import Standing, Trouble, gather, stand
-from app.web.visitors import Visitor
-from app.web.words import SYSTEMS
+from app.web.pages import PageFault, PageRoute, render
+from app.web.session import Visitor
+from app.web.words import SYSTEMS, duration
+
+# The add-on for Vtiger Community Edition, saved from the status page by an administrator.
+
+addon_router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@addon_router.get("/ui/vtiger-addon.zip")
+async def save_vtiger_addon(visitor: Reader) -> Response:
+    if not visitor.is_admin:
+        detail = "This needs a token of scope admin. Sign in with one to save the add-on."
+        raise PageFault(403, "Your token may only look", detail)
+    package = await asyncio.to_thread(build_package)
+    name = {"Content-Disposition": f'attachment; filename="{package.name}"'}
+    return Response(package.content, media_type="application/zip", headers=name)
+
+
+NOTABLE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One system at one moment."""
+
+    system: System
+    store: str
+    address: str
+    state: RemoteState
+    under_way: CallsInProgress | None
+    now: datetime
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        """How it stands, as the class of a mark and in words."""
+        state = self.state
+        if state.opened_at is not None and state.is_open:
+            return "failed", f"Out of reach for {self._ago(state.opened_at)}"
+        if state.rejected_at is not None:
+            return "failed", "Refuses writes" if state.rejected_write else "Refuses the key"
+        if state.slow_at is not None:
+            return "failed", f"No answer for {self._ago(state.slow_at)}"
+        if self.owes_answer:
+            return "skipped", f"No answer for {self._ago(self._owed_since)}"
+        if state.is_paused(self.now):
+            return "skipped", "Asked for fewer calls"
+        return ("created", "Answers") if state.answered_at else ("unchanged", "Not called yet")
+
+    @property
+    def owes_answer(self) -> bool:
+        """Whether a call is without an answer long enough to be told, and no incident tells it."""
+        told = self.state.is_open or self.state.slow_at is not None
+        return not told and self.now - self._owed_since >= NOTABLE
+
+    @property
+    def owed_for(self) -> float:
+        """Seconds since the oldest call was made that is without an answer."""
+        return (self.now - self._owed_since).total_seconds()
+
+    @property
+    def _owed_since(self) -> datetime:
+        owed = [self.state.silent_since, self.under_way.oldest_at if self.under_way else None]
+        return min((moment for moment in owed if moment is not None), default=self.now)
+
+    @property
+    def calls(self) -> str:
+        if self.under_way is None:
+            return "none"
+        number = f"{self.under_way.calls} call{'' if self.under_way.calls == 1 else 's'}"
+        return f"{number}, the oldest for {self._ago(self.under_way.oldest_at)}"
+
+    def _ago(self, moment: datetime) -> str:
+        return duration(max(0.0, (self.now - moment).total_seconds()))
+
+
+def stand(
+    settings: Settings,
+    remotes: Mapping[str, RemoteState],
+    calls: Mapping[str, CallsInProgress],
+    now: datetime,
+) -> list[Standing]:
+    """Every shop and the CRM."""
+    places = [(System.WOOCOMMERCE, store, shop.url) for store, shop in settings.stores.items()]
+    if settings.vtiger is not None:
+        address = f"{settings.vtiger.url}, user {settings.vtiger.username}"
+        places.append((System.VTIGER, "", address))
+    return [
+        Standing(system, store, address, remotes.get(key, RemoteState()), calls.get(key), now)
+        for system, store, address in places
+        for key in [remote_key(system, store)]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Incidents of one kind and place, which one remedy mends."""
+
+    kind: str
+    system: System
+    store: str
+    rows: Sequence[IncidentRow]
+
+    @property
+    def remedy(self) -> str:
+        return find_remedy(self.kind, self.system, self.store)
+
+    @property
+    def began_at(self) -> datetime:
+        return min(row.began_at for row in self.rows)
+
+
+def gather(rows: Sequence[IncidentRow]) -> list[Trouble]:
+    """Incidents as people count them: those of one kind and place are one."""
+
+    def place(row: IncidentRow) -> tuple[str, str, str]:
+        return row.kind, row.system, row.store
+
+    return [
+        Trouble(kind, System(system), store, list(together))
+        for (kind, system, store), together in groupby(sorted(rows, key=place), key=place)
+    ]
+
+
+# The status: what waits, what is broken, how far the polls are; findings on demand.
 
 router = APIRouter(prefix="/ui/status", route_class=PageRoute, include_in_schema=False)
 

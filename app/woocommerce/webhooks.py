@@ -3,25 +3,24 @@
 Contract page WooCommerce §1: seven failures in a row disable a webhook, reactivating one does
 not reset the count, and no call returns a secret. So a doubtful webhook is replaced, new one
 first. Only webhooks that deliver to our own address are touched, and those that are known to be
-ours by their id, wherever somebody turned them to.
-"""
+ours by their id, wherever somebody turned them to."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from app.errors import NotFound, RemoteError
-from app.http_pool import show_address
+from app.domain import NotFound, RemoteError
+from app.http.client import show_address
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooWebhook
-from app.woocommerce.topics import TOPICS
+from app.woocommerce.webhook import TOPICS
 
 NAME = "Woo–Vtiger Sync"
 ACTIVE = "active"
 
 
-class WebhookAct(StrEnum):
+class WebhookAction(StrEnum):
     """What a topic's webhook needs; `keep` is nothing."""
 
     KEEP = "keep"
@@ -36,7 +35,7 @@ class WebhookStep:
     """One act for one topic, on the webhook that is there, if one is. `problem`: why it is needed,
     "" where nothing is; `error`: why it failed."""
 
-    act: WebhookAct
+    act: WebhookAction
     topic: str
     webhook: WooWebhook | None = None
     problem: str = ""
@@ -52,7 +51,7 @@ class WebhookReport:
     @property
     def healthy(self) -> bool:
         """Every topic has one active webhook and nothing is delivered twice; as found."""
-        return all(step.act is WebhookAct.KEEP for step in self.steps)
+        return all(step.act is WebhookAction.KEEP for step in self.steps)
 
     @property
     def failed(self) -> tuple[WebhookStep, ...]:
@@ -85,7 +84,7 @@ def plan_webhooks(
 
 def _surplus(webhook: WooWebhook, topics: Sequence[str]) -> WebhookStep:
     problem = "there is another one" if webhook.topic in topics else "the topic is not wanted"
-    return WebhookStep(WebhookAct.REMOVE, webhook.topic, webhook, problem)
+    return WebhookStep(WebhookAction.REMOVE, webhook.topic, webhook, problem)
 
 
 async def status(
@@ -137,12 +136,12 @@ def _plan_topic(
 ) -> WebhookStep:
     candidates = [one for one in ours if one.topic == topic]
     if not candidates:
-        return WebhookStep(WebhookAct.CREATE, topic, problem="missing")
+        return WebhookStep(WebhookAction.CREATE, topic, problem="missing")
     problems = {one.id: _problem(one, delivery_url, suspects) for one in candidates}
     good = [one for one in candidates if not problems[one.id]]
     if good:
-        return WebhookStep(WebhookAct.KEEP, topic, good[0])
-    return WebhookStep(WebhookAct.REPLACE, topic, candidates[0], problems[candidates[0].id])
+        return WebhookStep(WebhookAction.KEEP, topic, good[0])
+    return WebhookStep(WebhookAction.REPLACE, topic, candidates[0], problems[candidates[0].id])
 
 
 def _problem(webhook: WooWebhook, delivery_url: str, suspects: Collection[str]) -> str:
@@ -156,8 +155,8 @@ def _problem(webhook: WooWebhook, delivery_url: str, suspects: Collection[str]) 
 
 def _renewing(plan: Sequence[WebhookStep]) -> Iterator[WebhookStep]:
     for step in plan:
-        keeps = step.act is WebhookAct.KEEP
-        yield replace(step, act=WebhookAct.RENEW) if keeps else step
+        keeps = step.act is WebhookAction.KEEP
+        yield replace(step, act=WebhookAction.RENEW) if keeps else step
 
 
 async def _apply_all(
@@ -169,13 +168,13 @@ async def _apply_all(
 async def _apply(client: WooClient, step: WebhookStep, url: str, secret: str) -> WebhookStep:
     """One topic's failure leaves the others their chance."""
     try:
-        if step.act in {WebhookAct.CREATE, WebhookAct.REPLACE}:
+        if step.act in {WebhookAction.CREATE, WebhookAction.REPLACE}:
             await client.create_webhook(
                 name=f"{NAME}: {step.topic}", topic=step.topic, delivery_url=url, secret=secret
             )
-        if step.webhook and step.act is WebhookAct.RENEW:
+        if step.webhook and step.act is WebhookAction.RENEW:
             await client.update_webhook(step.webhook.id, {"secret": secret})
-        if step.webhook and step.act in {WebhookAct.REPLACE, WebhookAct.REMOVE}:
+        if step.webhook and step.act in {WebhookAction.REPLACE, WebhookAction.REMOVE}:
             with suppress(NotFound):
                 await client.delete_webhook(step.webhook.id)
     except RemoteError as error:

@@ -17,7 +17,7 @@ SET record_key = left(record_key, 335) || '#'
     || encode(sha256(convert_to(record_key, 'UTF8')), 'hex')
 WHERE length(record_key) > 400
 """
-"""As `app.records.bounded_key` does it."""
+"""As `app.domain.bounded_key` does it."""
 
 
 def upgrade() -> None:

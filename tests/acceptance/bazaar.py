@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from app.errors import System
-from app.records import Module
-from app.sandbox.vtiger.refusals import Refusal
-from app.sandbox.woocommerce.errors import RestError
+from app.domain import Module, System
+from sandbox.vtiger.refusals import Refusal
+from sandbox.woocommerce.errors import RestError
 from tests.acceptance.ledger import STATUSES, number
 from tests.goods import edit as edit_product
 from tests.goods import links_of, product, shelf

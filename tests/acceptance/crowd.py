@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from app.sandbox.vtiger.refusals import Refusal
-from app.sandbox.woocommerce.errors import RestError
+from sandbox.vtiger.refusals import Refusal
+from sandbox.woocommerce.errors import RestError
 from tests.world import World
 
 TEXTS = (

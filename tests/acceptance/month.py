@@ -9,8 +9,7 @@ from typing import Any
 
 import orjson
 
-from app.sandbox.woocommerce import ShopData
-from app.sandbox.woocommerce.shopdata import check_shop_data
+from sandbox.woocommerce.shopdata import ShopData, check_shop_data
 
 FOLDER = Path(__file__).parent.parent / "recordings" / "woocommerce"
 

@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncIterator
 
-from app.inbox.models import DeliveryState
-from app.records import Module
-from app.sync.drift import compare_store
+from app.domain import DeliveryState, Module
+from app.sync.runs.comparison import compare_store
 from tests.acceptance.bazaar import Bazaar
 from tests.acceptance.ledger import open_ledger
 from tests.setting import STORE

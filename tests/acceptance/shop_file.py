@@ -3,8 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from app.sandbox.woocommerce import ShopData
-from app.sandbox.woocommerce.shopdata import check_shop_data
+from sandbox.woocommerce.shopdata import ShopData, check_shop_data
 
 Row = dict[str, Any]
 

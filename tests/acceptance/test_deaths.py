@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import select
 
-from app.inbox.models import DeliveryState
+from app.domain import DeliveryState
 from app.queue import count_workers
 from app.synclog.models import EntryDelivery
 from tests.acceptance.crowd import Crowd

@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from app.db.migrate import pending
-from app.inbox.models import DeliveryState
+from app.domain import DeliveryState
 from app.inbox.repository import CHANNEL
 from tests.acceptance.process import Process, running, wait_until
 from tests.acceptance.town import Town, open_town

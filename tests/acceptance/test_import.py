@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.records import Module
-from app.sandbox.woocommerce import ShopData
+from app.domain import Module
+from sandbox.woocommerce.shopdata import ShopData
 from tests.acceptance.process import Process, wait_until
 from tests.acceptance.shop_file import shop_of
 from tests.acceptance.town import QUICK, Town, open_town

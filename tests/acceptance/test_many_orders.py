@@ -19,8 +19,8 @@ import pytest
 from app.inbox.repository import count_open
 from app.queue import count_workers
 from app.runtime import utc_now
-from app.sandbox.woocommerce.delivery import Outbound
 from app.vtiger.query import fold
+from sandbox.woocommerce.delivery import Outbound
 from tests.acceptance.process import NeverCame, wait_until
 from tests.acceptance.town import Town, open_town
 from tests.goods import listed, product, rate, variable, variation

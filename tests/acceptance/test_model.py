@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
+from app.modules.reference_data import ensure_setup
 from app.runtime import utc_now
 from app.sync.polling import poll
-from app.sync.setup import ensure_setup
 from tests.acceptance.bazaar import Bazaar
 from tests.acceptance.quiet import quiet_faults
 from tests.acceptance.weather import Weather

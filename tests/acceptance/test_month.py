@@ -11,12 +11,10 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from app.inbox.models import DeliveryState
-from app.records import Module, Outcome
-from app.sync.comparison import Plan
-from app.sync.drift import compare_store
-from app.sync.run import modules_of
-from app.sync.setup import ensure_setup
+from app.domain import DeliveryState, Module, Outcome
+from app.modules.reference_data import ensure_setup
+from app.sync.runs.comparison import Plan, compare_store
+from app.sync.runs.requests import modules_of
 from app.synclog.models import EntryDelivery
 from tests.acceptance.ledger import open_ledger
 from tests.acceptance.month import Sent, month_end, stream

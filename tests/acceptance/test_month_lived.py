@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.sandbox.woocommerce import create_shop_app
+from app.modules.reference_data import ensure_setup
 from app.sync.polling import poll
-from app.sync.setup import ensure_setup
+from sandbox.woocommerce.app import create_shop_app
 from tests.acceptance.ledger import open_ledger
 from tests.acceptance.test_month import check, compare_all
 from tests.goods import currency

@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from app.records import Module
+from app.domain import Module
+from app.modules.reference_data import ensure_setup
 from app.runtime import utc_now
-from app.sandbox.faults import FaultAction, FaultKind
 from app.sync.polling import poll
-from app.sync.setup import ensure_setup
+from sandbox.faults import FaultAction, FaultKind
 from tests.acceptance.bazaar import Bazaar
 from tests.acceptance.quiet import quiet_faults
 from tests.goods import links_of

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
+from app.domain import Outcome
 from app.inbox.models import Delivery
-from app.records import Outcome
 from app.runtime import Runtime, open_runtime
 from app.sync.pipeline import drain
 from tests.acceptance.crowd import Crowd

@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 
+from app.config.settings import Settings
+from app.http.server import listen, url_of
 from app.runtime import open_runtime
-from app.sandbox.app import create_sandbox_app
-from app.sandbox.server import serve
-from app.sandbox.woocommerce import ShopData
-from app.serving import listen, url_of
-from app.settings import Settings
 from app.sync.polling import poll
+from sandbox.app import create_sandbox_app
+from sandbox.server import serve
+from sandbox.woocommerce.shopdata import ShopData
 from tests.acceptance.process import NeverCame, Process, answers, running, wait_until
 from tests.doorway import Doorway
 from tests.setting import (

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from app.sandbox.faults import Faults
+from sandbox.faults import Faults
 from tests.world import World
 
 HTML = b"<!doctype html><title>Maintenance</title>"

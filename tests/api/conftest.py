@@ -7,9 +7,9 @@ import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 
+from app.config.settings import Settings
 from app.main import create_app
 from app.runtime import Runtime
-from app.settings import Settings
 from tests.api.calls import ADMIN, CALLBACK_SECRET, SECRET
 
 BASE = "http://service.test"

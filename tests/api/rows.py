@@ -5,12 +5,11 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from app.db.session import transaction
-from app.errors import System
-from app.inbox.models import Delivery, DeliveryState
+from app.domain import DeliveryState, Event, Module, Origin, Outcome, Record, System
+from app.inbox.models import Delivery
 from app.inbox.repository import NewDelivery, accept, claim, settle
 from app.links.models import Link
 from app.links.repository import save_link
-from app.records import Event, Module, Origin, Outcome, Record
 from app.runtime import Runtime
 from app.synclog.repository import NewEntry, append
 

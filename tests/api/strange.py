@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from app.vtiger.addon_hints import sign as sign_batch
-from app.woocommerce.signature import sign
+from app.vtiger.callbacks import sign as sign_batch
+from app.woocommerce.webhook import sign
 from tests.api.calls import CALLBACK_SECRET, SECRET
 
 NASTY = [

@@ -5,7 +5,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.db.session import transaction
-from app.policies.tokens import Scope, create_token, revoke_token
+from app.domain import Scope
+from app.policies.access import create_token, revoke_token
 from app.runtime import Runtime
 from tests.api.calls import ADMIN, problem
 

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.types import Message
 
 from app.runtime import Runtime
-from app.vtiger.addon_hints import sign
+from app.vtiger.callbacks import sign
 from tests.api.calls import CALLBACK_SECRET, problem
 from tests.api.rows import stored
 

@@ -13,17 +13,15 @@ from fastapi import FastAPI
 from sqlalchemy import update
 from starlette.types import Message
 
+from app.config.settings import Settings
 from app.db.session import transaction
-from app.errors import System
-from app.inbox.models import DeliveryState
+from app.domain import DeliveryState, Event, Module, Origin, Outcome, Record, System
 from app.inbox.repository import NewDelivery, Postponement, accept, claim, postpone
 from app.links.conflicts import Report, note
 from app.links.models import Link
 from app.links.repository import find_link
-from app.records import Event, Module, Origin, Outcome, Record
 from app.runtime import Runtime
-from app.settings import Settings
-from app.vtiger.addon_hints import sign
+from app.vtiger.callbacks import sign
 from tests.api.calls import ADMIN, CALLBACK_SECRET, problem
 from tests.api.rows import ENTRY, link, log, settled_hint, stored
 from tests.web.browsing import Browser

@@ -9,8 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.bodies import LARGEST_BODY, BodyLimits
-from app.api.intake import read_body, read_watched
+from app.api.middleware import LARGEST_BODY, BodyLimits
+from app.api.receivers import read_body, read_watched
 
 pytestmark = pytest.mark.anyio
 

@@ -4,11 +4,10 @@ import httpx
 import pytest
 
 from app.db.session import transaction
-from app.errors import System
+from app.domain import Module, System
 from app.links.conflicts import Report, note
 from app.links.models import Link
 from app.links.repository import save_link
-from app.records import Module
 from app.runtime import Runtime
 from tests.api.calls import problem
 from tests.api.rows import stored

@@ -23,10 +23,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from app.config.settings import Settings
+from app.http.server import listen, serving
 from app.main import create_app
 from app.runtime import Runtime
-from app.serving import listen, serving
-from app.settings import Settings
 from tests.api.calls import ADMIN
 from tests.api.rows import link, log, settled_hint
 

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from app.inbox.models import DeliveryState
+from app.domain import DeliveryState
 from app.runtime import Runtime
 from tests.api.calls import problem
 from tests.api.rows import hint, settled_hint

@@ -10,15 +10,15 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 
-from app.attempts import MOST_FAILURES
+from app.config.settings import Settings
 from app.db.session import transaction
+from app.domain import Scope
 from app.main import create_app
-from app.metrics import REGISTRY
-from app.policies.tokens import Scope, create_token
+from app.observability import REGISTRY
+from app.policies.access import MOST_FAILURES, create_token
 from app.runtime import Runtime
-from app.settings import Settings
-from app.vtiger.addon_hints import sign as sign_changes
-from app.woocommerce.signature import sign
+from app.vtiger.callbacks import sign as sign_changes
+from app.woocommerce.webhook import sign
 from tests.api.calls import ADMIN, CALLBACK_SECRET, HOOKS, SECRET, hook_headers, problem
 from tests.api.conftest import BASE
 

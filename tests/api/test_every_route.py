@@ -11,9 +11,10 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from app.api.bodies import LARGEST_BODY
+from app.api.middleware import LARGEST_BODY
 from app.db.session import transaction
-from app.policies.tokens import Scope, create_token, revoke_token
+from app.domain import Scope
+from app.policies.access import create_token, revoke_token
 from app.runtime import Runtime
 from tests.api.calls import ADMIN, CALLBACK_SECRET, FORM, problem
 from tests.web.browsing import Browser

@@ -14,11 +14,11 @@ from psycopg import sql
 from sqlalchemy import event, text
 
 from app import __version__
-from app.api.health import Readiness
+from app.api.monitoring import Readiness
+from app.config.settings import Settings
 from app.db.session import open_engine, open_sessions
 from app.main import create_app
 from app.runtime import Runtime
-from app.settings import Settings
 from tests.api.calls import problem, send_hook
 from tests.api.rows import hint, settled_hint
 

@@ -3,10 +3,9 @@
 import httpx
 import pytest
 
-from app.errors import System
-from app.incidents.models import IncidentKind
-from app.incidents.report import report, report_mended
-from app.incidents.repository import Trouble
+from app.domain import System
+from app.remotes.incidents import Trouble, report, report_resolved
+from app.remotes.models import IncidentKind
 from app.runtime import Runtime
 from tests.api.calls import problem
 
@@ -20,7 +19,7 @@ async def test_an_incident_tells_what_broke_and_how_it_was_mended(
     client: httpx.AsyncClient, runtime: Runtime
 ) -> None:
     await report(runtime.sessions, HOOK, "The shop disabled the webhook.")
-    await report_mended(runtime.sessions, HOOK, "It was replaced.")
+    await report_resolved(runtime.sessions, HOOK, "It was replaced.")
     await report(runtime.sessions, CRM, "Vtiger gave no answer in time.")
     crm, hook = (await client.get("/incidents")).json()["items"]
 
@@ -37,7 +36,7 @@ async def test_incidents_come_in_pages_and_by_filter(
 ) -> None:
     for number in range(3):
         await report(runtime.sessions, CRM, f"down {number}")
-        await report_mended(runtime.sessions, CRM, "It answers.")
+        await report_resolved(runtime.sessions, CRM, "It answers.")
     await report(runtime.sessions, HOOK, "The webhook is missing.")
     page = (await client.get("/incidents?limit=3")).json()
     rest = (await client.get(f"/incidents?limit=3&cursor={page['next_cursor']}")).json()

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from app.db.session import transaction
-from app.policies.tokens import Scope, create_token
+from app.domain import Scope
+from app.policies.access import create_token
 from tests.api.calls import problem
 from tests.custom import VAT, add_fields, add_row, call, change_row
 from tests.world import World, open_world

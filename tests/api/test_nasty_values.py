@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 
 from app.db.pagination import Cursor
 from app.main import create_app
-from app.web import api_docs, site
+from app.web import site
 from tests.setting import SERVICE, TOKEN
 from tests.web.browsing import TOKEN as FORM_TOKEN
 from tests.world import World, open_world
@@ -190,7 +190,7 @@ def orjson_like(value: object) -> bytes:
 
 def pages(method: str) -> list[str]:
     """The paths of the pages."""
-    routers = [*(part.router for part in site.PARTS), api_docs.router, site.rest]
+    routers = [*site.ROUTERS, site.router, site.rest]
     return [
         route.path
         for router in routers

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute, Route
 
 from app import api as app_api
@@ -28,8 +28,8 @@ def routes(app: FastAPI) -> Iterator[BaseRoute]:
     yield from app.routes
     for found in pkgutil.iter_modules(app_api.__path__):
         module = importlib.import_module(f"{app_api.__name__}.{found.name}")
-        router = getattr(module, "router", None)
-        yield from router.routes if router else ()
+        for router in vars(module).values():
+            yield from router.routes if isinstance(router, APIRouter) else ()
 
 
 async def test_every_route_is_described(app: FastAPI, stranger: httpx.AsyncClient) -> None:

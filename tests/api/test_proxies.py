@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.proxies import MOST_TOLD, TrustedProxies, parse_address
+from app.api.middleware import MOST_TOLD, TrustedProxies, parse_address
 
 pytestmark = pytest.mark.anyio
 
@@ -102,7 +102,7 @@ async def test_the_scheme_is_that_of_the_client(values: list[str], proto: str, s
 
 
 async def test_an_untrusted_proxy_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING, "app.api.proxies")
+    caplog.set_level(logging.WARNING, "app.api.middleware")
     service = Reached()
     for _ in range(3):
         await service.ask("192.0.2.9", forwarded("203.0.113.7"))

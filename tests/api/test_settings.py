@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.policies.schemas import settings_of
-from app.records import Module
+from app.domain import Module
+from app.policies.repository import settings_of
 from tests.api.calls import problem
 
 pytestmark = pytest.mark.anyio

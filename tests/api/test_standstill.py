@@ -8,9 +8,9 @@ from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from app.config.settings import Settings
 from app.main import create_app
 from app.runtime import Runtime
-from app.settings import Settings
 from tests.acceptance.process import wait_until
 from tests.api.calls import CALLBACK_SECRET, problem, send_hook
 from tests.api.rows import stored

@@ -17,11 +17,12 @@ from hypothesis import settings as tries
 from sqlalchemy import select
 from starlette.types import Message
 
-from app.inbox.models import DeliveryState, Wakeup
+from app.config.settings import Settings
+from app.domain import DeliveryState
+from app.inbox.models import Wakeup
 from app.main import create_app
 from app.runtime import Runtime
-from app.settings import Settings
-from app.worker.dispatcher import Dispatcher
+from app.worker.engine import Dispatcher
 from tests.api.calls import HOOKS, hook_headers
 from tests.api.rows import stored
 from tests.api.strange import Strange, requests

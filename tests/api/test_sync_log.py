@@ -12,10 +12,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from app.errors import System
-from app.records import Outcome
+from app.domain import Outcome, System
+from app.escaping import harmless
 from app.runtime import Runtime
-from app.spreadsheet import harmless
 from tests.api.calls import problem
 from tests.api.rows import ENTRY, hint, log, log_many, settled_hint
 

@@ -7,14 +7,13 @@ import pytest
 
 from app.api.examples import RUN, RUN_DETAIL
 from app.db.session import transaction
-from app.errors import System
-from app.policies.tokens import Scope, create_token
-from app.records import Module
+from app.domain import Module, Scope, System
+from app.policies.access import create_token
 from app.runs.models import Consent, RunState
 from app.runs.repository import RunFilter, add_differences, ask_consent, finish_run, take_up
 from app.runtime import Runtime
-from app.sync.forecast import Forecast
-from app.sync.run import search
+from app.sync.runs.forecast import Forecast
+from app.sync.runs.requests import search
 from tests.api.calls import problem
 
 pytestmark = pytest.mark.anyio

@@ -6,14 +6,13 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from app.config.settings import Settings
+from app.db.opening import sqlalchemy_url
 from app.db.session import open_engine, transaction
-from app.db.url import sqlalchemy_url
-from app.inbox.models import DeliveryState
+from app.domain import DeliveryState, Event, Module, Origin
 from app.inbox.repository import claim, settle
-from app.metrics import REGISTRY
-from app.records import Event, Module, Origin
+from app.observability import REGISTRY
 from app.runtime import Runtime
-from app.settings import Settings
 from tests.api.calls import FORM, HOOKS, hook_headers, send_hook
 from tests.api.rows import stored
 

@@ -15,7 +15,7 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from app.settings_reference import setting_names
+from app.config.reference import setting_names
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = (sys.executable, "-m", "app")

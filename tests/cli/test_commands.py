@@ -12,12 +12,11 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.db.session import open_engine, open_sessions, transaction
-from app.policies.repository import save_policy
-from app.policies.schemas import SyncPolicy
-from app.records import CreationPolicy, Module
+from app.domain import CreationPolicy, Module
+from app.policies.repository import SyncPolicy, save_policy
 from app.vtiger.client import open_vtiger
 from app.woocommerce.client import WooClient
-from app.woocommerce.topics import TOPICS
+from app.woocommerce.webhook import TOPICS
 from tests.cli.processes import END_OF_INPUT, Shell, at_terminal
 
 COMMANDS = (

@@ -14,19 +14,25 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import Result
 
-from app.cli.agreement import Verdict, judge, print_verdict
-from app.cli.chosen_settings import joinable
-from app.cli.sandbox_day import print_banner
-from app.cli.stage import HOST, STORE, Stage, open_stage
-from app.cli.tables import COLUMNS, TITLES
-from app.clients import open_store
-from app.errors import System
+from app.cli.console import COLUMNS, TITLES
+from app.cli.context import joinable
+from app.cli.sandbox_day import (
+    HOST,
+    STORE,
+    Stage,
+    Verdict,
+    judge,
+    open_stage,
+    print_banner,
+    print_verdict,
+)
+from app.config.settings import Settings
+from app.domain import Module, Outcome, System
+from app.http.server import listen
 from app.module_facts import LABELS
-from app.records import Module, Outcome
-from app.sandbox.app import Sandbox
-from app.serving import listen
-from app.settings import Settings
-from app.sync.comparison import Compared, Plan
+from app.runtime import open_store
+from app.sync.runs.comparison import Compared, Plan
+from sandbox.app import Sandbox
 from tests.cli.processes import Shell, run
 from tests.made import made_in_crm, made_in_shop
 

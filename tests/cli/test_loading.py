@@ -29,20 +29,14 @@ DATABASE = frozenset({"greenlet", "psycopg", "psycopg_binary", "psycopg_pool", "
 OF_THE_MACHINE = ("_", "cython_runtime", "sitecustomize")  # such as _distutils_hack
 DECLARED = {
     "app.cli",
-    "app.cli.choices",
-    "app.cli.commands",
     "app.cli.failures",
-    "app.cli.groups",
-    "app.cli.options",
-    "app.errors",
+    "app.cli.commands",
     "app.inbox",
-    "app.inbox.states",
     "app.loading",
     "app.logging",
     "app.policies",
-    "app.policies.scopes",
-    "app.printable",
-    "app.records",
+    "app.escaping",
+    "app.domain",
 }
 """The modules of ours that know the commands and their options, and do none of the work."""
 

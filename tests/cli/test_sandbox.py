@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.sandbox.server import serve
-from app.serving import listen
+from app.http.server import listen
 from app.vtiger.client import open_vtiger
 from app.woocommerce.client import WooClient
+from sandbox.server import serve
 from tests.cli.processes import Shell, running
 from tests.sandbox.test_serving import Inbox
 

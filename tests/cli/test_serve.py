@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.serving import listen
+from app.http.server import listen
 from tests.cli.processes import Process, Shell, run, running
 from tests.conftest import RUN_FOLDER
 

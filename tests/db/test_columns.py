@@ -5,9 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from app.db.columns import LONGEST_MESSAGE, storable, storable_json
-from app.db.outage import OUTAGES, StatementRefused
-from app.db.session import Sessions, transaction
+from app.db.session import (
+    LONGEST_MESSAGE,
+    OUTAGES,
+    Sessions,
+    StatementRefused,
+    storable,
+    storable_json,
+    transaction,
+)
 from app.inbox.models import Delivery
 from app.inbox.repository import Postponement, accept, claim, postpone
 from app.synclog.models import Entry

@@ -13,11 +13,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from app.db.dump import dump, restore
-from app.db.migrate import pending, upgrade
-from app.db.revisions import MIGRATIONS
-from app.db.tables import load_tables
-from app.db.url import sqlalchemy_url
-from app.errors import ConfigError
+from app.db.migrate import load_tables, pending, upgrade
+from app.db.opening import MIGRATIONS, sqlalchemy_url
+from app.domain import ConfigError
 from tests.conftest import new_database
 
 KNOWN = frozenset(load_tables().tables)

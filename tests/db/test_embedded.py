@@ -13,9 +13,8 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from app.db.embedded import EmbeddedServer, start_embedded
-from app.db.revival import kept_alive
-from app.errors import ConfigError
+from app.db.embedded import EmbeddedServer, kept_alive, start_embedded
+from app.domain import ConfigError
 from tests.acceptance.process import wait_until
 from tests.conftest import FAST, RUN_FOLDER
 

@@ -17,8 +17,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.db.embedded import start_embedded
 from app.db.migrate import upgrade
-from app.db.outage import OUTAGES
-from app.inbox.models import DeliveryState
+from app.db.session import OUTAGES
+from app.domain import DeliveryState
 from app.sync.polling import poll
 from tests.conftest import FAST, RUN_FOLDER
 from tests.world import World, open_world

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DataError, OperationalError
 
-from app.db.group_commit import GroupCommit
-from app.errors import LeaseLost
+from app.db.session import GroupCommit
+from app.domain import LeaseLost
 
 pytestmark = pytest.mark.anyio
 

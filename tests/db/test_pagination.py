@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.db.pagination import Cursor
-from app.errors import InvalidInput
+from app.domain import InvalidInput
 
 MOMENTS = st.datetimes(timezones=st.just(UTC), min_value=datetime(1, 1, 1))  # noqa: DTZ001
 IDS = st.integers(-(2**63), 2**63 - 1)

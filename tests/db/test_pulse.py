@@ -6,10 +6,15 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app.db.outage import OUTAGES
-from app.db.pulse import ASK_EVERY_SECONDS, GRACE_SECONDS, PATIENCE_SECONDS, Pulse
-from app.db.session import open_engine
-from app.db.url import sqlalchemy_url
+from app.db.opening import sqlalchemy_url
+from app.db.session import (
+    ASK_EVERY_SECONDS,
+    GRACE_SECONDS,
+    OUTAGES,
+    PATIENCE_SECONDS,
+    Pulse,
+    open_engine,
+)
 from tests.acceptance.process import wait_until
 from tests.standstill import standing_between
 

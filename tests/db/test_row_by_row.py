@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DataError, OperationalError
 
-from app.db.row_by_row import store_rows
-from app.errors import LeaseLost
+from app.db.session import store_rows
+from app.domain import LeaseLost
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,8 @@ from sqlalchemy import func
 from sqlalchemy import select as select_rows
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.opening import sqlalchemy_url
 from app.db.session import close_engine, open_engine, open_sessions
-from app.db.url import sqlalchemy_url
 
 pytestmark = pytest.mark.anyio
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app.db.space import NEEDED_MB, PLENTY_MB, describe_space, free_megabytes
+from app.config.settings import Settings
+from app.db.embedded import NEEDED_MB, PLENTY_MB, describe_space, free_megabytes
 from app.doctor.findings import Verdict
 from app.doctor.host import check_space
-from app.settings import Settings
 from tests.setting import TOKEN
 
 

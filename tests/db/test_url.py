@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.db.url import libpq_url, sqlalchemy_url
-from app.errors import ConfigError
+from app.db.opening import libpq_url, sqlalchemy_url
+from app.domain import ConfigError
 
 REST = "://me:p%40ss@db:5433/woo?sslmode=require"
 

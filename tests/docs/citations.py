@@ -53,7 +53,7 @@ class Text:
 
 
 def texts() -> Iterator[Text]:
-    for folder in ("app", "benchmarks", "migrations", "tests"):
+    for folder in ("app", "benchmarks", "migrations", "sandbox", "tests"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             source = path.read_text()
             if _CITES.search(source):

@@ -14,7 +14,7 @@ from socket import socket
 import httpx
 import pytest
 
-from app.settings_reference import setting_names
+from app.config.reference import setting_names
 from app.woocommerce.client import WooClient
 from tests.cli.processes import ROOT, environment, run, running, sandbox_environment
 from tests.conftest import RUN_FOLDER

@@ -7,7 +7,7 @@ import pytest
 
 from app.doctor.crm import check_changes
 from app.doctor.findings import Verdict
-from app.sandbox.vtiger.addon import Addon
+from sandbox.vtiger.addon import Addon
 from tests.setting import CALLBACK_SECRET, SERVICE
 from tests.world import World, open_world
 

@@ -10,29 +10,27 @@ from typing import Any
 import httpx
 import pytest
 
+from app.config.settings import Settings
 from app.db.migrate import pending
 from app.db.session import transaction
 from app.doctor.checkup import examine, examine_runtime
-from app.doctor.clock import check_clock
 from app.doctor.crm import check_calls, check_modules
-from app.doctor.findings import Finding, Subject, Verdict, worst
+from app.doctor.findings import Finding, Subject, Verdict, check_clock, worst
 from app.doctor.host import check_address, check_proxies, check_tokens
-from app.policies.mapping_rows import MappingRow
-from app.policies.mappings import Change, save_mapping
-from app.policies.tokens import Scope, create_token
-from app.records import Module
+from app.domain import Module, Scope
+from app.http.client import ClientLimits, find_skew
+from app.modules.reference_data import ensure_setup
+from app.policies.access import create_token
+from app.policies.repository import Change, MappingRow, save_mapping
 from app.runtime import Runtime
-from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
-from app.sandbox.server import serve
-from app.sandbox.vtiger.cloud import Limits
-from app.sandbox.woocommerce import create_shop_app
-from app.sandbox.woocommerce.credentials import ApiKey
-from app.sandbox.woocommerce.setting_routes import EMAIL_VALUES
-from app.settings import Settings
-from app.sync.setup import ensure_setup
-from app.transport import ClientLimits, find_skew
 from app.vtiger.client import open_vtiger
 from app.woocommerce.client import WooClient
+from sandbox.app import Sandbox, create_sandbox_app, new_sandbox
+from sandbox.server import serve
+from sandbox.vtiger.cloud import Limits
+from sandbox.woocommerce.app import create_shop_app
+from sandbox.woocommerce.credentials import ApiKey
+from sandbox.woocommerce.setting_routes import EMAIL_VALUES
 from tests.custom import VAT, add_row
 from tests.setting import CALLBACK_SECRET, SERVICE, STORE, setting_values
 from tests.vtiger.crm import open_crm, result

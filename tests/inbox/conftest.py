@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.db.opening import sqlalchemy_url
 from app.db.session import Sessions, open_engine, open_sessions
-from app.db.url import sqlalchemy_url
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """Hints as the receivers would make them."""
 
-from app.errors import System
+from app.domain import Event, Module, Origin, Record, System
 from app.inbox.repository import NewDelivery
-from app.records import Event, Module, Origin, Record
 
 KEY = "main:contacts:woocommerce:{id}"
 

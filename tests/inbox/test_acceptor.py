@@ -8,12 +8,11 @@ import psycopg
 import pytest
 from sqlalchemy import select, text
 
-from app.db.outage import OUTAGES, StatementRefused
-from app.db.session import Sessions, open_engine, open_sessions
+from app.db.session import OUTAGES, Sessions, StatementRefused, open_engine, open_sessions
 from app.inbox.acceptor import Acceptor
 from app.inbox.models import Delivery
 from app.inbox.repository import CHANNEL, claim
-from app.metrics import REGISTRY
+from app.observability import REGISTRY
 from tests.inbox.hints import hint
 from tests.refusals import refusing
 

@@ -8,11 +8,10 @@ import pytest
 from sqlalchemy import select, text
 
 from app.db.session import Session, Sessions, transaction
-from app.errors import System
-from app.inbox.backlog import leave_to_run, release_backlog, take_backlog
+from app.domain import Module, System
 from app.inbox.models import Delivery
+from app.inbox.replay import leave_to_run, release_backlog, take_backlog
 from app.inbox.repository import accept
-from app.records import Module
 from tests.inbox.hints import KEY, hint
 from tests.locks import until_blocked
 

@@ -13,7 +13,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import OperationalError
 
 from app.db.session import Sessions, transaction
-from app.inbox.models import Delivery, DeliveryState
+from app.domain import DeliveryState
+from app.inbox.models import Delivery
 from app.inbox.repository import Postponement, accept, claim, postpone, settle
 from tests.inbox.hints import KEY, hint
 from tests.locks import until_blocked

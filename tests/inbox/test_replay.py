@@ -6,13 +6,10 @@ import pytest
 from sqlalchemy import insert, select, text, update
 
 from app.db.session import Sessions, transaction
-from app.errors import System
-from app.inbox.dedupe import replay_key
-from app.inbox.models import Delivery, DeliveryState
+from app.domain import DeliveryState, Event, Module, Record, System
+from app.inbox.models import Delivery
 from app.inbox.replay import Replayed, replay
-from app.inbox.repository import accept, claim, settle
-from app.inbox.search import DeliveryFilter
-from app.records import Event, Module, Record
+from app.inbox.repository import DeliveryFilter, accept, claim, replay_key, settle
 from app.synclog.models import Entry
 from tests.inbox.hints import KEY, hint
 

@@ -4,17 +4,19 @@ import pytest
 from sqlalchemy import select, text, update
 
 from app.db.session import Sessions, transaction
-from app.inbox.models import Delivery, DeliveryState
+from app.domain import DeliveryState
+from app.inbox.models import Delivery
 from app.inbox.repository import (
     Postponement,
     accept,
     claim,
     count_open,
+    peek,
     postpone,
+    prune_deliveries,
     settle,
+    was_tried,
 )
-from app.inbox.retention import prune_deliveries
-from app.inbox.waiting import peek, was_tried
 from tests.inbox.hints import KEY, hint
 
 pytestmark = pytest.mark.anyio

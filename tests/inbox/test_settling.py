@@ -7,23 +7,25 @@ import pytest
 from sqlalchemy import select, text
 
 from app.db.session import Sessions, transaction
-from app.inbox.models import Delivery, DeliveryState
+from app.domain import DeliveryState
+from app.inbox.models import Delivery
 from app.inbox.repository import (
+    WAITING_FOR_RUN,
     Postponement,
     accept,
-    bury_untold,
     claim,
     count_open,
     count_run,
+    dead_letter_unreported,
     find_delivery,
     find_oldest_due,
     postpone,
     search_unsettled,
     settle,
+    settle_each,
+    take_in,
     wake_waiting,
 )
-from app.inbox.taking import settle_each, take_in
-from app.inbox.waiting_for_run import WAITING_FOR_RUN
 from tests.inbox.hints import KEY, hint
 
 pytestmark = pytest.mark.anyio
@@ -227,7 +229,7 @@ async def test_what_no_entry_can_tell_of_ends_with_the_reason(sessions: Sessions
     [second] = await arrive(sessions, "b")
     await arrive(sessions, "a", of="6")
     async with transaction(sessions) as session:
-        await bury_untold(session, MINE, reason="bug", message="It broke.")
+        await dead_letter_unreported(session, MINE, reason="bug", message="It broke.")
 
     assert await states(sessions) == [DONE, DEAD, DEAD, DUE]
     for each in (first, second):

@@ -6,10 +6,18 @@ import pytest
 from sqlalchemy import select
 
 from app.db.session import Sessions, transaction
-from app.inbox.models import Delivery, DeliveryState
-from app.inbox.repository import Postponement, accept, claim, postpone, settle
-from app.inbox.taking import settle_each
-from app.inbox.waiting import Open, join
+from app.domain import DeliveryState
+from app.inbox.models import Delivery
+from app.inbox.repository import (
+    Open,
+    Postponement,
+    accept,
+    claim,
+    join,
+    postpone,
+    settle,
+    settle_each,
+)
 from tests.inbox.hints import KEY, hint
 
 pytestmark = pytest.mark.anyio

@@ -1,8 +1,8 @@
 """What to do about incidents: something for each kind, and the settings by their names."""
 
-from app.errors import System
-from app.incidents.models import IncidentKind
-from app.incidents.remedies import find_remedy
+from app.domain import System
+from app.remotes.incidents import find_remedy
+from app.remotes.models import IncidentKind
 
 
 def test_every_kind_has_a_remedy() -> None:

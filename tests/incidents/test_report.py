@@ -5,10 +5,9 @@ import logging
 import pytest
 
 from app.db.session import Sessions
-from app.errors import System
-from app.incidents.models import IncidentKind
-from app.incidents.report import report, report_mended
-from app.incidents.repository import Trouble
+from app.domain import System
+from app.remotes.incidents import Trouble, report, report_resolved
+from app.remotes.models import IncidentKind
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +21,7 @@ async def test_it_is_logged_when_it_begins_and_when_it_ends(
         for _ in range(3):
             await report(sessions, HOOK, "The shop disabled the webhook.")
         for _ in range(3):
-            await report_mended(sessions, HOOK, "It was replaced.")
+            await report_resolved(sessions, HOOK, "It was replaced.")
 
     assert [record.message for record in caplog.records] == [
         "incident began: The shop disabled the webhook.",

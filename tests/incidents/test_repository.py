@@ -5,9 +5,8 @@ import asyncio
 import pytest
 
 from app.db.session import Sessions, transaction
-from app.errors import System
-from app.incidents.models import IncidentKind, IncidentRow
-from app.incidents.repository import (
+from app.domain import System
+from app.remotes.incidents import (
     IncidentFilter,
     Trouble,
     begin,
@@ -15,6 +14,7 @@ from app.incidents.repository import (
     prune_incidents,
     search_incidents,
 )
+from app.remotes.models import IncidentKind, IncidentRow
 
 pytestmark = pytest.mark.anyio
 

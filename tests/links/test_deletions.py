@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from app.db.session import Sessions, transaction
-from app.links.deletions import ask_brake, confirm_held, count_held, search_held
+from app.domain import Module
+from app.links.conflicts import ask_brake, confirm_held, count_held, search_held
 from app.links.models import Link
 from app.links.repository import save_link
-from app.records import Module
 
 pytestmark = pytest.mark.anyio
 

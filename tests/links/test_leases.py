@@ -9,8 +9,8 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from app.db.session import Sessions, transaction
-from app.errors import LeaseLost
-from app.links.leases import PairLease, hold, hold_turn
+from app.domain import LeaseLost
+from app.links.leases import PairLease, acquire_turn, hold
 from app.links.models import Lease
 from tests.locks import until_blocked
 
@@ -310,7 +310,7 @@ async def test_that_order_does_not_depend_on_how_the_database_sorts(
 
 async def test_the_turn_of_a_worker_that_died_is_waited_out(sessions: Sessions) -> None:
     await PairLease(sessions, "dead", 0.2).extend(["a"])
-    async with hold_turn(sessions, "a", owner="two", seconds=LONG) as lease:
+    async with acquire_turn(sessions, "a", owner="two", seconds=LONG) as lease:
         lease.check()
     assert await _keys(sessions) == []
 
@@ -318,7 +318,7 @@ async def test_the_turn_of_a_worker_that_died_is_waited_out(sessions: Sessions) 
 async def test_the_turn_of_a_worker_that_lives_is_left_to_it(sessions: Sessions) -> None:
     async with hold(sessions, ["a"], owner="one", seconds=0.3):
         with pytest.raises(LeaseLost):
-            async with hold_turn(sessions, "a", owner="two", seconds=LONG):
+            async with acquire_turn(sessions, "a", owner="two", seconds=LONG):
                 pass
 
 
@@ -328,7 +328,7 @@ async def test_a_turn_that_ends_while_it_is_waited_for_was_taken(sessions: Sessi
     await one.extend(["a"])
 
     async def take_turn() -> None:
-        async with hold_turn(sessions, "a", owner="two", seconds=LONG):
+        async with acquire_turn(sessions, "a", owner="two", seconds=LONG):
             pass
 
     waiting = asyncio.create_task(take_turn())

@@ -6,9 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from app.db.session import Sessions, transaction
-from app.errors import System
-from app.links.owed import owe, take_owed
-from app.records import Module, Record
+from app.domain import Module, Record, System
+from app.links.repository import owe, take_missing
 from tests.locks import until_blocked
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +31,7 @@ async def test_who_takes_what_is_owed_waits_for_others_and_holds_nothing_meanwhi
         async with transaction(sessions) as session:
             for way in ("indexscan", "bitmapscan"):
                 await session.execute(text(f"SET LOCAL enable_{way} = off"))
-            return list(await take_owed(session, [NEED]))
+            return list(await take_missing(session, [NEED]))
 
     async with transaction(sessions) as other:
         await owe(other, _order("1"), [NEED])

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.db.session import Session, Sessions, transaction
-from app.errors import InvalidInput, LeaseLost, System
+from app.domain import InvalidInput, LeaseLost, Module, Record, System
 from app.links.models import FieldConflict, Intent, Link, Sighting
 from app.links.repository import (
     LinkFilter,
@@ -38,7 +38,6 @@ from app.links.repository import (
     see,
     stamp_links,
 )
-from app.records import Module, Record
 from tests.locks import until_blocked
 
 pytestmark = pytest.mark.anyio

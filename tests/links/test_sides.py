@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.errors import System
+from app.domain import Module, Record, System
 from app.links.models import FieldConflict, Link
-from app.records import Module, Record
 
 WOO, VTIGER = System.WOOCOMMERCE, System.VTIGER
 MOMENT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

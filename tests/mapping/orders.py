@@ -7,12 +7,11 @@ from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
-from app.mapping.numbers import amount, decimal_text, rounded
-from app.mapping.order_lines import woo_rows
-from app.mapping.order_refs import OrderRefs, WooItem
-from app.mapping.order_rules import ORDER_RULES
-from app.mapping.tax_use import order_rates
-from app.mapping.vtiger_totals import Rates, predict
+from app.mapping.values import amount, decimal_text, rounded
+from app.modules.orders.lines import OrderRefs, WooItem, woo_rows
+from app.modules.orders.mapping import ORDER_RULES
+from app.modules.orders.vtiger_totals import Rates, predict
+from app.modules.taxes.mapping import order_rates
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 from tests.mapping.records import RECORDINGS

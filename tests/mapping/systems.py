@@ -3,11 +3,9 @@
 import re
 from typing import Any
 
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.contacts import COMPANY, vtiger_contact, woo_contact
-from app.mapping.limits import ACCOUNT_NAME_SIZE, CONTACT_SIZES
-from app.mapping.text import decode_entities
-from app.mapping.values import Mapped, Patch
+from app.mapping.rules import ACCOUNT_NAME_SIZE, CONTACT_SIZES
+from app.mapping.values import Mapped, Patch, decode_entities
+from app.modules.contacts.mapping import COMPANY, CONTACT_RULES, vtiger_contact, woo_contact
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 

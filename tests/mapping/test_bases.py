@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 
-from app.errors import System
-from app.mapping.bases import holds, read_base, write_base
-from app.mapping.rules import FieldRule
+from app.domain import Direction, System
+from app.mapping.rules import FieldRule, holds, read_base, write_base
 from app.mapping.values import Agreed
-from app.records import Direction
 
 PHONE = FieldRule("phone", ("billing.phone",), "phone")
 VAT = FieldRule("vat", ("meta:vat",), "cf_853", custom=True, mark="a1")

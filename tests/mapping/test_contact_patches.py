@@ -4,11 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.contacts import COMPANY, vtiger_contact, vtiger_patch, woo_contact, woo_patch
+from app.domain import Direction
 from app.mapping.rules import FieldRule, effective_rules
 from app.mapping.values import Patch, PatchOptions, Value
-from app.records import Direction
+from app.modules.contacts.mapping import (
+    COMPANY,
+    CONTACT_RULES,
+    vtiger_contact,
+    vtiger_patch,
+    woo_contact,
+    woo_patch,
+)
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 from tests.mapping.records import contact, customer, recorded

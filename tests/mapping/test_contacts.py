@@ -5,18 +5,17 @@ from typing import Any
 
 import pytest
 
-from app.errors import System
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.contacts import (
+from app.domain import Direction, System
+from app.mapping.rules import FieldRule
+from app.mapping.values import Mapped
+from app.modules.contacts.mapping import (
     COMPANY,
+    CONTACT_RULES,
     missing_required,
     vtiger_contact,
     woo_contact,
     woo_foreign_id,
 )
-from app.mapping.rules import FieldRule
-from app.mapping.values import Mapped
-from app.records import Direction
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 from tests.mapping.records import contact, customer, recorded

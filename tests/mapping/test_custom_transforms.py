@@ -4,11 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import System
-from app.mapping.lenses import OFFERED, PLAIN, LensOptions, lens_of
+from app.domain import System
 from app.mapping.paths import listed
-from app.mapping.transforms import Text
-from app.mapping.typed_transforms import NOTATIONS
+from app.mapping.transforms import NOTATIONS, OFFERED, PLAIN, Text, TransformOptions, find_transform
 from app.mapping.values import Value
 
 PAIRS = (("gold", "Gold member"), ("golden", "Gold member"), ("basic", "Member"))
@@ -27,16 +25,22 @@ MANY = LISTS.map(", ".join) | LISTS.map(listed) | LISTS.map(" |##| ".join)
 ANY = st.text(max_size=10)
 
 LENSES: dict[str, tuple[Text, st.SearchStrategy[str]]] = {
-    "decimal": (lens_of("decimal", PLAIN), NUMBERS | ANY),
-    "integer": (lens_of("integer", PLAIN), NUMBERS | ANY),
-    "date": (lens_of("date", PLAIN), DAYS | ANY),
-    "datetime": (lens_of("datetime", PLAIN), MOMENTS | ANY),
-    "picklist": (lens_of("picklist", LensOptions(pairs=PAIRS)), WORDS | ANY),
-    "multi": (lens_of("multi_picklist", PLAIN), MANY),
-    "multi by table": (lens_of("multi_picklist", LensOptions(PAIRS, separator="")), MANY),
-    "constant": (lens_of("constant", LensOptions(value="Shop")), ANY),
+    "decimal": (find_transform("decimal", PLAIN), NUMBERS | ANY),
+    "integer": (find_transform("integer", PLAIN), NUMBERS | ANY),
+    "date": (find_transform("date", PLAIN), DAYS | ANY),
+    "datetime": (find_transform("datetime", PLAIN), MOMENTS | ANY),
+    "picklist": (find_transform("picklist", TransformOptions(pairs=PAIRS)), WORDS | ANY),
+    "multi": (find_transform("multi_picklist", PLAIN), MANY),
+    "multi by table": (
+        find_transform("multi_picklist", TransformOptions(PAIRS, separator="")),
+        MANY,
+    ),
+    "constant": (find_transform("constant", TransformOptions(value="Shop")), ANY),
 } | {
-    f"boolean {notation}": (lens_of("boolean", LensOptions(notation=notation)), BOOLEANS | ANY)
+    f"boolean {notation}": (
+        find_transform("boolean", TransformOptions(notation=notation)),
+        BOOLEANS | ANY,
+    )
     for notation in NOTATIONS
 }
 NAMES = st.sampled_from(sorted(LENSES))
@@ -49,58 +53,62 @@ def after_write(current: Value, written: tuple[Value, ...]) -> Value:
 @given(NAMES, st.data())
 def test_get_put_in_woocommerce(name: str, data: st.DataObject) -> None:
     """What was read, written back, leaves the shop alone."""
-    lens, texts = LENSES[name]
+    transform_pair, texts = LENSES[name]
     current = data.draw(texts)
-    value = lens.read_woo([current], "")
+    value = transform_pair.read_woo([current], "")
     assert value is not None
-    assert lens.write_woo(value, [current], "") == (None,)
+    assert transform_pair.write_woo(value, [current], "") == (None,)
 
 
 @given(NAMES, st.data())
 def test_put_get_in_woocommerce(name: str, data: st.DataObject) -> None:
     """What was written is what is read, in whatever notation the shop had before."""
-    lens, texts = LENSES[name]
-    value, held = lens.read(data.draw(texts), ""), data.draw(texts | st.none())
-    if lens.fault(value, System.WOOCOMMERCE):
+    transform_pair, texts = LENSES[name]
+    value, held = transform_pair.read(data.draw(texts), ""), data.draw(texts | st.none())
+    if transform_pair.fault(value, System.WOOCOMMERCE):
         return
-    found = lens.read_woo([after_write(held, lens.write_woo(value, [held], ""))], "")
+    found = transform_pair.read_woo(
+        [after_write(held, transform_pair.write_woo(value, [held], ""))], ""
+    )
     assert found is not None
-    assert lens.canonical(found) == lens.canonical(value)
+    assert transform_pair.canonical(found) == transform_pair.canonical(value)
 
 
 @given(NAMES, st.data())
 def test_put_get_in_vtiger(name: str, data: st.DataObject) -> None:
-    lens, texts = LENSES[name]
-    value = lens.read(data.draw(texts), "")
-    if lens.fault(value, System.VTIGER):
+    transform_pair, texts = LENSES[name]
+    value = transform_pair.read(data.draw(texts), "")
+    if transform_pair.fault(value, System.VTIGER):
         return
-    found = lens.read_vtiger(lens.vtiger_text(value, "", size=None), "")
-    assert lens.canonical(found) == lens.canonical(value)
+    found = transform_pair.read_vtiger(transform_pair.vtiger_text(value, "", size=None), "")
+    assert transform_pair.canonical(found) == transform_pair.canonical(value)
 
 
 @given(NAMES, st.data())
 def test_get_put_in_vtiger(name: str, data: st.DataObject) -> None:
     """What was read from Vtiger and goes back there says the same to the next reader."""
-    lens, texts = LENSES[name]
-    value = lens.read_vtiger(data.draw(texts), "")
-    if lens.fault(value, System.VTIGER):
+    transform_pair, texts = LENSES[name]
+    value = transform_pair.read_vtiger(data.draw(texts), "")
+    if transform_pair.fault(value, System.VTIGER):
         return
-    again = lens.read_vtiger(lens.vtiger_text(value, "", size=None), "")
-    assert lens.canonical(again) == lens.canonical(value)
+    again = transform_pair.read_vtiger(transform_pair.vtiger_text(value, "", size=None), "")
+    assert transform_pair.canonical(again) == transform_pair.canonical(value)
 
 
 @given(NAMES, st.data())
 def test_neutral_and_canonical_forms_are_their_own(name: str, data: st.DataObject) -> None:
-    lens, texts = LENSES[name]
+    transform_pair, texts = LENSES[name]
     text = data.draw(texts)
-    value = lens.read(text, "")
-    assert lens.read(value, "") == value
-    assert lens.canonical(lens.canonical(text)) == lens.canonical(text)
+    value = transform_pair.read(text, "")
+    assert transform_pair.read(value, "") == value
+    assert transform_pair.canonical(transform_pair.canonical(text)) == transform_pair.canonical(
+        text
+    )
 
 
 @pytest.mark.parametrize("name", sorted(OFFERED))
 def test_every_offered_transform_exists_and_is_explained(name: str) -> None:
-    assert lens_of(name, PLAIN)
+    assert find_transform(name, PLAIN)
     assert OFFERED[name].endswith(".")
 
 
@@ -121,10 +129,10 @@ def test_every_offered_transform_exists_and_is_explained(name: str) -> None:
     ],
 )
 def test_what_the_shop_says_is_written_as_vtiger_says_it(name: str, shop: str, crm: str) -> None:
-    lens = LENSES[name][0]
-    value = lens.read_woo([shop], "") or ""
-    assert lens.fault(value, System.VTIGER) == ""
-    assert lens.vtiger_text(value, "", size=None) == crm
+    transform_pair = LENSES[name][0]
+    value = transform_pair.read_woo([shop], "") or ""
+    assert transform_pair.fault(value, System.VTIGER) == ""
+    assert transform_pair.vtiger_text(value, "", size=None) == crm
 
 
 @pytest.mark.parametrize(
@@ -142,18 +150,18 @@ def test_what_the_shop_says_is_written_as_vtiger_says_it(name: str, shop: str, c
     ],
 )
 def test_what_is_of_another_type_is_not_written(name: str, text: str) -> None:
-    lens = LENSES[name][0]
-    assert lens.fault(lens.read(text, ""), System.VTIGER)
+    transform_pair = LENSES[name][0]
+    assert transform_pair.fault(transform_pair.read(text, ""), System.VTIGER)
 
 
 def test_a_word_with_the_separator_is_not_written_as_text() -> None:
-    lens = LENSES["multi"][0]
-    value = lens.read_vtiger("Wine, red |##| Cheese", "")
-    assert lens.fault(value, System.WOOCOMMERCE)
-    assert not lens.fault(value, System.VTIGER)
+    transform_pair = LENSES["multi"][0]
+    value = transform_pair.read_vtiger("Wine, red |##| Cheese", "")
+    assert transform_pair.fault(value, System.WOOCOMMERCE)
+    assert not transform_pair.fault(value, System.VTIGER)
 
 
 def test_zero_no_and_empty_are_the_same_so_that_nobodys_value_fills_the_other_side() -> None:
     for name in ("decimal", "integer", "boolean yes/no"):
-        lens = LENSES[name][0]
-        assert lens.canonical("0") == lens.canonical("") == ""
+        transform_pair = LENSES[name][0]
+        assert transform_pair.canonical("0") == transform_pair.canonical("") == ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.mapping.hazards import email_hazard, fit_vtiger, fit_woo
+from app.mapping.rules import email_hazard, fit_vtiger, fit_woo
 from app.mapping.values import PatchOptions
 from tests.mapping.probes import read_probes
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.mapping.likeness import pair_up
+from app.modules.taxes.mapping import pair_up
 
 Thing = tuple[int, int]
 THINGS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=8)

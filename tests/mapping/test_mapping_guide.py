@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from app.mapping.lenses import OFFERED
-from app.policies.mapping_rows import MappingRow
+from app.mapping.transforms import OFFERED
+from app.policies.repository import MappingRow
 
 GUIDE = (Path(__file__).parent.parent.parent / "docs" / "custom-mappings.md").read_text()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.mapping.markup import markup_text
+from app.mapping.values import markup_text
 
 
 @pytest.mark.parametrize(

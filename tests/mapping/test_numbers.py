@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import InvalidInput
-from app.mapping.numbers import (
-    amount,
-    canonical_json,
-    canonical_number,
-    decimal_text,
-    find_decimal,
-    rounded,
-)
+from app.domain import InvalidInput
+from app.mapping.values import amount, canonical_json, canonical_number, decimal_text, rounded
+from app.parsing import find_decimal
 
 
 @pytest.mark.parametrize(

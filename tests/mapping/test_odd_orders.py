@@ -4,13 +4,12 @@ from typing import Any
 
 import pytest
 
-from app.errors import RecordUnreadable
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.contacts import woo_contact
-from app.mapping.order_back import woo_order_patch
-from app.mapping.order_lines import Sold, SoldLine
-from app.mapping.order_patches import OrderPlan, plan_order
-from app.mapping.sales_orders import account_name, woo_order
+from app.domain import RecordUnreadable
+from app.modules.contacts.mapping import CONTACT_RULES, woo_contact
+from app.modules.orders.lines import Sold, SoldLine
+from app.modules.orders.mapping import account_name, woo_order
+from app.modules.orders.to_vtiger import OrderPlan, plan_order
+from app.modules.orders.to_woocommerce import woo_order_patch
 from app.woocommerce.schemas import WooCustomer, WooOrder
 from tests.cases import case
 from tests.mapping.orders import TAX_FIELDS, refs_for

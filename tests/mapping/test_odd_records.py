@@ -8,20 +8,16 @@ from typing import Any
 
 from hypothesis import given
 
-from app.errors import RecordUnreadable
-from app.json_shapes import find_decimal
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.contacts import vtiger_contact, woo_contact
-from app.mapping.order_lines import Sold, woo_sold
-from app.mapping.order_patches import plan_order
-from app.mapping.order_rules import ORDER_RULES
-from app.mapping.order_totals import adds_up
-from app.mapping.product_rules import PRODUCT_RULES
-from app.mapping.products import vtiger_product, woo_product
-from app.mapping.sales_orders import vtiger_order, woo_order
-from app.mapping.tax_labels import label_forms, tax_labels
-from app.mapping.taxes import vtiger_tax, woo_tax
+from app.domain import RecordUnreadable
 from app.mapping.values import Value
+from app.modules.contacts.mapping import CONTACT_RULES, vtiger_contact, woo_contact
+from app.modules.orders.lines import Sold, woo_sold
+from app.modules.orders.mapping import ORDER_RULES, vtiger_order, woo_order
+from app.modules.orders.money import adds_up
+from app.modules.orders.to_vtiger import plan_order
+from app.modules.products.mapping import PRODUCT_RULES, vtiger_product, woo_product
+from app.modules.taxes.mapping import label_forms, tax_labels, vtiger_tax, woo_tax
+from app.parsing import find_decimal
 from app.vtiger.schemas import VtigerOrder, VtigerRecord
 from app.woocommerce.schemas import WooCustomer, WooOrder, WooProduct, WooTaxRate
 from tests.mapping.odd import Path_, odd_bodies

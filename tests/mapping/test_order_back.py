@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.mapping.order_back import adjusting_fee, total_delta, woo_order_patch
-from app.mapping.order_lines import vtiger_sold, woo_sold
-from app.mapping.order_refs import Buyer, OrderRefs, WooItem
-from app.mapping.sales_orders import vtiger_order, woo_order
 from app.mapping.values import Patch, Value
+from app.modules.orders.lines import Buyer, OrderRefs, WooItem, vtiger_sold, woo_sold
+from app.modules.orders.mapping import vtiger_order, woo_order
+from app.modules.orders.to_woocommerce import adjusting_fee, total_delta, woo_order_patch
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 from tests.mapping.orders import (

@@ -6,9 +6,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.mapping.order_items import LineItem
-from app.mapping.order_keeping import keep_comments, lost_amounts
-from app.mapping.order_refs import OrderRefs
+from app.modules.orders.lines import LineItem, OrderRefs
+from app.modules.orders.money import keep_comments, lost_amounts
 from tests.mapping.orders import made_item, made_order, made_sales_order, refs_for
 
 REFS = replace(

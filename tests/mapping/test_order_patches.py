@@ -5,13 +5,11 @@ from typing import Any
 
 import pytest
 
-from app.errors import System
-from app.mapping.limits import ORDER_SIZES
-from app.mapping.order_patches import OrderPlan, plan_order
-from app.mapping.order_rules import ORDER_RULES
-from app.mapping.sales_orders import vtiger_order, woo_order
+from app.domain import ConflictPolicy, Direction, System
+from app.mapping.rules import ORDER_SIZES
 from app.mapping.values import Agreed, Base, PatchOptions, Value
-from app.records import ConflictPolicy, Direction
+from app.modules.orders.mapping import ORDER_RULES, vtiger_order, woo_order
+from app.modules.orders.to_vtiger import OrderPlan, plan_order
 from app.sync.merge import Merge, merge, next_base
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.mapping.numbers import rounded
-from app.mapping.order_plan import MoneyPlan, plan_money
+from app.mapping.values import rounded
+from app.modules.orders.money import MoneyPlan, plan_money
 from app.woocommerce.schemas import WooRecord
 from tests.mapping.generated_orders import orders
 from tests.mapping.orders import (

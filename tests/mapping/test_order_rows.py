@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.mapping.order_back import woo_order_patch
-from app.mapping.order_lines import Sold, woo_sold
-from app.mapping.order_refs import WooItem
+from app.modules.orders.lines import Sold, WooItem, woo_sold
+from app.modules.orders.to_woocommerce import woo_order_patch
 from app.woocommerce.schemas import WooRecord
 from tests.mapping.generated_orders import orders
 from tests.mapping.orders import (

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.mapping.order_taxes import OrderTaxes, ratio
-from app.mapping.tax_use import OrderRate
+from app.modules.orders.lines import OrderTaxes, ratio
+from app.modules.taxes.mapping import OrderRate
 
 VAT = OrderRate("1", "VAT", "20", compound=False)
 LEVY = OrderRate("2", "Levy", "2.5", compound=True)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.mapping.order_lines import Sold, SoldLine
-from app.mapping.order_totals import adds_up, same_goods, total_differences
+from app.modules.orders.lines import Sold, SoldLine
+from app.modules.orders.money import adds_up, same_goods, total_differences
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 from tests.mapping.orders import made_item, made_order, made_sales_order

@@ -6,14 +6,18 @@ from itertools import product
 
 import pytest
 
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.contacts import vtiger_contact, vtiger_patch, woo_contact, woo_patch
-from app.mapping.limits import CONTACT_SIZES, ORDER_SIZES
 from app.mapping.places import Places, shipped_places
-from app.mapping.text import cut_at_word
-from app.mapping.values import Patch, PatchOptions, Value
+from app.mapping.rules import CONTACT_SIZES, ORDER_SIZES
+from app.mapping.values import Patch, PatchOptions, Value, cut_at_word
+from app.modules.contacts.mapping import (
+    CONTACT_RULES,
+    vtiger_contact,
+    vtiger_patch,
+    woo_contact,
+    woo_patch,
+)
 from app.vtiger.schemas import VtigerRecord
-from app.woocommerce.countries import WooCountry
+from app.woocommerce.client import WooCountry
 from tests.cases import case
 from tests.mapping.records import customer
 

@@ -1,10 +1,9 @@
 """A difference that the way to the other system makes is no edit of anybody."""
 
-from app.mapping.product_carrying import product_carriage
-from app.mapping.product_rules import PRODUCT_RULES
 from app.mapping.values import Mapped, PatchOptions
+from app.modules.products.mapping import PRODUCT_RULES, product_conversion
 
-CARRIAGE = product_carriage(PRODUCT_RULES, PatchOptions())
+CARRIAGE = product_conversion(PRODUCT_RULES, PatchOptions())
 LONG = "word " * 30
 
 
@@ -14,13 +13,13 @@ def _woo(**values: str | None) -> Mapped:
 
 def test_a_name_that_vtiger_cut_is_the_shops() -> None:
     vtiger = Mapped({"name": LONG[:99], "price": "10.00000000"})
-    assert "name" in CARRIAGE.carried_names(_woo(name=LONG), vtiger)
+    assert "name" in CARRIAGE.converted_names(_woo(name=LONG), vtiger)
     assert CARRIAGE.is_explained("name", _woo(name=LONG), vtiger)
 
 
 def test_an_edited_name_is_not() -> None:
     vtiger = Mapped({"name": "Cup"})
-    assert "name" not in CARRIAGE.carried_names(_woo(), vtiger)
+    assert "name" not in CARRIAGE.converted_names(_woo(), vtiger)
     assert not CARRIAGE.is_explained("name", _woo(), vtiger)
 
 
@@ -46,6 +45,6 @@ def test_a_fraction_of_stock_is_explained() -> None:
 
 def test_taxes_are_carried_as_they_are() -> None:
     rates = '{"tax4":"20"}'
-    names = CARRIAGE.carried_names(_woo(taxes=rates), Mapped({"taxes": rates}))
+    names = CARRIAGE.converted_names(_woo(taxes=rates), Mapped({"taxes": rates}))
     assert "taxes" in names
     assert not CARRIAGE.is_explained("taxes", _woo(taxes=rates), Mapped({"taxes": ""}))

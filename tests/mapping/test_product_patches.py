@@ -2,10 +2,15 @@
 
 import pytest
 
-from app.mapping.product_patches import carry_taxes, vtiger_product_patch, woo_product_patch
-from app.mapping.product_rules import PRODUCT_RULES
-from app.mapping.products import vtiger_product, woo_product
 from app.mapping.values import Patch, PatchOptions, Value
+from app.modules.products.mapping import (
+    PRODUCT_RULES,
+    carry_taxes,
+    vtiger_product,
+    vtiger_product_patch,
+    woo_product,
+    woo_product_patch,
+)
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 from tests.mapping.test_products import made_product, made_vtiger, recorded_product, recorded_vtiger

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.mapping.product_hazards import fit_product_text
-from app.mapping.product_rules import PRODUCT_RULES
-from app.mapping.products import (
+from app.mapping.values import Mapped, canonical_text, plain
+from app.modules.products.mapping import (
+    PRODUCT_RULES,
+    fit_product_text,
     product_filtered,
     product_foreign_id,
     product_key,
@@ -19,8 +20,6 @@ from app.mapping.products import (
     vtiger_product,
     woo_product,
 )
-from app.mapping.text import canonical_text, plain
-from app.mapping.values import Mapped
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 from tests.cases import case

@@ -4,12 +4,17 @@ from typing import Any
 
 import pytest
 
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.contacts import COMPANY, vtiger_contact, vtiger_patch, woo_contact, woo_patch
-from app.mapping.limits import ACCOUNT_NAME_SIZE, CONTACT_SIZES
 from app.mapping.paths import find_path
-from app.mapping.rules import FieldRule
+from app.mapping.rules import ACCOUNT_NAME_SIZE, CONTACT_SIZES, FieldRule
 from app.mapping.values import Patch, PatchOptions
+from app.modules.contacts.mapping import (
+    COMPANY,
+    CONTACT_RULES,
+    vtiger_contact,
+    vtiger_patch,
+    woo_contact,
+    woo_patch,
+)
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 from tests.mapping.probes import probed_texts, read_probes

@@ -4,13 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from app.mapping.defaults import DEFAULT_RULES
-from app.mapping.order_refs import StatusMap
-from app.mapping.reference import mapping_reference
-from app.mapping.reference_notes import TRANSFORM_NOTES
-from app.mapping.registry import MAPPINGS
+from app.domain import DeletePolicy, Module
 from app.mapping.rules import FieldRule
-from app.records import DeletePolicy, Module
+from app.modules.catalogue import DEFAULT_RULES, MAPPINGS, TRANSFORM_NOTES
+from app.modules.orders.lines import StatusMap
+from app.modules.reference import mapping_reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "mapping.md"
 ROWS = [(module, rule) for module, rules in DEFAULT_RULES.items() for rule in rules]

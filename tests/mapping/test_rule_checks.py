@@ -2,13 +2,12 @@
 
 import pytest
 
-from app.mapping.defaults import DEFAULT_RULES
-from app.mapping.mandatory import lacking_sources
-from app.mapping.rule_checks import Scene, check_rule, check_table
+from app.domain import Module
 from app.mapping.rules import FieldRule
-from app.policies.mapping_rows import MappingRow
-from app.records import Module
-from app.sync.mappings import rules_with
+from app.modules.catalogue import DEFAULT_RULES
+from app.modules.mapping_checks import Scene, check_rule, check_table, lacking_sources
+from app.modules.reference_data import rules_with
+from app.policies.repository import MappingRow
 from app.vtiger.schemas import VtigerModule
 from tests.mapping.records import recorded
 

@@ -2,10 +2,9 @@
 
 import pytest
 
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.limits import CONTACT_SIZES
-from app.mapping.rules import FieldRule, effective_rules
-from app.records import Direction
+from app.domain import Direction
+from app.mapping.rules import CONTACT_SIZES, FieldRule, effective_rules
+from app.modules.contacts.mapping import CONTACT_RULES
 
 VAT = FieldRule("vat_number", ("meta:vat_number",), "cf_853", size=20)
 

@@ -9,12 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.mapping.order_lines import UNKNOWN_PRODUCT, Sold, SoldLine, vtiger_sold
-from app.mapping.order_patches import plan_order
-from app.mapping.order_refs import OrderRefs
-from app.mapping.order_rows import kept_products
-from app.mapping.order_rules import ORDER_RULES
-from app.mapping.sales_orders import (
+from app.mapping.values import Mapped
+from app.modules.orders.lines import (
+    UNKNOWN_PRODUCT,
+    OrderRefs,
+    Sold,
+    SoldLine,
+    kept_products,
+    vtiger_sold,
+)
+from app.modules.orders.mapping import (
+    ORDER_RULES,
     account_name,
     find_order_id,
     join_description,
@@ -24,7 +29,7 @@ from app.mapping.sales_orders import (
     vtiger_order,
     woo_order,
 )
-from app.mapping.values import Mapped
+from app.modules.orders.to_vtiger import plan_order
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 from tests.mapping.generated_orders import orders

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.mapping.order_plan import plan_money
-from app.mapping.tax_use import (
+from app.modules.orders.money import plan_money
+from app.modules.taxes.mapping import (
     OrderRate,
     ShopBase,
     order_rates,

@@ -6,17 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.mapping.tax_labels import label_forms, tax_labels, tax_leaders
-from app.mapping.taxes import (
+from app.mapping.values import Mapped, PatchOptions
+from app.modules.taxes.mapping import (
     TAX_RULES,
+    label_forms,
     match_rate,
     match_tax,
+    tax_labels,
+    tax_leaders,
     vtiger_tax,
     vtiger_tax_patch,
     woo_tax,
     woo_tax_patch,
 )
-from app.mapping.values import Mapped, PatchOptions
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 from tests.cases import case

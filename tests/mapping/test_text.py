@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.mapping.text import (
+from app.mapping.values import (
     canonical_text,
     cut_at_word,
     decode_entities,

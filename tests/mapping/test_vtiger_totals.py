@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.errors import InvalidInput
-from app.mapping.order_totals import adds_up
-from app.mapping.vtiger_totals import Rates, Totals, adjusted, predict, stored
+from app.domain import InvalidInput
+from app.modules.orders.money import adds_up
+from app.modules.orders.vtiger_totals import Rates, Totals, adjusted, predict, stored
 from app.vtiger.schemas import VtigerRecord
 from tests.mapping.orders import read_lines
 from tests.mapping.records import RECORDINGS

@@ -7,10 +7,16 @@ import pytest
 from pydantic import ValidationError
 
 from app.db.session import Sessions, transaction
+from app.domain import DeletePolicy, Direction, Module
 from app.policies.models import SyncSetting
-from app.policies.repository import get_policy, save_policy
-from app.policies.schemas import SyncPolicy, defaults_of, find_meaningless, settings_of
-from app.records import DeletePolicy, Direction, Module
+from app.policies.repository import (
+    SyncPolicy,
+    defaults_of,
+    find_meaningless,
+    get_policy,
+    save_policy,
+    settings_of,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -5,9 +5,9 @@ import re
 from enum import Enum
 from pathlib import Path
 
-from app.policies.schemas import SyncPolicy, defaults_of, find_meaningless, settings_of
-from app.records import Module
-from app.woocommerce.mails import MAILS
+from app.domain import Module
+from app.policies.repository import SyncPolicy, defaults_of, find_meaningless, settings_of
+from app.woocommerce.client import MAILS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \|(.+)\|$", re.MULTILINE)

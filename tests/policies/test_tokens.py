@@ -6,10 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from app.db.session import Sessions, transaction
-from app.policies.models import ApiToken
-from app.policies.tokens import (
+from app.domain import Scope
+from app.policies.access import (
     Expired,
-    Scope,
     create_token,
     find_token,
     find_token_in_force,
@@ -17,6 +16,7 @@ from app.policies.tokens import (
     search_expiring,
     search_tokens,
 )
+from app.policies.models import ApiToken
 from app.runtime import utc_now
 
 pytestmark = pytest.mark.anyio

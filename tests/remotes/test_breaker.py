@@ -8,24 +8,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.gate import Verdict
-from app.remotes.breaker import PROBE_LEASE, SLOW, Lesson, claim_probe, learn, watch
-from app.remotes.state import RemoteLimits, RemoteState
+from app.http.client import Verdict
+from app.remotes.gate import (
+    PROBE_LEASE,
+    SLOW,
+    CallResult,
+    RemoteLimits,
+    RemoteState,
+    claim_probe,
+    record_result,
+    watch,
+)
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 LIMITS = RemoteLimits()
-DOWN = Lesson(Verdict.DOWN, message="no answer")
+DOWN = CallResult(Verdict.DOWN, message="no answer")
 PROBE_DOWN = replace(DOWN, probe=True)
-ANSWERED = Lesson(Verdict.ANSWERED)
+ANSWERED = CallResult(Verdict.ANSWERED)
 PROBE_ANSWERED = replace(ANSWERED, probe=True)
 
 verdicts = st.sampled_from(list(Verdict))
 jitters = st.floats(0, 1)
 
 
-def after(state: RemoteState, *lessons: Lesson, now: datetime = NOW) -> RemoteState:
-    for lesson in lessons:
-        state = learn(state, LIMITS, lesson=lesson, now=now)
+def after(state: RemoteState, *lessons: CallResult, now: datetime = NOW) -> RemoteState:
+    for call_result in lessons:
+        state = record_result(state, LIMITS, call_result=call_result, now=now)
     return state
 
 
@@ -42,11 +50,11 @@ def test_failures_in_a_row_open_it() -> None:
 @pytest.mark.parametrize("verdict", [Verdict.ANSWERED, Verdict.REJECTED, Verdict.THROTTLED])
 def test_any_answer_starts_the_count_anew(verdict: Verdict) -> None:
     lessons = [DOWN] * (LIMITS.failures - 1)
-    assert not after(RemoteState(), *lessons, Lesson(verdict), *lessons).is_open
+    assert not after(RemoteState(), *lessons, CallResult(verdict), *lessons).is_open
 
 
-def suspects(causes: Sequence[str]) -> list[Lesson]:
-    return [Lesson(Verdict.SUSPECT, cause=cause) for cause in causes]
+def suspects(causes: Sequence[str]) -> list[CallResult]:
+    return [CallResult(Verdict.SUSPECT, cause=cause) for cause in causes]
 
 
 def test_one_record_that_always_fails_does_not_open_it() -> None:
@@ -69,13 +77,13 @@ def test_a_probe_that_is_answered_closes_it() -> None:
 
 
 def test_a_probe_that_is_refused_for_its_key_closes_it_too() -> None:
-    rejected = after(OPEN, Lesson(Verdict.REJECTED, probe=True, message="who?"))
+    rejected = after(OPEN, CallResult(Verdict.REJECTED, probe=True, message="who?"))
     assert (rejected.is_open, rejected.rejected_at) == (False, NOW)
 
 
 def test_it_is_told_once_that_the_credentials_are_refused() -> None:
-    first = after(RemoteState(), Lesson(Verdict.REJECTED))
-    again = after(first, Lesson(Verdict.REJECTED), now=NOW + timedelta(hours=1))
+    first = after(RemoteState(), CallResult(Verdict.REJECTED))
+    again = after(first, CallResult(Verdict.REJECTED), now=NOW + timedelta(hours=1))
     assert again.rejected_at == NOW
     assert after(again, ANSWERED).rejected_at is None
 
@@ -110,8 +118,8 @@ def test_one_that_opens_again_soon_goes_on_waiting_as_long() -> None:
     assert (soon.probes, late.probes) == (3, 0)
 
 
-@given(st.lists(st.builds(Lesson, verdict=verdicts, probe=st.booleans(), jitter=jitters)))
-def test_whatever_happens_one_answered_probe_makes_it_well(lessons: list[Lesson]) -> None:
+@given(st.lists(st.builds(CallResult, verdict=verdicts, probe=st.booleans(), jitter=jitters)))
+def test_whatever_happens_one_answered_probe_makes_it_well(lessons: list[CallResult]) -> None:
     state = after(RemoteState(), *lessons)
     assert state.is_open == (state.opened_at is not None and state.probe_at is not None)
     assert not after(state, PROBE_ANSWERED).is_open
@@ -125,7 +133,7 @@ def test_calls_without_an_answer_for_half_a_minute_are_slowness() -> None:
     later = NOW + SLOW - timedelta(seconds=20)
     slow = watch(after(missed, DOWN, now=later), later, oldest_at=None)
     assert slow.slow_at == missed.silent_since
-    answered = learn(slow, LIMITS, lesson=ANSWERED, now=later)
+    answered = record_result(slow, LIMITS, call_result=ANSWERED, now=later)
     assert (answered.silent_since, answered.answered_at) == (None, later)
     assert watch(answered, later, oldest_at=None).slow_at is None
 
@@ -135,9 +143,9 @@ def test_one_call_that_lasts_is_slowness_whatever_else_is_answered() -> None:
     assert watch(RemoteState(), NOW, oldest_at=NOW - SLOW / 2).slow_at is None
     slow = watch(RemoteState(), NOW, oldest_at=began)
     assert slow.slow_at == began
-    assert watch(learn(slow, LIMITS, lesson=ANSWERED, now=NOW), NOW, oldest_at=began) == replace(
-        slow, answered_at=NOW
-    )
+    assert watch(
+        record_result(slow, LIMITS, call_result=ANSWERED, now=NOW), NOW, oldest_at=began
+    ) == replace(slow, answered_at=NOW)
 
 
 def test_what_is_down_is_not_slow_too() -> None:
@@ -150,8 +158,8 @@ def test_what_is_down_is_not_slow_too() -> None:
 
 
 def test_a_key_that_may_only_read_stays_refused_until_a_write_is_answered() -> None:
-    refused = after(RemoteState(), Lesson(Verdict.REJECTED, write=True, message="read only"))
+    refused = after(RemoteState(), CallResult(Verdict.REJECTED, write=True, message="read only"))
     assert after(refused, ANSWERED).rejected_at == NOW
     assert after(refused, ANSWERED, replace(ANSWERED, write=True)).rejected_at is None
-    wrong = after(refused, Lesson(Verdict.REJECTED))
+    wrong = after(refused, CallResult(Verdict.REJECTED))
     assert after(wrong, ANSWERED).rejected_at is None

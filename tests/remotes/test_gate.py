@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db.session import Sessions, transaction
-from app.errors import (
+from app.domain import (
     AuthRejected,
     CallsPaused,
     CircuitOpen,
@@ -18,10 +18,8 @@ from app.errors import (
     RemoteUnavailable,
     System,
 )
-from app.incidents.repository import IncidentFilter, search_incidents
-from app.remotes.gate import SharedGate, probing
-from app.remotes.repository import search_calls, search_remotes
-from app.remotes.state import RemoteLimits
+from app.remotes.gate import RemoteLimits, SharedGate, probing, search_calls, search_remotes
+from app.remotes.incidents import IncidentFilter, search_incidents
 from tests.tampering import AGE_REMOTES
 
 pytestmark = pytest.mark.anyio

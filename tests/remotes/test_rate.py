@@ -6,10 +6,18 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.gate import Verdict
-from app.remotes.breaker import Lesson, learn
-from app.remotes.rate import SLOWEST, book, pause, rate_of, slow_down
-from app.remotes.state import RemoteLimits, RemoteState
+from app.http.client import Verdict
+from app.remotes.gate import (
+    SLOWEST,
+    CallResult,
+    RemoteLimits,
+    RemoteState,
+    pause,
+    rate_of,
+    record_result,
+    reserve,
+    slow_down,
+)
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 LIMITS = RemoteLimits(calls_per_second=100, recovery_seconds=300)
@@ -53,7 +61,9 @@ def test_the_longest_wait_that_was_asked_for_holds() -> None:
 
 
 def test_an_overloaded_remote_is_slowed_down_and_counts_as_failing() -> None:
-    state = learn(RemoteState(), LIMITS, lesson=Lesson(Verdict.DOWN, overloaded=True), now=NOW)
+    state = record_result(
+        RemoteState(), LIMITS, call_result=CallResult(Verdict.DOWN, overloaded=True), now=NOW
+    )
     assert (rate_of(state, LIMITS, NOW), state.failures) == (50, 1)
 
 
@@ -63,7 +73,7 @@ def test_however_calls_are_booked_the_rate_is_kept(bookings: list[tuple[float, i
     state, now, given_out, ends = RemoteState(), NOW, 0, NOW
     for gap, calls in bookings:
         now += timedelta(seconds=gap)
-        state, wait = book(state, LIMITS, now=now, calls=calls)
+        state, wait = reserve(state, LIMITS, now=now, calls=calls)
         assert wait >= 0
         given_out, ends = given_out + calls, now + timedelta(seconds=wait)
         allowed = 100 * ((ends - NOW).total_seconds() + 1) + calls
@@ -72,7 +82,7 @@ def test_however_calls_are_booked_the_rate_is_kept(bookings: list[tuple[float, i
 
 def test_idleness_saves_up_a_second_and_no_more() -> None:
     idle = replace(RemoteState(), booked_until=later(-3600))
-    state, wait = book(idle, LIMITS, now=NOW, calls=100)
+    state, wait = reserve(idle, LIMITS, now=NOW, calls=100)
     assert (wait, state.booked_until) == (0, NOW)
-    _, next_wait = book(state, LIMITS, now=NOW, calls=1)
+    _, next_wait = reserve(state, LIMITS, now=NOW, calls=1)
     assert next_wait == 0

@@ -7,10 +7,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.db.session import Sessions, transaction
-from app.errors import RemoteTimeout, RemoteUnavailable, System
-from app.remotes.gate import SharedGate
+from app.domain import RemoteTimeout, RemoteUnavailable, System
+from app.remotes.gate import RemoteLimits, SharedGate
 from app.remotes.models import RemoteTurn
-from app.remotes.state import RemoteLimits
 from app.tasks import run_together
 
 pytestmark = pytest.mark.anyio

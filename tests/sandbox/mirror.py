@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.sandbox.app import Sandbox
-from app.sandbox.woocommerce.orders import DRAFTS, Order
+from sandbox.app import Sandbox
+from sandbox.woocommerce.orders import DRAFTS, Order
 
 OURS = "WooCommerce order #"
 

@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app.sandbox.app import SHOP_PATH, Sandbox, create_sandbox_app, new_sandbox
-from app.sandbox.cast import Cast, StoryStuck
-from app.sandbox.day import DAY, count_steps, play
-from app.sandbox.goods import publish, restore_item
-from app.sandbox.people import change, change_both, register, type_in
-from app.sandbox.sales import check_out, edit_cart
-from app.sandbox.shop_calls import CallRefused, ShopCalls
-from app.sandbox.story import Scene, Step
-from app.sandbox.woocommerce import ApiKey
-from app.sandbox.woocommerce.orders import DRAFTS, Order
+from sandbox.app import SHOP_PATH, Sandbox, create_sandbox_app, new_sandbox
+from sandbox.cast import Cast, StoryStuck
+from sandbox.day import DAY, count_steps, play
+from sandbox.goods import publish, restore_item
+from sandbox.people import change, change_both, register, type_in
+from sandbox.sales import check_out, edit_cart
+from sandbox.shop_calls import CallRefused, ShopCalls
+from sandbox.story import Scene, Step
+from sandbox.woocommerce.credentials import ApiKey
+from sandbox.woocommerce.orders import DRAFTS, Order
 from tests.sandbox.mirror import Mirror
 
 pytestmark = pytest.mark.anyio

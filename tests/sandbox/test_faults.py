@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from app.sandbox.faults import Faults
+from sandbox.faults import Faults
 from tests.sandbox.woocommerce.shopfront import Front
 
 pytestmark = pytest.mark.anyio

@@ -6,12 +6,11 @@ from html import unescape
 import httpx
 import pytest
 
-from app.errors import System
-from app.records import Module
-from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
-from app.sandbox.woocommerce import ShopData
-from app.settings import Settings
-from app.web.remote_links import remote_link
+from app.config.settings import Settings
+from app.domain import Module, System
+from app.web.records import remote_link
+from sandbox.app import Sandbox, create_sandbox_app, new_sandbox
+from sandbox.woocommerce.shopdata import ShopData
 from tests.setting import setting_values
 
 pytestmark = pytest.mark.anyio

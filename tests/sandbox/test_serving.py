@@ -7,9 +7,9 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
-from app.sandbox.server import serve
-from app.woocommerce.auth import OAuth1QueryAuth
+from app.woocommerce.requests import OAuth1QueryAuth
+from sandbox.app import Sandbox, create_sandbox_app, new_sandbox
+from sandbox.server import serve
 
 pytestmark = pytest.mark.anyio
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.records import Outcome
-from app.sandbox.vtiger.addon import Addon
+from app.domain import Outcome
+from sandbox.vtiger.addon import Addon
 from tests.setting import CALLBACK_SECRET, SERVICE
 from tests.world import World, open_world
 

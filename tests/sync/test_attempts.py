@@ -4,8 +4,8 @@ next edit of the one who made the first meets no conflict. Decision 15.
 
 import pytest
 
-from app.records import Module
-from app.sync.setup import ensure_setup
+from app.domain import Module
+from app.modules.reference_data import ensure_setup
 from tests.disputes import conflicts
 from tests.goods import edit as edit_product
 from tests.goods import links_of, product, shelf

@@ -7,9 +7,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from app.errors import System
+from app.domain import Event, Module, Origin, Record, System
 from app.inbox.repository import NewDelivery
-from app.records import Event, Module, Origin, Record
 from tests.setting import STORE
 from tests.world import World, open_world
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from app.errors import Overtaken, System
-from app.records import Module
+from app.domain import Module, StaleState, System
 from app.sync.decision import resolve
 from app.sync.polling import poll
 from tests.disputes import conflicts, decide, ends
@@ -84,7 +83,7 @@ async def test_a_decision_on_values_that_are_shown_no_more_is_refused(
     await world.edit_contact(dispute[1], mailingcity="NEWER")
     await world.settle()
 
-    with pytest.raises(Overtaken):
+    with pytest.raises(StaleState):
         await resolve(world.runtime, seen.id, keep=WOO, by="Ada", seen_at=seen.updated_at)
     assert [state for _, state, *_ in await ends(world)] == ["open"]
 
@@ -96,7 +95,7 @@ async def test_a_settled_conflict_is_not_decided_again(
     await decide(world, WOO)
     await world.settle()
 
-    with pytest.raises(Overtaken):
+    with pytest.raises(StaleState):
         await resolve(world.runtime, row.id, keep=VTIGER, by="Bob")
     assert await cities(world, dispute) == ("SHOP", "SHOP")
 

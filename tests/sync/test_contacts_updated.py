@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.records import Outcome
+from app.domain import Outcome
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.records import Module, Outcome, TotalPolicy
+from app.domain import Module, Outcome, TotalPolicy
 from app.synclog.models import Entry
 from tests.goods import listed, product, rate, rows_of, told_of
 from tests.trade import item, order, sale, total, typed

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from app.records import Module
-from app.sync.comparison import Act
-from app.sync.drift import compare_store
+from app.domain import Module
+from app.modules.ports import PlannedAction
+from app.sync.runs.comparison import compare_store
 from tests.custom import ROWS, add_fields, add_row, change_row, meta_of
 from tests.setting import STORE
 from tests.world import World
@@ -221,7 +221,7 @@ async def test_what_a_custom_field_rounds_is_no_difference_to_a_dry_run(world: W
     assert contact["cf_859"] == "12.35"
     assert [look.agrees for look in looks] == [True]
     assert [(field.field, field.act) for look in looks for field in look.fields] == [
-        ("loyalty", Act.KEPT)
+        ("loyalty", PlannedAction.KEPT)
     ]
 
 

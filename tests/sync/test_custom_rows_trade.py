@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.records import Module
+from app.domain import Module
 from tests import goods, trade
 from tests.custom import add_fields, add_row, meta_of
 from tests.world import World

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.records import Module
+from app.domain import Module
 from tests.goods import listed, product, rate, rows_of, told_of
 from tests.trade import edit, item, kept, lines, off, order, sale, sales, total, typed
 from tests.world import World

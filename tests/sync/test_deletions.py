@@ -2,8 +2,7 @@
 
 import pytest
 
-from app.errors import NotFound
-from app.records import Outcome
+from app.domain import NotFound, Outcome
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

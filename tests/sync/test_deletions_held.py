@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from app.records import Module
-from app.sync.brake import confirm_deletions
+from app.domain import Module
+from app.sync.deletion import confirm_deletions
 from tests.goods import product
 from tests.setting import SERVICE, STORE, TOKEN
 from tests.world import World

@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
-from app.errors import System
+from app.domain import Module, Record, System
 from app.links.leases import hold
-from app.records import Module, Record
 from tests.goods import listed, product, rate, told_of
 from tests.setting import STORE
 from tests.world import World

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from app.inbox.models import Delivery, DeliveryState
-from app.records import Module, Origin
-from app.sync.setup import ensure_setup
+from app.domain import DeliveryState, Module, Origin
+from app.inbox.models import Delivery
+from app.modules.reference_data import ensure_setup
 from tests import goods, trade
 from tests.setting import STORE
 from tests.world import World, open_world

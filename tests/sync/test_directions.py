@@ -2,9 +2,8 @@
 
 import pytest
 
-from app.records import Module
-from app.sync.comparison import Plan
-from app.sync.drift import compare_store
+from app.domain import Module
+from app.sync.runs.comparison import Plan, compare_store
 from tests.setting import STORE
 from tests.world import World
 

@@ -9,11 +9,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from app.inbox.models import DeliveryState, Wakeup
-from app.records import Outcome
+from app.domain import DeliveryState, Outcome
+from app.inbox.models import Wakeup
 from app.runtime import Runtime, utc_now
 from app.sync.pipeline import drain
-from app.worker.dispatcher import Dispatcher
+from app.worker.engine import Dispatcher
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

@@ -6,16 +6,14 @@ from functools import partial
 
 import pytest
 
-from app.db.outage import OUTAGES
-from app.db.session import transaction
-from app.inbox.models import DeliveryState
+from app.db.session import OUTAGES, transaction
+from app.domain import DeliveryState, Outcome
 from app.inbox.repository import claim
-from app.records import Outcome
 from app.runtime import Shapes
-from app.sandbox.app import Sandbox
-from app.sandbox.faults import Faults
 from app.sync.pipeline import MOST_LOST_CLAIMS, drain
 from app.vtiger.schemas import VtigerModule
+from sandbox.app import Sandbox
+from sandbox.faults import Faults
 from tests.world import World, open_world
 
 pytestmark = pytest.mark.anyio

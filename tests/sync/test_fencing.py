@@ -11,31 +11,36 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from app.db.base import Base
-from app.db.outage import OUTAGES
-from app.db.session import Session, Sessions, transaction
-from app.errors import LeaseLost, Overtaken, System
-from app.inbox.models import DeliveryState
+from app.db.session import OUTAGES, Base, Session, Sessions, transaction
+from app.domain import (
+    DeliveryState,
+    Direction,
+    Event,
+    LeaseLost,
+    Module,
+    Origin,
+    Record,
+    StaleState,
+    System,
+)
 from app.inbox.repository import NewDelivery
 from app.links.leases import PairLease, hold
 from app.links.models import Intent, Link, OutboxMark, SetupRecord, Watermark
 from app.links.repository import open_intent
-from app.records import Direction, Event, Module, Origin, Record
+from app.modules.reference_data import prepare
+from app.modules.registry import open_listing, policy_of
+from app.modules.spec import Context
+from app.privacy import forget
 from app.runs.models import Consent, RunDifference, RunState
-from app.sync.adapters import policy_of
-from app.sync.brake import confirm_deletions
-from app.sync.bringing import Bringer
-from app.sync.execution import execute
-from app.sync.forgetting import forget
-from app.sync.listings import open_listing
-from app.sync.module_spec import Context
-from app.sync.outbox_look import keep_mark
+from app.sync.deletion import confirm_deletions
+from app.sync.outbox import keep_mark
 from app.sync.polling import poll
-from app.sync.run import get_progress
-from app.sync.setup import prepare
+from app.sync.runs.execution import execute
+from app.sync.runs.executor import RunExecutor
+from app.sync.runs.requests import get_progress
 from app.sync.sweep import Sweep
 from app.synclog.models import Entry
-from app.vtiger.batches import new_key
+from app.vtiger.addon import new_key
 from tests import goods
 from tests.running import begin
 from tests.setting import STORE
@@ -241,7 +246,7 @@ async def bring(world: World, system: System = System.WOOCOMMERCE) -> None:
         listing = await open_listing(Context(runtime, STORE, policy, lease), CONTACTS)
         sweep = Sweep(runtime, STORE, listing, is_run=True)
         async for page in listing.each(system, None):
-            await Bringer(runtime, started).bring(await sweep.changes(page), policy)
+            await RunExecutor(runtime, started).bring(await sweep.changes(page), policy)
 
 
 async def test_no_new_pairs_are_kept_after_the_lease(world: World) -> None:
@@ -457,7 +462,7 @@ async def test_nobody_is_forgotten_after_the_lease(world: World, at: int) -> Non
     await pair(world)
     act = take_over(world)
     sessions = Interrupted(world.runtime.sessions, at, act)
-    with pytest.raises(Overtaken):
+    with pytest.raises(StaleState):
         await forget(cast(Sessions, sessions), EMAIL, patience=0)
 
     [link] = await world.links()

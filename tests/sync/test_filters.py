@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.records import Module
+from app.domain import Module
 from tests import goods
 from tests.world import World
 

@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.errors import Overtaken, System
-from app.records import Module
+from app.domain import Module, StaleState, System
+from app.modules.reference_data import ensure_setup
 from app.runs.models import Consent, RunState, SyncRun
-from app.sync.execution import execute
-from app.sync.forecast import MANY, Forecast, describe_forecast, needs_consent
-from app.sync.run import confirm_run, get_progress
-from app.sync.setup import ensure_setup
+from app.sync.runs.execution import execute
+from app.sync.runs.forecast import MANY, Forecast, describe_forecast, needs_consent
+from app.sync.runs.requests import confirm_run, get_progress
 from tests.goods import listed, product
 from tests.running import begin, run
 from tests.trade import item, typed
@@ -80,7 +79,7 @@ async def test_a_run_that_makes_no_account_asks_nothing(silent: World) -> None:
 
     assert done.run.state == RunState.DONE
     assert len(silent.contacts()) == 2
-    with pytest.raises(Overtaken):
+    with pytest.raises(StaleState):
         await confirm_run(silent.runtime, done.run.id)
 
 

@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.errors import System
+from app.domain import Event, Module, Origin, Record, System
 from app.inbox.repository import NewDelivery
 from app.links.models import Link
-from app.records import Event, Module, Origin, Record
-from app.sync.forgetting import forget
+from app.privacy import forget
 from app.sync.polling import poll
 from tests.disputes import conflicts
 from tests.goods import links_of, product

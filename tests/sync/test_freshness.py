@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain import Event, Origin
 from app.inbox.models import Delivery
 from app.links.models import Link
-from app.records import Event, Origin
-from app.sync.freshness import SKEW, find_lone_body, is_fresh, is_outdated
+from app.sync.reconcile import SKEW, find_lone_body, is_fresh, is_outdated
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 WITHIN = timedelta(minutes=5)

@@ -3,12 +3,10 @@
 import pytest
 from sqlalchemy import func, select
 
-from app.errors import System
-from app.inbox.models import DeliveryState
+from app.domain import DeliveryState, Event, Module, Origin, Record, System
 from app.inbox.repository import NewDelivery
-from app.records import Event, Module, Origin, Record
-from app.sandbox.vtiger.workflows import Callback, Format
 from app.synclog.models import EntryDelivery
+from sandbox.vtiger.workflows import Callback, Format
 from tests.setting import CALLBACK_SECRET, SERVICE
 from tests.world import World
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from app.records import Module
-from app.sandbox.faults import Faults
-from app.sync.setup import ensure_setup
+from app.domain import Module
+from app.modules.reference_data import ensure_setup
+from sandbox.faults import Faults
 from tests.goods import listed, product, rate, rows_of
 from tests.trade import item, off, order, sale, sales, total, typed
 from tests.world import World, open_world

@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
+from app.domain import GuestPolicy, Module, Outcome
 from app.links.models import Link
 from app.links.repository import find_watermark
-from app.records import GuestPolicy, Module, Outcome
+from app.modules.reference_data import ensure_setup
 from app.sync.polling import poll
-from app.sync.setup import ensure_setup
 from tests import goods, trade
 from tests.running import run
 from tests.setting import STORE

@@ -5,12 +5,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from app.errors import Overtaken, System
-from app.inbox.models import DeliveryState
+from app.domain import DeliveryState, Module, Record, StaleState, System
 from app.links.leases import hold
-from app.records import Module, Record
-from app.sync.brake import confirm_deletions
-from app.sync.forgetting import Forgotten, forget
+from app.privacy import Forgotten, forget
+from app.sync.deletion import confirm_deletions
 from tests.setting import STORE
 from tests.sync.test_forgetting import traces
 from tests.world import World
@@ -78,7 +76,7 @@ async def test_a_person_in_other_hands_for_long_is_not_half_forgotten(world: Wor
     key = Record(STORE, System.WOOCOMMERCE, Module.CONTACTS, customer_id).key
     before = await traces(world, (EMAIL,))
     async with hold(world.runtime.sessions, [key], owner="another worker", seconds=60):
-        with pytest.raises(Overtaken, match="nothing was erased"):
+        with pytest.raises(StaleState, match="nothing was erased"):
             await forget(world.runtime.sessions, EMAIL, patience=0)
 
     assert await traces(world, (EMAIL,)) == before

@@ -4,14 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from app.errors import InvalidInput, System
+from app.domain import InvalidInput, Module, Outcome, System
 from app.links.leases import hold
-from app.records import Module, Outcome
+from app.modules.ports import PlannedAction
 from app.runtime import utc_now
-from app.sync.comparison import Act, Compared, Plan
-from app.sync.drift import compare_store
-from app.sync.execution import execute
-from app.synclog.totals import summary_of_run
+from app.sync.runs.comparison import Compared, Plan, compare_store
+from app.sync.runs.execution import execute
+from app.synclog.repository import summary_of_run
 from tests.running import begin, run
 from tests.setting import STORE
 from tests.world import World
@@ -104,8 +103,8 @@ async def test_a_dry_run_shows_each_field_and_which_way_it_would_go(world: World
 
     assert found.plan is Plan.UPDATE
     assert [(each.field, each.woo, each.vtiger, each.act) for each in found.pending] == [
-        ("phone", "", "+1 555", Act.TO_WOOCOMMERCE),
-        ("mailing_city", "Paris", "Lyon", Act.TO_VTIGER),
+        ("phone", "", "+1 555", PlannedAction.TO_WOOCOMMERCE),
+        ("mailing_city", "Paris", "Lyon", PlannedAction.TO_VTIGER),
     ]
 
 
@@ -115,7 +114,7 @@ async def test_a_dry_run_shows_conflicts(world: World) -> None:
     world.edit_customer((await world.links())[0].woo_id, billing={"phone": "2"})
     found = (await _compare(world))["zoe@shop.example"]
 
-    assert [(each.field, each.act) for each in found.fields] == [("phone", Act.CONFLICT)]
+    assert [(each.field, each.act) for each in found.fields] == [("phone", PlannedAction.CONFLICT)]
 
 
 async def test_a_dry_run_writes_and_hints_nothing(world: World) -> None:
@@ -183,7 +182,7 @@ async def test_what_the_crm_cannot_hold_is_no_difference_to_mend(world: World) -
     found = (await _compare(world))["zoe@shop.example"]
 
     assert found.plan is Plan.AGREE
-    assert {each.act for each in found.fields} == {Act.KEPT}
+    assert {each.act for each in found.fields} == {PlannedAction.KEPT}
 
 
 async def test_a_difference_that_a_direction_holds_is_told_as_such(world: World) -> None:
@@ -195,7 +194,7 @@ async def test_a_difference_that_a_direction_holds_is_told_as_such(world: World)
 
     assert found.skip is not None
     assert (found.plan, found.skip.reason) == (Plan.SKIP, "direction_off")
-    assert [(each.field, each.act) for each in found.fields] == [("phone", Act.DIFFERS)]
+    assert [(each.field, each.act) for each in found.fields] == [("phone", PlannedAction.DIFFERS)]
 
 
 async def test_hints_of_a_run_carry_its_number_to_the_log(world: World) -> None:

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import InvalidInput
-from app.policies.mapping_rows import MappingRow
-from app.records import Direction, Module, WriteCondition
-from app.sync.mapping_files import HEADER, Rows, mapping_text, read_mapping_text
+from app.domain import Direction, InvalidInput, Module, WriteCondition
+from app.policies.repository import MappingRow
+from app.sync.mappings.files import HEADER, Rows, mapping_text, read_mapping_text
 
 WORDS = st.text(
     st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters="\ufeff"),

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import System
+from app.domain import ConflictPolicy, Direction, System, WriteCondition
 from app.mapping.rules import FieldRule
 from app.mapping.values import Agreed, Mapped, Value
-from app.records import ConflictPolicy, Direction, WriteCondition
 from app.sync.merge import (
     NOTHING_DECIDED,
     Conflict,

@@ -9,13 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from app.errors import System
-from app.mapping.contact_rules import CONTACT_RULES
-from app.mapping.contacts import COMPANY, vtiger_patch, woo_patch
-from app.mapping.limits import ACCOUNT_NAME_SIZE, CONTACT_SIZES
+from app.domain import ConflictPolicy, Direction, System
 from app.mapping.paths import set_path
+from app.mapping.rules import ACCOUNT_NAME_SIZE, CONTACT_SIZES
 from app.mapping.values import Agreed, Mapped, Patch, PatchOptions, Value
-from app.records import ConflictPolicy, Direction
+from app.modules.contacts.mapping import COMPANY, CONTACT_RULES, vtiger_patch, woo_patch
 from app.sync.merge import Merge, merge, next_base
 from tests.mapping.probes import probed_texts
 from tests.mapping.systems import VtigerCrm, WooShop, vtiger_stores

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pytest
 
 from app.db.session import transaction
-from app.links.passes import expire_passes
-from app.records import Module
+from app.domain import Module
+from app.links.repository import expire_passes
+from app.modules.reference_data import ensure_setup
 from app.sync.polling import poll
-from app.sync.setup import ensure_setup
 from tests import goods, trade
 from tests.setting import STORE
 from tests.world import World, open_world

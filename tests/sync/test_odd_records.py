@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 
-from app.errors import System
-from app.inbox.models import DeliveryState
+from app.domain import DeliveryState, Event, Module, Origin, Outcome, Record, System
 from app.inbox.repository import NewDelivery
-from app.records import Event, Module, Origin, Outcome, Record
+from app.modules.reference_data import ensure_setup
+from app.sync.mappings.preview import Trial, preview
 from app.sync.polling import poll
-from app.sync.preview import Trial, preview
-from app.sync.run import differences
-from app.sync.setup import ensure_setup
+from app.sync.runs.requests import differences
 from tests import goods, trade
 from tests.mapping.odd import with_gap
 from tests.running import run

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.records import Module
-from app.sync.setup import ensure_setup, setup_ids
+from app.domain import Module
+from app.modules.reference_data import ensure_setup, setup_ids
 from tests.goods import links_of, product, rate, rows_of, told_of
 from tests.trade import edit, kept, lines, off, order, sale, sales, total
 from tests.world import World
@@ -31,7 +31,7 @@ async def test_an_order_whose_answer_was_lost_is_found(market: World) -> None:
         row for row in await rows_of(market, Module.SALES_ORDERS) if row.outcome == "created"
     ]
     assert [(row.source_id, row.message) for row in created] == [
-        (order_id, "Found what a broken call had done.")
+        (order_id, "Recovered a write whose response was lost.")
     ]
 
 

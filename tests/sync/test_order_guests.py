@@ -5,11 +5,11 @@ import logging
 
 import pytest
 
-from app.links.guests import find_guest_order
-from app.logging import JsonFormatter, pseudonym
-from app.records import Direction, GuestPolicy, Module
-from app.sync.order_history import OrderHistory
-from app.sync.setup import ensure_setup
+from app.domain import Direction, GuestPolicy, Module, pseudonym
+from app.links.repository import find_guest_order
+from app.logging import JsonFormatter
+from app.modules.orders.history import OrderHistory
+from app.modules.reference_data import ensure_setup
 from tests.goods import links_of, product, rows_of, told_of
 from tests.setting import STORE
 from tests.trade import ADDRESS, edit, item, order, sale, sales, typed

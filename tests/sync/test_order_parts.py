@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.records import Module
+from app.domain import Module
 from tests.cases import case
 from tests.goods import listed, product, shelf, told_of
 from tests.trade import lines, off, order, sale

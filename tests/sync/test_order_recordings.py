@@ -14,10 +14,10 @@ import httpx
 import orjson
 import pytest
 
-from app.records import Module
-from app.sandbox.woocommerce.orderload import load_order
-from app.sandbox.woocommerce.shopdata import check_shop_data
-from app.sync.setup import ensure_setup
+from app.domain import Module
+from app.modules.reference_data import ensure_setup
+from sandbox.woocommerce.orderload import load_order
+from sandbox.woocommerce.shopdata import check_shop_data
 from tests.expected_orders import account, faults
 from tests.goods import currency, listed, rows_of
 from tests.recorded import Delivery, deliveries, signed

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.records import Module
-from app.sandbox.vtiger.order_state import Mishap
+from app.domain import Module
+from sandbox.vtiger.order_state import Mishap
 from tests.goods import product, rate, rows_of, told_of
 from tests.trade import edit, kept, lines, off, order, sale, sales, total
 from tests.world import World

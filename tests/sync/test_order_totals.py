@@ -8,12 +8,12 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from app.mapping.order_lines import woo_rows
-from app.mapping.order_patches import plan_order
-from app.mapping.vtiger_totals import Rates
-from app.sandbox.vtiger.crm import Crm
-from app.vtiger.element import render_element
+from app.modules.orders.lines import woo_rows
+from app.modules.orders.to_vtiger import plan_order
+from app.modules.orders.vtiger_totals import Rates
+from app.vtiger.client import render_element
 from app.woocommerce.schemas import WooRecord
+from sandbox.vtiger.crm import Crm
 from tests.mapping.generated_orders import orders
 from tests.mapping.orders import TAX_FIELDS, refs_for
 

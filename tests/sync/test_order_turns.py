@@ -3,7 +3,7 @@
 
 import pytest
 
-from app.clients import VTIGER, open_gates, open_vtiger
+from app.runtime import VTIGER, open_gates, open_vtiger
 from app.tasks import run_together
 from app.vtiger.client import VtigerClient
 from tests.trade import lines, sales

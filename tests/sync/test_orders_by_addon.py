@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.records import DeletePolicy, Module
+from app.domain import DeletePolicy, Module
+from app.modules.reference_data import ensure_setup
 from app.sync.polling import poll
-from app.sync.setup import ensure_setup
 from tests.goods import product, rate, rows_of
 from tests.trade import edit, kept, lines, off, order, sale, sales, total, trash
 from tests.world import World, open_world

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.records import Module
+from app.domain import Module
 from tests.goods import currency, listed, product, rate, rows_of, told_of, variable, variation
 from tests.trade import ADDRESS, edit, lines, off, order, sale, sales, total
 from tests.world import World

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.records import Module, TotalPolicy
+from app.domain import Module, TotalPolicy
 from tests.goods import listed, product, rate, rows_of, told_of
 from tests.trade import item, kept, lines, order, sale, sales, shown, typed
 from tests.world import World

@@ -6,22 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.records import DeletePolicy, Module
+from app.domain import DeletePolicy, Module
 from tests.goods import currency, forget_books, product, rate, rows_of, told_of
 from tests.goods import edit as edit_product
-from tests.trade import (
-    edit,
-    kept,
-    lines,
-    off,
-    order,
-    refund,
-    restore,
-    sale,
-    sales,
-    total,
-    trash,
-)
+from tests.trade import edit, kept, lines, off, order, refund, restore, sale, sales, total, trash
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.inbox.models import DeliveryState
-from app.incidents.repository import IncidentFilter, search_incidents
-from app.records import Outcome
-from app.remotes.state import RemoteLimits
+from app.domain import DeliveryState, Outcome
+from app.remotes.gate import RemoteLimits
+from app.remotes.incidents import IncidentFilter, search_incidents
 from app.sync.polling import poll
 from tests.setting import SERVICE, STORE, TOKEN
 from tests.world import World, open_world

@@ -6,12 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from app.errors import System
+from app.domain import Module, Outcome, System
 from app.inbox.models import Delivery
 from app.links.repository import find_watermark, search_looks
-from app.records import Module, Outcome
-from app.sandbox.vtiger.addon import Addon
 from app.sync.polling import poll
+from sandbox.vtiger.addon import Addon
 from tests.setting import CALLBACK_SECRET, SERVICE
 from tests.world import World, open_world
 

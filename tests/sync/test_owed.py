@@ -5,16 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import System
-from app.inbox.models import DeliveryState
+from app.domain import DeletePolicy, DeliveryState, Module, Record, System
 from app.inbox.replay import replay
-from app.inbox.search import DeliveryFilter
-from app.links.owed import search_needs
-from app.records import DeletePolicy, Module, Record
-from app.sandbox.vtiger.schema import CustomField
-from app.sync.forgetting import forget
-from app.sync.owed import note_owed
+from app.inbox.repository import DeliveryFilter
+from app.links.repository import search_needs
+from app.modules.dependencies import note_missing
+from app.privacy import forget
 from app.sync.polling import poll
+from sandbox.vtiger.schema import CustomField
 from tests.goods import listed, product, rows_of
 from tests.setting import STORE
 from tests.trade import ADDRESS, edit, item, kept, lines, order, sale, sales, trash, typed
@@ -95,7 +93,7 @@ async def test_a_contact_that_came_unseen_is_found_by_the_next_poll(market: Worl
     await market.execute("DELETE FROM owed")
     await replay_dead(market)
     owing = Record(STORE, System.WOOCOMMERCE, ORDERS, order_id)
-    await note_owed(market.runtime, owing, [need])
+    await note_missing(market.runtime, owing, [need])
     await poll(market.runtime)
     await market.settle()
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.modules.reference_data import ensure_setup
 from app.sync.polling import poll
-from app.sync.setup import ensure_setup
 from tests import goods, trade
 from tests.world import World, open_world
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.records import Module, Outcome
+from app.domain import Module, Outcome
 from app.sync.polling import poll
 from tests.world import World, open_world
 

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.incidents.repository import IncidentFilter, search_incidents
-from app.records import Module
+from app.domain import Module
+from app.modules.reference_data import ensure_setup
+from app.remotes.incidents import IncidentFilter, search_incidents
 from app.sync.polling import poll
-from app.sync.setup import ensure_setup
 from tests import goods, trade
 from tests.setting import STORE
 from tests.world import World, open_world

@@ -8,9 +8,9 @@ import httpx
 import orjson
 import pytest
 
-from app.records import Module
-from app.sandbox.woocommerce.productload import load_product, load_variation
-from app.sandbox.woocommerce.shopdata import check_shop_data
+from app.domain import Module
+from sandbox.woocommerce.productload import load_product, load_variation
+from sandbox.woocommerce.shopdata import check_shop_data
 from tests.expected_products import faults
 from tests.goods import listed, rows_of, taxes, told_of
 from tests.recorded import Delivery, deliveries, signed

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.records import Module
-from app.sync.setup import ensure_setup
+from app.domain import Module
+from app.modules.reference_data import ensure_setup
 from tests.goods import (
     links_of,
     listed,

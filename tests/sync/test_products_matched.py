@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.records import Module, Outcome
+from app.domain import Module, Outcome
 from tests.goods import (
     edit,
     links_of,

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.records import Module
+from app.domain import Module
 from tests.goods import (
     currency,
     edit,

@@ -2,8 +2,7 @@
 
 import pytest
 
-from app.inbox.models import DeliveryState
-from app.records import Module, Outcome
+from app.domain import DeliveryState, Module, Outcome
 from app.runs.models import RunState
 from app.sync.polling import poll
 from tests.refusals import refusing

@@ -2,11 +2,11 @@
 
 import pytest
 
-from app.mapping.registry import MAPPINGS
+from app.domain import Module
 from app.module_facts import FACTS, IN_ORDER, OF_VTIGER
-from app.policies.schemas import SyncPolicy, settings_of
-from app.records import Module
-from app.sync.registry import SPECS
+from app.modules.catalogue import MAPPINGS
+from app.modules.registry import SPECS
+from app.policies.repository import SyncPolicy, settings_of
 
 
 @pytest.mark.parametrize("module", Module)

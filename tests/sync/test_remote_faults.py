@@ -8,14 +8,11 @@ from typing import Any
 
 import pytest
 
-from app.clients import open_store, open_vtiger
-from app.errors import System
-from app.inbox.models import DeliveryState
-from app.records import Outcome
-from app.remotes.news import remote_key
-from app.runtime import Runtime, Shapes
-from app.sandbox.faults import Faults
-from app.settings import Settings
+from app.config.settings import Settings
+from app.domain import DeliveryState, Outcome, System
+from app.remotes.gate import remote_key
+from app.runtime import Runtime, Shapes, open_store, open_vtiger
+from sandbox.faults import Faults
 from tests.setting import STORE
 from tests.world import World, open_world
 

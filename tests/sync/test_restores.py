@@ -2,8 +2,8 @@
 
 import pytest
 
+from app.domain import DeletePolicy, Module, Outcome
 from app.links.models import Link
-from app.records import DeletePolicy, Module, Outcome
 from app.sync.polling import poll
 from tests.goods import edit, links_of, listed, product, shelf
 from tests.trade import edit as edit_order

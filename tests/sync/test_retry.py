@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import (
+from app.domain import (
     AuthRejected,
     CircuitOpen,
+    DependencyNotReady,
     Duplicate,
     LeaseLost,
     NotFound,
@@ -18,11 +19,10 @@ from app.errors import (
     RemoteTimeout,
     RemoteUnavailable,
     System,
-    Waiting,
     WooVtigerError,
 )
 from app.runtime import utc_now
-from app.sync.retry import RetryPolicy, burns_attempt, delay_seconds, worth_trying
+from app.sync.pipeline import RetryPolicy, burns_attempt, delay_seconds, worth_trying
 
 DOWN = RemoteUnavailable(System.VTIGER, "down")
 POLICY = RetryPolicy()
@@ -67,7 +67,7 @@ def test_a_remote_that_is_left_alone_is_tried_soon_after_its_probe(
 
 def test_only_a_try_burns_an_attempt() -> None:
     held = CircuitOpen(System.VTIGER, "left alone", until=utc_now(), seconds=1)
-    waits = [held, LeaseLost("busy"), Waiting("for its product")]
+    waits = [held, LeaseLost("busy"), DependencyNotReady("for its product")]
     tries = [DOWN, Rejected(System.VTIGER, "no"), AuthRejected(System.VTIGER, "who")]
     assert [burns_attempt(error) for error in (*waits, *tries)] == [False] * 3 + [True] * 3
 

@@ -5,8 +5,8 @@ from math import ceil
 
 import pytest
 
-from app.records import Module, Outcome
-from app.sync.setup import ensure_setup
+from app.domain import Module, Outcome
+from app.modules.reference_data import ensure_setup
 from tests import goods, trade
 from tests.running import run
 from tests.world import World

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from app.records import Direction, Module, Outcome
+from app.domain import Direction, Module, Outcome
 from app.runs.models import RunState
 from app.runtime import Runtime
-from app.sync.execution import execute, execute_due
-from app.sync.run import cancel_run, differences, get_progress
-from app.sync.schedule import ask_for_scheduled
+from app.sync.runs.execution import execute, execute_due
+from app.sync.runs.requests import ask_for_scheduled, cancel_run, differences, get_progress
 from tests.running import begin, run
 from tests.setting import STORE
 from tests.world import World

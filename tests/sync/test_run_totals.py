@@ -3,13 +3,12 @@
 import pytest
 
 from app.db.session import transaction
-from app.records import Module
+from app.domain import Module
 from app.runs.models import RunState
 from app.runs.repository import count_on, enter_step
-from app.sync.comparison import Plan
-from app.sync.execution import execute
-from app.sync.run import get_progress
-from app.sync.run_totals import Totals, add_up, read_totals
+from app.sync.runs.comparison import Plan, Totals, add_up, read_totals
+from app.sync.runs.execution import execute
+from app.sync.runs.requests import get_progress
 from tests.running import begin
 from tests.world import World
 

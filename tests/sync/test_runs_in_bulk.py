@@ -6,16 +6,16 @@ from collections.abc import Callable
 import orjson
 import pytest
 
+from app.domain import Module, Outcome
 from app.links.leases import hold
-from app.mapping.contacts import woo_foreign_id
-from app.records import Module, Outcome
+from app.modules.contacts.mapping import woo_foreign_id
 from app.runs.models import RunState
-from app.sandbox.app import Sandbox
-from app.sync.execution import execute
 from app.sync.pipeline import drain
-from app.sync.run import get_progress
+from app.sync.runs.execution import execute
+from app.sync.runs.requests import get_progress
 from app.woocommerce.schemas import WooCustomer
 from app.worker.engine import running_worker
+from sandbox.app import Sandbox
 from tests import goods, trade
 from tests.running import begin, run
 from tests.setting import STORE

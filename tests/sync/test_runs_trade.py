@@ -2,11 +2,11 @@
 
 import pytest
 
-from app.records import Module, Outcome
+from app.domain import Module, Outcome
+from app.modules.ports import PlannedAction
 from app.runs.models import RunState
-from app.sync.comparison import Act, Compared, Plan
-from app.sync.drift import compare_store
-from app.sync.run import RunProgress, modules_of
+from app.sync.runs.comparison import Compared, Plan, compare_store
+from app.sync.runs.requests import RunProgress, modules_of
 from tests import goods, trade
 from tests.running import run
 from tests.setting import STORE
@@ -163,8 +163,12 @@ async def test_a_dry_run_shows_what_would_be_written(market: World) -> None:
     [product] = await compared(market, Module.PRODUCTS)
     [order] = await compared(market, Module.SALES_ORDERS)
 
-    assert [(each.field, each.act) for each in product.pending] == [("price", Act.TO_WOOCOMMERCE)]
-    assert [(each.field, each.act) for each in order.pending] == [("status", Act.TO_VTIGER)]
+    assert [(each.field, each.act) for each in product.pending] == [
+        ("price", PlannedAction.TO_WOOCOMMERCE)
+    ]
+    assert [(each.field, each.act) for each in order.pending] == [
+        ("status", PlannedAction.TO_VTIGER)
+    ]
     assert market.traffic.writes == {}
 
 

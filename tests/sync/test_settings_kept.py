@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.records import Direction
+from app.domain import Direction
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

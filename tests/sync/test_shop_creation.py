@@ -5,13 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.errors import System
-from app.records import Module, Outcome
-from app.sandbox.vtiger.schema import CustomField
-from app.sync.preview import Trial, preview
-from app.sync.run import differences
-from app.sync.setup import ensure_setup
-from app.sync.shop_creation import CHOSEN_LABEL
+from app.domain import Module, Outcome, System
+from app.modules.reference_data import ensure_setup
+from app.modules.shop_creation import CHOSEN_LABEL
+from app.sync.mappings.preview import Trial, preview
+from app.sync.runs.requests import differences
+from sandbox.vtiger.schema import CustomField
 from tests.goods import listed, product
 from tests.running import run
 from tests.setting import STORE

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from app.records import Module, Outcome
+from app.domain import Module, Outcome
+from app.modules.reference_data import ensure_setup
 from app.runs.repository import NewRun
-from app.sandbox.app import create_sandbox_app, new_sandbox
-from app.sandbox.server import serve
-from app.sync.execution import execute
-from app.sync.run import start_run
-from app.sync.setup import ensure_setup
+from app.sync.runs.execution import execute
+from app.sync.runs.requests import start_run
+from sandbox.app import create_sandbox_app, new_sandbox
+from sandbox.server import serve
 from tests.agreement import find_people
 from tests.goods import listed, product
 from tests.trade import ADDRESS, item, order, sales, typed

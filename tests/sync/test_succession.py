@@ -2,9 +2,8 @@
 
 import pytest
 
-from app.errors import System
-from app.records import DeletePolicy, Module, Record
-from app.sync.marks import hint_again
+from app.domain import DeletePolicy, Module, Record, System
+from app.sync.work import hint_again
 from tests.goods import links_of, product, rows_of
 from tests.setting import STORE
 from tests.trade import ADDRESS, edit, order, sale

@@ -4,9 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.errors import System
+from app.domain import Event, Module, Origin, Record, System
 from app.inbox.repository import NewDelivery
-from app.records import Event, Module, Origin, Record
 from tests.cases import case
 from tests.goods import (
     edit_rate,

@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.logging import JsonFormatter
-from app.metrics import REGISTRY
+from app.observability import REGISTRY
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

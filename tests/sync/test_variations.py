@@ -2,21 +2,11 @@
 
 import pytest
 
-from app.records import Module, Outcome
-from app.sync.drift import compare_store
+from app.domain import Module, Outcome
 from app.sync.polling import poll
+from app.sync.runs.comparison import compare_store
 from tests.cases import case
-from tests.goods import (
-    edit,
-    links_of,
-    listed,
-    meta,
-    product,
-    shelf,
-    told_of,
-    variable,
-    variation,
-)
+from tests.goods import edit, links_of, listed, meta, product, shelf, told_of, variable, variation
 from tests.running import run
 from tests.setting import STORE
 from tests.world import World

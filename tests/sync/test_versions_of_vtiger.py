@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.records import Module
+from app.domain import Module
 from tests.goods import listed, product, rate, rows_of, taxes
 from tests.trade import item, kept, order, sales, typed
 from tests.world import World

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.records import Module
-from app.sandbox.vtiger.cloud import Limits
-from app.sync.setup import ensure_setup
+from app.domain import Module
+from app.modules.reference_data import ensure_setup
+from sandbox.vtiger.cloud import Limits
 from tests.goods import product, rate, told_of
 from tests.trade import order, sale, total
 from tests.world import World, open_world

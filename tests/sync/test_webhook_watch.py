@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from app.incidents.models import IncidentRow
-from app.incidents.repository import IncidentFilter, search_incidents
-from app.records import Module
-from app.sandbox.woocommerce.webhooks import Webhook
+from app.domain import Module
+from app.remotes.incidents import IncidentFilter, search_incidents
+from app.remotes.models import IncidentRow
 from app.sync.polling import poll
 from app.sync.webhook_watch import ShopWebhooks, open_webhooks, watch_webhooks
-from app.woocommerce.topics import TOPICS
+from app.woocommerce.webhook import TOPICS
+from sandbox.woocommerce.webhooks import Webhook
 from tests import goods
 from tests.setting import SERVICE, STORE
 from tests.world import World, open_world

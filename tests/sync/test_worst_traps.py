@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.records import Module, Outcome
+from app.domain import Module, Outcome
 from app.sync.pipeline import drain
 from tests.goods import edit, links_of, listed, product, shelf
 from tests.running import run

@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.db.session import transaction
-from app.errors import System
+from app.domain import Event, Module, Origin, Outcome, Record, System
 from app.inbox.repository import NewDelivery
 from app.links.repository import find_intent, open_intent
-from app.records import Event, Module, Origin, Outcome, Record
-from app.sandbox.vtiger.addon import Addon, SaveMishap
-from app.sync.setup import ensure_setup
-from app.vtiger import batches
-from app.vtiger.batches import new_key
+from app.modules.reference_data import ensure_setup
+from app.vtiger import addon as batches
+from app.vtiger.addon import new_key
+from sandbox.vtiger.addon import Addon, SaveMishap
 from tests import goods, trade
 from tests.running import run
 from tests.setting import STORE
@@ -25,7 +24,7 @@ from tests.world import World, open_world
 pytestmark = pytest.mark.anyio
 
 CONTACTS, ORDERS = Module.CONTACTS, Module.SALES_ORDERS
-FOUND = "Found what a broken call had done."
+FOUND = "Recovered a write whose response was lost."
 
 
 @pytest.fixture(autouse=True)

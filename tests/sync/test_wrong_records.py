@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.records import Module, Outcome
+from app.domain import Module, Outcome
 from tests.running import run
 from tests.world import World, open_world
 

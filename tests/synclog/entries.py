@@ -8,11 +8,9 @@ from datetime import datetime
 from sqlalchemy import update
 
 from app.db.session import Sessions, transaction
-from app.errors import System
-from app.records import Event, Module, Outcome
+from app.domain import Event, Module, Outcome, System
 from app.synclog.models import Entry
-from app.synclog.repository import NewEntry, append
-from app.synclog.totals import Tally, count_outcomes
+from app.synclog.repository import NewEntry, Tally, append, count_outcomes
 
 ORDINARY = NewEntry(
     store="main",

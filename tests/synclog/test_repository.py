@@ -8,8 +8,7 @@ from datetime import timedelta
 import pytest
 
 from app.db.session import Sessions, transaction
-from app.errors import System
-from app.records import Module, Outcome
+from app.domain import Module, Outcome, System
 from app.synclog.models import Entry
 from app.synclog.repository import (
     LogFilter,

@@ -9,11 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.db.session import Sessions, transaction
-from app.errors import System
-from app.records import Module, Outcome
+from app.domain import Module, Outcome, System
 from app.synclog.models import SHARDS
-from app.synclog.repository import LogFilter, NewEntry, append, count
-from app.synclog.totals import Summary, summary
+from app.synclog.repository import LogFilter, NewEntry, Summary, append, count, summary
 from tests.synclog.entries import ORDINARY, log, log_at, random_entry
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from app.transport import ClientLimits
+from app.http.client import ClientLimits
 from app.vtiger.client import VtigerClient, open_vtiger
 from tests.recorded import exchanges
 from tests.scripted import Asked, Step, again, json_answer, note

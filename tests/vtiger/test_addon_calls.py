@@ -7,11 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.errors import Rejected, RemoteUnavailable, ResponseUnreadable
-from app.records import Event
-from app.vtiger.addon import AddonFacts, AddonReport, OutboxChange, look_at_addon
+from app.domain import Event, Rejected, RemoteUnavailable, ResponseUnreadable
+from app.vtiger.addon import AddonFacts, OutboxChange
 from app.vtiger.addon_package import addon_version
-from app.vtiger.client import VtigerClient, open_vtiger
+from app.vtiger.client import AddonReport, VtigerClient, look_at_addon, open_vtiger
 from tests.scripted import Step
 from tests.vtiger.crm import Crm, connect, refusal, result
 

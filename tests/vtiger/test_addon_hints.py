@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import InvalidInput
-from app.records import Event
-from app.vtiger.addon_hints import (
+from app.domain import Event, InvalidInput
+from app.vtiger.callbacks import (
+    MOST_BATCH_VALUES,
     MOST_CHANGES,
-    MOST_VALUES,
     AddonChange,
     SignatureFault,
     find_fault,
@@ -129,8 +128,8 @@ def test_what_is_no_batch_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"changes":[' + b"{}," * MOST_VALUES + b"{}]}",
-        b'{"changes":{' + b'"1":1,' * MOST_VALUES + b'"1":1}}',
+        b'{"changes":[' + b"{}," * MOST_BATCH_VALUES + b"{}]}",
+        b'{"changes":{' + b'"1":1,' * MOST_BATCH_VALUES + b'"1":1}}',
         b'{"x":' + b"[" * 4_000_000,
     ],
 )

@@ -7,7 +7,7 @@ import anyio
 import httpx
 import pytest
 
-from app.errors import AuthRejected, RemoteError, RemoteTimeout, RemoteUnavailable
+from app.domain import AuthRejected, RemoteError, RemoteTimeout, RemoteUnavailable
 from tests.vtiger.crm import ACCESS_KEY, Crm, connect, open_crm, recorded, refusal, result
 
 pytestmark = pytest.mark.anyio

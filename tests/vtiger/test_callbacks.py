@@ -9,15 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import InvalidInput
+from app.domain import InvalidInput
 from app.vtiger import callbacks
-from app.vtiger.callbacks import (
-    MAX_FIELDS,
-    MAX_HINTS,
-    MAX_LOOKS,
-    MAX_VALUES,
-    parse_callback,
-)
+from app.vtiger.callbacks import MAX_FIELDS, MAX_HINTS, MAX_LOOKS, MAX_VALUES, parse_callback
 from tests.recorded import deliveries
 
 FORM = "application/x-www-form-urlencoded"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from app.errors import InvalidInput, NotFound, Rejected, ResponseUnreadable
+from app.domain import InvalidInput, NotFound, Rejected, ResponseUnreadable
 from app.vtiger.query import Query, equals, since
 from tests.recorded import exchanges
 from tests.scripted import Asked

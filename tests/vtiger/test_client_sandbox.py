@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
-from app.errors import (
+from app.domain import (
     AuthRejected,
     Duplicate,
     NotFound,
@@ -15,11 +15,11 @@ from app.errors import (
     RemoteUnavailable,
     ResponseUnreadable,
 )
-from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
-from app.sandbox.server import serve
-from app.transport import ClientLimits, Sleep
+from app.http.client import ClientLimits, Sleep
 from app.vtiger.client import VtigerClient, open_vtiger
 from app.vtiger.query import Query, equals, one_of, since
+from sandbox.app import Sandbox, create_sandbox_app, new_sandbox
+from sandbox.server import serve
 
 pytestmark = pytest.mark.anyio
 

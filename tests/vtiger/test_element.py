@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import InvalidInput
-from app.vtiger.element import render_element
+from app.domain import InvalidInput
+from app.vtiger.client import render_element
 from tests.recorded import exchanges
 
 LINE = {"productid": "14x1", "quantity": "2"}

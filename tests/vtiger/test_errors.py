@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from app.errors import (
+from app.domain import (
     AuthRejected,
     Duplicate,
     NotFound,
@@ -13,9 +13,9 @@ from app.errors import (
     RemoteUnavailable,
     ResponseUnreadable,
 )
-from app.transport import ClientLimits
+from app.http.client import ClientLimits
 from app.vtiger.query import Query
-from app.vtiger.versions import damages_orders
+from app.vtiger.schemas import damages_orders
 from tests.scripted import Step
 from tests.vtiger.crm import open_crm, recorded, refusal, result
 

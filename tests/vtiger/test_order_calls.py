@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from app.errors import NotFound
-from app.vtiger.orders import ORDER_COLUMNS
+from app.domain import NotFound
+from app.vtiger.client import ORDER_COLUMNS
 from tests.recorded import exchanges
 from tests.vtiger.crm import open_crm, recorded, refusal, result
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import InvalidInput
+from app.domain import InvalidInput
 from app.vtiger.query import Condition, Query, after, equals, fold, one_of, quote, since
 from tests.recorded import exchanges
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import (
+from app.domain import (
     AuthRejected,
     CallsPaused,
     ConfigError,
@@ -23,14 +23,14 @@ from app.errors import (
     RemoteUnavailable,
     ResponseUnreadable,
 )
-from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
-from app.sandbox.server import serve
-from app.sandbox.vtiger.cloud import Limits
-from app.transport import ClientLimits
+from app.http.client import ClientLimits
 from app.vtiger.client import VtigerClient, open_vtiger
 from app.vtiger.query import Query, equals
-from app.vtiger.quota import Quota, find_quota
 from app.vtiger.rest import RestApi
+from app.vtiger.webservice import Quota, find_quota
+from sandbox.app import Sandbox, create_sandbox_app, new_sandbox
+from sandbox.server import serve
+from sandbox.vtiger.cloud import Limits
 from tests.scripted import Scripted, Step, json_answer
 
 pytestmark = pytest.mark.anyio

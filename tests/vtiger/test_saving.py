@@ -11,7 +11,7 @@ import httpx
 import orjson
 import pytest
 
-from app.errors import (
+from app.domain import (
     Duplicate,
     InvalidInput,
     NotFound,
@@ -21,14 +21,14 @@ from app.errors import (
     RemoteUnavailable,
     ResponseUnreadable,
 )
-from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
-from app.sandbox.server import serve
-from app.sandbox.vtiger.addon import Addon, SaveMishap
+from app.http.client import ClientLimits
 from app.tasks import run_together
-from app.transport import ClientLimits
-from app.vtiger.batches import PAUSES
+from app.vtiger.addon import PAUSES
 from app.vtiger.client import VtigerClient, open_vtiger
 from app.vtiger.schemas import VtigerOrder, VtigerRecord
+from sandbox.app import Sandbox, create_sandbox_app, new_sandbox
+from sandbox.server import serve
+from sandbox.vtiger.addon import Addon, SaveMishap
 from tests.scripted import json_answer
 from tests.traffic import Traffic
 from tests.vtiger.crm import open_crm, refusal, result

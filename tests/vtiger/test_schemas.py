@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.errors import RecordUnreadable, ResponseUnreadable
+from app.domain import RecordUnreadable, ResponseUnreadable
 from app.vtiger.schemas import (
     VtigerCurrency,
     VtigerField,

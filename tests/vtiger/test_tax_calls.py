@@ -5,10 +5,10 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from app.errors import Duplicate, NotFound, Rejected
-from app.errors import ResponseUnreadable as Unreadable
+from app.domain import Duplicate, NotFound, Rejected
+from app.domain import ResponseUnreadable as Unreadable
+from app.vtiger.client import UNSAFE
 from app.vtiger.schemas import VtigerCurrency, VtigerTax
-from app.vtiger.taxes import UNSAFE
 from tests.recorded import exchanges
 from tests.vtiger.crm import open_crm, recorded, result
 

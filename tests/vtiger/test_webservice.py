@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import ConfigError
+from app.domain import ConfigError
 from app.vtiger.client import open_vtiger
 from tests.vtiger.crm import connect, open_crm, recorded
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import WrongRecord
+from app.domain import WrongRecord
 from app.vtiger.client import VtigerClient
 from app.vtiger.query import Query, equals, one_of
 from tests.vtiger.crm import open_crm, result

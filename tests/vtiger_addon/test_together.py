@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.config.settings import Settings
 from app.inbox.models import Delivery
 from app.main import create_app
 from app.runtime import Runtime
-from app.sandbox.server import serve
-from app.settings import Settings
-from app.vtiger.addon import look_at_addon
+from app.vtiger.client import look_at_addon
+from sandbox.server import serve
 from tests.api.calls import CALLBACK_SECRET
 from tests.api.rows import ENTRY, link, log
 from tests.vtiger.crm import open_crm, result

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from app.mapping.vtiger_totals import column, predict
+from app.modules.orders.vtiger_totals import column, predict
 from app.vtiger.addon_package import SOURCES
 from tests.mapping.orders import read_lines
 from tests.mapping.test_vtiger_totals import CARRIED, PRICES, shown

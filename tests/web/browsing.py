@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import httpx
 
 from app.db.session import transaction
-from app.policies.tokens import Scope, create_token
+from app.domain import Scope
+from app.policies.access import create_token
 from app.runtime import Runtime
 
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')

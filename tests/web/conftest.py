@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.policies.tokens import Scope
+from app.domain import Scope
 from app.runtime import Runtime
 from tests.api.calls import ADMIN
 from tests.api.conftest import BASE, app, runtime, service_database_url, settings

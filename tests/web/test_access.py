@@ -3,8 +3,8 @@
 import pytest
 from fastapi import FastAPI
 
+from app.domain import Module
 from app.policies.repository import get_policy
-from app.records import Module
 from app.runtime import Runtime
 from tests.api.rows import settled_hint
 from tests.web.browsing import Browser

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.records import Outcome
-from app.synclog.series import Bucket
-from app.web.chart import HEIGHT, MOST_BARS, STEPS, WIDTH, Chart, draw, nice_top, step_for
+from app.domain import Outcome
+from app.synclog.repository import Bucket
+from app.web.sync_log import HEIGHT, MOST_BARS, STEPS, WIDTH, Chart, draw, nice_top, step_for
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -3,11 +3,10 @@
 import pytest
 
 from app.db.session import transaction
-from app.errors import System
+from app.domain import Module, Origin, System
 from app.links.conflicts import Report, find_conflict, note
 from app.links.models import Link
 from app.links.repository import save_link
-from app.records import Module, Origin
 from app.runtime import Runtime
 from tests.api.rows import stored
 from tests.api.test_conflicts import dispute

@@ -3,9 +3,8 @@
 import pytest
 
 from app.db.session import transaction
-from app.inbox.models import DeliveryState
+from app.domain import DeliveryState, Origin
 from app.inbox.repository import Postponement, claim, postpone
-from app.records import Origin
 from app.runtime import Runtime
 from tests.api.rows import hint, settled_hint, stored
 from tests.web.browsing import Browser

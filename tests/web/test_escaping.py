@@ -5,14 +5,10 @@ from dataclasses import replace
 import pytest
 
 from app.db.session import transaction
-from app.errors import System
-from app.inbox.models import DeliveryState
+from app.domain import DeliveryState, Event, Module, Origin, Outcome, Record, Scope, System
 from app.inbox.repository import NewDelivery, Postponement, accept, claim, postpone, settle
-from app.incidents.models import IncidentKind
-from app.incidents.report import report
-from app.incidents.repository import Trouble
-from app.policies.tokens import Scope
-from app.records import Event, Module, Origin, Outcome, Record
+from app.remotes.incidents import Trouble, report
+from app.remotes.models import IncidentKind
 from app.runtime import Runtime
 from app.synclog.repository import append
 from tests.api.rows import ENTRY

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
-from app.web.filters import Filter, choose
+from app.web.forms import Filter, choose
 
 FILTERS = (
     Filter("q", "Search"),

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from app.policies.tokens import Scope
-from app.records import Module
-from app.sync.mappings import mapping_of
+from app.domain import Module, Scope
+from app.modules.reference_data import mapping_of
 from tests.custom import VAT, add_fields, add_row
 from tests.setting import SERVICE, STORE, TOKEN
 from tests.web.browsing import Browser, new_token

@@ -4,9 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.errors import System
-from app.inbox.models import DeliveryState
-from app.records import Origin, Outcome
+from app.domain import DeliveryState, Origin, Outcome, System
 from app.runtime import Runtime
 from tests.api.rows import ENTRY, log, log_many, settled_hint, stored
 from tests.web.browsing import Browser

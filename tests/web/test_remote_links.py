@@ -2,10 +2,9 @@
 
 import pytest
 
-from app.errors import System
-from app.records import Module
-from app.settings import Settings
-from app.web.remote_links import remote_link
+from app.config.settings import Settings
+from app.domain import Module, System
+from app.web.records import remote_link
 
 SHOP = "http://127.0.0.1:9/wp-admin/"
 CRM = "http://127.0.0.1:9/index.php?"

@@ -5,8 +5,7 @@ import csv
 import pytest
 
 from app.db.session import transaction
-from app.errors import System
-from app.records import Direction, Module
+from app.domain import Direction, Module, System
 from app.runs.models import Consent, RunState
 from app.runs.repository import (
     add_differences,
@@ -17,8 +16,8 @@ from app.runs.repository import (
     take_up,
 )
 from app.runtime import Runtime
-from app.sync.forecast import Forecast
-from app.sync.run import get_progress
+from app.sync.runs.forecast import Forecast
+from app.sync.runs.requests import get_progress
 from tests.web.browsing import Browser
 
 pytestmark = pytest.mark.anyio

@@ -7,11 +7,10 @@ from enum import StrEnum
 import httpx
 import pytest
 
-from app.policies.repository import find_choice, get_policy
-from app.policies.schemas import SyncPolicy, defaults_of
-from app.records import ConflictPolicy, Direction, Module
+from app.domain import ConflictPolicy, Direction, Module
+from app.policies.repository import SyncPolicy, defaults_of, find_choice, get_policy
 from app.runtime import Runtime
-from app.web.setting_fields import fields_of
+from app.web.words import fields_of
 from tests.setting import SERVICE, TOKEN
 from tests.web.browsing import Browser
 from tests.world import open_world

@@ -9,14 +9,14 @@ from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from app.attempts import MOST_FAILURES
+from app.config.settings import Settings
 from app.db.session import transaction
+from app.domain import Scope
 from app.main import create_app
+from app.policies.access import MOST_FAILURES, create_token, revoke_token
 from app.policies.models import ApiToken
-from app.policies.tokens import Scope, create_token, revoke_token
 from app.runtime import Runtime
-from app.settings import Settings
-from app.web.tickets import COOKIE
+from app.web.session import COOKIE
 from tests.api.calls import ADMIN
 from tests.api.conftest import BASE
 from tests.web.browsing import Browser, new_token
@@ -75,7 +75,7 @@ async def test_by_https_the_cookie_never_goes_in_the_clear(
 async def test_a_wrong_token_is_told_and_opens_nothing(stranger: Browser) -> None:
     refused = await stranger.sign_in("wv_nobodys")
     assert refused.status_code == 422
-    assert "This is no token in force." in refused.text
+    assert "Invalid or revoked token." in refused.text
     assert "wv_nobodys" not in refused.text
     assert (await stranger.get("/")).headers["location"] == "/sign-in"
 

@@ -8,19 +8,23 @@ import httpx
 import pytest
 
 from app.db.session import transaction
-from app.errors import System
-from app.gate import Verdict
-from app.incidents.models import IncidentKind
-from app.incidents.report import report, report_mended
-from app.incidents.repository import Trouble
+from app.domain import System
+from app.http.client import Verdict
 from app.links.repository import save_watermark
-from app.remotes.breaker import Lesson, learn
-from app.remotes.repository import change, report_calls
-from app.remotes.state import RemoteLimits, RemoteState
+from app.remotes.gate import (
+    CallResult,
+    RemoteLimits,
+    RemoteState,
+    change,
+    record_result,
+    report_calls,
+)
+from app.remotes.incidents import Trouble, report, report_resolved
+from app.remotes.models import IncidentKind
 from app.runtime import Runtime
 from app.sync.polling import BEFORE_ALL, poll
 from app.sync.webhook_watch import watch_webhooks
-from app.woocommerce.topics import TOPICS
+from app.woocommerce.webhook import TOPICS
 from tests.api.rows import hint
 from tests.setting import SERVICE, TOKEN
 from tests.web.browsing import Browser
@@ -43,7 +47,7 @@ async def test_incidents_are_told_until_they_are_mended(admin: Browser, runtime:
     assert "Nothing is broken." in await admin.text("/ui/status")
     await report(runtime.sessions, DOWN, "Connection refused.")
     broken = await admin.text("/ui/status")
-    await report_mended(runtime.sessions, DOWN, "It answers again.")
+    await report_resolved(runtime.sessions, DOWN, "It answers again.")
     mended = await admin.text("/ui/status")
 
     assert "Out of reach" in broken
@@ -57,10 +61,10 @@ async def test_what_each_system_was_asked_and_when_it_last_answered(
     admin: Browser, runtime: Runtime
 ) -> None:
     assert "Not called yet" in await admin.text("/ui/status")
-    asked = Lesson(Verdict.ANSWERED), Lesson(Verdict.DOWN, seconds=3)
+    asked = CallResult(Verdict.ANSWERED), CallResult(Verdict.DOWN, seconds=3)
     async with transaction(runtime.sessions) as session:
-        for key, lesson in zip(("vtiger", "woocommerce:main"), asked, strict=True):
-            await change(session, key, partial(learned, lesson))
+        for key, call_result in zip(("vtiger", "woocommerce:main"), asked, strict=True):
+            await change(session, key, partial(learned, call_result))
         await report_calls(session, "vtiger", "of another process", calls=2, oldest_seconds=2)
     page = await admin.text("/ui/status")
     assert "Answers" in row(page, "Vtiger CRM")
@@ -81,8 +85,8 @@ async def test_a_system_that_hangs_is_told_before_it_is_an_incident(
     assert "Nothing is broken." not in page
 
 
-def learned(lesson: Lesson, known: RemoteState, now: datetime) -> RemoteState:
-    return learn(known, RemoteLimits(), lesson=lesson, now=now)
+def learned(call_result: CallResult, known: RemoteState, now: datetime) -> RemoteState:
+    return record_result(known, RemoteLimits(), call_result=call_result, now=now)
 
 
 def row(page: str, system: str) -> str:

@@ -8,11 +8,9 @@ import httpx
 import pytest
 
 from app.db.session import transaction
-from app.errors import System
-from app.records import Module, Outcome
+from app.domain import Module, Outcome, System
 from app.runtime import Runtime
-from app.synclog.series import first_logged_at, series
-from app.synclog.totals import summary
+from app.synclog.repository import first_logged_at, series, summary
 from tests.api.calls import ADMIN
 from tests.api.rows import ENTRY, log
 from tests.web.browsing import Browser

@@ -2,9 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from app.mapping.order_lines import Sold, SoldLine
-from app.web.values import prose, shown
-from app.web.words import clock_time, duration, field_name, split_label
+from app.modules.orders.lines import Sold, SoldLine
+from app.web.words import clock_time, duration, field_name, prose, shown, split_label
 
 
 def test_what_was_sold_is_told_line_by_line() -> None:

@@ -6,15 +6,11 @@ import re
 import httpx
 import pytest
 
-from app.policies.countries import is_country
-from app.policies.repository import get_policy
-from app.policies.schemas import SyncPolicy
+from app.domain import Module
+from app.policies.repository import SyncPolicy, get_policy, is_country
 from app.reasons import REASONS
-from app.records import Module
 from app.runtime import Runtime
-from app.web.setting_fields import SETTINGS, fields_of
-from app.web.values import prose
-from app.web.words import MENDED_AT
+from app.web.words import MENDED_AT, SETTINGS, fields_of, prose
 from tests.setting import SERVICE, TOKEN
 from tests.web.browsing import Browser
 from tests.web.test_settings import AS_DELIVERED

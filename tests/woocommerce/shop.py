@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from app.transport import ClientLimits
+from app.http.client import ClientLimits
 from app.woocommerce.client import WooClient
 from tests.recorded import exchanges
 from tests.scripted import Scripted, Step, json_answer

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from app.woocommerce.auth import OAuth1QueryAuth
+from app.woocommerce.requests import OAuth1QueryAuth
 from tests.recorded import exchanges
 from tests.woocommerce.shop import SECRET, open_shop, recorded
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.errors import Duplicate, NotFound, Rejected, RemoteError
-from app.errors import ResponseUnreadable as Unreadable
+from app.domain import Duplicate, NotFound, Rejected, RemoteError
+from app.domain import ResponseUnreadable as Unreadable
 from tests.scripted import Step, json_answer
 from tests.woocommerce.shop import open_shop, recorded, recorded_json
 

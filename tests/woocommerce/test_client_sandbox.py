@@ -9,24 +9,26 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from app.errors import (
+from app.domain import (
     AuthRejected,
     Duplicate,
+    Event,
+    Module,
     NotFound,
     Rejected,
     RemoteError,
     RemoteTimeout,
     RemoteUnavailable,
 )
-from app.records import Event, Module
-from app.sandbox.app import Sandbox, create_sandbox_app, new_sandbox
-from app.sandbox.server import serve
-from app.sandbox.woocommerce import ApiKey, Shop, create_shop_app
-from app.transport import ClientLimits
+from app.http.client import ClientLimits
 from app.woocommerce.client import WooClient
-from app.woocommerce.signature import SignatureCheck
-from app.woocommerce.topics import TOPICS, HookKind, WooHook, parse_hook
+from app.woocommerce.webhook import TOPICS, HookKind, SignatureCheck, WooHook, parse_hook
 from app.woocommerce.webhooks import heal, install, remove, status
+from sandbox.app import Sandbox, create_sandbox_app, new_sandbox
+from sandbox.server import serve
+from sandbox.woocommerce.app import create_shop_app
+from sandbox.woocommerce.credentials import ApiKey
+from sandbox.woocommerce.shop import Shop
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app.errors import (
+from app.domain import (
     AuthRejected,
     Duplicate,
     NotFound,
@@ -18,7 +18,7 @@ from app.errors import (
     RemoteUnavailable,
     ResponseUnreadable,
 )
-from app.transport import ClientLimits
+from app.http.client import ClientLimits
 from tests.scripted import Step, json_answer
 from tests.woocommerce.shop import open_shop, recorded
 

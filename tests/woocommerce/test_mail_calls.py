@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.woocommerce.mails import MAILS
+from app.woocommerce.client import MAILS
 from tests.scripted import json_answer
 from tests.woocommerce.shop import open_shop
 

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from app.errors import ResponseUnreadable
+from app.domain import ResponseUnreadable
 from app.woocommerce.schemas import WooOrder
 from tests.cases import case
 from tests.woocommerce.shop import listing, open_shop

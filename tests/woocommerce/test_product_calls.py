@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.errors import Duplicate, InvalidInput, NotFound, Rejected, RemoteError
-from app.errors import ResponseUnreadable as Unreadable
+from app.domain import Duplicate, InvalidInput, NotFound, Rejected, RemoteError
+from app.domain import ResponseUnreadable as Unreadable
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooProduct
 from tests.scripted import json_answer

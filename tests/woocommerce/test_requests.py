@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.errors import ConfigError, InvalidInput
-from app.errors import ResponseUnreadable as Unreadable
+from app.domain import ConfigError, InvalidInput
+from app.domain import ResponseUnreadable as Unreadable
 from app.woocommerce.client import WooClient
 from tests.scripted import json_answer
 from tests.woocommerce.shop import open_shop

@@ -6,7 +6,7 @@ import traceback
 import httpx
 import pytest
 
-from app.errors import RemoteError, RemoteUnavailable
+from app.domain import RemoteError, RemoteUnavailable
 from tests.woocommerce.shop import SECRET, open_shop, recorded
 
 pytestmark = pytest.mark.anyio

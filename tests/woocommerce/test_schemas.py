@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import datetimes, timezones
 
-from app.errors import InvalidInput, ResponseUnreadable
+from app.domain import InvalidInput, ResponseUnreadable
 from app.woocommerce.schemas import (
     WooCustomer,
     WooOrder,

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from app.errors import NotFound, Rejected, RemoteError
-from app.errors import ResponseUnreadable as Unreadable
+from app.domain import NotFound, Rejected, RemoteError
+from app.domain import ResponseUnreadable as Unreadable
 from app.woocommerce.client import WooClient
 from tests.scripted import json_answer
 from tests.woocommerce.shop import listing, open_shop, recorded, recorded_json

@@ -5,16 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import InvalidInput
-from app.records import Event, Module
-from app.woocommerce.topics import (
-    LARGEST_PARSED,
-    TOPICS,
-    HookKind,
-    WooHook,
-    find_ping,
-    parse_hook,
-)
+from app.domain import Event, InvalidInput, Module
+from app.woocommerce.webhook import LARGEST_PARSED, TOPICS, HookKind, WooHook, find_ping, parse_hook
 from tests.recorded import Delivery, deliveries
 
 HOOKS = deliveries("woocommerce-hooks")

@@ -7,12 +7,12 @@ import httpx
 import orjson
 import pytest
 
-from app.errors import AuthRejected, RemoteError
+from app.domain import AuthRejected, RemoteError
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooWebhook
-from app.woocommerce.topics import TOPICS
+from app.woocommerce.webhook import TOPICS
 from app.woocommerce.webhooks import (
-    WebhookAct,
+    WebhookAction,
     WebhookReport,
     heal,
     install,
@@ -95,15 +95,15 @@ def connect(shop: httpx.AsyncBaseTransport) -> WooClient:
     return WooClient("https://shop.test", consumer_key="k", consumer_secret="s", transport=shop)
 
 
-def acts(report: WebhookReport) -> dict[WebhookAct, int]:
+def acts(report: WebhookReport) -> dict[WebhookAction, int]:
     found = [step.act for step in report.steps]
-    return {act: found.count(act) for act in WebhookAct if act in found}
+    return {act: found.count(act) for act in WebhookAction if act in found}
 
 
 async def test_install_creates_every_topic_with_our_secret_and_name() -> None:
     shop = WebhookShop()
     report = await install(connect(shop), OURS, secret="ours")
-    assert acts(report) == {WebhookAct.CREATE: len(TOPICS)}
+    assert acts(report) == {WebhookAction.CREATE: len(TOPICS)}
     assert shop.of(OURS) == {topic: ["active"] for topic in TOPICS}
     assert {hook["secret"] for hook in shop.hooks.values()} == {"ours"}
     assert shop.hooks[1]["name"] == "Woo–Vtiger Sync: customer.created"
@@ -114,7 +114,7 @@ async def test_install_again_only_renews_the_secret() -> None:
     shop = WebhookShop()
     await install(connect(shop), OURS, secret="old")
     report = await install(connect(shop), OURS, secret="new")
-    assert acts(report) == {WebhookAct.RENEW: len(TOPICS)}
+    assert acts(report) == {WebhookAction.RENEW: len(TOPICS)}
     assert {hook["secret"] for hook in shop.hooks.values()} == {"new"}
     assert len(shop.hooks) == len(TOPICS)
 
@@ -126,9 +126,9 @@ async def test_status_changes_nothing_and_sees_what_is_wrong() -> None:
     report = await status(connect(shop), OURS)
     assert not report.healthy
     assert acts(report) == {
-        WebhookAct.KEEP: 1,
-        WebhookAct.CREATE: len(TOPICS) - 2,
-        WebhookAct.REPLACE: 1,
+        WebhookAction.KEEP: 1,
+        WebhookAction.CREATE: len(TOPICS) - 2,
+        WebhookAction.REPLACE: 1,
     }
     assert shop.log == []
 
@@ -173,7 +173,7 @@ async def test_remove_deletes_ours_only_over_all_pages() -> None:
     await install(connect(shop), OURS, secret="s")
     shop.add("coupon.created")
     report = await remove(connect(shop), OURS)
-    assert acts(report) == {WebhookAct.REMOVE: len(TOPICS) + 1}
+    assert acts(report) == {WebhookAction.REMOVE: len(TOPICS) + 1}
     assert shop.of(OURS) == {}
     assert len(shop.hooks) == 110
 
@@ -203,7 +203,7 @@ def test_the_oldest_good_webhook_of_a_topic_stays() -> None:
     steps = plan_webhooks(existing, OURS, topics=["order.updated"])
     chosen = [(step.act, step.webhook.id) for step in steps if step.webhook]
     assert chosen == [
-        (WebhookAct.KEEP, "9"),
-        (WebhookAct.REMOVE, "3"),
-        (WebhookAct.REMOVE, "10"),
+        (WebhookAction.KEEP, "9"),
+        (WebhookAction.REMOVE, "3"),
+        (WebhookAction.REMOVE, "10"),
     ]

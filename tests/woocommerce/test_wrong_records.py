@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import RemoteError, WrongRecord
+from app.domain import RemoteError, WrongRecord
 from app.reasons import REASONS
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooProduct

@@ -10,13 +10,13 @@ from procrastinate import App
 from sqlalchemy import text
 
 from app.db.session import Sessions, transaction
-from app.inbox.models import DeliveryState
+from app.domain import DeliveryState
 from app.inbox.repository import accept, claim, settle
 from app.links.leases import PairLease, hold
 from app.queue import (
     MOST_AT_ONCE,
     Look,
-    Patience,
+    RetryStrategy,
     clear_wakeup,
     dispatch,
     dispatch_one,
@@ -80,12 +80,12 @@ async def _accept_backwards(sessions: Sessions, *record_ids: str) -> None:
 
 async def _dispatch(jobs: App, sessions: Sessions) -> int:
     async with transaction(sessions) as session:
-        return await dispatch(jobs, session, Patience(STRANDED, BUDGET))
+        return await dispatch(jobs, session, RetryStrategy(STRANDED, BUDGET))
 
 
 async def _top_up(jobs: App, sessions: Sessions) -> Look:
     async with transaction(sessions) as session:
-        return await top_up(jobs, session, Patience(STRANDED, BUDGET), ahead=4)
+        return await top_up(jobs, session, RetryStrategy(STRANDED, BUDGET), ahead=4)
 
 
 async def _locks(sessions: Sessions) -> list[str]:
@@ -174,7 +174,7 @@ async def test_what_needs_a_remote_that_is_not_called_waits_until_it_is_too_old(
     await _execute(sessions, "INSERT INTO remotes (key) VALUES (:key), ('woocommerce:b')", key=key)
     await _execute(sessions, f"UPDATE remotes SET {held} WHERE key = 'woocommerce:b'")  # noqa: S608 - ours
     async with sessions() as session:
-        assert len(await search_due(session, Patience(STRANDED, BUDGET))) == 1
+        assert len(await search_due(session, RetryStrategy(STRANDED, BUDGET))) == 1
     await _execute(sessions, f"UPDATE remotes SET {held}")  # noqa: S608 - ours
     assert await _dispatch(jobs, sessions) == 0
 
@@ -294,7 +294,7 @@ async def test_a_look_reads_what_it_takes_whatever_waits(
         await _execute(sessions, pause, key="vtiger")
     async with transaction(sessions) as session:
         before = (await session.execute(READ)).one()
-        look = await top_up(jobs, session, Patience(STRANDED, BUDGET), ahead=4)
+        look = await top_up(jobs, session, RetryStrategy(STRANDED, BUDGET), ahead=4)
         after = (await session.execute(READ)).one()
 
     assert look.woken == (0 if held else 4)
@@ -326,7 +326,7 @@ async def test_a_dispatcher_leaves_alone_what_another_one_takes(
 async def test_what_is_due_is_listed_in_the_order_of_keys(sessions: Sessions) -> None:
     await _accept_backwards(sessions, "5", "6", "7")
     async with sessions() as session:
-        due = await search_due(session, Patience(STRANDED, BUDGET))
+        due = await search_due(session, RetryStrategy(STRANDED, BUDGET))
 
     assert due == [KEY.format(id=record_id) for record_id in "567"]
 

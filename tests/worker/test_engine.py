@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
-from app.inbox.models import DeliveryState
-from app.worker.dispatcher import Dispatcher
-from app.worker.engine import running_worker
+from app.domain import DeliveryState
+from app.worker.engine import Dispatcher, running_worker
 from tests.acceptance.process import wait_until
 from tests.refusals import refusing
 from tests.world import World, open_world

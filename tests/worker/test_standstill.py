@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.db.outage import OUTAGES
+from app.db.session import OUTAGES
 from tests.acceptance.process import wait_until
 from tests.standstill import standing_between
 from tests.world import open_world

@@ -9,18 +9,18 @@ import pytest
 from sqlalchemy import func, select
 
 from app.db.session import transaction
+from app.domain import Module
 from app.inbox.models import Delivery
 from app.links.conflicts import Report, note
 from app.links.leases import PairLease, hold
 from app.links.models import Link
 from app.links.repository import save_link
-from app.records import Module
+from app.modules.reference_data import prepare, setup_ids
 from app.runtime import utc_now
 from app.sync.polling import poll
-from app.sync.setup import prepare, setup_ids
 from app.sync.webhook_watch import watch_webhooks
 from app.synclog.models import Entry
-from app.synclog.totals import summary
+from app.synclog.repository import summary
 from app.worker.upkeep import prune
 from tests.disputes import conflicts
 from tests.setting import SERVICE

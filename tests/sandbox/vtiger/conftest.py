@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.sandbox.vtiger.crm import Crm
+from sandbox.vtiger.crm import Crm
 from tests.sandbox.vtiger.webservice import Clock, WebService
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from app.sandbox.vtiger.crm import Crm, CustomFields
-from app.sandbox.vtiger.schema import CustomField
+from sandbox.vtiger.crm import Crm, CustomFields
+from sandbox.vtiger.schema import CustomField
 from tests.sandbox.vtiger.webservice import (
     RECORDINGS,
     Clock,

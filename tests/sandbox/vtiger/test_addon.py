@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.sandbox.vtiger.addon import Addon
-from app.sandbox.vtiger.crm import Crm
-from app.sandbox.vtiger.users import CrmUser, default_users
+from sandbox.vtiger.addon import Addon
+from sandbox.vtiger.crm import Crm
+from sandbox.vtiger.users import CrmUser, default_users
 from tests.sandbox.vtiger.webservice import Clock, Refused, WebService
 
 pytestmark = pytest.mark.anyio

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.sandbox.vtiger.addon import Addon, SaveMishap
-from app.sandbox.vtiger.cloud import BASE, create_cloud_app
-from app.sandbox.vtiger.crm import Crm
-from app.sandbox.vtiger.users import CrmUser, default_users
+from sandbox.vtiger.addon import Addon, SaveMishap
+from sandbox.vtiger.cloud import BASE, create_cloud_app
+from sandbox.vtiger.crm import Crm
+from sandbox.vtiger.users import CrmUser, default_users
 from tests.sandbox.vtiger.lab import ITEM, OTHER, order, read
 from tests.sandbox.vtiger.webservice import Clock, Refused, WebService
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.sandbox.vtiger.crm import Crm
+from sandbox.vtiger.crm import Crm
 from tests.sandbox.vtiger.webservice import PATH, Clock, Refused, WebService, md5, recorded
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.sandbox.vtiger.crm import Crm
-from app.sandbox.vtiger.workflows import Callback
+from sandbox.vtiger.crm import Crm
+from sandbox.vtiger.workflows import Callback
 from tests.sandbox.vtiger.lab import ORDER, ORDER_FIELDS, exchanges, steady
 from tests.sandbox.vtiger.webservice import RECORDINGS, Clock, WebService
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.sandbox.vtiger.crm import Crm
-from app.sandbox.vtiger.refusals import Refusal
-from app.sandbox.vtiger.users import CrmUser
+from sandbox.vtiger.crm import Crm
+from sandbox.vtiger.refusals import Refusal
+from sandbox.vtiger.users import CrmUser
 from tests.sandbox.vtiger.webservice import WebService
 
 pytestmark = pytest.mark.anyio

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sandbox.vtiger import collation, php
-from app.sandbox.vtiger.query import parse
-from app.sandbox.vtiger.refusals import PhpFatal
+from sandbox.vtiger import collation, php
+from sandbox.vtiger.query import parse
+from sandbox.vtiger.refusals import PhpFatal
 
 WHERE = "SELECT id FROM Contacts WHERE lastname='{}' LIMIT 3;"
 

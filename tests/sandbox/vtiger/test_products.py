@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.vtiger.crm import Crm
+from sandbox.vtiger.crm import Crm
 from tests.sandbox.vtiger.webservice import Refused, WebService, recorded
 
 pytestmark = pytest.mark.anyio

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.vtiger.crm import Crm
-from app.sandbox.vtiger.schema import CustomField
-from app.sandbox.vtiger.users import CrmUser, default_users
+from sandbox.vtiger.crm import Crm
+from sandbox.vtiger.schema import CustomField
+from sandbox.vtiger.users import CrmUser, default_users
 from tests.sandbox.vtiger.webservice import Clock, Exchange, WebService, recorded, recordings
 
 pytestmark = pytest.mark.anyio

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.sandbox.vtiger.crm import Crm
+from sandbox.vtiger.crm import Crm
 from tests.sandbox.vtiger.webservice import Refused, WebService, recorded
 
 pytestmark = pytest.mark.anyio

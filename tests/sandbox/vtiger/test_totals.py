@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sandbox.vtiger.totals import Item, Terms, total
+from sandbox.vtiger.totals import Item, Terms, total
 
 amounts = st.decimals(0, 10_000, places=2).map(float)
 rates = st.sampled_from([0.0, 5.5, 19.0, 20.0])

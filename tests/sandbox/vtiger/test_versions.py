@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.vtiger.crm import Crm
+from sandbox.vtiger.crm import Crm
 from tests.sandbox.vtiger.lab import ITEM, NO_FIELDS, OTHER, order, read, steady, stored
 from tests.sandbox.vtiger.webservice import (
     LATER_RECORDINGS,

@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl
 import httpx
 import pytest
 
-from app.sandbox.vtiger.crm import Crm
-from app.sandbox.vtiger.schema import CustomField
-from app.sandbox.vtiger.workflows import Callback
+from sandbox.vtiger.crm import Crm
+from sandbox.vtiger.schema import CustomField
+from sandbox.vtiger.workflows import Callback
 from tests.sandbox.vtiger.webservice import RECORDINGS, Clock, WebService
 
 pytestmark = pytest.mark.anyio

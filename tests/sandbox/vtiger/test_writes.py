@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.sandbox.vtiger.crm import Crm
+from sandbox.vtiger.crm import Crm
 from tests.sandbox.vtiger.webservice import Clock, Refused, WebService, recorded
 
 pytestmark = pytest.mark.anyio

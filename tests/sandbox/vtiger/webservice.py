@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from app.sandbox.vtiger.app import create_crm_app
-from app.sandbox.vtiger.crm import Crm
+from sandbox.vtiger.app import create_crm_app
+from sandbox.vtiger.crm import Crm
 
 RECORDINGS = Path(__file__).parents[2] / "recordings" / "vtiger"
 LATER_RECORDINGS = Path(__file__).parents[2] / "recordings"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from app.sandbox.woocommerce import ShopData, check_shop_data
-from app.sandbox.woocommerce.orders import Order
-from app.sandbox.woocommerce.storefront import Purchase
+from sandbox.woocommerce.orders import Order
+from sandbox.woocommerce.shopdata import ShopData, check_shop_data
+from sandbox.woocommerce.storefront import Purchase
 from tests.sandbox.woocommerce.shopfront import Front, read_month, read_recordings
 
 BASE = "https://127.0.0.1:8082/"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.sandbox.woocommerce import ShopData, check_shop_data
+from sandbox.woocommerce.shopdata import ShopData, check_shop_data
 from tests.sandbox.woocommerce.shopfront import Front
 
 FRENCH = {"first_name": "A", "last_name": "B", "country": "FR", "city": "Paris"}

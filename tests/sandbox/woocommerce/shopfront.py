@@ -9,8 +9,11 @@ from typing import Any
 
 import httpx
 
-from app.sandbox.faults import Faults
-from app.sandbox.woocommerce import ApiKey, Shop, ShopData, create_shop_app
+from sandbox.faults import Faults
+from sandbox.woocommerce.app import create_shop_app
+from sandbox.woocommerce.credentials import ApiKey
+from sandbox.woocommerce.shop import Shop
+from sandbox.woocommerce.shopdata import ShopData
 
 RECORDINGS = Path(__file__).parents[2] / "recordings" / "woocommerce"
 ADMIN = ApiKey("ck_admin", "cs_admin")

@@ -9,8 +9,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from app.sandbox.woocommerce import ApiKey, create_shop_app
-from app.woocommerce.auth import OAuth1QueryAuth
+from app.woocommerce.requests import OAuth1QueryAuth
+from sandbox.woocommerce.app import create_shop_app
+from sandbox.woocommerce.credentials import ApiKey
 from tests.sandbox.woocommerce.shopfront import ADMIN, START, Front
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.woocommerce.users import Meta, User
+from sandbox.woocommerce.users import Meta, User
 from tests.sandbox.woocommerce.probes import ABSENT, Probe, replay
 from tests.sandbox.woocommerce.shopfront import START, Front, read_recordings
 

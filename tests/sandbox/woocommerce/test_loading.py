@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.woocommerce import Shop, ShopDataError, check_shop_data, parse_shop_data
+from sandbox.woocommerce.shop import Shop
+from sandbox.woocommerce.shopdata import ShopDataError, check_shop_data, parse_shop_data
 from tests.sandbox.woocommerce.shopfront import Front, read_month
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.sandbox.woocommerce.mailbox import OWNER
+from sandbox.woocommerce.mailbox import OWNER
 from tests.sandbox.woocommerce.shopfront import Front
 
 pytestmark = pytest.mark.anyio

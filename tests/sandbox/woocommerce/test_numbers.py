@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sandbox.woocommerce.phpnumber import (
+from sandbox.woocommerce.phpnumber import (
     cleaned_price,
     fixed_text,
     is_numeric,

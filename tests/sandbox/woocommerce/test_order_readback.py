@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.woocommerce.orderitems import FeeLine, LineItem, ShippingLine
-from app.sandbox.woocommerce.orders import Order
-from app.sandbox.woocommerce.users import Meta
+from sandbox.woocommerce.orderitems import FeeLine, LineItem, ShippingLine
+from sandbox.woocommerce.orders import Order
+from sandbox.woocommerce.users import Meta
 from tests.sandbox.woocommerce.probes import ABSENT, Batches, Probe, replay
 from tests.sandbox.woocommerce.shopfront import Front, read_recordings
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.sandbox.woocommerce import Shop
+from sandbox.woocommerce.shop import Shop
 from tests.sandbox.woocommerce.orderdesk import FRENCH, GERMAN, goods
 
 Row = dict[str, Any]

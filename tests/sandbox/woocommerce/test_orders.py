@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.woocommerce.php import integer
+from sandbox.woocommerce.php import integer
 from tests.sandbox.woocommerce.orderdesk import GERMAN, Desk, line
 
 pytestmark = pytest.mark.anyio

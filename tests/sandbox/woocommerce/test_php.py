@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sandbox.woocommerce.markup import strip_tags
-from app.sandbox.woocommerce.php import (
+from sandbox.woocommerce.markup import strip_tags
+from sandbox.woocommerce.php import (
     array_value,
     looks_serialized,
     scalar_text,
@@ -15,8 +15,8 @@ from app.sandbox.woocommerce.php import (
     stored_text,
     stripslashes,
 )
-from app.sandbox.woocommerce.phpjson import decode_json, encode_json
-from app.sandbox.woocommerce.wordpress import (
+from sandbox.woocommerce.phpjson import decode_json, encode_json
+from sandbox.woocommerce.wordpress import (
     is_email,
     sanitize_email,
     sanitize_text_field,

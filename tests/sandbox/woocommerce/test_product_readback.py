@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.woocommerce.productrows import new_product
+from sandbox.woocommerce.productrows import new_product
 from tests.sandbox.woocommerce.probes import ABSENT, Batches, Probe, replay
 from tests.sandbox.woocommerce.shopfront import Front, read_recordings
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.sandbox.woocommerce import check_shop_data
+from sandbox.woocommerce.shopdata import check_shop_data
 from tests.sandbox.woocommerce.shopfront import MANAGER, Front, read_month
 
 pytestmark = pytest.mark.anyio

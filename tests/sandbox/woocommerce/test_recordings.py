@@ -11,8 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from app.sandbox.woocommerce import ApiKey, Shop, check_shop_data, create_shop_app
-from app.sandbox.woocommerce.phpjson import encode_json
+from sandbox.woocommerce.app import create_shop_app
+from sandbox.woocommerce.credentials import ApiKey
+from sandbox.woocommerce.phpjson import encode_json
+from sandbox.woocommerce.shop import Shop
+from sandbox.woocommerce.shopdata import check_shop_data
 from tests.sandbox.woocommerce.shopfront import Receiver, read_recordings
 
 pytestmark = pytest.mark.anyio

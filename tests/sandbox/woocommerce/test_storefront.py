@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.sandbox.woocommerce import Purchase
+from sandbox.woocommerce.storefront import Purchase
 from tests.sandbox.woocommerce.orderdesk import FRENCH, Desk
 
 pytestmark = pytest.mark.anyio

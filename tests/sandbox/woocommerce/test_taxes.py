@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sandbox.woocommerce.taxrates import TaxPlace, TaxRate, find_rates, tax_amounts
+from sandbox.woocommerce.taxrates import TaxPlace, TaxRate, find_rates, tax_amounts
 from tests.sandbox.woocommerce.shopfront import Front
 
 pytestmark = pytest.mark.anyio

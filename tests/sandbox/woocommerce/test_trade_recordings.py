@@ -13,8 +13,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from app.sandbox.woocommerce import check_shop_data
-from app.sandbox.woocommerce.storefront import Purchase
+from sandbox.woocommerce.shopdata import check_shop_data
+from sandbox.woocommerce.storefront import Purchase
 from tests.sandbox.woocommerce.likeness import differences
 from tests.sandbox.woocommerce.shopfront import Front, read_recordings
 

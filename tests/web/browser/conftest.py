@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 from playwright.async_api import Browser, expect
 
+from app.http.server import listen, serving
 from app.main import create_app
-from app.serving import listen, serving
 from tests.setting import SERVICE, TOKEN
 from tests.web.browser.chromium import PATIENCE_MS, Window, open_browser, open_window
 from tests.world import World, open_world

@@ -8,10 +8,10 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 from pydantic import SecretStr
 
-from app.cli.stage import HOST, Stage, open_stage
-from app.records import Outcome
-from app.serving import listen
-from app.settings import Settings
+from app.cli.sandbox_day import HOST, Stage, open_stage
+from app.config.settings import Settings
+from app.domain import Outcome
+from app.http.server import listen
 from tests.made import made_in_crm, made_in_shop
 from tests.web.browser.chromium import Window, open_window
 

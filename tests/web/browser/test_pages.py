@@ -6,12 +6,9 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
-from app.errors import System
-from app.inbox.models import DeliveryState
-from app.incidents.models import IncidentKind
-from app.incidents.report import report
-from app.incidents.repository import Trouble
-from app.records import Module, Outcome
+from app.domain import DeliveryState, Module, Outcome, System
+from app.remotes.incidents import Trouble, report
+from app.remotes.models import IncidentKind
 from tests.api.rows import ENTRY, log, settled_hint
 from tests.api.test_conflicts import dispute
 from tests.custom import add_fields, add_row

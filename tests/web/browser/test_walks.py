@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, expect
 
-from app.sync.execution import execute_due
-from app.sync.setup import ensure_setup
+from app.modules.reference_data import ensure_setup
+from app.sync.runs.execution import execute_due
 from tests.custom import add_fields
 from tests.goods import currency, forget_books, product
 from tests.setting import TOKEN
@@ -33,7 +33,7 @@ async def test_a_wrong_token_is_told_at_its_field(site: Site, browser: Browser) 
         await window.page.keyboard.press("Enter")
         field = window.page.get_by_label("Token")
         await expect(field).to_have_attribute("aria-invalid", "true")
-        await expect(window.page.get_by_role("alert")).to_have_text("This is no token in force.")
+        await expect(window.page.get_by_role("alert")).to_have_text("Invalid or revoked token.")
         window.complaints.clear()  # that the answer was 422 is no news
 
 
@@ -170,7 +170,7 @@ async def test_a_run_is_watched_to_its_end(site: Site, admin: Window) -> None:
     await page.get_by_role("checkbox", name="Contacts").check()
     await page.get_by_role("button", name="Start").click()
     await expect(page.get_by_role("heading", name="Sync of Contacts")).to_be_visible()
-    await expect(page.get_by_text("Waiting", exact=True)).to_be_visible()
+    await expect(page.get_by_text("DependencyNotReady", exact=True)).to_be_visible()
     async with working(site):
         await expect(page.get_by_text("Done", exact=True)).to_be_visible()
         await expect(page.get_by_role("link", name="3 created")).to_be_visible()

@@ -1,0 +1,1 @@
+"""HTTP in both directions: the client behind the gate, and the server's own limits."""

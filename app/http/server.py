@@ -1,0 +1,544 @@
+"""The HTTP server: limits on connections and slow clients, header fields of every answer, and
+serving an ASGI application inside a running event loop.
+
+uvicorn bounds neither the size of a request's head nor the time that head and body may take, and
+its parser keeps an unfinished field in memory. `BoundedHttp` adds these limits to uvicorn's
+protocol. It counts received bytes outside the parser, because the parser reports a field only when
+the field is complete."""
+
+import asyncio
+import contextlib
+import heapq
+import resource
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Literal
+
+import orjson
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+# The header fields that every answer carries, whoever made it: a route, an error, a file.
+#
+# `AnswerHeaders` is the outermost ASGI layer. It adds what an answer does not say itself, so that
+# an answer which nobody thought of gets the strictest policy: browsers show nothing of it, run
+# nothing in it, and keep nothing.
+
+FIELDS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+"""Pages have a content policy and a referrer policy of their own, files may be kept by browsers."""
+TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
+"""For a year, and for this host name alone: other services of the domain may lack TLS."""
+RAW_FIELDS = b"".join(f"{name.lower()}: {value}\r\n".encode() for name, value in FIELDS.items())
+"""The same for answers that the server makes itself, before there is a request."""
+
+_FIELDS = [(name.lower().encode(), value.encode()) for name, value in FIELDS.items()]
+_SECURE_FIELDS = [*_FIELDS, (TRANSPORT[0].lower().encode(), TRANSPORT[1].encode())]
+
+
+class AnswerHeaders:
+    """The ASGI layer. `scheme` of the scope tells TLS, as the server or a trusted proxy saw it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        fields = _SECURE_FIELDS if scope.get("scheme") == "https" else _FIELDS
+
+        async def send_with_fields(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.get("headers", ())
+                said = {name for name, _ in headers}
+                message["headers"] = [*headers, *(each for each in fields if each[0] not in said)]
+            await send(message)
+
+        await self._app(scope, receive, send_with_fields)
+
+
+FRAMING_PER_BYTE = 8
+"""Bytes of chunk framing that a body's byte may cost: five where a chunk holds a single byte."""
+MOST_UNREAD = 16 * 1024
+"""Bytes of a body that wait for the application before no more is read of the connection."""
+SMALL_BODY = 64 * 1024
+"""Bytes of a body that are read as fast as they come: most webhooks have fewer."""
+FILES_KEPT_FREE = 128
+"""For the database, the two clients and the log."""
+MOST_FILES = 8192
+MOST_READY = 2048
+MOST_CONNECTIONS = 1024
+"""Each may hold a head of 64 KiB; the two systems together open a few dozen."""
+REFUSALS = {
+    400: ("bad_request", "This is not HTTP as this server speaks it."),
+    408: ("too_slow", "The request did not come in time; send it again."),
+    431: ("head_too_large", "The request line and its fields, or the trailers, are too large."),
+}
+
+
+def take_files() -> None:
+    """Let this process open as many files as the system lets it (the hard limit): a shell gives it
+    1,024 as a rule, which `ulimit -n` and service managers leave room to raise."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def connection_limit() -> int:
+    """Connections that may be open at once: three eighths of the files that the process may open.
+    The others are for connections that are about to be closed, and for all else."""
+    return max(16, min(MOST_CONNECTIONS, _files() * 3 // 8))
+
+
+def backlog_limit() -> int:
+    """Connections that the kernel may hold ready: with too few of them, clients have to knock again
+    after a second.
+
+    The event loop takes all of them at once, and once more before those are closed that make room
+    for them: meanwhile all need files.
+    """
+    return max(16, min(MOST_READY, (_files() - FILES_KEPT_FREE - connection_limit()) // 2))
+
+
+def _files() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_FILES if files == resource.RLIM_INFINITY else files
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """`head_bytes` are the request line and the fields together, and also the trailers of a chunked
+    body. A body slower than `bytes_a_second` is given up at the next check. `answer_seconds` is the
+    time in which a client has to take up what is buffered of an answer (64 KiB or so),
+    `large_bytes_a_second` is read of large bodies by all connections together,
+    `pipelined` how many requests may wait behind the one that is being answered, and
+    `unwanted_bytes` what is still read of a body whose request has been answered."""
+
+    head_bytes: int = 64 * 1024
+    fields: int = 100
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    check_seconds: float = 5.0
+    bytes_a_second: int = 1024
+    answer_seconds: float = 30.0
+    pipelined: int = 16
+    unwanted_bytes: int = 1024 * 1024
+    large_bytes_a_second: int = 8 * 1024 * 1024
+    connections: int = field(default_factory=connection_limit)
+
+
+class Shared:
+    """What all connections of a server share: how many are open and not about to be closed, and
+    what is read of large bodies.
+
+    Hundreds of large bodies at once would keep the event loop busy for seconds, in which the small
+    ones wait for their turn again and again. So what is read a second of all bodies beyond their
+    first 64 KiB is bounded, by all connections together.
+    """
+
+    def __init__(self, limits: HttpLimits) -> None:
+        self.limits = limits
+        self.open = 0
+        self._free_at = 0.0
+
+    def take_large(self, size: int, now: float) -> float:
+        """Count what was read of a large body; the seconds until more may be."""
+        self._free_at = max(self._free_at, now) + size / self.limits.large_bytes_a_second
+        return self._free_at - now
+
+
+class _Flow(FlowControl):
+    """Reading goes on when the application wants it and the connection is not held back."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._is_held = False
+        self._is_wanted = True
+
+    def pause_reading(self) -> None:
+        self._is_wanted = False
+        super().pause_reading()
+
+    def resume_reading(self) -> None:
+        self._is_wanted = True
+        if not self._is_held:
+            super().resume_reading()
+
+    def hold(self) -> None:
+        self._is_held = True
+        super().pause_reading()
+
+    def release(self) -> None:
+        self._is_held = False
+        if self._is_wanted and not self._transport.is_closing():
+            super().resume_reading()
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection. A head that is too large is answered 431, a slow head or body 408, what is no
+    HTTP 400, unless an answer is under way; then the connection is closed. So is that of a client
+    that does not take up its answer.
+
+    Over the limit of connections, the one that has waited longest for a whole head is closed,
+    then the one whose body takes longest. A client that sends its request at once is therefore
+    served while others hold connections open.
+    """
+
+    _head_bytes = 0
+    _body_bytes = 0
+    _unwanted_bytes = 0
+    _field_bytes = 0
+    _framing_bytes = 0
+    _in_head = True
+    _has_ended = False
+    _is_refused = False
+    is_gone = False
+    _since = 0.0
+    _deadline: asyncio.TimerHandle | None = None
+    _unread_answer: asyncio.TimerHandle | None = None
+    _release: asyncio.TimerHandle | None = None
+    _running: RequestResponseCycle | None = None
+
+    def __init__(self, *args: Any, shared: Shared, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._limits = shared.limits
+        self._shared = shared
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = self._flow = _Flow(transport)
+        self._await_head()
+        self._shared.open += 1
+        if self._shared.open > self._limits.connections:
+            _close_slowest(self.connections, self, max(1, self._limits.connections // 32))
+
+    def make_room(self) -> None:
+        """Close at once. It is gone at the loop's next turn, and counts for nothing from now on."""
+        self._leave()
+        self.transport.abort()
+
+    def _leave(self) -> None:
+        if not self.is_gone:
+            self.is_gone = True
+            self._shared.open -= 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        self._stop_clock()
+        if self._release is not None:
+            self._release.cancel()
+        self._stop_answer_clock()
+        super().connection_lost(exc)
+        if self._running is not None and not self._running.response_complete:
+            # uvicorn tells only the request that came last, which may wait in the pipeline.
+            self._running.disconnected = True
+            self._running.message_event.set()
+        for cycle in (self._running, self.cycle):
+            if cycle is not None:
+                cycle.body = bytearray()  # it is collected as garbage, some time later
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._start_answer_clock()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._stop_answer_clock()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._start_answer_clock()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._close()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        if self._deadline is None and self._in_head:
+            self._await_head()
+        body_before = self._body_bytes
+        super().data_received(data)
+        around = len(data) - (self._body_bytes - body_before)
+        # One piece of data may hold the end of one part as well as the beginning of the next.
+        if not self._in_head:
+            self._framing_bytes += around
+        elif self._has_ended:
+            self._head_bytes, self._has_ended = 0, False
+        else:
+            self._head_bytes += around
+        framing_limit = 2 * self._limits.head_bytes + FRAMING_PER_BYTE * self._body_bytes
+        if self._head_bytes > self._limits.head_bytes or self._framing_bytes > framing_limit:
+            self._refuse(431)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._field_bytes = self._body_bytes = self._framing_bytes = self._unwanted_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._field_bytes += len(name) + len(value)
+        if len(self.headers) < self._limits.fields:
+            super().on_header(name, value)
+        else:
+            self._refuse(431)
+
+    def send_400_response(self, msg: str) -> None:
+        del msg
+        self._refuse(400)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """A client may ask for another protocol; it is answered in this one, and no log tells."""
+
+    def on_headers_complete(self) -> None:
+        if len(self.url) + self._field_bytes > self._limits.head_bytes:
+            self._refuse(431)
+        is_known = self.parser.get_http_version() in ("1.0", "1.1")
+        if not is_known or len(self.pipeline) >= self._limits.pipelined:
+            self._refuse(400)
+        if self._is_refused:
+            return
+        super().on_headers_complete()
+        self._in_head, self._head_bytes = False, 0
+        self._since = self.loop.time()
+        self._start_clock(self._limits.check_seconds, self._check_body)
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        if self._is_refused:
+            return
+        if self.cycle.response_complete:
+            self._unwanted_bytes += len(body)
+            if self._unwanted_bytes > self._limits.unwanted_bytes:
+                self._close()
+            return
+        super().on_body(body)
+        if len(self.cycle.body) > MOST_UNREAD:
+            self.flow.pause_reading()
+        if self._body_bytes > SMALL_BODY:
+            seconds = self._shared.take_large(len(body), self.loop.time())
+            self._flow.hold()
+            if self._release is not None:
+                self._release.cancel()
+            self._release = self.loop.call_later(seconds, self._flow.release)
+
+    def on_message_complete(self) -> None:
+        if self._is_refused:
+            return
+        super().on_message_complete()
+        self._stop_clock()
+        self._in_head = self._has_ended = True
+        self._since = self.loop.time()
+
+    def _await_head(self) -> None:
+        self._since = self.loop.time()
+        self._start_clock(self._limits.head_seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self._refuse(408)
+
+    def _check_body(self) -> None:
+        """Called while a body is coming in. Time in which we do not read is not the client's."""
+        seconds = self.loop.time() - self._since
+        slow = (
+            self._body_bytes < seconds * self._limits.bytes_a_second and not self.flow.read_paused
+        )
+        if slow or seconds >= self._limits.body_seconds:
+            self._give_up()
+            return
+        self._start_clock(self._limits.check_seconds, self._check_body)
+
+    def _start_clock(self, seconds: float, then: Any) -> None:
+        self._stop_clock()
+        self._deadline = self.loop.call_later(seconds, then)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, status: int) -> None:
+        """Answer, unless an answer is under way, and close."""
+        if self._is_refused:
+            return
+        self._is_refused = True
+        self._stop_clock()
+        if self.transport.is_closing():
+            return
+        if self._may_answer():
+            self.transport.write(_refusal(status))
+        self._close()
+
+    def _may_answer(self) -> bool:
+        """Whether what is written now is taken for the answer to the request that is refused."""
+        if self._running is None or self._running.response_complete:
+            return self._in_head
+        is_last = self._running is self.cycle
+        return is_last and not self._in_head and not self._running.response_started
+
+    def _close(self) -> None:
+        """Close once what was written is taken up, which must not take for ever."""
+        if not self.transport.is_closing():
+            self.transport.close()
+            self._start_answer_clock()
+
+    def _start_answer_clock(self) -> None:
+        self._stop_answer_clock()
+        seconds = self._limits.answer_seconds
+        self._unread_answer = self.loop.call_later(seconds, self.transport.abort)
+
+    def _stop_answer_clock(self) -> None:
+        if self._unread_answer is not None:
+            self._unread_answer.cancel()
+            self._unread_answer = None
+
+    @property
+    def slowness(self) -> tuple[int, float]:
+        """For the choice of a connection to close: the smallest goes first."""
+        idle = self._running is None or self._running.response_complete
+        return (0 if self._in_head and idle else 1 if not self._in_head else 2), self._since
+
+
+def _close_slowest(connections: Iterable[Any], newest: BoundedHttp, most: int) -> None:
+    """Several at a time, for to find them is work that grows with the connections. Those that are
+    closing already count for nothing: they are gone at the loop's next turn."""
+    others = (
+        each
+        for each in connections
+        if isinstance(each, BoundedHttp) and each is not newest and not each.is_gone
+    )
+    slowest = heapq.nsmallest(most, others, key=lambda each: each.slowness)
+    for each in slowest:
+        if each.slowness[0] == slowest[0].slowness[0]:
+            each.make_room()
+
+
+def _refusal(status: int) -> bytes:
+    """An answer of the server itself, in the form of all others (`app.api.errors.Problem`)."""
+    code, detail = REFUSALS[status]
+    title = HTTPStatus(status).phrase
+    problem = {"type": "about:blank", "title": title, "status": status, "code": code}
+    body = orjson.dumps(problem | {"detail": detail})
+    fields = b"content-type: application/problem+json\r\ncontent-length: %d\r\n" % len(body)
+    return STATUS_LINE[status] + RAW_FIELDS + fields + b"connection: close\r\n\r\n" + body
+
+
+# Serving an ASGI application from inside a running event loop; signals stay with the caller.
+
+READ_AHEAD = 64 * 1024
+"""Bytes that the kernel takes in of a connection before they are read. The event loop hands on as
+much at once, from hundreds of connections it may be, before any of it is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that answers; `url` has no trailing slash, `closed` waits until it has stopped."""
+
+    url: str
+    port: int
+    _task: asyncio.Task[None]
+
+    async def closed(self) -> None:
+        await asyncio.shield(self._task)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs the event loop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port, 0 for a free one; OSError if that cannot be.
+
+    The protocol is named because asyncio switches Nagle's delay off only where it is.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ_AHEAD)
+    try:
+        listener.bind((host, port))
+        listener.listen(backlog_limit())
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a client on this machine finds the listener."""
+    host, port = listener.getsockname()[:2]
+    near = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (told apart, not bound)
+    return f"http://{near.get(host, f'[{host}]' if ':' in host else host)}:{port}"
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    lifespan: Literal["on", "off"] = "on",
+    grace_seconds: int = 1,
+    limits: HttpLimits | None = None,
+) -> AsyncIterator[Served]:
+    """Serve while the context lasts, then let running requests finish for the grace.
+
+    Closes the listener. Raises RuntimeError if the application does not start.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan=lifespan,
+        backlog=backlog_limit(),
+        http=partial(BoundedHttp, shared=Shared(limits or HttpLimits())),  # type: ignore[arg-type]
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # api/proxies.py, by TRUSTED_PROXIES
+        timeout_graceful_shutdown=grace_seconds,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await _started(server, task)
+        yield Served(url_of(listener), listener.getsockname()[1], task)
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    while not server.started:
+        if task.done():
+            raise RuntimeError("the application did not start")
+        await asyncio.sleep(0.01)

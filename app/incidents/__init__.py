@@ -1,1 +1,0 @@
-"""Incidents: what went wrong around the records, when it began, and how it was mended."""

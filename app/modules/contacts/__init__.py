@@ -1,0 +1,1 @@
+"""Contacts: customers and guests of a shop, and Vtiger's contacts and organisations."""

@@ -1,0 +1,358 @@
+"""Contacts in bulk: listed for sweeps and runs, and created a page at a time."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import ClassVar
+
+from app.domain import GuestPolicy, LeaseLost, Module, RemoteError, System
+from app.links.repository import search_guest_emails, search_guest_orders
+from app.mapping.values import Patch, PatchOptions, Value
+from app.modules.contacts.adapter import (
+    ACCOUNTS,
+    CONTACTS,
+    Account,
+    Accounts,
+    ContactAdapter,
+    Guests,
+    find_guest_id,
+    guest_of,
+    new_customer,
+    turn_of,
+)
+from app.modules.contacts.mapping import (
+    COMPANY,
+    WOO_META_KEY,
+    contact_conversion,
+    vtiger_patch,
+    woo_patch,
+)
+from app.modules.orders.history import OrderHistory
+from app.modules.ports import (
+    NO_PREDICATES,
+    PAGE,
+    PATIENCE,
+    Bulk,
+    ChangePredicate,
+    FieldDifference,
+    IdsWritten,
+    Made,
+    Read,
+    Seen,
+    Side,
+    Written,
+    attempt,
+    changed_where,
+    find_each,
+    last_change,
+    pages,
+)
+from app.modules.spec import Context, ModuleSpec
+from app.policies.repository import get_policy
+from app.runtime import Runtime
+from app.vtiger.query import Query, fold, one_of, portions
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.client import NEW_ACCOUNT, Role
+from app.woocommerce.schemas import WooCustomer, WooRecord
+
+# The Accounts of many records, looked for together: a look for each would double the calls.
+
+COLUMNS = ("id", "accountname", "source", "modifiedby")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAccounts(Accounts):
+    """Knows Accounts by name for the time of a page; what it does not know it looks for.
+
+    The turns of all names are taken before the look, so what is not found stays unmade by others.
+    """
+
+    seen: dict[str, list[VtigerRecord]] = field(default_factory=dict)
+    made: dict[str, Account] = field(default_factory=dict)
+    turns: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    async def look_for(self, names: Iterable[str]) -> None:
+        """A hundred names a call (recording 53-query-in); none, if another worker is at one."""
+        wanted = {fold(name): name for name in names if name.strip()}
+        try:
+            await self.take_turn([turn_of(name) for name in sorted(wanted)])
+        except LeaseLost:
+            return
+        self.seen.update({key: [] for key in wanted})
+        for part in portions(sorted(wanted.values())):
+            where = (one_of("accountname", part),)
+            async for record in self.vtiger.search(ACCOUNTS, where, columns=COLUMNS):
+                self.seen.setdefault(fold(record.get("accountname")), []).append(record)
+
+    async def find_or_create(self, name: str) -> Account:
+        """As of one record; two of a page that want the same name get one Account."""
+        async with self.turns[fold(name)]:
+            if name not in self.made:
+                self.made[name] = await Accounts.find_or_create(self, name)
+                self.seen.pop(fold(name), None)
+            return self.made[name]
+
+    async def _search(self, name: str) -> Sequence[VtigerRecord]:
+        known = self.seen.get(fold(name))
+        return known if known is not None else await Accounts._search(self, name)
+
+
+# Contacts a page at a time: e-mails looked for together, customers made in batches.
+
+
+@dataclass(slots=True)
+class Emails:
+    """The e-mails of a shop's users, read whole once a run: a shop cannot be asked for many
+    (contract page WooCommerce §2, Search)."""
+
+    known: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkContacts:
+    """`accounts` are those that the adapter goes by, `orders` tell of the shop's guests."""
+
+    adapter: ContactAdapter
+    accounts: KnownAccounts
+    orders: OrderHistory
+    emails: Emails = field(default_factory=Emails)
+
+    async def foresee(self, seen: Sequence[Seen]) -> None:
+        """Nothing: a record tells all of itself."""
+
+    async def prepare(self, sources: Sequence[Side]) -> None:
+        await self.accounts.look_for([self._company(side) for side in sources])
+
+    def _company(self, side: Side) -> str:
+        patch = vtiger_patch(
+            side.values.values, self.adapter.rules, current=None, options=self._options
+        )
+        return patch.apart.get(COMPANY, "")
+
+    async def search_taken(self, sources: Sequence[Side]) -> frozenset[str]:
+        by_email = {_folded(side): side for side in sources if _folded(side)}
+        of_shop = all(side.system is System.WOOCOMMERCE for side in sources)
+        found = [record async for record in self._in_vtiger(sources)]
+        taken = {
+            by_email[email].id
+            for record_id, email in found
+            if email in by_email and (of_shop or by_email[email].id != record_id)
+        }
+        if not of_shop:
+            known = await self._shop_emails() | await self._guest_emails(by_email)
+            taken |= {side.id for email, side in by_email.items() if email in known}
+        return frozenset(taken)
+
+    async def _in_vtiger(self, sources: Sequence[Side]) -> AsyncIterator[tuple[str, str]]:
+        """Contacts with one of these e-mails: ids and e-mails (recording 53-query-in)."""
+        emails = sorted({(side.values.get("email") or "").strip() for side in sources} - {""})
+        for part in portions(emails):
+            where = (one_of("email", part),)
+            async for record in self.adapter.vtiger.search(
+                CONTACTS, where, columns=("id", "email")
+            ):
+                yield record.id, record.get("email").strip().casefold()
+
+    async def _guest_emails(self, emails: Collection[str]) -> frozenset[str]:
+        """Those of guests: they are contacts, and get no account."""
+        if not self.adapter.guests_are_contacts:
+            return frozenset()
+        await self.orders.read()
+        async with self.orders.runtime.sessions() as session:
+            return await search_guest_emails(session, self.orders.store, emails)
+
+    async def _shop_emails(self) -> frozenset[str]:
+        if self.emails.known is None:
+            users = self.adapter.woo.each_customer(role="all")
+            self.emails.known = frozenset([user.email.strip().casefold() async for user in users])
+        return self.emails.known
+
+    async def create_in_shop(self, sources: Sequence[Side]) -> list[Made]:
+        patches = [new_customer(side, self.adapter.rules, self._options) for side in sources]
+        made = await self.adapter.woo.batch_customers(create=[patch.body for patch in patches])
+        return [
+            each
+            if isinstance(each, RemoteError)
+            else Written(self.adapter.woo_side(each), patch.notes, patch.unwritten)
+            for each, patch in zip(made, patches, strict=True)
+        ]
+
+    @property
+    def _options(self) -> PatchOptions:
+        return PatchOptions(too_long=self.adapter.policy.too_long.value)
+
+    async def write_external_ids_in_shop(
+        self, marks: Sequence[tuple[Side, str]]
+    ) -> list[IdsWritten]:
+        """Keys without an underscore are kept with customers (contract page WooCommerce §2)."""
+        update = {
+            side.id: {"meta_data": [{"key": WOO_META_KEY, "value": partner}]}
+            for side, partner in marks
+        }
+        return [_stamp(each) for each in await self.adapter.woo.batch_customers(update=update)]
+
+
+def _stamp(marked: WooCustomer | RemoteError) -> IdsWritten:
+    if isinstance(marked, RemoteError):
+        return marked
+    return marked.modified_at or marked.created_at
+
+
+def _folded(side: Side) -> str:
+    return (side.values.get("email") or "").strip().casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class ContactListing:
+    """Customers of the synced roles, and Contacts with their Accounts' names."""
+
+    runtime: Runtime
+    adapter: ContactAdapter
+    lists_all: frozenset[System] = frozenset({System.WOOCOMMERCE})
+    change_predicates: ClassVar[Mapping[System, ChangePredicate]] = NO_PREDICATES
+
+    async def find_last_change(self, system: System) -> datetime | None:
+        """None for customers: there is no order of theirs by change."""
+        if system is System.WOOCOMMERCE:
+            return None
+        found = await self.adapter.vtiger.query(last_change(CONTACTS))
+        return found[0].modified_at if found else None
+
+    async def count(self, system: System, changed_since: datetime | None) -> int:
+        if system is System.WOOCOMMERCE:
+            return await self.adapter.woo.count_customers(role=self._role)
+        return await self.adapter.vtiger.count(CONTACTS, changed_where(changed_since))
+
+    def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        """Customers always all, ids ascending (contract page WooCommerce §2); guests are in no
+        list of theirs."""
+        return self._contacts(changed_since) if system is System.VTIGER else self._customers()
+
+    async def _customers(self) -> AsyncIterator[list[Seen]]:
+        roles = self.adapter.policy.roles
+        async for page in pages(self.adapter.woo.each_customer(role=self._role)):
+            yield [_seen_person(customer) for customer in page if customer.role in roles]
+
+    @property
+    def _role(self) -> Role:
+        return "customer" if set(self.adapter.policy.roles) == {"customer"} else "all"
+
+    async def each_guest(self) -> AsyncIterator[list[Seen]]:
+        """The guests who are contacts, as the latest order that was seen of each shows them, a
+        hundred a call (order_get_guest_storefront)."""
+        async with self.runtime.sessions() as session:
+            ids = await search_guest_orders(session, self.adapter.store)
+        for start in range(0, len(ids), PAGE):
+            orders = await self.adapter.woo.search_orders_by_id(ids[start : start + PAGE])
+            yield [_seen_person(guest_of(order)) for order in orders if find_guest_id(order)]
+
+    async def _contacts(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        """Contract page Vtiger §1, query."""
+        found = self.adapter.vtiger.search(CONTACTS, changed_where(changed_since))
+        async for page in pages(found):
+            yield [Seen(System.VTIGER, record.id, record) for record in page]
+
+    async def each_trashed(self) -> AsyncIterator[str]:
+        """Nobody: users have no trash (contract page WooCommerce §2, Errors)."""
+        for nobody in tuple[str, ...]():
+            yield nobody
+
+    async def each_vtiger_id(self) -> AsyncIterator[str]:
+        async for record in self.adapter.vtiger.search(CONTACTS, columns=("id",)):
+            yield record.id
+
+    async def sides(self, page: Sequence[Seen]) -> list[Read]:
+        raws = [seen.raw for seen in page if isinstance(seen.raw, VtigerRecord)]
+        accounts = [raw.get("account_id") for raw in raws if not raw.faults]
+        names = await self.adapter.accounts.names_of(accounts)
+        return [await attempt(each.system, each.id, self._side(each, names)) for each in page]
+
+    async def _side(self, seen: Seen, accounts: Mapping[str, str]) -> Side:
+        if isinstance(seen.raw, VtigerRecord):
+            record = seen.raw.checked()
+            account = accounts.get(record.get("account_id"), "")
+            return await self.adapter.vtiger_side(record, account)
+        customer = seen.raw
+        if not isinstance(customer, WooCustomer):
+            customer = WooCustomer.parse(customer.data)
+        return self.adapter.woo_side(customer)
+
+    async def complete(self, page: Sequence[Seen]) -> list[Read]:
+        return await self.sides(page)
+
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
+        if system is System.WOOCOMMERCE or not ids:
+            return await find_each(self.adapter, system, ids)
+        found = await self.adapter.vtiger.query(Query(CONTACTS, where=(one_of("id", ids),)))
+        return await self.sides([Seen(system, record.id, record) for record in found])
+
+    def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
+        options = PatchOptions(too_long=self.adapter.policy.too_long.value)
+        conversion = contact_conversion(self.adapter.rules, options)
+        return conversion.is_explained(name, woo.values, vtiger.values)
+
+    def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:  # noqa: ARG002
+        return ()
+
+
+def _seen_person(customer: WooCustomer) -> Seen:
+    return Seen(System.WOOCOMMERCE, customer.id, customer)
+
+
+# Contacts as the sync opens, lists, previews and creates them.
+
+
+async def _open(context: Context) -> ContactAdapter:
+    async with context.runtime.sessions() as session:
+        orders = await get_policy(session, context.store, Module.SALES_ORDERS)
+    return ContactAdapter(
+        store=context.store,
+        woo=context.runtime.stores[context.store],
+        vtiger=context.runtime.vtiger,
+        accounts=Accounts(context.runtime.vtiger, partial(context.lease.extend, patience=PATIENCE)),
+        guests=Guests(
+            context.runtime.sessions, context.store, context.runtime.stores[context.store]
+        ),
+        rules=await context.rules(Module.CONTACTS),
+        policy=context.policy,
+        id_field=await context.id_field(CONTACTS),
+        guests_are_contacts=orders.guests is GuestPolicy.CONTACT_PER_EMAIL,
+    )
+
+
+def _begin_bulk() -> Callable[[Context, ContactAdapter], Bulk]:
+    """E-mails that were looked for are known from page to page."""
+    emails = Emails()
+
+    def open_page(context: Context, adapter: ContactAdapter) -> BulkContacts:
+        turn = partial(context.lease.extend, patience=PATIENCE)
+        accounts = KnownAccounts(context.runtime.vtiger, turn)
+        orders = OrderHistory(context.runtime, context.store)
+        return BulkContacts(replace(adapter, accounts=accounts), accounts, orders, emails)
+
+    return open_page
+
+
+async def _draft(
+    adapter: ContactAdapter, changes: Mapping[str, Value], source: Side, current: Side | None
+) -> Patch:
+    options = PatchOptions(too_long=adapter.policy.too_long.value)
+    raw = current.raw if current else None
+    if source.system is System.WOOCOMMERCE:
+        record = raw if isinstance(raw, VtigerRecord) else None
+        return vtiger_patch(changes, adapter.rules, current=record, options=options)
+    customer = raw if isinstance(raw, WooRecord) else None
+    return woo_patch(changes, adapter.rules, current=customer, options=options)
+
+
+CONTACTS_SPEC = ModuleSpec(
+    open=_open,
+    listing=lambda context, adapter: ContactListing(context.runtime, adapter),
+    begin_bulk=_begin_bulk,
+    draft=_draft,
+    mails=frozenset({NEW_ACCOUNT}),
+    tells_changed_address=True,
+)

@@ -1,0 +1,427 @@
+"""Sales orders in bulk: listed for sweeps and runs, and created a page at a time."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from app.domain import (
+    DependencyNotReady,
+    Direction,
+    Module,
+    Record,
+    RemoteError,
+    System,
+    WooVtigerError,
+    WriteCondition,
+)
+from app.links.models import Link
+from app.mapping.rules import FieldRule
+from app.mapping.values import (
+    Mapped,
+    Patch,
+    PatchOptions,
+    Value,
+    amount,
+    base_from_json,
+    decimal_text,
+    rounded,
+)
+from app.modules.contacts.adapter import Accounts, Guests
+from app.modules.contacts.bulk import KnownAccounts
+from app.modules.orders.adapter import OrderAdapter, OrderSides, OrderTwins, crm_order, shop_order
+from app.modules.orders.lines import OrderRefs, Sold
+from app.modules.orders.mapping import FOREIGN_ID_META, purchase_order, vtiger_order
+from app.modules.orders.money import same_goods, total_differences
+from app.modules.orders.references import (
+    Buyers,
+    CrmOrder,
+    OrderReferences,
+    ShopOrder,
+    TaxCarriers,
+    products_of,
+)
+from app.modules.orders.to_vtiger import OrderWriter, plan_order
+from app.modules.orders.to_woocommerce import OrderReturner, woo_order_patch
+from app.modules.ports import (
+    PAGE,
+    PATIENCE,
+    Bulk,
+    ChangePredicate,
+    FieldDifference,
+    IdsWritten,
+    Made,
+    PlannedAction,
+    Read,
+    Seen,
+    Side,
+    Unreadable,
+    attempt,
+    changed_where,
+    find_each,
+    last_change,
+    pages,
+    read_each,
+)
+from app.modules.reference_data import FEE_SERVICE, ensure_setup, setup_ids
+from app.modules.shop_creation import find_home
+from app.modules.spec import Context, ModuleSpec
+from app.runtime import Runtime
+from app.tasks import run_together
+from app.vtiger.addon import MOST_ITEMS
+from app.vtiger.client import HEADER_COLUMNS, ORDER_COLUMNS, ORDERS, VtigerClient
+from app.vtiger.query import fold, portions
+from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.client import MAILS, NEW_ACCOUNT, WooClient
+from app.woocommerce.schemas import WooOrder
+
+# Orders a page at a time: purchase orders looked for together, orders made in batches.
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOrders:
+    """`accounts` are those that the adapter goes by."""
+
+    adapter: OrderAdapter
+    accounts: KnownAccounts
+
+    async def foresee(self, seen: Sequence[Seen]) -> None:
+        """The pairs of the orders themselves, their customers and products. An order that cannot be
+        read names nothing."""
+        found = [each.raw for each in seen if isinstance(each.raw, WooOrder)]
+        orders = [order for order in found if not order.faults]
+        store, dependencies = self.adapter.sides.store, self.adapter.sides.references.dependencies
+        if dependencies is None or not orders:
+            return
+        customers = {order.customer_id for order in orders if order.customer_id}
+        products = {each for order in orders for each in products_of(order)}
+        for module, ids in (
+            (Module.SALES_ORDERS, {order.id for order in orders}),
+            (Module.CONTACTS, customers),
+            (Module.PRODUCTS, products),
+        ):
+            records = [Record(store, System.WOOCOMMERCE, module, each) for each in sorted(ids)]
+            await dependencies.foresee(records)
+
+    async def prepare(self, sources: Sequence[Side]) -> None:
+        orders = [side.raw.order for side in sources if isinstance(side.raw, ShopOrder)]
+        names = [self.adapter.writer.account_name_of(order) for order in orders]
+        await self.accounts.look_for(names)
+
+    async def search_taken(self, sources: Sequence[Side]) -> frozenset[str]:
+        """None of Vtiger's: a shop's order is found by the id that it would carry in Vtiger's."""
+        store, vtiger = self.adapter.sides.store, self.adapter.sides.runtime.vtiger
+        by_number = {
+            purchase_order(store, side.id): side.id
+            for side in sources
+            if isinstance(side.raw, ShopOrder)
+        }
+        found = frozenset[str]()
+        for part in portions(sorted(by_number)):
+            found |= await vtiger.search_purchase_orders(part)
+        return frozenset(by_number[number] for number in found if number in by_number)
+
+    async def create_in_shop(self, sources: Sequence[Side]) -> list[Made]:
+        """An order of which a part cannot be had yet is not sent."""
+        patches = await run_together(self._new_order(side) for side in sources)
+        create = [patch.body for patch in patches if isinstance(patch, Patch)]
+        answers = iter(await self.adapter.returner.woo.batch_orders(create=create))
+        return [
+            await self._made(side, patch, next(answers)) if isinstance(patch, Patch) else patch
+            for side, patch in zip(sources, patches, strict=True)
+        ]
+
+    async def _new_order(self, side: Side) -> Patch | WooVtigerError:
+        try:
+            return await self.adapter.returner.new_order(crm_order(side), side.values.values)
+        except WooVtigerError as error:
+            return error
+
+    async def _made(self, side: Side, patch: Patch, answer: WooOrder | RemoteError) -> Made:
+        if isinstance(answer, RemoteError):
+            return answer
+        try:
+            returned = await self.adapter.returner.made(answer, patch, crm_order(side))
+            return await self.adapter.made_in_shop(side, returned)
+        except WooVtigerError as error:
+            return error
+
+    async def write_external_ids_in_shop(
+        self, marks: Sequence[tuple[Side, str]]
+    ) -> list[IdsWritten]:
+        update = {
+            side.id: {"meta_data": [{"key": FOREIGN_ID_META, "value": partner}]}
+            for side, partner in marks
+        }
+        marked = await self.adapter.returner.woo.batch_orders(update=update)
+        return [one if isinstance(one, RemoteError) else one.modified_at for one in marked]
+
+
+TOTAL = "total"
+_NO_REFS = OrderRefs("", placeholder_id="", fee_service_id="", currency="", currency_id=None)
+
+
+def _is_shown(rule: FieldRule) -> bool:
+    """Whether the listing tells a field that may be edited on either side."""
+    return rule.direction is Direction.BOTH and rule.vtiger in HEADER_COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class OrderListing:
+    """Lines of Vtiger's orders are to be had one order at a time (contract page Vtiger §0.11), or a
+    hundred from its add-on."""
+
+    adapter: OrderAdapter
+    lists_all: frozenset[System] = frozenset()
+
+    @property
+    def change_predicates(self) -> Mapping[System, ChangePredicate]:
+        return {System.VTIGER: _has_other_total}
+
+    @property
+    def _woo(self) -> WooClient:
+        return self.adapter.returner.woo
+
+    @property
+    def _vtiger(self) -> VtigerClient:
+        return self.adapter.sides.runtime.vtiger
+
+    async def find_last_change(self, system: System) -> datetime | None:
+        if system is System.WOOCOMMERCE:
+            return await self._woo.find_last_order_change()
+        found = await self._vtiger.query(last_change(ORDERS))
+        return found[0].modified_at if found else None
+
+    async def count(self, system: System, changed_since: datetime | None) -> int:
+        if system is System.WOOCOMMERCE:
+            return await self._woo.count_orders(changed_since)
+        return await self._vtiger.count(ORDERS, changed_where(changed_since))
+
+    def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        """Without the trash, but with drafts (recording orders_list_modified_after_gmt)."""
+        of_shop = system is System.WOOCOMMERCE
+        return self._shop(changed_since) if of_shop else self._crm(changed_since)
+
+    async def _shop(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        async for page in pages(self._woo.each_order(changed_since)):
+            yield [Seen(System.WOOCOMMERCE, order.id, order) for order in page]
+
+    async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+        where = changed_where(changed_since)
+        async for page in pages(self._vtiger.search(ORDERS, where, columns=HEADER_COLUMNS)):
+            yield [Seen(System.VTIGER, record.id, record) for record in page]
+
+    async def each_trashed(self) -> AsyncIterator[str]:
+        async for order in self._woo.each_trashed_order():
+            yield order.id
+
+    async def each_vtiger_id(self) -> AsyncIterator[str]:
+        async for record in self._vtiger.search(ORDERS, columns=("id",)):
+            yield record.id
+
+    async def sides(self, page: Sequence[Seen]) -> list[Read]:
+        """What orders need first, such as the contacts of guests, is made on the way: as many at a
+        time as fill a call of Vtiger's add-on, else one. An order that has to wait for that is not
+        read now, which holds up no other. All come to their end before an error of one is raised,
+        for what was begun may be a create.
+        """
+        places = await self.adapter.sides.references.decimals()
+        turns = asyncio.Semaphore(MOST_ITEMS if await self._vtiger.saves(ORDERS) else 1)
+
+        async def read(seen: Seen) -> Read | Exception:
+            async with turns:
+                try:
+                    return await attempt(seen.system, seen.id, self._side(seen, places))
+                except DependencyNotReady as error:
+                    return Unreadable(seen.system, seen.id, error)
+                except Exception as error:
+                    return error
+
+        reads = []
+        for found in await run_together(read(seen) for seen in page):
+            if isinstance(found, Exception):
+                raise found
+            reads.append(found)
+        return reads
+
+    async def _side(self, seen: Seen, places: int) -> Side:
+        if isinstance(seen.raw, VtigerRecord):
+            return self._listed_side(seen.raw, places)
+        order = seen.raw if isinstance(seen.raw, WooOrder) else WooOrder.parse(seen.raw.data)
+        return await self.adapter.sides.of_woo(order)
+
+    def _listed_side(self, record: VtigerRecord, places: int) -> Side:
+        """An order without its lines: its total tells of them (45-*)."""
+        record.checked()
+        shown = [rule for rule in self.adapter.rules if _is_shown(rule)]
+        values = vtiger_order(record, _NO_REFS, rules=shown).values
+        total = decimal_text(rounded(amount(record.get("hdnGrandTotal")), places))
+        return Side(
+            system=System.VTIGER,
+            id=record.id,
+            values=Mapped({**values, TOTAL: total}),
+            modified_at=record.modified_at,
+            created_at=record.created_at,
+            label=record.get("subject"),
+            foreign_id=None,
+            raw=record,
+        )
+
+    async def complete(self, page: Sequence[Seen]) -> list[Read]:
+        of_shop = [seen for seen in page if seen.system is System.WOOCOMMERCE]
+        rest = [seen.id for seen in page if seen.system is System.VTIGER]
+        return [*await self.sides(of_shop), *await self.whole(System.VTIGER, rest)]
+
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
+        """In Vtiger with the names of the Accounts, which a sync does not look at."""
+        if system is System.WOOCOMMERCE:
+            return await find_each(self.adapter, system, ids)
+        reading = partial(self.adapter.sides.of_vtiger, brings=True)
+        found = await read_each(self.adapter, self._vtiger, ORDERS, ids, reading)
+        accounts = [_account_of(read) for read in found]
+        names: dict[str, str] = {}
+        for start in range(0, len(accounts), PAGE):
+            part = accounts[start : start + PAGE]
+            names |= await self.adapter.writer.accounts.names_of(part)
+        return [
+            _with_account(read, names.get(account, ""))
+            for read, account in zip(found, accounts, strict=True)
+        ]
+
+    def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
+        """A subject is written once, an Account is found by a name that only Vtiger calls equal,
+        lines may have other names; all else is as it would be written now."""
+        rule = next(rule for rule in self.adapter.rules if rule.name == name)
+        mine, theirs = woo.values.get(name) or "", vtiger.values.get(name) or ""
+        if rule.write is WriteCondition.ON_CREATE:
+            return True
+        if name == "account":
+            return fold(theirs) == fold(mine[: len(theirs)])
+        if name == "lines" and same_goods(mine, theirs):
+            return True
+        return name in self.adapter.carried(woo, vtiger) | self._unwritten(woo)
+
+    def _unwritten(self, woo: Side) -> frozenset[str]:
+        if not isinstance(woo.raw, ShopOrder):
+            return frozenset()
+        order, refs = woo.raw.order, woo.raw.refs
+        return plan_order(order, refs, rules=self.adapter.rules).unwritten
+
+    def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:
+        """The total and its taxes to the cent."""
+        if not isinstance(woo.raw, ShopOrder) or not isinstance(vtiger.raw, CrmOrder):
+            return ()
+        found = total_differences(woo.raw.order, vtiger.raw.record, places=woo.raw.refs.decimals)
+        return [
+            FieldDifference(name, mine, theirs, PlannedAction.DIFFERS)
+            for name, mine, theirs in found
+        ]
+
+
+def _account_of(read: Read) -> str:
+    return crm_order(read).record.get("account_id") if isinstance(read, Side) else ""
+
+
+def _with_account(read: Read, name: str) -> Read:
+    if not isinstance(read, Side):
+        return read
+    return replace(read, values=Mapped({**read.values.values, "account": name}))
+
+
+def _has_other_total(link: Link, side: Side) -> bool:
+    agreed = base_from_json(link.base).get("lines")
+    known = agreed.vtiger if agreed is not None else None
+    return bool(known) and Sold.from_text(known or "").total != side.values.get(TOTAL)
+
+
+# Sales orders as the sync opens, lists, previews and creates them.
+
+CHARGE_TAX = re.compile(r".+_shtax(?P<number>[0-9]+)", re.ASCII)
+
+
+async def _open(context: Context) -> OrderAdapter:
+    """The adapter, put together from its parts."""
+    runtime, store, policy, reference_data = (
+        context.runtime,
+        context.store,
+        context.policy,
+        context.reference_data,
+    )
+    dependencies = context.dependencies
+    id_field = await context.id_field(ORDERS)
+    rules = await context.rules(Module.SALES_ORDERS)
+    accounts = Accounts(runtime.vtiger, partial(context.lease.extend, patience=PATIENCE))
+    guests = Guests(runtime.sessions, store, runtime.stores[store])
+    buyers = Buyers(runtime, store, policy, accounts, guests, dependencies)
+    tax_field = await _shipping_tax_field(runtime)
+    references = OrderReferences(
+        runtime, store, policy, reference_data, buyers, dependencies, tax_field
+    )
+    home = await _home(runtime, store)
+    sides = OrderSides(runtime, store, policy, rules, id_field, references, home)
+    returner = OrderReturner(runtime, store, policy, rules, references, buyers)
+    fee_service_id = (await setup_ids(runtime)).get(FEE_SERVICE, "")
+    carriers = TaxCarriers(runtime, store, context.lease, fee_service_id)
+    writer = OrderWriter(runtime, policy, rules, reference_data, accounts, carriers)
+    return OrderAdapter(rules, policy, sides, OrderTwins(sides, returner), writer, returner)
+
+
+async def _home(runtime: Runtime, store: str) -> str:
+    """The first store whose orders are written; this one, where there is no other."""
+    if len(runtime.stores) == 1:
+        return store
+    return await find_home(runtime) or store
+
+
+async def _shipping_tax_field(runtime: Runtime) -> str | None:
+    """Where the tax of shipping goes, by the charges that describe names (contract page
+    Vtiger §3; recording 03-describe-SalesOrder)."""
+    shape = await runtime.shapes.get(ORDERS)
+    found = (CHARGE_TAX.fullmatch(field.name) for field in shape.fields)
+    numbers = [int(match["number"]) for match in found if match]
+    return f"shtax{min(numbers)}_sh_percent" if numbers else None
+
+
+def _begin_bulk() -> Callable[[Context, OrderAdapter], Bulk]:
+    def open_page(context: Context, adapter: OrderAdapter) -> BulkOrders:
+        turn = partial(context.lease.extend, patience=PATIENCE)
+        accounts = KnownAccounts(context.runtime.vtiger, turn)
+        writer = replace(adapter.writer, accounts=accounts)
+        return BulkOrders(replace(adapter, writer=writer), accounts)
+
+    return open_page
+
+
+async def _draft(
+    adapter: OrderAdapter, changes: Mapping[str, Value], source: Side, current: Side | None
+) -> Patch:
+    """An order's money, which needs taxes to be made first, is not in it."""
+    if source.system is System.VTIGER:
+        refs = shop_order(current).refs if current else crm_order(source).refs
+        order = shop_order(current).order if current else None
+        return woo_order_patch(changes, refs, current=order, rules=adapter.rules)
+    plan = plan_order(
+        shop_order(source).order,
+        shop_order(source).refs,
+        rules=adapter.rules,
+        options=PatchOptions(too_long=adapter.policy.too_long.value),
+        changes=changes,
+        current=crm_order(current).record if current else None,
+    )
+    money = plan.money.fields if plan.money else {}
+    fields = {name: value for name, value in plan.fields.items() if name not in money}
+    notes = tuple(note for note in plan.notes if note.field != "lines")
+    return Patch(fields, notes, plan.unwritten)
+
+
+ORDERS_SPEC = ModuleSpec(
+    open=_open,
+    listing=lambda _, adapter: OrderListing(adapter),
+    begin_bulk=_begin_bulk,
+    draft=_draft,
+    vtiger_columns=ORDER_COLUMNS,
+    mails=frozenset(MAILS.keys() - {NEW_ACCOUNT}),
+    prepare_run=ensure_setup,
+)

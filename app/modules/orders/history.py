@@ -1,0 +1,138 @@
+"""What all orders of a shop tell that no pair tells of.
+
+After a database was lost, the shop's orders alone know which people of the CRM are guests who must
+not get an account, and which orders of the CRM the shop has already. A shop cannot be asked for
+either by many (contract page WooCommerce §2, Search), so its orders are read once, before the first
+record of the CRM's that is older than the database is made in the shop; later what changed since,
+for the database may be a backup that was played back."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.db.session import transaction
+from app.domain import GUEST, Module, NotFound, Record, System
+from app.links.repository import (
+    find_baseline,
+    find_intent,
+    find_link,
+    find_watermark,
+    keep_claims,
+    save_watermark,
+    search_claims,
+    see_guest_order,
+)
+from app.modules.contacts.adapter import NEVER, age_of, find_guest_id, is_of_vtiger
+from app.modules.orders.mapping import FOREIGN_ID_META
+from app.modules.ports import is_plausible, pages
+from app.runtime import Runtime
+from app.woocommerce.client import WooClient
+from app.woocommerce.schemas import WooOrder
+
+OVERLAP = timedelta(minutes=15)
+"""By how much the shop's clock may be behind ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderHistory:
+    """The orders of one shop. Methods may raise the RemoteError tree."""
+
+    runtime: Runtime
+    store: str
+
+    @property
+    def _woo(self) -> WooClient:
+        return self.runtime.stores[self.store]
+
+    async def read(self) -> None:
+        """Know the guests, and which Vtiger orders the shop's orders name: a call for a hundred
+        orders at the first time, later one for those that changed, at most once a minute."""
+        await self.runtime.memory.get(self._key, self._read)
+
+    @property
+    def _key(self) -> str:
+        return f"history:{self.store}"
+
+    async def _read(self) -> None:
+        started_at, read_at = self.runtime.clock(), await self._read_at()
+        async for page in pages(self._woo.each_order(read_at and read_at - OVERLAP)):
+            await self._keep(page)
+        if read_at is None:
+            async for page in pages(self._woo.each_trashed_order()):
+                await self._keep(page)
+        async with transaction(self.runtime.sessions) as session:
+            await save_watermark(session, self._key, started_at)
+
+    async def _read_at(self) -> datetime | None:
+        async with self.runtime.sessions() as session:
+            return await find_watermark(session, self._key)
+
+    async def _keep(self, page: Sequence[WooOrder]) -> None:
+        claims = [
+            (named, order.id)
+            for order in page
+            if (named := order.meta(FOREIGN_ID_META)) and is_plausible(System.VTIGER, named)
+        ]
+        latest = {
+            guest_id: order
+            for order in sorted(page, key=_told_at)
+            if (guest_id := find_guest_id(order)) is not None
+        }
+        async with transaction(self.runtime.sessions) as session:
+            await keep_claims(session, self.store, claims)
+            for guest_id in sorted(latest):
+                await see_guest_order(
+                    session,
+                    self.store,
+                    email=guest_id.removeprefix(GUEST),
+                    order_id=latest[guest_id].id,
+                    ordered_at=_told_at(latest[guest_id])[0],
+                )
+
+    async def find_claim(self, vtiger_id: str, created_at: datetime | None) -> WooOrder | None:
+        """An order of the shop that carries the id of a Vtiger order without a pair, and is no
+        other's; the trash included.
+
+        None for what an unfinished create of ours may have made. What was made in Vtiger since
+        stock was taken no order of before can name, so for that nothing is read at first.
+        """
+        key = f"{self.store}:{Module.SALES_ORDERS}:{System.VTIGER}"
+        async with self.runtime.sessions() as session:
+            baseline_at = await find_baseline(session, key)
+            intent = await find_intent(session, self._record(System.VTIGER, vtiger_id))
+        if intent is not None:
+            return None
+        is_news = baseline_at is not None and created_at is not None and created_at > baseline_at
+        if not is_news or await self._read_at() is not None:
+            await self.read()
+        async with self.runtime.sessions() as session:
+            order_ids = await search_claims(session, self.store, vtiger_id)
+        found = [order async for order in self._still(order_ids, vtiger_id)]
+        return found[0] if found else None
+
+    async def keep_claim(self, vtiger_id: str, order_id: str) -> None:
+        """An order of the shop was seen that carries the id of a Vtiger order, and is not its."""
+        async with transaction(self.runtime.sessions) as session:
+            await keep_claims(session, self.store, [(vtiger_id, order_id)])
+
+    async def _still(self, order_ids: Sequence[str], vtiger_id: str) -> AsyncIterator[WooOrder]:
+        """Those that still say so."""
+        for order_id in order_ids:
+            async with self.runtime.sessions() as session:
+                link = await find_link(session, self._record(System.WOOCOMMERCE, order_id))
+            try:
+                order = await self._woo.get_order(order_id) if link is None else None
+            except NotFound:
+                continue
+            if order is not None and order.meta(FOREIGN_ID_META) == vtiger_id:
+                yield order
+
+    def _record(self, system: System, record_id: str) -> Record:
+        return Record(self.store, system, Module.SALES_ORDERS, record_id)
+
+
+def _told_at(order: WooOrder) -> tuple[datetime, int]:
+    """When an order told of its guest. One that we made tells that there is a guest, and nothing
+    of whom: any order of the guest's own counts as later."""
+    placed_at, number = age_of(order)
+    return (NEVER if is_of_vtiger(order) else placed_at), number

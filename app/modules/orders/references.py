@@ -1,0 +1,517 @@
+"""What an order names, gathered before it is mapped: buyer, products, taxes."""
+
+import contextlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
+
+from app.db.session import transaction
+from app.domain import GUEST, Duplicate, GuestPolicy, Module, NotFound, Record, System, is_guest
+from app.links.leases import PairLease
+from app.links.models import Link
+from app.links.repository import find_link, save_carried, search_carried, search_links
+from app.mapping.rules import holds, read_base
+from app.mapping.values import Refusal, amount, base_from_json, decimal_text, rounded
+from app.modules.contacts.adapter import (
+    CONTACTS,
+    Accounts,
+    Guests,
+    find_guest_id,
+    guest_of,
+    is_of_vtiger,
+)
+from app.modules.contacts.mapping import woo_guest
+from app.modules.dependencies import Dependencies, note_missing
+from app.modules.orders.lines import (
+    Buyer,
+    OrderRefs,
+    Sold,
+    WooItem,
+    is_sold,
+    kept_products,
+    product_id_of,
+    woo_rows,
+)
+from app.modules.orders.mapping import order_refusal
+from app.modules.orders.vtiger_totals import Rates
+from app.modules.ports import PATIENCE, shared_key
+from app.modules.products.adapter import PRODUCTS
+from app.modules.products.mapping import carry_taxes, taxes_from_text, vtiger_taxes
+from app.modules.reference_data import (
+    FEE_SERVICE,
+    GUEST_CONTACT,
+    PLACEHOLDER,
+    PLACEHOLDER_CODE,
+    ReferenceData,
+    get_orders_setup,
+    rules_of,
+    setup_ids,
+)
+from app.modules.taxes.mapping import OrderRate
+from app.policies.repository import SyncPolicy, get_policy
+from app.runtime import Runtime
+from app.tasks import run_aside
+from app.vtiger.query import Query, equals, fold
+from app.vtiger.schemas import VtigerCurrency, VtigerOrder, VtigerRecord
+from app.woocommerce.schemas import WooOrder, find_id
+
+# Which taxes Vtiger's products and the fee service carry, and letting them carry more.
+#
+# An order in Vtiger counts a tax only where the product carries it (contract page Vtiger §0.10),
+# so whatever a line is taxed by is assigned first, at 0 %.
+
+SERVICES = "Services"
+TAX_PLACES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TaxCarriers:
+    """What is known is kept, so that an order of known products needs no look at them."""
+
+    runtime: Runtime
+    store: str
+    lease: PairLease
+    fee_service_id: str
+
+    async def carried(self, vtiger_ids: Collection[str]) -> dict[str, Rates]:
+        """The tax fields of each, as far as known; the rates do not matter, lines name theirs."""
+        async with self.runtime.sessions() as session:
+            known = await search_carried(session, vtiger_ids)
+            links = await search_links(session, [self._record(each) for each in vtiger_ids])
+        return {
+            each: dict.fromkeys(known.get(each, frozenset()) | _own(links.get(each)), Decimal(0))
+            for each in vtiger_ids
+        }
+
+    async def assign(
+        self, lacking: Mapping[str, frozenset[str]], *, currency_id: str
+    ) -> frozenset[str]:
+        """Let each product carry these taxes as well; those that are gone from Vtiger.
+
+        LeaseLost while another worker writes one of them.
+        """
+        gone = set()
+        for vtiger_id, fields in sorted(lacking.items()):
+            await self.lease.extend([shared_key(self._record(vtiger_id))], patience=PATIENCE)
+            try:
+                await self._assign(vtiger_id, fields, currency_id)
+            except NotFound:
+                gone.add(vtiger_id)
+        return frozenset(gone)
+
+    async def _assign(self, vtiger_id: str, fields: frozenset[str], currency_id: str) -> None:
+        """Recording 30-create-product-with-tax1-tax2; contract page Vtiger §0.5, §10."""
+        module = SERVICES if vtiger_id == self.fee_service_id else PRODUCTS
+        record = await self.runtime.vtiger.retrieve(vtiger_id, module)
+        body = carry_taxes(record, sorted(fields), currency_id=currency_id)
+        if body:
+            self.lease.check()
+            await self.runtime.vtiger.revise(vtiger_id, body, module=module)
+        async with transaction(self.runtime.sessions) as session:
+            await save_carried(session, vtiger_id, fields | vtiger_taxes(record).keys())
+
+    async def make_tax(self, rate: OrderRate) -> None:
+        """A tax for a rate that the shop has deleted since, by what the order itself tells.
+
+        Nothing if its label has another percentage (contract page WooCommerce month, rate 24).
+        """
+        labels = [rate.label, f"{rate.label} {rate.percentage}%"]
+        await self.lease.extend([tax_key(label) for label in labels], patience=PATIENCE)
+        self.lease.check()
+        percentage = rounded(amount(rate.percentage), TAX_PLACES)
+        for label in labels:
+            with contextlib.suppress(Duplicate):
+                await self.runtime.vtiger.create_tax(label, percentage)
+                return
+
+    def _record(self, vtiger_id: str) -> Record:
+        return Record(self.store, System.VTIGER, Module.PRODUCTS, vtiger_id)
+
+
+def tax_key(label: str) -> str:
+    """The natural key of a tax: its label, as Vtiger compares it."""
+    return f"{Module.TAXES}:label:{fold(label)}"
+
+
+def _own(link: Link | None) -> frozenset[str]:
+    """The taxes that a product had when it was last synced."""
+    agreed = base_from_json(link.base).get("taxes") if link is not None else None
+    return frozenset(taxes_from_text(agreed.vtiger)) if agreed and agreed.vtiger else frozenset()
+
+
+# Whose an order is: the contact of a customer or a guest, and the customer of a contact.
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Vtiger's contact of an order, None if there is none to name; `person` is its record in the
+    shop, if it is one of a pair."""
+
+    id: str | None
+    person: Record | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Buyers:
+    """Finds the other side's person, or has it made first. Raises DependencyNotReady and
+    RemoteError."""
+
+    runtime: Runtime
+    store: str
+    policy: SyncPolicy
+    accounts: Accounts
+    guests: Guests
+    dependencies: Dependencies | None
+
+    async def contact_of(self, order: WooOrder, setup: Mapping[str, str]) -> Contact:
+        """The Vtiger contact of an order's customer or guest."""
+        if order.customer_id is not None:
+            return await self._living(await self._bring(System.WOOCOMMERCE, order.customer_id))
+        if self.policy.guests is GuestPolicy.ONE_CONTACT:
+            return Contact(setup.get(GUEST_CONTACT))
+        guest_id = find_guest_id(order)
+        if guest_id is None:
+            return Contact(None)
+        if is_of_vtiger(order):
+            return await self._living(await self._find(System.WOOCOMMERCE, guest_id))
+        return await self._living(await self._contact_of_guest(guest_id, order))
+
+    async def _living(self, link: Link | None) -> Contact:
+        """The contact of a pair; of one whose contact was merged or deleted in Vtiger, the one
+        that took its place, or one that is made now."""
+        if link is None:
+            return Contact(None)
+        person = self._person(System.WOOCOMMERCE, link.woo_id)
+        if link.vtiger_deleted_at and not link.replaced_by and link.woo_deleted_at is None:
+            link = await self._renew(person, link)
+        if link.vtiger_deleted_at:
+            return Contact(link.replaced_by, person)
+        return Contact(link.vtiger_id, person)
+
+    async def _renew(self, person: Record, link: Link) -> Link:
+        if self.dependencies is None or not self._brings_to(System.VTIGER):
+            return link
+        return await self.dependencies.renew(person) or link
+
+    async def find_missing(self, order: WooOrder) -> Record | None:
+        """The buyer of an order without a contact, if there is one who should have a contact."""
+        one_for_all = order.customer_id is None and self.policy.guests is GuestPolicy.ONE_CONTACT
+        buyer = order.customer_id or find_guest_id(order)
+        if buyer is None or one_for_all or is_of_vtiger(order):
+            return None
+        async with self.runtime.sessions() as session:
+            contacts = await get_policy(session, self.store, Module.CONTACTS)
+        if not contacts.enabled or not contacts.direction.allows(System.VTIGER):
+            return None
+        return self._person(System.WOOCOMMERCE, buyer)
+
+    async def _contact_of_guest(self, guest_id: str, order: WooOrder) -> Link | None:
+        """A customer with the guest's e-mail is that guest."""
+        latest = await self.guests.see(order)
+        link = await self._find(System.WOOCOMMERCE, guest_id)
+        if link is None:
+            customer = await self._bring_customer(guest_id.removeprefix(GUEST))
+            return customer or await self._bring(System.WOOCOMMERCE, guest_id)
+        if latest and self._brings_to(System.VTIGER) and await self._is_news(order, link):
+            await self._hint(guest_id)
+        return link
+
+    async def _is_news(self, order: WooOrder, link: Link) -> bool:
+        """Whether an order tells of its guest what is not known yet."""
+        rules = await rules_of(self.runtime, self.store, Module.CONTACTS)
+        base, told = read_base(link.base, rules), woo_guest(guest_of(order), rules)
+        return any(
+            rule.name in base
+            and told.get(rule.name) is not None
+            and not holds(rule, base, told.get(rule.name), system=System.WOOCOMMERCE)
+            for rule in rules
+        )
+
+    async def _bring_customer(self, email: str) -> Link | None:
+        if not self._brings_to(System.VTIGER):
+            return None
+        for customer in await self.runtime.stores[self.store].search_customers_by_email(email):
+            if link := await self._bring(System.WOOCOMMERCE, customer.id):
+                return link
+        return None
+
+    async def _hint(self, guest_id: str) -> None:
+        if self.dependencies is not None:
+            await self.dependencies.hint(self._person(System.WOOCOMMERCE, guest_id))
+
+    async def bring_customer_of(self, record: VtigerRecord) -> None:
+        """A Vtiger order's contact becomes a customer first, if it can."""
+        if contact_id := record.get("contact_id"):
+            await self._bring(System.VTIGER, contact_id)
+
+    async def buyer_of(self, record: VtigerRecord) -> Buyer:
+        """Who a new WooCommerce order is for: a customer, or somebody without an account."""
+        contact = await self._find_contact(record.get("contact_id"))
+        account = await self.accounts.name_of(record.get("account_id"))
+        if contact is None:
+            return Buyer(company=account)
+        link = await self._find(System.VTIGER, contact.id)
+        customer = link.woo_id if link and not is_guest(link.woo_id) else None
+        first, last = contact.get("firstname"), contact.get("lastname")
+        person = f"{first} {last}".strip().casefold()
+        return Buyer(
+            customer_id=customer if link and link.woo_deleted_at is None else None,
+            first_name=first,
+            last_name=last,
+            company="" if account.casefold() == person else account,
+            email=contact.get("email"),
+            phone=contact.get("phone"),
+        )
+
+    async def _find_contact(self, contact_id: str) -> VtigerRecord | None:
+        if not contact_id:
+            return None
+        try:
+            return await self.runtime.vtiger.retrieve(contact_id, CONTACTS)
+        except NotFound:
+            return None
+
+    def _person(self, system: System, record_id: str) -> Record:
+        return Record(self.store, system, Module.CONTACTS, record_id)
+
+    def _brings_to(self, system: System) -> bool:
+        return self.dependencies is not None and self.policy.direction.allows(system)
+
+    async def _find(self, system: System, record_id: str) -> Link | None:
+        async with self.runtime.sessions() as session:
+            return await find_link(session, self._person(system, record_id))
+
+    async def _bring(self, system: System, record_id: str) -> Link | None:
+        if self.dependencies is None or not self._brings_to(system.other):
+            return await self._find(system, record_id)
+        return await self.dependencies.bring(self._person(system, record_id))
+
+
+NO_GUESTS = "Orders of guests are left alone: the setting `guests` is `skip`."
+PRICE_DECIMALS = "woocommerce_price_num_decimals"
+LONGEST_DECIMALS = 10
+MOST_DECIMALS = 8
+"""As many as Vtiger's columns keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShopOrder:
+    """A WooCommerce order with what it names; `refusal`: why it is not synced, if so. `missing`
+    are those of the records that it names that could not be synced; `buyer` is whose contact it
+    names, if that is one of a pair."""
+
+    order: WooOrder
+    refs: OrderRefs
+    refusal: Refusal | None = None
+    missing: frozenset[Record] = frozenset()
+    buyer: Record | None = None
+
+    @property
+    def lacks_buyer(self) -> bool:
+        return any(record.module is Module.CONTACTS for record in self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class CrmOrder:
+    """A Vtiger order, lines included, with what it names; `refusal` as above."""
+
+    record: VtigerRecord
+    refs: OrderRefs
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReferences:
+    """Finds the pairs of what an order names, or has them made first.
+
+    Without `dependencies` nothing is made. Methods raise DependencyNotReady while something that
+    can be made is not there yet, and the RemoteError tree.
+    """
+
+    runtime: Runtime
+    store: str
+    policy: SyncPolicy
+    reference_data: ReferenceData
+    buyers: Buyers
+    dependencies: Dependencies | None
+    shipping_tax_field: str | None
+
+    async def refusal(self, order: WooOrder) -> Refusal | None:
+        """Why an order is not synced; told without reading anything else of the shop."""
+        guest = order.customer_id is None and self.policy.guests is GuestPolicy.SKIP
+        return order_refusal(
+            order,
+            statuses=self.policy.order_statuses or None,
+            currencies=await self.reference_data.active_codes(order.text("currency")),
+        ) or (Refusal("filtered", NO_GUESTS) if guest else None)
+
+    async def of_woo(self, order: WooOrder, link: Link | None) -> ShopOrder:
+        """Contact and products in Vtiger, brought there first where they are not; the order is
+        brought up again once those are there that could not be.
+
+        A line whose product the shop has deleted keeps the one it had when both sides agreed.
+        """
+        setup = await self._setup()
+        refs = await self._around(order.text("currency"), setup)
+        agreed, lines = _agreed(link), len(order.lines)
+        known = agreed.goods if agreed else ()
+        kept = await run_aside(partial(kept_products, order, known, refs=refs), lines=lines)
+        contact = await self.buyers.contact_of(order, setup)
+        products, missing = await self._products_of(order, kept)
+        if contact.id is None and (buyer := await self.buyers.find_missing(order)):
+            missing |= {buyer}
+        await self._owe(System.WOOCOMMERCE, order.id, missing)
+        refs = replace(refs, contact_id=contact.id, products=products, kept=kept)
+        if agreed is not None:
+            texts = frozenset(line.text for line in agreed.lines)
+            refs = replace(refs, agreed_texts=texts, agreed_total=agreed.total)
+        return ShopOrder(order, refs, None, missing, contact.person)
+
+    async def _owe(self, system: System, order_id: str, missing: Collection[Record]) -> None:
+        """Who only looks owes nothing."""
+        if missing and self.dependencies is not None:
+            order = Record(self.store, system, Module.SALES_ORDERS, order_id)
+            await note_missing(self.runtime, order, {record.key for record in missing})
+
+    async def of_vtiger(self, record: VtigerRecord, *, brings: bool) -> OrderRefs:
+        """The shop's products of a Vtiger order's lines; with `brings` they are made, as is the
+        customer. A line whose product was deleted names none."""
+        setup = await self._setup()
+        refs = await self._around(await self._currency_of(record), setup)
+        lines = VtigerOrder(record.id, record.module, record.data).lines
+        wanted = {product_id_of(line) for line in lines} - {"", *setup.values()}
+        if brings:
+            await self.buyers.bring_customer_of(record)
+            found = {each: await self._bring(System.VTIGER, each) for each in sorted(wanted)}
+            missing = [
+                self._product(System.VTIGER, each) for each, link in found.items() if not link
+            ]
+            await self._owe(System.VTIGER, record.id, missing)
+        return replace(refs, items=await self.items(wanted))
+
+    async def items(self, product_ids: Collection[str]) -> dict[str, WooItem]:
+        """The shop's product or variation by Vtiger product, of those that have a pair."""
+        links = await self._links(System.VTIGER, product_ids)
+        return {
+            product_id: WooItem(link.woo_id)
+            for product_id, link in links.items()
+            if link.woo_deleted_at is None
+        }
+
+    async def _setup(self) -> Mapping[str, str]:
+        """Who only looks, perhaps before any order was synced, does without what is not there."""
+        if self.dependencies is None:
+            return {PLACEHOLDER: "", FEE_SERVICE: "", **await setup_ids(self.runtime)}
+        return await get_orders_setup(self.runtime, self.policy)
+
+    async def _around(self, code: str, setup: Mapping[str, str]) -> OrderRefs:
+        crm = await self.reference_data.crm()
+        currency = crm.find_currency(code) or _by_code(crm.currencies, code)
+        return OrderRefs(
+            store=self.store,
+            placeholder_id=setup[PLACEHOLDER],
+            fee_service_id=setup[FEE_SERVICE],
+            currency=code,
+            currency_id=currency.id if currency else None,
+            conversion_rate=decimal_text(currency.rate) if currency else "1",
+            all_tax_fields=crm.tax_fields,
+            shipping_tax_field=self.shipping_tax_field,
+            decimals=await self.decimals(),
+        )
+
+    async def _currency_of(self, record: VtigerRecord) -> str:
+        held = record.get("currency_id")
+        currencies = (await self.reference_data.crm()).currencies
+        return next((one.code for one in currencies if one.id == held), "")
+
+    async def decimals(self) -> int:
+        """How many decimals the shop's prices have (contract page WooCommerce §3)."""
+        return await self.runtime.memory.get(f"decimals:{self.store}", self._read_decimals)
+
+    async def _read_decimals(self) -> int:
+        text = await self.runtime.stores[self.store].get_setting("general", PRICE_DECIMALS)
+        is_number = text.isascii() and text.isdigit() and len(text) < LONGEST_DECIMALS
+        return min(int(text), MOST_DECIMALS) if is_number else 2
+
+    async def _products_of(
+        self, order: WooOrder, kept: Mapping[str, str]
+    ) -> tuple[dict[str, str], frozenset[Record]]:
+        """Vtiger's product by WooCommerce id, of those that are synced; and the others."""
+        lines = [line for line in woo_rows(order, "line_items") if is_sold(line)]
+        named = {str(line.get("id")): _product_id(line) for line in lines}
+        found = await self._links(System.WOOCOMMERCE, set(filter(None, named.values())))
+        missing = {woo_id for line_id, woo_id in named.items() if woo_id and line_id not in kept}
+        for woo_id in sorted(missing - found.keys(), key=int):
+            if link := await self._bring(System.WOOCOMMERCE, woo_id):
+                found[woo_id] = link
+        known = {
+            woo_id: link.vtiger_id for woo_id, link in found.items() if not link.vtiger_deleted_at
+        }
+        skus = {_product_id(line): str(line.get("sku") or "").strip() for line in lines}
+        for woo_id in missing - known.keys():
+            if part := await self._find_part(skus[woo_id]):
+                known[woo_id] = part
+        lost = sorted(missing - found.keys() - known.keys())
+        return known, frozenset(self._product(System.WOOCOMMERCE, each) for each in lost)
+
+    async def _find_part(self, sku: str) -> str | None:
+        """Vtiger's one product of this Part Number, for a line whose own product has no pair: two
+        products of a shop may bear one SKU, as translations do."""
+        if not sku:
+            return None
+        key = f"part:{sku.casefold()}"
+        return await self.runtime.memory.get(key, lambda: self._read_part(sku))
+
+    async def _read_part(self, sku: str) -> str | None:
+        query = Query(PRODUCTS, ("id", "productcode"), (equals("productcode", sku),))
+        rows = await self.runtime.vtiger.query(query)
+        found = [row.id for row in rows if _is_part(row, sku)]
+        return found[0] if len(found) == 1 else None
+
+    async def _links(self, system: System, ids: Iterable[str]) -> dict[str, Link]:
+        records = [self._product(system, record_id) for record_id in sorted(ids)]
+        if self.dependencies is not None:
+            return await self.dependencies.search(records)
+        async with self.runtime.sessions() as session:
+            return await search_links(session, records)
+
+    async def bring_product_of(self, vtiger_id: str) -> None:
+        """Vtiger's product becomes one of the shop, if it can and is not."""
+        await self._bring(System.VTIGER, vtiger_id)
+
+    async def _bring(self, system: System, record_id: str) -> Link | None:
+        record = self._product(system, record_id)
+        if self.dependencies is None or not self.policy.direction.allows(system.other):
+            async with self.runtime.sessions() as session:
+                return await find_link(session, record)
+        return await self.dependencies.bring(record)
+
+    def _product(self, system: System, record_id: str) -> Record:
+        return Record(self.store, system, Module.PRODUCTS, record_id)
+
+
+def _by_code(currencies: Iterable[VtigerCurrency], code: str) -> VtigerCurrency | None:
+    """An inactive currency too: a pair that exists already goes on being read."""
+    return next((one for one in currencies if one.code == code), None)
+
+
+def products_of(order: WooOrder) -> set[str]:
+    """The ids of the products and variations that an order's lines sell."""
+    lines = [line for line in woo_rows(order, "line_items") if is_sold(line)]
+    return {product_id for line in lines if (product_id := _product_id(line))}
+
+
+def _is_part(row: VtigerRecord, sku: str) -> bool:
+    code = row.get("productcode").strip()
+    return code != PLACEHOLDER_CODE and code.casefold() == sku.casefold()
+
+
+def _product_id(line: Mapping[str, object]) -> str | None:
+    return find_id(line.get("variation_id")) or find_id(line.get("product_id"))
+
+
+def _agreed(link: Link | None) -> Sold | None:
+    """What the shop had sold when both sides last agreed: Vtiger's product by line among it."""
+    agreed = base_from_json(link.base).get("lines") if link is not None else None
+    return Sold.from_text(agreed.woo) if agreed is not None and agreed.woo else None

@@ -1,0 +1,1 @@
+"""Products: simple ones and variations of a shop, and Vtiger's products."""

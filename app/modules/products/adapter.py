@@ -1,0 +1,651 @@
+"""Products between one shop and Vtiger: reading, finding twins, whole writes. Decides nothing.
+
+A variation is named after its parent and may share its tax class; a tax class stands for rates;
+a price is in the shop's currency."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from app.domain import (
+    Direction,
+    Duplicate,
+    InvalidInput,
+    Module,
+    NotFound,
+    Record,
+    RecordUnreadable,
+    System,
+    after_create,
+)
+from app.links.repository import find_intent
+from app.mapping.paths import with_meta
+from app.mapping.rules import FieldRule
+from app.mapping.values import (
+    FieldNote,
+    Mapped,
+    Patch,
+    PatchOptions,
+    Refusal,
+    Value,
+    canonical_text,
+)
+from app.modules.ports import (
+    Side,
+    Skip,
+    Written,
+    custom_objection,
+    deleted_twin,
+    is_plausible,
+    leave_out,
+    left_out_notes,
+)
+from app.modules.products.mapping import (
+    FOREIGN_ID_META,
+    INACTIVE,
+    product_conversion,
+    product_filtered,
+    product_foreign_id,
+    product_key,
+    product_refusal,
+    vtiger_product,
+    vtiger_product_patch,
+    whole_fields,
+    woo_product,
+    woo_product_patch,
+)
+from app.modules.reference_data import PLACEHOLDER_CODE, ReferenceData
+from app.modules.taxes.mapping import product_rates
+from app.modules.taxes.mapping import product_taxes as taxes_value
+from app.policies.repository import SyncPolicy
+from app.vtiger.client import VtigerClient
+from app.vtiger.query import Query, equals
+from app.vtiger.schemas import VtigerCurrency, VtigerRecord
+from app.woocommerce.client import WooClient
+from app.woocommerce.schemas import WooProduct
+
+PRODUCTS = "Products"
+OF_PARENT = "parent"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSides:
+    """Reads products of one shop and of Vtiger.
+
+    `currency` is Vtiger's of the shop's `currency_code`, None if it is not in use there.
+    `writes_vtiger`: the taxes of a product may be brought there. `parents` are remembered for
+    the time of one drain or look.
+    """
+
+    woo: WooClient
+    vtiger: VtigerClient
+    reference_data: ReferenceData
+    rules: tuple[FieldRule, ...]
+    id_field: str | None
+    currency_code: str
+    currency: VtigerCurrency | None
+    writes_vtiger: bool
+    parents: dict[str, WooProduct | None] = field(default_factory=dict)
+
+    async def find(self, system: System, record_id: str) -> Side | None:
+        """The product by id; None if it is gone, which one in the shop's trash is too.
+
+        Recordings product_get_simple, product_get_trashed; contract page Vtiger §0.15.
+        """
+        try:
+            if system is System.VTIGER:
+                return self.of_vtiger(await self.vtiger.retrieve(record_id, PRODUCTS))
+            product = await self.woo.get_product(record_id)
+        except NotFound:
+            return None
+        return None if product.status == "trash" else await self.of_woo(product)
+
+    async def of_woo(self, product: WooProduct, *, brings: bool = True) -> Side:
+        """A product or variation read with `context=edit` (product_get_variation_by_id).
+
+        Raises DependencyNotReady while one of its taxes cannot be brought to Vtiger; without
+        `brings`, as after a write that must not be forgotten, such a tax is left out.
+        """
+        product = product.checked()
+        parent = await self._parent_of(product)
+        taxes = await self._taxes_of(product, parent, brings=brings)
+        stocked = _stocked(product, parent)
+        values = woo_product(stocked, self.rules, parent=parent, taxes=taxes)
+        return Side(
+            system=System.WOOCOMMERCE,
+            id=product.id,
+            values=values,
+            modified_at=product.modified_at or product.created_at,
+            created_at=product.created_at,
+            label=_label(values),
+            foreign_id=product_foreign_id(product),
+            raw=product,
+            notes=left_out_notes(product.dropped),
+        )
+
+    async def of_variations(self, parent: WooProduct) -> list[Side]:
+        """A product's variations as its list shows them, without those that cannot be read."""
+        self.parents[parent.id] = parent
+        variations = [one async for one in self.woo.each_variation(parent.id)]
+        return [await self.of_listed(one) for one in variations if not one.faults]
+
+    async def of_listed(self, product: WooProduct) -> Side:
+        """A product or variation of a list. That of variations renders their descriptions and
+        shows the parent's SKU with those that have none: neither is told then."""
+        side = await self.of_woo(product)
+        if product.parent_id is None:
+            return side
+        parent = await self._parent_of(product)
+        values = _without(side.values, "description")
+        if parent is not None and product.sku == parent.sku:
+            values = _without(values, "sku")
+        return replace(side, values=values)
+
+    def of_vtiger(self, record: VtigerRecord) -> Side:
+        """A product as `retrieve` shows it (30-create-product-with-tax1-tax2).
+
+        A price in another currency than the shop's is none that could be compared.
+        """
+        values = vtiger_product(record.checked(), self.rules)
+        if self.is_foreign(record):
+            values = _without(values, "price")
+        return Side(
+            system=System.VTIGER,
+            id=record.id,
+            values=values,
+            modified_at=record.modified_at,
+            created_at=record.created_at,
+            label=_label(values),
+            foreign_id=record.get(self.id_field) or None if self.id_field else None,
+            raw=record,
+        )
+
+    def is_foreign(self, record: VtigerRecord) -> bool:
+        """Whether a Vtiger product's price is in another currency than the shop's."""
+        own = self.currency.id if self.currency else ""
+        return record.get("currency_id") not in ("", own)
+
+    async def _parent_of(self, product: WooProduct) -> WooProduct | None:
+        if product.parent_id is None:
+            return None
+        if product.parent_id not in self.parents:
+            self.parents[product.parent_id] = await self._find_product(product.parent_id)
+        return self.parents[product.parent_id]
+
+    async def _find_product(self, product_id: str) -> WooProduct | None:
+        try:
+            return await self.woo.get_product(product_id)
+        except NotFound:
+            return None
+
+    async def _taxes_of(
+        self, product: WooProduct, parent: WooProduct | None, *, brings: bool
+    ) -> Value:
+        if product_refusal(product) is not None:
+            return None
+        shop = await self.reference_data.shop()
+        try:
+            rates = product_rates(_classed(product, parent), shop.rates, base=shop.base)
+        except RecordUnreadable:
+            return None  # the rate's own row of the log names it; its products wait for it
+        if brings and self.writes_vtiger:
+            linked = await self.reference_data.fields_of({rate.id for rate in rates})
+        else:
+            linked = await self.reference_data.linked_fields()
+        return taxes_value(rates, linked)
+
+
+def shop_product(side: Side) -> WooProduct:
+    """What a side of the shop was made of."""
+    if not isinstance(side.raw, WooProduct):
+        raise TypeError(f"{side.system} {side.id} is no product of a shop")
+    return side.raw
+
+
+def crm_product(side: Side) -> VtigerRecord:
+    """What a side of Vtiger was made of."""
+    if not isinstance(side.raw, VtigerRecord):
+        raise TypeError(f"{side.system} {side.id} is no product of Vtiger")
+    return side.raw
+
+
+def _classed(product: WooProduct, parent: WooProduct | None) -> WooProduct:
+    """A variation with its parent's tax class, where it says so (recording variation_create)."""
+    if product.text("tax_class") != OF_PARENT or parent is None:
+        return product
+    return WooProduct({**product.data, "tax_class": parent.text("tax_class")})
+
+
+def _stocked(product: WooProduct, parent: WooProduct | None) -> WooProduct:
+    """A variation with its parent's stock, where that is what it sells from; an editing view
+    shows none of its own then."""
+    if parent is None or product.data.get("manage_stock") != OF_PARENT:
+        return product
+    return WooProduct({**product.data, "stock_quantity": parent.data.get("stock_quantity")})
+
+
+def _without(values: Mapped, name: str) -> Mapped:
+    return replace(values, values={**values.values, name: None})
+
+
+def _label(values: Mapped) -> str:
+    name, sku = values.get("name") or "", values.get("sku")
+    return f"{name} ({sku})" if sku else name
+
+
+# Finding the product that a product without a link is, or was made into.
+
+OVERLAP = timedelta(minutes=15)
+"""By how much the shop's clock may be behind ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductTwins:
+    """Looks by our id field, if the SKU, or for want of one the name, or the twin's own id field
+    agree; else by SKU.
+
+    An id alone is not believed: a cloned shop carries ids of others. Mapping table "Products".
+    """
+
+    sides: ProductSides
+
+    async def search(self, side: Side) -> list[Side] | Skip:
+        """A Skip for a product of Vtiger's that the shop had and deleted, and has no other of."""
+        if side.foreign_id is not None:
+            twin = await self._find_by_foreign_id(side, side.foreign_id)
+            if twin is not None:
+                return [twin]
+        found = await self._search(side)
+        if found or side.foreign_id is None or side.system is System.WOOCOMMERCE:
+            return found
+        return await self._find_end(side.foreign_id) or []
+
+    async def _search(self, side: Side) -> list[Side]:
+        sku = product_key(side.values)
+        if side.system is System.WOOCOMMERCE:
+            return await (self._search_vtiger(sku) if sku else self._search_by_id(side))
+        if not sku:
+            return await self._search_made(side)
+        found = await self.sides.woo.search_products_by_sku(side.values.get("sku") or "")
+        return [await self.sides.of_woo(product) for product in found]
+
+    async def _find_end(self, woo_id: str) -> Skip | None:
+        if not is_plausible(System.WOOCOMMERCE, woo_id):
+            return None
+        living = await self.sides.find(System.WOOCOMMERCE, woo_id)
+        return deleted_twin(System.WOOCOMMERCE, woo_id) if living is None else None
+
+    async def search_rivals(self, side: Side) -> list[Side]:
+        """Vtiger takes a part number twice; a shop does not take a SKU twice."""
+        sku = product_key(side.values)
+        if side.system is System.WOOCOMMERCE or not sku:
+            return []
+        return [found for found in await self._search_vtiger(sku) if found.id != side.id]
+
+    async def _find_by_foreign_id(self, side: Side, foreign_id: str) -> Side | None:
+        if not is_plausible(side.system.other, foreign_id):
+            return None
+        twin = await self.sides.find(side.system.other, foreign_id)
+        if twin is None:
+            return None
+        return twin if twin.foreign_id == side.id or self._is_alike(twin, side) else None
+
+    async def _search_vtiger(self, sku: str) -> list[Side]:
+        """Each is retrieved: a query shows no taxes, and a write has to send them again."""
+        rows = await self._query("productcode", sku)
+        return [row for row in rows if product_key(row.values) == sku]
+
+    async def _search_by_id(self, side: Side) -> list[Side]:
+        """Without a SKU: those that carry the shop's id."""
+        if self.sides.id_field is None:
+            return []
+        rows = await self._query(self.sides.id_field, side.id)
+        return [row for row in rows if self._is_alike(row, side)]
+
+    async def _query(self, column: str, value: str) -> list[Side]:
+        query = Query(PRODUCTS, ("id", column), (equals(column, value),), order_by="id")
+        rows = await self.sides.vtiger.query(query)
+        wanted = [row.id for row in rows if row.get(column).strip().casefold() == value]
+        sides = [await self.sides.find(System.VTIGER, record_id) for record_id in wanted]
+        return [side for side in sides if side is not None]
+
+    async def _search_made(self, side: Side) -> list[Side]:
+        """What a broken create of ours left. The shop cannot be asked by a foreign id, so all
+        that changed since then is looked at (contract page WooCommerce §2)."""
+        reference_data = self.sides.reference_data
+        record = Record(reference_data.store, System.VTIGER, Module.PRODUCTS, side.id)
+        async with reference_data.runtime.sessions() as session:
+            intent = await find_intent(session, record)
+        if intent is None:
+            return []
+        changed = self.sides.woo.each_product(intent[0].created_at - OVERLAP)
+        return [
+            await self.sides.of_woo(product)
+            async for product in changed
+            if product_foreign_id(product) == side.id
+        ]
+
+    def _is_alike(self, one: Side, other: Side) -> bool:
+        """Whether they have one SKU, or none and one name."""
+        sku = product_key(one.values)
+        if sku or product_key(other.values):
+            return sku == product_key(other.values)
+        names = (one.values.get("name") or "", other.values.get("name") or "")
+        return canonical_text(names[0]) == canonical_text(names[1]) != ""
+
+
+# Writing products: whole where Vtiger would wipe what is not sent, and never a SKU twice.
+
+TAKEN = (
+    "{system} says that the SKU {sku} is taken, by {holder}: give one of the two another SKU. A "
+    "product in the shop's trash keeps its SKU: restore it, or delete it for good. Replay this "
+    "delivery then."
+)
+FOREIGN_PRICE = "The product's price in Vtiger is in another currency than the shop's: left alone."
+
+
+@dataclass(frozen=True, slots=True)
+class ProductWriter:
+    """Creates and changes products on either side; the patches say what goes where."""
+
+    sides: ProductSides
+    options: PatchOptions
+
+    async def create_in_vtiger(self, source: Side, key: str = "") -> Written | str:
+        """Active, priced, taxed, with our id field (23-*); what a Duplicate tells of its holder,
+        which is nothing (54-err-contact-revise-duplicate)."""
+        patch = await self._vtiger_patch(source.values.values, None)
+        own = {self.sides.id_field: source.id} if self.sides.id_field else {}
+        try:
+            created = await self.sides.vtiger.create(PRODUCTS, patch.body | own, key=key)
+        except Duplicate:
+            return ""
+        unwritten = patch.unwritten | _absent(source)
+        return Written(self.sides.of_vtiger(created), patch.notes, unwritten)
+
+    async def create_in_shop(self, source: Side) -> Written | str:
+        """A simple product (product_create_simple), for sale once it has a price; the id of the
+        SKU's holder if it is taken, "" if the shop does not tell.
+
+        What only goes to Vtiger, such as the taxes of the shop's standard class, is not agreed on
+        yet: Vtiger gets it with the next hint.
+        """
+        patch = self.new_in_shop(source)
+        try:
+            created = await self.sides.woo.create_product(patch.body)
+        except Duplicate as error:
+            return error.holder_id or ""
+        return await self.made_in_shop(created, patch)
+
+    def new_in_shop(self, source: Side) -> Patch:
+        """What creating it sends."""
+        patch = woo_product_patch(
+            source.values.values, self.sides.rules, current=None, options=self.options
+        )
+        body = with_meta(patch.body, FOREIGN_ID_META, source.id)
+        return replace(patch, body={**body, "type": "simple"})
+
+    async def made_in_shop(self, created: WooProduct, patch: Patch) -> Written:
+        """The answer to that."""
+        with after_create():
+            after = await self.sides.of_woo(created, brings=False)
+        return Written(self._untold(after), patch.notes, patch.unwritten)
+
+    def _untold(self, side: Side) -> Side:
+        own = [r.name for r in self.sides.rules if r.direction is Direction.WOO_TO_VTIGER]
+        values = {name: "" if name in own else value for name, value in side.values.values.items()}
+        return replace(side, values=Mapped(values))
+
+    def refused(self, target: System, source: Side, holder_id: str) -> Skip:
+        """Why no twin could be made: its SKU is another product's (product_sku_of_trashed)."""
+        holder = f"product {holder_id}" if holder_id else "a product that it does not show"
+        sku = source.values.get("sku") or "(none)"
+        message = TAKEN.format(system=target.label, sku=sku, holder=holder)
+        return Skip(Duplicate.reason, message)
+
+    async def revise(self, current: Side, changes: Mapping[str, Value]) -> Written:
+        """`current` as just read: its price, currency and taxes are sent along (70-product-*)."""
+        record = crm_product(current)
+        foreign = "price" in changes and self.sides.is_foreign(record)
+        kept = {name: changes[name] for name in changes if name != "price" or not foreign}
+        patch = await self._vtiger_patch(kept, record)
+        if foreign:
+            note = FieldNote("price", "currency_unavailable", FOREIGN_PRICE, changes["price"] or "")
+            patch = replace(
+                patch, notes=(*patch.notes, note), unwritten=patch.unwritten | {"price"}
+            )
+        if not patch.body:
+            return Written(current, patch.notes, patch.unwritten, sent=False)
+        return await self._revise(current, patch)
+
+    async def _revise(self, current: Side, patch: Patch) -> Written:
+        try:
+            revised = await self.sides.vtiger.revise(current.id, patch.body, module=PRODUCTS)
+        except Duplicate as error:
+            if "productcode" not in patch.body:
+                raise
+            return await self._revise(current, leave_out(patch, "productcode", "sku", error=error))
+        return Written(self.sides.of_vtiger(revised), patch.notes, patch.unwritten)
+
+    async def _vtiger_patch(
+        self, changes: Mapping[str, Value], current: VtigerRecord | None
+    ) -> Patch:
+        return vtiger_product_patch(
+            changes,
+            self.sides.rules,
+            current=current,
+            tax_fields=(await self.sides.reference_data.crm()).tax_fields,
+            currency_id=self._currency_id,
+            options=self.options,
+        )
+
+    @property
+    def _currency_id(self) -> str:
+        return self.sides.currency.id if self.sides.currency else ""
+
+    async def update_in_shop(self, current: Side, changes: Mapping[str, Value]) -> Written:
+        """A SKU that is taken is left out with a note, for it must not hold up the rest."""
+        patch = woo_product_patch(
+            changes, self.sides.rules, current=shop_product(current), options=self.options
+        )
+        return await self._update_in_shop(current, patch)
+
+    async def _update_in_shop(self, current: Side, patch: Patch) -> Written:
+        if not patch.body:
+            return Written(current, patch.notes, patch.unwritten, sent=False)
+        try:
+            updated = await self.sides.woo.update_product(shop_product(current), patch.body)
+        except Duplicate as error:
+            if "sku" not in patch.body:
+                raise
+            less = leave_out(patch, "sku", "sku", error=error)
+            return await self._update_in_shop(current, less)
+        after = await self.sides.of_woo(await self._whole(updated), brings=False)
+        return Written(after, patch.notes, patch.unwritten)
+
+    async def _whole(self, written: WooProduct) -> WooProduct:
+        """A variation's own answer renders its description (recording variation_update)."""
+        if written.parent_id is None:
+            return written
+        return await self.sides.woo.get_product(written.id)
+
+    async def write_external_ids_in_shop(self, current: Side, foreign_id: str) -> Side:
+        """Meta with a leading underscore is kept with products (product_update_meta_only)."""
+        meta = {"meta_data": [{"key": FOREIGN_ID_META, "value": foreign_id}]}
+        marked = await self.sides.woo.update_product(shop_product(current), meta)
+        return await self.sides.of_woo(marked, brings=False)
+
+    async def write_external_id_in_vtiger(self, current: Side, foreign_id: str) -> Side:
+        """Read anew: what was just written is to be sent along, not what was there before."""
+        if self.sides.id_field is None:
+            return current
+        record = await self.sides.vtiger.retrieve(current.id, PRODUCTS)
+        own = {self.sides.id_field: foreign_id}
+        fields = whole_fields(own, record, currency_id=self._currency_id)
+        revised = await self.sides.vtiger.revise(current.id, fields, module=PRODUCTS)
+        return self.sides.of_vtiger(revised)
+
+
+def _absent(side: Side) -> frozenset[str]:
+    """Fields that the shop does not have, such as stock it does not manage: what Vtiger shows
+    there is nothing to tell the shop of."""
+    return frozenset(name for name, value in side.values.values.items() if value is None)
+
+
+# Products between one shop and Vtiger: reading, finding twins, whole writes. Decides nothing.
+
+PLACEHOLDER = "It stands in orders for products that Vtiger does not know: it is not sold."
+NO_CURRENCY = (
+    "Vtiger has no active currency {code}, in which the shop's prices are: add it there under "
+    "Settings, Currencies."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductAdapter:
+    """Simple products and variations, and Vtiger Products (mapping table "Products")."""
+
+    sides: ProductSides
+    writer: ProductWriter
+    options: PatchOptions
+    policy: SyncPolicy
+    module: Module = Module.PRODUCTS
+
+    @property
+    def twins(self) -> ProductTwins:
+        return ProductTwins(self.sides)
+
+    @property
+    def rules(self) -> tuple[FieldRule, ...]:
+        return self.sides.rules
+
+    async def find(self, system: System, record_id: str) -> Side | None:
+        return await self.sides.find(system, record_id)
+
+    async def read_body(self, body: Mapping[str, object]) -> Side:
+        """Never: webhooks carry rendered text (contract page readback, "products ...")."""
+        raise InvalidInput(f"product {body.get('id')} has to be read")
+
+    def natural_keys(self, side: Side) -> tuple[str, ...]:
+        sku = product_key(side.values)
+        return (f"{self.module}:sku:{sku}",) if sku else ()
+
+    def objection(self, side: Side) -> Skip | None:
+        """Variable parents, groups, drafts, the placeholder, what the filters leave out; all, if
+        Vtiger lacks the currency."""
+        raw = side.raw
+        refusal = product_refusal(raw) if isinstance(raw, WooProduct) else None
+        if refusal is None and isinstance(raw, WooProduct):
+            refusal = self._left_out(raw)
+        if refusal is not None:
+            return Skip(refusal.reason, refusal.message, retires=refusal.retires)
+        if side.system is System.VTIGER and side.values.get("sku") == PLACEHOLDER_CODE:
+            return Skip("filtered", PLACEHOLDER)
+        if self.sides.currency is None:
+            message = NO_CURRENCY.format(code=self.sides.currency_code)
+            return Skip("currency_unavailable", message)
+        return None
+
+    def _left_out(self, product: WooProduct) -> Refusal | None:
+        """A variation is in its parent's categories (product_get_variation_by_id)."""
+        parent = self.sides.parents.get(product.parent_id or "")
+        return product_filtered(
+            product,
+            parent or product,
+            statuses=self.policy.product_statuses,
+            categories=self.policy.product_categories,
+        )
+
+    def creation_objection(self, side: Side) -> Skip | None:
+        if (side.values.get("name") or "").strip():
+            return custom_objection(side, self.rules)
+        message = f"The product has no name: give it one in {side.system.label}."
+        return Skip("missing_required_field", message)
+
+    def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
+        conversion = product_conversion(self.rules, self.options)
+        return conversion.converted_names(woo.values, vtiger.values)
+
+    async def search_twins(self, side: Side) -> list[Side] | Skip:
+        return await self.twins.search(side)
+
+    async def search_rivals(self, side: Side) -> list[Side]:
+        return await self.twins.search_rivals(side)
+
+    async def create(self, target: System, source: Side, key: str = "") -> Written | Side | Skip:
+        """The twin with all values that the target takes, and the source's id.
+
+        Where the target says that the SKU is taken, its holder (err_product_duplicate_sku).
+        """
+        if target is System.VTIGER:
+            made = await self.writer.create_in_vtiger(source, key)
+        else:
+            made = await self.writer.create_in_shop(source)
+        if not isinstance(made, str):
+            return made
+        holder = await self._find_holder(target, source, made)
+        return holder or self.writer.refused(target, source, made)
+
+    async def _find_holder(self, target: System, source: Side, told_id: str) -> Side | None:
+        sku = product_key(source.values)
+        if told_id:
+            holder = await self.find(target, told_id)
+            return holder if holder and sku and product_key(holder.values) == sku else None
+        found = await self.twins.search(source)
+        return found[0] if isinstance(found, list) and len(found) == 1 else None
+
+    async def update(
+        self,
+        current: Side,
+        changes: Mapping[str, Value],
+        source: Side,  # noqa: ARG002 - a product's changes are all there is to write
+    ) -> Written:
+        """These fields; in Vtiger with all that would be wiped (contract page Vtiger §0.5)."""
+        if current.system is System.VTIGER:
+            return await self.writer.revise(current, changes)
+        return await self.writer.update_in_shop(current, changes)
+
+    async def mark(self, current: Side, foreign_id: str) -> Side:
+        if current.foreign_id == foreign_id:
+            return current
+        if current.system is System.WOOCOMMERCE:
+            return await self.writer.write_external_ids_in_shop(current, foreign_id)
+        return await self.writer.write_external_id_in_vtiger(current, foreign_id)
+
+    async def retire(self, side: Side) -> Written:
+        """Inactive in Vtiger, private in the shop, where it is not that already."""
+        if side.values.get("status") == INACTIVE:
+            return Written(side, (), frozenset(), sent=False)
+        return await self.update(side, {"status": INACTIVE}, side)
+
+    async def restore(self, record_id: str, twin: Side) -> Side | None:
+        """Out of the trash by a status; a variation has none (product_get_trashed)."""
+        try:
+            product = await self.sides.woo.get_product(record_id)
+        except NotFound:
+            return None
+        status = "private" if twin.values.get("status") == INACTIVE else "publish"
+        return await self.sides.of_woo(
+            await self.sides.woo.update_product(product, {"status": status})
+        )
+
+    async def delete(self, system: System, record_id: str) -> Skip | None:
+        """Into the trash or recycle bin; one that is gone already is fine (product_trash)."""
+        with contextlib.suppress(NotFound):
+            if system is System.VTIGER:
+                await self.sides.vtiger.delete(record_id)
+            else:
+                product = await self.sides.woo.get_product(record_id)
+                await self.sides.woo.trash_product(product)
+        return None
+
+    async def dependents(self, side: Side) -> Sequence[Side]:
+        """The variations of a variable product, which show its name and share its taxes.
+
+        Their list renders the description, so that is not told (contract page readback).
+        """
+        product = side.raw
+        if not isinstance(product, WooProduct) or not product.is_variable:
+            return ()
+        return await self.sides.of_variations(product)

@@ -1,0 +1,81 @@
+"""docs/mapping.md, written from the default tables so that it cannot fall behind.
+
+python -m app.modules.reference > docs/mapping.md"""
+
+import sys
+
+from app.domain import Direction, Module, WriteCondition
+from app.mapping.rules import FieldRule
+from app.modules.catalogue import DEFAULT_RULES, HEAD, MAPPINGS, TAIL, TRANSFORM_NOTES
+from app.modules.orders.lines import StatusMap
+
+_ARROWS = {
+    Direction.BOTH: "↔",
+    Direction.WOO_TO_VTIGER: "→",
+    Direction.VTIGER_TO_WOO: "←",
+    Direction.OFF: "off",
+}
+_CONDITIONS = {
+    WriteCondition.ALWAYS: "",
+    WriteCondition.ON_CREATE: "on create",
+    WriteCondition.IF_EMPTY: "if empty",
+}
+_TABLE = """| row | WooCommerce | | Vtiger (characters) | transform | written | notes |
+|---|---|---|---|---|---|---|"""
+
+
+def mapping_reference() -> str:
+    """The whole page, as Markdown."""
+    sections = [_section(module) for module in DEFAULT_RULES]
+    return "\n\n".join([HEAD, *sections, _statuses(), _transforms(), TAIL]) + "\n"
+
+
+def _section(module: Module) -> str:
+    title = module.replace("_", " ").capitalize()
+    rows = (_row(module, rule) for rule in DEFAULT_RULES[module])
+    return "\n".join([f"## {title}", MAPPINGS[module].introduction, "", _TABLE, *rows])
+
+
+def _row(module: Module, rule: FieldRule) -> str:
+    size = rule.size or MAPPINGS[module].sizes.get(rule.vtiger)
+    required = ", ".join(sorted(system.label for system in rule.required))
+    written = [_CONDITIONS[rule.write], f"needed by {required}" if required else ""]
+    cells = (
+        f"`{rule.name}`",
+        ", ".join(f"`{path}`" for path in rule.woo),
+        _ARROWS[rule.direction],
+        f"`{rule.vtiger}`" + (f" ({size})" if size else ""),
+        rule.transform,
+        "; ".join(filter(None, written)),
+        MAPPINGS[module].notes.get(rule.name, ""),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _statuses() -> str:
+    known = StatusMap()
+    there = (f"| `{woo}` | `{vtiger}` |" for woo, vtiger in known.to_vtiger.items())
+    back = (f"| `{vtiger}` | `{woo}` |" for vtiger, woo in known.to_woo.items())
+    return "\n".join(
+        [
+            "### Order statuses",
+            "A status that is not named is left alone on the other side. One comes back only where "
+            "the shop's own does not mean it already.",
+            "",
+            "| WooCommerce | → Vtiger |\n|---|---|",
+            *there,
+            "",
+            "| Vtiger | → WooCommerce |\n|---|---|",
+            *back,
+        ]
+    )
+
+
+def _transforms() -> str:
+    used = {rule.transform for rules in DEFAULT_RULES.values() for rule in rules}
+    rows = (f"| {name} | {TRANSFORM_NOTES[name]} |" for name in sorted(used))
+    return "\n".join(["## Transforms of these rows", "", "| name | does |\n|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(mapping_reference())

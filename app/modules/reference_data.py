@@ -1,0 +1,444 @@
+"""What a module's work needs beside the record: the shop's and the CRM's taxes and currencies, the
+mapping in force, countries, and the setup records.
+
+They change seldom and are needed by every product and order, so they are kept for a while;
+whoever changed one says `forget`."""
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from uuid import uuid4
+
+import orjson
+
+from app.db.session import transaction
+from app.domain import (
+    DependencyNotReady,
+    Direction,
+    GuestPolicy,
+    LeaseLost,
+    Module,
+    Record,
+    RemoteError,
+    System,
+    WriteCondition,
+)
+from app.links.leases import PairLease, acquire_turn
+from app.links.models import Link
+from app.links.repository import get_setup, save_setup, search_module_links
+from app.mapping.places import Places, shipped_places
+from app.mapping.rules import FieldRule, effective_rules, rules_at
+from app.mapping.transforms import PLAIN, TransformOptions
+from app.modules.catalogue import DEFAULT_RULES, MAPPINGS, find_default
+from app.modules.dependencies import Dependencies
+from app.modules.taxes.mapping import ShopBase, tax_leaders
+from app.policies.repository import MappingRow, StoreMapping, SyncPolicy, get_mapping, get_policy
+from app.runtime import Runtime
+from app.vtiger.query import Query, equals
+from app.vtiger.schemas import VtigerCurrency, VtigerModule, VtigerRecord
+from app.woocommerce.schemas import WooTaxRate
+
+# The countries and states of a shop: its own list, or WooCommerce's while that cannot be had.
+
+log = logging.getLogger(__name__)
+
+KEEP_SECONDS = 3600.0
+"""The list changes with WooCommerce, a plugin or the shop's language: hardly ever."""
+
+
+async def placed(runtime: Runtime, store: str, rules: Sequence[FieldRule]) -> tuple[FieldRule, ...]:
+    """The rules by the shop's own countries and states, which are read if a rule needs them."""
+    if not any(rule.is_place for rule in rules):
+        return tuple(rules)
+    return rules_at(rules, await places_of(runtime, store))
+
+
+async def places_of(runtime: Runtime, store: str) -> Places:
+    """What the shop lists, kept for an hour; a list that could not be had is asked for again after
+    a minute."""
+
+    async def read() -> Places:
+        return Places.of(await runtime.stores[store].search_countries())
+
+    async def find() -> Places:
+        try:
+            return await runtime.memory.get(f"countries:{store}", read, keep_seconds=KEEP_SECONDS)
+        except RemoteError as error:
+            log.warning(
+                "store %s: WooCommerce's own list of countries is used: %s", store, error.summary
+            )
+            return shipped_places()
+
+    return await runtime.memory.get(f"places:{store}", find)
+
+
+# The mapping in force: default rows, and over them the users' rows, read anew for every hint.
+#
+# One look-up by key tells the newest version, so that a change counts in every worker at once.
+
+_MARK_LENGTH = 8
+
+
+async def mapping_of(runtime: Runtime, store: str, module: Module) -> StoreMapping:
+    """The users' rows in force."""
+    async with runtime.sessions() as session:
+        return await get_mapping(session, store, module)
+
+
+async def rules_of(runtime: Runtime, store: str, module: Module) -> tuple[FieldRule, ...]:
+    """The whole table in force, by the countries and states of the shop."""
+    rules = rules_with(module, (await mapping_of(runtime, store, module)).rows)
+    return await placed(runtime, store, rules)
+
+
+def rules_with(module: Module, rows: Iterable[MappingRow]) -> tuple[FieldRule, ...]:
+    """The whole table with these rows of users."""
+    return effective_rules(DEFAULT_RULES[module], [rule_of(module, row) for row in rows])
+
+
+def rule_of(module: Module, row: MappingRow) -> FieldRule:
+    """What a user's row means: a default row as changed, or one of its own."""
+    default = find_default(module, row.id)
+    return _custom(module, row) if default is None else _changed(default, row)
+
+
+def _options(row: MappingRow) -> TransformOptions:
+    return TransformOptions(row.pairs, row.value, row.notation, row.separator)
+
+
+def _changed(default: FieldRule, row: MappingRow) -> FieldRule:
+    other = row.transform is not None and row.transform != default.transform
+    transform = row.transform if other and row.transform else default.transform
+    return FieldRule(
+        name=default.name,
+        woo=default.woo,
+        vtiger=default.vtiger,
+        direction=row.direction or default.direction,
+        transform=transform,
+        write=row.write or default.write,
+        required=default.required,
+        given=row.given or default.given,
+        size=row.size or default.size,
+        options=_options(row) if other else PLAIN,
+        mark=_mark(default.woo, default.vtiger, transform, row) if other else "",
+    )
+
+
+def _custom(module: Module, row: MappingRow) -> FieldRule:
+    transform = row.transform or "text"
+    return FieldRule(
+        name=row.id,
+        woo=row.woo,
+        vtiger=row.vtiger,
+        direction=row.direction or _way(module, row),
+        transform=transform,
+        write=row.write or WriteCondition.ALWAYS,
+        required=_required(module, row),
+        given=row.given,
+        size=row.size,
+        options=_options(row),
+        shop=MAPPINGS[module].find_woo_field(row.woo[0]) if row.woo else None,
+        custom=True,
+        mark=_mark(row.woo, row.vtiger, transform, row),
+    )
+
+
+def _way(module: Module, row: MappingRow) -> Direction:
+    """Both ways, unless one side can only be read or has no field."""
+    if not row.woo:
+        return Direction.WOO_TO_VTIGER
+    if not row.vtiger:
+        return Direction.VTIGER_TO_WOO
+    field = MAPPINGS[module].find_woo_field(row.woo[0])
+    read_only = row.woo[0].startswith("attribute:") or (field is not None and not field.writable)
+    return Direction.WOO_TO_VTIGER if read_only else Direction.BOTH
+
+
+def _required(module: Module, row: MappingRow) -> frozenset[System]:
+    """What the default row of the same field was needed for, this one is needed for."""
+    same = (rule for rule in DEFAULT_RULES[module] if rule.vtiger == row.vtiger)
+    return frozenset(system for rule in same for system in rule.required if system is System.VTIGER)
+
+
+def _mark(woo: tuple[str, ...], vtiger: str, transform: str, row: MappingRow) -> str:
+    """Another one as soon as the row maps something else or in another way."""
+    parts = [woo, vtiger, transform, row.given, row.pairs, row.value, row.separator]
+    return sha256(orjson.dumps(parts)).hexdigest()[:_MARK_LENGTH]
+
+
+def demanded(rules: Iterable[FieldRule], shape: VtigerModule) -> tuple[FieldRule, ...]:
+    """The rules, with those of users needed by Vtiger whose field is mandatory there."""
+    mandatory = {field.name for field in shape.fields if field.mandatory}
+    return tuple(
+        replace(rule, required=rule.required | {System.VTIGER})
+        if rule.custom and rule.vtiger in mandatory
+        else rule
+        for rule in rules
+    )
+
+
+# What orders rest on in Vtiger and no shop has: a placeholder product, a fee service, a contact.
+#
+# Made once, before any order needs them and never in the middle of one; found again by a name that
+# is fixed, so that a lost database or a second service makes no second one.
+
+TURN = "upkeep:setup"
+PLACEHOLDER = "placeholder"
+FEE_SERVICE = "fee_service"
+GUEST_CONTACT = "guest_contact"
+PLACEHOLDER_CODE = "WC-PLACEHOLDER"
+
+NOT_READY = (
+    "Vtiger's {names} for orders is not there yet: a worker makes it when it starts, and with "
+    "every poll."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One record: `name` in `field` is what it is found by; `needed` by which order settings."""
+
+    key: str
+    module: str
+    field: str
+    name: str
+    fields: Mapping[str, str]
+    needed: Callable[[SyncPolicy], bool]
+
+
+PIECES = (
+    Piece(
+        PLACEHOLDER,
+        "Products",
+        "productcode",
+        PLACEHOLDER_CODE,
+        {"productname": "WooCommerce product unknown to Vtiger", "discontinued": "1"},
+        lambda policy: policy.enabled,
+    ),
+    Piece(
+        FEE_SERVICE,
+        "Services",
+        "servicename",
+        "WooCommerce fee",
+        {"discontinued": "1"},
+        lambda policy: policy.enabled,
+    ),
+    Piece(
+        GUEST_CONTACT,
+        "Contacts",
+        "lastname",
+        "WooCommerce guests",
+        {},
+        lambda policy: policy.enabled and policy.guests is GuestPolicy.ONE_CONTACT,
+    ),
+)
+
+
+async def ensure_setup(runtime: Runtime) -> Mapping[str, str]:
+    """Find or make what the settings of the stores' orders need; the Vtiger ids by key.
+
+    Idempotent; one process at a time, another's turn leaves it as it is. Raises the RemoteError
+    tree.
+    """
+    wanted = await _wanted(runtime)
+    seconds = runtime.settings.worker.lease_seconds
+    try:
+        async with acquire_turn(
+            runtime.sessions, TURN, owner=uuid4().hex, seconds=seconds
+        ) as lease:
+            made = {piece.key: await _find_or_create(runtime, piece, lease) for piece in wanted}
+            if made:
+                async with transaction(runtime.sessions) as session:
+                    await lease.confirm(session)
+                    await save_setup(session, made)
+    except LeaseLost:
+        log.debug("another worker sets Vtiger up")
+        return await setup_ids(runtime)
+    if made:
+        runtime.memory.forget(TURN)
+    return await setup_ids(runtime)
+
+
+async def missing_pieces(runtime: Runtime) -> list[str]:
+    """What is needed and was not made, or not found, yet."""
+    ids = await setup_ids(runtime)
+    return [piece.key for piece in await _wanted(runtime) if piece.key not in ids]
+
+
+async def prepare(runtime: Runtime) -> None:
+    """The same for upkeep: what fails is told and tried again with the next round."""
+    try:
+        await ensure_setup(runtime)
+    except RemoteError as error:
+        log.warning("Vtiger could not be set up for orders: %s", error.summary)
+
+
+async def _wanted(runtime: Runtime) -> list[Piece]:
+    async with runtime.sessions() as session:
+        policies = [
+            await get_policy(session, store, Module.SALES_ORDERS) for store in runtime.stores
+        ]
+    return [piece for piece in PIECES if any(piece.needed(policy) for policy in policies)]
+
+
+async def _find_or_create(runtime: Runtime, piece: Piece, lease: PairLease) -> str:
+    where = (equals(piece.field, piece.name),)
+    query = Query(piece.module, ("id", piece.field), where, order_by="id")
+    found = await runtime.vtiger.query(query)
+    exact = [record.id for record in found if record.get(piece.field) == piece.name]
+    if exact:
+        return exact[0]
+    lease.check()
+    fields = {**piece.fields, piece.field: piece.name}
+    return (await runtime.vtiger.create(piece.module, fields)).id
+
+
+async def setup_ids(runtime: Runtime) -> Mapping[str, str]:
+    """The Vtiger ids of what was made, by key."""
+    async with runtime.sessions() as session:
+        return await get_setup(session)
+
+
+async def get_orders_setup(runtime: Runtime, policy: SyncPolicy) -> Mapping[str, str]:
+    """The same for an order that is about to need them. DependencyNotReady while one is missing."""
+    ids = await runtime.memory.get(TURN, lambda: setup_ids(runtime))
+    missing = [piece.key for piece in PIECES if piece.needed(policy) and piece.key not in ids]
+    if missing:
+        runtime.memory.forget(TURN)
+        raise DependencyNotReady(NOT_READY.format(names=" and ".join(missing).replace("_", " ")))
+    return ids
+
+
+TAX = "Tax"
+TAXES_KEY = "crm:taxes"
+CURRENCIES_KEY = "crm:currencies"
+
+
+@dataclass(frozen=True, slots=True)
+class ShopReferenceData:
+    """A shop's tax rates, the address its products are taxed at, its currency's code."""
+
+    rates: tuple[WooTaxRate, ...]
+    base: ShopBase
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class CrmReferenceData:
+    """Vtiger's taxes, but for deleted ones, and its currencies, inactive ones too."""
+
+    taxes: tuple[VtigerRecord, ...]
+    currencies: tuple[VtigerCurrency, ...]
+
+    @property
+    def tax_fields(self) -> tuple[str, ...]:
+        """The columns that taxes have on products and lines: tax1, tax2, …"""
+        return tuple(filter(None, map(_column, self.taxes)))
+
+    @property
+    def active_codes(self) -> frozenset[str]:
+        """The ISO codes of the currencies that are in use."""
+        return frozenset(one.code for one in self.currencies if one.active)
+
+    def find_currency(self, code: str) -> VtigerCurrency | None:
+        """The active currency of an ISO code (recording 72-currency-query-after)."""
+        return next((one for one in self.currencies if one.active and one.code == code), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceData:
+    """The reference data of one store and the CRM, and the Vtiger field of each linked rate.
+
+    Without `dependencies` nothing is brought: whoever only looks must not write.
+    """
+
+    runtime: Runtime
+    store: str
+    dependencies: Dependencies | None = None
+
+    async def shop(self) -> ShopReferenceData:
+        return await self.runtime.memory.get(self._shop_key, self._read_shop)
+
+    async def crm(self) -> CrmReferenceData:
+        memory, vtiger = self.runtime.memory, self.runtime.vtiger
+        taxes = await memory.get(TAXES_KEY, lambda: vtiger.query(Query(TAX)))
+        currencies = await memory.get(CURRENCIES_KEY, vtiger.search_currencies)
+        return CrmReferenceData(tuple(taxes), tuple(currencies))
+
+    def forget_shop(self) -> None:
+        """The shop's rates have changed: read them anew when they are needed."""
+        self.runtime.memory.forget(self._shop_key)
+
+    def forget_taxes(self) -> None:
+        """Vtiger's taxes have changed: read them anew when they are needed."""
+        self.runtime.memory.forget(TAXES_KEY)
+
+    async def active_codes(self, wanted: str) -> frozenset[str]:
+        """The codes of Vtiger's active currencies, read anew before `wanted` is missed."""
+        codes = (await self.crm()).active_codes
+        if wanted in codes:
+            return codes
+        self.runtime.memory.forget(CURRENCIES_KEY)
+        return (await self.crm()).active_codes
+
+    @property
+    def _shop_key(self) -> str:
+        return f"shop:{self.store}"
+
+    async def _read_shop(self) -> ShopReferenceData:
+        """The default country is `FR` or `US:CA` (contract page WooCommerce §3)."""
+        woo = self.runtime.stores[self.store]
+        rates = tuple([rate async for rate in woo.each_tax_rate()])
+        place = await woo.get_setting("general", "woocommerce_default_country")
+        country, _, state = place.partition(":")
+        currency = await woo.get_setting("general", "woocommerce_currency")
+        return ShopReferenceData(rates, ShopBase(country, state), currency)
+
+    async def tax_links(self) -> dict[str, Link]:
+        """The pairs of this store's tax rates, by rate id."""
+        async with self.runtime.sessions() as session:
+            links = await search_module_links(session, self.store, Module.TAXES)
+        return {link.woo_id: link for link in links}
+
+    async def linked_fields(self) -> dict[str, str]:
+        """Vtiger's tax field by rate id ("3" to "tax4"), of the rates that have a pair or share the
+        tax of one that has."""
+        links = await self.tax_links()
+        known = {tax.id for tax in (await self.crm()).taxes}
+        if any(
+            link.vtiger_id not in known and not link.vtiger_deleted_at for link in links.values()
+        ):
+            self.forget_taxes()  # another process may have made it within this minute
+        fields = {tax.id: _column(tax) for tax in (await self.crm()).taxes}
+        linked = {
+            rate_id: field
+            for rate_id, link in links.items()
+            if (field := fields.get(link.vtiger_id, ""))
+        }
+        leaders = tax_leaders((await self.shop()).rates, paired=links)
+        shared = {key: linked[leader] for key, leader in leaders.items() if leader in linked}
+        return shared | linked
+
+    async def fields_of(self, rate_ids: Collection[str]) -> Mapping[str, str]:
+        """The same, with these rates brought to Vtiger first where they were not there.
+
+        Raises DependencyNotReady while one cannot be brought; a rate that is not synced is left
+        out.
+        """
+        linked = await self.linked_fields()
+        missing = set(rate_ids) - linked.keys()
+        if not missing or self.dependencies is None:
+            return linked
+        leaders = tax_leaders((await self.shop()).rates, paired=linked)
+        for rate_id in sorted({leaders.get(each, each) for each in missing}, key=int):
+            record = Record(self.store, System.WOOCOMMERCE, Module.TAXES, rate_id)
+            await self.dependencies.bring(record)
+        return await self.linked_fields()
+
+
+def _column(tax: VtigerRecord) -> str:
+    """A tax's field on products and lines; "" for a tax that has none, or none that can be read:
+    it must not keep others from being found."""
+    name = tax.data.get("taxname")
+    return name if isinstance(name, str) else ""

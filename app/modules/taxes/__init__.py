@@ -1,0 +1,1 @@
+"""Taxes: the rates of a shop, and Vtiger's taxes."""

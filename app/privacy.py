@@ -1,0 +1,457 @@
+"""Erases one person from everything that the service keeps: links, deliveries, log, findings of
+runs. The two systems are not touched.
+
+The person's records are found by e-mail: contacts, guests, and the orders that are theirs. Ids,
+outcomes, times and totals stay, so that every count is what it was. All of these records are
+leased first: a worker that has one of them in hand would write down at its end what it read
+before."""
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    case,
+    cast,
+    delete,
+    false,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.db.session import Session, Sessions, transaction
+from app.domain import (
+    FORGOTTEN_GUEST,
+    GUEST,
+    DeliveryState,
+    LeaseLost,
+    Module,
+    Record,
+    StaleState,
+    System,
+    guest_id_of,
+)
+from app.inbox.models import Delivery, Wakeup
+from app.inbox.repository import locked
+from app.links.leases import hold
+from app.links.models import FieldConflict, GuestOrder, Intent, Lease, Link, Owed, Sighting
+from app.links.repository import refusing_stale
+from app.module_facts import FACTS
+from app.modules.contacts.adapter import email_key
+from app.modules.ports import lease_keys
+from app.runs.models import RunDifference, SyncRun
+from app.synclog.models import Entry
+
+# Looking for one e-mail address in whatever columns hold: text, JSON, or bodies as received.
+
+_BEFORE = r"(?<![[:alnum:]._%+'-])"
+_AFTER = r"(?![[:alnum:]-]|\.[[:alnum:]])"
+"""What stands around an address as a whole: bob@x.org is not in jacob@x.org or bob@x.org.uk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """One person, by e-mail in any case, in one store or in all."""
+
+    email: str
+    store: str | None = None
+
+    @property
+    def folded(self) -> str:
+        return self.email.strip().casefold()
+
+    def of_store(self, column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+        return column == self.store if self.store else column.is_not(None)
+
+    def in_text(self, *columns: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+        """Whether one of the columns, JSON ones too, holds the address."""
+        pattern = _BEFORE + _literal(self.folded) + _AFTER
+        texts = (func.coalesce(cast(column, Text), "") for column in columns)
+        return or_(*(each.regexp_match(pattern, "i") for each in texts))
+
+    def in_body(self, column: InstrumentedAttribute[bytes | None]) -> ColumnElement[bool]:
+        """Whether a body holds it: as it is, in JSON as PHP writes it, or in a form."""
+        shown = func.encode(column, "escape")
+        forms = {_BEFORE + _literal(_escaped(form)) + _AFTER for form in self._forms()}
+        return or_(*(shown.regexp_match(form, "i") for form in sorted(forms)))
+
+    def is_value_in_body(self, column: InstrumentedAttribute[bytes | None]) -> ColumnElement[bool]:
+        """Whether a JSON body has it as the value of a field `email`."""
+        forms = {f'"email":\\s*"{_literal(_escaped(form))}"' for form in self._forms()}
+        shown = func.encode(column, "escape")
+        return or_(*(shown.regexp_match(form, "i") for form in sorted(forms)))
+
+    def _forms(self) -> set[str]:
+        in_json = json.dumps(self.folded)[1:-1]
+        return {self.folded, in_json, in_json.replace("/", r"\/"), quote(self.folded)}
+
+
+def _literal(text: str) -> str:
+    """The text as a pattern that means itself."""
+    return re.sub(r"([^\w\s])", r"\\\1", text, flags=re.ASCII)
+
+
+def _escaped(text: str) -> str:
+    """As PostgreSQL's `encode(…, 'escape')` shows the bytes."""
+    shown = text.replace("\\", "\\\\").encode()
+    return "".join(chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in shown)
+
+
+# What comparisons know of one person: the count of differences stays, the values go.
+
+_DIFFERENCE_TEXTS = (
+    *(RunDifference.record_key, RunDifference.label, RunDifference.message),
+    *(RunDifference.fields, RunDifference.woo_id),
+)
+
+
+async def erase_differences(session: AsyncSession, traces: Traces, keys: Collection[str]) -> int:
+    of_store = select(SyncRun.id).where(traces.of_store(SyncRun.store))
+    theirs = or_(RunDifference.record_key.in_(keys), traces.in_text(*_DIFFERENCE_TEXTS))
+    found = select(RunDifference.id).where(RunDifference.run_id.in_(of_store), theirs)
+    ids = (await session.scalars(found)).all()
+    values = {"label": "", "message": "", "fields": []}
+    erased = update(RunDifference).where(RunDifference.id.in_(ids)).values(values)
+    await session.execute(erased)
+    guests = RunDifference.id.in_(ids) & traces.in_text(RunDifference.record_key)
+    nameless = func.concat("forgotten:", RunDifference.id)
+    await session.execute(
+        update(RunDifference).where(guests).values(record_key=nameless, woo_id=None)
+    )
+    return len(ids)
+
+
+# What the log knows of one person: rows and totals stay, names and values go.
+
+_ENTRY_TEXTS = (
+    *(Entry.message, Entry.label, Entry.changes, Entry.notes, Entry.conflicts),
+    *(Entry.source_id, Entry.target_id),
+)
+
+
+async def erase_entries(
+    session: AsyncSession,
+    traces: Traces,
+    *,
+    link_ids: Collection[int],
+    places: Collection[tuple[str, str, str]],
+) -> int:
+    """`places` are store, module and id of the person's records, in either system."""
+    theirs = or_(Entry.link_id.in_(link_ids), _at(places), traces.in_text(*_ENTRY_TEXTS))
+    erased = await session.scalars(
+        update(Entry)
+        .where(traces.of_store(Entry.store), theirs)
+        .values(
+            message="",
+            label="",
+            changes=[],
+            notes=[],
+            conflicts=[],
+            source_id=_nameless(traces, Entry.source_id),
+            target_id=_nameless(traces, Entry.target_id),
+        )
+        .returning(Entry.id)
+    )
+    return len(erased.all())
+
+
+def _at(places: Collection[tuple[str, str, str]]) -> ColumnElement[bool]:
+    if not places:
+        return false()
+    sides = ((Entry.store, Entry.module, each) for each in (Entry.source_id, Entry.target_id))
+    return or_(*(tuple_(*side).in_(places) for side in sides))
+
+
+def _nameless(traces: Traces, column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    return case((traces.in_text(column), FORGOTTEN_GUEST), else_=column)
+
+
+# What pairs know of one person: found, and erased without parting the pairs.
+#
+# A link keeps its ids and stamps, and its base what is not personal; polls leave it alone until
+# the record changes, and then both sides are compared as when a pair is first found.
+
+Place = tuple[str, str, str]
+"""Store, module and the id in one of the two systems."""
+
+
+async def find_contacts(session: AsyncSession, traces: Traces) -> Sequence[Link]:
+    """The pairs that are this person."""
+    mine = or_(Link.woo_id == guest_id_of(traces.folded), traces.in_text(Link.base, Link.attempted))
+    found = select(Link).where(Link.module == Module.CONTACTS, traces.of_store(Link.store), mine)
+    return (await session.scalars(found)).all()
+
+
+async def find_orders(
+    session: AsyncSession, traces: Traces, contacts: Sequence[Link]
+) -> Sequence[Link]:
+    """The pairs of orders that go to this person's contacts, or to what took their place."""
+    named = {each for link in contacts for each in (link.vtiger_id, link.replaced_by)}
+    ids = sorted(each for each in named if each)
+    theirs = [Link.base["contact"][side].astext.in_(ids) for side in (0, 1)]
+    latest = select(GuestOrder.store, GuestOrder.order_id).where(
+        GuestOrder.email == traces.folded, traces.of_store(GuestOrder.store)
+    )
+    found = select(Link).where(
+        Link.module == Module.SALES_ORDERS,
+        traces.of_store(Link.store),
+        or_(*theirs, tuple_(Link.store, Link.woo_id).in_(latest)),
+    )
+    return (await session.scalars(found)).all()
+
+
+async def find_at(session: AsyncSession, places: Collection[Place]) -> Sequence[Link]:
+    """The pairs that have one of these records."""
+    if not places:
+        return []
+    columns = ((Link.store, Link.module, each) for each in (Link.woo_id, Link.vtiger_id))
+    found = select(Link).where(or_(*(tuple_(*each).in_(places) for each in columns)))
+    return (await session.scalars(found)).all()
+
+
+async def erase_links(session: AsyncSession, traces: Traces, links: Sequence[Link]) -> int:
+    """How many of these pairs, which the caller has leased. A guest's link keeps a name that says
+    nothing, and counts as deleted."""
+    for link in links:
+        kept = FACTS[Module(link.module)].impersonal_fields
+        link.base = {name: link.base[name] for name in kept if name in link.base}
+        link.attempted, link.forgotten_at = None, func.now()
+        if link.woo_id == guest_id_of(traces.folded):
+            link.woo_id = f"{FORGOTTEN_GUEST}:{link.id}"
+            link.woo_deleted_at = func.now()
+    with refusing_stale():
+        await session.flush()
+    await session.execute(
+        delete(GuestOrder).where(
+            GuestOrder.email == traces.folded, traces.of_store(GuestOrder.store)
+        )
+    )
+    return len(links)
+
+
+async def erase_conflicts(session: AsyncSession, traces: Traces, link_ids: Collection[int]) -> int:
+    """The values; one that is open is filled again by the next merge."""
+    held = traces.in_text(
+        FieldConflict.label, FieldConflict.woo, FieldConflict.vtiger, FieldConflict.woo_id
+    )
+    theirs = or_(FieldConflict.link_id.in_(link_ids), held)
+    values = {"label": "", "woo": None, "vtiger": None}
+    nameless = func.regexp_replace(FieldConflict.woo_id, f"^{GUEST}.*", FORGOTTEN_GUEST)
+    found = select(FieldConflict.id).where(traces.of_store(FieldConflict.store), theirs)
+    ids = (await session.scalars(found.order_by(FieldConflict.id).with_for_update())).all()
+    await session.execute(
+        update(FieldConflict).where(FieldConflict.id.in_(ids)).values(**values, woo_id=nameless)
+    )
+    return len(ids)
+
+
+async def erase_keys(session: AsyncSession, traces: Traces) -> None:
+    """What is kept beside the pairs by keys that name the person; not what polls have seen of a
+    record without a pair, which tells nothing: it would be brought over by surprise."""
+    named = traces.in_text(Intent.natural_key)
+    await session.execute(update(Intent).where(named).values(natural_key=""))
+    await session.execute(delete(Owed).where(traces.in_text(Owed.needs, Owed.record_key)))
+    for table in (Sighting, Intent):
+        await session.execute(delete(table).where(traces.in_text(table.record_key)))
+    expired = traces.in_text(Lease.key) & (Lease.expires_at < func.clock_timestamp())
+    free = select(Lease.key).where(expired).with_for_update(skip_locked=True)
+    await session.execute(delete(Lease).where(Lease.key.in_(free)))
+
+
+# What deliveries know of one person: whose they are, and what they carried.
+
+PEOPLES = [module for module, facts in FACTS.items() if facts.is_personal]
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedHints:
+    """How many deliveries lost what they carried, and how many of them are not settled yet."""
+
+    erased: int
+    waiting: int
+
+
+async def find_told(session: AsyncSession, traces: Traces) -> set[tuple[str, str, str]]:
+    """Store, module and id of records whose bodies have this e-mail as theirs."""
+    found = await session.execute(
+        select(Delivery.store, Delivery.module, Delivery.record_id)
+        .where(
+            Delivery.module.in_(PEOPLES),
+            traces.of_store(Delivery.store),
+            traces.is_value_in_body(Delivery.body),
+        )
+        .distinct()
+    )
+    return {(str(store), str(module), str(record_id)) for store, module, record_id in found}
+
+
+async def erase_deliveries(
+    session: AsyncSession, traces: Traces, keys: Collection[str]
+) -> ErasedHints:
+    """Numbers, times and outcomes stay. A hint that waits keeps the key that it is found by."""
+    named = traces.in_text(
+        Delivery.record_id, Delivery.remote_note, Delivery.last_error, Delivery.waits_for
+    )
+    theirs = or_(Delivery.record_key.in_(keys), named, traces.in_body(Delivery.body))
+    found = locked(traces.of_store(Delivery.store), theirs)
+    ids = (await session.scalars(found)).all()
+    await session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(ids))
+        .values(
+            body=None,
+            last_error=None,
+            waits_for=case((traces.in_text(Delivery.waits_for), None), else_=Delivery.waits_for),
+            remote_note=case(
+                (traces.in_text(Delivery.remote_note), ""), else_=Delivery.remote_note
+            ),
+        )
+    )
+    ended = Delivery.state.in_([DeliveryState.DONE, DeliveryState.DEAD])
+    guest = Delivery.id.in_(ids) & traces.in_text(Delivery.record_id)
+    key = func.concat(Delivery.store, ":contacts:woocommerce:", FORGOTTEN_GUEST)
+    await session.execute(
+        update(Delivery).where(guest, ended).values(record_id=FORGOTTEN_GUEST, record_key=key)
+    )
+    waiting = select(func.count()).where(Delivery.id.in_(ids), ~ended)
+    await _drop_jobs(session, traces)
+    return ErasedHints(len(ids), int(await session.scalar(waiting) or 0))
+
+
+async def _drop_jobs(session: AsyncSession, traces: Traces) -> None:
+    """Jobs only wake: a record that still waits gets another one."""
+    theirs = update(Wakeup).where(traces.in_text(Wakeup.record_key))
+    await session.execute(theirs.values(woken_at=None))
+    jobs = text(
+        "DELETE FROM procrastinate_jobs WHERE status <> 'doing' AND strpos(lower(lock), :email) > 0"
+    )
+    await session.execute(jobs, {"email": traces.folded})
+
+
+PATIENCE = 60.0
+"""Seconds to wait for records in other hands."""
+LEASE_SECONDS = 30.0
+
+IN_WORK = (
+    "A worker has a record of this person in hand and did not end within {seconds:.0f} s: nothing "
+    "was erased. Run this again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many rows of each kind lost what was personal. `waiting`: hints of the person's records
+    that are not settled yet; once they are, what they left is to be erased too."""
+
+    deliveries: int
+    log_entries: int
+    links: int
+    conflicts: int
+    differences: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """What belongs to the person: pairs, and records in one of the two systems."""
+
+    links: Sequence[Link]
+    places: frozenset[Place]
+
+    @property
+    def records(self) -> list[Record]:
+        """Of a place it is not known in which system it is."""
+        return [
+            Record(store, system, Module(module), record_id)
+            for store, module, record_id in self.places
+            for system in System
+        ]
+
+    @property
+    def lease_keys(self) -> set[str]:
+        return set(lease_keys(*self.records))
+
+
+async def forget(
+    sessions: Sessions, email: str, *, store: str | None = None, patience: float = PATIENCE
+) -> Forgotten:
+    """All of it or nothing.
+
+    StaleState if a worker has one of the person's records in hand for longer than `patience`
+    seconds.
+    """
+    traces = Traces(email, store)
+    try:
+        return await _forget_leased(sessions, traces, patience)
+    except LeaseLost:
+        raise StaleState(IN_WORK.format(seconds=patience)) from None
+
+
+async def foresee(sessions: Sessions, email: str, *, store: str | None = None) -> Forgotten:
+    """What `forget` would erase, counted by doing it and taking it back."""
+    traces = Traces(email, store)
+    async with sessions() as session:
+        found = await _erase(session, traces, await _find(session, traces))
+        await session.rollback()
+        return found
+
+
+async def _forget_leased(sessions: Sessions, traces: Traces, patience: float) -> Forgotten:
+    """What becomes the person's while their records are waited for is leased as well. Nobody makes
+    a contact of this e-mail meanwhile."""
+    keys, owner = [email_key(traces.folded)], uuid4().hex
+    async with hold(sessions, keys, owner=owner, seconds=LEASE_SECONDS, patience=patience) as lease:
+        leased = set[str]()
+        while True:
+            async with transaction(sessions) as session:
+                await lease.confirm(session)
+                person = await _find(session, traces)
+                if person.lease_keys <= leased:
+                    return await _erase(session, traces, person)
+            await lease.extend(person.lease_keys, patience=patience)
+            leased |= person.lease_keys
+
+
+async def _find(session: Session, traces: Traces) -> _Person:
+    told = await find_told(session, traces)
+    contacts = await find_contacts(session, traces)
+    orders = await find_orders(session, traces, contacts)
+    found = [*contacts, *orders, *await find_at(session, told)]
+    links = list({link.id: link for link in found}.values())
+    return _Person(links, frozenset(told | {place for link in links for place in _places(link)}))
+
+
+async def _erase(session: Session, traces: Traces, person: _Person) -> Forgotten:
+    """Table after table as a sync locks them: pairs first, deliveries last (decision 16)."""
+    ids = [link.id for link in person.links]
+    keys = {record.key for record in person.records}
+    links = await erase_links(session, traces, person.links)
+    conflicts = await erase_conflicts(session, traces, ids)
+    await erase_keys(session, traces)
+    entries = await erase_entries(session, traces, link_ids=ids, places=person.places)
+    differences = await erase_differences(session, traces, keys)
+    hints = await erase_deliveries(session, traces, keys)
+    return Forgotten(
+        deliveries=hints.erased,
+        log_entries=entries,
+        links=links,
+        conflicts=conflicts,
+        differences=differences,
+        waiting=hints.waiting,
+    )
+
+
+def _places(link: Link) -> list[Place]:
+    return [(link.store, link.module, each) for each in (link.woo_id, link.vtiger_id)]

@@ -1,0 +1,1 @@
+"""The mapping as people see it: tables, files, offered fields, previews."""

@@ -1,0 +1,161 @@
+"""Users' mapping rows as a YAML file that people review and keep under version control.
+
+The same rows always make the same text. Reading takes every scalar as text, so that `off`, `no`
+and `12` mean what they look like."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from app.domain import InvalidInput, Module
+from app.modules.catalogue import find_default
+from app.policies.repository import MappingRow
+
+Place = tuple[str, Module]
+Rows = Mapping[Place, Sequence[MappingRow]]
+"""Rows by store and module; a place that is not named is left as it is."""
+
+HEADER = """\
+# Field mappings of woo-vtiger. A row maps a WooCommerce field to a Vtiger field; a row with the id
+# of a default row changes that one, and `direction: 'off'` switches it off. A module that is named
+# here has these rows and no others of your own ([]: the defaults alone); one that is not named
+# stays as it is. Try with: woo-vtiger mappings import FILE --dry-run
+"""
+ROOT = "mappings"
+WIDTH = 100
+
+
+def mapping_text(rows: Rows) -> str:
+    """The file of these rows."""
+    return HEADER + "mappings:" + "".join(_stores(rows)) + ("" if rows else " {}\n")
+
+
+def _stores(rows: Rows) -> Iterator[str]:
+    for store in dict.fromkeys(store for store, _ in rows):
+        yield f"\n  {_scalar(store)}:\n"
+        for module in Module:
+            if (store, module) in rows:
+                yield _indented(_module(module, rows[store, module]), "    ")
+
+
+def _module(module: Module, rows: Sequence[MappingRow]) -> str:
+    if not rows:
+        return f"{module}: []\n"
+    return f"{module}:\n" + _indented("".join(_row(module, row) for row in rows), "  ")
+
+
+def _row(module: Module, row: MappingRow) -> str:
+    text: str = yaml.safe_dump(
+        [_plain(row)], sort_keys=False, allow_unicode=True, width=WIDTH, default_flow_style=False
+    )
+    default = find_default(module, row.id)
+    if default is None:
+        return text
+    return f"# default row: {', '.join(default.woo)} and {default.vtiger}\n{text}"
+
+
+def _plain(row: MappingRow) -> dict[str, Any]:
+    """The id first; one WooCommerce field as text, pairs as a table."""
+    kept = row.stored()
+    if len(row.woo) == 1:
+        kept["woo"] = row.woo[0]
+    if row.pairs:
+        kept["pairs"] = dict(row.pairs)
+    return {"id": kept.pop("id"), **kept}
+
+
+def _indented(text: str, blanks: str) -> str:
+    """Lines end with a newline only; YAML knows other ends, inside of what people typed."""
+    lines = text.split("\n")
+    return "\n".join(blanks + line if line else line for line in lines)
+
+
+def _scalar(text: str) -> str:
+    dumped: str = yaml.safe_dump(text, default_style=None, width=WIDTH)
+    return dumped.partition("\n")[0]
+
+
+def read_mapping_text(text: str) -> Rows:
+    """The rows of a file. InvalidInput names the place and what is wrong there."""
+    try:
+        data = yaml.load(text, Loader=_Texts)  # noqa: S506 - it makes nothing but texts
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"The file is no YAML: {error}") from None
+    whole = _table(data, "The file")
+    if not whole:
+        raise InvalidInput(f"The file is empty: it has no `{ROOT}:`. `mappings export` writes one.")
+    for key in whole:
+        if key != ROOT:
+            known = f"{ROOT}:" if _near(key, [ROOT]) else f"{ROOT}: alone"
+            raise InvalidInput(f"The file: `{key}:` is not known; it has {known}.")
+    return dict(_places(_table(whole.get(ROOT), f"`{ROOT}`")))
+
+
+class _Texts(yaml.BaseLoader):
+    """Every scalar is text, and a key that is there twice is refused: one of both would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                place = f"line {key.start_mark.line + 1}"
+                raise InvalidInput(f"The file: `{name}:` is there twice ({place}).")
+            seen.add(name)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _places(stores: Mapping[str, Any]) -> Iterator[tuple[Place, list[MappingRow]]]:
+    for store, modules in stores.items():
+        for name, rows in _table(modules, f"Store {store}").items():
+            place = f"{store} / {name}"
+            if name not in list(Module):
+                known = ", ".join(Module)
+                raise InvalidInput(f"{place}: there is no such module; use one of {known}.")
+            yield (store, Module(name)), _rows(place, rows)
+
+
+def _rows(place: str, rows: Any) -> list[MappingRow]:
+    if rows in ("", "[]", None):
+        return []
+    if not isinstance(rows, list):
+        raise InvalidInput(f"{place}: write a list of rows, each beginning with `- id:`.")
+    return [_read_row(f"{place} / row {number}", row) for number, row in enumerate(rows, start=1)]
+
+
+def _read_row(place: str, row: Any) -> MappingRow:
+    given = dict(_table(row, place))
+    if given.get("size") in ("", "null", "~"):
+        del given["size"]
+    try:
+        return MappingRow.model_validate(given)
+    except ValidationError as error:
+        place = f"{place} ({given['id']})" if given.get("id") else place
+        raise InvalidInput(f"{place}: {'; '.join(map(_fault, error.errors()))}") from None
+
+
+def _fault(fault: ErrorDetails) -> str:
+    where = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "missing":
+        return f"{where} is missing"
+    if fault["type"] != "extra_forbidden":
+        return f"{where}: {fault['msg']}"
+    near = _near(where, list(MappingRow.model_fields))
+    known = f"did you mean {near}?" if near else f"known are {', '.join(MappingRow.model_fields)}"
+    return f"{where} is no part of a row; {known}"
+
+
+def _near(wrong: str, names: Sequence[str]) -> str:
+    return next(iter(get_close_matches(wrong, names, n=1)), "")
+
+
+def _table(value: Any, place: str) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    if value in ("", None):
+        return {}
+    raise InvalidInput(f"{place}: write `name: value` lines, not {type(value).__name__}.")

@@ -1,0 +1,414 @@
+"""Both systems compared, record by record: what a sync would do, and the differences found.
+
+Records come in pages; the partners of a page are read in bulk where that can be. Only a record
+without a pair costs a look-up of its own."""
+
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from uuid import uuid4
+
+from app.domain import InvalidInput, LeaseLost, Module, Record, System
+from app.links.leases import hold
+from app.links.models import Link
+from app.links.repository import search_links
+from app.mapping.rules import FieldRule, holds, read_base
+from app.mapping.values import Base
+from app.module_facts import IN_ORDER
+from app.modules.ports import (
+    Adapter,
+    FieldDifference,
+    Listing,
+    PlannedAction,
+    Read,
+    Seen,
+    Side,
+    Skip,
+    Unreadable,
+    as_pair,
+    attempt,
+    only_in,
+)
+from app.modules.registry import open_listing, policy_of
+from app.modules.shop_creation import ShopCreation
+from app.modules.spec import Context
+from app.policies.repository import SyncPolicy
+from app.runs.models import SyncRun
+from app.runs.repository import count_differences
+from app.runtime import Runtime
+from app.sync.agreement import newer_side
+from app.sync.creation import choose_twin
+from app.sync.merge import Merge, describe_held, merge
+from app.sync.runs.requests import OFF
+from app.tasks import run_together
+
+# Both systems side by side, record by record: what a sync would do, and what differs. Pure.
+#
+# A pair is compared through the mapping and the merge, as a drain would.
+
+
+class Plan(StrEnum):
+    """What a sync would do with a record."""
+
+    AGREE = "agree"
+    UPDATE = "update"
+    PAIR = "pair"
+    CREATE = "create"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One pair, or one record without a pair; its id in the other system is then None.
+
+    `checked` is how many fields were looked at.
+    """
+
+    plan: Plan
+    label: str
+    woo_id: str | None
+    vtiger_id: str | None
+    fields: tuple[FieldDifference, ...] = ()
+    skip: Skip | None = None
+    checked: int = 0
+
+    @property
+    def pending(self) -> tuple[FieldDifference, ...]:
+        """The fields that a sync would write, or ask about."""
+        return tuple(
+            each
+            for each in self.fields
+            if each.act not in (PlannedAction.KEPT, PlannedAction.DIFFERS)
+        )
+
+    @property
+    def unexplained(self) -> tuple[FieldDifference, ...]:
+        """Those, and the fields that stay different for no good reason."""
+        return tuple(each for each in self.fields if each.act is not PlannedAction.KEPT)
+
+    @property
+    def agrees(self) -> bool:
+        """A pair in which both sides say the same, as near as the systems allow."""
+        return self.plan is Plan.AGREE and not self.unexplained
+
+
+def compare_pair(
+    link: Link,
+    woo: Side,
+    vtiger: Side,
+    *,
+    rules: tuple[FieldRule, ...],
+    policy: SyncPolicy,
+    carried: Collection[str],
+    explains: Callable[[str], bool],
+) -> Compared:
+    """What a sync would do with a pair; `link.base` is empty for one that is only found.
+
+    `carried` as in `merge`; `explains` tells whether a field differs only by what the target can
+    hold.
+    """
+    base = read_base(link.base, rules)
+    settled = _settled(base, woo, vtiger, rules=rules)
+    merged = merge(
+        base,
+        woo.values,
+        vtiger.values,
+        rules=rules,
+        direction=policy.direction,
+        policy=policy.conflict_policy,
+        newer=newer_side(link, {System.WOOCOMMERCE: woo, System.VTIGER: vtiger}),
+        carried=carried,
+    )
+
+    def is_explained(name: str) -> bool:
+        return name in settled or explains(name)
+
+    fields = tuple(_differences(merged, woo, vtiger, rules=rules, explains=is_explained))
+    plan = Plan.UPDATE if merged.to_woo or merged.to_vtiger or merged.conflicts else Plan.AGREE
+    skip = None
+    if plan is Plan.AGREE and merged.held:
+        plan, skip = Plan.SKIP, Skip("direction_off", describe_held(merged.held))
+    label = woo.label or vtiger.label
+    return Compared(plan, label, woo.id, vtiger.id, fields, skip, checked=len(rules))
+
+
+def _settled(
+    base: Base, woo: Side, vtiger: Side, *, rules: tuple[FieldRule, ...]
+) -> frozenset[str]:
+    """Users' rows of which both sides hold what they did after the last write: how many decimals
+    or characters a custom field keeps, nobody tells but the field itself."""
+    return frozenset(
+        rule.name
+        for rule in rules
+        if rule.custom
+        and rule.name in base
+        and holds(rule, base, woo.values.get(rule.name), system=System.WOOCOMMERCE)
+        and holds(rule, base, vtiger.values.get(rule.name), system=System.VTIGER)
+    )
+
+
+def _differences(
+    merged: Merge,
+    woo: Side,
+    vtiger: Side,
+    *,
+    rules: tuple[FieldRule, ...],
+    explains: Callable[[str], bool],
+) -> Iterator[FieldDifference]:
+    """A field that one side does not have is none."""
+    for rule in rules:
+        mine, theirs = woo.values.get(rule.name), vtiger.values.get(rule.name)
+        act = _act(merged, rule.name)
+        lacking = act is PlannedAction.DIFFERS and None in (mine, theirs)
+        if lacking or rule.same(mine or "", theirs or ""):
+            continue
+        if act is PlannedAction.DIFFERS and explains(rule.name):
+            act = PlannedAction.KEPT
+        yield FieldDifference(rule.name, mine, theirs, act)
+
+
+def _act(merged: Merge, name: str) -> PlannedAction:
+    if name in {conflict.field for conflict in merged.conflicts}:
+        return PlannedAction.CONFLICT
+    if name in merged.to_woo:
+        return PlannedAction.TO_WOOCOMMERCE
+    return PlannedAction.TO_VTIGER if name in merged.to_vtiger else PlannedAction.DIFFERS
+
+
+def compare_unreadable(read: Unreadable) -> Compared:
+    """A record, or half a pair, that cannot be read: a sync leaves both alone."""
+    woo_id, vtiger_id = only_in(read.system, read.id)
+    return Compared(Plan.SKIP, read.id, woo_id, vtiger_id, skip=read.skip)
+
+
+def compare_single(side: Side, plan: Plan, *, skip: Skip | None = None) -> Compared:
+    """A record without a pair, to be created on the other side or left alone."""
+    woo_id, vtiger_id = only_in(side.system, side.id)
+    return Compared(plan, side.label, woo_id, vtiger_id, skip=skip)
+
+
+# The totals of a comparison, which add up: what was compared either agrees or was found.
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The figures of one module, or of all where `module` is "". A pair counts once, as does a
+    record without a partner; `found` is by what a sync would do with them."""
+
+    module: str
+    agreed: int
+    found: Mapping[Plan, int]
+
+    @property
+    def compared(self) -> int:
+        return self.agreed + sum(self.found.values())
+
+
+async def read_totals(runtime: Runtime, run: SyncRun) -> list[Totals]:
+    """One for each module that the run has compared so far, in the order of a run; none for a run
+    of a version that did not keep them."""
+    async with runtime.sessions() as session:
+        counted = await count_differences(session, run.id)
+    return [
+        Totals(
+            module,
+            int(run.agreed_in[module]),
+            {plan: counted.get(module, {}).get(plan, 0) for plan in Plan},
+        )
+        for module in IN_ORDER
+        if module in run.agreed_in
+    ]
+
+
+def add_up(totals: Iterable[Totals]) -> Totals:
+    rows = list(totals)
+    found = {plan: sum(row.found[plan] for row in rows) for plan in Plan}
+    return Totals("", sum(row.agreed for row in rows), found)
+
+
+GONE = "Its partner {id} is gone from {system}."
+TAKEN = "{system} {id} matches, but is paired with another record."
+SECOND = timedelta(seconds=1)
+"""A shop tells what changed after a moment, not at it (contract page WooCommerce §2)."""
+DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
+
+
+@dataclass(slots=True)
+class Survey:
+    """One look at one module of one store; `met` are the keys of records that were compared
+    already, `refused` those that the shop does not get, by Vtiger's id."""
+
+    runtime: Runtime
+    store: str
+    listing: Listing
+    policy: SyncPolicy
+    met: set[str] = field(default_factory=set)
+    refused: dict[str, Skip] = field(default_factory=dict)
+
+    async def run(self, since: datetime | None = None) -> AsyncIterator[Compared]:
+        """Each pair and each record without one, once; or those changed since a moment.
+
+        Raises DependencyNotReady and the RemoteError tree.
+        """
+        for system in System:
+            async for page in self.listing.each(system, since and since - SECOND):
+                for each in await self._page(changed_since(page, since)):
+                    yield each
+
+    @property
+    def _adapter(self) -> Adapter:
+        return self.listing.adapter
+
+    async def _page(self, page: Sequence[Seen]) -> list[Compared]:
+        new = [seen for seen in page if not self._was_met(seen)]
+        reads = await self.listing.complete(new) if new else []
+        if not reads:
+            return []
+        links = await self._links(reads)
+        sides = [read for read in reads if isinstance(read, Side)]
+        await self._refuse([side for side in sides if side.id not in links])
+        needed = [links[side.id] for side in sides if side.id in links]
+        partners = await self._partners(reads[0].system, needed)
+        compared = [self._compare(side, links.get(side.id), partners) for side in sides]
+        odd = [self._unreadable(read, links) for read in reads if isinstance(read, Unreadable)]
+        return [*await run_together(compared), *odd]
+
+    async def _compare(
+        self, side: Side, link: Link | None, partners: Mapping[str, Read]
+    ) -> Compared:
+        """What another record, such as a twin, keeps from being compared is told of this one."""
+        look = self._compare_linked(link, side, partners) if link else self._compare_single(side)
+        found = await attempt(side.system, side.id, look)
+        return compare_unreadable(found) if isinstance(found, Unreadable) else found
+
+    def _unreadable(self, read: Unreadable, links: Mapping[str, Link]) -> Compared:
+        """A pair of which one side cannot be read is told once."""
+        if link := links.get(read.id):
+            self.met.add(link.record(read.system.other).key)
+        return compare_unreadable(read)
+
+    def _was_met(self, seen: Seen) -> bool:
+        return self._record(seen.system, seen.id).key in self.met
+
+    def _record(self, system: System, record_id: str) -> Record:
+        return Record(self.store, system, self._adapter.module, record_id)
+
+    async def _links(self, sides: Sequence[Read]) -> dict[str, Link]:
+        async with self.runtime.sessions() as session:
+            return await search_links(
+                session, [self._record(side.system, side.id) for side in sides]
+            )
+
+    async def _partners(self, system: System, links: Sequence[Link]) -> Mapping[str, Read]:
+        """The other sides of these links, by the id that the given system's side has."""
+        by_id = {link.side(system.other).id: link.side(system).id for link in links}
+        found = await self.listing.whole(system.other, list(by_id))
+        return {by_id[side.id]: side for side in found}
+
+    async def _compare_linked(
+        self, link: Link, side: Side, partners: Mapping[str, Read]
+    ) -> Compared:
+        partner = partners.get(side.id)
+        if isinstance(partner, Unreadable):
+            self.met.add(self._record(partner.system, partner.id).key)
+            return compare_single(side, Plan.SKIP, skip=partner.skip)
+        if partner is None:
+            other = side.system.other
+            message = GONE.format(id=link.side(other).id, system=other.label)
+            return compare_single(side, Plan.SKIP, skip=Skip("not_found", message))
+        return self._compare_pair(link, side, partner)
+
+    def _compare_pair(self, link: Link, side: Side, partner: Side) -> Compared:
+        for each in (side, partner):
+            self.met.add(self._record(each.system, each.id).key)
+        woo, vtiger = as_pair(side, partner)
+        compared = compare_pair(
+            link,
+            woo,
+            vtiger,
+            rules=self._adapter.rules,
+            policy=self.policy,
+            carried=self._adapter.carried(woo, vtiger),
+            explains=partial(self.listing.is_explained, woo=woo, vtiger=vtiger),
+        )
+        return replace(compared, fields=(*compared.fields, *self.listing.totals(woo, vtiger)))
+
+    async def _refuse(self, alone: Sequence[Side]) -> None:
+        """Find out which of these the shop would not get."""
+        creation = ShopCreation(self.runtime, self.store, self._adapter.module, self.policy)
+        self.refused.update(await creation.refuse(alone))
+
+    async def _compare_single(self, side: Side) -> Compared:
+        """As a drain would begin with it: its twin, or a new one, or why neither."""
+        refused = self._adapter.objection(side)
+        if refused is not None:
+            return compare_single(side, Plan.SKIP, skip=refused)
+        twin = await choose_twin(self._adapter, self.policy, side)
+        if isinstance(twin, Skip):
+            return compare_single(side, Plan.SKIP, skip=twin)
+        if twin is not None:
+            return await self._compare_twin(side, twin)
+        refused = self._direction_skip(side) or self.refused.get(side.id)
+        refused = refused or self._adapter.creation_objection(side)
+        return compare_single(side, Plan.SKIP if refused else Plan.CREATE, skip=refused)
+
+    async def _compare_twin(self, side: Side, twin: Side) -> Compared:
+        if await self._links([twin]) or self._record(twin.system, twin.id).key in self.met:
+            message = TAKEN.format(system=twin.system.label, id=twin.id)
+            return compare_single(side, Plan.SKIP, skip=Skip("ambiguous_match", message))
+        module = self._adapter.module
+        found = Link(module=module, woo_written_at=None, vtiger_written_at=None, base={})
+        return replace(self._compare_pair(found, side, twin), plan=Plan.PAIR)
+
+    def _direction_skip(self, side: Side) -> Skip | None:
+        direction, target = self.policy.direction, side.system.other
+        if direction.allows(target):
+            return None
+        message = DIRECTION_OFF.format(direction=direction, system=target.label)
+        return Skip("direction_off", message)
+
+
+def changed_since(page: Sequence[Seen], since: datetime | None) -> list[Seen]:
+    """Those of a listing that changed at or after a moment; a customer never changed counts by
+    the day of its registration, and what has no times is always looked at."""
+    if since is None:
+        return list(page)
+    return [seen for seen in page if (at := seen.changed_at) is None or at >= since]
+
+
+# What a sync would find in one module of one store, right now, without a run being kept.
+
+BUSY = "A run of store {store} is under way."
+
+
+async def compare_store(
+    runtime: Runtime, store: str, *, module: Module, since: datetime | None = None
+) -> AsyncIterator[Compared]:
+    """Each pair and each record without one, compared whole; nothing is written or hinted.
+
+    Raises InvalidInput if the module is off or a run of this store is under way,
+    DependencyNotReady, and the RemoteError tree.
+    """
+    policy = await policy_of(runtime, store, module)
+    if not policy.enabled:
+        raise InvalidInput(OFF.format(module=module, store=store), "module")
+    seconds = runtime.settings.worker.lease_seconds
+    try:
+        async with hold(
+            runtime.sessions, [f"run:{store}"], owner=uuid4().hex, seconds=seconds
+        ) as lease:
+            listing = await open_listing(Context(runtime, store, policy, lease), module)
+            async for compared in Survey(runtime, store, listing, policy).run(since):
+                yield compared
+    except LeaseLost:
+        raise InvalidInput(BUSY.format(store=store), "store") from None
