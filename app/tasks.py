@@ -2,7 +2,8 @@
 beside the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -24,6 +25,41 @@ async def run_together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from failed.exceptions[0].__cause__
     return [task.result() for task in tasks]
+
+
+Begin = Callable[[Coroutine[Any, Any, None], Callable[[], Awaitable[None]]], Awaitable[None]]
+"""Begins some work, and has a call made once that, and all that was begun before, has ended."""
+
+
+@asynccontextmanager
+async def overlapping(most: int) -> AsyncIterator[Begin]:
+    """The body begins work without waiting for its end; no more than so much is under way.
+
+    All has ended when the context is left, and was told in the order in which it was begun. The
+    first error of work or a call is raised there, or by the next `begin`: what is under way by then
+    comes to its end, too, but for a cancellation, which ends it.
+    """
+    tasks: deque[tuple[asyncio.Task[None], Callable[[], Awaitable[None]]]] = deque()
+
+    async def end_first() -> None:
+        await tasks[0][0]
+        await tasks.popleft()[1]()
+
+    async def begin(work: Coroutine[Any, Any, None], tell: Callable[[], Awaitable[None]]) -> None:
+        tasks.append((asyncio.create_task(work), tell))
+        while len(tasks) >= most:
+            await end_first()
+
+    try:
+        yield begin
+        while tasks:
+            await end_first()
+    except asyncio.CancelledError:
+        for task, _ in tasks:
+            task.cancel()
+        raise
+    finally:
+        await asyncio.gather(*(task for task, _ in tasks), return_exceptions=True)
 
 
 @asynccontextmanager

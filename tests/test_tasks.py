@@ -1,11 +1,12 @@
 """Several things at once: all results, or the first error as it is, with nobody left at work."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from app.domain import LeaseLost, RemoteUnavailable, System
-from app.tasks import in_background, run_together
+from app.tasks import in_background, overlapping, run_together
 
 pytestmark = pytest.mark.anyio
 
@@ -88,3 +89,82 @@ async def test_what_ended_in_the_background_by_an_error_raises_it() -> None:
     with pytest.raises(LeaseLost, match="gone"):
         async with in_background(work()):
             await asyncio.sleep(0)
+
+
+async def test_overlapping_work_is_told_in_its_order_and_never_more_than_so_much() -> None:
+    told: list[int] = []
+    under_way = most = 0
+    first_may_end = asyncio.Event()
+
+    async def work(number: int) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        if number == 0:
+            await first_may_end.wait()
+        else:
+            first_may_end.set()
+            await asyncio.sleep(0)
+        under_way -= 1
+
+    async def tell(number: int) -> None:
+        told.append(number)
+
+    async with overlapping(3) as begin:
+        for number in range(6):
+            await begin(work(number), partial(tell, number))
+    assert told == [0, 1, 2, 3, 4, 5]
+    assert most == 3
+
+
+async def test_what_overlaps_a_failure_comes_to_its_end() -> None:
+    """It may be a create, of which the answer is to be heard."""
+    told: list[str] = []
+    others = asyncio.Event()
+
+    async def fail() -> None:
+        raise RemoteUnavailable(System.VTIGER, "down")
+
+    async def go_on() -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        others.set()
+
+    async def tell() -> None:
+        told.append("told")
+
+    async def begin_both() -> None:
+        async with overlapping(3) as begin:
+            await begin(fail(), tell)
+            await begin(go_on(), tell)
+
+    with pytest.raises(RemoteUnavailable):
+        await begin_both()
+    assert others.is_set()
+    assert told == []
+
+
+async def test_who_is_cancelled_ends_what_overlaps() -> None:
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def tell() -> None:
+        raise AssertionError("it never came to its end")
+
+    async def begin_and_wait() -> None:
+        async with overlapping(3) as begin:
+            await begin(work(), tell)
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(begin_and_wait())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()

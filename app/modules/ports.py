@@ -541,6 +541,11 @@ class Bulk(Protocol):
     @property
     def adapter(self) -> Adapter: ...
 
+    async def search_first(self, seen: Sequence[Seen]) -> list[Seen]:
+        """People who have to be contacts before these records can be read whole, and who are
+        plainly new: they can be made together."""
+        ...
+
     async def foresee(self, seen: Sequence[Seen]) -> None:
         """What reading these records whole will ask the database for, read together."""
         ...

@@ -24,7 +24,8 @@ class Context:
     """What an adapter may need. Without `dependencies` it brings nothing: it only looks.
 
     `is_needed`: another record asks for the one that is worked on. `proposed`: a mapping to go by
-    instead of the one in force.
+    instead of the one in force. `names` holds the names of new Accounts where `lease` is not to;
+    `customers` are the e-mails of the shop's customers where a run has listed them.
     """
 
     runtime: Runtime
@@ -34,6 +35,8 @@ class Context:
     dependencies: Dependencies | None = None
     is_needed: bool = False
     proposed: tuple[FieldRule, ...] | None = None
+    names: PairLease | None = None
+    customers: frozenset[str] | None = None
 
     async def id_field(self, vtiger_module: str) -> str | None:
         """Our id field of a Vtiger module, where it has one."""

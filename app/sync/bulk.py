@@ -5,6 +5,7 @@ then the call is made, and the pair is kept the moment its answer arrives. What 
 better (a value is taken after all) goes the single way."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
@@ -18,6 +19,7 @@ from app.domain import (
     RemoteError,
     System,
     WooVtigerError,
+    is_guest,
     key_in_logs,
 )
 from app.http.client import calling_for
@@ -170,21 +172,22 @@ class Item:
 class BulkCreation:
     """`wait` is awaited before each single write, so that live hints go first; `portion` is how
     many single creates are begun together, `at_once` of how many the answer is awaited at a time.
-    `keyed`: they are sent with keys."""
+    `turn` is held while twins are made, and `names` of Accounts until they are: of a run's pages
+    one makes twins at a time, and the next one needs the same Accounts. `keyed`: twins are sent
+    with keys."""
 
     choice: BulkChoice
     keeper: LinkWriter
     wait: Wait
+    turn: asyncio.Lock
+    names: PairLease
     at_once: asyncio.Semaphore
     portion: int
     keyed: bool = False
 
     async def take_in(self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]) -> list[Item]:
         """`hints` by the records' ids; one that the database refuses is not among the items.
-        Raises LeaseLost and the RemoteError tree, with nothing taken."""
-        if not sides:
-            return []
-        await self.choice.bulk.prepare(sides)
+        Raises LeaseLost, with nothing taken."""
         items: list[Item] = []
 
         async def store(some: Sequence[Side]) -> None:
@@ -205,12 +208,20 @@ class BulkCreation:
         `is_undecided` is open once more. Raises LeaseLost."""
         if not items:
             return
-        await self._make(items)
+        async with self.turn:
+            await self._prepare(items)
+            await self._make(items)
+            await self.names.release()
         await self._write_external_ids([item for item in items if item.link is not None])
         await self._tell([item for item in items if item.result is not None])
         for item in items:
             if item.result is None:
                 await self._give_back_surely(item)
+
+    async def _prepare(self, items: Sequence[Item]) -> None:
+        """What cannot be looked for together each create looks for itself, and fails alone."""
+        with contextlib.suppress(RemoteError):
+            await self.choice.bulk.prepare([item.side for item in items])
 
     async def _make(self, items: Sequence[Item]) -> None:
         """An intent says that a call may have been made, so it is not opened long before."""
@@ -293,7 +304,8 @@ class BulkCreation:
             item.link, item.result = link, replace(told, notes=notes)
 
     async def _write_external_ids(self, items: Sequence[Item]) -> None:
-        """Each source learns its twin's id, where it may be written."""
+        """Each source learns its twin's id, where it may be written; a guest is no record."""
+        items = [item for item in items if not is_guest(item.side.id)]
         system = items[0].side.system if items else System.VTIGER
         if not items or not self.choice.policy.direction.allows(system):
             return

@@ -1,6 +1,7 @@
 """A shop of any size as a file of `sandbox --shop-data` would have it: people, goods, sales."""
 
 from decimal import Decimal
+from itertools import cycle
 from typing import Any
 
 from sandbox.woocommerce.shopdata import ShopData, check_shop_data
@@ -16,6 +17,9 @@ SETTINGS = {
 TAX = {
     "id": 1,
     "country": "FR",
+    "state": "",
+    "postcodes": [],
+    "cities": [],
     "rate": "20.0000",
     "name": "TVA 20",
     "priority": 1,
@@ -28,15 +32,19 @@ NOTHING = ("discount_total", "discount_tax", "shipping_total", "shipping_tax")
 STATUSES = ("processing", "completed", "on-hold")
 
 
-def shop_of(customers: int, products: int, orders: int) -> ShopData:
-    """Every third customer is a company; an order sells one or two products, taxed at 20 %."""
+def shop_of(customers: int, products: int, orders: int, *, guests: bool = False) -> ShopData:
+    """Every third customer is a company; an order sells one or two products, taxed at 20 %. With
+    `guests` every other order is one of somebody without an account."""
     people = [_customer(number) for number in range(customers)]
     goods = [_product(number) for number in range(products)]
     return check_shop_data(
         {
             "customers": people,
             "products": goods,
-            "orders": [_order(number, people, goods) for number in range(orders)],
+            "orders": [
+                _order(number, _guest(number) if guests and number % 2 else person, goods)
+                for number, person in zip(range(orders), cycle(people), strict=False)
+            ],
             "taxes": [
                 {**TAX, "compound": False, "shipping": True, "order": 0, "class": "standard"}
             ],
@@ -78,6 +86,11 @@ def _customer(number: int) -> Row:
     }
 
 
+def _guest(number: int) -> Row:
+    address = {**_customer(number)["billing"], "email": f"guest{number}@mail.example"}
+    return {"id": 0, "billing": address, "shipping": address}
+
+
 def _product(number: int) -> Row:
     price = f"{5 + number % 90}.{number % 100:02}"
     return {
@@ -101,11 +114,8 @@ def _product(number: int) -> Row:
     }
 
 
-def _order(number: int, people: list[Row], goods: list[Row]) -> Row:
-    person, items = (
-        people[number % len(people)],
-        (number % len(goods), (number * 7 + 3) % len(goods)),
-    )
+def _order(number: int, person: Row, goods: list[Row]) -> Row:
+    items = (number % len(goods), (number * 7 + 3) % len(goods))
     lines = [_line(number, place, goods[item]) for place, item in enumerate(dict.fromkeys(items))]
     net = sum((Decimal(line["total"]) for line in lines), Decimal(0))
     tax = sum((Decimal(line["total_tax"]) for line in lines), Decimal(0))

@@ -3,7 +3,7 @@ organisations that contacts belong to. Decides nothing."""
 
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,25 +71,35 @@ NEVER = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, slots=True)
 class Guests:
-    """The guests of one shop, by the latest order that was seen of each."""
+    """The guests of one shop, by the latest order that was seen of each; `seen` are orders that
+    were seen already, and whether they were their guests' latest."""
 
     sessions: Sessions
     store: str
     woo: WooClient
+    seen: dict[str, bool] = field(default_factory=dict)
 
     async def see(self, order: WooOrder) -> bool:
         """Whether the order is the latest that was seen of its guest; it is remembered then."""
         guest_id = find_guest_id(order)
         if guest_id is None or is_of_vtiger(order):
             return False
+        if order.id not in self.seen:
+            await self.see_each({guest_id: order})
+        return self.seen[order.id]
+
+    async def see_each(self, orders: Mapping[str, WooOrder]) -> set[str]:
+        """The guests, by whose id an order of each is given, whose latest it is."""
         async with transaction(self.sessions) as session:
-            return await see_guest_order(
-                session,
-                self.store,
-                email=guest_id.removeprefix(GUEST),
-                order_id=order.id,
-                ordered_at=order.created_at or NEVER,
-            )
+            for guest_id, order in sorted(orders.items()):
+                self.seen[order.id] = await see_guest_order(
+                    session,
+                    self.store,
+                    email=guest_id.removeprefix(GUEST),
+                    order_id=order.id,
+                    ordered_at=order.created_at or NEVER,
+                )
+        return {guest_id for guest_id, order in orders.items() if self.seen[order.id]}
 
     async def get_person(self, record_id: str) -> WooCustomer:
         """A customer, or a guest as the latest order shows it (order_get_guest_storefront).

@@ -120,6 +120,10 @@ class BulkContacts:
     orders: OrderHistory
     emails: Emails = field(default_factory=Emails)
 
+    async def search_first(self, seen: Sequence[Seen]) -> list[Seen]:  # noqa: ARG002
+        """Nobody: a record tells all of itself."""
+        return []
+
     async def foresee(self, seen: Sequence[Seen]) -> None:
         """Nothing: a record tells all of itself."""
 
@@ -328,7 +332,7 @@ def _begin_bulk() -> Callable[[Context, ContactAdapter], Bulk]:
     emails = Emails()
 
     def open_page(context: Context, adapter: ContactAdapter) -> BulkContacts:
-        turn = partial(context.lease.extend, patience=PATIENCE)
+        turn = partial((context.names or context.lease).extend, patience=PATIENCE)
         accounts = KnownAccounts(context.runtime.vtiger, turn)
         orders = OrderHistory(context.runtime, context.store)
         return BulkContacts(replace(adapter, accounts=accounts), accounts, orders, emails)

@@ -10,6 +10,7 @@ from functools import partial
 from app.domain import (
     DependencyNotReady,
     Direction,
+    GuestPolicy,
     Module,
     Record,
     RemoteError,
@@ -29,7 +30,14 @@ from app.mapping.values import (
     decimal_text,
     rounded,
 )
-from app.modules.contacts.adapter import Accounts, Guests
+from app.modules.contacts.adapter import (
+    Accounts,
+    Guests,
+    age_of,
+    find_guest_id,
+    guest_of,
+    is_of_vtiger,
+)
 from app.modules.contacts.bulk import KnownAccounts
 from app.modules.orders.adapter import OrderAdapter, OrderSides, OrderTwins, crm_order, shop_order
 from app.modules.orders.lines import OrderRefs, Sold
@@ -82,24 +90,41 @@ from app.woocommerce.schemas import WooOrder
 
 @dataclass(frozen=True, slots=True)
 class BulkOrders:
-    """`accounts` are those that the adapter goes by."""
+    """`accounts` are those that the adapter goes by, `customers` the e-mails of the shop's
+    customers, where they are known."""
 
     adapter: OrderAdapter
     accounts: KnownAccounts
+    customers: frozenset[str] | None
+
+    async def search_first(self, seen: Sequence[Seen]) -> list[Seen]:
+        """Guests, each as the latest of the orders shows it."""
+        if self.adapter.policy.guests is not GuestPolicy.CONTACT_PER_EMAIL:
+            return []
+        references = self.adapter.sides.references
+        latest: dict[str, WooOrder] = {}
+        for order in sorted(_readable(seen), key=age_of):
+            guest_id = find_guest_id(order)
+            if guest_id is None or is_of_vtiger(order):
+                continue
+            if await references.refusal(order) is None:
+                latest[guest_id] = order
+        new = await references.buyers.search_new_guests(latest, self.customers)
+        people = [guest_of(order) for order in new]
+        return [Seen(System.WOOCOMMERCE, person.id, person) for person in people]
 
     async def foresee(self, seen: Sequence[Seen]) -> None:
-        """The pairs of the orders themselves, their customers and products. An order that cannot be
-        read names nothing."""
-        found = [each.raw for each in seen if isinstance(each.raw, WooOrder)]
-        orders = [order for order in found if not order.faults]
+        """The pairs of the orders themselves, their buyers and products."""
+        orders = _readable(seen)
         store, dependencies = self.adapter.sides.store, self.adapter.sides.references.dependencies
         if dependencies is None or not orders:
             return
-        customers = {order.customer_id for order in orders if order.customer_id}
+        named = [order.customer_id or find_guest_id(order) for order in orders]
+        buyers = {buyer for buyer in named if buyer}
         products = {each for order in orders for each in products_of(order)}
         for module, ids in (
             (Module.SALES_ORDERS, {order.id for order in orders}),
-            (Module.CONTACTS, customers),
+            (Module.CONTACTS, buyers),
             (Module.PRODUCTS, products),
         ):
             records = [Record(store, System.WOOCOMMERCE, module, each) for each in sorted(ids)]
@@ -157,6 +182,12 @@ class BulkOrders:
         }
         marked = await self.adapter.returner.woo.batch_orders(update=update)
         return [one if isinstance(one, RemoteError) else one.modified_at for one in marked]
+
+
+def _readable(seen: Sequence[Seen]) -> list[WooOrder]:
+    """The shop's orders among these; one that cannot be read names nothing."""
+    found = [each.raw for each in seen if isinstance(each.raw, WooOrder)]
+    return [order for order in found if not order.faults]
 
 
 TOTAL = "total"
@@ -386,10 +417,10 @@ async def _shipping_tax_field(runtime: Runtime) -> str | None:
 
 def _begin_bulk() -> Callable[[Context, OrderAdapter], Bulk]:
     def open_page(context: Context, adapter: OrderAdapter) -> BulkOrders:
-        turn = partial(context.lease.extend, patience=PATIENCE)
+        turn = partial((context.names or context.lease).extend, patience=PATIENCE)
         accounts = KnownAccounts(context.runtime.vtiger, turn)
         writer = replace(adapter.writer, accounts=accounts)
-        return BulkOrders(replace(adapter, writer=writer), accounts)
+        return BulkOrders(replace(adapter, writer=writer), accounts, context.customers)
 
     return open_page
 

@@ -51,7 +51,7 @@ from app.modules.reference_data import (
 from app.modules.taxes.mapping import OrderRate
 from app.policies.repository import SyncPolicy, get_policy
 from app.runtime import Runtime
-from app.tasks import run_aside
+from app.tasks import run_aside, run_together
 from app.vtiger.query import Query, equals, fold
 from app.vtiger.schemas import VtigerCurrency, VtigerOrder, VtigerRecord
 from app.woocommerce.schemas import WooOrder, find_id
@@ -217,6 +217,26 @@ class Buyers:
             await self._hint(guest_id)
         return link
 
+    async def search_new_guests(
+        self, orders: Mapping[str, WooOrder], customers: Collection[str] | None
+    ) -> list[WooOrder]:
+        """Of these orders, by their guests' ids, those that are the latest of a guest who has
+        neither a contact nor an account. `customers` are the e-mails of the shop's customers; the
+        shop is asked where they are not known."""
+        if not orders or not self._brings_to(System.VTIGER):
+            return []
+        latest = await self.guests.see_each(orders)
+        people = [self._person(System.WOOCOMMERCE, guest_id) for guest_id in sorted(latest)]
+        async with self.runtime.sessions() as session:
+            links = await search_links(session, people)
+        new = [person.id for person in people if person.id not in links]
+        if customers is None:
+            woo = self.runtime.stores[self.store]
+            emails = [guest_id.removeprefix(GUEST) for guest_id in new]
+            found = await run_together(woo.search_customers_by_email(each) for each in emails)
+            customers = {email for email, users in zip(emails, found, strict=True) if users}
+        return [orders[each] for each in new if each.removeprefix(GUEST) not in customers]
+
     async def _is_news(self, order: WooOrder, link: Link) -> bool:
         """Whether an order tells of its guest what is not known yet."""
         rules = await rules_of(self.runtime, self.store, Module.CONTACTS)
@@ -279,6 +299,8 @@ class Buyers:
         return self.dependencies is not None and self.policy.direction.allows(system)
 
     async def _find(self, system: System, record_id: str) -> Link | None:
+        if self.dependencies is not None:
+            return await self.dependencies.find(self._person(system, record_id))
         async with self.runtime.sessions() as session:
             return await find_link(session, self._person(system, record_id))
 

@@ -383,8 +383,11 @@ class OrderWriter:
     async def _deleted_among(self, vtiger_ids: Collection[str]) -> frozenset[str]:
         """Those products that are known to be deleted in Vtiger."""
         records = [self._product(each) for each in sorted(vtiger_ids)]
-        async with self.runtime.sessions() as session:
-            links = await search_links(session, records)
+        if self.reference_data.dependencies is not None:
+            links = await self.reference_data.dependencies.search(records)
+        else:
+            async with self.runtime.sessions() as session:
+                links = await search_links(session, records)
         return frozenset(each for each, link in links.items() if link.vtiger_deleted_at)
 
     def _product(self, vtiger_id: str) -> Record:

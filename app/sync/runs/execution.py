@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +26,7 @@ from app.links.leases import PairLease, hold
 from app.links.repository import count_links, search_guest_orders
 from app.module_facts import IN_ORDER
 from app.modules.contacts.bulk import ContactListing
-from app.modules.ports import PAGE, Listing, pages
+from app.modules.ports import PAGE, Listing, Seen, pages
 from app.modules.registry import SPECS, narrowed, open_listing, policy_of
 from app.modules.spec import Context
 from app.policies.repository import SyncPolicy
@@ -49,8 +50,13 @@ from app.sync.runs.executor import RunExecutor
 from app.sync.runs.forecast import Forecast, Forecaster, describe_forecast, needs_consent
 from app.sync.runs.requests import count_outcomes, each_difference, modules_of
 from app.sync.sweep import Change, Sweep
+from app.tasks import overlapping
+from app.woocommerce.schemas import WooCustomer
 
 # What a run looks at: a system's records, guests, both sides side by side, an earlier report.
+
+PAGES = 4
+"""That are in hand at a time: one is told of, one is made, one is read, and one is listed."""
 
 Count = Callable[[int, int], Awaitable[None]]
 """Told how many records were looked at, and how many of them gave nothing to do."""
@@ -70,14 +76,18 @@ class RunLooks:
     async def records(self, listing: Listing, system: System) -> None:
         """All records of a system, and those that vanished from it; or what changed lately."""
         sweep, living, started_at = self._sweep(listing), set[str](), self.runtime.clock()
-        since = self.run.since
-        async for page in listing.each(system, since and since - SECOND):
-            living.update(seen.id for seen in page)
-            changed = changed_since(page, since)
-            found = await sweep.changes(changed)
-            await self._bring(found)
-            told = system is System.WOOCOMMERCE or since is not None
-            await self.count(len(page), len(changed) - len(found) if told else 0)
+        since, emails = self.run.since, set[str]()
+        told = system is System.WOOCOMMERCE or since is not None
+        async with overlapping(PAGES) as begin:
+            async for page in listing.each(system, since and since - SECOND):
+                changed = changed_since([seen for seen in page if seen.id not in living], since)
+                living.update(seen.id for seen in page)
+                emails.update(_emails_of(page))
+                found = await sweep.changes(changed)
+                agreed = len(changed) - len(found) if told else 0
+                await begin(self._bring(found), partial(self.count, len(page), agreed))
+        if system is System.WOOCOMMERCE and listing.adapter.module is Module.CONTACTS:
+            self.bringer.customers = frozenset(emails)
         if since is None:
             await self._bring(await sweep.vanished(system, living, started_at=started_at))
 
@@ -148,6 +158,11 @@ def _row(store: str, module: Module, compared: Compared) -> dict[str, Any]:
             for each in compared.fields
         ],
     }
+
+
+def _emails_of(page: Sequence[Seen]) -> set[str]:
+    customers = [seen.raw for seen in page if isinstance(seen.raw, WooCustomer)]
+    return {customer.email.strip().casefold() for customer in customers}
 
 
 def _record(store: str, found: RunDifference) -> Record:

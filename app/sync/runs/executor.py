@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from uuid import uuid4
@@ -11,21 +12,31 @@ from uuid import uuid4
 from app.db.session import store_rows, transaction
 from app.domain import (
     DependencyNotReady,
+    Direction,
     Event,
     LeaseLost,
     Module,
     Origin,
+    Record,
     RemoteError,
     RemoteUnavailable,
     ResponseUnreadable,
+    System,
     WooVtigerError,
 )
-from app.inbox.repository import NewDelivery, is_live_waiting, run_key, search_open_of_run, take_in
+from app.inbox.repository import (
+    NewDelivery,
+    is_live_waiting,
+    run_key,
+    search_hinted,
+    search_open_of_run,
+    take_in,
+)
 from app.links.leases import PairLease, hold
 from app.links.repository import see
 from app.modules.dependencies import Dependencies
-from app.modules.ports import Side
-from app.modules.registry import IN_BULK, BulkOpener, listing_of
+from app.modules.ports import Bulk, Seen, Side
+from app.modules.registry import IN_BULK, BulkOpener, listing_of, narrowed, policy_of
 from app.modules.spec import Context
 from app.policies.repository import SyncPolicy
 from app.runs.models import SyncRun
@@ -37,7 +48,7 @@ from app.sync.sweep import Change, digest_of, is_left_out
 from app.sync.work import failed, tell
 from app.synclog.repository import NewEntry
 from app.tasks import run_together
-from app.vtiger.addon import MOST_AT_ONCE, MOST_ITEMS
+from app.vtiger.addon import MOST_ITEMS
 from app.vtiger.client import ORDERS
 
 log = logging.getLogger(__name__)
@@ -46,8 +57,9 @@ GIVE_WAY_STEP = 0.05
 GIVE_WAY_S = 1.0
 LOOK_AGAIN_S = 0.2
 PATIENCE_S = 30.0
-IN_BATCHES = MOST_AT_ONCE * MOST_ITEMS
-"""Creates that are begun together where Vtiger's add-on writes: as many as its calls hold."""
+IN_BATCHES = 100
+"""Creates that are begun together where Vtiger's add-on writes: a page, so that its calls are
+full."""
 SOON_S = 2.0
 
 
@@ -109,17 +121,30 @@ class BulkPage:
         return None if out else replace(change, digest=digest)
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Of the pages that are in hand one at a time is read and chosen from, and of one at a time
+    twins are made."""
+
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 @dataclass(slots=True)
 class RunExecutor:
     """Takes a run's hints in, in hand already, and settles them.
 
     New records are created together, all others go the single way. Hints that wait for another
-    try, or are in other hands, go the way of all hints.
+    try, or are in other hands, go the way of all hints. Several pages may be in hand: one is read
+    while twins are made of the one before. `customers` are the e-mails of the shop's customers,
+    once the run has listed them.
     """
 
     runtime: Runtime
     run: SyncRun
     opener: BulkOpener = field(default_factory=BulkOpener)
+    turns: Turns = field(default_factory=Turns)
+    customers: frozenset[str] | None = None
     priority: LiveTrafficPriority = field(init=False)
     at_once: asyncio.Semaphore = field(init=False)
     in_calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_ITEMS))
@@ -139,22 +164,21 @@ class RunExecutor:
         left = [each for each in changes if not _is_new(each)]
         items: list[Item] = []
         if new:
-            items, untaken = await self._create(new, policy)
+            items, untaken = await self._create(new, policy, self.turns)
             left += untaken
-        again = [item.delivery.record_key for item in items if item.is_undecided]
-        await self._drain(again)
+        await self._drain(_undecided(items))
         await self._bring_alone(left)
         _raise_outage(items)
 
     async def _create(
-        self, changes: Sequence[Change], policy: SyncPolicy
+        self, changes: Sequence[Change], policy: SyncPolicy, turns: Turns
     ) -> tuple[list[Item], list[Change]]:
         """What was created together, and what is left to the single way."""
-        seconds = self.runtime.settings.worker.lease_seconds
-        async with hold(self.runtime.sessions, [], owner=uuid4().hex, seconds=seconds) as lease:
+        async with self._hold() as lease, self._hold() as names:
             try:
-                page = await self._open(changes, policy, lease)
-                items = await page.take_in()
+                async with turns.reading:
+                    page = await self._open(changes, policy, (lease, names), turns)
+                    items = await page.take_in()
             except (LeaseLost, DependencyNotReady, RemoteError) as error:
                 if _is_outage(error):
                     raise
@@ -163,16 +187,34 @@ class RunExecutor:
                 await page.creation.settle(items)
             return items, page.left(items)
 
+    def _hold(self) -> AbstractAsyncContextManager[PairLease]:
+        seconds = self.runtime.settings.worker.lease_seconds
+        return hold(self.runtime.sessions, [], owner=uuid4().hex, seconds=seconds)
+
     async def _open(
-        self, changes: Sequence[Change], policy: SyncPolicy, lease: PairLease
+        self,
+        changes: Sequence[Change],
+        policy: SyncPolicy,
+        leases: tuple[PairLease, PairLease],
+        turns: Turns,
     ) -> BulkPage:
         """The page's records, read whole; one that cannot be read is left to the single way,
         where it fails alone."""
         store, module = self.run.store, changes[0].record.module or Module.CONTACTS
+        lease, names = leases
         dependencies = Dependencies(self.runtime, drain, run_id=self.run.id)
-        context = Context(self.runtime, store, policy, lease, dependencies)
+        context = Context(
+            self.runtime,
+            store,
+            policy,
+            lease,
+            dependencies,
+            names=names,
+            customers=self.customers,
+        )
         bulk = await self.opener.open(context, module)
         seen = [change.seen for change in changes if change.seen is not None]
+        await self._bring_first(bulk, seen)
         await bulk.foresee(seen)
         reads = await listing_of(context, bulk.adapter).complete(seen)
         sides = [read for read in reads if isinstance(read, Side)]
@@ -183,11 +225,38 @@ class RunExecutor:
             choice,
             keeper,
             self.priority.wait,
+            turns.making,
+            names,
             asyncio.Semaphore(IN_BATCHES) if keyed else self.at_once,
             IN_BATCHES if keyed else self.portion,
             keyed,
         )
         return BulkPage(creation, changes, sides, {c.record.id: self._hint(c) for c in changes})
+
+    async def _bring_first(self, bulk: Bulk, seen: Sequence[Seen]) -> None:
+        """The new people whom these records need, together; any other is brought, as ever, by the
+        record that needs it."""
+        store, module = self.run.store, Module.CONTACTS
+        policy = await policy_of(self.runtime, store, module)
+        policy = narrowed(policy, Direction(self.run.direction))
+        if not policy.enabled or not policy.direction.allows(System.VTIGER):
+            return
+        people = {
+            Record(store, each.system, module, each.id): each
+            for each in await bulk.search_first(seen)
+        }
+        async with self.runtime.sessions() as session:
+            keys = [record.key for record in people]
+            known = await search_hinted(session, self.run.id, keys) if keys else set()
+        new = [
+            Change(record, paired=False, seen=each)
+            for record, each in people.items()
+            if record.key not in known
+        ]
+        if new:
+            items, _ = await self._create(new, policy, Turns())
+            await self._drain(_undecided(items))
+            _raise_outage(items)
 
     async def _bring_alone(self, changes: Sequence[Change]) -> None:
         """A few at a time: what waits in hand for long is taken for stranded."""
@@ -263,6 +332,10 @@ def _is_outage(error: Exception) -> bool:
 def _is_new(change: Change) -> bool:
     new = not change.paired and change.seen is not None and change.event is Event.CHANGED
     return new and change.record.module in IN_BULK
+
+
+def _undecided(items: Sequence[Item]) -> list[str]:
+    return [item.delivery.record_key for item in items if item.is_undecided]
 
 
 def _raise_outage(items: Sequence[Item]) -> None:
