@@ -5,8 +5,9 @@ WORKDIR /build
 RUN python -m venv /opt/woo-vtiger
 COPY requirements.lock .
 RUN /opt/woo-vtiger/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY app app
+COPY sandbox sandbox
 COPY migrations migrations
 COPY vtiger-addon vtiger-addon
 RUN /opt/woo-vtiger/bin/pip install --no-cache-dir --no-index --no-deps --no-build-isolation .

@@ -16,7 +16,25 @@ from app.config.reference import setting_names
 from tests.cli.processes import ROOT, environment
 
 FOR_OTHERS = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
-BUILT_FROM = ("app", "migrations", "vtiger-addon", "pyproject.toml", "README.md", "LICENSE")
+BUILT_FROM = (
+    "app",
+    "sandbox",
+    "migrations",
+    "vtiger-addon",
+    "pyproject.toml",
+    "hatch_build.py",
+    "README.md",
+    "LICENSE",
+)
+IMPORT_ALL = """
+import pkgutil, importlib, sys, woo_vtiger
+for part in ("app", "sandbox"):
+    package = importlib.import_module(f"woo_vtiger.{part}")
+    for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+print(sorted(name for name in sys.modules if name.split(".")[0] in ("app", "sandbox")))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +67,21 @@ def _files(folder: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("package", ["app", "migrations", "vtiger-addon"])
-def test_the_wheel_holds_every_file_of_the_packages(installed: Path, package: str) -> None:
-    assert _files(installed / package) == _files(ROOT / package)
+@pytest.mark.parametrize("folder", ["app", "sandbox", "migrations", "vtiger-addon"])
+def test_the_wheel_holds_every_file_of_the_folders(installed: Path, folder: str) -> None:
+    assert _files(installed / "woo_vtiger" / folder) == _files(ROOT / folder)
+
+
+def test_the_wheel_installs_one_package_of_its_own_name(installed: Path) -> None:
+    names = {path.name.partition("-")[0] for path in installed.iterdir()}
+    assert names == {"bin", "woo_vtiger"}
+
+
+def test_every_module_of_the_wheel_imports_the_others_by_their_new_names(
+    installed: Path, tmp_path: Path
+) -> None:
+    done = _python(tmp_path, environment({"PYTHONPATH": str(installed)}), "-P", "-c", IMPORT_ALL)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_the_wheel_runs_where_no_checkout_is(
@@ -59,11 +89,11 @@ def test_the_wheel_runs_where_no_checkout_is(
 ) -> None:
     """The database is made by the migrations that the wheel brought."""
     env = environment({"PYTHONPATH": str(installed), "DATABASE_URL": empty_database_url})
-    place = _python(tmp_path, env, "-c", "import app; print(app.__file__)")
+    place = _python(tmp_path, env, "-c", "import woo_vtiger as it; print(it.__file__)")
     assert place.stdout.startswith(str(installed)), place.stderr
-    migrated = _python(tmp_path, env, "-m", "app", "migrate")
+    migrated = _python(tmp_path, env, "-m", "woo_vtiger", "migrate")
     assert (migrated.returncode, migrated.stdout[:14]) == (0, "Applied: 0001,"), migrated.stderr
-    assert "up to date" in _python(tmp_path, env, "-m", "app", "migrate").stdout
+    assert "up to date" in _python(tmp_path, env, "-m", "woo_vtiger", "migrate").stdout
 
 
 def _python(

@@ -173,7 +173,7 @@ def list_mappings(*, store: Store = None, module: Chosen = None, json: Json = Fa
     work.list_mappings(store=store, module=module, json=json)
 
 
-@mappings.command()
+@mappings.command("export")
 def export_mappings(
     *,
     store: Store = None,

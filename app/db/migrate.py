@@ -24,7 +24,7 @@ from app.db.session import Base
 def load_tables() -> MetaData:
     """The metadata of every `models.py` of the packages."""
     for path in sorted(Path(app.__file__).parent.glob("*/models.py")):
-        import_module(f"app.{path.parent.name}.models")
+        import_module(f"{app.__name__}.{path.parent.name}.models")
     return Base.metadata
 
 

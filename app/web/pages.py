@@ -67,7 +67,7 @@ def address_of_file(path: Path, place: str = "/ui/static") -> str:
 
 def _environment() -> Environment:
     made = Environment(
-        loader=PackageLoader("app.web"),
+        loader=PackageLoader(__package__),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
