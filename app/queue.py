@@ -64,7 +64,7 @@ WITH RECURSIVE held AS (  -- remotes that are not called now: what needs them wa
             SELECT record_key FROM wakeups
             WHERE woken_at IS NULL AND wakeups.store = lanes.store
               AND wakeups.is_bulk = lanes.is_bulk AND due_at <= now()
-            ORDER BY due_at LIMIT :half {lock}) AS first) AS oldest
+            ORDER BY due_at, record_key LIMIT :half {lock}) AS first) AS oldest
     WHERE NOT is_held AND place <= (room + 1) / 2
   UNION
     SELECT record_key FROM lanes CROSS JOIN LATERAL (
@@ -72,7 +72,7 @@ WITH RECURSIVE held AS (  -- remotes that are not called now: what needs them wa
             SELECT record_key FROM wakeups
             WHERE woken_at IS NULL AND wakeups.store = lanes.store
               AND wakeups.is_bulk = lanes.is_bulk AND due_at <= now()
-            ORDER BY due_at DESC LIMIT :half {lock}) AS last) AS newest
+            ORDER BY due_at DESC, record_key DESC LIMIT :half {lock}) AS last) AS newest
     WHERE NOT is_held AND place <= (room + 1) / 2
   UNION
     SELECT record_key FROM lanes CROSS JOIN LATERAL (

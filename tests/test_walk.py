@@ -20,7 +20,7 @@ async def test_a_walk_is_counted_and_told_in_a_table(emptied_database_url: str) 
     assert remote_calls == 2, (
         "Vtiger's record is read and written, the shop's came with the webhook"
     )
-    assert {"api/webhooks.py", "sync/merge.py", "synclog/repository.py"} < set(walk.files)
+    assert {"api/receivers.py", "sync/merge.py", "synclog/repository.py"} < set(walk.files)
     assert not [file for file in walk.files if file.startswith("sandbox")]
 
     printed = StringIO()

@@ -113,6 +113,7 @@ class Wakeup(Base):
             "store",
             "is_bulk",
             "due_at",
+            "record_key",
             postgresql_where=text("woken_at IS NULL"),
         ),
         Index("ix_wakeups_since", "store", "since", postgresql_where=text("woken_at IS NULL")),

@@ -112,7 +112,10 @@ def upgrade() -> None:
         op.add_column("wakeups", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     op.add_column("wakeups", sa.Column("since", sa.DateTime(timezone=True), nullable=False))
     op.create_index(
-        "ix_wakeups_due", "wakeups", ["store", "is_bulk", "due_at"], postgresql_where=WAITING
+        "ix_wakeups_due",
+        "wakeups",
+        ["store", "is_bulk", "due_at", "record_key"],
+        postgresql_where=WAITING,
     )
     op.create_index("ix_wakeups_since", "wakeups", ["store", "since"], postgresql_where=WAITING)
     op.create_index(
