@@ -1,8 +1,8 @@
-"""The states of a delivery: accepted, claimed, settled, postponed, dead; searching and retention.
-Every clock here is the database's.
+"""Deliveries in the inbox: accept, claim, settle, postpone, search and prune them.
 
-Whoever changes several deliveries locks them in the order of their dedupe keys first, byte by
-byte, as Python sorts text: decision 16."""
+All times are those of the database's clock. A statement that changes several deliveries first
+locks them in the bytewise order of their dedupe keys, which is Python's order of text too
+(decision 16)."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -51,19 +51,23 @@ from app.db.session import (
 from app.domain import DeliveryState, Event, Origin, Record
 from app.inbox.models import AcceptedChange, Delivery
 
-# Dropping what was taken in, by age: first what it carried, later the deliveries themselves.
+# Retention: bodies are dropped first, the deliveries themselves later.
 
 
 def _settled_before(days: int, most: int) -> Select[int]:
-    """A delivery is settled after it was received, by which there is an index. One that somebody
-    else has locked is left for the next time."""
+    """At most `most` deliveries that were settled more than `days` days ago.
+
+    A delivery is settled after it was received, so the condition on `received_at`, which is
+    indexed, excludes none of them. Rows that another transaction has locked are skipped."""
     moment = func.now() - func.make_interval(0, 0, 0, days)
     old = select(Delivery.id).where(Delivery.received_at < moment, Delivery.settled_at < moment)
     return old.limit(most).with_for_update(skip_locked=True)
 
 
 async def prune_payloads(session: AsyncSession, days: int, *, most: int) -> int:
-    """Drop the bodies of what was settled longer ago, dead letters' too: a replay reads anew."""
+    """Drop the bodies of deliveries settled more than `days` days ago; return how many.
+
+    Includes dead letters: a replay reads the record from the remote again."""
     old = _settled_before(days, most).where(Delivery.body.is_not(None))
     emptied = await session.scalars(
         update(Delivery).where(Delivery.id.in_(old)).values(body=None).returning(Delivery.id)
@@ -72,7 +76,7 @@ async def prune_payloads(session: AsyncSession, days: int, *, most: int) -> int:
 
 
 async def prune_deliveries(session: AsyncSession, days: int, *, most: int) -> int:
-    """Drop what was settled longer ago; dead letters wait for a person as long as it takes."""
+    """Delete deliveries settled more than `days` days ago, except dead letters; return how many."""
     old = _settled_before(days, most).where(Delivery.state == DeliveryState.DONE)
     dropped = await session.scalars(
         delete(Delivery).where(Delivery.id.in_(old)).returning(Delivery.id)
@@ -80,15 +84,14 @@ async def prune_deliveries(session: AsyncSession, days: int, *, most: int) -> in
     return len(dropped.all())
 
 
-# The dedupe keys of hints, one function a kind: equal for two copies of one statement, so that a
-# copy joins the one that still waits.
+# Dedupe keys, one function for each kind of hint.
 #
-# Processes of two releases run side by side during an upgrade: a key that is made in another way
-# joins nothing of the release before.
+# Two copies of one hint have the same key. During an upgrade processes of two releases run side by
+# side: if a release computes a key differently, its hints do not join those of the other release.
 
 
 def webhook_key(store: str, webhook_id: str, topic: str, content: bytes | str) -> str:
-    """`content` tells deliveries of one webhook apart: the body, or its signature."""
+    """`content`, the body or its signature, distinguishes the deliveries of one webhook."""
     return _digest_of_foreign("webhook", store, webhook_id, topic, content)
 
 
@@ -97,12 +100,12 @@ def callback_key(record: Record) -> str:
 
 
 def addon_key(store: str, installation: str, sequence: int) -> str:
-    """A change has one number in the add-on's outbox, and each store has a hint of it."""
+    """A change has one sequence number in the add-on's outbox; each store gets a hint of it."""
     return _digest_of_foreign("addon", store, installation, str(sequence))
 
 
 def finding_key(record: Record, origin: Origin, digest: str) -> str:
-    """What a poll or a sweep found; `digest` is of the state that it saw."""
+    """A finding of a poll or a sweep; `digest` is that of the state that was read."""
     return _digest(record.key, origin, digest)
 
 
@@ -111,27 +114,27 @@ def run_key(record: Record, run_id: int) -> str:
 
 
 def dependency_key(record: Record, run_id: int | None) -> str:
-    """A record that another one waits for, in a run or outside of all."""
+    """A record on which another one depends; `run_id` is None outside of runs."""
     return _digest("dependency", record.key, str(run_id or ""))
 
 
 def owed_key(record: Record) -> str:
-    """A record that was written without something that is there now."""
+    """A record that was written without a reference that is available now."""
     return _digest("owed", record.key)
 
 
 def member_key(record: Record) -> str:
-    """A record that shows something of another one, which changed."""
+    """A record that contains values of another record, which changed."""
     return _digest("member", record.key)
 
 
 def mark_key(record: Record) -> str:
-    """A record in which the other system's id is to be left."""
+    """A record to which the other system's id is to be written."""
     return _digest("mark", record.key)
 
 
 def decision_key(record: Record) -> str:
-    """A record whose value a person chose in a conflict."""
+    """A record for which a person resolved a conflict."""
     return _digest("decision", record.key)
 
 
@@ -141,12 +144,12 @@ def confirmation_key(record: Record) -> str:
 
 
 def replay_key(record_key: str) -> str:
-    """The same for a record whoever asks for the replay."""
+    """One key for each record, so that repeated replay requests join each other."""
     return _digest("replay", record_key)
 
 
 def replay_key_in_sql(record_key: InstrumentedAttribute[str]) -> ColumnElement[str]:
-    """The same, computed by the database."""
+    """`replay_key` as an SQL expression."""
     digest = func.sha256(func.convert_to(func.concat("replay\n", record_key), "UTF8"))
     return cast(func.encode(digest, "hex"), Text)
 
@@ -156,7 +159,8 @@ def _digest(*parts: str) -> str:
 
 
 def _digest_of_foreign(*parts: str | bytes) -> str:
-    """Of what others send, which may hold any separator: each part is preceded by its length."""
+    """The digest of foreign input, which may contain any separator: each part is preceded by its
+    length in bytes."""
     digest = sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part
@@ -165,12 +169,12 @@ def _digest_of_foreign(*parts: str | bytes) -> str:
     return digest.hexdigest()
 
 
-# Finding deliveries: by what they are about, where they stand, and how they ended.
+# Search by record, state and outcome.
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
-    """What to show; several values of one filter mean either, several filters mean all."""
+    """Values of one filter are combined by OR, filters by AND; an empty filter matches all."""
 
     id: Sequence[int] = ()
     state: Sequence[str] = ()
@@ -190,7 +194,9 @@ _LOG = table("sync_log", column("id"), column("reason"), column("outcome"))
 
 
 def matching(filters: DeliveryFilter) -> list[ColumnElement[bool]]:
-    """The filters as conditions; `reason` is what the log or the last try says."""
+    """The filters as SQL conditions.
+
+    `reason` is that of the log row, or that of the last attempt while there is no row."""
     found: list[ColumnElement[bool]] = [
         getattr(Delivery, name).in_(getattr(filters, name))
         for name in _EQUAL
@@ -198,9 +204,9 @@ def matching(filters: DeliveryFilter) -> list[ColumnElement[bool]]:
     ]
     if filters.reason:
         waiting = Delivery.sync_log_id.is_(None) & Delivery.last_reason.in_(filters.reason)
-        found.append(or_(_ended(_LOG.c.reason.in_(filters.reason)), waiting))
+        found.append(or_(_has_log_row(_LOG.c.reason.in_(filters.reason)), waiting))
     if filters.outcome:
-        found.append(_ended(_LOG.c.outcome.in_(filters.outcome)))
+        found.append(_has_log_row(_LOG.c.outcome.in_(filters.outcome)))
     if filters.since is not None:
         found.append(Delivery.received_at >= filters.since)
     if filters.until is not None:
@@ -208,29 +214,30 @@ def matching(filters: DeliveryFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _ended(how: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(_LOG.c.id == Delivery.sync_log_id, how)
+def _has_log_row(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(_LOG.c.id == Delivery.sync_log_id, condition)
 
 
 async def search_deliveries(
     session: AsyncSession, filters: DeliveryFilter, *, cursor: str | None, limit: int
 ) -> Page[Delivery]:
-    """Newest first. Raises InvalidInput for a cursor that is not ours."""
+    """One page of deliveries, newest first, without bodies. InvalidInput for an invalid cursor."""
     found = select(Delivery).options(defer(Delivery.body)).where(*matching(filters))
     key = (Delivery.received_at, Delivery.id)
     return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)
 
 
-# Which changes of Vtiger's add-on were accepted already: it delivers at least once.
+# Changes of Vtiger's add-on that were accepted already: the add-on delivers at least once.
 
 KEEP_DAYS = 7
-"""Longer than the add-on tries; what still comes later is looked at once more, with no harm."""
+"""Longer than the add-on retries. A change that arrives later still is processed again, which
+changes nothing."""
 
 
 async def search_accepted_changes(
     session: AsyncSession, installation: str, sequences: Collection[int]
 ) -> set[int]:
-    """Those of the sequences that were accepted before."""
+    """The subset of the sequence numbers that were accepted already."""
     found = await session.scalars(
         select(AcceptedChange.sequence).where(
             AcceptedChange.installation == installation, AcceptedChange.sequence.in_(sequences)
@@ -242,14 +249,15 @@ async def search_accepted_changes(
 async def save_accepted_changes(
     session: AsyncSession, installation: str, sequences: Collection[int]
 ) -> None:
-    """Remember them. Done after their hints are stored: a crash between tells them twice."""
+    """Record sequence numbers as accepted, after their hints are stored: a crash in between leads
+    to duplicate hints, not to lost ones."""
     rows = [{"installation": installation, "sequence": number} for number in sorted(sequences)]
     if rows:
         await session.execute(insert(AcceptedChange).values(rows).on_conflict_do_nothing())
 
 
 async def prune_accepted_changes(session: AsyncSession, days: int, *, most: int) -> int:
-    """Forget what was accepted longer ago; how many those were."""
+    """Delete changes accepted more than `days` days ago; return how many."""
     key = tuple_(AcceptedChange.installation, AcceptedChange.sequence)
     before = func.now() - func.make_interval(0, 0, 0, days)
     old = select(AcceptedChange.installation, AcceptedChange.sequence)
@@ -260,13 +268,13 @@ async def prune_accepted_changes(session: AsyncSession, days: int, *, most: int)
     return len(dropped.all())
 
 
-# Hints that wait for a run: what tells them from the others.
+# Hints that wait for a run.
 
 WAITING_FOR_RUN = "waiting_for_run"
 
 
 def is_waiting_for_run() -> ColumnElement[bool]:
-    """Whether a hint waits for a run, which has given a sign of life lately."""
+    """Whether a hint waits for a run that still renews the hint's next attempt."""
     return and_(
         Delivery.state == DeliveryState.PENDING,
         func.coalesce(Delivery.last_reason, "") == WAITING_FOR_RUN,
@@ -278,14 +286,14 @@ CHANNEL = "woo_vtiger_due"
 
 
 def locked(*conditions: ColumnElement[bool]) -> Select[int]:
-    """The deliveries that meet the conditions, locked in the one order that all keep."""
+    """The deliveries that meet the conditions, locked in the order of decision 16."""
     found = select(Delivery.id).where(*conditions)
     return found.order_by(collate(Delivery.dedupe_key, "C"), Delivery.id).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A hint about to be accepted. `dedupe_key` is equal for two tellings of one state."""
+    """A hint to accept. `dedupe_key` is equal for two reports of one state."""
 
     record: Record
     origin: Origin
@@ -296,7 +304,7 @@ class NewDelivery:
     run_id: int | None = None
 
     def columns(self) -> tuple[object, ...]:
-        """In the order in which `accept` names them, and as the columns' types would store them."""
+        """The values in the order of the columns of `_ACCEPT`, as the columns' types store them."""
         record = self.record
         return (
             self.dedupe_key,
@@ -332,7 +340,7 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """`duplicate` tells that the hint joined one that still waits."""
+    """An accepted hint; `duplicate` is True if it joined a pending delivery."""
 
     id: int
     duplicate: bool
@@ -348,23 +356,26 @@ WITH stored AS (
         duplicates = known.duplicates + excluded.duplicates + 1,
         last_received_at = clock_timestamp()
     RETURNING id, dedupe_key, xmax <> 0 AS is_old
-), told AS (
+), notified AS (
     SELECT pg_notify('{CHANNEL}', '') WHERE %s AND EXISTS (SELECT FROM stored WHERE NOT is_old)
 )
-SELECT stored.* FROM stored LEFT JOIN told ON true
-"""  # noqa: S608 - ours
-"""One array a column, so that it is one statement however many hints there are."""
+SELECT stored.* FROM stored LEFT JOIN notified ON true
+"""  # noqa: S608 - constants only
+"""Takes one array for each column, so that any number of hints is one prepared statement."""
 
 
 async def accept(
     session: AsyncSession, hints: Sequence[NewDelivery], *, announce: bool = True
 ) -> list[Accepted]:
-    """Store hints, one row a dedupe key; a waiting twin is bumped, a settled one is no bar."""
+    """Store hints, one row for each dedupe key, and return a result for each hint, in order.
+
+    A hint joins a pending delivery of the same key; deliveries in any other state do not matter.
+    `announce` notifies the dispatcher of new rows."""
     return await _accept(await driver_of(session), hints, announce=announce)
 
 
 async def accept_at_once(sessions: Sessions, hints: Sequence[NewDelivery]) -> list[Accepted]:
-    """The same in a transaction of its own, which is one exchange with the database."""
+    """`accept` in a transaction of its own, which is one round trip to the database."""
     async with autocommitting(sessions) as driver:
         return await _accept(driver, hints, announce=True)
 
@@ -372,9 +383,9 @@ async def accept_at_once(sessions: Sessions, hints: Sequence[NewDelivery]) -> li
 async def _accept(
     driver: Driver, hints: Sequence[NewDelivery], *, announce: bool
 ) -> list[Accepted]:
-    told = Counter(hint.dedupe_key for hint in hints)
+    copies = Counter(hint.dedupe_key for hint in hints)
     by_key = {hint.dedupe_key: hint for hint in hints}
-    rows = [(*by_key[key].columns(), told[key] - 1) for key in sorted(by_key)]
+    rows = [(*by_key[key].columns(), copies[key] - 1) for key in sorted(by_key)]
     columns = [list(column) for column in zip(*rows, strict=True)]
     found = await fetch_prepared(driver, _ACCEPT, [*columns, announce])
     return _in_order(hints, {key: (delivery_id, is_old) for delivery_id, key, is_old in found})
@@ -391,8 +402,9 @@ def _in_order(hints: Sequence[NewDelivery], stored: dict[str, tuple[int, bool]])
 
 
 async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
-    """Every open delivery of the record that does not wait for a run, oldest first, counted as
-    attempted once more."""
+    """Claim every open delivery of the record that does not wait for a run, oldest first.
+
+    Each gets the state `processing` and one more attempt."""
     claimed = await session.scalars(
         update(Delivery)
         .where(
@@ -423,10 +435,10 @@ async def settle(
     state: DeliveryState,
     ended: Collection[str] = (),
 ) -> None:
-    """The end of deliveries in hand; one that is settled already keeps its row.
+    """Settle claimed deliveries with a log row; one that is settled already keeps its own row.
 
-    Dead letters of a record that went well since need nobody any more, and what waited for one of
-    the `ended` records is due.
+    With the state `done`, dead letters of the same records are done too. Deliveries that wait for
+    one of the `ended` records become due.
     """
     mine = Delivery.id.in_(ids)
     touched = [mine & _is(DeliveryState.PROCESSING)]
@@ -455,30 +467,30 @@ async def settle(
 async def dead_letter_unreported(
     session: AsyncSession, record_key: str, *, reason: str, message: str
 ) -> None:
-    """The end of a record's open deliveries of which no row of the log can tell."""
+    """Turn a record's open deliveries into dead letters without a row of the Sync Log."""
     open_states = [DeliveryState.PENDING, DeliveryState.PROCESSING]
     mine = locked(Delivery.record_key == record_key, Delivery.state.in_(open_states))
-    told = {"last_reason": reason, "last_error": message}
+    values = {"last_reason": reason, "last_error": message}
     await session.execute(
         update(Delivery)
         .where(Delivery.id.in_(mine))
-        .values(state=DeliveryState.DEAD, settled_at=func.now(), **told)
+        .values(state=DeliveryState.DEAD, settled_at=func.now(), **values)
     )
 
 
 def _is(state: DeliveryState) -> ColumnElement[bool]:
-    """The state spelt out in the statement, so that an index of such deliveries is of use."""
+    """The state as a literal in the statement, so that a partial index on it can be used."""
     return Delivery.state == bindparam("state_", state, unique=True, literal_execute=True)
 
 
 def _records_of(ids: Sequence[int]) -> ColumnElement[list[str]]:
-    """The record keys of these deliveries, looked up once for the whole statement."""
+    """The record keys of these deliveries, as a subquery that is evaluated once."""
     keys = select(Delivery.record_key).where(Delivery.id.in_(ids))
     return func.array(keys.scalar_subquery(), type_=ARRAY(Text))
 
 
 async def wake_waiting(session: AsyncSession, ended: Collection[str]) -> None:
-    """What waited for one of these records is due."""
+    """Make deliveries due that wait for one of these records."""
     waiting = _is(DeliveryState.PENDING) & Delivery.waits_for.in_(ended)
     await _make_due(session, (await session.scalars(locked(waiting))).all())
 
@@ -491,8 +503,9 @@ async def _make_due(session: AsyncSession, waiting: Collection[int]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Postponement:
-    """When to try again and why; `counted` is False where waiting is nobody's failure. The end of
-    the record `waits_for` comes before that time."""
+    """When to retry and why: `seconds` from now, or once the record `waits_for` is settled.
+
+    `counted` is False if the attempt does not count, as nothing failed."""
 
     seconds: float
     reason: str
@@ -502,8 +515,10 @@ class Postponement:
 
 
 async def postpone(session: AsyncSession, ids: Sequence[int], wait: Postponement) -> None:
-    """Give deliveries in hand back. A claimed delivery frees its dedupe key, so that what comes
-    in meanwhile is a delivery of its own: it keeps the key with its number."""
+    """Return claimed deliveries to `pending`.
+
+    A hint that arrived meanwhile may have taken the dedupe key, which is unique among pending
+    deliveries, so the delivery's id is appended to the key."""
     mine = locked(Delivery.id.in_(ids), Delivery.state == DeliveryState.PROCESSING)
     own_key = func.concat(Delivery.dedupe_key, ":", Delivery.id)
     await session.execute(
@@ -528,8 +543,9 @@ async def find_delivery(session: AsyncSession, delivery_id: int) -> Delivery | N
 async def search_unsettled(
     session: AsyncSession, record_keys: Collection[str]
 ) -> dict[str, Delivery]:
-    """What each record waits for, by its key: the newest delivery that is still to be worked on,
-    or else the newest dead letter. Bodies are not read."""
+    """The newest open delivery of each record, or else its newest dead letter, by record key.
+
+    Bodies are not read."""
     theirs = Delivery.record_key.in_(record_keys)
     is_open = _is(DeliveryState.PENDING) | _is(DeliveryState.PROCESSING)
     is_dead = _is(DeliveryState.DEAD)
@@ -544,7 +560,7 @@ async def search_unsettled(
 
 
 async def count_open(session: AsyncSession) -> dict[str, int]:
-    """Deliveries that still want work or a person, by state."""
+    """How many deliveries are open or dead letters, by state."""
     open_states = [DeliveryState.PENDING, DeliveryState.PROCESSING, DeliveryState.DEAD]
     rows = await session.execute(
         select(Delivery.state, func.count())
@@ -556,7 +572,7 @@ async def count_open(session: AsyncSession) -> dict[str, int]:
 
 
 async def find_oldest_due(session: AsyncSession) -> datetime | None:
-    """Since when the longest waiting of the hints that are due has been due."""
+    """Since when the oldest due delivery has been due; None if none is due."""
     due = (Delivery.state == DeliveryState.PENDING) & (Delivery.next_attempt_at <= func.now())
     oldest: datetime | None = await session.scalar(
         select(func.min(Delivery.next_attempt_at)).where(due)
@@ -565,59 +581,62 @@ async def find_oldest_due(session: AsyncSession) -> datetime | None:
 
 
 async def count_run(session: AsyncSession, run_id: int) -> dict[DeliveryState, int]:
-    """The run's deliveries by state."""
+    """How many deliveries the run has, by state, zeros included."""
     counted = select(Delivery.state, func.count()).where(Delivery.run_id == run_id)
     rows = await session.execute(counted.group_by(Delivery.state))
     counts = {DeliveryState(state): int(count) for state, count in rows}
     return {state: counts.get(state, 0) for state in DeliveryState}
 
 
-# Hints that are in somebody's hands from the start, many at a time: those of runs.
+# Deliveries of runs: stored as claimed, settled many at a time.
 
 
 async def take_in(
     session: AsyncSession, hints: Sequence[NewDelivery], *, attempts: int
 ) -> list[Delivery]:
-    """Store hints that are in the caller's hands at once, in their order: nobody is woken for
-    them, but for a worker that finds them stranded."""
+    """Store hints as deliveries that the caller has claimed, in their order.
+
+    The dispatcher is not notified; if the caller dies, the deliveries are recovered as lost
+    claims."""
     now = await session.scalar(select(func.now()))
-    in_hand = {"state": DeliveryState.PROCESSING, "claimed_at": now, "attempts": attempts}
-    taken = [Delivery(**hint.as_row() | in_hand) for hint in hints]
-    session.add_all(taken)
+    as_claimed = {"state": DeliveryState.PROCESSING, "claimed_at": now, "attempts": attempts}
+    claimed = [Delivery(**hint.as_row() | as_claimed) for hint in hints]
+    session.add_all(claimed)
     await session.flush()
-    for each in taken:
-        await session.refresh(each)
-    return taken
+    for delivery in claimed:
+        await session.refresh(delivery)
+    return claimed
 
 
 async def settle_each(
     session: AsyncSession, entries: Mapping[int, int], *, ended: Collection[str]
 ) -> None:
-    """The end of deliveries in hand, each told by an entry of its own: its id by theirs. What
-    waited for one of the `ended` records is due."""
+    """Settle claimed deliveries as `done`; `entries` holds the log row of each by delivery id.
+
+    Deliveries that wait for one of the `ended` records become due."""
     await session.execute(locked(Delivery.id.in_(entries)))
     numbers = func.unnest(
         literal(list(entries), ARRAY(BigInteger)),
         literal(list(entries.values()), ARRAY(BigInteger)),
     )
-    told = numbers.table_valued("delivery", "entry").render_derived()
+    settled = numbers.table_valued("delivery", "entry").render_derived()
     await session.execute(
         update(Delivery)
-        .where(Delivery.id == told.c.delivery, Delivery.state == DeliveryState.PROCESSING)
-        .values(state=DeliveryState.DONE, settled_at=func.now(), sync_log_id=told.c.entry)
+        .where(Delivery.id == settled.c.delivery, Delivery.state == DeliveryState.PROCESSING)
+        .values(state=DeliveryState.DONE, settled_at=func.now(), sync_log_id=settled.c.entry)
         .execution_options(synchronize_session=False)
     )
     await wake_waiting(session, ended)
 
 
-# Looking at hints that still want work, joining and waking them, without taking them.
+# Open deliveries: find, join and wake them without claiming them.
 
 _OPEN = (DeliveryState.PENDING, DeliveryState.PROCESSING)
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A delivery that is not settled, and in how many seconds it is due: 0 if it is."""
+    """A delivery that is not settled; it is due in so many `seconds`, 0 if it is due already."""
 
     id: int
     next_attempt_at: datetime
@@ -625,20 +644,21 @@ class Open:
 
 
 async def find_open(session: AsyncSession, delivery_id: int) -> Open | None:
-    """The delivery, unless it is settled."""
+    """The delivery; None if it is settled or does not exist."""
     return await _find_open(session, Delivery.id == delivery_id)
 
 
 async def join(
     session: AsyncSession, hint: NewDelivery, *, among: Collection[DeliveryState] = _OPEN
 ) -> Open:
-    """The delivery of the hint's record, origin and run that is open already, in one of these
-    states, whenever it is to be tried again; the hint is stored if there is none.
+    """The open delivery of the hint's record, origin and run in one of the states `among`,
+    whenever it is due; the hint is stored if there is none.
 
-    Callers take turns by the record, so that of many at once one stores it. Nobody is woken.
+    An advisory lock on the record key serialises concurrent callers, so that only one of them
+    stores the hint. The dispatcher is not notified.
     """
-    turn = func.hashtextextended(hint.record.key, 0)
-    await session.execute(select(func.pg_advisory_xact_lock(turn)))
+    lock_id = func.hashtextextended(hint.record.key, 0)
+    await session.execute(select(func.pg_advisory_xact_lock(lock_id)))
     same = (
         (Delivery.record_key == hint.record.key)
         & (Delivery.origin == hint.origin)
@@ -650,7 +670,7 @@ async def join(
     [accepted] = await accept(session, [hint], announce=False)
     stored = await _find_open(session, Delivery.id == accepted.id)
     if stored is None:
-        raise LookupError("a delivery that was just stored is not there")
+        raise LookupError("a delivery that was just stored does not exist")
     return stored
 
 
@@ -667,7 +687,7 @@ async def _find_open(session: AsyncSession, condition: ColumnElement[bool]) -> O
 
 
 async def peek(session: AsyncSession, record_key: str) -> Record | None:
-    """The record that open deliveries of this key are about, if there are any."""
+    """The record with this key; None if it has no open delivery."""
     found = await session.scalar(
         select(Delivery)
         .where(Delivery.record_key == record_key, Delivery.state.in_(_OPEN))
@@ -677,7 +697,7 @@ async def peek(session: AsyncSession, record_key: str) -> Record | None:
 
 
 async def was_tried(session: AsyncSession, record_key: str) -> bool:
-    """Whether a hint of the record waits that somebody has worked on already."""
+    """Whether the record has an open delivery that was attempted at least once."""
     found = await session.scalar(
         select(Delivery.id)
         .where(
@@ -691,7 +711,7 @@ async def was_tried(session: AsyncSession, record_key: str) -> bool:
 
 
 async def is_live_waiting(session: AsyncSession) -> bool:
-    """Whether a hint that no run brought up is due."""
+    """Whether a delivery is due that belongs to no run."""
     due = (Delivery.state == DeliveryState.PENDING) & (Delivery.next_attempt_at <= func.now())
     found = select(Delivery.id).where(due, Delivery.run_id.is_(None))
     return await session.scalar(found.limit(1)) is not None
@@ -700,7 +720,7 @@ async def is_live_waiting(session: AsyncSession) -> bool:
 async def search_hinted(
     session: AsyncSession, run_id: int, record_keys: Collection[str]
 ) -> set[str]:
-    """Those of the records that a run has brought up."""
+    """The subset of the record keys that the run has hinted."""
     found = select(Delivery.record_key).where(
         Delivery.run_id == run_id, Delivery.record_key.in_(record_keys)
     )
@@ -710,7 +730,7 @@ async def search_hinted(
 async def search_open_of_run(
     session: AsyncSession, run_id: int, *, within_seconds: float
 ) -> Sequence[str]:
-    """The records of a run that are due within this time, or in hand."""
+    """The record keys of a run whose deliveries are claimed, or due within so many seconds."""
     soon = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, within_seconds)
     due = or_(
         Delivery.state == DeliveryState.PROCESSING,
@@ -721,7 +741,9 @@ async def search_open_of_run(
 
 
 async def hasten(session: AsyncSession, reasons: Sequence[str], *, store: str = "") -> int:
-    """Have hints that wait for one of these reasons, of one store or all, tried now; how many."""
+    """Make pending deliveries due now whose last reason is one of these; return how many.
+
+    `store` limits them to one store. The dispatcher is notified."""
     of_store = Delivery.store == store if store else true()
     waiting = locked(
         Delivery.state == DeliveryState.PENDING,

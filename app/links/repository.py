@@ -1,4 +1,6 @@
-"""Finds and keeps pairs, intents, sightings, watermarks, and the marks of polls and passes."""
+"""Reads and writes links, intents, sightings, watermarks, and what polls and full passes recorded.
+
+Times are UTC by the database's clock unless a function says otherwise."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
@@ -44,11 +46,11 @@ from app.links.models import (
     Watermark,
 )
 
-# When polls took stock of a module in one system: what was there by then is not imported.
+# Baselines: records that existed before the baseline of a module in one system are not hinted.
 
 
 async def find_baseline(session: AsyncSession, key: str) -> datetime | None:
-    """The moment, by the remote's clock; None before that."""
+    """The time of the baseline by the remote's clock; None while there is none."""
     found: datetime | None = await session.scalar(
         select(Watermark.baseline_at).where(Watermark.key == key)
     )
@@ -56,23 +58,24 @@ async def find_baseline(session: AsyncSession, key: str) -> datetime | None:
 
 
 async def save_baseline(session: AsyncSession, key: str, baseline_at: datetime) -> None:
-    """Of a watermark that was saved before."""
+    """Set the baseline of a watermark, which must exist."""
     await session.execute(
         update(Watermark).where(Watermark.key == key).values(baseline_at=baseline_at)
     )
 
 
-# When all records of a module were last looked at, so that it is done again in time.
+# Full passes: when all records of a module were last read.
 
 
 async def is_pass_due(session: AsyncSession, key: str, interval_seconds: float) -> bool:
-    """Whether the last one is as long ago, or unknown."""
+    """Whether the last full pass is at least `interval_seconds` ago, or none is recorded."""
     since = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, interval_seconds)
     recent = select(FullPass.key).where(FullPass.key == key, FullPass.passed_at > since)
     return await session.scalar(recent) is None
 
 
 async def save_pass(session: AsyncSession, key: str, *, store: str, seconds_ago: float) -> None:
+    """Record a full pass that began `seconds_ago`."""
     passed_at = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds_ago)
     statement = insert(FullPass).values(key=key, store=store, passed_at=passed_at)
     await session.execute(
@@ -81,17 +84,17 @@ async def save_pass(session: AsyncSession, key: str, *, store: str, seconds_ago:
 
 
 async def expire_passes(session: AsyncSession, store: str) -> None:
-    """Have all of a store's records looked at by the next polls: hints may have been lost."""
+    """Let the next polls read all records of a store, as hints may have been lost."""
     await session.execute(delete(FullPass).where(FullPass.store == store))
 
 
-# What records still lack, so that they are brought up again when it can be had.
+# What records were written without, so that they are hinted again once it is available.
 
 
 async def owe(
     session: AsyncSession, record: Record, needs: Collection[str], *, seconds: float = 0
 ) -> None:
-    """The record lacks these, and is not brought up for them within so many seconds."""
+    """Record that these `needs` of the record are missing; they are due after so many seconds."""
     due_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
     row = {
         "record_key": record.key,
@@ -111,7 +114,7 @@ async def owe(
 
 
 async def take_missing(session: AsyncSession, needs: Collection[str]) -> Sequence[Record]:
-    """The records that are due and lack one of these, which they have from now on."""
+    """Delete the rows that are due for one of these needs, and return their records."""
     due = select(Owed.record_key, Owed.needs).where(
         Owed.needs.in_(needs), Owed.due_at <= func.now()
     )
@@ -131,21 +134,22 @@ async def take_missing(session: AsyncSession, needs: Collection[str]) -> Sequenc
 
 
 async def search_needs(session: AsyncSession) -> Sequence[str]:
-    """What is lacked by records that are due."""
+    """The needs for which a row is due."""
     due = select(Owed.needs).where(Owed.due_at <= func.now()).distinct()
     return (await session.scalars(due)).all()
 
 
-# Keeping what orders rest on: setup records, and the taxes that products carry in Vtiger.
+# What orders depend on: setup records, and the taxes of products in Vtiger.
 
 
 async def get_setup(session: AsyncSession) -> dict[str, str]:
-    """Vtiger id of every setup record that was made, by its key."""
+    """The Vtiger id of every setup record that was created, by its key."""
     rows = await session.execute(select(SetupRecord.key, SetupRecord.vtiger_id))
     return {str(key): str(vtiger_id) for key, vtiger_id in rows}
 
 
 async def save_setup(session: AsyncSession, records: Mapping[str, str]) -> None:
+    """Store Vtiger ids of setup records by their keys."""
     statement = insert(SetupRecord).values(
         [{"key": key, "vtiger_id": vtiger_id} for key, vtiger_id in sorted(records.items())]
     )
@@ -159,7 +163,7 @@ async def save_setup(session: AsyncSession, records: Mapping[str, str]) -> None:
 async def search_carried(
     session: AsyncSession, vtiger_ids: Collection[str]
 ) -> dict[str, frozenset[str]]:
-    """The tax fields of those products and services that were looked at before."""
+    """The recorded tax fields of products and services, by Vtiger id; unknown ids are left out."""
     rows = await session.execute(
         select(CarriedTax.vtiger_id, CarriedTax.fields).where(CarriedTax.vtiger_id.in_(vtiger_ids))
     )
@@ -167,6 +171,7 @@ async def search_carried(
 
 
 async def save_carried(session: AsyncSession, vtiger_id: str, fields: Collection[str]) -> None:
+    """Record the tax fields of a product or service."""
     statement = insert(CarriedTax).values(vtiger_id=vtiger_id, fields=sorted(fields))
     await session.execute(
         statement.on_conflict_do_update(
@@ -175,11 +180,11 @@ async def save_carried(session: AsyncSession, vtiger_id: str, fields: Collection
     )
 
 
-# The latest order of each guest: where to read who the guest is.
+# The latest order of each guest, from which the guest's data is read.
 
 
 async def find_guest_order(session: AsyncSession, store: str, email: str) -> str | None:
-    """The id of the latest order that was seen of this guest."""
+    """The id of the latest recorded order of this guest; None without any."""
     found: str | None = await session.scalar(
         select(GuestOrder.order_id).where(GuestOrder.store == store, GuestOrder.email == email)
     )
@@ -189,12 +194,13 @@ async def find_guest_order(session: AsyncSession, store: str, email: str) -> str
 async def see_guest_order(
     session: AsyncSession, store: str, *, email: str, order_id: str, ordered_at: datetime
 ) -> bool:
-    """Whether this is the guest's latest order; kept if so, whatever came before it. Of two in
-    one second the higher id is the later."""
+    """Record an order as the guest's latest unless a later one is recorded; return whether it was.
+
+    Of two orders in the same second the one with the higher id is the later."""
     statement = insert(GuestOrder).values(
         store=store, email=email, order_id=order_id, ordered_at=ordered_at
     )
-    kept = await session.scalar(
+    saved = await session.scalar(
         statement.on_conflict_do_update(
             index_elements=[GuestOrder.store, GuestOrder.email],
             set_={"order_id": order_id, "ordered_at": ordered_at},
@@ -202,30 +208,30 @@ async def see_guest_order(
             <= tuple_(literal(ordered_at), literal(int(order_id))),
         ).returning(GuestOrder.order_id)
     )
-    return kept is not None
+    return saved is not None
 
 
 async def search_guest_emails(
     session: AsyncSession, store: str, emails: Collection[str]
 ) -> frozenset[str]:
-    """Those of these e-mails, in one case, that a guest has ordered with."""
+    """The subset of these casefolded e-mails with which a guest has ordered."""
     found = select(GuestOrder.email).where(GuestOrder.store == store, GuestOrder.email.in_(emails))
     return frozenset(await session.scalars(found))
 
 
 async def search_guest_orders(session: AsyncSession, store: str) -> Sequence[str]:
-    """The ids of the latest orders of those guests who have a contact."""
+    """The ids of the latest orders of the guests that are linked to a contact."""
     guest = (Link.store == GuestOrder.store) & (Link.woo_id == GUEST + GuestOrder.email)
     found = select(GuestOrder.order_id).join(Link, guest & (Link.module == Module.CONTACTS))
     wanted = found.where(GuestOrder.store == store, Link.woo_deleted_at.is_(None))
     return (await session.scalars(wanted.order_by(GuestOrder.email))).all()
 
 
-# Which orders of a shop carry the id of a Vtiger order: a shop cannot be asked for that.
+# Which orders of a shop carry the id of a Vtiger order: WooCommerce has no search for that.
 
 
 async def search_claims(session: AsyncSession, store: str, vtiger_id: str) -> Sequence[str]:
-    """The ids of the orders that carried this id when they were read."""
+    """The ids of the orders that carried this Vtiger id when they were read."""
     found = select(OrderClaim.order_id).where(
         OrderClaim.store == store, OrderClaim.vtiger_id == vtiger_id
     )
@@ -235,7 +241,7 @@ async def search_claims(session: AsyncSession, store: str, vtiger_id: str) -> Se
 async def keep_claims(
     session: AsyncSession, store: str, claims: Collection[tuple[str, str]]
 ) -> None:
-    """Remember orders by the Vtiger id that each carries: pairs of the two."""
+    """Record pairs of a Vtiger id and the id of the order that carries it."""
     if claims:
         rows = [
             {"store": store, "vtiger_id": vtiger_id, "order_id": order_id}
@@ -244,7 +250,7 @@ async def keep_claims(
         await session.execute(insert(OrderClaim).values(rows).on_conflict_do_nothing())
 
 
-CHANGED = "the pair was changed by somebody else meanwhile; it is read anew"
+CHANGED = "another worker changed the link meanwhile; the pair is read again"
 
 _STAMPS = (
     "id",
@@ -261,8 +267,9 @@ def _id_in(system: System) -> InstrumentedAttribute[str]:
 
 
 def _side(record: Record) -> ColumnElement[bool]:
-    is_there = _id_in(record.system) == record.id
-    return (Link.store == record.store) & (Link.module == record.module) & is_there
+    """The condition that the record is one side of the link."""
+    has_id = _id_in(record.system) == record.id
+    return (Link.store == record.store) & (Link.module == record.module) & has_id
 
 
 async def find_link(session: AsyncSession, record: Record) -> Link | None:
@@ -288,7 +295,7 @@ async def search_links(session: AsyncSession, records: Collection[Record]) -> di
 
 
 def _texts(values: list[str]) -> ColumnElement[list[str]]:
-    """All of them as one parameter: a statement takes no more than 65,535."""
+    """All values as one parameter: a statement takes at most 65,535 parameters."""
     return literal(values, ARRAY(Text))
 
 
@@ -299,7 +306,7 @@ async def count_links(session: AsyncSession, store: str, module: Module) -> int:
 
 
 async def search_module_links(session: AsyncSession, store: str, module: Module) -> Sequence[Link]:
-    """All pairs of a module: meant for taxes, of which there are few."""
+    """All links of a module in one list: meant for taxes, of which there are few."""
     found = select(Link).where(Link.store == store, Link.module == module)
     return (await session.scalars(found.order_by(Link.id))).all()
 
@@ -307,25 +314,25 @@ async def search_module_links(session: AsyncSession, store: str, module: Module)
 async def search_elsewhere(
     session: AsyncSession, store: str, module: Module, *, vtiger_ids: Collection[str]
 ) -> Sequence[Link]:
-    """The pairs that Vtiger's records have in other stores, also in those of former settings."""
+    """The links of Vtiger's records in other stores, including stores no longer configured."""
     theirs = (Link.store != store) & (Link.module == module) & Link.vtiger_id.in_(vtiger_ids)
     return (await session.scalars(select(Link).where(theirs).order_by(Link.id))).all()
 
 
 async def save_link(session: AsyncSession, link: Link) -> Link:
-    """Store a new or changed link; the unique keys refuse a second pair for either record.
+    """Store a new or changed link; the unique keys refuse a second link for either record.
 
-    LeaseLost if the row was changed since the link was read: nothing of that is overwritten.
+    Raises LeaseLost if the row was changed since the link was read, and writes nothing then.
     """
     with refusing_stale():
-        kept = await session.merge(link)
+        saved = await session.merge(link)
         await session.flush()
-    return kept
+    return saved
 
 
 @contextmanager
 def refusing_stale() -> Iterator[None]:
-    """For what writes links that were read before: LeaseLost if one was changed since."""
+    """For writes of links that were read before: raise LeaseLost if one was changed since."""
     try:
         yield
     except StaleDataError:
@@ -333,20 +340,20 @@ def refusing_stale() -> Iterator[None]:
 
 
 async def remove_link(session: AsyncSession, link: Link) -> None:
-    """Part a pair; what a person was to decide on is settled with it."""
+    """Delete a link together with its open conflicts."""
     open_conflict = (FieldConflict.link_id == link.id) & FieldConflict.applied_at.is_(None)
     await session.execute(delete(FieldConflict).where(open_conflict))
     await session.execute(delete(Link).where(Link.id == link.id))
 
 
 async def add_links(session: AsyncSession, links: Collection[Link]) -> None:
-    """Store new links, which have their numbers then."""
+    """Store new links; their ids are set afterwards."""
     session.add_all(links)
     await session.flush()
 
 
 async def stamp_links(session: AsyncSession, links: Collection[Link]) -> None:
-    """Keep the stamps of links as they are now. LeaseLost if one was changed meanwhile."""
+    """Store the stamps of links that exist. Raises LeaseLost if one was changed meanwhile."""
     rows = [{name: getattr(link, name) for name in _STAMPS} for link in links]
     if rows:
         with refusing_stale():
@@ -365,10 +372,10 @@ async def find_intent(session: AsyncSession, record: Record) -> tuple[Intent, fl
 async def open_intent(
     session: AsyncSession, record: Record, natural_key: str, *, token: str | None = None
 ) -> str | None:
-    """Write down that a twin of the record is about to be created; the clock starts anew.
+    """Store the intent to create a twin of the record, or restart the clock of an open intent.
 
-    Returns the key to send it with: the `token`, or the one of an earlier try that is still open.
-    None if it is to be sent without one: what an earlier try was sent with is of no use then.
+    Returns the create key to send: that of an open intent, or else `token`. None if `token` is
+    None: the create is sent without a key then, whatever an earlier attempt was sent with.
     """
     statement = insert(Intent).values(
         record_key=record.key,
@@ -377,11 +384,11 @@ async def open_intent(
         created_at=func.now(),
         token=token,
     )
-    known = func.coalesce(Intent.token, token) if token is not None else None
+    new_token = func.coalesce(Intent.token, token) if token is not None else None
     sent_with: str | None = await session.scalar(
         statement.on_conflict_do_update(
             index_elements=[Intent.record_key],
-            set_={"natural_key": natural_key, "created_at": func.now(), "token": known},
+            set_={"natural_key": natural_key, "created_at": func.now(), "token": new_token},
         ).returning(Intent.token)
     )
     return sent_with
@@ -390,7 +397,7 @@ async def open_intent(
 async def open_intents(
     session: AsyncSession, natural_keys: Mapping[Record, str], tokens: Mapping[Record, str]
 ) -> None:
-    """The same for many records that have none. `tokens` are of those sent with a key."""
+    """Store intents for many records that have none; `tokens` holds the create keys, if any."""
     rows = [
         {
             "record_key": record.key,
@@ -404,13 +411,13 @@ async def open_intents(
 
 
 async def renew_intent(session: AsyncSession, record: Record) -> None:
-    """Its create had no answer: from now on it may show itself."""
+    """Restart the intent's clock, as its create got no answer: the record may still appear."""
     opened = update(Intent).where(Intent.record_key == record.key)
     await session.execute(opened.values(created_at=func.now()))
 
 
 async def search_intents(session: AsyncSession, record_keys: Collection[str]) -> set[str]:
-    """Those of the records of which a create was begun and not told."""
+    """The subset of the record keys that have an open intent."""
     found = select(Intent.record_key).where(Intent.record_key.in_(record_keys))
     return set(await session.scalars(found))
 
@@ -424,7 +431,7 @@ async def close_intent(session: AsyncSession, record: Record) -> None:
 
 
 async def see(session: AsyncSession, seen: Mapping[str, str]) -> None:
-    """Remember what records looked like: the digest of each, by its key."""
+    """Record the digest of each record as it was read, by record key."""
     if not seen:
         return
     rows = [{"record_key": key, "digest": seen[key]} for key in sorted(seen)]
@@ -440,7 +447,7 @@ async def see(session: AsyncSession, seen: Mapping[str, str]) -> None:
 async def each_living(
     session: AsyncSession, store: str, *, module: Module, system: System, before: datetime
 ) -> AsyncIterator[Link]:
-    """Links made before a moment whose record in `system` is not marked as deleted."""
+    """Links created before a moment whose record in `system` is not marked as deleted."""
     column = Link.woo_deleted_at if system is System.WOOCOMMERCE else Link.vtiger_deleted_at
     found = await session.stream_scalars(
         select(Link).where(
@@ -469,13 +476,13 @@ async def find_watermark(session: AsyncSession, key: str) -> datetime | None:
 
 
 async def search_watermarks(session: AsyncSession) -> dict[str, datetime]:
-    """All of them: a few for each store."""
+    """All watermarks by key: a few for each store."""
     rows = await session.execute(select(Watermark.key, Watermark.reached_at))
     return {str(key): reached_at for key, reached_at in rows}
 
 
 async def search_looks(session: AsyncSession) -> dict[str, datetime]:
-    """When the look of each watermark last came to its end."""
+    """When the poll of each watermark last completed, by key."""
     rows = await session.execute(select(Watermark.key, Watermark.looked_at))
     return {str(key): looked_at for key, looked_at in rows}
 
@@ -491,7 +498,9 @@ async def save_watermark(session: AsyncSession, key: str, reached_at: datetime) 
 
 @dataclass(frozen=True, slots=True)
 class LinkFilter:
-    """What to show; several values of one filter mean either, several filters mean all."""
+    """Values of one filter are combined by OR, filters by AND; an empty filter matches all.
+
+    `held` selects links whose deletion is held back, or is not."""
 
     store: Sequence[str] = ()
     module: Sequence[str] = ()
@@ -503,7 +512,7 @@ class LinkFilter:
 async def search_pairs(
     session: AsyncSession, filters: LinkFilter, *, cursor: str | None, limit: int
 ) -> Page[Link]:
-    """Newest first. Raises InvalidInput for a cursor that is not ours."""
+    """One page of links, newest first, without bases. InvalidInput for an invalid cursor."""
     found = select(Link).options(defer(Link.base))
     for name in ("store", "module", "woo_id", "vtiger_id"):
         if wanted := getattr(filters, name):
@@ -514,7 +523,7 @@ async def search_pairs(
     return await fetch_page(session, found, key=key, cursor=cursor, limit=limit)
 
 
-# How far polls have read the Vtiger add-on's outbox, and when it was last found absent.
+# How far polls have read the add-on's outbox, and when the add-on was last found absent.
 
 ABSENT = "addon:absent"
 
@@ -524,8 +533,8 @@ async def find_outbox_mark(session: AsyncSession, key: str) -> OutboxMark | None
 
 
 async def lowest_sequence(session: AsyncSession, since: datetime) -> int | None:
-    """From where to read so that all marks are served which a look confirmed after `since`; None
-    without any. A module that is no longer looked at holds nothing up."""
+    """The lowest sequence number among the marks that a poll confirmed after `since`; None if
+    there is none. Marks of modules that are no longer polled do not count."""
     found: int | None = await session.scalar(
         select(func.min(OutboxMark.sequence)).where(OutboxMark.looked_at > since)
     )
@@ -541,7 +550,7 @@ async def forget_outbox_mark(session: AsyncSession, key: str) -> None:
 
 
 async def find_absent(session: AsyncSession) -> datetime | None:
-    """When the CRM was last found to have no add-on that can be read."""
+    """When a poll last found no readable add-on in the CRM."""
     return await find_watermark(session, ABSENT)
 
 
@@ -550,5 +559,5 @@ async def keep_absent(session: AsyncSession, moment: datetime) -> None:
 
 
 async def forget_absent(session: AsyncSession) -> None:
-    """It made itself heard, so the next poll asks for it."""
+    """Let the next poll query the add-on again, as a hint from it arrived."""
     await session.execute(delete(Watermark).where(Watermark.key == ABSENT))

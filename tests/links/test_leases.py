@@ -52,7 +52,7 @@ async def test_of_many_that_come_at_once_one_gets_it(sessions: Sessions) -> None
 
 async def test_all_keys_are_taken_or_none(sessions: Sessions) -> None:
     async with hold(sessions, ["b"], owner="one", seconds=LONG):
-        with pytest.raises(LeaseLost, match=r"^another worker is at this pair$"):
+        with pytest.raises(LeaseLost, match=r"^another worker holds the lease of this pair$"):
             await PairLease(sessions, "two", LONG).extend(["a", "b", "c"])
         assert await _keys(sessions) == ["b"]
 
@@ -95,7 +95,7 @@ async def test_a_lease_ran_out_for_its_holder_before_others_may_take_it(
     lease = PairLease(sessions, "one", 0.0)
     await lease.extend(["a"])
 
-    with pytest.raises(LeaseLost, match=r"^the pair's lease ran out while working on it$"):
+    with pytest.raises(LeaseLost, match=r"^the pair's lease expired during the work$"):
         lease.check()
     with pytest.raises(LeaseLost):
         await lease.extend(["b"])
@@ -219,7 +219,7 @@ async def test_who_works_on_under_a_lease_that_was_given_back_is_refused(
 ) -> None:
     async with hold(sessions, ["a"], owner="one", seconds=LONG) as lease:
         lease.check()
-    with pytest.raises(LeaseLost, match=r"^the pair's lease was given back already$"):
+    with pytest.raises(LeaseLost, match=r"^the pair's lease was released already$"):
         lease.check()
     with pytest.raises(LeaseLost):
         await lease.extend(["b"])

@@ -248,7 +248,7 @@ async def test_a_pair_that_was_changed_meanwhile_is_not_overwritten(sessions: Se
     [stale] = await _links(sessions, "5")
     changed = await _change(sessions, kept, made_in="vtiger")
 
-    with pytest.raises(LeaseLost, match="changed by somebody else"):
+    with pytest.raises(LeaseLost, match="changed the link meanwhile"):
         await _change(sessions, stale, made_in="woocommerce")
     stale.woo_written_at = NOW
     with pytest.raises(LeaseLost):
