@@ -391,7 +391,7 @@ READY: dict[str, Any] = LIVE | {
     "queue": {"pending": 3, "processing": 0, "dead": 0, "workers": 1},
     "remotes": {
         "woocommerce:main": "ok",
-        "vtiger": "down since 2026-11-24T09:15:01Z; probed next at 2026-11-24T09:15:31Z",
+        "vtiger": "down since 2026-11-24T09:15:01Z; next probe at 2026-11-24T09:15:31Z",
     },
 }
 INCIDENT: dict[str, Any] = {
@@ -405,7 +405,7 @@ INCIDENT: dict[str, Any] = {
     "last_seen_at": "2026-11-24T09:15:01.902113Z",
     "ended_at": "2026-11-24T09:15:02.118245Z",
     "mended": "It was replaced by a new one.",
-    "remedy": "The service puts it in order by itself and catches up with what was missed.",
+    "remedy": "The service repairs it automatically and syncs the changes that were missed.",
 }
 
 

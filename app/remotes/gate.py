@@ -1,9 +1,8 @@
-"""The gate to one remote: rate limit, breaker, turns, and what all workers record_result from each
-call.
+"""The gate to one remote: rate limit, breaker, turns, and the result of every call.
 
-What it knows is in the database. A worker reference_data room for a few calls at a time there and
-uses it within a second, so it hears of a breaker that another worker opened a second late at
-most."""
+The state is in the database and shared by all workers. A worker reserves permits for a few calls at
+a time and uses them within a second, so it notices a breaker that another worker opened with a
+delay of at most one second."""
 
 import asyncio
 import itertools
@@ -31,15 +30,17 @@ from app.remotes.incidents import Trouble, begin, end, log_begin, log_end
 from app.remotes.models import IncidentKind, Remote, RemoteCalls, RemoteTurn
 from app.tasks import in_background
 
-# What is known of one remote, and what it may get.
+# The state of one remote, and its limits.
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteLimits:
-    """`failures` in a row open the breaker; `calls_per_second` counts those of all workers
-    together; `recovery_seconds` is the time in which a rate grows from nothing to that;
-    `turn_seconds` is how long a call that is made alone keeps others from theirs if its process
-    died, or gave up on it."""
+    """Limits of the calls to one remote, for all workers together.
+
+    After `failures` consecutive failures the breaker opens. `probe_seconds` is the first wait
+    before a probe, `probe_max_seconds` the longest. `calls_per_second` is the full rate;
+    `recovery_seconds` is the time in which a rate grows from 0 to it. `turn_seconds` is how long
+    an exclusive call blocks others of its kind after its process died or gave up on it."""
 
     failures: int = 5
     probe_seconds: float = 5.0
@@ -51,14 +52,18 @@ class RemoteLimits:
 
 @dataclass(frozen=True, slots=True)
 class RemoteState:
-    """`opened_at` and `closed_at` are those of the last outage, which lasts while the latter is
-    None; `probe_at` is when the next probe may go, or when one that never ended counts as dead;
-    `booked_until` is the moment up to which calls are given out.
+    """The state of one remote as all workers see it.
 
-    `rejected_write` tells that the credentials were refused to a write, so that a read's answer
-    does not mend it. `answered_at` is the last answer, a few seconds late at most; `silent_since`
-    is when the first of the calls was made that got none since, None while the last one did;
-    `slow_at` is since when the remote counts as slow, None while it does not.
+    `failures` counts consecutive failures; `last_cause` and `last_error` are of the last one.
+    `opened_at` and `closed_at` are those of the last outage, which lasts while `closed_at` is
+    None. `probe_at` is when the next probe may be sent; while one is in progress, when it counts
+    as dead. `probes` counts failed probes. `rate` is that at `slowed_at`, None for the full rate.
+    `booked_until` is the time up to which permits are reserved.
+
+    `rejected_write` is True if a write was refused for its credentials: an answered read does not
+    clear that. `answered_at` is the time of the last answer, recorded with a delay of a few seconds
+    at most. `silent_since` is when the first call without an answer since the last answer was made.
+    `slow_at` is since when the remote counts as slow. Both are None otherwise.
     """
 
     failures: int = 0
@@ -84,20 +89,20 @@ class RemoteState:
 
     @property
     def is_troubled(self) -> bool:
-        """Whether a call that is answered is news."""
-        troubles = (self.rejected_at, self.silent_since)
-        return self.failures > 0 or any(moment is not None for moment in troubles)
+        """Whether an answered call would change the state."""
+        symptoms = (self.rejected_at, self.silent_since)
+        return self.failures > 0 or any(moment is not None for moment in symptoms)
 
     def is_paused(self, now: datetime) -> bool:
         return self.paused_until is not None and self.paused_until > now
 
 
-# How many calls a second a remote gets: halved at its plea for fewer, growing back evenly. Pure.
+# The rate limit: halved when the remote throttles, then growing linearly. Pure functions.
 #
-# All workers reserve on one line of time, so they keep the rate together, however many they are.
+# All workers reserve permits on one timeline, so that they keep the rate together.
 
 BURST = timedelta(seconds=1)
-SLOWEST = 0.5
+MIN_RATE = 0.5
 PAUSE_SECONDS = 1.0
 
 
@@ -110,17 +115,17 @@ def rate_of(state: RemoteState, limits: RemoteLimits, now: datetime) -> float:
 
 
 def slow_down(state: RemoteState, limits: RemoteLimits, now: datetime) -> RemoteState:
-    """Half as many calls; once for all that were refused within a second."""
+    """Halve the rate, once for all calls that were refused within a second."""
     if state.slowed_at is not None and now - state.slowed_at < BURST:
         return state
-    slower = max(SLOWEST, rate_of(state, limits, now) / 2)
+    slower = max(MIN_RATE, rate_of(state, limits, now) / 2)
     return replace(state, rate=slower, slowed_at=now)
 
 
 def pause(
     state: RemoteState, limits: RemoteLimits, *, now: datetime, retry_after: float | None
 ) -> RemoteState:
-    """No calls for the time that the remote named, then half as many."""
+    """Pause calls for the seconds that the remote asked for, then halve the rate."""
     wait = PAUSE_SECONDS if retry_after is None else retry_after
     until = now + timedelta(seconds=wait)
     latest = until if state.paused_until is None else max(until, state.paused_until)
@@ -130,8 +135,9 @@ def pause(
 def reserve(
     state: RemoteState, limits: RemoteLimits, *, now: datetime, calls: int
 ) -> tuple[RemoteState, float]:
-    """Room for some calls, and in how many seconds it begins. What nobody used in the last second
-    can be used at once."""
+    """Reserve permits for `calls`; return the new state and the seconds until they are valid.
+
+    Permits that were not used in the last second can be used at once."""
     free_from = now - BURST
     start = free_from if state.booked_until is None else max(free_from, state.booked_until)
     seconds = calls / rate_of(state, limits, now)
@@ -139,12 +145,12 @@ def reserve(
     return replace(state, booked_until=start + timedelta(seconds=seconds)), wait
 
 
-# Reading and changing what is known of the remotes; the clock is the database's.
+# Reads and changes of the stored state; times are those of the database's clock.
 
 Step = Callable[[RemoteState, datetime], RemoteState]
 
-SILENT = timedelta(seconds=10)
-"""A process whose row is older than this is taken for gone."""
+PROCESS_TIMEOUT = timedelta(seconds=10)
+"""A process whose row is older than this counts as terminated."""
 
 _FIELDS = [field.name for field in fields(RemoteState)]
 
@@ -152,8 +158,9 @@ _FIELDS = [field.name for field in fields(RemoteState)]
 async def change(
     session: AsyncSession, key: str, step: Step
 ) -> tuple[RemoteState, RemoteState, datetime]:
-    """Before, after, and the moment. `step` is given the state, locked, and the moment; a crash
-    may lose the change, which the next call's end makes up for."""
+    """Apply `step` to the locked state and the current time; return both states and that time.
+
+    The commit is asynchronous, so a crash may lose the change; the next result corrects it."""
     before, now = await _lock(session, key)
     after = step(before, now)
     if after != before:
@@ -174,7 +181,7 @@ async def _lock(session: AsyncSession, key: str) -> tuple[RemoteState, datetime]
 
 @dataclass(frozen=True, slots=True)
 class CallsInProgress:
-    """Calls to one remote that have not ended: how many, and when the oldest was made."""
+    """The calls to one remote in progress: how many, and when the oldest was made."""
 
     calls: int
     oldest_at: datetime
@@ -183,10 +190,10 @@ class CallsInProgress:
 async def report_calls(
     session: AsyncSession, key: str, process: str, *, calls: int, oldest_seconds: float
 ) -> datetime | None:
-    """Tell what one process has under way, and record_result when the oldest call of all was made;
-    None if there is none. Rows of processes that are gone are dropped."""
+    """Store what one process has in progress; return when the oldest call of all processes was
+    made, None without any. Deletes the rows of processes that are terminated."""
     now = func.clock_timestamp()
-    gone = RemoteCalls.seen_at < now - SILENT
+    obsolete = RemoteCalls.seen_at < now - PROCESS_TIMEOUT
     if calls:
         row = {
             "calls": calls,
@@ -198,15 +205,15 @@ async def report_calls(
             statement.on_conflict_do_update(index_elements=["key", "process"], set_=row)
         )
     else:
-        gone = gone | (RemoteCalls.process == process)
-    await session.execute(delete(RemoteCalls).where(RemoteCalls.key == key, gone))
+        obsolete = obsolete | (RemoteCalls.process == process)
+    await session.execute(delete(RemoteCalls).where(RemoteCalls.key == key, obsolete))
     found = (await search_calls(session)).get(key)
     return found.oldest_at if found else None
 
 
 async def search_calls(session: AsyncSession) -> dict[str, CallsInProgress]:
-    """What all living processes have under way, by the remote's key."""
-    alive = RemoteCalls.seen_at >= func.clock_timestamp() - SILENT
+    """The calls that all running processes have in progress, by the remote's key."""
+    alive = RemoteCalls.seen_at >= func.clock_timestamp() - PROCESS_TIMEOUT
     rows = await session.execute(
         select(RemoteCalls.key, func.sum(RemoteCalls.calls), func.min(RemoteCalls.oldest_at))
         .where(alive)
@@ -216,7 +223,7 @@ async def search_calls(session: AsyncSession) -> dict[str, CallsInProgress]:
 
 
 async def search_remotes(session: AsyncSession) -> dict[str, RemoteState]:
-    """All that were called so far, by key."""
+    """The state of every remote that was called so far, by key."""
     rows = await session.scalars(select(Remote))
     return {row.key: _state_of(row) for row in rows}
 
@@ -225,50 +232,50 @@ def _state_of(row: Remote) -> RemoteState:
     return RemoteState(**{name: getattr(row, name) for name in _FIELDS})
 
 
-# What people are told of a remote: incidents, lines in the log, and why something waits.
+# How a remote's state is shown: incidents, log lines, and why a delivery waits.
 
 log = logging.getLogger(__name__)
 
-Tell = Callable[[], None]
+LogCall = Callable[[], None]
 
 DOWN_AGAIN = "It answers again."
 QUICK_AGAIN = "It answers in time again."
-OUTAGE_INSTEAD = "It counts as out of reach now, which is an incident of its own."
+OUTAGE_INSTEAD = "It counts as down now, which is an incident of its own."
 KNOWN_AGAIN = "The credentials are accepted again."
 
 
 def remote_key(system: System, store: str) -> str:
-    """`vtiger`, for all stores share the CRM, or `woocommerce:<store>`."""
+    """`vtiger`, since all stores share the CRM, or `woocommerce:<store>`."""
     return str(system) if system is System.VTIGER else f"{system}:{store}"
 
 
 def keys_of(store: str) -> tuple[str, str]:
-    """The remotes that a store's records need."""
+    """The keys of the remotes that syncing a store's records calls."""
     return remote_key(System.WOOCOMMERCE, store), remote_key(System.VTIGER, "")
 
 
 def explain_pause(state: RemoteState, now: datetime) -> str:
-    """Why no calls are made, "" if they are."""
+    """Why no calls are made; "" if they are."""
     if state.is_open:
-        return f"{state.failures} calls in a row failed, the last one so: {state.last_error}"
+        return f"{state.failures} calls in a row failed, the last one with: {state.last_error}"
     return "it asked for fewer calls" if state.is_paused(now) else ""
 
 
 def pause_end(state: RemoteState, now: datetime) -> datetime | None:
-    """When the next call is made, None if at once."""
+    """When the next call may be made; None if at once."""
     if state.is_open:
         return state.probe_at or now
     return state.paused_until if state.is_paused(now) else None
 
 
 def describe(state: RemoteState, now: datetime) -> str:
-    """The state in words that anybody may read: no address and no message of the remote's."""
+    """The state in words fit for the public: no address and no message of the remote."""
     if state.is_open:
-        return f"down since {_moment(state.opened_at)}; probed next at {_moment(state.probe_at)}"
+        return f"down since {_moment(state.opened_at)}; next probe at {_moment(state.probe_at)}"
     if state.slow_at is not None:
-        return f"slow: without an answer since {_moment(state.slow_at)}"
+        return f"slow: no answer since {_moment(state.slow_at)}"
     if state.rejected_at is not None:
-        return f"refuses the credentials since {_moment(state.rejected_at)}"
+        return f"has refused the credentials since {_moment(state.rejected_at)}"
     paused = state.is_paused(now)
     return f"asked for no calls until {_moment(state.paused_until)}" if paused else "ok"
 
@@ -279,53 +286,55 @@ def _moment(moment: datetime | None) -> str:
 
 async def announce_changes(
     session: Session, system: System, store: str, *, before: RemoteState, after: RemoteState
-) -> list[Tell]:
-    """Incidents that begin or end with a change; what is to be logged once that is committed."""
+) -> list[LogCall]:
+    """Store the incidents that begin or end with a change; return the log calls for afterwards.
+
+    The caller makes them once its transaction is committed."""
     down = Trouble(IncidentKind.REMOTE_DOWN, system, store)
     slow = Trouble(IncidentKind.REMOTE_SLOW, system, store)
     rejected = Trouble(IncidentKind.AUTH_REJECTED, system, store)
-    news: list[Tell] = []
+    log_calls: list[LogCall] = []
     if after.is_open and not before.is_open:
-        news += await _begin(session, down, f"{system.label} is down: {after.last_error}")
+        log_calls += await _begin(session, down, f"{system.label} is down: {after.last_error}")
     if before.is_open and not after.is_open:
-        news += await _end(session, down, DOWN_AGAIN)
+        log_calls += await _end(session, down, DOWN_AGAIN)
     if after.slow_at is not None and before.slow_at is None:
         moment = f"{after.slow_at.astimezone(UTC):%H:%M:%S} UTC"
         message = f"{system.label} has given no answer since {moment}."
-        news += await _begin(session, slow, message)
+        log_calls += await _begin(session, slow, message)
     if before.slow_at is not None and after.slow_at is None:
-        news += await _end(session, slow, OUTAGE_INSTEAD if after.is_open else QUICK_AGAIN)
+        log_calls += await _end(session, slow, OUTAGE_INSTEAD if after.is_open else QUICK_AGAIN)
     if after.rejected_at is not None and before.rejected_at is None:
         message = f"{system.label} refuses the credentials: {after.last_error}"
-        news += await _begin(session, rejected, message)
+        log_calls += await _begin(session, rejected, message)
     if before.rejected_at is not None and after.rejected_at is None:
-        news += await _end(session, rejected, KNOWN_AGAIN)
-    return news
+        log_calls += await _end(session, rejected, KNOWN_AGAIN)
+    return log_calls
 
 
-async def _begin(session: Session, trouble: Trouble, message: str) -> list[Tell]:
-    new = await begin(session, trouble, message)
-    return [partial(log_begin, trouble, message)] if new else []
+async def _begin(session: Session, trouble: Trouble, message: str) -> list[LogCall]:
+    is_new = await begin(session, trouble, message)
+    return [partial(log_begin, trouble, message)] if is_new else []
 
 
-async def _end(session: Session, trouble: Trouble, mended: str) -> list[Tell]:
-    ended = await end(session, trouble, mended)
-    return [partial(log_end, trouble, mended)] if ended else []
+async def _end(session: Session, trouble: Trouble, resolution: str) -> list[LogCall]:
+    ended = await end(session, trouble, resolution)
+    return [partial(log_end, trouble, resolution)] if ended else []
 
 
-# Calls of which a remote bears one at a time, from all processes together.
+# Exclusive calls: those of which a remote can process one at a time, from all processes together.
 #
-# A turn is a row that expires by the database's clock, so a process that died gives it back within
-# seconds, and no connection has to stay the same one (PgBouncer). Who waits in this process waits
-# in line; each process looks for its first one alone.
+# A turn is a row that expires by the database's clock: the turn of a process that died is free
+# within seconds, and no connection has to stay the same one (PgBouncer). Callers in one process
+# wait in line; each process polls the table for the first of them only.
 
 STEP_SECONDS = 0.05
 
 
 @dataclass(slots=True)
 class Turns:
-    """The turns of one remote, as one process takes them. `seconds` is how long one is held
-    without being renewed."""
+    """The turns of one remote, as one process takes them. A turn expires after `seconds` without
+    renewal."""
 
     sessions: Sessions
     remote: str
@@ -337,25 +346,27 @@ class Turns:
 
     @asynccontextmanager
     async def take(self, name: str) -> AsyncIterator[None]:
-        """The body is the only one of this name. A call that we gave up on may go on over there:
-        its turn is not given back, but runs out."""
+        """Run the body as the only call of this name.
+
+        A call that was given up may still be processed by the remote, so its turn is not released
+        but expires."""
         key, owner = f"{self.remote}:{name}", uuid4().hex
         async with self._lines[name]:
             while not await self._take(key, owner):
                 await self.sleep(STEP_SECONDS)
-            goes_on = False
+            may_continue = False
             try:
-                async with in_background(self._keep(key, owner)):
+                async with in_background(self._renew_until_cancelled(key, owner)):
                     yield
             except asyncio.CancelledError:
-                goes_on = True
+                may_continue = True
                 raise
             except RemoteTimeout as error:
-                goes_on = error.ambiguous
+                may_continue = error.ambiguous
                 raise
             finally:
-                if not goes_on:
-                    await self._give_back(key, owner)
+                if not may_continue:
+                    await self._release(key, owner)
 
     async def _take(self, key: str, owner: str) -> bool:
         row = {"owner": owner, "expires_at": self._expiry}
@@ -372,8 +383,8 @@ class Turns:
             )
         return taken is not None
 
-    async def _keep(self, key: str, owner: str) -> None:
-        """Renew until cancelled: an outage of the database is outlived, if it is short."""
+    async def _renew_until_cancelled(self, key: str, owner: str) -> None:
+        """Renew every third of the turn's time; a short outage of the database is tolerated."""
         while True:
             await self.sleep(self.seconds / 3)
             try:
@@ -386,8 +397,9 @@ class Turns:
             except OUTAGES as error:
                 log.warning("a turn at %s could not be renewed: %s", self.remote, error)
 
-    async def _give_back(self, key: str, owner: str) -> None:
-        """What cannot be given back runs out; the call's own end is not to be lost over it."""
+    async def _release(self, key: str, owner: str) -> None:
+        """Release the turn. During an outage of the database it expires instead, so that the
+        call's own result is not lost."""
         with suppress(*OUTAGES):
             async with transaction(self.sessions) as session:
                 await session.execute(delete(RemoteTurn).filter_by(key=key, owner=owner))
@@ -397,19 +409,21 @@ class Turns:
         return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, self.seconds)
 
 
-# The breaker of one remote: what each call's end changes. Pure; times and chance are given.
+# The breaker of one remote: how a call's result changes the state. Pure functions.
 #
-# After a number of failures in a row it opens; then nobody calls but a probe now and then, and the
-# first probe that is answered closes it.
+# It opens after a number of consecutive failures. From then on only probes are sent, and the first
+# probe that is answered closes it.
 
 PROBE_LEASE = timedelta(seconds=60)
-SLOW = timedelta(seconds=30)
+SLOW_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """How a call ended, `seconds` after it was made. `cause` is the record or look that it was
-    made for; `jitter`, from 0 to 1, shortens the wait for the next probe."""
+    """The result of a call, `seconds` after it was made.
+
+    `cause` is the record or scan for which it was made; `retry_after` is in seconds, None if the
+    remote named no time; `jitter`, from 0 to 1, shortens the wait for the next probe."""
 
     verdict: Verdict
     probe: bool = False
@@ -425,11 +439,12 @@ class CallResult:
 def record_result(
     state: RemoteState, limits: RemoteLimits, *, call_result: CallResult, now: datetime
 ) -> RemoteState:
+    """The state after a call with this result."""
     if call_result.verdict is Verdict.NOTHING:
         return state
     if call_result.verdict in (Verdict.DOWN, Verdict.SUSPECT):
         slowed = slow_down(state, limits, now) if call_result.overloaded else state
-        return _fail(_miss(slowed, call_result, now), limits, call_result, now)
+        return _fail(_record_silence(slowed, call_result, now), limits, call_result, now)
     answered = _answer(state, call_result, now)
     if call_result.verdict is Verdict.REJECTED:
         return replace(
@@ -443,8 +458,8 @@ def record_result(
     return answered
 
 
-def _miss(state: RemoteState, call_result: CallResult, now: datetime) -> RemoteState:
-    """A call without an answer, if that is what its end tells."""
+def _record_silence(state: RemoteState, call_result: CallResult, now: datetime) -> RemoteState:
+    """Set `silent_since` if the call got no answer and is the first such call."""
     if call_result.verdict is not Verdict.DOWN or state.silent_since is not None:
         return state
     return replace(state, silent_since=now - timedelta(seconds=call_result.seconds))
@@ -453,12 +468,14 @@ def _miss(state: RemoteState, call_result: CallResult, now: datetime) -> RemoteS
 def _fail(
     state: RemoteState, limits: RemoteLimits, call_result: CallResult, now: datetime
 ) -> RemoteState:
-    """One record alone does not open the breaker where the fault may be its own; what was under
-    way when the breaker opened changes nothing."""
+    """Count a failure, and open the breaker at the limit.
+
+    Repeated suspect failures of one record count once, since the record may cause them. A call
+    that was in progress when the breaker opened changes nothing."""
     if state.is_open:
         return _fail_probe(state, limits, call_result, now) if call_result.probe else state
-    own = call_result.verdict is Verdict.SUSPECT and call_result.cause == state.last_cause
-    failures = state.failures + (0 if own and state.failures else 1)
+    is_repeated = call_result.verdict is Verdict.SUSPECT and call_result.cause == state.last_cause
+    failures = state.failures + (0 if is_repeated and state.failures else 1)
     failed = replace(
         state, failures=failures, last_cause=call_result.cause, last_error=call_result.message
     )
@@ -468,7 +485,8 @@ def _fail(
 def _open(
     state: RemoteState, limits: RemoteLimits, call_result: CallResult, now: datetime
 ) -> RemoteState:
-    """One that opens again soon goes on with the waits where it left off."""
+    """Open the breaker; if it closed a short time ago, the waits between probes continue to grow
+    from where they were."""
     calm = timedelta(seconds=2 * limits.probe_max_seconds)
     relapse = state.closed_at is not None and now - state.closed_at < calm
     opened = replace(state, opened_at=now, closed_at=None, probes=state.probes if relapse else 0)
@@ -483,22 +501,24 @@ def _fail_probe(
 
 
 def _probe_wait(state: RemoteState, limits: RemoteLimits, call_result: CallResult) -> timedelta:
-    """Doubled with each probe in vain."""
+    """The wait before the next probe; it doubles with each failed probe."""
     ceiling = limits.probe_seconds * 2.0 ** min(state.probes, 30)
     seconds = min(limits.probe_max_seconds, ceiling) * (1 - call_result.jitter / 2)
     return timedelta(seconds=seconds)
 
 
 def _answer(state: RemoteState, call_result: CallResult, now: datetime) -> RemoteState:
-    """While the breaker is open only a probe's answer counts: others were asked for before.
-    Credentials that may read but not write are refused until a write is answered."""
-    still = state.rejected_write and not call_result.write
+    """The state after an answered call.
+
+    An open breaker is closed by a probe's answer only, as other calls were made before it opened.
+    Refused credentials of a write stay refused until a write is answered."""
+    still_rejected = state.rejected_write and not call_result.write
     answered = replace(
         state,
         answered_at=now,
         silent_since=None,
-        rejected_at=state.rejected_at if still else None,
-        rejected_write=still,
+        rejected_at=state.rejected_at if still_rejected else None,
+        rejected_write=still_rejected,
     )
     if state.is_open and not call_result.probe:
         return answered
@@ -507,18 +527,19 @@ def _answer(state: RemoteState, call_result: CallResult, now: datetime) -> Remot
 
 
 def claim_probe(state: RemoteState, now: datetime) -> RemoteState:
-    """The same if no probe is due; else nobody else's is for a while."""
+    """The state with the due probe claimed for `PROBE_LEASE`; unchanged if no probe is due."""
     if not state.is_open or state.probe_at is None or state.probe_at > now:
         return state
     return replace(state, probe_at=now + PROBE_LEASE)
 
 
-def watch(state: RemoteState, now: datetime, *, oldest_at: datetime | None) -> RemoteState:
-    """Whether the remote counts as slow: a call is under way, or the calls since the last answer
-    got none, for `SLOW` by now. `oldest_at` is when the oldest call under way was made. One that
-    is known to be down is that, not slow."""
+def detect_slow(state: RemoteState, now: datetime, *, oldest_at: datetime | None) -> RemoteState:
+    """Set or clear `slow_at`. `oldest_at` is when the oldest call in progress was made.
+
+    A remote is slow if that call, or the first call without an answer since the last answer, was
+    made at least `SLOW_AFTER` ago. A remote that is down does not count as slow."""
     unanswered = [moment for moment in (oldest_at, state.silent_since) if moment is not None]
-    is_slow = not state.is_open and bool(unanswered) and now - min(unanswered) >= SLOW
+    is_slow = not state.is_open and bool(unanswered) and now - min(unanswered) >= SLOW_AFTER
     if is_slow == (state.slow_at is not None):
         return state
     return replace(state, slow_at=min(unanswered) if is_slow else None)
@@ -526,8 +547,9 @@ def watch(state: RemoteState, now: datetime, *, oldest_at: datetime | None) -> R
 
 T = TypeVar("T")
 
-ROOM_SECONDS = 1.0
-ROOM_SHARE = 0.25
+PERMIT_SECONDS = 1.0
+PERMIT_SHARE = 0.25
+"""The share of one second's permits that a worker reserves at a time."""
 
 
 @dataclass(slots=True)
@@ -536,8 +558,8 @@ class _Probe:
     used: bool = False
 
     def take(self) -> bool:
-        free, self.used = self.every or not self.used, True
-        return free
+        is_available, self.used = self.every or not self.used, True
+        return is_available
 
 
 _probing: ContextVar[_Probe | None] = ContextVar("probing", default=None)
@@ -545,8 +567,8 @@ _probing: ContextVar[_Probe | None] = ContextVar("probing", default=None)
 
 @contextmanager
 def probing(*, every: bool = False) -> Iterator[None]:
-    """The first call inside passes an open breaker, or `every` one does, for a person who asks;
-    an answer closes it."""
+    """Let the first call inside pass an open breaker, or `every` call, for a check that a person
+    requested. An answer closes the breaker."""
     token = _probing.set(_Probe(every))
     try:
         yield
@@ -556,8 +578,10 @@ def probing(*, every: bool = False) -> Iterator[None]:
 
 @dataclass(slots=True)
 class SharedGate:
-    """One process's way to a remote that several processes call. `most_at_once` is for this
-    process, the limits are for all together; `known` is what was last read or learned."""
+    """The gate of one process to a remote that several processes call.
+
+    `most_at_once` limits the concurrent calls of this process, `limits` those of all processes
+    together; `known` is the state as last read or written."""
 
     sessions: Sessions
     system: System
@@ -566,19 +590,19 @@ class SharedGate:
     most_at_once: int
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     known: RemoteState = field(default_factory=RemoteState)
-    _places: asyncio.Semaphore = field(init=False)
+    _slots: asyncio.Semaphore = field(init=False)
     _turns: Turns = field(init=False)
-    _booking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _room: int = 0
-    _room_until: float = 0.0
-    _under_way: dict[int, float] = field(default_factory=dict)
+    _permit_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _permits: int = 0
+    _permits_until: float = 0.0
+    _in_progress: dict[int, float] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _process: str = field(default_factory=lambda: uuid4().hex)
     _answered: float | None = None
     _reported: bool = False
 
     def __post_init__(self) -> None:
-        self._places = asyncio.Semaphore(self.most_at_once)
+        self._slots = asyncio.Semaphore(self.most_at_once)
         self._turns = Turns(self.sessions, self.key, self.limits.turn_seconds, self.sleep)
 
     @property
@@ -588,7 +612,9 @@ class SharedGate:
     async def run(
         self, call: Callable[[], Awaitable[T]], *, write: bool = False, alone: str = ""
     ) -> T:
-        """Raises RemotePaused without calling while the breaker is open or calls are paused."""
+        """Make a call and return its result; `alone` names a kind of exclusive call.
+
+        Raises RemotePaused without calling while the breaker is open or calls are paused."""
         if not alone:
             return await self._run(call, write=write)
         async with self._turns.take(alone):
@@ -598,26 +624,26 @@ class SharedGate:
         probe = _probing.get()
         if probe is not None and probe.take():
             return await self._call(call, probe=True, write=write)
-        async with self._places:
+        async with self._slots:
             await self.acquire_permit()
             return await self._call(call, probe=False, write=write)
 
     async def report(self) -> None:
-        """Tell all processes which calls this one waits for and when the remote last answered,
-        and judge whether it is slow. Costs nothing while there is nothing new."""
-        now, under_way = time.monotonic(), list(self._under_way.values())
-        is_news = bool(under_way) or self._reported or self._answered is not None
-        if not is_news and self.known.slow_at is None and self.known.silent_since is None:
+        """Store the calls in progress and the time of the last answer, and decide whether the
+        remote is slow. Makes no query while nothing changed."""
+        now, in_progress = time.monotonic(), list(self._in_progress.values())
+        has_changed = bool(in_progress) or self._reported or self._answered is not None
+        if not has_changed and self.known.slow_at is None and self.known.silent_since is None:
             return
         answered, self._answered = self._answered, None
-        self._reported = bool(under_way)
+        self._reported = bool(in_progress)
         async with transaction(self.sessions) as session:
             oldest_at = await report_calls(
                 session,
                 self.key,
                 self._process,
-                calls=len(under_way),
-                oldest_seconds=now - min(under_way, default=now),
+                calls=len(in_progress),
+                oldest_seconds=now - min(in_progress, default=now),
             )
 
         def step(known: RemoteState, moment: datetime) -> RemoteState:
@@ -625,18 +651,18 @@ class SharedGate:
                 answered_at = moment - timedelta(seconds=now - answered)
                 latest = max(answered_at, known.answered_at or answered_at)
                 known = replace(known, answered_at=latest)
-            return watch(known, moment, oldest_at=oldest_at)
+            return detect_slow(known, moment, oldest_at=oldest_at)
 
         await self._change(step)
 
     async def claim_probe(self) -> bool:
-        """Whether a probe is due and ours to make; a call inside `probing` makes it."""
+        """Whether a probe was due and is claimed now; a call inside `probing` makes it."""
         before, after, _ = await self._change(claim_probe)
         return after != before
 
     async def _call(self, call: Callable[[], Awaitable[T]], *, probe: bool, write: bool) -> T:
         began, number = time.monotonic(), next(self._numbers)
-        self._under_way[number] = began
+        self._in_progress[number] = began
         try:
             result = await call()
         except RemoteError as error:
@@ -648,29 +674,31 @@ class SharedGate:
             await self._record_result(call_result)
             raise
         finally:
-            del self._under_way[number]
+            del self._in_progress[number]
         self._answered = time.monotonic()
         await self._record_result(CallResult(Verdict.ANSWERED, probe=probe, write=write))
         return result
 
     async def acquire_permit(self) -> None:
-        """Those that wait for room wait together."""
-        async with self._booking:
-            if self._room <= 0 or time.monotonic() >= self._room_until:
-                self._room, wait = await self._reserve()
+        """Wait for a permit. Raises RemotePaused as `run` does.
+
+        Permits are reserved in the database for several calls at a time."""
+        async with self._permit_lock:
+            if self._permits <= 0 or time.monotonic() >= self._permits_until:
+                self._permits, wait = await self._reserve()
                 await self.sleep(wait)
-                self._room_until = time.monotonic() + ROOM_SECONDS
-            self._room -= 1
+                self._permits_until = time.monotonic() + PERMIT_SECONDS
+            self._permits -= 1
 
     async def _reserve(self) -> tuple[int, float]:
-        """For how many calls there is room, and in how many seconds."""
+        """How many permits were reserved, and in how many seconds they are valid."""
         calls, wait = 1, 0.0
 
         def step(known: RemoteState, now: datetime) -> RemoteState:
             nonlocal calls, wait
             if pause_end(known, now) is not None:
                 return known
-            calls = max(1, int(rate_of(known, self.limits, now) * ROOM_SHARE))
+            calls = max(1, int(rate_of(known, self.limits, now) * PERMIT_SHARE))
             known, wait = reserve(known, self.limits, now=now, calls=calls)
             return known
 
@@ -683,18 +711,18 @@ class SharedGate:
         if until is None:
             return
         kind = CircuitOpen if known.is_open else CallsPaused
-        why = explain_pause(known, now)
-        message = f"{self.system.label} is not called before {until:%H:%M:%S} UTC: {why}"
+        explanation = explain_pause(known, now)
+        message = f"{self.system.label} is not called before {until:%H:%M:%S} UTC: {explanation}"
         raise kind(
             self.system, message, until=until, seconds=max(0.0, (until - now).total_seconds())
         )
 
     async def _record_result(self, call_result: CallResult) -> None:
-        """Good news of a remote that is known to be well changes nothing, and costs nothing."""
+        """Store the result. An answered call of a remote without failures makes no query."""
         if call_result.verdict is Verdict.NOTHING:
             return
         if call_result.verdict is not Verdict.ANSWERED:
-            self._room = 0
+            self._permits = 0
         elif not call_result.probe and not self.known.is_troubled:
             return
         _, known, now = await self._change(
@@ -702,18 +730,18 @@ class SharedGate:
         )
         if call_result.verdict is Verdict.THROTTLED:
             rate = rate_of(known, self.limits, now)
-            told = {"remote": self.key, "until": known.paused_until, "calls_per_second": rate}
-            log.warning("%s asks for fewer calls", self.system.label, extra=told)
+            details = {"remote": self.key, "until": known.paused_until, "calls_per_second": rate}
+            log.warning("%s asks for fewer calls", self.system.label, extra=details)
 
     async def _change(self, step: Step) -> tuple[RemoteState, RemoteState, datetime]:
         async with transaction(self.sessions) as session:
             before, after, now = await change(session, self.key, step)
-            news = await announce_changes(
+            log_calls = await announce_changes(
                 session, self.system, self.store, before=before, after=after
             )
         self.known = after
-        for tell in news:
-            tell()
+        for log_call in log_calls:
+            log_call()
         return before, after, now
 
 

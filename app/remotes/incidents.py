@@ -1,7 +1,7 @@
-"""Incidents: what went wrong around the records, when it began, how it was mended, and what a
-person can do about it.
+"""Incidents: failures around the records, with their beginning, their end and the remedy.
 
-Several workers meet one trouble: it is one row, and only whoever made or ended it is told so."""
+Several workers may detect one failure: it is stored as one row, and only the worker that created or
+ended that row logs it."""
 
 import logging
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from app.db.session import Sessions, transaction
 from app.domain import System
 from app.remotes.models import IncidentKind, IncidentRow
 
-# What a person can do about an incident, in whole sentences; `code` in backticks.
+# Remedies for people, in whole sentences; `code` in backticks.
 
-_GOES_ON = "What waits goes on by itself, in order, as soon as that is done."
+_GOES_ON = "Waiting deliveries are then processed automatically, in order."
 
 
 def find_remedy(kind: str, system: System, store: str) -> str:
-    """For an incident of this kind; "" for a kind of an earlier version."""
+    """The remedy for an incident of this kind; "" for a kind of an earlier version."""
     if kind == IncidentKind.AUTH_REJECTED:
         return _set_key(system, store)
     return _REMEDIES[IncidentKind(kind)].format(system=system.label) if kind in _REMEDIES else ""
@@ -32,12 +32,12 @@ def find_remedy(kind: str, system: System, store: str) -> str:
 def _set_key(system: System, store: str) -> str:
     if system is System.VTIGER:
         return (
-            "See in Vtiger that the API user is active and may write, copy the access key from the"
-            " user's preferences to `VTIGER__ACCESS_KEY` and the user name to `VTIGER__USERNAME`,"
+            "Check in Vtiger that the API user is active and may write, copy the access key from"
+            " the user's preferences to `VTIGER__ACCESS_KEY` and the user name to `VTIGER__USERNAME`,"
             f" and restart the service. {_GOES_ON}"
         )
     return (
-        "Make a new key with Read/Write permission in the shop (WooCommerce, Settings, Advanced,"
+        "Create a key with Read/Write permission in the shop (WooCommerce, Settings, Advanced,"
         f" REST API), set it as `STORES__{store}__CONSUMER_KEY` and"
         f" `STORES__{store}__CONSUMER_SECRET`, and restart the service. {_GOES_ON}"
     )
@@ -45,28 +45,28 @@ def _set_key(system: System, store: str) -> str:
 
 _REMEDIES = {
     IncidentKind.REMOTE_DOWN: (
-        "See whether {system} can be opened in a browser, and whether this machine can reach it."
-        " It is tried again all the time, and what waits goes on by itself, in order."
+        "Check whether {system} can be opened in a browser, and whether this server can reach it."
+        " The service keeps retrying, and then processes waiting deliveries in order."
     ),
     IncidentKind.REMOTE_SLOW: (
-        "See what keeps {system}'s server busy. Nothing is lost: a call without an answer is given"
-        " up and made again later."
+        "Check the load of {system}'s server. Nothing is lost: a call without an answer times out"
+        " and is retried later."
     ),
     IncidentKind.WEBHOOK_BROKEN: (
-        "The service puts it in order by itself and catches up with what was missed. If it does"
-        " not, see whether the shop can reach this service at `PUBLIC_URL`, then choose “Check"
+        "The service repairs it automatically and syncs the changes that were missed. If it does"
+        " not, check whether the shop can reach this service at `PUBLIC_URL`, then choose “Check"
         " everything now” on the Status page and “Mend what is safe”."
     ),
     IncidentKind.POLL_FAILED: (
-        "It is tried again at the next poll, and nothing is lost. If it lasts, mend what the"
-        " message names in {system}."
+        "It is retried at the next poll, and nothing is lost. If it persists, fix what the message"
+        " names in {system}."
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What an incident is about. `store` is "" for the CRM, `subject` "" for the whole."""
+    """What identifies an incident: `store` is "" for the CRM, `subject` "" for all of it."""
 
     kind: IncidentKind
     system: System
@@ -83,7 +83,7 @@ class Trouble:
 
 
 async def begin(session: AsyncSession, trouble: Trouble, message: str) -> bool:
-    """Whether this is news; one that lasts gets the latest message."""
+    """Store that an incident began; return whether it is new. One that lasts gets the message."""
     row = trouble.as_row()
     statement = insert(IncidentRow).values(message=message, **row)
     statement = statement.on_conflict_do_update(
@@ -94,12 +94,12 @@ async def begin(session: AsyncSession, trouble: Trouble, message: str) -> bool:
     return bool(await session.scalar(statement.returning(text("xmax = 0"))))
 
 
-async def end(session: AsyncSession, trouble: Trouble, mended: str) -> bool:
-    """Whether it lasted until now."""
+async def end(session: AsyncSession, trouble: Trouble, resolution: str) -> bool:
+    """Store that an incident ended, and how; return whether it lasted until now."""
     ended = await session.scalars(
         update(IncidentRow)
         .filter_by(**trouble.as_row(), ended_at=None)
-        .values(ended_at=func.clock_timestamp(), mended=mended)
+        .values(ended_at=func.clock_timestamp(), mended=resolution)
         .returning(IncidentRow.id)
     )
     return bool(ended.all())
@@ -107,7 +107,7 @@ async def end(session: AsyncSession, trouble: Trouble, mended: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class IncidentFilter:
-    """What to show; several values of one filter mean either, several filters mean all."""
+    """Values of one filter are combined by OR, filters by AND; an empty filter matches all."""
 
     store: Sequence[str] = ()
     system: Sequence[str] = ()
@@ -120,7 +120,7 @@ class IncidentFilter:
 async def search_incidents(
     session: AsyncSession, filters: IncidentFilter, *, cursor: str | None, limit: int
 ) -> Page[IncidentRow]:
-    """Those that began last come first. Raises InvalidInput for a cursor that is not ours."""
+    """One page of incidents, the latest first. InvalidInput for an invalid cursor."""
     found = select(IncidentRow)
     for name in ("store", "system", "kind"):
         if wanted := getattr(filters, name):
@@ -136,14 +136,14 @@ async def search_incidents(
 
 
 async def count_troubles(session: AsyncSession) -> int:
-    """Incidents without an end as people count them: those of one kind and place are one."""
+    """How many incidents last; those of one kind, system and store count as one."""
     places = select(IncidentRow.kind, IncidentRow.system, IncidentRow.store)
     lasting = places.where(IncidentRow.ended_at.is_(None)).distinct().subquery()
     return int(await session.scalar(select(func.count()).select_from(lasting)) or 0)
 
 
 async def count_lasting(session: AsyncSession) -> dict[str, int]:
-    """Incidents without an end by kind, zeros included."""
+    """How many incidents last, by kind, zeros included."""
     rows = await session.execute(
         select(IncidentRow.kind, func.count())
         .where(IncidentRow.ended_at.is_(None))
@@ -154,7 +154,7 @@ async def count_lasting(session: AsyncSession) -> dict[str, int]:
 
 
 async def prune_incidents(session: AsyncSession, days: int) -> None:
-    """Drop what ended longer ago."""
+    """Delete incidents that ended more than `days` days ago."""
     await session.execute(
         delete(IncidentRow).where(
             IncidentRow.ended_at < func.now() - func.make_interval(0, 0, 0, days)
@@ -162,36 +162,36 @@ async def prune_incidents(session: AsyncSession, days: int) -> None:
     )
 
 
-# Telling of incidents: a row for the screen and the API, and a line in the log, each once.
+# Reports of incidents: one row for the page and the API, and one log line each.
 
 log = logging.getLogger(__name__)
 
 
 async def report(sessions: Sessions, trouble: Trouble, message: str) -> None:
-    """The trouble is there; a line only if it is news."""
+    """Store that an incident began or lasts; log it if it is new."""
     async with transaction(sessions) as session:
-        new = await begin(session, trouble, message)
-    if new:
+        is_new = await begin(session, trouble, message)
+    if is_new:
         log_begin(trouble, message)
 
 
-async def report_resolved(sessions: Sessions, trouble: Trouble, mended: str) -> None:
-    """The trouble is over, if there was one."""
+async def report_resolved(sessions: Sessions, trouble: Trouble, resolution: str) -> None:
+    """Store that an incident ended, and log it, if it lasted until now."""
     async with transaction(sessions) as session:
-        ended = await end(session, trouble, mended)
+        ended = await end(session, trouble, resolution)
     if ended:
-        log_end(trouble, mended)
+        log_end(trouble, resolution)
 
 
 def log_begin(trouble: Trouble, message: str) -> None:
     log.warning("incident began: %s", message, extra=_fields(trouble))
 
 
-def log_end(trouble: Trouble, mended: str) -> None:
-    log.warning("incident ended: %s", mended, extra=_fields(trouble))
+def log_end(trouble: Trouble, resolution: str) -> None:
+    log.warning("incident ended: %s", resolution, extra=_fields(trouble))
 
 
 def _fields(trouble: Trouble) -> dict[str, str]:
-    told = {"incident": str(trouble.kind), "system": str(trouble.system)}
+    common = {"incident": str(trouble.kind), "system": str(trouble.system)}
     parts = {"store": trouble.store, "subject": trouble.subject}
-    return told | {name: part for name, part in parts.items() if part}
+    return common | {name: part for name, part in parts.items() if part}

@@ -1,4 +1,4 @@
-"""Tables of the remotes, shared by all workers on all machines: state, calls, turns, incidents."""
+"""Tables about the remotes, shared by all workers: state, calls, turns, incidents, webhooks."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,11 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.session import Base, Message
 
-# The table of incidents; one that lasts is a row without an end.
-
 
 class IncidentKind(StrEnum):
-    """What is broken."""
+    """What has failed."""
 
     REMOTE_DOWN = "remote_down"
     REMOTE_SLOW = "remote_slow"
@@ -23,8 +21,10 @@ class IncidentKind(StrEnum):
 
 
 class IncidentRow(Base):
-    """One incident. `store` is "" where it is the CRM's own; `subject` names the broken part (a
-    topic, a module), "" for the whole; `mended` says how it ended, "" as long as it lasts."""
+    """One incident; `ended_at` is None while it lasts.
+
+    `store` is "" for the CRM. `subject` names the part that failed (a topic, a module), "" for all
+    of it. `mended` says how it ended, "" while it lasts."""
 
     __tablename__ = "incidents"
     __table_args__ = (
@@ -53,7 +53,7 @@ class IncidentRow(Base):
 
 
 class Remote(Base):
-    """What is known of one remote; the fields are those of `RemoteState`."""
+    """The state of one remote; the columns are the fields of `RemoteState`."""
 
     __tablename__ = "remotes"
 
@@ -77,8 +77,8 @@ class Remote(Base):
 
 
 class RemoteCalls(Base):
-    """The calls to a remote that one process has under way: how many, and when the oldest was
-    made. A row that was not renewed for some seconds is that of a process which is gone."""
+    """The calls to a remote that one process has in progress: how many, and when the oldest was
+    made. A row that was not renewed for some seconds belongs to a process that terminated."""
 
     __tablename__ = "remote_calls"
 
@@ -90,8 +90,8 @@ class RemoteCalls(Base):
 
 
 class RemoteTurn(Base):
-    """Whose call it is, of a kind that a remote bears one at a time; a turn that is not given back
-    expires by the database's clock."""
+    """The owner of the one exclusive call of a kind; a turn that is not released expires by the
+    database's clock."""
 
     __tablename__ = "remote_turns"
 
@@ -101,8 +101,8 @@ class RemoteTurn(Base):
 
 
 class WebhookWatch(Base):
-    """A shop's webhooks as they were last seen well: their ids, and where they delivered. A shop
-    without a row has none of ours, as far as we know."""
+    """A shop's webhooks of this service when they were last found in order: their ids, and when
+    that was. A shop without a row is not known to have any."""
 
     __tablename__ = "webhook_watches"
 

@@ -1,7 +1,7 @@
-"""Addresses of the screens on which the two systems' own users see a record.
+"""Addresses of the pages on which the two systems show a record to their own users.
 
-Orders open at post.php whether the shop keeps them as posts or in tables of their own: WooCommerce
-leads on. A guest has no page, only orders; rates and taxes share one."""
+Orders open at post.php whether the shop stores them as posts or in separate tables: WooCommerce
+redirects. A guest has no page but a search of orders; all tax rates share one page."""
 
 from urllib.parse import quote, urlencode
 
@@ -13,7 +13,7 @@ from app.module_facts import FACTS
 def find_screen(
     settings: Settings, store: str, *, system: System, module: Module | None, record_id: str
 ) -> str | None:
-    """None where no screen shows it, and for a store or CRM that is not configured any more."""
+    """The address; None if no page shows the record, or its store or CRM is not configured."""
     shop = settings.stores.get(store)
     if module is not None and system is System.VTIGER and settings.vtiger is not None:
         return f"{settings.vtiger.url}/{_in_vtiger(module, record_id)}"

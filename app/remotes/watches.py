@@ -1,4 +1,4 @@
-"""Remembering a shop's webhooks: which are ours, and when they were last seen well."""
+"""Stores which webhooks of a shop are ours, and when they were last found in order."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -15,7 +15,7 @@ async def find_watch(session: AsyncSession, store: str) -> WebhookWatch | None:
 
 
 async def save_watch(session: AsyncSession, store: str, webhook_ids: Collection[str]) -> datetime:
-    """All is well now, with these; the moment."""
+    """Store that these webhooks are in order now; return the time by the database's clock."""
     row = {"webhook_ids": sorted(webhook_ids, key=int), "well_at": func.clock_timestamp()}
     statement = insert(WebhookWatch).values(store=store, **row)
     statement = statement.on_conflict_do_update(index_elements=["store"], set_=row)
@@ -24,5 +24,5 @@ async def save_watch(session: AsyncSession, store: str, webhook_ids: Collection[
 
 
 async def forget_watch(session: AsyncSession, store: str) -> None:
-    """None are ours any more: they were removed on purpose."""
+    """Delete the row: the shop's webhooks were removed on purpose."""
     await session.execute(delete(WebhookWatch).filter_by(store=store))

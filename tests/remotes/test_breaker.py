@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from app.http.client import Verdict
 from app.remotes.gate import (
     PROBE_LEASE,
-    SLOW,
+    SLOW_AFTER,
     CallResult,
     RemoteLimits,
     RemoteState,
     claim_probe,
+    detect_slow,
     record_result,
-    watch,
 )
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
@@ -129,32 +129,32 @@ def test_calls_without_an_answer_for_half_a_minute_are_slowness() -> None:
     """The first timed out after 20 s, and so may the next: no answer came in between."""
     missed = after(RemoteState(), replace(DOWN, seconds=20))
     assert missed.silent_since == NOW - timedelta(seconds=20)
-    assert watch(missed, NOW, oldest_at=None).slow_at is None
-    later = NOW + SLOW - timedelta(seconds=20)
-    slow = watch(after(missed, DOWN, now=later), later, oldest_at=None)
+    assert detect_slow(missed, NOW, oldest_at=None).slow_at is None
+    later = NOW + SLOW_AFTER - timedelta(seconds=20)
+    slow = detect_slow(after(missed, DOWN, now=later), later, oldest_at=None)
     assert slow.slow_at == missed.silent_since
     answered = record_result(slow, LIMITS, call_result=ANSWERED, now=later)
     assert (answered.silent_since, answered.answered_at) == (None, later)
-    assert watch(answered, later, oldest_at=None).slow_at is None
+    assert detect_slow(answered, later, oldest_at=None).slow_at is None
 
 
 def test_one_call_that_lasts_is_slowness_whatever_else_is_answered() -> None:
-    began = NOW - SLOW
-    assert watch(RemoteState(), NOW, oldest_at=NOW - SLOW / 2).slow_at is None
-    slow = watch(RemoteState(), NOW, oldest_at=began)
+    began = NOW - SLOW_AFTER
+    assert detect_slow(RemoteState(), NOW, oldest_at=NOW - SLOW_AFTER / 2).slow_at is None
+    slow = detect_slow(RemoteState(), NOW, oldest_at=began)
     assert slow.slow_at == began
-    assert watch(
+    assert detect_slow(
         record_result(slow, LIMITS, call_result=ANSWERED, now=NOW), NOW, oldest_at=began
     ) == replace(slow, answered_at=NOW)
 
 
 def test_what_is_down_is_not_slow_too() -> None:
-    late = NOW + 2 * SLOW
-    slow = watch(after(RemoteState(), DOWN), late, oldest_at=None)
+    late = NOW + 2 * SLOW_AFTER
+    slow = detect_slow(after(RemoteState(), DOWN), late, oldest_at=None)
     assert slow.slow_at is not None
     opened = after(slow, *[DOWN] * LIMITS.failures, now=late)
     assert opened.is_open
-    assert watch(opened, late, oldest_at=NOW).slow_at is None
+    assert detect_slow(opened, late, oldest_at=NOW).slow_at is None
 
 
 def test_a_key_that_may_only_read_stays_refused_until_a_write_is_answered() -> None:

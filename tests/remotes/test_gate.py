@@ -90,7 +90,7 @@ async def test_a_breaker_that_one_worker_opened_is_open_for_all(
 ) -> None:
     shop = Shop(DOWN)
     await fails(gate_of(), shop, times=3)
-    with pytest.raises(CircuitOpen, match=r"3 calls in a row failed, the last one so: refused"):
+    with pytest.raises(CircuitOpen, match=r"3 calls in a row failed, the last one with: refused"):
         await gate_of().run(shop)
 
     assert shop.calls == 3

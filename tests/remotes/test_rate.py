@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.http.client import Verdict
 from app.remotes.gate import (
-    SLOWEST,
+    MIN_RATE,
     CallResult,
     RemoteLimits,
     RemoteState,
@@ -49,7 +49,7 @@ def test_a_rate_stays_above_nothing(gaps: list[float]) -> None:
     for gap in gaps:
         now += timedelta(seconds=gap)
         state = slow_down(state, LIMITS, now)
-        assert SLOWEST <= rate_of(state, LIMITS, now) <= 100
+        assert MIN_RATE <= rate_of(state, LIMITS, now) <= 100
 
 
 def test_the_longest_wait_that_was_asked_for_holds() -> None:
