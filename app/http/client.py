@@ -1,8 +1,8 @@
-"""One bounded HTTP exchange with a remote: the pool, the protocol of the gate, and every failure as
-a class of the error tree.
+"""HTTP exchanges with a remote: connection pool, gate protocol, limits, and failures as the classes
+of the error tree.
 
-Both clients stand on it, so that timeouts, size limits, the few retries and what may be
-written to a log are decided in one place."""
+Both clients use it, so that timeouts, size limits, retries and what may be logged are decided in
+one place."""
 
 import asyncio
 import logging
@@ -34,9 +34,9 @@ from app.domain import (
 )
 from app.observability import REMOTE_ERRORS, REMOTE_SECONDS, span
 
-# What every call to a remote passes, and what its end says about the remote.
+# The gate, and the verdict of a call on its remote.
 #
-# The clients know the gate only by this protocol; which one they get is the runtime's choice.
+# The clients know the gate only by this protocol; the runtime chooses the implementation.
 
 T = TypeVar("T")
 
@@ -47,26 +47,27 @@ _cause: ContextVar[str] = ContextVar("cause", default="")
 
 
 class Gate(Protocol):
-    """Lets calls to one remote pass, in time and in turn."""
+    """Controls when calls to one remote are made."""
 
     async def run(
         self, call: Callable[[], Awaitable[T]], *, write: bool = False, alone: str = ""
     ) -> T:
-        """The call's result. Raises RemotePaused without calling while the remote is left alone.
+        """Make the call and return its result. Raises RemotePaused without calling while calls are
+        paused.
 
-        `alone` names a kind of call of which the remote bears one at a time, from all processes
-        together.
+        `alone` names a kind of exclusive call: the remote can process one at a time, from all
+        processes together.
         """
         ...
 
 
 class FreeGate:
-    """Lets everything pass: for commands that make a few calls."""
+    """Makes every call at once: for commands that make a few calls."""
 
     async def run(
         self, call: Callable[[], Awaitable[T]], *, write: bool = False, alone: str = ""
     ) -> T:
-        del write, alone  # are nobody's business here
+        del write, alone  # not used here
         return await call()
 
 
@@ -75,7 +76,8 @@ FREE_GATE = FreeGate()
 
 @contextmanager
 def calling_for(cause: str) -> Iterator[None]:
-    """Calls inside are made for this record or look; one that fails by itself is told by it."""
+    """Attribute the calls inside to this record or scan, so that failures of a single one are
+    recognised."""
     token = _cause.set(cause)
     try:
         yield
@@ -84,14 +86,15 @@ def calling_for(cause: str) -> Iterator[None]:
 
 
 def cause() -> str:
-    """For which record or look this task makes its calls, "" if it did not say."""
+    """The record or scan for which this task makes its calls; "" if none is set."""
     return _cause.get()
 
 
 class Verdict(StrEnum):
-    """What a call's end says about the remote.
+    """What the result of a call says about the remote.
 
-    `suspect`: one record can cause that as well as an outage, so it takes several records.
+    `suspect` may be caused by the record as well as by an outage, so that it takes failures of
+    several records to count as an outage.
     """
 
     ANSWERED = "answered"
@@ -103,15 +106,17 @@ class Verdict(StrEnum):
 
 
 def judge(error: RemoteError) -> Verdict:
-    """A record's own refusal, and an error that Vtiger tells about one, is an answer (contract
-    pages, Errors). 403 with a code is a permission that lacks for something, not a wrong key."""
+    """The verdict of an error (contract pages, Errors).
+
+    A rejected record, and an error that Vtiger reports for one, counts as an answer. 403 with a
+    code is a missing permission, not a wrong key."""
     if isinstance(error, RemotePaused):
         return Verdict.NOTHING
     if isinstance(error, RateLimited):
         return Verdict.THROTTLED
     if isinstance(error, AuthRejected):
-        allowed = error.status == FORBIDDEN and error.code
-        return Verdict.ANSWERED if allowed else Verdict.REJECTED
+        is_permission = error.status == FORBIDDEN and error.code
+        return Verdict.ANSWERED if is_permission else Verdict.REJECTED
     return _judge_outage(error) if isinstance(error, RemoteUnavailable) else Verdict.ANSWERED
 
 
@@ -126,19 +131,19 @@ def _judge_outage(error: RemoteUnavailable) -> Verdict:
 
 
 def is_overloaded(error: RemoteError) -> bool:
-    """503 without a time to wait: an outage, and too many calls perhaps."""
+    """503 without Retry-After: an outage, perhaps caused by too many calls."""
     return error.status == OVERLOADED
 
 
-# The HTTP connections to one remote, and what of them may be kept, read and logged.
+# The connection pool of one remote: TLS, size limits, logging.
 
 
 class TooLarge(httpx.TransportError):
-    """The body is larger than the limit; raised inside httpx, so it is one of its errors."""
+    """The body is larger than the limit. Raised inside httpx, hence a subclass of its error."""
 
 
 async def capped(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    """Pass chunks on, until they are more than `limit` bytes together."""
+    """Yield the chunks. Raises TooLarge once their total exceeds `limit` bytes."""
     size = 0
     async for chunk in chunks:
         size += len(chunk)
@@ -160,7 +165,7 @@ class _CappedStream(httpx.AsyncByteStream):
 
 
 class _CappedTransport(httpx.AsyncBaseTransport):
-    """Caps bodies on the wire too, since an auth flow reads an answer before `send` sees it."""
+    """Limits bodies as transferred too, since an auth flow reads an answer before `send` does."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport, limit: int) -> None:
         self._inner = inner
@@ -168,7 +173,7 @@ class _CappedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._inner.handle_async_request(request)
-        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - httpx's promise
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - as httpx documents
         response.stream = _CappedStream(response.stream, self._limit)
         return response
 
@@ -178,7 +183,7 @@ class _CappedTransport(httpx.AsyncBaseTransport):
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """Whom the process believes: reading all authorities takes 50 ms, so each is read once."""
+    """The TLS context with the trusted authorities, which take 50 ms to read, so once."""
     return httpx.create_ssl_context()
 
 
@@ -189,7 +194,7 @@ def open_pool(
     max_bytes: int,
     transport: httpx.AsyncBaseTransport | None,
 ) -> httpx.AsyncClient:
-    """A client that keeps no cookies, follows nothing and reads at most `max_bytes` a body."""
+    """A client without cookies and redirects that reads at most `max_bytes` of a body."""
     logging.getLogger("httpx").addFilter(_hide_query)
     limits = httpx.Limits(
         max_connections=max_connections, max_keepalive_connections=max_connections
@@ -206,7 +211,7 @@ def open_pool(
 
 
 def _hide_query(record: logging.LogRecord) -> bool:
-    """Sessions and OAuth signatures travel in queries, and httpx logs whole addresses."""
+    """A log filter for httpx, which logs whole addresses: queries hold sessions and signatures."""
     if isinstance(record.args, tuple):
         record.args = tuple(
             show_address(str(arg)) if isinstance(arg, httpx.URL) else arg for arg in record.args
@@ -215,7 +220,7 @@ def _hide_query(record: logging.LogRecord) -> bool:
 
 
 def show_address(address: str) -> str:
-    """An address fit for a log or a message: without query, fragment and credentials."""
+    """An address without query, fragment and credentials, for logs and messages."""
     try:
         url = httpx.URL(address)
     except httpx.InvalidURL:
@@ -233,14 +238,15 @@ def _user_agent() -> str:
 Sleep = Callable[[float], Awaitable[None]]
 
 LABELS = {System.WOOCOMMERCE: "WooCommerce", System.VTIGER: "Vtiger"}
-LONGEST_WAIT = 86_400.0
+MAX_RETRY_AFTER = 86_400.0
+"""Seconds."""
 CODE = re.compile(r"[A-Za-z0-9_-]{1,80}")
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """What one remote may cost: seconds, connections and bytes."""
+    """Limits of the exchanges with one remote: times in seconds, sizes in bytes."""
 
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
@@ -263,7 +269,7 @@ class ClientLimits:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send: `json` is a body ready made, `form` one to be form-encoded."""
+    """A request. `json` is an encoded body, `form` one to be form-encoded."""
 
     method: str
     url: httpx.URL
@@ -274,7 +280,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: status, headers (any case), the decoded body, the status line's words."""
+    """An answer: status, headers (case-insensitive), decoded body and reason phrase."""
 
     status: int
     headers: httpx.Headers = field(repr=False)
@@ -283,7 +289,7 @@ class Answer:
 
 
 class Channel:
-    """A pool of connections to one remote; `send` is the only way through it."""
+    """A connection pool to one remote; `send` makes every exchange."""
 
     def __init__(
         self,
@@ -310,7 +316,8 @@ class Channel:
 
     @property
     def clock_skew(self) -> float | None:
-        """Seconds that the remote's clock is ahead of ours, to a second; None before an answer."""
+        """Seconds by which the remote's clock is ahead of ours, accurate to one second; None before
+        the first answer."""
         return self._skew
 
     async def aclose(self) -> None:
@@ -324,32 +331,32 @@ class Channel:
         write: bool,
         alone: str = "",
     ) -> T:
-        """Send, and hand the answer to `read`, which may raise from the error tree.
+        """Send the request and pass the answer to `read`, which may raise from the error tree.
 
-        A request that never left is tried again, a read also after any other failure that is
-        neither a timeout nor a plea for fewer calls. A write that may have arrived never is:
-        its error says `ambiguous`, and the caller looks first. Each try passes the gate, which
-        `alone` is for, and is signed afresh.
+        A request that was never sent is retried; a read also after any other failure except a
+        timeout and throttling. A write that may have arrived is never retried: its error is
+        `ambiguous`, and the caller has to check first. Each attempt passes the gate with `alone`
+        and is signed again.
         """
 
         async def attempt() -> T:
-            return await self._try(request, read, write=write)
+            return await self._attempt(request, read, write=write)
 
         for delay in self._limits.retry_delays:
             try:
                 return await self._gate.run(attempt, write=write, alone=alone)
             except RemoteUnavailable as error:
-                if not _worth_another_try(error, write=write):
+                if not _is_retriable(error, write=write):
                     raise
             await self._sleep(delay)
         return await self._gate.run(attempt, write=write, alone=alone)
 
-    async def _try(self, request: Request, read: Callable[[Answer], T], *, write: bool) -> T:
-        """One exchange, timed and counted."""
-        told = {"system": str(self.system), "verb": request.method}
+    async def _attempt(self, request: Request, read: Callable[[Answer], T], *, write: bool) -> T:
+        """One exchange, with a span and metrics."""
+        labels = {"system": str(self.system), "verb": request.method}
         with span(f"{self.system} {request.method}", {"url.path": request.url.path}):
             try:
-                with REMOTE_SECONDS.labels(**told).time():
+                with REMOTE_SECONDS.labels(**labels).time():
                     answer = await self._exchange(request, write=write)
                 return read(answer)
             except RemoteError as error:
@@ -396,9 +403,9 @@ class Channel:
 
 
 def refuse_status(system: System, answer: Answer, *, write: bool) -> None:
-    """Raise for the statuses that mean the same everywhere: 429, 503, other 5xx and redirects.
+    """Raise for statuses that both systems use alike: 429, 503, other 5xx and redirects.
 
-    A redirect is not followed: it would turn a POST into a GET, or hand our credentials on.
+    A redirect is not followed: it would turn a POST into a GET, or disclose our credentials.
     """
     if answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers):
         wait = parse_retry_after(answer.headers.get("retry-after", ""))
@@ -408,52 +415,53 @@ def refuse_status(system: System, answer: Answer, *, write: bool) -> None:
         message = (
             f"{LABELS[system]} redirects to {show_address(answer.headers.get('location', ''))}"
         )
-        hint = "set the address that it answers at itself"
+        hint = "set the address that needs no redirect"
         raise RemoteUnavailable(system, f"{message}; {hint}", status=answer.status, ambiguous=False)
     if answer.status >= 500:
-        message = f"{LABELS[system]} failed inside (HTTP {answer.status})"
+        message = f"{LABELS[system]} reports a server error (HTTP {answer.status})"
         raise RemoteUnavailable(system, message, status=answer.status, ambiguous=write)
 
 
 def explain_code(code: str, status: int | None = None) -> str:
-    """What a remote refused with, in our own words: its code, if that looks like one, and the HTTP
-    status."""
-    told = f"error code {code}" if CODE.fullmatch(code) else "an error"
-    return f"it answered with {told}" + (f" (HTTP {status})" if status else "")
+    """A summary of a refusal without the remote's text: its code, if it has the form of one, and
+    the HTTP status."""
+    shown = f"error code {code}" if CODE.fullmatch(code) else "an error"
+    return f"it answered with {shown}" + (f" (HTTP {status})" if status else "")
 
 
 def find_skew(headers: Mapping[str, str], known: float | None = None) -> float | None:
-    """Seconds that the `Date` of an answer is ahead of ours; what was known where it has none."""
+    """Seconds by which the `Date` of an answer is ahead of ours; `known` if it has none."""
     try:
-        told = parsedate_to_datetime(headers.get("date", ""))
+        date = parsedate_to_datetime(headers.get("date", ""))
     except ValueError:
         return known
-    told = told if told.tzinfo else told.replace(tzinfo=UTC)
-    return (told - datetime.now(UTC)).total_seconds()
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return (date - datetime.now(UTC)).total_seconds()
 
 
 def parse_retry_after(text: str, now: datetime | None = None) -> float | None:
     """Seconds to wait, a day at most, from a number or an HTTP date; None if it is neither."""
     if text.strip().isascii() and text.strip().isdigit():
-        return min(float(text), LONGEST_WAIT)
+        return min(float(text), MAX_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     seconds = (moment - (now or datetime.now(UTC))).total_seconds()
-    return min(max(0.0, seconds), LONGEST_WAIT)
+    return min(max(0.0, seconds), MAX_RETRY_AFTER)
 
 
 def _may_have_arrived(error: Exception, built: httpx.Request) -> bool:
-    """Whether the remote may have acted: not before a connection, nor while only logging in."""
+    """Whether the request may have been processed: not if the connection failed, and not if the
+    failure was that of a login request."""
     if isinstance(error, NEVER_SENT):
         return False
     in_flight = getattr(error, "_request", None)
     return in_flight is None or in_flight is built
 
 
-def _worth_another_try(error: RemoteUnavailable, *, write: bool) -> bool:
+def _is_retriable(error: RemoteUnavailable, *, write: bool) -> bool:
     if isinstance(error.__cause__, NEVER_SENT):
         return True
     return not write and not isinstance(error, RateLimited | RemoteTimeout | RemotePaused)

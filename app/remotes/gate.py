@@ -275,7 +275,7 @@ def describe(state: RemoteState, now: datetime) -> str:
     if state.slow_at is not None:
         return f"slow: no answer since {_moment(state.slow_at)}"
     if state.rejected_at is not None:
-        return f"has refused the credentials since {_moment(state.rejected_at)}"
+        return f"refuses the credentials since {_moment(state.rejected_at)}"
     paused = state.is_paused(now)
     return f"asked for no calls until {_moment(state.paused_until)}" if paused else "ok"
 

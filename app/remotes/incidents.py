@@ -19,7 +19,7 @@ from app.remotes.models import IncidentKind, IncidentRow
 
 # Remedies for people, in whole sentences; `code` in backticks.
 
-_GOES_ON = "Waiting deliveries are then processed automatically, in order."
+_RESUMES = "Waiting deliveries are then processed automatically, in order."
 
 
 def find_remedy(kind: str, system: System, store: str) -> str:
@@ -33,13 +33,13 @@ def _set_key(system: System, store: str) -> str:
     if system is System.VTIGER:
         return (
             "Check in Vtiger that the API user is active and may write, copy the access key from"
-            " the user's preferences to `VTIGER__ACCESS_KEY` and the user name to `VTIGER__USERNAME`,"
-            f" and restart the service. {_GOES_ON}"
+            " the user's preferences to `VTIGER__ACCESS_KEY` and the user name to"
+            f" `VTIGER__USERNAME`, and restart the service. {_RESUMES}"
         )
     return (
         "Create a key with Read/Write permission in the shop (WooCommerce, Settings, Advanced,"
         f" REST API), set it as `STORES__{store}__CONSUMER_KEY` and"
-        f" `STORES__{store}__CONSUMER_SECRET`, and restart the service. {_GOES_ON}"
+        f" `STORES__{store}__CONSUMER_SECRET`, and restart the service. {_RESUMES}"
     )
 
 

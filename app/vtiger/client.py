@@ -1,5 +1,5 @@
-"""The client of one Vtiger CRM: every call, typed results, typed failures. Writes go through the
-add-on where it is there, else one a call."""
+"""The client of one Vtiger CRM: all calls, with typed results and errors. Records are written
+through the add-on where it is installed, else by one call each."""
 
 import asyncio
 import logging
@@ -57,7 +57,7 @@ from app.vtiger.schemas import (
 )
 from app.vtiger.webservice import VTIGER, Quota, VtigerApi, Webservice, read_error
 
-# A record on its way to Vtiger: everything as text, whatever the user's locale would print.
+# Records as they are sent to Vtiger: all values as text, independent of the user's locale.
 
 LINES = "LineItems"
 NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
@@ -68,19 +68,19 @@ ORDER_NUMBERS = re.compile(
 
 
 def render_element(fields: Mapping[str, Any]) -> str:
-    """The JSON of a record's fields, and of an order's lines inside it (`LineItems`).
+    """The JSON of a record's fields, including the lines of an order (`LineItems`).
 
-    Numbers as dot decimals, booleans as 1 and 0, None as "" (which clears a field). A comma
-    decimal costs an HTTP 500 (contract page Vtiger §0.4, §9). Raises InvalidInput for a float,
-    which cannot hold money, and for an order that Vtiger would break over: no number where it
-    computes with one loses the lines or leaves a ghost (§10; contract page readback, Vtiger), a
-    line without a product is taken in silence (§3).
+    Numbers have a decimal point, booleans are 1 and 0, None is "" (which clears a field). A
+    decimal comma leads to an HTTP 500 (contract page Vtiger §0.4, §9). Raises InvalidInput for a
+    float, which cannot hold money, and for an order that Vtiger would damage: text where it
+    computes with a number loses the lines or leaves a partial order (§10; contract page readback,
+    Vtiger); a line without a product is accepted without an error (§3).
     """
     return orjson.dumps(rendered(fields)).decode()
 
 
 def rendered(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, not yet as JSON."""
+    """The fields of `render_element` before they are encoded as JSON."""
     return {name: _render(name, value) for name, value in fields.items()}
 
 
@@ -129,12 +129,12 @@ def _plain(name: str, value: Any) -> str:
     raise InvalidInput(f"{name} cannot be sent as {type(value).__name__}", name)
 
 
-# The calls that every module has: records by id, queries, pages and counts.
+# Calls for any module: records by id, queries, pages and counts.
 
 log = logging.getLogger(__name__)
 
 ORDER_LINES = "order lines"
-"""The turn of a write that changes an order's lines (`alone` of a gate)."""
+"""The kind of exclusive call that changes an order's lines (`alone` of a gate)."""
 
 
 class RecordCalls:
@@ -155,35 +155,35 @@ class RecordCalls:
 
     @property
     def quota(self) -> Quota | None:
-        """The call limits as last told by Vtiger Cloud; None without any (Community Edition)."""
+        """The call limits that Vtiger Cloud last reported; None without any (Community Edition)."""
         return self._api.quota
 
     @property
     def clock_skew(self) -> float | None:
-        """Seconds that the CRM's clock is ahead of ours, by its last answer."""
+        """Seconds by which the CRM's clock is ahead of ours, by its last answer; None before."""
         return self._api.clock_skew
 
     async def user_id(self) -> str:
-        """The API user, `19xN`, by which our own writes are told from others' (contract
-        page Vtiger §6)."""
+        """The id of the API user, `19xN`, which distinguishes our own writes from others'
+        (contract page Vtiger §6)."""
         return await self._api.user_id()
 
     async def retrieve(self, record_id: str, module: str) -> VtigerRecord:
-        """NotFound for a record that is missing, deleted or hidden (52-err-retrieve-deleted);
-        WrongRecord where another one is answered."""
+        """The record with this id. NotFound if it is missing, deleted or hidden
+        (52-err-retrieve-deleted); WrongRecord if the answer is another record."""
         answer = await self._api.read("retrieve", {"id": record_id})
         return VtigerRecord.parse(answer, module).answering(record_id)
 
     async def create(self, module: str, fields: Mapping[str, Any]) -> VtigerRecord:
-        """Owned by the API user unless `assigned_user_id` says otherwise.
+        """Create a record, owned by the API user unless `assigned_user_id` is given.
 
         Duplicate if a unique field's value is taken (20-err-account-duplicate). After an
-        ambiguous failure the record may exist: an owner who does not exist gives
-        ResponseUnreadable, and makes it (11-err-create-bad-owner).
+        ambiguous failure the record may exist: with an owner who does not exist Vtiger creates it,
+        but the answer raises ResponseUnreadable (11-err-create-bad-owner).
         """
         element = orjson.dumps(await self._owned(fields)).decode()
         params = {"elementType": module, "element": element}
-        created = await self._api.write("create", params, alone=_turn_of(fields))
+        created = await self._api.write("create", params, alone=_exclusive_kind(fields))
         return VtigerRecord.parse(created, module)
 
     async def _owned(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,23 +193,22 @@ class RecordCalls:
     async def revise(
         self, record_id: str, fields: Mapping[str, Any], *, module: str
     ) -> VtigerRecord:
-        """Change these fields only; "" or None clears one (50-contact-revise*).
+        """Change these fields and no others; "" or None clears one (50-contact-revise*).
 
         NotFound (52-err-revise-deleted), Duplicate (54-err-contact-revise-duplicate).
         """
         params = {"element": render_element({**fields, "id": record_id})}
-        answer = await self._api.write("revise", params, alone=_turn_of(fields))
+        answer = await self._api.write("revise", params, alone=_exclusive_kind(fields))
         return VtigerRecord.parse(answer, module).answering(record_id)
 
     async def delete(self, record_id: str) -> None:
-        """Into the recycle bin. NotFound if it is there already (52-delete*)."""
+        """Move a record to the recycle bin. NotFound if it is there already (52-delete*)."""
         await self._api.write("delete", {"id": record_id})
 
     async def query(self, query: Query) -> list[VtigerRecord]:
-        """At most 100 rows. Rejected for an unknown column or module (11-err-query-*).
-
-        Who looks for a twin must not miss one: a row that is no record spoils the answer.
-        """
+        """The records of a query, at most 100. Rejected for an unknown column or module
+        (11-err-query-*); ResponseUnreadable if a row is no record, since the search for a twin must
+        not miss one."""
         return [VtigerRecord.parse(row, query.module) for row in await self._rows(query)]
 
     async def search(
@@ -220,11 +219,11 @@ class RecordCalls:
         columns: Sequence[str] = ("*",),
         after_id: str = "",
     ) -> AsyncIterator[VtigerRecord]:
-        """Every matching record in the order of ids, read in pages that follow the last id.
+        """Yield every matching record in the order of ids, by keyset pagination.
 
-        Rows that change or vanish meanwhile shift nothing (recording 53-query-id-gt); those without
-        an id are passed over, for the log of the service to tell. For sales orders name columns:
-        with `*` the limit counts their lines (contract page Vtiger §0.11).
+        Rows that are changed or deleted meanwhile shift no others (recording 53-query-id-gt). Rows
+        without an id are logged and skipped. For sales orders `columns` must be named: with `*` the
+        limit counts their lines (contract page Vtiger §0.11).
         """
         first = Query(module, tuple(columns), tuple(where), order_by="id")
         while True:
@@ -238,8 +237,10 @@ class RecordCalls:
             after_id = page[-1].id
 
     async def count(self, module: str, where: Sequence[Where] = ()) -> int:
-        """How many records match (recording 53-query-count); counted here where Vtiger answers
-        nothing, for 8.4 leaves rows without an id out."""
+        """How many records match (recording 53-query-count).
+
+        Vtiger 8.4 omits rows without an id, and so the count; the records are listed and counted
+        then."""
         rows = await self._rows(Query(module, COUNT, tuple(where)))
         if not rows:
             return len([each async for each in self.search(module, where, columns=("id",))])
@@ -253,39 +254,43 @@ class RecordCalls:
         if rows is None:
             raise ResponseUnreadable(VTIGER, "a query gave no list of rows")
         asked = query.asked_ids
-        return rows if asked is None else [row for row in rows if _is_asked(row, asked)]
+        return rows if asked is None else [row for row in rows if _was_requested(row, asked)]
 
 
-def _turn_of(fields: Mapping[str, Any]) -> str:
-    """Vtiger gives two orders that are written at once the same ids for their lines, and lines are
-    lost, in an answer that says success (page Vtiger add-on writes, F1)."""
+def _exclusive_kind(fields: Mapping[str, Any]) -> str:
+    """The kind of exclusive call of a write, "" for none.
+
+    Vtiger gives the lines of two orders that are written concurrently the same ids; lines are lost
+    although the answer says success (page Vtiger add-on writes, F1)."""
     return ORDER_LINES if LINES in fields else ""
 
 
-def _is_asked(row: object, asked: Collection[str]) -> bool:
-    """Of a query by ids: what is no record at all is for the reader of the row to judge."""
-    return not isinstance(row, Mapping) or row.get("id") in asked
+def _was_requested(row: object, ids: Collection[str]) -> bool:
+    """Whether a row of a query by ids is one of them; rows that are no objects are kept, to fail
+    when they are parsed."""
+    return not isinstance(row, Mapping) or row.get("id") in ids
 
 
 def _parse_each(module: str, rows: Sequence[object]) -> Iterator[VtigerRecord]:
-    """The records among the rows of a page: one that is none keeps no other from being looked
-    at."""
+    """The records among the rows of a page; rows that cannot be parsed are logged and skipped."""
     for place, row in enumerate(rows, start=1):
         try:
             yield VtigerRecord.parse(row, module)
         except ResponseUnreadable as error:
-            log.warning("row %s of a page of %s is passed over: %s", place, module, error)
+            log.warning("row %s of a page of %s is skipped: %s", place, module, error)
 
 
-# Creating and changing records: through the add-on where it writes, else one a call.
+# Creates and changes: through the add-on where it writes, else by one call each.
 
 DONE = frozenset({"saved", "known"})
 
-WITHOUT_KEY = "WooSync does not write any more, so this create would have no key; it is begun anew"
-UNSAFE_LINES = (
-    "WooSync does not write any more, and Vtiger {version} must not be sent an order's lines"
+WITHOUT_KEY = (
+    "WooSync no longer writes records, so this create would have no create key; it starts again"
 )
-DELETED = "What this call had made was deleted before its answer was heard"
+UNSAFE_LINES = (
+    "WooSync no longer writes records, and Vtiger {version} must not be sent an order's lines"
+)
+DELETED = "The record that this call wrote was deleted before its answer arrived"
 
 
 class SavingCalls(RecordCalls):
@@ -300,12 +305,13 @@ class SavingCalls(RecordCalls):
         await super().aclose()
 
     async def saves(self, module: str) -> bool:
-        """Whether the add-on writes records of this module, each key once."""
+        """Whether the add-on writes records of this module, once for each key."""
         return kind_of(module).by_addon and await self.abilities.has(SAVE)
 
     async def find_saved(self, key: str) -> str | None:
-        """The id of the record that the write with this key made; None if none was committed. Only
-        where `saves`."""
+        """The id of the record that was written with this key; None if no write was committed.
+
+        Only for modules that `saves` accepts."""
         answer = await self._batches.send(key, {"action": "ask"})
         if answer.get("status") == "unknown":
             return None
@@ -315,10 +321,10 @@ class SavingCalls(RecordCalls):
     async def create(
         self, module: str, fields: Mapping[str, Any], *, key: str = ""
     ) -> VtigerRecord:
-        """As of a record. A create with a `key` that was carried out before makes nothing, and
-        answers what it had made.
+        """Create a record as `RecordCalls.create` does. If a create with this `key` was carried out
+        before, nothing is created, and the existing record is returned.
 
-        A key is for where the add-on writes: RemoteUnavailable, and nothing done, elsewhere.
+        RemoteUnavailable, and nothing is written, if there is a key but the add-on does not write.
         """
         values = rendered(fields)
         if await self.saves(module):
@@ -339,7 +345,7 @@ class SavingCalls(RecordCalls):
     async def revise(
         self, record_id: str, fields: Mapping[str, Any], *, module: str
     ) -> VtigerRecord:
-        """As of a record. It sets fields to values, so it does no harm to send it twice."""
+        """Change a record as `RecordCalls.revise` does. The change is idempotent."""
         values = rendered(fields)
         if await self.saves(module):
             action = {"action": "revise", "module": module, "id": record_id, "fields": values}
@@ -354,18 +360,19 @@ class SavingCalls(RecordCalls):
         return await super().revise(record_id, fields, module=module)
 
     async def _delete(self, record_id: str, module: str) -> None:
-        """NotFound if it is in the recycle bin already."""
+        """Delete a record through the add-on. NotFound if it is in the recycle bin already."""
         action = {"action": "delete", "module": module, "id": record_id}
         _refuse_save(await self._batches.send(new_key(), action), "delete")
 
     async def _refuse_unsafe(self) -> None:
-        """Who decided to write an order's lines may have done so because the add-on was there."""
+        """Raise RemoteUnavailable if this version of Vtiger would damage an order without the
+        add-on: the caller may have decided to write while the add-on was available."""
         if damages_orders(version := await self._api.version()):
             raise RemoteUnavailable(VTIGER, UNSAFE_LINES.format(version=version), ambiguous=False)
 
 
 def _read_saved(answer: Mapping[str, Any], operation: str, module: str) -> VtigerRecord:
-    """The record after a write, or the error that the answer tells."""
+    """The record after a write. Raises the error that the answer reports."""
     _refuse_save(answer, operation)
     if answer.get("record") is not None:
         return VtigerRecord.parse(answer["record"], module)
@@ -375,7 +382,8 @@ def _read_saved(answer: Mapping[str, Any], operation: str, module: str) -> Vtige
 
 
 def _refuse_save(answer: Mapping[str, Any], operation: str) -> None:
-    """Raise unless it was done, now or before. An error that Vtiger tells surely wrote nothing."""
+    """Raise unless the write was carried out, now or before. After an error that Vtiger reports
+    nothing was written, so none of these is ambiguous."""
     status, code = answer.get("status"), str(answer.get("code") or "")
     message = str(answer.get("message") or "no message")
     if status == "refused":
@@ -387,7 +395,7 @@ def _refuse_save(answer: Mapping[str, Any], operation: str) -> None:
         raise ResponseUnreadable(VTIGER, f"a write was answered with the status {status!r}")
 
 
-# Reading many records whole with few calls, where the add-on reads.
+# Complete records, a hundred per call, where the add-on reads.
 
 OPERATION = "woosync_read"
 CLASSES: Mapping[str, type[VtigerRecord]] = {"SalesOrder": VtigerOrder}
@@ -398,8 +406,10 @@ class ReadingCalls(SavingCalls):
     add-on writes, §5)."""
 
     async def find_whole(self, module: str, ids: Sequence[str]) -> list[VtigerRecord] | None:
-        """Records as `retrieve` shows them, orders with their lines, a hundred a call; those that
-        are missing, deleted or hidden are left out. None where they have to be retrieved."""
+        """Records as `retrieve` returns them, orders with their lines, with one call for a hundred.
+
+        Records that are missing, deleted or hidden are left out. None if the add-on cannot read
+        them, so that they have to be retrieved one by one."""
         if not kind_of(module).by_addon:
             return None
         found: list[VtigerRecord] = []
@@ -428,48 +438,48 @@ class ReadingCalls(SavingCalls):
         return [record for record in records if record.id in ids]
 
 
-# The calls about taxes and currencies, which are settings of the CRM more than records.
+# Taxes and currencies, which are settings of the CRM.
 
 UNSAFE = "unsafe_in_vtiger"
-"""The code of a Rejected that we decide on, because Vtiger would do damage."""
+"""The code of a Rejected for a write that is refused here, because Vtiger would damage data."""
 
 
 class TaxCalls(RecordCalls):
-    """Tax and Currency.
+    """Calls for Tax and Currency.
 
-    Vtiger finds the column that a tax has on products and lines by the tax's label, on every
-    write. So two taxes of one label would take each other's column (70-tax-revise,
-    70-tax-query-after), and a new label would leave none (70-tax-update-rename-label-CORRUPTS).
+    On every write Vtiger looks up the column of a tax on products and lines by the tax's label. So
+    two taxes with one label would take each other's column (70-tax-revise, 70-tax-query-after),
+    and a changed label would lose the column (70-tax-update-rename-label-CORRUPTS).
     """
 
     async def search_taxes(self) -> list[VtigerTax]:
-        """All taxes that are not deleted, at most 100 (70-tax-query, -after-delete)."""
+        """The taxes that are not deleted, at most 100 (70-tax-query, -after-delete)."""
         return [VtigerTax.parse(row) for row in await self._rows(Query("Tax"))]
 
     async def create_tax(self, label: str, percentage: Decimal) -> VtigerTax:
-        """A new tax with a column of its own; three decimals are kept (70-tax-create).
+        """Create a tax with its own column; Vtiger keeps three decimals (70-tax-create).
 
-        Duplicate, with the holder's id, if a tax has the label, which Vtiger would allow
+        Duplicate, with the id of the other tax, if the label is taken: Vtiger would allow it
         (70-tax-create-dup-label).
         """
         holder = _find_labelled(await self.search_taxes(), label)
         if holder is not None:
-            message = f"Vtiger has a tax with the label {holder.label!r} already"
+            message = f"Vtiger already has a tax with the label {holder.label!r}"
             raise Duplicate(VTIGER, message, holder_id=holder.id)
         element = render_element({"taxlabel": label, "percentage": percentage})
         params = {"elementType": "Tax", "element": element}
         return VtigerTax.parse(await self._api.write("create", params))
 
     async def revise_tax(self, tax_id: str, percentage: Decimal) -> VtigerTax:
-        """Change the percentage, all that can be changed safely (70-tax-revise-percentage-only).
+        """Change the percentage, the only safe change (70-tax-revise-percentage-only).
 
-        NotFound if there is no such tax, or it is deleted. Rejected with the code UNSAFE, and
-        nothing written, while another tax has its label; with that code also if Vtiger moved
-        the tax to another column all the same (a deleted tax, which is not seen, had the label).
+        NotFound if the tax does not exist or is deleted. Rejected with the code UNSAFE, and nothing
+        is written, while another tax has the same label; also, after the write, if Vtiger moved
+        the tax to another column (a deleted tax, which no query returns, had the label).
         """
         taxes = await self.search_taxes()
         tax = _get_tax(taxes, tax_id)
-        others = [one for one in taxes if one.id != tax_id]
+        others = [other for other in taxes if other.id != tax_id]
         if _find_labelled(others, tax.label) is not None:
             raise _refuse_tax(
                 tax, "several taxes have this label; give each its own in Vtiger first"
@@ -478,21 +488,22 @@ class TaxCalls(RecordCalls):
         changed = VtigerTax.parse(await self._api.write("revise", {"element": element}))
         if changed.id != tax_id:
             raise WrongRecord(VTIGER, "Tax", asked=tax_id, given=changed.id)
-        taken = {"", *(one.name for one in others)}
+        taken = {"", *(other.name for other in others)}
         moved = changed.name != tax.name and tax.name not in taken
         if moved or changed.name in taken:
             raise _refuse_tax(changed, f"it has moved from column {tax.name!r} to {changed.name!r}")
         return changed
 
     async def search_currencies(self) -> list[VtigerCurrency]:
-        """All currencies, active or not, at most 100 (72-currency-query-after). One without a
-        rate is passed over, for the log of the service to tell: nothing can be written in it."""
+        """All currencies, active or not, at most 100 (72-currency-query-after).
+
+        One without a rate is logged and skipped, since no amount can be written in it."""
         found = []
         for row in await self._rows(Query("Currency")):
             try:
                 found.append(VtigerCurrency.parse(row))
             except RecordUnreadable as error:
-                log.warning("a currency is passed over: %s", error)
+                log.warning("a currency is skipped: %s", error)
         return found
 
 
@@ -508,15 +519,16 @@ def _find_labelled(taxes: Sequence[VtigerTax], label: str) -> VtigerTax | None:
     return next((tax for tax in taxes if fold(tax.label) == wanted), None)
 
 
-def _refuse_tax(tax: VtigerTax, why: str) -> Rejected:
-    return Rejected(VTIGER, f"the tax {tax.label!r} ({tax.id}): {why}", code=UNSAFE)
+def _refuse_tax(tax: VtigerTax, explanation: str) -> Rejected:
+    return Rejected(VTIGER, f"the tax {tax.label!r} ({tax.id}): {explanation}", code=UNSAFE)
 
 
 class AddonCalls(RecordCalls):
-    """The add-on's one operation."""
+    """The add-on's operation that reads its outbox."""
 
     async def find_changes(self, since: int, limit: int = MOST_PER_PAGE) -> OutboxPage | None:
-        """Changes after a sequence; None where the add-on is not installed, or switched off.
+        """At most `limit` changes after a sequence number; None if the add-on is not installed or
+        is switched off.
 
         Rejected (ACCESS_DENIED) unless the API user is an administrator.
         """
@@ -528,16 +540,16 @@ class AddonCalls(RecordCalls):
 
 @dataclass(frozen=True, slots=True)
 class AddonReport:
-    """For whoever asks how changes are found: without `facts` polls have to query."""
+    """The state of the add-on. Without `facts` the add-on cannot be used, and polls query."""
 
     facts: AddonFacts | None
     warnings: tuple[AddonWarning, ...] = ()
 
 
 async def look_at_addon(client: AddonCalls, public_url: str | None = None) -> AddonReport:
-    """Ask the CRM itself; absence is no fault. Raises the RemoteError tree.
+    """Read the add-on's state from the CRM; a missing add-on is not an error. Raises RemoteError.
 
-    `public_url` is where this service is reached, None while that is not set.
+    `public_url` is the address of this service, None while it is not set.
     """
     try:
         page = await client.find_changes(0, 1)
@@ -551,7 +563,7 @@ async def look_at_addon(client: AddonCalls, public_url: str | None = None) -> Ad
     return AddonReport(page.facts, page.facts.warnings(addon_version(), public_url))
 
 
-# The calls about sales orders and their lines.
+# Sales orders and their lines.
 
 ORDERS = "SalesOrder"
 PURCHASE_ORDER = "vtiger_purchaseorder"
@@ -565,8 +577,8 @@ ORDER_COLUMNS = (
     "modifiedtime",
     "modifiedby",
 )
-"""Named, because with `*` or a column of the lines a query counts and mixes lines (contract page
-Vtiger §0.11)."""
+"""Columns are named because a query of `*`, or of a column of the lines, counts and mixes lines
+(contract page Vtiger §0.11)."""
 HEADER_COLUMNS = (
     *ORDER_COLUMNS,
     "description",
@@ -576,29 +588,29 @@ HEADER_COLUMNS = (
         for part in ("street", "city", "code", "state", "country")
     ),
 )
-"""The same with all that a person edits beside the lines."""
+"""ORDER_COLUMNS and all that a person edits besides the lines."""
 
 
 class OrderCalls(ReadingCalls):
-    """Module SalesOrder, and LineItem to read only.
+    """Calls for SalesOrder, and for LineItem read-only.
 
-    Orders are written by `create` and `revise`, whose answers hold just-computed totals as
-    floats: read the order back. A revise without `conversion_rate` resets it to 1, one with
-    LineItems blanks tax mode, shipping and adjustment unless they are sent along (contract page
+    Orders are written by `create` and `revise`, whose answers contain the computed totals as
+    floats: read the order again. A revise without `conversion_rate` resets it to 1; one with
+    LineItems clears tax mode, shipping and adjustment unless they are sent too (contract page
     Vtiger §0.7, §3, §10).
     """
 
     async def version(self) -> str:
-        """Vtiger's version, such as `8.2.0`, as the login told it; "" for Cloud."""
+        """Vtiger's version, such as `8.2.0`, as the login reported it; "" for Cloud."""
         return await self._api.version()
 
     async def ask_version(self) -> str:
-        """The same, asked anew."""
+        """The version after a new login."""
         return await self._api.ask_version()
 
     async def takes_orders(self, *, anew: bool = False) -> bool:
-        """Whether orders can be written with their lines, and deleted: the add-on does it, or this
-        version of Vtiger bears it. `anew`: what was told some minutes ago does not do."""
+        """Whether orders can be written with their lines, and deleted: through the add-on, or
+        because this version of Vtiger does not damage them. `anew` ignores cached answers."""
         if anew:
             self.abilities.forget()
         if await self.saves(ORDERS):
@@ -606,7 +618,7 @@ class OrderCalls(ReadingCalls):
         return not damages_orders(await (self.ask_version() if anew else self.version()))
 
     async def delete_order(self, order_id: str) -> None:
-        """As of any record; where the add-on writes, also on 8.4 (84-stock-delete-order)."""
+        """Delete an order as `delete` does; with the add-on also on 8.4 (84-stock-delete-order)."""
         if await self.saves(ORDERS):
             with suppress(AddonGone):
                 await self._delete(order_id, ORDERS)
@@ -622,8 +634,9 @@ class OrderCalls(ReadingCalls):
     async def search_orders_by_purchase_order(self, number: str) -> list[VtigerRecord]:
         """Orders with exactly this Purchase Order, by id, with ORDER_COLUMNS only.
 
-        Also the ghost that a failed create left behind. Vtiger keeps 200 characters and ignores
-        case, accents and trailing spaces, so they are compared here (contract page Vtiger §10).
+        Includes the partial order that a failed create left. Vtiger keeps 200 characters and
+        ignores case, accents and trailing spaces, so that the values are compared here (contract
+        page Vtiger §10).
         """
         wanted = number[:PURCHASE_ORDER_LENGTH]
         if not wanted:
@@ -633,7 +646,7 @@ class OrderCalls(ReadingCalls):
         return [order async for order in found if order.get(PURCHASE_ORDER) == wanted]
 
     async def search_purchase_orders(self, numbers: Sequence[str]) -> frozenset[str]:
-        """Those of at most 100 Purchase Orders that an order has (contract page Vtiger §10)."""
+        """The subset of at most 100 Purchase Orders that orders have (contract page Vtiger §10)."""
         where = (one_of(PURCHASE_ORDER, numbers),)
         found = self.search(ORDERS, where, columns=ORDER_COLUMNS)
         return frozenset([order.get(PURCHASE_ORDER) async for order in found])
@@ -674,15 +687,16 @@ def open_vtiger(
 
 
 class VtigerClient(OrderCalls, TaxCalls, AddonCalls):
-    """One CRM. An async context manager, or call `aclose`.
+    """The client of one CRM. An async context manager, or call `aclose`.
 
-    Any method may raise RemoteUnavailable (and its kinds), AuthRejected and Rejected
-    (contract page Vtiger §0 and §1, Errors); what else it may raise is said at the method.
-    Only connects and reads are tried again here: the caller looks before it writes again.
+    Any method may raise RemoteUnavailable (and its subclasses), AuthRejected and Rejected
+    (contract page Vtiger §0 and §1, Errors); each method documents what else it raises.
+    Only connection attempts and reads are retried here: before it repeats a write, the caller
+    checks what the first attempt did.
     """
 
     def __init__(self, api: VtigerApi, *, limits: ClientLimits, sleep: Sleep) -> None:
-        """A POST of many records ends well before its answer counts as late."""
+        """The time of a POST of many records is half of the read timeout at most."""
         most = min(limits.read_timeout, limits.total_timeout) / 2
         abilities = Abilities(api)
         batches = Batches(
@@ -704,17 +718,17 @@ class VtigerClient(OrderCalls, TaxCalls, AddonCalls):
         return tuple(str(name) for name in types)
 
     async def describe(self, module: str) -> VtigerModule:
-        """A module's fields and id prefix; the caller keeps it (recordings 03-describe-*).
+        """A module's fields and id prefix, not cached here (recordings 03-describe-*).
 
         Rejected (ACCESS_DENIED) for a module that does not exist (11-err-describe-unknown).
         """
         return VtigerModule.parse(await self._api.read("describe", {"elementType": module}))
 
     async def resolve_id(self, module: str, text: str) -> str:
-        """The id `12x34` for what a callback calls a record: that id, `34` or `CON217`.
+        """The id `12x34` for the forms that a callback may contain: that id, `34` or `CON217`.
 
-        Contract page Vtiger §5. NotFound if the id is another module's or the number nobody's;
-        Rejected if several records have the number, which parallel creates can cause (§6).
+        Contract page Vtiger §5. NotFound if the id belongs to another module or no record has the
+        number; Rejected if several have it, which concurrent creates can cause (§6).
         """
         wanted = text.strip()
         prefix = await self._prefix(module)

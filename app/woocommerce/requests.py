@@ -1,5 +1,5 @@
-"""How a call reaches the shop: addresses, authentication, JSON bodies, pages, and answers turned
-into JSON or into the error tree."""
+"""Requests to a shop: addresses, authentication, JSON bodies, paging, and answers parsed into JSON
+or errors."""
 
 import asyncio
 import hashlib
@@ -43,7 +43,7 @@ from app.http.client import (
 from app.parsing import NotJson, find_list, parse_json
 from app.woocommerce.schemas import WooPage, WooRecord, find_id
 
-# Turns WooCommerce's answers into JSON, or into the error tree by the codes that it gives.
+# Answers: parsed into JSON, or into the error tree by WooCommerce's error codes.
 
 WOO = System.WOOCOMMERCE
 
@@ -74,10 +74,10 @@ AUTH_STATUSES = frozenset({401, 403})
 
 
 def read_json(answer: Answer, *, write: bool) -> Any:
-    """The JSON of a 2xx answer; anything else raises.
+    """The JSON of a 2xx answer. Raises from the error tree for any other answer.
 
     Contract page WooCommerce §2 (Errors). RemoteUnavailable and ResponseUnreadable are
-    ambiguous for a write that may have happened; a 4xx never is.
+    ambiguous for a write that may have been carried out; a 4xx never is.
     """
     if 200 <= answer.status < 300:
         return _read_success(answer, write=write)
@@ -89,11 +89,11 @@ def read_json(answer: Answer, *, write: bool) -> Any:
 
 
 def read_error(data: Mapping[str, Any], *, status: int, write: bool) -> RemoteError:
-    """The error that `{"code", "message", "data"}` tells, also inside a batch answer.
+    """The error for an error object `{"code", "message", "data"}`, also that of a batch item.
 
-    Recordings err_*, customers_batch_mixed_errors. The code decides before the status does:
-    a missing record is known by its code only, so that a switched-off plugin
-    (`rest_no_route`, 404 too) is never taken for a deletion.
+    Recordings err_*, customers_batch_mixed_errors. The code takes precedence over the status:
+    a missing record is recognised by its code only, so that a disabled plugin
+    (`rest_no_route`, also 404) is not mistaken for a deletion.
     """
     code, message = str(data.get("code", "")), _explain(data)
     summary = explain_code(code, status)
@@ -103,7 +103,7 @@ def read_error(data: Mapping[str, Any], *, status: int, write: bool) -> RemoteEr
         holder_id = _find_holder(data)
         return Duplicate(WOO, message, code=code, holder_id=holder_id, summary=summary)
     if code == "rest_no_route":
-        text = f"the WooCommerce REST API is not there: {message}"
+        text = f"the WooCommerce REST API is not available: {message}"
         return RemoteUnavailable(
             WOO, text, code=code, status=status, ambiguous=False, summary=summary
         )
@@ -128,7 +128,7 @@ def _read_success(answer: Answer, *, write: bool) -> Any:
 
 
 def _find_json(body: bytes) -> Any:
-    """The JSON in a body, None if there is none."""
+    """The JSON of a body; None if it is not JSON."""
     try:
         return parse_json(body)
     except NotJson:
@@ -136,7 +136,7 @@ def _find_json(body: bytes) -> Any:
 
 
 def _explain(data: Mapping[str, Any]) -> str:
-    """The message, with what it says of each parameter (recording err_customer_bad_billing)."""
+    """The message with the details of each parameter (recording err_customer_bad_billing)."""
     message = str(data.get("message", "")) or "no message"
     details = data.get("data")
     params = details.get("params") if isinstance(details, Mapping) else None
@@ -146,21 +146,21 @@ def _explain(data: Mapping[str, Any]) -> str:
 
 
 def _find_holder(data: Mapping[str, Any]) -> str | None:
-    """Who has the SKU (recording err_product_duplicate_sku).
+    """The id of the product that has the SKU (recording err_product_duplicate_sku).
 
-    E-mails come without a holder, and so does a SKU in the trash (product_sku_of_trashed).
+    None for e-mails and for a SKU in the trash (product_sku_of_trashed).
     """
     details = data.get("data")
     return find_id(details.get("resource_id")) if isinstance(details, Mapping) else None
 
 
 def _refuse_unexplained(answer: Answer) -> RemoteError:
-    """A 4xx without WooCommerce's error object: something in front of the shop answered."""
+    """The error for a 4xx without WooCommerce's error object: that of a proxy or firewall."""
     if answer.status in AUTH_STATUSES:
-        message = f"something in front of the shop refused the request (HTTP {answer.status})"
+        message = f"a proxy or firewall of the shop refused the request (HTTP {answer.status})"
         return AuthRejected(WOO, message, status=answer.status)
     if answer.status == 413:
-        message = "something in front of the shop found the request too large (HTTP 413)"
+        message = "a proxy or firewall of the shop found the request too large (HTTP 413)"
         return Rejected(WOO, message, status=answer.status)
     return ResponseUnreadable(WOO, _unreadable(answer), status=answer.status, ambiguous=False)
 
@@ -170,10 +170,10 @@ def _unreadable(answer: Answer) -> str:
     return f"expected JSON, got {kind}, {len(answer.body)} bytes (HTTP {answer.status})"
 
 
-# How a request proves who sends it: Basic over TLS, OAuth 1.0a where the wire is open.
+# Authentication: Basic over https, OAuth 1.0a over http.
 #
-# WooCommerce takes Basic only if it believes the request came by https (contract page WooCommerce
-# §2, recordings auth_basic_plain_http and auth_oauth1_plain_http).
+# WooCommerce accepts Basic only for requests that it considers https (contract page WooCommerce §2,
+# recordings auth_basic_plain_http and auth_oauth1_plain_http).
 
 
 def choose_auth(url: httpx.URL, consumer_key: str, consumer_secret: str) -> httpx.Auth:
@@ -186,9 +186,9 @@ def choose_auth(url: httpx.URL, consumer_key: str, consumer_secret: str) -> http
 class OAuth1QueryAuth(httpx.Auth):
     """One-legged OAuth 1.0a (HMAC-SHA256) in the query; the JSON body is not signed.
 
-    Recordings auth_oauth1_plain_http, auth_oauth1_post_plain_http. Every attempt gets its own
-    nonce: a used one is refused (auth_oauth1_nonce_replay). authlib gives the base string; its
-    own client refuses plain http, knows SHA-1 only and drops JSON bodies.
+    Recordings auth_oauth1_plain_http, auth_oauth1_post_plain_http. Every attempt has its own
+    nonce: a used one is refused (auth_oauth1_nonce_replay). The base string is authlib's, whose
+    own client refuses plain http, supports SHA-1 only and drops JSON bodies.
     """
 
     def __init__(
@@ -230,7 +230,8 @@ log = logging.getLogger(__name__)
 
 
 class ShopRequests:
-    """One shop behind one pool of connections. An async context manager, or call `aclose`."""
+    """Requests to one shop through one connection pool. An async context manager, or call
+    `aclose`."""
 
     def __init__(
         self,
@@ -264,7 +265,7 @@ class ShopRequests:
 
     @property
     def clock_skew(self) -> float | None:
-        """Seconds that the shop's clock is ahead of ours, by its last answer."""
+        """Seconds by which the shop's clock is ahead of ours, by its last answer; None before."""
         return self._channel.clock_skew
 
     async def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
@@ -289,20 +290,19 @@ class ShopRequests:
     async def _each(
         self, kind: type[R], path: str, query: Mapping[str, str], *, per_page: int = PER_PAGE
     ) -> AsyncIterator[R]:
-        """Each record of a listing once, in the order of ids; rows without an id are passed over,
-        for the log of the service to tell.
+        """Yield each record of a listing once, by id; rows without an id are logged and skipped.
 
-        A deletion meanwhile moves later rows a page up, so a smaller total sends the walk
-        back by as many pages as may have moved past it. A page past the end is not asked for:
-        that of orders tells a total of 0 (contract page WooCommerce §2, Paging).
+        A deletion meanwhile moves later rows towards the first page, so a smaller total makes the
+        iteration return by as many pages as may have been missed. No page past the end is
+        requested: that of orders reports a total of 0 (contract page WooCommerce §2, Paging).
         """
         ordered = {**query, "orderby": "id", "order": "asc"}
         page, last_id, total = 1, 0, 0
         while True:
             found = await self._page(kind, path, ordered | paging(page, per_page))
-            gone, total = total - found.total, found.total
-            if gone > 0:
-                page = max(1, page - 1 - gone // per_page)
+            removed, total = total - found.total, found.total
+            if removed > 0:
+                page = max(1, page - 1 - removed // per_page)
                 continue
             for record in found.items:
                 if int(record.id) > last_id:
@@ -313,8 +313,9 @@ class ShopRequests:
             page += 1
 
     async def _find_last_change(self, path: str) -> datetime | None:
-        """Of products or orders (recording orders_list_modified_after_gmt); customers have no such
-        order."""
+        """When a product or an order was last changed; None if there is none.
+
+        Recording orders_list_modified_after_gmt; customers cannot be sorted by that."""
         latest = {"status": "any", "orderby": "modified", "order": "desc", **paging(1, 1)}
         found = list(_parse_each(WooRecord, path, _rows(await self._get(path, latest))))
         return found[0].modified_at if found else None
@@ -339,7 +340,9 @@ class ShopRequests:
 
 
 def read_shop_url(url: str) -> httpx.URL:
-    """The shop's root, from an address with or without trailing slash, folder or API path."""
+    """The shop's base address, from one with or without trailing slash, folder or API path.
+
+    Raises ConfigError."""
     try:
         parsed = httpx.URL(url.strip())
     except httpx.InvalidURL as error:
@@ -351,21 +354,23 @@ def read_shop_url(url: str) -> httpx.URL:
 
 
 def record_path(collection: str, record_id: str) -> str:
-    """`customers/12`; anything but a number could reach another address than was meant."""
+    """The path of a record, such as `customers/12`. Raises InvalidInput for an id that is not a
+    number, since it could lead to another address."""
     if find_id(record_id) is None:
         raise InvalidInput(f"“{record_id}” is no id of WooCommerce: give a whole number.", "id")
     return f"{collection}/{record_id}"
 
 
 def paging(page: int, per_page: int) -> dict[str, str]:
-    """1 to 100 rows a page (contract page WooCommerce §2, recording err_invalid_param)."""
+    """The query of a page of 1 to 100 rows (contract page WooCommerce §2, recording
+    err_invalid_param)."""
     return {"page": str(page), "per_page": str(per_page)}
 
 
 def parse_all(kind: type[R], data: object) -> list[R]:
-    """Every record of a search; ResponseUnreadable if it is no list of records.
+    """Every record of a search; ResponseUnreadable if the data is no list, or a row no record.
 
-    Who looks for a twin must not miss one: a row that is no record spoils the answer.
+    No row is skipped, since the search for a twin must not miss one.
     """
     return [kind.parse(row) for row in _rows(data)]
 
@@ -378,13 +383,12 @@ def _rows(data: object) -> list[Any]:
 
 
 def _parse_each(kind: type[R], path: str, rows: Sequence[object]) -> Iterator[R]:
-    """The records among the rows of a page: one that is none keeps no other from being looked
-    at."""
+    """The records among the rows of a page; rows that cannot be parsed are logged and skipped."""
     for place, row in enumerate(rows, start=1):
         try:
             yield kind.parse(row)
         except ResponseUnreadable as error:
-            log.warning("row %s of a page of %s is passed over: %s", place, path, error)
+            log.warning("row %s of a page of %s is skipped: %s", place, path, error)
 
 
 def _header_count(answer: Answer, header: str) -> int:
