@@ -1,8 +1,7 @@
-"""The add-on WooSync seen from here: what it can do, its outbox, and writes put together into its
-POSTs.
+"""The client of the add-on WooSync: its state, its outbox, and batches of writes.
 
-Contract page Vtiger extension §6; where the operation is absent Vtiger answers HTTP 500 with an
-empty body, which is an answer here and no failure."""
+Contract page Vtiger extension §6. Where an operation is absent Vtiger answers HTTP 500 with an
+empty body, which counts as an answer here, not as a failure."""
 
 import asyncio
 from collections import deque
@@ -22,39 +21,41 @@ from app.vtiger.callbacks import read_event
 from app.vtiger.schemas import CHANGES, DENIED, SAVE, Abilities, parse_time, read_abilities
 from app.vtiger.webservice import VTIGER, VtigerApi
 
-# Writes that are under way at the same time, put together into POSTs of the add-on.
+# Batches: concurrent writes are sent to the add-on in one POST.
 #
-# Every write has a key of its own, and Vtiger never carries out a key twice. So a POST whose
-# answer was lost is simply sent again: what it had done is answered instead of done.
+# Every write has a key of its own, and the add-on carries out each key once. A POST whose answer
+# was lost is therefore sent again: writes that were carried out are answered, not repeated.
 
 OPERATION = "woosync_save"
 MOST_ITEMS = 20
-"""Nearly all is won by then: the first record of a call costs as much as three later ones."""
+"""More items gain little: the first record of a call costs as much as three later ones."""
 MOST_BYTES = 1_000_000
-"""Of JSON in a POST; form-encoded it is three times as long at worst, and PHP takes 8 MB."""
+"""Of JSON in a POST; form-encoded it is up to three times as long, and PHP accepts 8 MB."""
 MOST_AT_ONCE = 4
 PAUSES = (0.5, 2.0)
-"""Seconds before a POST without an answer is sent again, each time it is."""
+"""Seconds before each repetition of a POST that had no answer."""
 NOT_REACHED = "not_reached"
 
-GONE = "WooSync does not write any more: it was removed, switched off or replaced by an older one"
-NO_TIME = "Vtiger had no time, or no memory, for a single record"
+GONE = "WooSync no longer writes records: it was removed, switched off or replaced by an older one"
+NO_TIME = "Vtiger had neither time nor memory for a single record"
 
 
 class AddonGone(RemoteUnavailable):
-    """The add-on is not there any more. `ambiguous` as ever: a POST that died inside Vtiger is
-    answered as one to an operation that is absent, with HTTP 500 and nothing in it."""
+    """The add-on is no longer available. May be `ambiguous`: Vtiger answers a POST that crashed
+    like one to an absent operation, with HTTP 500 and an empty body."""
 
 
 def new_key() -> str:
-    """A key for one write that is intended."""
+    """A random key for one write."""
     return uuid4().hex
 
 
 @dataclass(eq=False, slots=True)
 class _Item:
-    """One write that waits for its answer; `may_be_done` if a POST with it had none. `context` is
-    its caller's, by which the call is told and traced."""
+    """One write that waits for its answer.
+
+    `context` is the caller's, for the cause and the trace of the call. `may_be_done` is True if a
+    POST with this write had no answer."""
 
     key: str
     body: bytes
@@ -63,7 +64,7 @@ class _Item:
     may_be_done: bool = False
 
     def fail(self, error: Exception) -> None:
-        """Each caller gets an error of its own, for they write down in it what it meant to them."""
+        """Each caller gets its own copy of the error, because callers change attributes of it."""
         if self.answer.done():
             return
         own = error.__class__.__new__(error.__class__)
@@ -75,10 +76,10 @@ class _Item:
 
 
 class Batches:
-    """The writes of one process. `at_once` POSTs are under way at most, each with as many of the
-    waiting writes as it holds; a lone write goes at once.
+    """Sends the writes of one process in batches. At most `at_once` POSTs are in progress, each
+    with as many of the waiting writes as fit; a single write is sent immediately.
 
-    `seconds` is how long one POST may go on to begin with records.
+    Within one POST the add-on starts no further record after `seconds`.
     """
 
     def __init__(
@@ -100,11 +101,10 @@ class Batches:
         self._is_gathering = False
 
     async def send(self, key: str, action: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What Vtiger answered to one write: `status`, `id`, `code`, `message` and `record`.
+        """The add-on's answer to one write: `status`, `id`, `code`, `message` and `record`.
 
-        Raises AddonGone, and what else befell its POST; `ambiguous` tells whether the write may
-        have happened. A caller that is cancelled takes back its own write alone, if that was not
-        sent yet.
+        Raises AddonGone, or the error of the write's POST, `ambiguous` if the write may have been
+        carried out. Cancelling a caller withdraws its own write only, if that was not sent yet.
         """
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         item = _Item(key, orjson.dumps({"key": key, **action}), answer, copy_context())
@@ -113,7 +113,7 @@ class Batches:
         return await answer
 
     async def aclose(self) -> None:
-        """End the POSTs that are under way; all that wait for answers are cancelled."""
+        """Cancel the POSTs that are in progress and all writes that wait for answers."""
         for item in self._waiting:
             item.answer.cancel()
         self._waiting.clear()
@@ -126,16 +126,16 @@ class Batches:
             self._is_gathering = True
             post = asyncio.create_task(self._post(), context=self._waiting[0].context)
             self._posts.add(post)
-            post.add_done_callback(self._end)
+            post.add_done_callback(self._on_post_done)
 
-    def _end(self, post: asyncio.Task[None]) -> None:
+    def _on_post_done(self, post: asyncio.Task[None]) -> None:
         self._posts.discard(post)
         self._start()
 
     async def _post(self) -> None:
         try:
             await self._gather()
-            batch = self._take()
+            batch = self._take_batch()
         finally:
             self._is_gathering = False
         self._start()
@@ -150,13 +150,13 @@ class Batches:
                 item.fail(error)
 
     async def _gather(self) -> None:
-        """Writes that others are about to hand in within this turn of the loop come along."""
-        known = 0
-        while known < len(self._waiting) < MOST_ITEMS:
-            known = len(self._waiting)
+        """Yield to the event loop while other tasks add writes, so that they join the batch."""
+        count = 0
+        while count < len(self._waiting) < MOST_ITEMS:
+            count = len(self._waiting)
             await asyncio.sleep(0)
 
-    def _take(self) -> list[_Item]:
+    def _take_batch(self) -> list[_Item]:
         batch: list[_Item] = []
         size = 0
         while self._waiting and len(batch) < MOST_ITEMS:
@@ -167,44 +167,45 @@ class Batches:
         return batch
 
     async def _deliver(self, batch: Sequence[_Item]) -> None:
-        """Until each has its answer. Raises what none of them can be answered for."""
+        """Send the batch, several times if needed, until each write has its answer. Raises errors
+        that concern all of them."""
         for pause in (*PAUSES, None):
             batch = [item for item in batch if not item.answer.done()]
             if not batch:
                 return
             try:
-                self._settle(batch, await self._ask(batch))
+                self._settle(batch, await self._send_batch(batch))
             except RemoteError as error:
                 for item in batch:
                     item.may_be_done = item.may_be_done or error.ambiguous
                 await self._refuse_gone(error)
                 if pause is None or not error.ambiguous:
                     raise
-                died = error.status is not None and error.status >= 500
+                crashed = error.status is not None and error.status >= 500
             else:
                 return
             await self._sleep(pause)
-            if died and pause == PAUSES[-1]:  # one of them may be what Vtiger dies of
+            if crashed and pause == PAUSES[-1]:  # one of the writes may be the cause
                 await self._deliver_singly(batch)
                 return
 
     async def _deliver_singly(self, batch: Sequence[_Item]) -> None:
         for item in batch:
             try:
-                self._settle([item], await self._ask([item]))
+                self._settle([item], await self._send_batch([item]))
             except RemoteError as error:
                 item.may_be_done = item.may_be_done or error.ambiguous
                 item.fail(error)
 
     async def _refuse_gone(self, error: RemoteError) -> None:
-        """AddonGone if the operation was refused because it is not there, or not for us."""
+        """Raise AddonGone if the operation is absent, or the API user may not call it."""
         if error.status != 500 and error.code != DENIED:
             return
         if await self._abilities.is_lost(SAVE):
             raise AddonGone(VTIGER, GONE, ambiguous=error.ambiguous) from error
 
-    async def _ask(self, batch: Sequence[_Item]) -> Mapping[str, Mapping[str, Any]]:
-        """The answers by key; ResponseUnreadable if one is missing."""
+    async def _send_batch(self, batch: Sequence[_Item]) -> Mapping[str, Mapping[str, Any]]:
+        """Send one POST; the answers by key. Raises ResponseUnreadable if one is missing."""
         records = b"[" + b",".join(item.body for item in batch) + b"]"
         params = {"records": records.decode(), "seconds": str(self._seconds)}
         result = await self._api.write(OPERATION, params)
@@ -215,13 +216,13 @@ class Batches:
         return answers
 
     def _settle(self, batch: Sequence[_Item], answers: Mapping[str, Mapping[str, Any]]) -> None:
-        """What was not reached goes into the next POST, before all others."""
-        left = [item for item in batch if answers[item.key].get("status") == NOT_REACHED]
-        if len(left) == len(batch):
+        """Set the answers. Writes that the add-on did not reach are first in the next POST."""
+        unreached = [item for item in batch if answers[item.key].get("status") == NOT_REACHED]
+        if len(unreached) == len(batch):
             raise RemoteUnavailable(VTIGER, NO_TIME, ambiguous=False)
-        self._waiting.extendleft(item for item in reversed(left) if not item.answer.done())
+        self._waiting.extendleft(item for item in reversed(unreached) if not item.answer.done())
         for item in batch:
-            if item not in left and not item.answer.done():
+            if item not in unreached and not item.answer.done():
                 item.answer.set_result(answers[item.key])
 
 
@@ -231,17 +232,17 @@ CRON_LATE_SECONDS = 1800
 RENEW = (
     "Import /vtiger-addon.zip of this service over it: CRM Settings > Module Management > Modules."
 )
-SLOW = "the old one only tells of changes, so records are written one a call, and read so"
+SLOW = "the old one only reports changes, so records are read and written by one call each"
 SET_UP_CRON = (
-    "Set up cron/vtigercron.sh on Vtiger's server: it finds imports and sends again what failed."
+    "Set up cron/vtigercron.sh on Vtiger's server: it finds imports and resends failed requests."
 )
-SET_UP_DELIVERY = "Look at Vtiger's CRM Settings > Integration > WooSync, and test it there."
+SET_UP_DELIVERY = "Test the connection in Vtiger's CRM Settings > Integration > WooSync."
 ENTER_ADDRESS = (
     "Enter {url} and VTIGER__CALLBACK_SECRET in Vtiger's CRM Settings > Integration > WooSync."
 )
 SAME_ADDRESS = (
-    "Enter the same address in both, unless Vtiger reaches this service by another name: then test"
-    " the connection in Vtiger's CRM Settings > Integration > WooSync."
+    "Enter the same address in both. If Vtiger reaches this service by another name, test the"
+    " connection in Vtiger's CRM Settings > Integration > WooSync instead."
 )
 MAKE_ADMIN = (
     "Make the API user an administrator in Vtiger's CRM Settings > User Management > Users."
@@ -250,7 +251,7 @@ MAKE_ADMIN = (
 
 @dataclass(frozen=True, slots=True)
 class OutboxChange:
-    """One row of the outbox: `record_id` as 12x34, "" for a module that Vtiger has no number of;
+    """One row of the outbox: `record_id` as 12x34, "" for a module without a number in Vtiger;
     `created_at` by the CRM's clock."""
 
     sequence: int
@@ -262,12 +263,14 @@ class OutboxChange:
 
 @dataclass(frozen=True, slots=True)
 class AddonFacts:
-    """How the add-on fares. `oldest` and `newest` are sequences, 0 where there is none; times are
-    None where there was none yet, and so is what an older add-on does not tell: `installed_at`,
-    when it was installed or switched on last, and `url`, where it sends to ("" if nowhere is set,
-    else with the path). Up to `swept_to`, by the clock of modifiedtime, every change has
-    its row, which the next call shows at the latest. `abilities` are what it does beside telling of
-    changes: nothing before 2.0."""
+    """The state of the add-on.
+
+    `oldest` and `newest` are sequence numbers, 0 without any. Times are None if there was none
+    yet. `installed_at`, when it was last installed or switched on, and `url`, where it sends to
+    (with the path, "" if not set), are None for older versions, which do not report them. Every
+    change up to `swept_to`, by the clock of modifiedtime, has its row, which the next call returns
+    at the latest. `waiting` counts changes to be sent. `abilities` are what it can do besides
+    reporting changes: nothing before 2.0."""
 
     version: str
     installation: str
@@ -288,14 +291,14 @@ class AddonFacts:
 
     @property
     def is_failing(self) -> bool:
-        """Whether the last request was not taken."""
+        """Whether the last request failed."""
         if self.last_error_at is None:
             return False
         return self.last_success_at is None or self.last_error_at > self.last_success_at
 
     def warnings(self, bundled: str, public_url: str | None = None) -> tuple["AddonWarning", ...]:
-        """What a person should mend; `bundled` is the version that we come with, `public_url` our
-        address, with which an add-on that sends elsewhere is compared."""
+        """What a person should fix. `bundled` is the version that this service ships, `public_url`
+        the service's address, to which the add-on should send."""
         found = []
         if _parts(self.version) < _parts(bundled):
             slow = "" if SAVE in self.abilities else f"; {SLOW}"
@@ -313,7 +316,7 @@ class AddonFacts:
 
     @property
     def _is_cron_late(self) -> bool:
-        """A new installation has half an hour until its first run is missed."""
+        """Whether the cron task did not run for CRON_LATE_SECONDS, or since the installation."""
         known = [moment for moment in (self.cron_at, self.installed_at) if moment is not None]
         return not known or (self.now - max(known)).total_seconds() > CRON_LATE_SECONDS
 
@@ -333,7 +336,7 @@ class AddonFacts:
 
 @dataclass(frozen=True, slots=True)
 class AddonWarning:
-    """What is wrong, in half a sentence, and what to do about it."""
+    """A problem, without a full stop, and its remedy."""
 
     message: str
     remedy: str
@@ -341,7 +344,7 @@ class AddonWarning:
 
 @dataclass(frozen=True, slots=True)
 class OutboxPage:
-    """Changes in the order of their sequence; `last` is where the next page goes on."""
+    """Changes by sequence number; the next page starts after `last`, if there is `more`."""
 
     facts: AddonFacts
     changes: tuple[OutboxChange, ...]

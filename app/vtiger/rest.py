@@ -1,8 +1,9 @@
-"""The transport of Vtiger Cloud: its REST API, the same operations under an address each.
+"""The transport of Vtiger Cloud: its REST API, which has an address for each operation.
 
 Contract page Vtiger §2 and Vtiger's "Rest API Manual": Basic authentication with user name and
 access key, form-encoded bodies, the envelope of webservice.php, failures as HTTP 400 with the
-message in the status line, and call limits. Written from that documentation, not from a live one.
+message in the status line, and call limits. Based on that documentation; not tested with a live
+instance.
 """
 
 import asyncio
@@ -53,7 +54,7 @@ def utc_now() -> datetime:
 
 
 class RestApi:
-    """The REST API of one Cloud instance; no session, so nothing to log in to."""
+    """The REST API of one Cloud instance, without sessions."""
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class RestApi:
 
     @property
     def quota(self) -> Quota | None:
-        """The limits as the last answer told them."""
+        """The call limits of the last answer that had any; None before."""
         return self._quota
 
     @property
@@ -110,26 +111,26 @@ class RestApi:
         return await self._send(request, operation, write=True)
 
     async def read_by_post(self, operation: str, params: Mapping[str, str]) -> Any:
-        """The same for what only reads."""
+        """POST {base}/{operation} with a form, for a read."""
         request = Request("POST", self._address(operation), form=params)
         return await self._send(request, operation, write=False)
 
     async def find(self, operation: str, params: Mapping[str, str]) -> Any | None:  # noqa: ARG002
-        """None: add-ons of ours cannot be installed in Cloud, so nobody is asked."""
+        """None: the add-on cannot be installed in Cloud."""
         return None
 
     async def user_id(self) -> str:
-        """The API user, `19xN`, by the operation `me`."""
+        """The id of the API user, `19xN`, by the operation `me`."""
         if self._user_id is None:
             me = await self.read("me", {})
             text = str(me.get("id", "")) if isinstance(me, Mapping) else ""
             if not ID_PATTERN.fullmatch(text):
-                raise ResponseUnreadable(VTIGER, "`me` did not tell the user's id")
+                raise ResponseUnreadable(VTIGER, "`me` did not return the user's id")
             self._user_id = text
         return self._user_id
 
     async def version(self) -> str:
-        """ "": Cloud does not tell, and is always the newest."""
+        """ "": Cloud does not report a version, and always has the latest."""
         return ""
 
     async def ask_version(self) -> str:
@@ -139,7 +140,7 @@ class RestApi:
         return self._base.copy_with(path=f"{self._base.path}/{operation}")
 
     async def _send(self, request: Request, operation: str, *, write: bool) -> Any:
-        """CallsPaused instead of a call that the limit per minute would refuse anyway."""
+        """Make a call. Raises CallsPaused without calling if the limit per minute is used up."""
         now = self._clock()
         wait = self._quota.wait_seconds(now) if self._quota else 0.0
         if wait:
@@ -150,41 +151,42 @@ class RestApi:
         )
 
     def _read(self, answer: Answer, operation: str, *, write: bool) -> Any:
-        self._note(find_quota(answer.headers))
+        self._update_quota(find_quota(answer.headers))
         if answer.status == 429:
             raise self._too_many(answer, write=write)
         return read_rest_answer(answer, operation, write=write)
 
-    def _note(self, told: Quota | None) -> None:
-        if told is None:
+    def _update_quota(self, quota: Quota | None) -> None:
+        if quota is None:
             return
         was_low = self._quota is not None and self._quota.is_low
-        self._quota = told
-        for window, left in (("day", told.daily_left), ("minute", told.minute_left)):
+        self._quota = quota
+        for window, left in (("day", quota.daily_left), ("minute", quota.minute_left)):
             if left is not None:
                 CALLS_LEFT.labels(window).set(left)
-        if told.is_low and not was_low:
+        if quota.is_low and not was_low:
             log.warning(
                 "Vtiger's API has %s of %s calls left for this day",
-                told.daily_left,
-                told.daily_limit,
+                quota.daily_left,
+                quota.daily_limit,
             )
 
     def _too_many(self, answer: Answer, *, write: bool) -> RateLimited:
-        """Retry-After where it is given, else the end of the minute that is used up."""
+        """The error of a 429: with Retry-After if given, else with the seconds to the end of the
+        minute."""
         try:
             refuse_status(VTIGER, answer, write=write)
         except RateLimited as error:
-            told = self._quota
-            if error.retry_after is None and told is not None:
-                used_up = replace(told, minute_left=0)
+            quota = self._quota
+            if error.retry_after is None and quota is not None:
+                used_up = replace(quota, minute_left=0)
                 error.retry_after = used_up.wait_seconds(self._clock()) or None
             return error
         raise AssertionError("a 429 is refused")  # pragma: no cover
 
 
 def read_rest_answer(answer: Answer, operation: str, *, write: bool) -> Any:
-    """The `result` of a success; anything else raises from the error tree."""
+    """The `result` of a success. Raises from the error tree for any other answer."""
     if answer.status in {401, 403}:
         summary = explain_code("", answer.status)
         raise AuthRejected(VTIGER, _reason(answer), status=answer.status, summary=summary)
@@ -195,7 +197,9 @@ def read_rest_answer(answer: Answer, operation: str, *, write: bool) -> Any:
 
 
 def read_cloud_url(url: str) -> httpx.URL:
-    """The API's base, from the instance's address with or without it, or with index.php."""
+    """The base address of the API, from the instance's address with or without it or index.php.
+
+    Raises ConfigError."""
     try:
         parsed = httpx.URL(url.strip())
     except httpx.InvalidURL as error:
@@ -209,11 +213,11 @@ def read_cloud_url(url: str) -> httpx.URL:
 
 
 def _reason(answer: Answer) -> str:
-    return answer.reason.strip() or f"refused without a word (HTTP {answer.status})"
+    return answer.reason.strip() or f"refused without a message (HTTP {answer.status})"
 
 
 def _code(reason: str) -> str:
-    """The code of webservice.php that a status line without one stands for."""
+    """The code of webservice.php that corresponds to a status line."""
     text = reason.casefold()
     if any(words in text for words in DENIED_TEXTS):
         return "ACCESS_DENIED"

@@ -1,5 +1,5 @@
-"""Vtiger's records and module descriptions as read, with typed access to what we use; what is known
-of versions and of the add-on's abilities."""
+"""Vtiger's records and module descriptions with typed access to the fields in use; versions of
+Vtiger, and abilities of the add-on."""
 
 import asyncio
 import html
@@ -16,18 +16,18 @@ from app.domain import RecordUnreadable, Rejected, ResponseUnreadable, System, W
 from app.parsing import Fault, Shape, find_decimal, find_list, in_utc, rows_of, shaped
 from app.vtiger.webservice import VERSION_SECONDS, VtigerApi
 
-# What is known of the versions of Vtiger Community Edition.
+# Versions of Vtiger Community Edition.
 
 _DAMAGING = re.compile(r"8\.[34](\..*)?")
 
 
 def damages_orders(version: str) -> bool:
-    """Whether this version of Community Edition refuses orders with lines, ruins them on a revise
-    with lines and cannot delete them (page Vtiger add-on writes, F2 and F3)."""
+    """Whether this version of Community Edition refuses to create orders with lines, damages them
+    on a revise with lines and cannot delete them (page Vtiger add-on writes, F2 and F3)."""
     return _DAMAGING.fullmatch(version) is not None
 
 
-# What Vtiger promises of the records that are read: everything is text, lines are a list.
+# Shapes of Vtiger's records: all values are text, lines are a list.
 #
 # Contract page Vtiger §1 (retrieve), §3, §4; recordings 00-REFERENCE-so-retrieve-full-group,
 # sales-orders (250 orders), 21-retrieve-contact-full, 70-tax-query.
@@ -69,7 +69,7 @@ ORDER_HEADER = Shape(
     counted=frozenset({"LineItems"}),
 )
 ORDER = replace(ORDER_HEADER, needed=frozenset({"LineItems"}))
-"""An order that was read whole: a query shows no lines, a retrieve without them cannot be read."""
+"""A complete order. A query returns no lines; a retrieved order without them cannot be read."""
 
 TAX = Shape(texts=frozenset({"taxname", "taxlabel"}), amounts=frozenset({"percentage"}))
 
@@ -78,8 +78,8 @@ ANYTHING = Shape()
 
 @dataclass(frozen=True, slots=True)
 class RecordKind:
-    """One module of Vtiger: what its records promise, the field that holds their number in people's
-    eyes (such as CON217), and whether the add-on reads and writes them."""
+    """One module of Vtiger: the shape of its records, the field with the record number that people
+    see (such as CON217), and whether the add-on reads and writes them."""
 
     shape: Shape
     number_field: str | None = None
@@ -98,66 +98,66 @@ _OTHER = RecordKind(ANYTHING)
 
 
 def kind_of(module: str) -> RecordKind:
-    """By Vtiger's own name of the module."""
+    """The kind of a module's records, by Vtiger's name of the module."""
     return KINDS.get(module, _OTHER)
 
 
-# What the WooSync add-on in the CRM can do: asked once, and believed for some minutes.
+# Abilities of the add-on WooSync in the CRM, cached for some minutes.
 #
-# An add-on can be installed, renewed and removed while the service runs, so whoever finds an
-# operation absent says `forget`, and asks again.
+# The add-on can be installed, updated and removed while the service runs, so a caller that finds an
+# operation absent calls `forget` or `is_lost`.
 
 CHANGES = "woosync_changes"
-"""The operation that every version of the add-on has, and that names the others."""
+"""The operation that every version of the add-on has, and that reports the abilities."""
 DENIED = "ACCESS_DENIED"
 SAVE = "save"
 READ = "read"
 
 
 class Abilities:
-    """The abilities of one CRM's add-on; none where there is no add-on, where it is older than
-    2.0, and where the API user is no administrator. Vtiger Cloud is never asked."""
+    """The abilities of one CRM's add-on: none if the add-on is missing or older than 2.0, if the
+    API user is no administrator, and for Vtiger Cloud."""
 
     def __init__(self, api: VtigerApi) -> None:
         self._api = api
         self._known: frozenset[str] = frozenset()
-        self._told_at = -math.inf
-        self._turn = asyncio.Lock()
+        self._read_at = -math.inf
+        self._lock = asyncio.Lock()
 
     async def has(self, ability: str) -> bool:
-        """Raises the RemoteError tree where the CRM cannot be asked."""
-        async with self._turn:
-            if monotonic() - self._told_at > VERSION_SECONDS:
-                await self._ask()
+        """Whether the add-on has this ability. Raises RemoteError if the CRM cannot be read."""
+        async with self._lock:
+            if monotonic() - self._read_at > VERSION_SECONDS:
+                await self._refresh()
         return ability in self._known
 
     def forget(self) -> None:
-        """What was told is not believed any more: the next question goes to the CRM."""
-        self._told_at = -math.inf
+        """Invalidate the cache."""
+        self._read_at = -math.inf
 
     async def is_lost(self, ability: str) -> bool:
-        """Whether an operation that was there is not any more, as one of its answers suggests."""
+        """Whether the add-on no longer has an ability; reads from the CRM again."""
         self.forget()
         return not await self.has(ability)
 
-    def note(self, told: object) -> None:
-        """The result of `woosync_changes`, None where there is no add-on."""
-        self._known = read_abilities(told)
-        self._told_at = monotonic()
+    def note(self, result: object) -> None:
+        """Cache the abilities of a result of `woosync_changes`, which is None without an add-on."""
+        self._known = read_abilities(result)
+        self._read_at = monotonic()
 
-    async def _ask(self) -> None:
+    async def _refresh(self) -> None:
         try:
-            told: Any = await self._api.find(CHANGES, {"since": "0", "limit": "1"})
+            result: Any = await self._api.find(CHANGES, {"since": "0", "limit": "1"})
         except Rejected as error:
             if error.code != DENIED:
                 raise
-            told = None
-        self.note(told)
+            result = None
+        self.note(result)
 
 
-def read_abilities(told: object) -> frozenset[str]:
-    """Absent before 2.0, which only tells of changes."""
-    names = find_list(told.get("abilities")) if isinstance(told, Mapping) else None
+def read_abilities(result: object) -> frozenset[str]:
+    """The abilities of a result of `woosync_changes`; none for versions before 2.0."""
+    names = find_list(result.get("abilities")) if isinstance(result, Mapping) else None
     return frozenset(str(name) for name in names or ())
 
 
@@ -169,10 +169,11 @@ TOTALS = ("hdnGrandTotal", "pre_tax_total")
 
 @dataclass(frozen=True, slots=True)
 class VtigerRecord:
-    """One record; `data` is its fields as Vtiger names them, all text but just-computed totals.
+    """One record. `data` holds the fields by Vtiger's names, all text except totals that were
+    computed for this answer.
 
     Contract page Vtiger §1 (retrieve); recordings 21-retrieve-contact-full, 53-query-id-gt.
-    `faults` are the fields that cannot be read, `dropped` the places of lines that are no objects.
+    `faults` are fields that cannot be read, `dropped` the positions of lines that are no objects.
     """
 
     id: str
@@ -183,10 +184,10 @@ class VtigerRecord:
 
     @classmethod
     def parse(cls, data: object, module: str) -> Self:
-        """Raises ResponseUnreadable if it is not an object with an id such as `12x34`.
+        """Parse an object. Raises ResponseUnreadable if it has no id such as `12x34`.
 
-        A record with an id is always had, so that one that cannot be read spoils no list:
-        `checked` raises for it.
+        Other faults do not raise here but in `checked`, so that one record with faults does not
+        make a list unreadable.
         """
         if not isinstance(data, Mapping):
             raise ResponseUnreadable(VTIGER, f"expected a record, got {type(data).__name__}")
@@ -201,26 +202,26 @@ class VtigerRecord:
         return kind_of(module).shape
 
     def answering(self, asked: str) -> Self:
-        """The record itself. WrongRecord if its id is not the one that was asked for."""
+        """This record. Raises WrongRecord if its id is not the requested one."""
         if _numbers(self.id) != _numbers(asked):
             raise WrongRecord(VTIGER, self.module, asked=asked, given=self.id)
         return self
 
     def checked(self) -> Self:
-        """The record itself. RecordUnreadable, with the first fault, if it has one."""
+        """This record. Raises RecordUnreadable, for the first fault, if it has faults."""
         if self.faults:
-            told = "; ".join(str(fault) for fault in self.faults[:MOST_FAULTS])
-            raise self.unreadable(self.faults[0].place, told)
+            explanation = "; ".join(str(fault) for fault in self.faults[:MOST_FAULTS])
+            raise self.unreadable(self.faults[0].place, explanation)
         return self
 
-    def unreadable(self, place: str, told: str) -> RecordUnreadable:
-        """The error of a record of which `place` cannot be read; `told` says why, place first."""
-        message = f"{self.module} {self.id} of Vtiger cannot be read: {told}"
+    def unreadable(self, place: str, explanation: str) -> RecordUnreadable:
+        """The error for a record whose field `place` cannot be read; the explanation names it."""
+        message = f"{self.module} {self.id} of Vtiger cannot be read: {explanation}"
         return RecordUnreadable(VTIGER, message, record_id=self.id, place=place)
 
     def get(self, field: str) -> str:
-        """A field's text; "" if it is absent, as Vtiger shows an empty one. RecordUnreadable if
-        it is a list or an object."""
+        """A field's text; "" if it is absent, which Vtiger does not distinguish from empty. Raises
+        RecordUnreadable if it is a list or an object."""
         value = self.data.get(field)
         if isinstance(value, Mapping | list):
             raise self.unreadable(field, f"{field} is no text")
@@ -236,18 +237,19 @@ class VtigerRecord:
 
     @property
     def modified_by(self) -> str:
-        """The last writer, `19xN`: the API user for our own writes (56-modifiedby-apiuser)."""
+        """The id of the last writer, `19xN`: the API user for our own writes
+        (56-modifiedby-apiuser)."""
         return self.get("modifiedby")
 
 
 @dataclass(frozen=True, slots=True)
 class VtigerOrder(VtigerRecord):
-    """A sales order as `retrieve` gives it (00-REFERENCE-so-retrieve-full-group)."""
+    """A sales order as `retrieve` returns it (00-REFERENCE-so-retrieve-full-group)."""
 
     @classmethod
     def parse(cls, data: object, module: str) -> Self:
-        """As of any record. Only an order that a broken call left without lines may be without
-        totals: elsewhere a blank one is none that could be read."""
+        """Parse an object as `VtigerRecord.parse` does. A blank total is a fault unless the order
+        has no lines, as a failed call may leave it."""
         order = super(VtigerOrder, cls).parse(data, module)
         names = TOTALS if order.lines else ()
         blank = [name for name in names if order.data.get(name) in (None, "")]
@@ -260,9 +262,9 @@ class VtigerOrder(VtigerRecord):
 
     @property
     def lines(self) -> tuple[Mapping[str, Any], ...]:
-        """Its lines in their sequence, all values text but for null ones; () if it has none.
+        """The lines in their sequence, with text or null values; () without any.
 
-        A line's `parent_id` is the word `6xArray` here.
+        A line's `parent_id` is the literal text `6xArray`.
         """
         return tuple(rows_of(self.data.get("LineItems")))
 
@@ -271,8 +273,8 @@ class VtigerOrder(VtigerRecord):
 class VtigerTax:
     """A tax (70-tax-query). `name` is its column on products and lines, such as `tax1`.
 
-    The name is "" or another tax's where a renaming has broken it (contract page Vtiger §4);
-    `percentage` is None where it cannot be read.
+    The name is "" or that of another tax if a changed label damaged it (contract page Vtiger §4);
+    `percentage` is None if it cannot be read.
     """
 
     id: str
@@ -292,8 +294,8 @@ class VtigerTax:
 
 @dataclass(frozen=True, slots=True)
 class VtigerCurrency:
-    """A currency that orders may be in (72-currency-query). `rate`: how much of it is 1 of the
-    CRM's own currency."""
+    """A currency that orders may have (72-currency-query). One unit of the CRM's base currency is
+    `rate` units of it."""
 
     id: str
     code: str
@@ -307,7 +309,7 @@ class VtigerCurrency:
         active = row.get("currency_status") == "Active" and row.get("deleted") != "1"
         rate = find_decimal(row.get("conversion_rate"))
         if rate is None:
-            raise row.unreadable("conversion_rate", "conversion_rate is no plain number")
+            raise row.unreadable("conversion_rate", "conversion_rate is not a plain number")
         return cls(row.id, row.get("currency_code"), rate, active)
 
 
@@ -343,7 +345,7 @@ class VtigerField:
 
 @dataclass(frozen=True, slots=True)
 class VtigerModule:
-    """A module as `describe` tells it (recordings 03-describe-*)."""
+    """A module as `describe` returns it (recordings 03-describe-*)."""
 
     name: str
     id_prefix: str
@@ -351,10 +353,10 @@ class VtigerModule:
 
     @classmethod
     def parse(cls, data: object) -> Self:
-        """Raises ResponseUnreadable if it is not a description."""
+        """Raises ResponseUnreadable if it is not a module's description."""
         try:
             if not isinstance(data, Mapping) or not rows_of(data["fields"]):
-                raise TypeError("it is no description")
+                raise TypeError("it is not a description")
             fields = tuple(VtigerField.parse(field) for field in rows_of(data["fields"]))
             return cls(str(data["name"]), str(data["idPrefix"]), fields)
         except (KeyError, TypeError, AttributeError) as error:
@@ -365,8 +367,8 @@ class VtigerModule:
         return next((field for field in self.fields if field.name == name), None)
 
     def field_labelled(self, label: str) -> VtigerField | None:
-        """The first field with this label, whatever its case: custom fields have numbers for
-        names that differ per install (contract page Vtiger §6, recording 80-*)."""
+        """The first field with this label, ignoring case: the names of custom fields are numbers
+        that differ between installations (contract page Vtiger §6, recording 80-*)."""
         wanted = label.strip().casefold()
         return next((f for f in self.fields if f.label.strip().casefold() == wanted), None)
 
@@ -377,10 +379,8 @@ def _numbers(record_id: str) -> list[str]:
 
 
 def parse_time(value: object) -> datetime | None:
-    """`2026-11-23 21:14:12` in the server's zone, which is UTC by default, of 1 s resolution.
-
-    Contract page Vtiger §6.
-    """
+    """A time such as `2026-11-23 21:14:12`, to the second, in the server's zone, which is UTC by
+    default; None if it is not one. Contract page Vtiger §6."""
     if not isinstance(value, str):
         return None
     try:

@@ -1,8 +1,8 @@
 """The transport of Vtiger Community Edition: operations of webservice.php, the session, and answers
-turned into results or into the error tree.
+parsed into results or errors.
 
-Vtiger Cloud's REST API is another transport for the same operations and envelope; `VtigerApi`
-is what one has to offer (contract page Vtiger §1 and §2)."""
+Vtiger Cloud's REST API is another transport for the same operations and envelope; both implement
+`VtigerApi` (contract page Vtiger §1 and §2)."""
 
 import asyncio
 import hashlib
@@ -42,18 +42,18 @@ from app.http.client import (
 )
 from app.parsing import NotJson, parse_json, without_marks
 
-# What Vtiger Cloud says of its call limits in each answer: per day and per minute.
+# The call limits of Vtiger Cloud, per day and per minute, from the headers of each answer.
 #
 # Vtiger's help, "Vtiger CRM API Limits": X-RateLimit-DailyLimit and -Remaining count the day,
 # X-FloodControl-MinuteLimit, -Remaining and -Reset (Unix seconds) the minute. HTTP 429 beyond.
 
 LOW_SHARE = 0.1
-_LATEST = 4_102_444_800  # the year 2100: what is later is no time
+_LATEST = 4_102_444_800  # the year 2100: a later value is no valid time
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Calls that are allowed and left; None where the answer did not tell."""
+    """Calls that are allowed and left; None for what the answer did not report."""
 
     daily_limit: int | None = None
     daily_left: int | None = None
@@ -63,7 +63,7 @@ class Quota:
 
     @property
     def is_low(self) -> bool:
-        """Less than a tenth of the day's calls is left."""
+        """Whether less than a tenth of the day's calls is left."""
         if self.daily_limit is None or self.daily_left is None:
             return False
         return self.daily_left < self.daily_limit * LOW_SHARE
@@ -92,7 +92,7 @@ def find_quota(headers: Mapping[str, str]) -> Quota | None:
 
 
 def _number(text: str) -> int | None:
-    """ "1,200" is how the larger ones may be written."""
+    """A number, which may have thousands separators as in "1,200"; None if it is none."""
     plain = text.strip().replace(",", "")
     return int(plain) if re.fullmatch(r"\d{1,12}", plain, re.ASCII) else None
 
@@ -104,10 +104,10 @@ def _moment(text: str) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-# Turns Vtiger's answers into results, or its three kinds of failure into the error tree.
+# Answers: parsed into results, or into the error tree.
 #
-# Contract page Vtiger §0.1: HTTP 200 with `success: false`, HTTP 500 with an empty body, and HTTP
-# 200 with text that is not JSON.
+# Contract page Vtiger §0.1, three kinds of failure: HTTP 200 with `success: false`, HTTP 500 with
+# an empty body, and HTTP 200 with text that is not JSON.
 
 VTIGER = System.VTIGER
 
@@ -124,7 +124,8 @@ DUPLICATE_CODE = "0"
 
 
 def read_result(answer: Answer, operation: str, *, write: bool) -> Any:
-    """The `result` of a success; anything else raises (contract page Vtiger §0 and §1, Errors)."""
+    """The `result` of a success. Raises from the error tree for any other answer (contract page
+    Vtiger §0 and §1, Errors)."""
     envelope = find_envelope(answer.body)
     if envelope is None:
         refuse_status(VTIGER, answer, write=write)
@@ -135,14 +136,14 @@ def read_result(answer: Answer, operation: str, *, write: bool) -> Any:
 
 
 def read_error(envelope: Mapping[str, Any], operation: str, *, write: bool) -> RemoteError:
-    """The error that `{"success": false, "error": {"code", "message"}}` tells.
+    """The error for an envelope `{"success": false, "error": {"code", "message"}}`.
 
-    A missing, deleted or hidden record is ACCESS_DENIED (11-err-retrieve-notfound, 52-err-*),
-    but so are an unknown module or field and a forbidden create, which no id stands behind.
-    INVALID_ID_ATTRIBUTE is a bad id where it is all that was sent; in a record it is about some
-    reference of it (84-stock-create-order), and may come when the row is made already.
-    INTERNAL_SERVER_ERROR may come after a write was done (an add-on's handler failed), as may a
-    create's RECORD_NOT_FOUND (page Vtiger add-on writes, F1).
+    ACCESS_DENIED means a missing, deleted or hidden record (11-err-retrieve-notfound, 52-err-*),
+    but without an id an unknown module or field, or a forbidden create.
+    INVALID_ID_ATTRIBUTE means an invalid id if only an id was sent; for a record it means one of
+    its references (84-stock-create-order), and may occur after the row was created.
+    INTERNAL_SERVER_ERROR may occur after the write was carried out (an event handler failed), as
+    may RECORD_NOT_FOUND for a create (page Vtiger add-on writes, F1).
     """
     code, message = find_code(envelope), _find_message(envelope)
     summary = explain_code(code)
@@ -160,14 +161,14 @@ def read_error(envelope: Mapping[str, Any], operation: str, *, write: bool) -> R
 
 
 def _is_gone(code: str, operation: str) -> bool:
-    """Only an operation that names a record can be told that it is not there."""
+    """Whether the code means a missing record, which only operations with an id can report."""
     if code == BAD_ID:
         return operation in ID_OPERATIONS - {"revise"}
     return code in GONE_CODES and operation in ID_OPERATIONS
 
 
 def find_envelope(body: bytes) -> Mapping[str, Any] | None:
-    """The JSON object with `success` in a body, None if it is not one."""
+    """The JSON object with `success` in a body; None if the body is not one."""
     try:
         data = parse_json(body)
     except NotJson:
@@ -176,7 +177,7 @@ def find_envelope(body: bytes) -> Mapping[str, Any] | None:
 
 
 def find_code(envelope: Mapping[str, Any]) -> str:
-    """The error's code as text; a duplicate's is the number 0 (20-err-account-duplicate)."""
+    """The error's code as text; that of a duplicate is the number 0 (20-err-account-duplicate)."""
     error = envelope.get("error")
     return str(error.get("code", "")) if isinstance(error, Mapping) else ""
 
@@ -187,7 +188,7 @@ def _find_message(envelope: Mapping[str, Any]) -> str:
 
 
 def _explain(answer: Answer) -> str:
-    """Why a body is no envelope, with the first characters that are none of JSON's."""
+    """Why a body is not an envelope, with the position where it stops being JSON."""
     try:
         parse_json(answer.body)
     except NotJson as fault:
@@ -196,9 +197,12 @@ def _explain(answer: Answer) -> str:
 
 
 def _refuse_text(answer: Answer, *, write: bool) -> RemoteError:
-    """11-err-create-bad-owner answers with a sentence, and has made the record all the same."""
+    """The error for an answer that is not an envelope.
+
+    Ambiguous for a write: in 11-err-create-bad-owner the record was created although the answer is
+    plain text."""
     if answer.status in {401, 403}:
-        message = f"something in front of Vtiger refused the request (HTTP {answer.status})"
+        message = f"a proxy or firewall of Vtiger refused the request (HTTP {answer.status})"
         return AuthRejected(VTIGER, message, status=answer.status)
     summary = f"expected JSON ({len(answer.body)} bytes, HTTP {answer.status})"
     message = f"{summary}: {_explain(answer)}"
@@ -208,21 +212,21 @@ def _refuse_text(answer: Answer, *, write: bool) -> RemoteError:
     )
 
 
-# Vtiger's session: challenge, login, and login again when the session is gone.
+# The session: challenge, login, and a new login when the session has expired.
 #
 # Contract page Vtiger §1 (getchallenge, login, Session) and §0.20; recordings 01-*, 10-err-*,
-# 12-err-session-*. An `httpx.Auth`, so that no caller ever sees a session.
+# 12-err-session-*. An `httpx.Auth`, so that callers do not handle sessions.
 
 LOGIN_ATTEMPTS = 5
 LOGIN_DELAY = 0.25
 
 
 class VtigerAuth(httpx.Auth):
-    """One session for all requests of this process, named in each request's query.
+    """One session for all requests of this process, sent in each request's query.
 
-    Logins of one user are serialised here, because a second challenge makes the first one
-    worthless. Another process may still come between; that looks like a wrong key, so a
-    login is tried again after a random wait, a few times, before AuthRejected.
+    Logins are serialised, because a second challenge for a user invalidates the first. A challenge
+    of another process can still interfere, and looks like a wrong key; so a login is retried a few
+    times after random waits before AuthRejected is raised.
     """
 
     def __init__(
@@ -240,16 +244,16 @@ class VtigerAuth(httpx.Auth):
 
     @property
     def version(self) -> str:
-        """Vtiger's version, such as `8.2.0`, as it was last told; "" before."""
+        """Vtiger's version, such as `8.2.0`, as reported by the last login; "" before."""
         return self._version
 
     @property
     def version_age(self) -> float:
-        """Seconds since then."""
+        """Seconds since the login that reported the version."""
         return monotonic() - self._version_at
 
     def drop_session(self) -> None:
-        """The next request logs in anew; those under way keep their session."""
+        """Make the next request log in again; requests in progress keep their session."""
         self._session = None
 
     @property
@@ -260,7 +264,8 @@ class VtigerAuth(httpx.Auth):
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """A refused session was not acted upon, so the request can be sent again, once."""
+        """Add the session to the request. If the session is refused, log in and send the request
+        once more: Vtiger has not carried it out."""
         stale: str | None = None
         for _ in range(2):
             async with self._lock, aclosing(self._login(request, stale)) as login:
@@ -277,7 +282,7 @@ class VtigerAuth(httpx.Auth):
     async def _login(
         self, request: httpx.Request, stale: str | None
     ) -> AsyncGenerator[httpx.Request | None, httpx.Response]:
-        """Requests to send, then None; nothing to send if someone else has logged in since."""
+        """Yield the requests of a login, then None. Only None if another task logged in since."""
         for attempt in range(LOGIN_ATTEMPTS if self._session == stale else 0):
             if attempt:
                 await self._sleep(LOGIN_DELAY * attempt * (0.5 + random.random()))  # noqa: S311
@@ -312,7 +317,7 @@ class VtigerAuth(httpx.Auth):
 def _like(
     request: httpx.Request, method: str, url: httpx.URL, form: Mapping[str, str] | None = None
 ) -> httpx.Request:
-    """With the timeouts and names that the client gave the request which waits for a session."""
+    """A login request with the timeouts and headers of the request that needs the session."""
     headers = {name: request.headers[name] for name in ("User-Agent", "Accept")}
     return httpx.Request(method, url, data=form, headers=headers, extensions=request.extensions)
 
@@ -333,11 +338,12 @@ def _text(result: Mapping[str, Any], key: str) -> str:
 
 
 VERSION_SECONDS = 600.0
-"""How long Vtiger's version is believed; to install another one takes longer."""
+"""How long Vtiger's version and the add-on's abilities are cached; an upgrade takes longer."""
 
 
 class VtigerApi(Protocol):
-    """Named operations with text parameters; answers are the `result`, failures typed."""
+    """A transport: operations by name with text parameters. Methods return the `result`, and raise
+    from the error tree."""
 
     async def read(self, operation: str, params: Mapping[str, str]) -> Any: ...
 
@@ -389,7 +395,7 @@ class Webservice:
 
     @property
     def quota(self) -> Quota | None:
-        """None: Community Edition counts no calls."""
+        """None: Community Edition has no call limits."""
         return None
 
     @property
@@ -400,14 +406,14 @@ class Webservice:
         await self._channel.aclose()
 
     async def read(self, operation: str, params: Mapping[str, str]) -> Any:
-        """A GET: with any other verb Vtiger sees no parameters (10-getchallenge-via-post)."""
+        """Send a GET: Vtiger reads these parameters from a GET only (10-getchallenge-via-post)."""
         request = Request("GET", self._endpoint, {"operation": operation, **params})
         return await self._channel.send(
             request, lambda answer: read_result(answer, operation, write=False), write=False
         )
 
     async def find(self, operation: str, params: Mapping[str, str]) -> Any | None:
-        """A read of an operation that may not be there: None for HTTP 500 with an empty body."""
+        """A read by an operation that may be absent: None for HTTP 500 with an empty body."""
         request = Request("GET", self._endpoint, {"operation": operation, **params})
 
         def read(answer: Answer) -> Any | None:
@@ -418,8 +424,8 @@ class Webservice:
         return await self._channel.send(request, read, write=False)
 
     async def write(self, operation: str, params: Mapping[str, str], *, alone: str = "") -> Any:
-        """A form POST, operation and session in the address (11-create-op-in-url). `alone` is as
-        of a gate."""
+        """Send a form by POST, with operation and session in the address (11-create-op-in-url).
+        `alone` names a kind of exclusive call, as for `Gate.run`."""
         request = Request("POST", self._endpoint, {"operation": operation}, form=params)
         return await self._channel.send(
             request,
@@ -429,34 +435,34 @@ class Webservice:
         )
 
     async def read_by_post(self, operation: str, params: Mapping[str, str]) -> Any:
-        """A read of an operation that Vtiger registers as POST: its parameters have no room in an
-        address."""
+        """A read by an operation that Vtiger registers as POST, as its parameters are too long for
+        an address."""
         request = Request("POST", self._endpoint, {"operation": operation}, form=params)
         return await self._channel.send(
             request, lambda answer: read_result(answer, operation, write=False), write=False
         )
 
     async def user_id(self) -> str:
-        """The API user, `19xN`; logs in if nothing has yet (recording 01-login)."""
+        """The id of the API user, `19xN`; logs in first if needed (recording 01-login)."""
         if self._auth.user_id is None:
             await self.read("listtypes", {})
         if self._auth.user_id is None:
-            raise ResponseUnreadable(VTIGER, "the login did not tell whose session it is")
+            raise ResponseUnreadable(VTIGER, "the login did not return the user's id")
         return self._auth.user_id
 
     async def version(self) -> str:
-        """Vtiger's version: as the login told it (recording 01-login), or asked anew if that was
-        long ago, for a CRM may be upgraded while a session goes on."""
+        """Vtiger's version as the login reported it (recording 01-login); after VERSION_SECONDS
+        that of a new login, since a CRM may be upgraded during a session."""
         await self.user_id()
         if self._auth.version_age > VERSION_SECONDS:
             return await self.ask_version()
         return self._auth.version
 
     async def ask_version(self) -> str:
-        """The version now, of a new login (recording 01-login).
+        """The current version, by a new login (recording 01-login).
 
-        Not of `extendsession`, which tells it too: on a session that PHP has dropped it leaves
-        one without a user behind, whose every further call ends in HTTP 500.
+        `extendsession` reports it too, but on a session that PHP has dropped it leaves a session
+        without a user, in which every further call ends in HTTP 500.
         """
         self._auth.drop_session()
         await self.read("listtypes", {})
@@ -464,7 +470,9 @@ class Webservice:
 
 
 def read_crm_url(url: str) -> httpx.URL:
-    """webservice.php, from the CRM's address with or without slash, folder or page."""
+    """The address of webservice.php, from the CRM's address with or without slash, folder or page.
+
+    Raises ConfigError."""
     try:
         parsed = httpx.URL(url.strip())
     except httpx.InvalidURL as error:
