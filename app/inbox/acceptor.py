@@ -1,4 +1,4 @@
-"""Stores hints before their senders are answered, those of many requests in one transaction."""
+"""Stores hints before their senders get an answer, those of many requests in one transaction."""
 
 import logging
 from collections import Counter
@@ -17,7 +17,7 @@ MOST_AT_ONCE = 200
 
 
 class Acceptor:
-    """Stores hints durably before `accept` returns; raises what the database raised."""
+    """Stores hints, which are committed when `accept` returns. Raises the database's errors."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -35,19 +35,19 @@ class Acceptor:
 
 
 def _count(hints: Sequence[NewDelivery], accepted: Sequence[Accepted]) -> None:
-    """One line and one sum for all that were stored together."""
-    told: dict[str, str] = {}
+    """Log and count the hints that were stored together, with one log line."""
+    keys: dict[str, str] = {}
     sums: Counter[tuple[str, str, str, str, str]] = Counter()
     for hint, stored in zip(hints, accepted, strict=True):
         record = hint.record
-        told[str(stored.id)] = key_in_logs(record.key)
+        keys[str(stored.id)] = key_in_logs(record.key)
         duplicate = "true" if stored.duplicate else "false"
         sums[record.store, record.system, hint.origin, record.module or "", duplicate] += 1
-    if len(told) == 1:
-        [(trace, key)] = told.items()
+    if len(keys) == 1:
+        [(trace, key)] = keys.items()
         with traced(trace):
             log.info("hint accepted", extra={"record": key, "origin": str(hints[0].origin)})
     else:
-        log.info("hints accepted", extra={"records": " ".join(map("=".join, told.items()))})
+        log.info("hints accepted", extra={"records": " ".join(map("=".join, keys.items()))})
     for labels, count in sums.items():
         ACCEPTED.labels(*labels).inc(count)

@@ -10,9 +10,10 @@ from app.domain import LONGEST_KEY, DeliveryState, Module, Record, System
 
 
 class Delivery(Numbered, Base):
-    """One accepted hint. `body` is what came with it, kept as received; `waits_for` the key of a
-    record that has to be synced first; `lost_claims` how often in a row whoever had it in hand
-    never told how that ended."""
+    """One accepted hint.
+
+    `body` is its content as received; `waits_for` is the key of a record that has to be synced
+    first; `lost_claims` counts consecutive claims that ended without a result."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -81,8 +82,8 @@ class Delivery(Numbered, Base):
 
     @property
     def age(self) -> timedelta:
-        """When last taken in hand; by the database's clock alone, so that a worker whose clock
-        jumps gives nothing up."""
+        """The age at the last claim, by the database's clock, so that a worker's clock does not
+        matter."""
         return (self.claimed_at or self.received_at) - self.received_at
 
     @property
@@ -97,13 +98,12 @@ class Delivery(Numbered, Base):
 
 
 class Wakeup(Base):
-    """A record with deliveries that are not settled: when it is to be looked at, or since when a
-    job for it waits (`woken_at`).
+    """A record with open deliveries: when it is due, or since when it has a job (`woken_at`).
 
-    `due_at` is the earliest time of its pending deliveries, `claimed_at` of those in hand, `since`
-    when the oldest came in. `is_bulk` says that all of them are of runs, polls and replays, which
-    come by the thousand. Triggers on `deliveries` keep all of it, whoever writes there (decision
-    25); only `woken_at` is the dispatcher's and the job's.
+    `due_at` is the earliest time at which a pending delivery is due, `claimed_at` the earliest
+    claim, `since` when the oldest was received. `is_bulk` is True if all of them come from runs,
+    polls and replays, of which there may be thousands. Triggers on `deliveries` maintain the row
+    (decision 25) except `woken_at`, which the dispatcher and the job write.
     """
 
     __tablename__ = "wakeups"
@@ -135,7 +135,7 @@ class Wakeup(Base):
 
 
 class AcceptedChange(Base):
-    """One row of the Vtiger add-on's outbox that was accepted as a hint: it may come twice."""
+    """A row of the add-on's outbox that was accepted as a hint, since it may be sent twice."""
 
     __tablename__ = "heard_changes"
 

@@ -1,9 +1,9 @@
-"""Brings records up again: a replay by a person, a hint of our own, and the backlog that a run
-takes over.
+"""Hints records again: replays that a person requests, hints of the service itself, and deliveries
+that are deferred to a run.
 
-One by one they would take far longer than the run, which makes new records together; so they are
-left to it. Whatever the run does not bring is tried when it has gone past, or has not been heard of
-for a while."""
+A run creates new records in batches, much faster than one by one, so waiting deliveries of its
+modules are deferred to it. Those that the run does not settle are processed once it has passed
+them, or has not renewed the deferral for a while."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -43,34 +43,34 @@ from app.inbox.repository import (
     replay_key_in_sql,
 )
 
-# Hints that bring a record up again, whoever asks for it.
+# New hints for single records.
 
 
 def hint_again(delivery: Delivery) -> NewDelivery:
-    """Joins a replay of the same record that still waits."""
+    """A hint for the delivery's record, which joins a pending replay of the record."""
     note = f"replay of delivery {delivery.id}"
     return hint_record(delivery.record, Event(delivery.event), note=note)
 
 
 def hint_record(record: Record, event: Event, *, note: str) -> NewDelivery:
+    """A hint of origin `replay` for the record; `note` says why."""
     return NewDelivery(
         record, Origin.REPLAY, event, dedupe_key=replay_key(record.key), remote_note=note
     )
 
 
-# Bringing many records up again: one new hint for each record whose deliveries match a filter.
+# Replays of many records: one hint for each record whose deliveries match a filter.
 #
-# The database does it by itself, in batches of its own transactions, so that a hundred thousand
-# dead letters neither pass through memory nor hold anything up. Always safe: a hint is only a
-# hint.
+# The hints are inserted by the database in batches, each in its own transaction, so that a hundred
+# thousand dead letters are not loaded into memory and hold no locks for long.
 
 BATCH = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many deliveries matched, how many new ones that gave, and of how many records a replay
-    was waiting already."""
+    """How many deliveries matched, how many new deliveries were stored, and for how many records a
+    replay was pending already."""
 
     matched: int = 0
     replayed: int = 0
@@ -78,7 +78,7 @@ class Replayed:
 
 
 async def replay(sessions: Sessions, filters: DeliveryFilter, *, batch: int = BATCH) -> Replayed:
-    """Hint the records of all matching deliveries that are there now."""
+    """Hint the records of all matching deliveries that exist now."""
     async with sessions() as session:
         last = int(await session.scalar(select(func.max(Delivery.id))) or 0)
     done, total = 0, Replayed()
@@ -97,7 +97,7 @@ async def replay(sessions: Sessions, filters: DeliveryFilter, *, batch: int = BA
 async def _replay_batch(
     session: AsyncSession, filters: DeliveryFilter, *, after: int, last: int, batch: int
 ) -> tuple[int, Replayed]:
-    """The id up to which all is done, and what that gave."""
+    """Replay one batch; return the id up to which deliveries are done, and the counts."""
     conditions = [*matching(filters), Delivery.id > after, Delivery.id <= last]
     ids = select(Delivery.id).where(*conditions).order_by(Delivery.id).limit(batch).subquery()
     matched, end = (
@@ -105,17 +105,17 @@ async def _replay_batch(
     ).one()
     if not matched:
         return last, Replayed()
-    old = await session.scalars(_insert([*conditions, Delivery.id <= end]))
-    waiting = list(old)
+    inserted = await session.scalars(_insert([*conditions, Delivery.id <= end]))
+    was_pending = list(inserted)
     await session.execute(select(func.pg_notify(CHANNEL, "")))
-    return int(end), Replayed(int(matched), waiting.count(False), waiting.count(True))
+    return int(end), Replayed(int(matched), was_pending.count(False), was_pending.count(True))
 
 
 _COPIED = ("store", "system", "module", "kind", "event", "record_id", "record_key")
 
 
 def _insert(conditions: list[ColumnElement[bool]]) -> ReturningInsert[Any]:
-    """One hint a record, told by its newest delivery; one that waits already is bumped."""
+    """One hint for each record, copied from its newest matching delivery; joins a pending one."""
     newest = select(func.max(Delivery.id)).where(*conditions).group_by(Delivery.record_key)
     key = replay_key_in_sql(Delivery.record_key)
     rows = select(
@@ -137,12 +137,12 @@ def _insert(conditions: list[ColumnElement[bool]]) -> ReturningInsert[Any]:
     ).returning(text("xmax <> 0"))
 
 
-MESSAGE = "Run {run_id} is about to bring this record, together with many others."
-SILENT_SECONDS = 600
-"""How long after a run's last sign of life its backlog is anybody's."""
+MESSAGE = "Run {run_id} is about to sync this record, together with many others."
+DEFERRAL_SECONDS = 600
+"""How long a hint is deferred to a run, unless the run renews that."""
 
 Part = tuple[Module, System]
-"""What a step of a run looks at."""
+"""The records that a step of a run reads."""
 
 _LINKS = table("links", column("store"), column("module"), column("woo_id"), column("vtiger_id"))
 
@@ -150,20 +150,20 @@ _LINKS = table("links", column("store"), column("module"), column("woo_id"), col
 async def leave_to_run(
     session: AsyncSession, run_id: int, store: str, parts: Collection[Part], *, most: int
 ) -> None:
-    """Have hints that nobody has tried, of records without a pair, wait for a run that will look
-    at these parts: if there are more than `most`, for a few are quicker by themselves."""
+    """Defer hints without an attempt, of records without a link, to a run that will read these
+    parts; only if there are more than `most`, since a few are faster one by one."""
     if not parts:
         return
     waiting = and_(_of(store, parts), _is_untried(), ~_has_pair())
     counted = select(Delivery.id).where(waiting).limit(most + 1).subquery()
     if int(await session.scalar(select(func.count()).select_from(counted)) or 0) <= most:
         return
-    is_due_soon = Delivery.next_attempt_at < _from_now(SILENT_SECONDS / 2)
+    is_due_soon = Delivery.next_attempt_at < _from_now(DEFERRAL_SECONDS / 2)
     await session.execute(
         update(Delivery)
         .where(Delivery.id.in_(locked(waiting, is_due_soon)))
         .values(
-            next_attempt_at=_from_now(SILENT_SECONDS),
+            next_attempt_at=_from_now(DEFERRAL_SECONDS),
             last_reason=WAITING_FOR_RUN,
             last_error=MESSAGE.format(run_id=run_id),
         )
@@ -171,24 +171,24 @@ async def leave_to_run(
 
 
 async def release_backlog(session: AsyncSession, store: str, parts: Collection[Part]) -> None:
-    """A run has gone past these parts, or ended: what it did not bring is tried now."""
+    """Make the remaining deferred hints of these parts due, as the run has passed them or ended."""
     if not parts:
         return
-    freed = await session.scalars(
+    released = await session.scalars(
         update(Delivery)
         .where(Delivery.id.in_(locked(_of(store, parts), is_waiting_for_run())))
         .values(next_attempt_at=func.now(), last_reason=None, last_error=None)
         .returning(Delivery.id)
     )
-    if freed.first() is not None:
+    if released.first() is not None:
         await session.execute(select(func.pg_notify(CHANNEL, "")))
 
 
 async def take_backlog(
     session: AsyncSession, record_keys: Collection[str]
 ) -> dict[str, list[Delivery]]:
-    """The hints of these records that were left to a run, in its hands now, by record key."""
-    taken = await session.scalars(
+    """Claim the hints of these records that are deferred to a run, by record key."""
+    claimed = await session.scalars(
         update(Delivery)
         .where(Delivery.id.in_(locked(Delivery.record_key.in_(record_keys), is_waiting_for_run())))
         .values(
@@ -197,8 +197,8 @@ async def take_backlog(
         .returning(Delivery)
     )
     found: dict[str, list[Delivery]] = {}
-    for each in sorted(taken, key=lambda delivery: delivery.id):
-        found.setdefault(each.record_key, []).append(each)
+    for delivery in sorted(claimed, key=lambda delivery: delivery.id):
+        found.setdefault(delivery.record_key, []).append(delivery)
     return found
 
 

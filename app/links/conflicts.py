@@ -1,4 +1,4 @@
-"""What waits for a person: fields that both sides changed, and deletions that the brake holds."""
+"""What needs a person's decision: conflicts of fields, and deletions that are held back."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,27 +13,27 @@ from app.domain import Module, System
 from app.links.models import FieldConflict, Link
 from app.links.repository import refusing_stale
 
-# The brake on deleting: how many pairs our deletions ended lately, against how many there are.
+# The brake on deletions: limits how many pairs the service deletes in an hour.
 #
-# What it holds back is marked in the pair and waits for a person. All times are the database's, so
-# that a worker whose clock is wrong neither loosens nor blocks it.
+# A deletion that is held back is marked in the link until a person confirms it. All times are those
+# of the database's clock, so that a worker's clock does not matter.
 
 ALWAYS_ALLOWED = 5
-"""Where a module has few pairs, a share of them would be none; 0 percent means none indeed."""
+"""The least limit, as a share of few pairs would be below 1; with 0 percent the limit is 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """Whether one more deletion is let through, and the moment of asking."""
+    """Whether one more deletion is allowed, and the time of the check."""
 
     allows: bool
     now: datetime
 
 
 async def ask_brake(session: AsyncSession, store: str, module: Module, *, percent: int) -> Brake:
-    """Whether one more deletion within this hour stays below the share of all pairs.
+    """Whether one more deletion within the last hour stays below `percent` of all pairs.
 
-    What a person confirmed does not count.
+    Deletions that a person confirmed do not count.
     """
     hour_ago = func.now() - func.make_interval(0, 0, 0, 0, 1)
     done = Link.deleted_by_us_at > hour_ago, Link.delete_confirmed_at.is_(None)
@@ -49,7 +49,7 @@ async def ask_brake(session: AsyncSession, store: str, module: Module, *, percen
 
 
 async def count_held(session: AsyncSession) -> dict[tuple[str, str], int]:
-    """How many deletions wait for a person, by store and module."""
+    """How many deletions are held back, by store and module."""
     found = await session.execute(
         select(Link.store, Link.module, func.count())
         .where(Link.delete_held_at.is_not(None))
@@ -62,7 +62,7 @@ async def count_held(session: AsyncSession) -> dict[tuple[str, str], int]:
 async def search_held(
     session: AsyncSession, store: str, module: Module, *, after: int = 0, most: int
 ) -> Sequence[Link]:
-    """The pairs of which a deletion waits, at most so many, by their numbers."""
+    """At most `most` links whose deletion is held back, by id, with ids above `after`."""
     held = select(Link).where(
         Link.store == store,
         Link.module == module,
@@ -73,8 +73,9 @@ async def search_held(
 
 
 async def confirm_held(session: AsyncSession, ids: Collection[int]) -> Sequence[Link]:
-    """Let through those of these pairs, leased by the caller, whose deletion still waits; which
-    those are."""
+    """Confirm the deletion of those of these links for which it is still held back; return them.
+
+    The caller holds the leases of the pairs."""
     held = select(Link).where(Link.id.in_(ids), Link.delete_held_at.is_not(None))
     confirmed = (await session.scalars(held.order_by(Link.id).with_for_update())).all()
     for link in confirmed:
@@ -85,14 +86,15 @@ async def confirm_held(session: AsyncSession, ids: Collection[int]) -> Sequence[
 
 
 VANISHED = "vanished"
-"""How a conflict ends that nobody decided: both sides say the same, or the record is gone."""
+"""The resolution of a conflict that ended without a decision: both sides have the same value, or a
+record was deleted."""
 
 Both = tuple[str | None, str | None]
 """A field's values in WooCommerce and in Vtiger."""
 
 
 class ConflictState(StrEnum):
-    """`resolved` may still wait for its turn to be written: `applied_at` is set once it was."""
+    """A `resolved` conflict may not be written yet: `applied_at` is set once it is."""
 
     OPEN = "open"
     RESOLVED = "resolved"
@@ -100,8 +102,9 @@ class ConflictState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one merge of a pair found. `open` and `settled` are its conflicts by field, the latter
-    with the winner; `now` all values of both sides; `by` names the policy that settled.
+    """The conflicts that one merge of a pair found, by field: `open` with the values of both sides,
+    `settled` with the winner. `now` holds all values of both sides; `by` names the policy that
+    settled.
     """
 
     label: str = ""
@@ -114,7 +117,7 @@ class Report:
 
 
 async def search_unsettled(session: AsyncSession, link_id: int) -> Sequence[FieldConflict]:
-    """The conflicts of a pair that are open, or decided and not written yet."""
+    """The conflicts of a pair that are open, or resolved but not written yet."""
     found = select(FieldConflict).where(
         FieldConflict.link_id == link_id, FieldConflict.applied_at.is_(None)
     )
@@ -122,9 +125,9 @@ async def search_unsettled(session: AsyncSession, link_id: int) -> Sequence[Fiel
 
 
 async def note(session: AsyncSession, link: Link, report: Report) -> None:
-    """Bring the pair's conflicts up to date with what a merge found.
+    """Update the pair's conflicts with the result of a merge.
 
-    The rows are locked: a decision that comes at the same moment waits, or is seen.
+    The rows are locked, so that a concurrent decision waits or is taken into account.
     """
     found = select(FieldConflict).where(
         FieldConflict.link_id == link.id, FieldConflict.applied_at.is_(None)
@@ -159,7 +162,7 @@ def _new(link: Link, name: str, values: Both, *, report: Report) -> FieldConflic
 
 
 def _reopen(row: FieldConflict, values: Both, report: Report) -> None:
-    """The person has not seen these values: what was decided on others does not hold."""
+    """Reopen a conflict with new values: a decision on earlier values does not apply to them."""
     row.woo, row.vtiger = values
     row.label = report.label
     row.woo_modified_at, row.vtiger_modified_at = report.woo_modified_at, report.vtiger_modified_at
@@ -168,7 +171,7 @@ def _reopen(row: FieldConflict, values: Both, report: Report) -> None:
 
 
 def _end(row: FieldConflict, report: Report) -> None:
-    """Settled as decided, by the policy that holds now, or because there is nothing to settle."""
+    """Close a conflict as a person decided, as the current policy settled it, or as vanished."""
     if not _is_as_decided(row, report):
         winner = report.settled.get(row.field)
         row.resolution = winner or VANISHED
@@ -179,8 +182,8 @@ def _end(row: FieldConflict, report: Report) -> None:
 
 
 def _is_as_decided(row: FieldConflict, report: Report) -> bool:
-    """Whether the value that a person chose is what counts, in this merge or since an earlier one
-    whose end nobody heard."""
+    """Whether the value that a person chose was applied, by this merge or by an earlier one whose
+    result was lost."""
     if row.state != ConflictState.RESOLVED:
         return False
     if winner := report.settled.get(row.field):
@@ -200,14 +203,14 @@ async def find_for_decision(session: AsyncSession, conflict_id: int) -> FieldCon
 
 
 def decide(row: FieldConflict, *, keep: System, by: str) -> None:
-    """A person's word on the values that the row shows; the next merge of the pair goes by it."""
+    """Record a person's decision on the values of the row, for the next merge of the pair."""
     row.state = ConflictState.RESOLVED
     row.resolution, row.resolved_by, row.resolved_at = keep, by, func.now()
 
 
 @dataclass(frozen=True, slots=True)
 class ConflictFilter:
-    """What to show; several values of one filter mean either, several filters mean all."""
+    """Values of one filter are combined by OR, filters by AND; an empty filter matches all."""
 
     store: Sequence[str] = ()
     module: Sequence[str] = ()
@@ -219,7 +222,7 @@ class ConflictFilter:
 async def search_conflicts(
     session: AsyncSession, filters: ConflictFilter, *, cursor: str | None, limit: int
 ) -> Page[FieldConflict]:
-    """Newest first. Raises InvalidInput for a cursor that is not ours."""
+    """One page of conflicts, newest first. InvalidInput for an invalid cursor."""
     found = select(FieldConflict)
     for name in ("store", "module", "state", "link_id", "field"):
         if wanted := getattr(filters, name):
@@ -229,7 +232,7 @@ async def search_conflicts(
 
 
 async def count_open_conflicts(session: AsyncSession, stores: Sequence[str] = ()) -> int:
-    """Those that wait for a person; of all stores if none is named."""
+    """How many conflicts are open, in these stores or in all."""
     counted = select(func.count()).where(FieldConflict.state == ConflictState.OPEN)
     if stores:
         counted = counted.where(FieldConflict.store.in_(stores))
@@ -237,7 +240,7 @@ async def count_open_conflicts(session: AsyncSession, stores: Sequence[str] = ()
 
 
 async def count_open_of(session: AsyncSession, link_ids: Collection[int]) -> dict[int, int]:
-    """How many fields of each of these pairs wait for a person; pairs without any are left out."""
+    """How many conflicts of each link are open, by link id; links without any are left out."""
     rows = await session.execute(
         select(FieldConflict.link_id, func.count())
         .where(FieldConflict.link_id.in_(link_ids), FieldConflict.state == ConflictState.OPEN)
@@ -247,13 +250,14 @@ async def count_open_of(session: AsyncSession, link_ids: Collection[int]) -> dic
 
 
 async def count_undecided(session: AsyncSession) -> int:
-    """How many wait for a person."""
+    """How many conflicts need a person's decision."""
     waiting = FieldConflict.applied_at.is_(None), FieldConflict.state == ConflictState.OPEN
     return int(await session.scalar(select(func.count(FieldConflict.id)).where(*waiting)) or 0)
 
 
 async def prune_conflicts(session: AsyncSession, days: int, *, most: int) -> int:
-    """Drop what was settled longer ago, at most so many; what waits, waits."""
+    """Delete at most `most` conflicts that were applied more than `days` days ago; return how
+    many."""
     moment = func.now() - func.make_interval(0, 0, 0, days)
     old = select(FieldConflict.id).where(FieldConflict.applied_at < moment).limit(most)
     dropped = await session.scalars(

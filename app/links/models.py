@@ -1,4 +1,4 @@
-"""Tables of the pairs: links with their base, conflicts, leases, intents, what orders rest on."""
+"""Tables of the pairs: links with their bases, conflicts, leases, intents, and what orders need."""
 
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -13,18 +13,17 @@ T = TypeVar("T")
 
 
 class Link(Numbered, Base):
-    """Two ids that are the same record in both systems, and the base they last agreed on.
+    """The ids of a pair in both systems, and the base on which both last agreed.
 
-    `*_modified_at` is the remote's own stamp when that side was last seen; `*_written_at` the
-    stamp that our last write left there, by which an echo is known. `*_deleted_at`: that record
-    is gone. `delete_held_at`: the brake keeps its partner from being deleted too, until a person
-    confirms that or the record is restored; `deleted_by_us_at`: the partner was deleted.
-    `attempted`: by system, the values that an update was to write whose answer is not heard yet.
-    `replaced_by`: the record of Vtiger that is named instead of its own, which is gone; it has
-    another partner. `forgotten_at`: what was personal in the base was erased, and no sync has
-    filled it since. `made_in`: the system in which we made the twin; null for two records that
-    were both there. `version` rises with each change: what was read before a change is not written
-    back after it.
+    `*_modified_at` is the remote's stamp of that side when it was last read; `*_written_at` the
+    stamp after our last write, by which an echo is recognised. `*_deleted_at`: when that record was
+    found deleted. `delete_held_at`: since when the deletion of its partner is held back, until a
+    person confirms it or the record is restored; `deleted_by_us_at`: when the partner was deleted.
+    `attempted`: by system, the values of an update that has no answer yet. `replaced_by`: the
+    Vtiger record that is used instead of a deleted one; it belongs to another pair.
+    `forgotten_at`: when the personal data of the base was erased, None once a sync has filled it
+    again. `made_in`: the system in which the service created the twin; null if both records
+    existed. `version` increases with each change, so that stale values are not written.
     """
 
     __tablename__ = "links"
@@ -61,10 +60,10 @@ class Link(Numbered, Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     version: Mapped[int] = mapped_column(server_default=text("1"))
 
-    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy wants it
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy requires
 
     def side(self, system: System) -> "LinkSide":
-        """What the pair knows of its record in one system, to read and to set."""
+        """The link's columns of one system, to read and to set."""
         return LinkSide(self, system)
 
     def record(self, system: System) -> Record:
@@ -73,7 +72,7 @@ class Link(Numbered, Base):
 
 
 class _PerSystem(Generic[T]):
-    """A column that a link has once for each system: `woo_*` and `vtiger_*`."""
+    """A descriptor for a pair of columns `woo_*` and `vtiger_*`."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._names = {System.WOOCOMMERCE: f"woo_{name}", System.VTIGER: f"vtiger_{name}"}
@@ -87,7 +86,7 @@ class _PerSystem(Generic[T]):
 
 
 class LinkSide:
-    """The columns of a link that tell of one system's record."""
+    """The columns of a link about one system's record."""
 
     __slots__ = ("link", "system")
 
@@ -102,10 +101,10 @@ class LinkSide:
 
 
 class FieldConflict(Base):
-    """A field that both sides changed and that waits, or waited, for a person's word.
+    """A field that both sides changed, and the decision on it.
 
-    It is settled once `applied_at` is set: until then at most one row a field and pair. `woo` and
-    `vtiger` are the values that the person sees; a decision holds for these alone.
+    It is settled once `applied_at` is set; a field of a pair has at most one row that is not.
+    `woo` and `vtiger` are the values that the person sees; a decision applies to these only.
     """
 
     __tablename__ = "conflicts"
@@ -148,7 +147,7 @@ class FieldConflict(Base):
 
 
 class Lease(Base):
-    """Who works on a record now; it expires by the database's clock, so skew does not matter."""
+    """The worker that holds a record; expires by the database's clock, so skew does not matter."""
 
     __tablename__ = "leases"
 
@@ -158,10 +157,10 @@ class Lease(Base):
 
 
 class Intent(Numbered, Base):
-    """A create that was about to be sent; it outlives a crash and says that a twin may be ours.
+    """A create that is about to be sent. It survives a crash, and says that a twin may be ours.
 
-    `token` is the key that it is sent with, so that the target makes it once however often it is
-    sent; null for one that is sent without a key.
+    `token` is the create key, with which the target creates the record once however often the
+    create is sent; null without one.
     """
 
     __tablename__ = "intents"
@@ -174,7 +173,7 @@ class Intent(Numbered, Base):
 
 
 class Sighting(Base):
-    """What an unlinked record looked like when it was last brought up, so a poll hints it once."""
+    """The digest of an unlinked record when a poll last hinted it, so that it does so once."""
 
     __tablename__ = "sightings"
 
@@ -184,11 +183,11 @@ class Sighting(Base):
 
 
 class Watermark(Base):
-    """Up to which moment of the remote's clock a poll has seen everything.
+    """The time by the remote's clock up to which a poll has seen all changes.
 
-    `baseline_at`: when stock was taken, by that clock too; a record without a pair that has not
-    changed since was there before. None for marks that are no poll's. `looked_at` is the end of the
-    latest look, by the database's clock, whether anything had changed or not.
+    `baseline_at`: the time of the baseline by the same clock; a record without a link that has not
+    changed since existed before. None for watermarks not of a poll. `looked_at` is when the latest
+    poll completed, by the database's clock, whether anything had changed or not.
     """
 
     __tablename__ = "watermarks"
@@ -200,9 +199,9 @@ class Watermark(Base):
 
 
 class OutboxMark(Base):
-    """Up to which sequence of the Vtiger add-on's outbox a poll has seen everything.
+    """The sequence number up to which a poll has seen all changes of the add-on's outbox.
 
-    `installation` tells one outbox from the next; `looked_at` is the last look that did without.
+    `installation` identifies the outbox; `looked_at` is when a poll last queried without it.
     """
 
     __tablename__ = "outbox_marks"
@@ -214,7 +213,7 @@ class OutboxMark(Base):
 
 
 class FullPass(Base):
-    """When all records of a module in one system were last looked at, by the database's clock."""
+    """When all records of a module in one system were last read, by the database's clock."""
 
     __tablename__ = "full_passes"
 
@@ -224,7 +223,7 @@ class FullPass(Base):
 
 
 class SetupRecord(Base):
-    """A record of Vtiger's that orders rest on and no shop has: made once, found by `key`."""
+    """A Vtiger record on which orders depend and that no shop has: created once, found by `key`."""
 
     __tablename__ = "setup_records"
 
@@ -233,7 +232,7 @@ class SetupRecord(Base):
 
 
 class CarriedTax(Base):
-    """The tax fields that a product or service was last seen to carry."""
+    """The tax fields that a product or service had when it was last read."""
 
     __tablename__ = "carried_taxes"
 
@@ -242,7 +241,7 @@ class CarriedTax(Base):
 
 
 class GuestOrder(Base):
-    """The latest order of a guest, who is nowhere else in the shop; `email` in one case."""
+    """The latest order of a guest, whose data is in orders only; `email` is casefolded."""
 
     __tablename__ = "guest_orders"
 
@@ -253,10 +252,10 @@ class GuestOrder(Base):
 
 
 class Owed(Base):
-    """A record that was written without something, or not written for want of it.
+    """A record that was written without a reference, or not written because of its absence.
 
-    `needs` is the key of the record that it lacks, or the name of an ability of Vtiger; the
-    record is not brought up for it before `due_at`.
+    `needs` is the key of the missing record, or the name of an ability of Vtiger; the record is
+    not hinted for it before `due_at`.
     """
 
     __tablename__ = "owed"
@@ -272,7 +271,7 @@ class Owed(Base):
 
 
 class OrderClaim(Base):
-    """An order of a shop that carried the id of a Vtiger order when the shop's were all read."""
+    """An order of a shop that carried the id of a Vtiger order when all orders were read."""
 
     __tablename__ = "order_claims"
 

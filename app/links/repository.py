@@ -533,7 +533,7 @@ async def find_outbox_mark(session: AsyncSession, key: str) -> OutboxMark | None
 
 
 async def lowest_sequence(session: AsyncSession, since: datetime) -> int | None:
-    """The lowest sequence number among the marks that a poll confirmed after `since`; None if
+    """The lowest sequence number of the marks whose module was queried after `since`; None if
     there is none. Marks of modules that are no longer polled do not count."""
     found: int | None = await session.scalar(
         select(func.min(OutboxMark.sequence)).where(OutboxMark.looked_at > since)

@@ -1,4 +1,4 @@
-"""Tables of the runs: one row a run, and the differences that a comparison found."""
+"""Tables of the runs: one row for each run, and the differences that a comparison found."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from app.db.session import Base, Message, Numbered
 
 
 class RunState(StrEnum):
-    """Where a run stands: `asking` waits for somebody to agree; the last three are its end."""
+    """The state of a run: `asking` waits for a person's consent; the last three are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -27,8 +27,8 @@ OPEN_STATES = (*DUE_STATES, RunState.ASKING)
 
 
 class Consent(StrEnum):
-    """Whether somebody has to agree to what a run would do: not any more, for repairs and whatever
-    makes accounts or mails people, or for very many new records too."""
+    """Whether a person has to consent to what a run would do: not (any more); for repairs, new
+    accounts and mails; or for very many new records too."""
 
     GIVEN = "given"
     NEEDED = "needed"
@@ -36,14 +36,14 @@ class Consent(StrEnum):
 
 
 class SyncRun(Numbered, Base):
-    """One look at whole modules of one store, which syncs what differs or, `dry_run`, tells of it.
+    """One run over whole modules of one store: syncs what differs, or reports it if `dry_run`.
 
-    `modules` are those that were asked for; none: all that are synced. `cursor` is where to go
-    on: `{"steps": [[module, what], ...], "counts": [...], "step", "done", "agreed"}`: about how
-    many records each step looks at, and the numbers at the start of the step. `done` counts records
-    that were looked at, `agreed` pairs that gave nothing to do; `agreed_in` is `{module: number}`
-    of those for a comparison; `totals` is the end's `{outcome: number}`. `expected` is what it
-    would make, as `Forecast.as_json` tells it.
+    `modules` are the requested ones; if empty, all that are synced. `cursor` is where to resume:
+    `{"steps": [[module, what], ...], "counts": [...], "step", "done", "agreed"}` with the estimated
+    number of records of each step, and the counts at the start of the current one. `done` counts
+    records that were read, `agreed` pairs without differences; `agreed_in` is `{module: number}`
+    of those for a comparison; `totals` is `{outcome: number}` at the end. `expected` is what it
+    would create, as returned by `Forecast.as_json`.
     """
 
     __tablename__ = "sync_runs"
@@ -95,7 +95,7 @@ class SyncRun(Numbered, Base):
 
 
 class RunDifference(Numbered, Base):
-    """A record of which a comparison told; `fields` is a list of
+    """A difference that a comparison found in one record; `fields` is a list of
     `{"field", "woocommerce", "vtiger", "act"}`."""
 
     __tablename__ = "sync_run_differences"

@@ -1,4 +1,4 @@
-"""Keeping runs: asked for, taken up, moved on, ended; every clock here is the database's."""
+"""Stores runs: create, start, advance, finish, search. Times are those of the database's clock."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from app.runs.models import DUE_STATES, OPEN_STATES, Consent, RunDifference, Run
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What is asked for; no modules: all that are synced."""
+    """A requested run; without modules it covers all that are synced."""
 
     store: str
     modules: Sequence[Module] = ()
@@ -39,9 +39,8 @@ async def create_run(session: AsyncSession, wanted: NewRun) -> SyncRun:
 async def schedule_run(
     session: AsyncSession, wanted: NewRun, *, every_seconds: float
 ) -> SyncRun | None:
-    """The store's next scheduled run, if the last one began that long ago and has ended.
-
-    Two workers that ask at once get one run between them.
+    """Create the store's next scheduled run; None unless the last one is over and was created at
+    least `every_seconds` ago. Of two concurrent calls one gets the run.
     """
     due_at = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, every_seconds)
     recent = select(SyncRun.id).where(
@@ -50,10 +49,10 @@ async def schedule_run(
     if await session.scalar(recent.limit(1)) is not None:
         return None
     row = asdict(wanted) | {"modules": list(wanted.modules), "scheduled": True}
-    made: SyncRun | None = await session.scalar(
+    created: SyncRun | None = await session.scalar(
         insert(SyncRun).values(row).on_conflict_do_nothing().returning(SyncRun)
     )
-    return made
+    return created
 
 
 async def find_run(session: AsyncSession, run_id: int) -> SyncRun | None:
@@ -66,14 +65,14 @@ async def directions_of(session: AsyncSession, run_ids: Collection[int | None]) 
 
 
 async def search_due_runs(session: AsyncSession) -> Sequence[SyncRun]:
-    """Runs that want work now, oldest first; somebody may be at them."""
+    """Runs that are due, oldest first; another worker may be executing them."""
     due = SyncRun.state.in_(DUE_STATES) & (SyncRun.next_attempt_at <= func.now())
     return (await session.scalars(select(SyncRun).where(due).order_by(SyncRun.id))).all()
 
 
 async def take_up(session: AsyncSession, run_id: int) -> SyncRun | None:
-    """The run, begun or gone on with; None if it has ended, or asks first."""
-    return await _move(
+    """Start or resume the run; None if it is over, or waits for consent."""
+    return await _update(
         session,
         run_id,
         states=DUE_STATES,
@@ -95,8 +94,10 @@ async def enter_step(
     total: int,
     agreed_in: Mapping[str, int],
 ) -> SyncRun | None:
-    """A step begins: whoever takes the run up later begins there. None if the run has ended."""
-    return await _move(session, run_id, cursor=dict(cursor), total=total, agreed_in=dict(agreed_in))
+    """Store that a step begins, at which a later execution resumes. None if the run is over."""
+    return await _update(
+        session, run_id, cursor=dict(cursor), total=total, agreed_in=dict(agreed_in)
+    )
 
 
 async def count_on(
@@ -108,26 +109,27 @@ async def count_on(
     ahead: int = 0,
     agreed_in: Mapping[str, int] | None = None,
 ) -> SyncRun | None:
-    """More was looked at; `ahead` is about how much later steps will look at, so that a step that
-    has more than was counted takes none of their part. None if the run has ended meanwhile, which
-    stops it."""
-    looked = SyncRun.done + done
+    """Add to the run's counts. None if the run is over meanwhile, which stops its execution.
+
+    `ahead` is the estimated number of records of later steps: the total grows if a step has more
+    records than were counted."""
+    all_done = SyncRun.done + done
     counted: dict[str, Any] = {} if agreed_in is None else {"agreed_in": dict(agreed_in)}
-    return await _move(
+    return await _update(
         session,
         run_id,
         **counted,
-        done=looked,
+        done=all_done,
         agreed=SyncRun.agreed + agreed,
-        total=func.greatest(SyncRun.total, looked + ahead),
+        total=func.greatest(SyncRun.total, all_done + ahead),
     )
 
 
 async def put_off(
     session: AsyncSession, run_id: int, seconds: float, *, reason: str, message: str
 ) -> None:
-    """Something broke that may be well again by then."""
-    await _move(
+    """Queue the run again for a retry in so many seconds, after a temporary failure."""
+    await _update(
         session,
         run_id,
         state=RunState.QUEUED,
@@ -146,8 +148,8 @@ async def finish_run(
     reason: str | None = None,
     message: str | None = None,
 ) -> SyncRun | None:
-    """The end; None if it had ended already."""
-    return await _move(
+    """Finish the run in a final state; None if it is over already."""
+    return await _update(
         session,
         run_id,
         state=state,
@@ -161,40 +163,41 @@ async def finish_run(
 async def ask_consent(
     session: AsyncSession, run_id: int, expected: Mapping[str, Any]
 ) -> SyncRun | None:
-    """It waits for somebody to agree to this. None if it has ended meanwhile."""
+    """Let the run wait for a person's consent to what is expected; None if it is over meanwhile."""
     values = {"state": RunState.ASKING, "expected": dict(expected)}
-    return await _move(session, run_id, states=DUE_STATES, **values)
+    return await _update(session, run_id, states=DUE_STATES, **values)
 
 
 async def give_consent(session: AsyncSession, run_id: int) -> SyncRun | None:
-    """Somebody agreed: it goes on at once. None unless it asks."""
+    """Queue a run to which a person consented; None unless it waits for consent."""
     values = {"state": RunState.QUEUED, "consent": Consent.GIVEN, "next_attempt_at": func.now()}
-    return await _move(session, run_id, states=(RunState.ASKING,), **values)
+    return await _update(session, run_id, states=(RunState.ASKING,), **values)
 
 
 async def expect(session: AsyncSession, run_id: int, expected: Mapping[str, Any]) -> None:
-    """What it would make, or what a sync of what it found would."""
-    await _move(session, run_id, expected=dict(expected))
+    """Store what the run would create, or what a sync of its differences would create."""
+    await _update(session, run_id, expected=dict(expected))
 
 
-async def _move(
+async def _update(
     session: AsyncSession,
     run_id: int,
     *,
     states: Sequence[RunState] = OPEN_STATES,
     **values: Any,
 ) -> SyncRun | None:
+    """Set columns of the run if it is in one of the states; None if it is not."""
     statement = update(SyncRun).where(SyncRun.id == run_id, SyncRun.state.in_(states))
     changed = statement.values(**values, updated_at=func.now()).returning(SyncRun)
-    moved: SyncRun | None = await session.scalar(
+    run: SyncRun | None = await session.scalar(
         changed, execution_options={"populate_existing": True}
     )
-    return moved
+    return run
 
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """What to show; several values of one filter mean either."""
+    """Values of one filter are combined by OR, filters by AND; an empty filter matches all."""
 
     store: Sequence[str] = ()
     state: Sequence[str] = ()
@@ -204,7 +207,7 @@ class RunFilter:
 async def search_runs(
     session: AsyncSession, filters: RunFilter, *, cursor: str | None, limit: int
 ) -> Page[SyncRun]:
-    """Newest first. Raises InvalidInput for a cursor that is not ours."""
+    """One page of runs, newest first. InvalidInput for an invalid cursor."""
     wanted: list[ColumnElement[bool]] = []
     if filters.store:
         wanted.append(SyncRun.store.in_(filters.store))
@@ -221,13 +224,13 @@ async def search_runs(
 async def add_differences(
     session: AsyncSession, run_id: int, found: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Keep what a comparison found; a record that was told before is told as it is now."""
+    """Store what a comparison found; a record that was stored before is updated."""
     if not found:
         return
     statement = insert(RunDifference).values([{**row, "run_id": run_id} for row in found])
-    told = {name: statement.excluded[name] for name in found[0] if name != "record_key"}
+    values = {name: statement.excluded[name] for name in found[0] if name != "record_key"}
     await session.execute(
-        statement.on_conflict_do_update(index_elements=["run_id", "record_key"], set_=told)
+        statement.on_conflict_do_update(index_elements=["run_id", "record_key"], set_=values)
     )
     counted = select(func.count()).where(RunDifference.run_id == run_id).scalar_subquery()
     await session.execute(
@@ -237,8 +240,9 @@ async def add_differences(
 
 @dataclass(frozen=True, slots=True)
 class DifferenceFilter:
-    """What to show of a comparison; several values of one filter mean either. `q` is found in the
-    label, the ids and the message."""
+    """Values of one filter are combined by OR, filters by AND; an empty filter matches all.
+
+    `q` are words to find in the label, the ids or the message."""
 
     module: Sequence[str] = ()
     plan: Sequence[str] = ()
@@ -257,7 +261,7 @@ async def search_differences(
     cursor: str | None,
     limit: int,
 ) -> Page[RunDifference]:
-    """The latest found first. Raises InvalidInput for a cursor that is not ours."""
+    """One page of a comparison's differences, latest first. InvalidInput for an invalid cursor."""
     key = (RunDifference.created_at, RunDifference.id)
     found = select(RunDifference).where(RunDifference.run_id == run_id)
     for name in ("module", "plan", "reason"):
@@ -277,7 +281,7 @@ async def search_differences(
 
 
 async def count_differences(session: AsyncSession, run_id: int) -> dict[str, dict[str, int]]:
-    """What a comparison found, by module and plan."""
+    """The number of a comparison's differences, by module and plan."""
     rows = await session.execute(
         select(RunDifference.module, RunDifference.plan, func.count())
         .where(RunDifference.run_id == run_id)
@@ -290,6 +294,6 @@ async def count_differences(session: AsyncSession, run_id: int) -> dict[str, dic
 
 
 async def prune_runs(session: AsyncSession, days: int) -> None:
-    """Drop runs that ended longer ago, with what they found."""
+    """Delete runs that ended more than `days` days ago, with their differences."""
     old = SyncRun.finished_at < func.now() - func.make_interval(0, 0, 0, days)
     await session.execute(delete(SyncRun).where(old))

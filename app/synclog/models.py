@@ -1,4 +1,4 @@
-"""Tables of the sync log: entries, the deliveries they settled, and hourly totals."""
+"""Tables of the Sync Log: entries, the deliveries they settled, and hourly totals."""
 
 from datetime import datetime
 from typing import Any
@@ -52,7 +52,7 @@ class Entry(Base):
 
 
 class EntryDelivery(Base):
-    """Which deliveries an entry tells of; a write back to the source shares them."""
+    """A delivery that an entry settled. Entries of both directions of one sync share deliveries."""
 
     __tablename__ = "sync_log_deliveries"
     __table_args__ = (Index("ix_sync_log_deliveries_delivery_id", "delivery_id"),)
@@ -62,7 +62,7 @@ class EntryDelivery(Base):
 
 
 class Total(Base):
-    """Count of one outcome in one hour; sharded so that settling workers do not queue on a row."""
+    """The count of one outcome in one hour, in shards, so that workers do not wait for one row."""
 
     __tablename__ = "sync_totals"
 

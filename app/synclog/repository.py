@@ -1,5 +1,4 @@
-"""The Sync Log: entries and their totals written in one transaction, and every way of reading
-them."""
+"""The Sync Log: writes entries and their totals in one transaction, searches and counts them."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -30,11 +29,11 @@ from app.db.session import Sessions
 from app.domain import Event, Module, Outcome, Record, System
 from app.synclog.models import SHARDS, Entry, EntryDelivery, Total
 
-# Dropping log entries by age; the totals are kept, so no number on the screen changes.
+# Retention: entries are deleted by age. Totals are kept, so that the summary does not change.
 
 
 async def prune_entries(session: AsyncSession, days: int, *, most: int) -> int:
-    """Drop at most so many; how many those were."""
+    """Delete at most `most` entries older than `days` days; return how many."""
     old = Entry.occurred_at < func.now() - func.make_interval(0, 0, 0, days)
     ids = (await session.scalars(select(Entry.id).where(old).limit(most))).all()
     await session.execute(delete(EntryDelivery).where(EntryDelivery.entry_id.in_(ids)))
@@ -42,21 +41,21 @@ async def prune_entries(session: AsyncSession, days: int, *, most: int) -> int:
     return len(ids)
 
 
-# Outcomes over time, for charts: hours and more from the totals, shorter steps from the log.
+# Outcomes over time, for charts: steps of an hour or more from totals, shorter ones from the log.
 
 _HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What was logged from `starts_at` on, for one step."""
+    """The number of entries by outcome in the step that begins at `starts_at`."""
 
     starts_at: datetime
     counts: Mapping[Outcome, int]
 
 
 async def first_logged_at(session: AsyncSession, store: Sequence[str] = ()) -> datetime | None:
-    """When counting began: the first entry, or its hour where entries were dropped since."""
+    """The time of the first entry, or its hour if entries were deleted since; None without any."""
     hour, entry = select(func.min(Total.hour_at)), select(func.min(Entry.occurred_at))
     if store:
         hour, entry = hour.where(Total.store.in_(store)), entry.where(Entry.store.in_(store))
@@ -122,12 +121,13 @@ def _moment(number: int, step: timedelta) -> datetime:
     return datetime.fromtimestamp(number * step.total_seconds(), UTC)
 
 
-# The newest outcome of each of a few records, whichever way it went.
+# The latest outcome of each of a few records, in either direction.
 
 
 async def search_latest(session: AsyncSession, records: Collection[Record]) -> dict[str, Entry]:
-    """By the record's key; what the log does not tell of is left out. The entries come without
-    their lists of changes, notes and conflicts."""
+    """The latest entry of each record by record key; records without entries are left out.
+
+    Changes, notes and conflicts of the entries are not read."""
     found: dict[str, Entry] = {}
     for system in System:
         theirs = [record for record in records if record.system is system]
@@ -146,7 +146,7 @@ async def search_latest(session: AsyncSession, records: Collection[Record]) -> d
 async def _search(
     session: AsyncSession, records: Sequence[Record], *, target: System
 ) -> Sequence[Entry]:
-    """The newest entry of each record of one system as the source, or as what was written to."""
+    """The latest entry of each record of one system, as the source or as the target."""
     column = Entry.target_id if records[0].system is target else Entry.source_id
     same = (Entry.store, Entry.module, column)
     entries = (
@@ -165,22 +165,22 @@ async def _search(
 
 
 def _record(entry: Entry, system: System) -> Record:
-    """The record of one system that an entry tells of."""
+    """The record of one system that an entry is about."""
     record_id = entry.target_id if entry.target == system else entry.source_id
     module = Module(entry.module) if entry.module else None
     return Record(entry.store, system, module, record_id or "")
 
 
-# Hourly totals: counted as entries are logged, so that a summary reads hours, not the log.
+# Hourly totals: updated with each entry, so that a summary need not read the log.
 
 Summary = dict[System, dict[Module, dict[Outcome, int]]]
 
-_SHARD_LOCKS = 0x53594E43  # keeps these advisory locks apart from other users of them
+_SHARD_LOCKS = 0x53594E43  # the namespace of these advisory locks
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What is counted together within an hour."""
+    """The key by which outcomes of one hour are counted."""
 
     store: str
     module: Module
@@ -191,6 +191,7 @@ class Tally:
 async def count_outcomes(
     session: AsyncSession, tallies: Mapping[Tally, int], occurred_at: datetime
 ) -> None:
+    """Add counts to the totals of the hour of `occurred_at`."""
     common = {"hour_at": _hour(occurred_at), "shard": await _take_shard(session)}
     statement = insert(Total).values(
         [asdict(tally) | common | {"count": count} for tally, count in tallies.items()]
@@ -208,10 +209,10 @@ def _hour(moment: datetime) -> datetime:
 
 
 async def _take_shard(session: AsyncSession) -> int:
-    """A shard that is this transaction's alone until it ends.
+    """Lock a shard for this transaction and return its number.
 
     Two transactions that count the same outcomes in different orders would deadlock on a shared
-    shard. Only a transaction that holds none ever waits, so waiting never goes round in a circle.
+    shard. Only a transaction without a shard waits for one, so that no cycle of waits can form.
     """
     free = text(
         "SELECT s FROM (SELECT (n + pg_backend_pid()) % :shards AS s"
@@ -244,7 +245,7 @@ async def summary(
 
 
 async def summary_of_run(session: AsyncSession, run_id: int) -> Summary:
-    """The same of one manual run, counted in the log."""
+    """Counts by target, module and outcome of one run, zeros included, from the log."""
     counted = select(Entry.target, Entry.module, Entry.outcome, func.count())
     counted = counted.where(Entry.run_id == run_id, Entry.module.is_not(None))
     return _filled(
@@ -253,7 +254,7 @@ async def summary_of_run(session: AsyncSession, run_id: int) -> Summary:
 
 
 async def outcomes_of_run(session: AsyncSession, run_id: int) -> dict[Outcome, int]:
-    """Its entries by outcome, zeros included."""
+    """The number of a run's entries by outcome, zeros included."""
     counted = select(Entry.outcome, func.count()).where(Entry.run_id == run_id)
     rows = await session.execute(counted.group_by(Entry.outcome))
     counts = {Outcome(outcome): int(count) for outcome, count in rows}
@@ -273,7 +274,7 @@ Span = tuple[datetime | None, datetime | None]
 
 
 def _split(since: datetime | None, until: datetime | None) -> tuple[Span, list[Span]]:
-    """Whole hours to read from the totals, and what is left to count in the log."""
+    """The whole hours to read from the totals, and the remaining spans to count in the log."""
     first = None if since is None else _hour(since + _HOUR - timedelta.resolution)
     last = None if until is None else _hour(until)
     if first is not None and last is not None and first > last:
@@ -322,7 +323,7 @@ _EXPORT_BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """An outcome about to be logged; `changes`, `notes`, `conflicts` as `Entry` describes them."""
+    """An entry to write; `changes`, `notes` and `conflicts` as `Entry` describes them."""
 
     store: str
     module: Module | None
@@ -344,7 +345,8 @@ class NewEntry:
 
 
 async def append(session: AsyncSession, entry: NewEntry, delivery_ids: Sequence[int]) -> int:
-    """Log one outcome, tie it to its deliveries and count it; all of it or nothing commits."""
+    """Write one entry with its deliveries, and count it, in the caller's transaction; return its
+    id."""
     statement = insert(Entry).values(_row(entry) | {"delivery_count": len(delivery_ids)})
     logged = await session.execute(statement.returning(Entry.id, Entry.occurred_at))
     entry_id, occurred_at = logged.one()
@@ -359,19 +361,18 @@ async def append(session: AsyncSession, entry: NewEntry, delivery_ids: Sequence[
 async def append_each(
     session: AsyncSession, entries: Sequence[tuple[NewEntry, Sequence[int]]]
 ) -> list[int]:
-    """Log many outcomes, each with its deliveries; their ids in the same order."""
+    """Write many entries, each with its deliveries; return their ids in the same order."""
     rows = [_row(entry) | {"delivery_count": len(each)} for entry, each in entries]
     logged = await session.execute(
         insert(Entry).returning(Entry.id, Entry.occurred_at, sort_by_parameter_order=True), rows
     )
     found = logged.all()
-    pairs = zip(found, entries, strict=True)
-    ties = [
+    pairs = [
         {"entry_id": row.id, "delivery_id": delivery}
-        for row, (_, deliveries) in pairs
+        for row, (_, deliveries) in zip(found, entries, strict=True)
         for delivery in deliveries
     ]
-    await session.execute(insert(EntryDelivery), ties)
+    await session.execute(insert(EntryDelivery), pairs)
     tallies = [_tally(entry, entry.module) for entry, _ in entries if entry.module is not None]
     if tallies:
         await count_outcomes(session, Counter(tallies), found[0].occurred_at)
@@ -388,7 +389,9 @@ def _tally(entry: NewEntry, module: Module) -> Tally:
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """What to show; several values of one filter mean either, several filters mean all."""
+    """Values of one filter are combined by OR, filters by AND; an empty filter matches all.
+
+    `q` are words to find in message, label or ids."""
 
     store: Sequence[str] = ()
     module: Sequence[str] = ()
@@ -418,7 +421,7 @@ def _conditions(filters: LogFilter) -> list[ColumnElement[bool]]:
     if filters.module:
         found.append(_in_modules(filters.module))
     if filters.delivery_id:
-        found.append(Entry.id.in_(_told_of(filters.delivery_id)))
+        found.append(Entry.id.in_(_entry_ids_of(filters.delivery_id)))
     if filters.q:
         found.append(
             or_(
@@ -436,7 +439,7 @@ def _in_modules(modules: Sequence[str]) -> ColumnElement[bool]:
     return func.coalesce(Entry.module, NO_MODULE).in_(modules)
 
 
-def _told_of(delivery_ids: Sequence[int]) -> Select[int]:
+def _entry_ids_of(delivery_ids: Sequence[int]) -> Select[int]:
     return select(EntryDelivery.entry_id).where(EntryDelivery.delivery_id.in_(delivery_ids))
 
 
@@ -452,7 +455,7 @@ def _between(since: datetime | None, until: datetime | None) -> list[ColumnEleme
 async def search(
     session: AsyncSession, filters: LogFilter, *, cursor: str | None, limit: int
 ) -> Page[Entry]:
-    """Newest first. Raises InvalidInput for a cursor that is not ours."""
+    """One page of entries, newest first. InvalidInput for an invalid cursor."""
     matching = select(Entry).where(*_conditions(filters))
     return await fetch_page(session, matching, key=KEY, cursor=cursor, limit=limit)
 
@@ -467,20 +470,21 @@ async def find_entry(session: AsyncSession, entry_id: int) -> Entry | None:
 
 
 async def find_label(session: AsyncSession, link_id: int) -> str:
-    """What the pair was called last; "" if the log does not know any more."""
+    """The latest label of the pair in the log; "" without any."""
     named = select(Entry.label).where(Entry.link_id == link_id, Entry.label != "")
     return str(await session.scalar(named.order_by(Entry.id.desc()).limit(1)) or "")
 
 
 async def delivery_ids_of(session: AsyncSession, entry_id: int, limit: int) -> list[int]:
-    """The deliveries that the entry tells of, oldest first."""
-    told = select(EntryDelivery.delivery_id).where(EntryDelivery.entry_id == entry_id)
-    ordered = told.order_by(EntryDelivery.delivery_id).limit(limit)
+    """The ids of at most `limit` deliveries that the entry settled, oldest first."""
+    found = select(EntryDelivery.delivery_id).where(EntryDelivery.entry_id == entry_id)
+    ordered = found.order_by(EntryDelivery.delivery_id).limit(limit)
     return list(await session.scalars(ordered))
 
 
 async def export(sessions: Sessions, filters: LogFilter) -> AsyncIterator[Entry]:
-    """Every matching entry, newest first, in batches: a slow reader holds no transaction open."""
+    """Yield every matching entry, newest first. Reads in batches, so that no transaction stays open
+    for a slow reader."""
     cursor: str | None = None
     while True:
         async with sessions() as session:

@@ -301,7 +301,7 @@ async def test_what_a_run_does_not_bring_of_a_backlog_is_tried_when_it_has_gone_
     world.traffic.always = watch
     await execute(world.runtime, started.id)
     world.traffic.always = None
-    assert f"Run {started.id} is about to bring this record, together with many others." in seen
+    assert f"Run {started.id} is about to sync this record, together with many others." in seen
     assert {error for _, error in await world.waiting()} <= {None}
     await world.settle()
 
