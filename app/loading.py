@@ -1,4 +1,4 @@
-"""What a command needs is loaded when it runs, which takes up to a second or two."""
+"""Imports of a command's modules when it runs, which take up to two seconds."""
 
 import signal
 import threading
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Ctrl-C just ends the process while the body imports: nothing is under way yet."""
+    """Let Ctrl-C end the process without a traceback while the body imports."""
     found = signal.getsignal(signal.SIGINT)
-    is_ours = threading.current_thread() is threading.main_thread()
-    if not is_ours or found is not signal.default_int_handler:
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    if not is_main_thread or found is not signal.default_int_handler:
         yield
         return
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,5 +1,5 @@
-"""Log lines: JSON for machines, one short line for a person; each carries its trace, none a secret
-or an e-mail address.
+"""Logging: JSON for machines or one short line for people. Every line has its trace id, and none
+contains a secret or an e-mail address.
 
 log = logging.getLogger(__name__)
 log.info("contact created", extra={"record": "main:contacts:woocommerce:7"})"""
@@ -40,7 +40,7 @@ _trace: ContextVar[str] = ContextVar("trace", default="")
 
 @contextmanager
 def traced(trace: str = "") -> Iterator[str]:
-    """All lines logged inside carry this id (a new one by default)."""
+    """Add this trace id, a new one by default, to all lines that are logged inside."""
     token = _trace.set(trace or uuid4().hex[:12])
     try:
         yield _trace.get()
@@ -51,24 +51,25 @@ def traced(trace: str = "") -> Iterator[str]:
 def configure_logging(
     level: str = "INFO", json: bool | None = None, *, secrets: Iterable[str] = ()
 ) -> None:
-    """Send the whole process's log to stderr. `json` is None: JSON unless stderr is a terminal."""
+    """Send the process's log to stderr, without `secrets`; if `json` is None, as JSON unless stderr
+    is a terminal."""
     as_json = not sys.stderr.isatty() if json is None else json
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter((JsonFormatter if as_json else HumanFormatter)(secrets))
-    handler.addFilter(_is_fault)
+    handler.addFilter(_is_relevant)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 
-def _is_fault(record: logging.LogRecord) -> bool:
-    """What was broken off on purpose is no error: pools and servers report it as one."""
+def _is_relevant(record: logging.LogRecord) -> bool:
+    """Whether a line is to be logged: pools and servers report cancellations as errors."""
     cause = record.exc_info[1] if record.exc_info else None
     return not isinstance(cause, asyncio.CancelledError)
 
 
 def _spellings(secret: str) -> tuple[str, ...]:
-    """As it is, inside JSON, and inside a URL."""
+    """The secret as it is, encoded in JSON, and encoded in a URL."""
     if len(secret) < SHORTEST_SECRET:
         return ()
     return secret, orjson.dumps(secret).decode()[1:-1], quote(secret, safe="")
@@ -82,13 +83,13 @@ class _Formatter(logging.Formatter):
         self._secret = re.compile("|".join([*longest_first, TELLTALE.pattern]))
 
     def hide(self, text: str) -> str:
-        """Without secrets and addresses of people; characters that no encoding has are replaced."""
+        """The text without secrets and e-mail addresses; lone surrogates are replaced."""
         hidden = self._secret.sub(HIDDEN, text)
-        told = EMAIL.sub(lambda found: pseudonym(found[0]), hidden)
-        return told.encode("utf-8", "replace").decode()
+        hidden = EMAIL.sub(lambda found: pseudonym(found[0]), hidden)
+        return hidden.encode("utf-8", "replace").decode()
 
     def plain(self, value: Any) -> Any:
-        """A value of a line as JSON has it, with every text in it hidden."""
+        """A value of a line as JSON can represent it, with `hide` applied to every text."""
         if isinstance(value, Mapping):
             return {str(name): self.plain(item) for name, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
@@ -100,8 +101,8 @@ class _Formatter(logging.Formatter):
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         extra = {name: value for name, value in vars(record).items() if name not in STANDARD}
-        told = {"trace": _trace.get(), **extra} if _trace.get() else extra
-        return {name: self.plain(value) for name, value in told.items()}
+        values = {"trace": _trace.get(), **extra} if _trace.get() else extra
+        return {name: self.plain(value) for name, value in values.items()}
 
     def fault(self, record: logging.LogRecord) -> str:
         return self.hide(self.formatException(record.exc_info)) if record.exc_info else ""
@@ -127,6 +128,6 @@ class HumanFormatter(_Formatter):
         extra = "".join(f" {name}={value}" for name, value in self.fields(record).items())
         message = self.hide(record.getMessage())
         line = printable(f"{at} {record.levelname:<7} {record.name}: {message}{extra}")
-        # Indented, so that nothing in an error's own words looks like a line of the log.
+        # Indented, so that no line of an error's message looks like a log line.
         trace = indent(printable(self.fault(record), keep="\n"), "  ", lambda _: True)
         return f"{line}\n{trace}" if trace else line

@@ -1,7 +1,6 @@
-"""Metrics for Prometheus and OpenTelemetry spans. Logging has a module of its own, which loads
-neither.
+"""Metrics for Prometheus, and OpenTelemetry spans. Logging is separate, and imports neither.
 
-What all of them share (the inbox, breakers, polls) is read from the database when it is asked for.
+State that all processes share (inbox, breakers, polls) is read from the database at scrape time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,10 +10,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from app.domain import ConfigError
 
-# OpenTelemetry spans around a hint's receipt, a record's sync and each call; the extra `tracing`.
+# OpenTelemetry spans for the receipt of a hint, the sync of a record and each call (extra
+# `tracing`).
 #
-# Without the extra, or with TRACING off, `span` costs nothing. Where spans go is said by the
-# standard variables (OTEL_EXPORTER_OTLP_ENDPOINT and its kin).
+# Without the extra, or with TRACING off, `span` does nothing. The exporter is configured by the
+# standard variables (OTEL_EXPORTER_OTLP_ENDPOINT and related ones).
 
 try:
     from opentelemetry import trace
@@ -29,8 +29,7 @@ else:
     IS_INSTALLED = True
 
     class _WithoutQueries(SpanProcessor):
-        """FastAPI's own spans carry the query of each request: the secret of callbacks, and what
-        people searched for."""
+        """Hides the query in FastAPI's spans: it holds the secret of callbacks and search terms."""
 
         def on_start(self, span: Span, parent_context: Context | None = None) -> None:
             del parent_context
@@ -43,8 +42,8 @@ NAME = "woo-vtiger"
 
 @contextmanager
 def span(name: str, attributes: Mapping[str, str]) -> Iterator[None]:
-    """A span while the body runs; one that raises is marked as failed, with the error's type alone,
-    for its message may hold what a remote said of a person."""
+    """Open a span while the body runs. If the body raises, the span is marked as failed with the
+    error's type only, since its message may contain personal data of a remote."""
     if not IS_INSTALLED:
         yield
         return
@@ -60,7 +59,7 @@ def span(name: str, attributes: Mapping[str, str]) -> Iterator[None]:
 
 
 def new_provider(version: str, *processors: "SpanProcessor") -> "TracerProvider":
-    """What makes spans that tell neither secrets nor people's data, and hands them on."""
+    """A tracer provider whose spans contain neither secrets nor personal data, with processors."""
     resource = Resource.create({"service.name": NAME, "service.version": version})
     provider = TracerProvider(resource=resource)
     for processor in (_WithoutQueries(), *processors):
@@ -69,7 +68,8 @@ def new_provider(version: str, *processors: "SpanProcessor") -> "TracerProvider"
 
 
 def configure_tracing(version: str, *, wanted: bool) -> None:
-    """Send spans to the collector that the environment names; ConfigError without the extra."""
+    """Export spans to the collector that the environment names, if wanted. ConfigError without the
+    extra."""
     if not wanted:
         return
     if not IS_INSTALLED:
@@ -84,7 +84,7 @@ REMOTE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 ACCEPTED = Counter(
     "woo_vtiger_deliveries_accepted",
-    "Hints that were stored, by the system they tell of, how they came, and whether a twin waited.",
+    "Hints that were stored, by source system, origin, and whether they joined a pending one.",
     ("store", "source", "origin", "module", "duplicate"),
     registry=REGISTRY,
 )
@@ -102,13 +102,13 @@ OUTCOMES = Counter(
 )
 SYNC_SECONDS = Histogram(
     "woo_vtiger_sync_seconds",
-    "Time from taking a record's hints in hand to its row in the Sync Log.",
+    "Time from claiming a record's deliveries to its row in the Sync Log.",
     ("module",),
     registry=REGISTRY,
 )
 RETRIES = Counter(
     "woo_vtiger_retries",
-    "Times that the hints of a record were given back to be tried later.",
+    "Times that the deliveries of a record were postponed for a retry.",
     ("module", "reason"),
     registry=REGISTRY,
 )
@@ -133,8 +133,8 @@ CALLS_LEFT = Gauge(
 )
 REFUSED = Counter(
     "woo_vtiger_refused",
-    "Requests without the right credential, by door (`sign_in`, `api`, `webhook`, `callback`,"
-    " `addon`) and by why (`missing`, `wrong`, `throttled`, `expired`, `stale`).",
+    "Requests without valid credentials, by door (`sign_in`, `api`, `webhook`, `callback`,"
+    " `addon`) and reason (`missing`, `wrong`, `throttled`, `expired`, `stale`).",
     ("door", "why"),
     registry=REGISTRY,
 )

@@ -1,4 +1,4 @@
-"""What the API, the workers and the command line share: engine, sessions, clients and settings."""
+"""The runtime that API, workers and commands share: engine, sessions, clients and caches."""
 
 import asyncio
 from collections import Counter
@@ -25,16 +25,16 @@ from app.vtiger.client import VtigerClient
 from app.vtiger.schemas import VtigerModule
 from app.woocommerce.client import WooClient
 
-# The clients of the two systems, made from the settings, each behind its gate.
+# The clients of both systems, opened from the settings, each with its gate.
 
 NO_GATES: Mapping[str, Gate] = {}
 VTIGER = remote_key(System.VTIGER, "")
 LONGEST_TURN = 15.0
-"""Seconds that a call which is made alone keeps others waiting, if its process died."""
+"""Seconds for which an exclusive call blocks others after its process died."""
 
 
 def open_gates(settings: Settings, sessions: Sessions) -> dict[str, SharedGate]:
-    """A gate to each remote, by its key."""
+    """A gate for each configured remote, by the remote's key."""
     gates = [
         _gate(settings, sessions, System.WOOCOMMERCE, store, remote)
         for store, remote in settings.stores.items()
@@ -64,7 +64,7 @@ def _gate(
 
 
 def open_store(settings: Settings, key: str, gates: Mapping[str, Gate] = NO_GATES) -> WooClient:
-    """The client of one shop; without a gate for commands that make a few calls."""
+    """The client of one shop; without gates for commands that make a few calls."""
     store = settings.stores[key]
     return WooClient(
         store.url,
@@ -76,9 +76,9 @@ def open_store(settings: Settings, key: str, gates: Mapping[str, Gate] = NO_GATE
 
 
 def open_vtiger(settings: Settings, gates: Mapping[str, Gate] = NO_GATES) -> VtigerClient:
-    """The client of the CRM."""
+    """The client of the CRM. Raises ConfigError if none is configured."""
     if settings.vtiger is None:
-        raise ConfigError("no Vtiger is set: set VTIGER__URL and its companions")
+        raise ConfigError("no Vtiger is configured: set VTIGER__URL and the settings with it")
     return vtiger.open_vtiger(
         settings.vtiger.url,
         username=settings.vtiger.username,
@@ -115,7 +115,7 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class Shapes:
-    """Vtiger's describe answers, kept for a while because they cost a call and seldom change."""
+    """A cache of Vtiger's module descriptions, which cost a call and seldom change."""
 
     vtiger: VtigerClient
     clock: Callable[[], datetime]
@@ -123,7 +123,7 @@ class Shapes:
     _known: dict[str, tuple[datetime, VtigerModule]] = field(default_factory=dict)
 
     async def refresh(self, module: str) -> VtigerModule:
-        """As Vtiger describes it at this moment."""
+        """The description as Vtiger returns it now."""
         self._known.pop(module, None)
         return await self.get(module)
 
@@ -138,45 +138,44 @@ class Shapes:
 
 @dataclass(slots=True)
 class Memory:
-    """What one process has read and many records need, such as tax rates: kept for a minute, if
-    nothing else is said.
+    """A cache of what many records need, such as tax rates; values expire after `keep_seconds`.
 
-    Several that want the same wait for one reading. Each process remembers for itself, so whoever
-    misses what another process made says `forget` and looks again.
+    Concurrent calls for one key wait for a single load. Each process has its own cache, so a
+    caller that misses what another process created calls `forget` and reads again.
     """
 
     clock: Callable[[], datetime]
     keep_seconds: float = 60.0
     _known: dict[str, tuple[datetime, Any]] = field(default_factory=dict)
-    _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
-    _forgotten: Counter[str] = field(default_factory=Counter)
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _invalidations: Counter[str] = field(default_factory=Counter)
 
     async def get(
         self, key: str, load: Callable[[], Awaitable[T]], *, keep_seconds: float | None = None
     ) -> T:
-        """What `key` stands for; `load` reads it if it is not known any more."""
-        kept = self.keep_seconds if keep_seconds is None else keep_seconds
-        async with self._turns.setdefault(key, asyncio.Lock()):
+        """The value of `key`; `load` reads it if it is missing or has expired."""
+        max_age = self.keep_seconds if keep_seconds is None else keep_seconds
+        async with self._locks.setdefault(key, asyncio.Lock()):
             known = self._known.get(key)
-            if known and (self.clock() - known[0]).total_seconds() < kept:
+            if known and (self.clock() - known[0]).total_seconds() < max_age:
                 found: T = known[1]
                 return found
-            read_at, forgotten = self.clock(), self._forgotten[key]
+            read_at, invalidations = self.clock(), self._invalidations[key]
             loaded = await load()
-            if self._forgotten[key] == forgotten:
+            if self._invalidations[key] == invalidations:
                 self._known[key] = (read_at, loaded)
             return loaded
 
     def forget(self, *keys: str) -> None:
-        """These have changed, perhaps while they are being read."""
+        """Invalidate these keys. A value that is being loaded meanwhile is not cached."""
         for key in keys:
             self._known.pop(key, None)
-            self._forgotten[key] += 1
+            self._invalidations[key] += 1
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything with a life of its own; made once a process by `open_runtime`."""
+    """The resources of one process; opened by `open_runtime`."""
 
     settings: Settings
     address: str = field(repr=False)
@@ -196,10 +195,10 @@ class Runtime:
 
 @asynccontextmanager
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
-    """Open all of it, migrating the database first where AUTO_MIGRATE says so.
+    """Open all resources; migrate the database first if AUTO_MIGRATE is on.
 
     Raises ConfigError if a system is not configured, psycopg's errors if the database is not
-    to be had.
+    available.
     """
     async with AsyncExitStack() as stack:
         address, engine, pulse = await stack.enter_async_context(open_database(settings))

@@ -1,5 +1,5 @@
-"""Doing several things at once, of which none outlives the call that began them, and doing much
-beside the event loop."""
+"""Structured concurrency: tasks that do not outlive the call that started them, and heavy work in a
+thread."""
 
 import asyncio
 from collections import deque
@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 FEW_LINES = 100
-"""Lines of an order that are worked on in the event loop: a few milliseconds."""
+"""Orders with at most so many lines are computed in the event loop, in a few milliseconds."""
 
 
 async def run_together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results in order, once all are there.
+    """Run coroutines concurrently and return their results in order.
 
-    The first that raises ends the others, which have stopped when its error is raised, as it is:
-    what is held for all of them may be given back then. `asyncio.gather` would let them go on.
+    If one raises, the others are cancelled and have ended before its error is raised, so that
+    resources held for all of them can be released. `asyncio.gather` would let them continue.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -28,16 +28,16 @@ async def run_together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 Begin = Callable[[Coroutine[Any, Any, None], Callable[[], Awaitable[None]]], Awaitable[None]]
-"""Begins some work, and has a call made once that, and all that was begun before, has ended."""
+"""Starts work, and makes a call once that work, and all work that was started before, has ended."""
 
 
 @asynccontextmanager
 async def overlapping(most: int) -> AsyncIterator[Begin]:
-    """The body begins work without waiting for its end; no more than so much is under way.
+    """Let the body start work without waiting for its end; fewer than `most` tasks run at a time.
 
-    All has ended when the context is left, and was told in the order in which it was begun. The
-    first error of work or a call is raised there, or by the next `begin`: what is under way by then
-    comes to its end, too, but for a cancellation, which ends it.
+    When the context is left, all work has ended, and the calls were made in the order in which the
+    work was started. The first error of work or a call is raised there, or by the next `begin`;
+    tasks in progress are awaited then. A cancellation cancels them.
     """
     tasks: deque[tuple[asyncio.Task[None], Callable[[], Awaitable[None]]]] = deque()
 
@@ -45,8 +45,8 @@ async def overlapping(most: int) -> AsyncIterator[Begin]:
         await tasks[0][0]
         await tasks.popleft()[1]()
 
-    async def begin(work: Coroutine[Any, Any, None], tell: Callable[[], Awaitable[None]]) -> None:
-        tasks.append((asyncio.create_task(work), tell))
+    async def begin(work: Coroutine[Any, Any, None], on_end: Callable[[], Awaitable[None]]) -> None:
+        tasks.append((asyncio.create_task(work), on_end))
         while len(tasks) >= most:
             await end_first()
 
@@ -64,8 +64,8 @@ async def overlapping(most: int) -> AsyncIterator[Begin]:
 
 @asynccontextmanager
 async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """`work` goes on while the body runs, and has stopped when the context is left. Raises there
-    what it raised, if it ended by itself."""
+    """Run `work` while the body runs, and cancel it afterwards. Raises the error of `work` if it
+    failed before."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -76,6 +76,6 @@ async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def run_aside(work: Callable[[], T], *, lines: int) -> T:
-    """What `work` makes of an order of so many lines: of many in a thread, so that the event loop
-    goes on meanwhile. `work` must be pure."""
+    """The result of `work` on an order of so many lines: in a thread if there are many, so that the
+    event loop is not blocked. `work` must be pure."""
     return await asyncio.to_thread(work) if lines > FEW_LINES else work()
