@@ -1,9 +1,9 @@
-"""Input from outside, read into known types: JSON of the two systems, ids, texts, moments, and form
-fields. What cannot be read raises an error that names the field.
+"""Parses external input into known types: JSON of the two systems, ids, texts, times, and form
+fields. Errors name the field.
 
-PHP sends a list with a gap as an object, an empty object as `[]`, rows that are null, and numbers
-as whatever a plug-in made of them. What can be read without doubt is read; everything else is a
-fault that names its place, so that it is never taken for "none" or 0."""
+PHP sends a list with a gap as an object, an empty object as `[]`, null rows, and numbers in the
+form that a plug-in gave them. Unambiguous values are read; everything else is a fault with its
+place, so that it is never mistaken for "none" or 0."""
 
 import json
 import re
@@ -19,19 +19,18 @@ from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, Vali
 
 from app.domain import InvalidInput
 
-# The fields of forms and of addresses, read one by one up to a limit.
+# Fields of forms and of query strings, read one by one up to a limit.
 #
 # A general parser decodes everything before it counts, and one escape costs as much as many plain
-# bytes. Here nothing is decoded but names, and those values that somebody asks for.
+# bytes. Here only names are decoded, and the values that the caller decodes.
 
 LONGEST_NAME = 100
-"""Bytes of a name as sent; fields with longer ones are passed over."""
+"""Bytes of a name as sent; fields with longer names are skipped."""
 
 
 def read_fields(raw: bytes, *, most: int, longest: int) -> Iterator[tuple[str, bytes]]:
-    """The name and the value, as sent, of each field in order, but for empty values, and for those
-    of more than `longest` bytes. Raises InvalidInput, before the first field, if there are more
-    than `most`."""
+    """Yield name and encoded value of each field in order; skips empty values and values of more
+    than `longest` bytes. Raises InvalidInput, before the first field, for more than `most`."""
     parts = raw.split(b"&", most)
     if len(parts) > most:
         raise InvalidInput(f"There may be {most} fields at most.", "body")
@@ -46,14 +45,14 @@ def _named(parts: list[bytes], longest: int) -> Iterator[tuple[str, bytes]]:
 
 
 def decoded(raw: bytes) -> str:
-    """A name or value as it was meant: `+` is a space; what is not UTF-8 becomes U+FFFD."""
+    """A decoded name or value: `+` is a space; what is not UTF-8 becomes U+FFFD."""
     return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8", "replace")
 
 
-# The kinds of values that come from outside: ids, texts and moments, one type each.
+# Types of external values: ids, texts and times.
 #
-# Requests of the API, the filters and forms of the pages, and the options of commands all take
-# these types, so that what the database or the calendar cannot hold is refused at every door.
+# Requests of the API, filters and forms of the pages, and options of commands use these types, so
+# that values which the database or the calendar cannot represent are refused everywhere.
 
 T = TypeVar("T")
 
@@ -61,21 +60,21 @@ LARGEST = 2**63 - 1
 """The largest whole number that a column of the database holds."""
 LONGEST_TEXT = 200
 MOST_VALUES = 500
-"""How many values one filter may have: a statement of the database has room for 65,535 in all."""
+"""How many values one filter may have: a statement takes at most 65,535 parameters in all."""
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def _printable(text: str) -> str:
-    """Neither NUL nor half a surrogate pair: no database, address or file takes these."""
+    """Refuse NUL and lone surrogates, which no database, address or file name can contain."""
     if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ValueError("Leave out NUL characters and halves of surrogate pairs.")
+        raise ValueError("Leave out NUL characters and lone surrogates.")
     return text
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """As UTC, which it is unless it says. No row lies further out than the bounds, and sums of
-    times within them are possible in every zone."""
+    """The time in UTC, which is the default zone. Raises ValueError outside of the bounds, within
+    which all rows lie and times can be added in every zone."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if not EARLIEST <= aware.replace(tzinfo=UTC) <= LATEST:
         raise ValueError("Give a time between 1970 and 2200.")
@@ -83,26 +82,26 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 RowNumber = Annotated[int, Field(ge=1, le=LARGEST)]
-"""The id of a row of ours."""
+"""The id of a row of the service's database."""
 Version = Annotated[int, Field(ge=0, le=LARGEST)]
-"""The version of a mapping; 0 is the one that nobody changed yet."""
+"""The version of a mapping; 0 is the default mapping."""
 Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), AfterValidator(_printable)]
-"""A word or a line, such as the id of a record in its system, which is not kept as a value."""
+"""A word or a line to compare with, such as the id of a record in its system."""
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 Several = Annotated[list[T], Field(max_length=MOST_VALUES, fail_fast=True)]
-"""The values of a filter that means either of them. The first wrong one is told: to tell all of a
+"""The values of a filter, combined by OR. Only the first invalid one is reported, since reporting a
 hundred thousand takes seconds."""
 
 
 class Kind(Generic[T]):
-    """One of these types where no model of pydantic reads it. `wanted` says what to give."""
+    """One of these types outside of pydantic models. `wanted` is the message for invalid values."""
 
     def __init__(self, annotated: Any, wanted: str) -> None:
         self._adapter: TypeAdapter[T] = TypeAdapter(annotated)
         self._wanted = wanted
 
     def read(self, text: str) -> T:
-        """ValueError says in a sentence what to give instead."""
+        """Parse a text. Raises ValueError, whose message says what to give instead."""
         try:
             return self._adapter.validate_python(text)
         except ValidationError as error:
@@ -118,45 +117,45 @@ MOMENT: Kind[datetime] = Kind(Moment, "Give a time such as 2026-11-24T08:00:00Z.
 
 
 LARGEST_LENIENT = 256 * 1024
-"""Bytes of what somebody sends us that is read although strict readers refuse it."""
+"""Bytes of a received body that is parsed leniently if the strict parser refuses it."""
 EXCERPT = 80
 MOST_BYTES_A_CHARACTER = 4
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)", re.ASCII)
 _LONGEST_NUMBER = 40
 _LARGEST_NUMBER = Decimal(10) ** 17
-"""Vtiger's money columns hold 17 digits before the point (contract page readback, unit_price)."""
+"""Vtiger's money columns have 17 digits before the point (contract page readback, unit_price)."""
 _MARKS = re.compile(rb"\s*(?:\xef\xbb\xbf\s*){0,100}", re.ASCII)
 _DECODER = json.JSONDecoder(parse_int=lambda digits: _integer(digits))
 MOST_LINES = 2000
-"""Lines of an order. It takes some 50 ms to read so many, and Vtiger minutes to store them."""
+"""Lines of an order. Parsing so many takes about 50 ms, and Vtiger takes minutes to store them."""
 MOST_ROWS = 50_000
 """Rows of all lists of a record together, such as the meta data of all lines."""
 TOO_MANY = "has {count} rows, and {most} are the most that can be synced"
 _INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
 _EARLIEST, _LATEST = 1900, 9000
 _ZERO_DATES = ("0000-00-00", "-0001-11-30")
-"""What WordPress shows of a date that was never set."""
+"""How WordPress shows a date that was never set."""
 
 
 class NotJson(ValueError):
-    """A body cannot be read as JSON; the message tells where, and what stands there."""
+    """A body is not JSON; the message has the position and an excerpt."""
 
 
 def parse_json(raw: bytes) -> Any:
-    """The JSON of a body, byte order marks before it aside. Raises NotJson.
+    """The JSON of a body, ignoring byte order marks before it. Raises NotJson.
 
-    What strict readers refuse for one value's sake (NaN, 1e999, half a surrogate pair) is read, so
-    that only the record that holds it is faulty.
+    Values that strict parsers refuse (NaN, 1e999, lone surrogates) are read, so that only the
+    record that contains one is faulty.
     """
     return _parse(without_marks(raw), is_lenient=True)
 
 
 def parse_bounded_json(raw: bytes, *, most: int) -> Any:
-    """The same of a body that somebody sends us, at a bounded cost. Raises NotJson, also for more
-    than `most` values, where commas and brackets in texts count as values too.
+    """The JSON of a received body, at a bounded cost. Raises NotJson, also for more than `most`
+    values, where commas and brackets in texts count as values.
 
-    Of bodies larger than LARGEST_LENIENT nothing is read that strict readers refuse.
+    Bodies larger than LARGEST_LENIENT are parsed strictly.
     """
     body = without_marks(raw)
     if sum(map(body.count, (b",", b"[", b"{"))) > most:
@@ -178,20 +177,21 @@ def _parse(body: bytes, *, is_lenient: bool) -> Any:
 
 
 def _integer(digits: str) -> int | float:
-    """Python's own numbers take time that grows with the square of their digits."""
+    """An integer, or a float if there are many digits: parsing a Python integer takes time in
+    proportion to the square of its digits."""
     return int(digits) if len(digits) <= _LONGEST_NUMBER else float(digits)
 
 
 def without_marks(raw: bytes) -> bytes:
-    """A body without the byte order marks and blanks that it begins with: PHP sends a mark for
-    each of its files that was saved with one, which are less than a hundred."""
+    """A body without leading byte order marks and blanks: PHP sends a mark for each of its files
+    that has one, of which at most a hundred are removed."""
     marks = _MARKS.match(raw)
     return raw[marks.end() :] if marks else raw
 
 
 def leading_members(head: bytes) -> dict[str, Any]:
-    """The members that an object begins with, of a body of which only the first bytes are there;
-    those that are whole, {} if it is no object."""
+    """The first members of an object of which only the first bytes are given; {} if it is no
+    object. Incomplete members are left out."""
     text, place = without_marks(head).decode("utf-8", "ignore"), 1
     found: dict[str, Any] = {}
     if not text.startswith("{"):
@@ -205,8 +205,8 @@ def leading_members(head: bytes) -> dict[str, Any]:
 
 
 def _value(text: str, place: int, *, end: str) -> tuple[Any, int]:
-    """The value at a place, and where what follows its end begins: a number that the cut went
-    through is none."""
+    """The value at a position, and the position after its end character. Raises ValueError if none
+    follows, as for a number that may have been cut."""
     value, place = _DECODER.raw_decode(text, _after_blanks(text, place))
     place = _after_blanks(text, place)
     if text[place] not in end:
@@ -227,23 +227,23 @@ def _explain(body: bytes, error: json.JSONDecodeError) -> str:
     rest = around.decode("utf-8", "replace")[error.pos :]
     shown = " ".join(rest[:EXCERPT].split())
     place = f"at line {error.lineno}, column {error.colno}"
-    return f"it breaks {place}, where it says {shown!r}" if shown else f"it ends {place}"
+    return f"it is invalid {place}, near {shown!r}" if shown else f"it ends {place}"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is read of a JSON object, by key.
+    """The types of a JSON object's members, by key.
 
-    `texts` are text or numbers, or null; `words` must be there. `numbers` may be null, "" or
-    absent, which is 0; `amounts` may not. `number_names` is a pattern of further numbers. `times`
-    may be null, "" or absent, or MySQL's zero date, which is none. `ids` are numbers of records;
-    null, "" and 0 are none. `objects` may be null, `[]` or absent, which is
-    empty. `rows` are lists of objects, `lists` of scalars; null, "" and absent stay as they are,
-    for whoever reads them to tell from an empty list, but those in `needed` must be there.
-    `counted` are rows of which there may be MOST_LINES at most, for they are worked on in the event
-    loop. `found_by_key` are rows whose place in the list does not matter and whose absence says
-    something: rows that are no objects stay there, so that nobody takes what they may have held
-    for absent.
+    `texts` are text, numbers or null; `words` are texts that must be present. `numbers` may be
+    null, "" or absent, which means 0; `amounts` may not. `number_names` is a pattern of further
+    numbers. `times` may be null, "", absent, or MySQL's zero date, which mean none. `ids` are
+    numbers of records; null, "" and 0 mean none. `objects` may be null, `[]` or absent, which
+    means empty. `rows` are lists of objects, `lists` of scalars; null, "" and absent ones are left
+    as they are, so that readers can distinguish them from empty lists, but those in `needed` must
+    be present. `counted` are rows of which at most MOST_LINES are allowed, since they are processed
+    in the event loop. `found_by_key` are rows whose position does not matter and whose absence has
+    a meaning: rows that are no objects are kept, so that what they contained is not taken for
+    absent.
     """
 
     texts: frozenset[str] = frozenset()
@@ -263,7 +263,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What cannot be read: its place, such as `line_items[0].total`, and what is wrong with it."""
+    """A value that cannot be read: its place, such as `line_items[0].total`, and the problem."""
 
     place: str
     problem: str
@@ -274,7 +274,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Shaped:
-    """An object in known types; `dropped` are the places of rows that are no objects."""
+    """An object in known types, its faults, and the places of `dropped` rows, which are no
+    objects."""
 
     data: Mapping[str, Any]
     faults: tuple[Fault, ...]
@@ -282,7 +283,7 @@ class Shaped:
 
 
 def shaped(data: Mapping[str, Any], shape: Shape) -> Shaped:
-    """The object with lists and objects where `shape` has them, and its faults."""
+    """The object with lists and objects converted as `shape` says, and its faults."""
     reader = _Reader()
     found = reader.read(data, shape, "")
     return Shaped(found, tuple(reader.faults), tuple(reader.dropped))
@@ -353,8 +354,8 @@ class _Reader:
     def _list(self, value: Any, place: str) -> list[Any]:
         found = find_list(value)
         if found is None and value != {}:
-            told = "is missing" if _is_nothing(value) else f"is {_kind(value)}, not a list"
-            self._fault(place, told)
+            problem = "is missing" if _is_nothing(value) else f"is {_kind(value)}, not a list"
+            self._fault(place, problem)
         return found or []
 
     def _rows(self, values: Sequence[Any], shape: Shape, place: str, *, keeps: bool) -> list[Any]:
@@ -386,9 +387,8 @@ class _Reader:
 
 
 def find_list(value: object) -> list[Any] | None:
-    """A list, or an object whose keys are all integers as the list that PHP made it of, in the
-    order of its keys; None for anything else, an empty object too: it may be an answer that tells
-    nothing."""
+    """A list; or an object whose keys are all integers as the list from which PHP made it, ordered
+    by key. None for anything else, including an empty object, which may be an empty answer."""
     if isinstance(value, list):
         return value
     if not isinstance(value, Mapping) or not value:
@@ -399,13 +399,13 @@ def find_list(value: object) -> list[Any] | None:
 
 
 def rows_of(value: object) -> list[Mapping[str, Any]]:
-    """The objects of a list, for those who look at records of a shape that nobody promised."""
+    """The objects of a list, for data without a shape; [] if it is no list."""
     return [row for row in find_list(value) or () if isinstance(row, Mapping)]
 
 
 def find_decimal(raw: object) -> Decimal | None:
-    """The number that a text or JSON number is; None for anything else ("12,5", "1e2", "", NaN),
-    and for numbers that no money column holds."""
+    """The number of a text or a JSON number; None for anything else ("12,5", "1e2", "", NaN), and
+    for numbers that are too large for a money column."""
     if isinstance(raw, bool) or not isinstance(raw, str | int | float | Decimal):
         return None
     if isinstance(raw, int) and abs(raw) >= _LARGEST_NUMBER:
@@ -421,8 +421,8 @@ def find_decimal(raw: object) -> Decimal | None:
 
 
 def in_utc(moment: datetime) -> datetime | None:
-    """A moment in UTC, one without a zone being UTC already; None at the ends of time, where
-    neither arithmetic nor the database goes."""
+    """A time in UTC, which is the default zone; None outside of the years 1900 to 9000, where
+    arithmetic or the database could fail."""
     if not _EARLIEST <= moment.year <= _LATEST:
         return None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

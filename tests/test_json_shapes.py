@@ -50,11 +50,11 @@ def test_marks_and_blanks_before_json_are_none_of_it(before: bytes) -> None:
     [
         (b"", "the body is empty"),
         (MARK, "the body is empty"),
-        (b"<br />\n<b>Notice</b>: x {}", "line 1, column 1, where it says '<br /> <b>Notice</b>"),
-        (b'{"id":\n1}<!-- cached -->', "line 2, column 3, where it says '<!-- cached -->'"),
+        (b"<br />\n<b>Notice</b>: x {}", "line 1, column 1, near '<br /> <b>Notice</b>"),
+        (b'{"id":\n1}<!-- cached -->', "line 2, column 3, near '<!-- cached -->'"),
         (b'{"id": ', "it ends at line 1, column 8"),
-        (b"[" * 100_000, "it breaks at"),
-        (b'{"id": "\xff"}', "it breaks at"),
+        (b"[" * 100_000, "it is invalid at"),
+        (b'{"id": "\xff"}', "it is invalid at"),
     ],
 )
 def test_what_is_no_json_is_shown_with_its_place(body: bytes, told: str) -> None:
@@ -292,7 +292,7 @@ def test_values_are_counted_before_they_are_read(body: bytes) -> None:
 
 def test_what_strict_readers_refuse_is_read_of_small_bodies_only() -> None:
     assert parse_bounded_json(b'{"a": 1e999}', most=10) == {"a": float("inf")}
-    with pytest.raises(NotJson, match="it breaks at"):
+    with pytest.raises(NotJson, match="it is invalid at"):
         parse_bounded_json(b'{"a": 1e999, "b": "' + b"x" * LARGEST_LENIENT + b'"}', most=10)
 
 

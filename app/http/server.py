@@ -1,5 +1,5 @@
-"""The HTTP server: limits on connections and slow clients, header fields of every answer, and
-serving an ASGI application inside a running event loop.
+"""The HTTP server: limits on connections and slow clients, header fields of all answers, and an
+ASGI application served inside a running event loop.
 
 uvicorn bounds neither the size of a request's head nor the time that head and body may take, and
 its parser keeps an unfinished field in memory. `BoundedHttp` adds these limits to uvicorn's
@@ -27,11 +27,10 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-# The header fields that every answer carries, whoever made it: a route, an error, a file.
+# Header fields of all answers: of routes, errors and files.
 #
-# `AnswerHeaders` is the outermost ASGI layer. It adds what an answer does not say itself, so that
-# an answer which nobody thought of gets the strictest policy: browsers show nothing of it, run
-# nothing in it, and keep nothing.
+# `AnswerHeaders` is the outermost ASGI layer. It adds the fields that an answer does not set, so
+# that the default is the strictest policy: browsers display, execute and store nothing.
 
 FIELDS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -43,18 +42,19 @@ FIELDS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-"""Pages have a content policy and a referrer policy of their own, files may be kept by browsers."""
+"""Pages set their own content policy and referrer policy, files may be cached by browsers."""
 TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
-"""For a year, and for this host name alone: other services of the domain may lack TLS."""
+"""For a year, and for this host name only: other services of the domain may lack TLS."""
 RAW_FIELDS = b"".join(f"{name.lower()}: {value}\r\n".encode() for name, value in FIELDS.items())
-"""The same for answers that the server makes itself, before there is a request."""
+"""The fields for answers that the server sends itself, before a request was parsed."""
 
 _FIELDS = [(name.lower().encode(), value.encode()) for name, value in FIELDS.items()]
 _SECURE_FIELDS = [*_FIELDS, (TRANSPORT[0].lower().encode(), TRANSPORT[1].encode())]
 
 
 class AnswerHeaders:
-    """The ASGI layer. `scheme` of the scope tells TLS, as the server or a trusted proxy saw it."""
+    """The ASGI layer that adds the fields. `scheme` of the scope says whether TLS was used, as the
+    server or a trusted proxy saw it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -68,19 +68,20 @@ class AnswerHeaders:
         async def send_with_fields(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message.get("headers", ())
-                said = {name for name, _ in headers}
-                message["headers"] = [*headers, *(each for each in fields if each[0] not in said)]
+                present = {name for name, _ in headers}
+                missing = (each for each in fields if each[0] not in present)
+                message["headers"] = [*headers, *missing]
             await send(message)
 
         await self._app(scope, receive, send_with_fields)
 
 
 FRAMING_PER_BYTE = 8
-"""Bytes of chunk framing that a body's byte may cost: five where a chunk holds a single byte."""
+"""Bytes of chunk framing allowed for each byte of a body; a chunk of one byte needs five."""
 MOST_UNREAD = 16 * 1024
-"""Bytes of a body that wait for the application before no more is read of the connection."""
+"""Bytes of a body that may wait for the application before reading is paused."""
 SMALL_BODY = 64 * 1024
-"""Bytes of a body that are read as fast as they come: most webhooks have fewer."""
+"""Bytes of a body that are read without a rate limit: most webhooks have fewer."""
 FILES_KEPT_FREE = 128
 """For the database, the two clients and the log."""
 MOST_FILES = 8192
@@ -88,15 +89,15 @@ MOST_READY = 2048
 MOST_CONNECTIONS = 1024
 """Each may hold a head of 64 KiB; the two systems together open a few dozen."""
 REFUSALS = {
-    400: ("bad_request", "This is not HTTP as this server speaks it."),
-    408: ("too_slow", "The request did not come in time; send it again."),
+    400: ("bad_request", "The request is not valid HTTP/1.1."),
+    408: ("too_slow", "The request did not arrive in time; send it again."),
     431: ("head_too_large", "The request line and its fields, or the trailers, are too large."),
 }
 
 
 def take_files() -> None:
-    """Let this process open as many files as the system lets it (the hard limit): a shell gives it
-    1,024 as a rule, which `ulimit -n` and service managers leave room to raise."""
+    """Raise the process's limit of open files, usually 1,024, to at most MOST_FILES and the hard
+    limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -104,17 +105,16 @@ def take_files() -> None:
 
 
 def connection_limit() -> int:
-    """Connections that may be open at once: three eighths of the files that the process may open.
-    The others are for connections that are about to be closed, and for all else."""
+    """How many connections may be open at once: three eighths of the files that the process may
+    open. The rest is for connections that are being closed, and for other files."""
     return max(16, min(MOST_CONNECTIONS, _files() * 3 // 8))
 
 
 def backlog_limit() -> int:
-    """Connections that the kernel may hold ready: with too few of them, clients have to knock again
-    after a second.
+    """The backlog of the listener; if it is too small, clients have to retry after a second.
 
-    The event loop takes all of them at once, and once more before those are closed that make room
-    for them: meanwhile all need files.
+    The event loop accepts all of them at once, and a second time before the connections that they
+    replace are closed: all need files meanwhile.
     """
     return max(16, min(MOST_READY, (_files() - FILES_KEPT_FREE - connection_limit()) // 2))
 
@@ -126,12 +126,14 @@ def _files() -> int:
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """`head_bytes` are the request line and the fields together, and also the trailers of a chunked
-    body. A body slower than `bytes_a_second` is given up at the next check. `answer_seconds` is the
-    time in which a client has to take up what is buffered of an answer (64 KiB or so),
-    `large_bytes_a_second` is read of large bodies by all connections together,
-    `pipelined` how many requests may wait behind the one that is being answered, and
-    `unwanted_bytes` what is still read of a body whose request has been answered."""
+    """Limits of the server.
+
+    `head_bytes` limits request line and fields together, and also the trailers of a chunked body.
+    A body slower than `bytes_a_second` is refused at the next check, every `check_seconds`.
+    `answer_seconds` is the time in which a client has to read the buffered part of an answer
+    (about 64 KiB). `large_bytes_a_second` is the rate at which large bodies are read, by all
+    connections together. `pipelined` limits the requests that wait behind the one that is being
+    answered, `unwanted_bytes` what is read of a body whose request has been answered."""
 
     head_bytes: int = 64 * 1024
     fields: int = 100
@@ -147,12 +149,12 @@ class HttpLimits:
 
 
 class Shared:
-    """What all connections of a server share: how many are open and not about to be closed, and
-    what is read of large bodies.
+    """State that all connections of a server share: the number of open connections, and the rate
+    limit of large bodies.
 
-    Hundreds of large bodies at once would keep the event loop busy for seconds, in which the small
-    ones wait for their turn again and again. So what is read a second of all bodies beyond their
-    first 64 KiB is bounded, by all connections together.
+    Hundreds of large bodies at once would keep the event loop busy for seconds, during which small
+    ones wait. So the rate at which bodies are read beyond their first 64 KiB is limited for all
+    connections together.
     """
 
     def __init__(self, limits: HttpLimits) -> None:
@@ -161,13 +163,13 @@ class Shared:
         self._free_at = 0.0
 
     def take_large(self, size: int, now: float) -> float:
-        """Count what was read of a large body; the seconds until more may be."""
+        """Count bytes read of a large body; return the seconds until more may be read."""
         self._free_at = max(self._free_at, now) + size / self.limits.large_bytes_a_second
         return self._free_at - now
 
 
 class _Flow(FlowControl):
-    """Reading goes on when the application wants it and the connection is not held back."""
+    """Resumes reading if the application wants it and the rate limit allows it."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         super().__init__(transport)
@@ -194,13 +196,13 @@ class _Flow(FlowControl):
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection. A head that is too large is answered 431, a slow head or body 408, what is no
-    HTTP 400, unless an answer is under way; then the connection is closed. So is that of a client
-    that does not take up its answer.
+    """One connection. A head that is too large is answered 431, a slow head or body 408, invalid
+    HTTP 400, unless an answer is in progress; then the connection is closed. The connection of a
+    client that does not read its answer is closed too.
 
-    Over the limit of connections, the one that has waited longest for a whole head is closed,
+    Above the limit of connections, the one that has waited longest for a complete head is closed,
     then the one whose body takes longest. A client that sends its request at once is therefore
-    served while others hold connections open.
+    served while others keep connections open.
     """
 
     _head_bytes = 0
@@ -232,7 +234,7 @@ class BoundedHttp(HttpToolsProtocol):
             _close_slowest(self.connections, self, max(1, self._limits.connections // 32))
 
     def make_room(self) -> None:
-        """Close at once. It is gone at the loop's next turn, and counts for nothing from now on."""
+        """Abort the connection, which does not count any more although it ends a little later."""
         self._leave()
         self.transport.abort()
 
@@ -249,12 +251,12 @@ class BoundedHttp(HttpToolsProtocol):
         self._stop_answer_clock()
         super().connection_lost(exc)
         if self._running is not None and not self._running.response_complete:
-            # uvicorn tells only the request that came last, which may wait in the pipeline.
+            # uvicorn notifies only the last request, which may wait in the pipeline.
             self._running.disconnected = True
             self._running.message_event.set()
         for cycle in (self._running, self.cycle):
             if cycle is not None:
-                cycle.body = bytearray()  # it is collected as garbage, some time later
+                cycle.body = bytearray()  # the cycle itself is garbage-collected later
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -312,7 +314,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._refuse(400)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """A client may ask for another protocol; it is answered in this one, and no log tells."""
+        """Log nothing: a client that asks for another protocol is answered in this one."""
 
     def on_headers_complete(self) -> None:
         if len(self.url) + self._field_bytes > self._limits.head_bytes:
@@ -363,7 +365,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._refuse(408)
 
     def _check_body(self) -> None:
-        """Called while a body is coming in. Time in which we do not read is not the client's."""
+        """Refuse a body that is too slow. The time in which reading is paused does not count
+        against the client's rate."""
         seconds = self.loop.time() - self._since
         slow = (
             self._body_bytes < seconds * self._limits.bytes_a_second and not self.flow.read_paused
@@ -383,7 +386,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._deadline = None
 
     def _refuse(self, status: int) -> None:
-        """Answer, unless an answer is under way, and close."""
+        """Answer with the status, unless an answer is in progress, and close."""
         if self._is_refused:
             return
         self._is_refused = True
@@ -395,14 +398,14 @@ class BoundedHttp(HttpToolsProtocol):
         self._close()
 
     def _may_answer(self) -> bool:
-        """Whether what is written now is taken for the answer to the request that is refused."""
+        """Whether the client would take an answer now for that of the refused request."""
         if self._running is None or self._running.response_complete:
             return self._in_head
         is_last = self._running is self.cycle
         return is_last and not self._in_head and not self._running.response_started
 
     def _close(self) -> None:
-        """Close once what was written is taken up, which must not take for ever."""
+        """Close once the client has read what was written, after `answer_seconds` at the latest."""
         if not self.transport.is_closing():
             self.transport.close()
             self._start_answer_clock()
@@ -419,27 +422,27 @@ class BoundedHttp(HttpToolsProtocol):
 
     @property
     def slowness(self) -> tuple[int, float]:
-        """For the choice of a connection to close: the smallest goes first."""
+        """The sort key for closing connections: the smallest is closed first."""
         idle = self._running is None or self._running.response_complete
         return (0 if self._in_head and idle else 1 if not self._in_head else 2), self._since
 
 
 def _close_slowest(connections: Iterable[Any], newest: BoundedHttp, most: int) -> None:
-    """Several at a time, for to find them is work that grows with the connections. Those that are
-    closing already count for nothing: they are gone at the loop's next turn."""
+    """Close at most `most` connections of the slowest kind: several at a time, since the search
+    takes time in proportion to all connections. Those that are being closed do not count."""
     others = (
-        each
-        for each in connections
-        if isinstance(each, BoundedHttp) and each is not newest and not each.is_gone
+        other
+        for other in connections
+        if isinstance(other, BoundedHttp) and other is not newest and not other.is_gone
     )
-    slowest = heapq.nsmallest(most, others, key=lambda each: each.slowness)
-    for each in slowest:
-        if each.slowness[0] == slowest[0].slowness[0]:
-            each.make_room()
+    slowest = heapq.nsmallest(most, others, key=lambda other: other.slowness)
+    for connection in slowest:
+        if connection.slowness[0] == slowest[0].slowness[0]:
+            connection.make_room()
 
 
 def _refusal(status: int) -> bytes:
-    """An answer of the server itself, in the form of all others (`app.api.errors.Problem`)."""
+    """An answer of the server itself, as a problem like all others (`app.api.errors.Problem`)."""
     code, detail = REFUSALS[status]
     title = HTTPStatus(status).phrase
     problem = {"type": "about:blank", "title": title, "status": status, "code": code}
@@ -448,16 +451,16 @@ def _refusal(status: int) -> bytes:
     return STATUS_LINE[status] + RAW_FIELDS + fields + b"connection: close\r\n\r\n" + body
 
 
-# Serving an ASGI application from inside a running event loop; signals stay with the caller.
+# Serving an ASGI application inside a running event loop; the caller handles signals.
 
 READ_AHEAD = 64 * 1024
-"""Bytes that the kernel takes in of a connection before they are read. The event loop hands on as
-much at once, from hundreds of connections it may be, before any of it is looked at."""
+"""The receive buffer of a connection in bytes. The event loop reads as much at once, perhaps from
+hundreds of connections, before any of it is processed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server that answers; `url` has no trailing slash, `closed` waits until it has stopped."""
+    """A running server; `url` has no trailing slash, `closed` waits until it has stopped."""
 
     url: str
     port: int
@@ -468,7 +471,7 @@ class Served:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs the event loop."""
+    """A server without signal handlers: the caller has its own."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -476,9 +479,9 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port, 0 for a free one; OSError if that cannot be.
+    """Listen on the port, 0 for a free one. Raises OSError.
 
-    The protocol is named because asyncio switches Nagle's delay off only where it is.
+    The protocol is given because asyncio disables Nagle's algorithm only if it is.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -494,9 +497,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Where a client on this machine finds the listener."""
+    """The address of the listener for a client on this machine."""
     host, port = listener.getsockname()[:2]
-    near = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (told apart, not bound)
+    near = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (compared, not bound)
     return f"http://{near.get(host, f'[{host}]' if ':' in host else host)}:{port}"
 
 
@@ -509,7 +512,7 @@ async def serving(
     grace_seconds: int = 1,
     limits: HttpLimits | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve while the context lasts, then let running requests finish for the grace.
+    """Serve while the context lasts, then wait up to `grace_seconds` for requests in progress.
 
     Closes the listener. Raises RuntimeError if the application does not start.
     """

@@ -1,7 +1,7 @@
-"""The add-on for Vtiger Community Edition as the zip that Module Manager installs.
+"""Builds the zip of the add-on that Vtiger's Module Manager installs.
 
-Contract page Vtiger extension §1 (zip layout). The same sources give the same bytes: no times of
-files, no order of folders, no compression that differs from one zlib to the next."""
+Contract page Vtiger extension §1 (zip layout). The build is reproducible: file times, directory
+order and the version of zlib have no influence."""
 
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -21,17 +21,17 @@ UNIX = 3
 
 @dataclass(frozen=True, slots=True)
 class AddonPackage:
-    """A zip ready to be saved: `name` as in WooSync-1.0.0.zip."""
+    """The zip and its file `name`, such as WooSync-1.0.0.zip."""
 
     name: str
     content: bytes
 
 
 def build_package(sources: Path = SOURCES) -> AddonPackage:
-    """Pack the add-on's sources. Raises FileNotFoundError where they are not there.
+    """Pack the add-on's sources. Raises FileNotFoundError if they do not exist.
 
-    The page on which Module Manager asks whether to import shows the licence, and no version but
-    the least one of Vtiger's: so the licence begins with ours.
+    Module Manager's import page shows the licence and the required version of Vtiger, but not the
+    version of the add-on: so that is put before the licence.
     """
     manifest = ElementTree.parse(sources / MANIFEST).getroot()  # noqa: S314 our own file
     title = f"{manifest.findtext('name')} {manifest.findtext('version')}"
@@ -45,7 +45,7 @@ def build_package(sources: Path = SOURCES) -> AddonPackage:
 
 
 def addon_version(sources: Path = SOURCES) -> str:
-    """The version that this service was made with, as in 1.0.0."""
+    """The version of the add-on that this service ships, such as 1.0.0."""
     manifest = ElementTree.parse(sources / MANIFEST).getroot()  # noqa: S314 our own file
     return manifest.findtext("version", "")
 
@@ -58,7 +58,7 @@ def _entry(name: str) -> ZipInfo:
 
 
 def main(folder: str) -> None:
-    """Save the zip in a folder, which is made if need be, and say where."""
+    """Save the zip in a folder, which is created if needed, and print the path."""
     package = build_package()
     target = Path(folder) / package.name
     target.parent.mkdir(parents=True, exist_ok=True)

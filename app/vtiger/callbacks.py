@@ -1,9 +1,8 @@
-"""Which record a Vtiger callback means, out of all the forms in which callbacks come; and the
-signed messages of the add-on.
+"""Parses Vtiger's callbacks in all their formats, and the signed messages of the add-on.
 
 Contract page Vtiger §5: a custom function's JSON, third-party tasks' forms with values in the
 user's display format, Cloud's webhooks with dotted or bracketed names and stray spaces in
-them. Only the record's name is taken; all else is ignored and the record is read back."""
+them. Only the record's id is used; everything else is ignored, and the record is read again."""
 
 import hashlib
 import hmac
@@ -18,10 +17,10 @@ from app.domain import Event, InvalidInput
 from app.parsing import NotJson, decoded, find_list, parse_bounded_json, read_fields, without_marks
 from app.vtiger.schemas import ID_PATTERN
 
-# What the add-on asks for its pages in Vtiger: how records stand, and the numbers of the log.
+# Requests of the add-on for its pages in Vtiger: the state of records, and the Sync Log's summary.
 #
-# Signed as its batches of changes are (app/vtiger/callbacks.py). A body names its question, so
-# that a request that was made for one address asks nothing at another.
+# Signed as its batches of changes are. The body contains the kind of request, so that a signed
+# request for one address is not accepted at another.
 
 MOST_RECORDS = 20
 MOST_BYTES = 16 * 1024
@@ -31,7 +30,7 @@ NO_RECORD = "A record has an `id` such as 12x34 and a `module`."
 
 
 class Question(StrEnum):
-    """The word under `asks`."""
+    """The kind of request, the value of `asks`."""
 
     STATUS = "status"
     SUMMARY = "summary"
@@ -39,14 +38,14 @@ class Question(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AskedRecord:
-    """`id` as 12x34, `module` as Vtiger calls it."""
+    """A requested record: `id` as 12x34, `module` by Vtiger's name."""
 
     id: str
     module: str
 
 
 def parse_status_question(body: bytes) -> list[AskedRecord]:
-    """The records that are asked about. Raises InvalidInput for anything else."""
+    """The records of a status request. Raises InvalidInput for anything else."""
     rows = find_list(_parse(body, Question.STATUS).get("records"))
     if rows is None or not 0 < len(rows) <= MOST_RECORDS:
         raise InvalidInput(f"`records` must be a list of 1 to {MOST_RECORDS} records.", "records")
@@ -54,7 +53,7 @@ def parse_status_question(body: bytes) -> list[AskedRecord]:
 
 
 def parse_summary_question(body: bytes) -> None:
-    """Raises InvalidInput for what does not ask for the summary."""
+    """Raise InvalidInput unless the body is a summary request."""
     _parse(body, Question.SUMMARY)
 
 
@@ -69,8 +68,8 @@ def _parse(body: bytes, question: Question) -> dict[str, Any]:
 
 
 def _read_record(row: Any) -> AskedRecord:
-    named = row if isinstance(row, dict) else {}
-    record_id, module = named.get("id"), named.get("module")
+    fields = row if isinstance(row, dict) else {}
+    record_id, module = fields.get("id"), fields.get("module")
     if not isinstance(record_id, str) or not isinstance(module, str):
         raise InvalidInput(NO_RECORD, "records")
     if len(record_id) > LONGEST_NAME or not ID_PATTERN.fullmatch(record_id):
@@ -78,21 +77,21 @@ def _read_record(row: Any) -> AskedRecord:
     return AskedRecord(record_id, module)
 
 
-# What the Vtiger add-on sends: signed batches of changes, each of which is a hint and no more.
+# Signed batches of changes from the add-on; each change is a hint.
 #
-# Our own add-on's format (vtiger-addon/modules/WooSync/WooSyncBatch.php), signed as contract page
-# Vtiger extension §5 has it; the signatures of both sides are held to one file of vectors.
+# The format is the add-on's own (vtiger-addon/modules/WooSync/WooSyncBatch.php), the signature that
+# of contract page Vtiger extension §5; both implementations are tested with the same vectors.
 
 WINDOW_SECONDS = 300
 MOST_CHANGES = 1000
 MOST_BATCH_VALUES = 20 * MOST_CHANGES
-"""A change has four; later versions of the add-on may tell more."""
+"""A change has four values; later versions of the add-on may send more."""
 EVENTS = {event.value: event for event in Event}
 BIGGEST_SEQUENCE = 2**63 - 1
 
 
 class SignatureFault(StrEnum):
-    """Why a request is not believed."""
+    """Why a signature is refused."""
 
     MISSING = "missing"
     WRONG = "wrong"
@@ -100,7 +99,7 @@ class SignatureFault(StrEnum):
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
-    """`sha256=` and the HMAC over `timestamp.body`, as in `X-WooSync-Signature`."""
+    """`sha256=` and the HMAC-SHA256 of `timestamp.body`, as in `X-WooSync-Signature`."""
     digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
     return f"sha256={digest.hexdigest()}"
 
@@ -108,10 +107,11 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 def find_fault(
     secret: str, body: bytes, *, timestamp: str, signature: str, now: float
 ) -> SignatureFault | None:
-    """None for a request that the secret signed within five minutes of `now` (Unix seconds).
+    """Why a request is refused; None if the secret signed it within five minutes of `now` (Unix
+    seconds).
 
-    Compared in constant time; an empty secret verifies nothing. The time is looked at last, so
-    that only those who know the secret learn of our clock.
+    Compared in constant time; an empty secret verifies nothing. The time is checked last, so that
+    only senders with the secret learn about our clock.
     """
     if not secret or not timestamp or not signature:
         return SignatureFault.MISSING
@@ -126,7 +126,7 @@ def find_fault(
 
 @dataclass(frozen=True, slots=True)
 class AddonChange:
-    """One row of the add-on's outbox: `record_id` as 12x34, `module` as Vtiger calls it."""
+    """One row of the add-on's outbox: `record_id` as 12x34, `module` by Vtiger's name."""
 
     sequence: int
     record_id: str
@@ -136,7 +136,8 @@ class AddonChange:
 
 @dataclass(frozen=True, slots=True)
 class AddonBatch:
-    """`installation` tells one outbox from another; `unreadable` counts what names no record."""
+    """A batch of changes. `installation` identifies the outbox; `unreadable` counts rows that name
+    no record."""
 
     installation: str
     changes: tuple[AddonChange, ...]
@@ -144,9 +145,9 @@ class AddonBatch:
 
 
 def parse_batch(body: bytes) -> AddonBatch:
-    """Read a batch; one change that makes no sense does not spoil the others.
+    """Parse a batch; changes that cannot be read are counted and skipped.
 
-    Raises InvalidInput for what is no batch at all, or too large a one.
+    Raises InvalidInput if the body is no batch, or too large.
     """
     try:
         data = parse_bounded_json(body, most=MOST_BATCH_VALUES)
@@ -177,42 +178,42 @@ def _read_change(row: Any) -> AddonChange | None:
 
 
 def read_event(text: Any) -> Event:
-    """What the add-on says happened; a word we do not know still means a change."""
+    """The event of a change; an unknown word means `changed`."""
     return EVENTS.get(text, Event.CHANGED) if isinstance(text, str) else Event.CHANGED
 
 
 ID_NAMES = ("id", "record", "record_id", "recordid", "crmid")
-MEND = (
+NO_ID = (
     "No record was named: send its id (12x34, 34, or its number such as CON217) as one of "
     f"{', '.join(ID_NAMES)}, in a form, in JSON or in the address."
 )
 ID_SHAPE = re.compile(r"(?=.{0,99}\d)[^\s$<>&]{1,100}", re.ASCII)
-"""Characters of a name, blanks included, beyond which it is none of ID_NAMES."""
+"""At most 100 characters with a digit, and without blanks, `$`, `<`, `>` and `&`."""
 LONGEST_VALUE = 600
 """Bytes of an id in a form: 100 characters, most of them percent-encoded."""
 LARGEST_ID = 10**20
 MAX_HINTS = 1000
 MAX_FIELDS = 1000
 MAX_NAMED = 100
-"""Fields of a form that could be the id; those after them are passed over."""
+"""Fields of a form that could be the id; any after them are skipped."""
 MAX_VALUES = 20_000
 """Values of a JSON body, at all levels together."""
-MAX_LOOKS = 2 * MAX_HINTS
-"""Objects and items of lists that are looked at, in the event loop, for what they name."""
+MAX_VISITS = 2 * MAX_HINTS
+"""Objects and items of lists that are searched for ids, in the event loop."""
 MAX_DEPTH = 4
 
 
 def parse_callback(content_type: str, body: bytes, query: Mapping[str, str]) -> list[str]:
     """The id of every record that the callback names, each once, in order: `12x34`, `34` or
-    `CON217`, as sent but for spaces and leading zeros.
+    `CON217`, without spaces and leading zeros.
 
-    Recordings 81-webhook-custom-function-*, 82-webhook-3rdparty-form-contact. The content
-    type is a hint only: a body that reads as JSON is JSON. Raises InvalidInput, with how to
-    mend it, if no record is named, or if there is too much to look through.
+    Recordings 81-webhook-custom-function-*, 82-webhook-3rdparty-form-contact. The content type is
+    not decisive: a body that looks like JSON is parsed as JSON. Raises InvalidInput, with the
+    remedy, if no record is named, or the content is too large to search.
     """
     found = _Search().find(_parse_body(content_type, body)) or _Search().find(query)
     if not found:
-        raise InvalidInput(MEND, "id")
+        raise InvalidInput(NO_ID, "id")
     return list(dict.fromkeys(found))
 
 
@@ -231,15 +232,15 @@ def _read_json(text: bytes) -> Any:
 
 
 def _read_form(text: bytes) -> dict[str, Any]:
-    """A form's fields that name something, `a[b]` and `a.b` as nested; the first of equal names
-    counts."""
-    named = (
+    """The fields of a form that may hold an id, with `a[b]` and `a.b` nested; of equal names the
+    first counts."""
+    candidates = (
         (path, value)
         for name, value in read_fields(text, most=MAX_FIELDS, longest=LONGEST_VALUE)
         if _plain((path := name.replace("]", "").replace("[", ".").split("."))[-1]) in ID_NAMES
     )
     fields: dict[str, Any] = {}
-    for path, value in islice(named, MAX_NAMED):
+    for path, value in islice(candidates, MAX_NAMED):
         _nest(fields, path, decoded(value))
     return fields
 
@@ -256,70 +257,70 @@ def _nest(fields: dict[str, Any], path: list[str], value: str) -> None:
 
 @dataclass(slots=True)
 class _Search:
-    """One way through what a callback sent. Raises InvalidInput where that is too long a way, or
-    names too many records, as soon as it is known."""
+    """One search of a callback's content. Raises InvalidInput as soon as it has too many objects,
+    or names too many records."""
 
     found: list[str] = field(default_factory=list)
-    looks: int = 0
+    visits: int = 0
 
     def find(self, data: object) -> list[str]:
-        self._look(data, 0)
+        self._visit(data, 0)
         return self.found
 
-    def _look(self, data: object, depth: int) -> None:
-        """The record that a level names, else the first of its parts that does; all of a list."""
+    def _visit(self, data: object, depth: int) -> None:
+        """Collect the id of an object, or else of its first member that has one; of a list all."""
         if depth > MAX_DEPTH:
             return
         if isinstance(data, list):
             for item in data:
                 self._count()
                 if isinstance(item, dict | list):
-                    self._look(item, depth + 1)
+                    self._visit(item, depth + 1)
                 elif record_id := _find_id(item):
-                    self._keep(record_id)
+                    self._add(record_id)
         elif isinstance(data, Mapping):
-            self._look_into(data, depth)
+            self._visit_object(data, depth)
 
-    def _look_into(self, data: Mapping[str, Any], depth: int) -> None:
+    def _visit_object(self, data: Mapping[str, Any], depth: int) -> None:
         self._count()
-        if record_id := _read_id(_level(data)):
-            self._keep(record_id)
+        if record_id := _read_id(_id_fields(data)):
+            self._add(record_id)
             return
         before = len(self.found)
         for part in data.values():
             if isinstance(part, dict | list):
-                self._look(part, depth + 1)
+                self._visit(part, depth + 1)
                 if len(self.found) > before:
                     return
 
     def _count(self) -> None:
-        self.looks += 1
-        if self.looks > MAX_LOOKS:
-            message = f"A callback may hold {MAX_LOOKS} objects and items of lists at most."
+        self.visits += 1
+        if self.visits > MAX_VISITS:
+            message = f"A callback may hold {MAX_VISITS} objects and items of lists at most."
             raise InvalidInput(message, "body")
 
-    def _keep(self, record_id: str) -> None:
+    def _add(self, record_id: str) -> None:
         self.found.append(record_id)
         if len(self.found) > MAX_HINTS:
             raise InvalidInput(f"A callback may name {MAX_HINTS} records at most.", "id")
 
 
-def _level(data: Mapping[str, Any]) -> dict[str, Any]:
-    """One level's values under names for ids, by trimmed, lower-case name: keys are typed by hand
-    in Vtiger."""
-    named = ((_plain(name), value) for name, value in data.items())
-    return {name: value for name, value in named if name in ID_NAMES}
+def _id_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    """An object's values under ID_NAMES, by trimmed, lower-case name: people type these names in
+    Vtiger."""
+    fields = ((_plain(name), value) for name, value in data.items())
+    return {name: value for name, value in fields if name in ID_NAMES}
 
 
 def _plain(name: str) -> str:
     return name.strip().casefold() if len(name) <= LONGEST_NAME else ""
 
 
-def _read_id(level: Mapping[str, Any]) -> str | None:
-    """The first value under a name for ids that looks like one, so no unfilled `$template`."""
-    if not level:
+def _read_id(fields: Mapping[str, Any]) -> str | None:
+    """The first value that has the form of an id, which an unfilled `$template` has not."""
+    if not fields:
         return None
-    found = (_find_id(level.get(name)) for name in ID_NAMES)
+    found = (_find_id(fields.get(name)) for name in ID_NAMES)
     return next(filter(None, found), None)
 
 
@@ -333,8 +334,8 @@ def _find_id(value: object) -> str | None:
 
 
 def canonical_id(text: str) -> str:
-    """The id in the one form that Vtiger writes it in: numbers have no leading zeros. A record's
-    number (CON0217) is a text and stays as it is."""
+    """The id as Vtiger writes it, without leading zeros. A record number such as CON0217 is a text,
+    and is not changed."""
     parts = text.split("x")
     is_number = len(parts) <= 2 and all(part.isascii() and part.isdigit() for part in parts)
     return "x".join(str(int(part)) for part in parts) if is_number else text

@@ -1,4 +1,4 @@
-"""Vtiger's query language: a small SELECT, built so that no value can leave its quotes.
+"""Vtiger's query language: SELECT statements with safely quoted values.
 
 Contract page Vtiger §1 (query), recordings 53-query-*: no parentheses, no IS NULL, values
 in single quotes, a semicolon at the end, at most 100 rows."""
@@ -15,7 +15,7 @@ from app.domain import InvalidInput
 
 MAX_ROWS = 100
 MOST_ENCODED = 6000
-"""Bytes of values in the address of a query: web servers refuse addresses beyond 8,000."""
+"""Bytes of values in the address of a query: web servers refuse addresses above 8,000."""
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "LIKE"]
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 EQUALITY = frozenset({"=", "!=", "LIKE"})
@@ -24,7 +24,7 @@ DATE_FIELDS = frozenset({"modifiedtime", "createdtime", "birthday"})
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`column op 'value'`; see `equals`, `one_of`, `since` and `after` for the usual ones."""
+    """`column op 'value'`; `equals`, `since` and `after` create the usual ones."""
 
     column: str
     operator: Operator
@@ -55,9 +55,10 @@ Where = Condition | OneOf
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`SELECT columns FROM module WHERE a AND b ORDER BY id LIMIT n;`, text by `str()`.
+    """`SELECT columns FROM module WHERE a AND b ORDER BY id LIMIT n;`, rendered by `str()`, which
+    raises InvalidInput.
 
-    Conditions are joined by AND only: without parentheses nothing else is safe to combine.
+    Conditions are combined by AND only, since the language has no parentheses.
     """
 
     module: str
@@ -84,7 +85,7 @@ class Query:
 
     @property
     def asked_ids(self) -> frozenset[str] | None:
-        """The ids that it asks for; None if it asks by something else."""
+        """The requested ids; None if the query has no condition on ids."""
         asked = (one.values for one in self.where if isinstance(one, OneOf) and one.column == "id")
         return next(map(frozenset, asked), None)
 
@@ -93,12 +94,13 @@ COUNT = ("count(*)",)
 
 
 def equals(column: str, value: str) -> Condition:
-    """Vtiger's `=` ignores case, accents and trailing spaces: compare exactly afterwards."""
+    """`column = 'value'`. Vtiger ignores case, accents and trailing spaces, so callers compare the
+    results exactly."""
     return Condition(column, "=", value)
 
 
 def fold(text: str) -> str:
-    """What is left of a text when Vtiger compares it: equal for what its `=` finds equal."""
+    """A text as Vtiger compares it: equal for texts that are equal by its `=`."""
     plain = unicodedata.normalize("NFKD", text)
     return "".join(one for one in plain if not unicodedata.combining(one)).casefold().rstrip(" ")
 
@@ -108,7 +110,7 @@ def one_of(column: str, values: Sequence[str]) -> OneOf:
 
 
 def portions(values: Iterable[str]) -> Iterator[list[str]]:
-    """Values for `one_of`, as many in a query as it answers for and an address has room for."""
+    """Split values for `one_of` into queries that respect MAX_ROWS and MOST_ENCODED."""
     part: list[str] = []
     size = 0
     for value in values:
@@ -123,15 +125,15 @@ def portions(values: Iterable[str]) -> Iterator[list[str]]:
 
 
 def since(moment: datetime, column: str = "modifiedtime") -> Condition:
-    """At or after a moment, in the server's zone, UTC by default (53-query-modifiedtime)."""
+    """`column` at or after a time, in the server's zone, UTC by default (53-query-modifiedtime)."""
     if moment.tzinfo is None:
-        raise InvalidInput("A time without a zone could mean any moment.", column)
+        raise InvalidInput("A time without a zone is ambiguous.", column)
     return Condition(column, ">=", f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}")
 
 
 def after(record_id: str) -> Condition:
-    """Ids compare as numbers within a module, so pages can follow them (recording
-    53-query-id-gt)."""
+    """Ids greater than this one. Vtiger compares ids of a module as numbers, so that they allow
+    keyset pagination (recording 53-query-id-gt)."""
     return Condition("id", ">", record_id)
 
 

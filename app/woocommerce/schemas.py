@@ -1,5 +1,5 @@
-"""WooCommerce's REST objects as read: the JSON kept whole, in known types where we use it (contract
-page WooCommerce §2, §3)."""
+"""WooCommerce's REST objects: complete JSON with typed access to the fields in use (contract page
+WooCommerce §2, §3)."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from app.domain import InvalidInput, RecordUnreadable, ResponseUnreadable, System, WrongRecord
 from app.parsing import Fault, Shape, find_decimal, find_list, in_utc, rows_of, shaped
 
-# What wc/v3 promises of the objects that are read (contract page WooCommerce §2, §3).
+# Shapes of the objects of wc/v3 (contract page WooCommerce §2, §3).
 #
 # Recordings order_create_full_excl_tax, order_get_with_refund, customer_get, product_get_simple,
 # product_get_variation_by_id, tax_get; every body of the month.
@@ -118,15 +118,16 @@ MOST_FAULTS = 3
 FEES = "fee_lines"
 _MONEY_ROW = re.compile(r"(line_items|fee_lines)\[\d+\]")
 _ADDS_UP = Decimal("0.05")
-"""As much as a shop's rounding of taxes may put an order's total off the sum of its parts."""
+"""The largest difference that a shop's rounding of taxes makes between an order's total and the sum
+of its parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class WooRecord:
-    """One REST object; `data` is its JSON with lists and objects where its shape has them.
+    """One REST object; `data` is its JSON with lists and objects converted as its shape says.
 
-    Contract page WooCommerce §2: unknown fields are kept. `faults` are the parts that cannot be
-    read, `dropped` the places of rows that are no objects.
+    Contract page WooCommerce §2: unknown fields are kept. `faults` are parts that cannot be read,
+    `dropped` the places of rows that are no objects.
     """
 
     data: Mapping[str, Any]
@@ -138,10 +139,10 @@ class WooRecord:
 
     @classmethod
     def parse(cls, data: object) -> Self:
-        """Raises ResponseUnreadable if it is not an object with an id.
+        """Parse an object. Raises ResponseUnreadable if it has no id.
 
-        A record with an id is always had, so that one that cannot be read spoils no list:
-        `checked` raises for it.
+        Other faults do not raise here but in `checked`, so that one record with faults does not
+        make a list unreadable.
         """
         if not isinstance(data, Mapping):
             raise ResponseUnreadable(
@@ -153,19 +154,19 @@ class WooRecord:
         return cls(found.data, found.faults, found.dropped)
 
     def answering(self, asked: str) -> Self:
-        """The record itself. WrongRecord if its id is not the one that was asked for."""
+        """This record. Raises WrongRecord if its id is not the requested one."""
         if find_id(self.id) != find_id(asked):
             raise WrongRecord(System.WOOCOMMERCE, self.label, asked=asked, given=self.id)
         return self
 
     def checked(self) -> Self:
-        """The record itself. RecordUnreadable, with the first fault, if it has one."""
+        """This record. Raises RecordUnreadable, for the first fault, if it has faults."""
         if not self.faults:
             return self
-        told = "; ".join(str(fault) for fault in self.faults[:MOST_FAULTS])
+        explanation = "; ".join(str(fault) for fault in self.faults[:MOST_FAULTS])
         raise RecordUnreadable(
             System.WOOCOMMERCE,
-            f"{self.label} {self.id} of WooCommerce cannot be read: {told}",
+            f"{self.label} {self.id} of WooCommerce cannot be read: {explanation}",
             record_id=self.id,
             place=self.faults[0].place,
         )
@@ -184,8 +185,7 @@ class WooRecord:
         return parse_gmt(self.data.get("date_created_gmt"))
 
     def text(self, *path: str) -> str:
-        """The text at a path (`"billing", "phone"`), a number as text too; "" if it is absent or
-        neither."""
+        """The text or number at a path (`"billing", "phone"`) as text; "" for anything else."""
         value: Any = self.data
         for key in path:
             value = value.get(key) if isinstance(value, Mapping) else None
@@ -194,7 +194,7 @@ class WooRecord:
         return str(value)
 
     def meta(self, key: str) -> str | None:
-        """The value of the first meta row with this key, if it is text or a number."""
+        """The value of the first meta row with this key; None unless it is text or a number."""
         for row in rows_of(self.data.get("meta_data")):
             if row.get("key") == key:
                 value = row.get("value")
@@ -204,7 +204,7 @@ class WooRecord:
 
 @dataclass(frozen=True, slots=True)
 class WooCustomer(WooRecord):
-    """A WordPress user as wc/v3/customers shows it (recording customer_create)."""
+    """A WordPress user as wc/v3/customers returns it (recording customer_create)."""
 
     shape: ClassVar[Shape] = CUSTOMER
     label: ClassVar[str] = "customer"
@@ -228,13 +228,13 @@ class WooProduct(WooRecord):
 
     @property
     def type(self) -> str:
-        """`simple`, `variable`, `variation`, `grouped`, `external`, or what a plug-in calls its own
+        """`simple`, `variable`, `variation`, `grouped`, `external`, or a plug-in's own type
         (`subscription_variation`, `variable-subscription`)."""
         return self.text("type")
 
     @property
     def is_variable(self) -> bool:
-        """Whether its variations are sold instead of itself."""
+        """Whether its variations are sold instead of the product itself."""
         return is_variable(self.data)
 
     @property
@@ -248,7 +248,7 @@ class WooProduct(WooRecord):
 
     @property
     def parent_id(self) -> str | None:
-        """The product that a variation belongs to; None for every other product."""
+        """The id of the product to which a variation belongs; None for other products."""
         return find_id(self.data.get("parent_id")) if is_variation(self.data) else None
 
 
@@ -256,9 +256,8 @@ _NO_VARIATION = frozenset({"simple", "grouped", "external"})
 
 
 def is_variation(product: Mapping[str, Any]) -> bool:
-    """Whether a product's JSON is that of a variation: of any type, if it has a parent.
-
-    A product of WooCommerce's own other types may name a parent and is none.
+    """Whether a product's JSON is that of a variation: it has a parent, and none of WooCommerce's
+    other types, which may have a parent too.
     """
     kind = product.get("type")
     has_parent = find_id(product.get("parent_id")) is not None
@@ -266,29 +265,29 @@ def is_variation(product: Mapping[str, Any]) -> bool:
 
 
 def is_variable(product: Mapping[str, Any]) -> bool:
-    """Whether a product's JSON is that of one whose variations are sold, whatever its type."""
+    """Whether a product's JSON is that of a product, of any type, whose variations are sold."""
     kind, variations = product.get("type"), product.get("variations")
     return bool(variations) or (isinstance(kind, str) and kind.startswith("variable"))
 
 
 @dataclass(frozen=True, slots=True)
 class WooOrder(WooRecord):
-    """An order (recording order_create_full_excl_tax); money is text, `price` alone a float."""
+    """An order (recording order_create_full_excl_tax); money is text, only `price` is a float."""
 
     shape: ClassVar[Shape] = ORDER
     label: ClassVar[str] = "order"
 
     @classmethod
     def parse(cls, data: object) -> Self:
-        """As of any record. A line or fee of which nothing is left must not be taken for none:
-        without it the others have to add up to the total."""
+        """Parse an object as `WooRecord.parse` does. A dropped line or fee is a fault unless the
+        rest adds up to the total."""
         order = super(WooOrder, cls).parse(data)
         lost = next((place for place in order.dropped if _MONEY_ROW.fullmatch(place)), None)
         if lost is None and find_list(order.data.get(FEES)) is None:
             lost = FEES
         if lost is None or order.faults or abs(_missing(order.data)) <= _ADDS_UP:
             return order
-        fault = Fault(lost, "is not there, and without it the order's parts are not its total")
+        fault = Fault(lost, "is missing, and the rest does not add up to the order's total")
         return cls(order.data, (fault,), order.dropped)
 
     @property
@@ -297,12 +296,12 @@ class WooOrder(WooRecord):
 
     @property
     def lines(self) -> list[Mapping[str, Any]]:
-        """Its products' lines; fees and shipping are apart."""
+        """The lines of products, without fees and shipping."""
         return rows_of(self.data.get("line_items"))
 
     @property
     def customer_id(self) -> str | None:
-        """None for a guest, which the shop shows as customer 0."""
+        """The customer's id; None for a guest, who is customer 0 in the shop."""
         return find_id(self.data.get("customer_id"))
 
 
@@ -320,7 +319,7 @@ class WooTaxRate(WooRecord):
 
 @dataclass(frozen=True, slots=True)
 class WooWebhook(WooRecord):
-    """A webhook as REST shows it: never with its secret or failure count (webhooks_list)."""
+    """A webhook as the API returns it, without its secret and failure count (webhooks_list)."""
 
     @property
     def name(self) -> str:
@@ -344,7 +343,7 @@ class WooWebhook(WooRecord):
 class WooPage(Generic[T]):
     """One page of a listing, with the totals of `X-WP-Total` and `X-WP-TotalPages`.
 
-    `rows` is how many there were, those without an id included, which are not among `items`.
+    `rows` is the number of rows, including those without an id, which are not in `items`.
     """
 
     items: tuple[T, ...]
@@ -355,30 +354,30 @@ class WooPage(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class WooIndex:
-    """What answers at the API's root: proof that WooCommerce's REST API is there."""
+    """The answer of the API's root, which shows that WooCommerce's REST API exists."""
 
     namespace: str
     routes: frozenset[str]
 
 
 def modified_after(moment: datetime | None) -> dict[str, str]:
-    """The filter for records changed strictly after a moment; none for None.
+    """The query for records changed strictly after a time; empty for None.
 
-    A bare UTC time with `dates_are_gmt`, never a `Z` beside the flag: that loses rows (contract
-    page WooCommerce §2; recording products_modified_after_Z_plus_gmt_flag). The shop compares whole
-    seconds, so the caller overlaps. InvalidInput for a time without a zone.
+    A UTC time without a zone, with `dates_are_gmt`: with the flag and a `Z` the shop omits rows
+    (contract page WooCommerce §2; recording products_modified_after_Z_plus_gmt_flag). The shop
+    compares whole seconds, so callers use overlapping ranges. InvalidInput for a naive time.
     """
     if moment is None:
         return {}
     if moment.tzinfo is None:
-        raise InvalidInput("A time without a zone could mean any moment.", "modified_after")
+        raise InvalidInput("A time without a zone is ambiguous.", "modified_after")
     bare = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {"modified_after": bare, "dates_are_gmt": "true"}
 
 
 def find_id(value: object) -> str | None:
-    """An id as text without leading zeros, from the number or numeric text that WooCommerce writes
-    it as."""
+    """An id as text without leading zeros, from a number or numeric text; None for 0 and anything
+    else."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     text = str(value)
@@ -388,7 +387,8 @@ def find_id(value: object) -> str | None:
 
 
 def parse_gmt(value: object) -> datetime | None:
-    """A `*_gmt` time, which is UTC without saying so (contract page WooCommerce §2, Dates)."""
+    """A `*_gmt` time, which is UTC without a zone (contract page WooCommerce §2, Dates); None if it
+    is no time."""
     if not isinstance(value, str):
         return None
     try:
@@ -398,7 +398,7 @@ def parse_gmt(value: object) -> datetime | None:
 
 
 def _missing(order: Mapping[str, Any]) -> Decimal:
-    """What the total of an order without faults is more than the sum of its parts."""
+    """The total of an order without faults minus the sum of its parts."""
     lines = [row["total"] for key in ("line_items", "fee_lines") for row in rows_of(order.get(key))]
     parts = [*lines, order["shipping_total"], order.get("total_tax")]
     known = [find_decimal(part) or Decimal(0) for part in parts]

@@ -1,7 +1,6 @@
-"""What a webhook delivery says, and the proof that the shop sent it. The body is not believed
-beyond that.
+"""Webhook deliveries: signature and record. The rest of the body is not trusted.
 
-Contract page WooCommerce §1. A delivery is a hint: the topic names the record, the body may
+Contract page WooCommerce §1. A delivery is a hint: the topic names the record, but the body may
 be older, newer, an error, or of another kind than the topic says."""
 
 import base64
@@ -20,7 +19,7 @@ from app.module_facts import FACTS
 from app.parsing import NotJson, leading_members, parse_json, without_marks
 from app.woocommerce.schemas import find_id
 
-# Webhook signatures: proof that a body came from the shop, checked on the raw bytes.
+# Signatures, verified on the raw bytes of the body.
 
 
 def sign(raw_body: bytes, secret: str) -> str:
@@ -33,10 +32,10 @@ def sign(raw_body: bytes, secret: str) -> str:
 
 
 class SignatureCheck:
-    """Whether one of the secrets made the signature of a body, which comes in parts and need not
-    be kept; several secrets while one is being rotated.
+    """Verifies the signature of a body that is received in parts, with one of several secrets, as
+    there are while a secret is rotated.
 
-    Every secret is tried, in constant time each. An empty secret verifies nothing: anyone could
+    All secrets are compared, each in constant time. An empty secret verifies nothing: anyone could
     sign with it. Contract page WooCommerce §1.
     """
 
@@ -65,28 +64,28 @@ TOPICS = (
     *(f"{facts.woo_resource}.{event}" for facts in FACTS.values() for event in facts.woo_events),
     *(f"action.{name}" for name in ACTIONS),
 )
-"""All that `webhooks install` installs: only actions tell of tax rates and of deletions past the
-trash."""
+"""The topics that `webhooks install` installs: only actions report tax rates and permanent
+deletions."""
 
 TOPIC_SHAPE = re.compile(r"(?=.{1,100}$)[a-z_]+\.[a-z_]+")
-"""The signature does not cover the topic, so that it is as a stranger wrote it."""
+"""The signature does not cover the topic, so that it is untrusted."""
 NO_TOPIC = "the delivery names no topic, such as order.updated, in X-WC-Webhook-Topic"
 NO_RECORD = "The delivery names no record"
 CUT = "its body is large, and its id is not at its beginning"
 LONGEST_SHOWN = 80
 LARGEST_PARSED = 256 * 1024
-"""Bytes of a body that is parsed as a whole, which takes time of the event loop. A record's id is
-its first member: of a larger body the beginning does."""
+"""Bytes of a body that is parsed completely, since parsing blocks the event loop. A record's id is
+its first member, so that the beginning of a larger body suffices."""
 HEAD_BYTES = 64 * 1024
-"""As much of a large body as is looked at."""
+"""The part of a large body that is read."""
 PING = re.compile(rb"webhook_id=([0-9]{1,20})")
 LONGEST_PING = 64
-"""Bytes; more than PING can match."""
+"""Bytes; longer than any match of PING."""
 
 
 class HookKind(StrEnum):
-    """What a delivery is: a creation ping, a topic that no module syncs (coupons, other actions),
-    an error envelope, a body that names no record, or a hint about a record."""
+    """The kinds of deliveries: a creation ping, a topic that no module syncs (coupons, other
+    actions), an error envelope, a body that names no record, or a hint about a record."""
 
     PING = "ping"
     UNSYNCED = "unsynced"
@@ -97,11 +96,11 @@ class HookKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WooHook:
-    """One delivery. `module` is None for pings and for topics that no module syncs; of the latter
-    the body is not read.
+    """One delivery. `module` is None for pings and for topics that no module syncs, whose body is
+    not read.
 
-    `record_id` is None but for hints about a record. `code` and `message` are an envelope's;
-    `message` also tells why no record is named.
+    `record_id` is set for hints about a record only. `code` and `message` are those of an envelope;
+    `message` also says why no record is named.
     """
 
     kind: HookKind
@@ -116,10 +115,10 @@ class WooHook:
 
 
 def parse_hook(headers: Mapping[str, str], body: bytes, *, is_whole: bool = True) -> WooHook:
-    """Read a delivery; header names in lower case.
+    """Parse a delivery; header names are in lower case.
 
-    Recordings hook_*. Raises InvalidInput if the topic is missing, or if the body is not JSON. Of
-    one larger than LARGEST_PARSED, as of one that is not whole, only the beginning is looked at.
+    Recordings hook_*. Raises InvalidInput if the topic is missing, or the body is not JSON. Of a
+    body that is larger than LARGEST_PARSED or incomplete only the beginning is read.
     """
     if webhook_id := find_ping(headers, body):
         return WooHook(HookKind.PING, webhook_id=webhook_id)
@@ -142,30 +141,31 @@ def parse_hook(headers: Mapping[str, str], body: bytes, *, is_whole: bool = True
     if _is_envelope(data):
         code, message = str(data["code"]), str(data["message"])
         return WooHook(HookKind.ENVELOPE, code=code, message=message, **common)
-    return _told(find_id(data.get("id")), common, fault)
+    return _hint(find_id(data.get("id")), common, fault)
 
 
 def find_ping(headers: Mapping[str, str], body: bytes) -> str | None:
-    """The webhook's id, if this is the unsigned `webhook_id=N` that its creation sends.
+    """The webhook's id, if this is the unsigned `webhook_id=N` that the shop sends when a webhook
+    is created; else None.
 
-    Recording hook_ping. It says nothing that needs a signature; it wants exactly 200.
+    Recording hook_ping. It has no content to protect by a signature, and must be answered 200.
     """
     found = PING.fullmatch(body) if may_be_ping(headers) else None
     return find_id(found[1].decode()) if found else None
 
 
 def may_be_ping(headers: Mapping[str, str]) -> bool:
-    """Whether a body of at most LONGEST_PING bytes could make it the ping of a creation."""
+    """Whether a request with these headers is a creation ping if its body matches PING."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "application/x-www-form-urlencoded" and "x-wc-webhook-topic" not in headers
 
 
 def _read_object(body: bytes, *, is_whole: bool) -> tuple[Mapping[str, Any], str]:
-    """The object, and what is wrong should it name no record. A shop that cannot encode a record
-    signs and sends nothing at all (wp_json_encode gives false)."""
+    """The object, and what is wrong if it names no record. A shop that cannot encode a record signs
+    and sends an empty body (wp_json_encode returns false)."""
     if not is_whole or len(body) > LARGEST_PARSED:
         if is_whole and without_marks(body[:HEAD_BYTES])[:1] not in (b"{", b"["):
-            raise InvalidInput("the body is not JSON: it begins as no object does", "body")
+            raise InvalidInput("the body is not JSON: it does not begin with an object", "body")
         return leading_members(body[:HEAD_BYTES]), CUT
     if not without_marks(body):
         return {}, "its body is empty"
@@ -186,13 +186,14 @@ def _is_envelope(data: Mapping[str, Any]) -> bool:
 def _read_action(
     name: str, data: Mapping[str, Any], common: Mapping[str, Any], fault: str
 ) -> WooHook:
-    """`{"action", "arg"}`: the arg is an id, or `[]` for objects (hook_action_*)."""
+    """The hint of a body `{"action", "arg"}`: the arg is an id, or `[]` for objects
+    (hook_action_*)."""
     module, resource, event = ACTIONS[name]
     named = {**common, "resource": resource, "module": module, "event": event}
-    return _told(find_id(data.get("arg")), named, fault)
+    return _hint(find_id(data.get("arg")), named, fault)
 
 
-def _told(record_id: str | None, common: Mapping[str, Any], fault: str) -> WooHook:
+def _hint(record_id: str | None, common: Mapping[str, Any], fault: str) -> WooHook:
     if record_id is None:
         message = f"{NO_RECORD} ({common['topic']}): {fault}"
         return WooHook(HookKind.NOTHING, message=message, **common)

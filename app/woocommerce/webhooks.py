@@ -1,9 +1,9 @@
-"""The shop's webhooks towards us: set up, looked at, replaced when the shop gave them up.
+"""The shop's webhooks to this service: install, check, replace and remove them.
 
-Contract page WooCommerce §1: seven failures in a row disable a webhook, reactivating one does
-not reset the count, and no call returns a secret. So a doubtful webhook is replaced, new one
-first. Only webhooks that deliver to our own address are touched, and those that are known to be
-ours by their id, wherever somebody turned them to."""
+Contract page WooCommerce §1: seven consecutive failures disable a webhook, reactivating it does
+not reset the count, and no call returns a secret. So a doubtful webhook is replaced: the new one is
+created first. Only webhooks are touched that deliver to our own address, or whose ids are known to
+be ours, even if their address was changed."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
@@ -21,7 +21,7 @@ ACTIVE = "active"
 
 
 class WebhookAction(StrEnum):
-    """What a topic's webhook needs; `keep` is nothing."""
+    """What is to be done with a topic's webhook; `keep` means nothing."""
 
     KEEP = "keep"
     CREATE = "create"
@@ -32,8 +32,8 @@ class WebhookAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WebhookStep:
-    """One act for one topic, on the webhook that is there, if one is. `problem`: why it is needed,
-    "" where nothing is; `error`: why it failed."""
+    """One action for one topic, on the existing webhook if there is one. `problem` says why it is
+    needed, "" if it is not; `error` why it failed."""
 
     act: WebhookAction
     topic: str
@@ -44,13 +44,13 @@ class WebhookStep:
 
 @dataclass(frozen=True, slots=True)
 class WebhookReport:
-    """What was found or done, in the order of the topics, webhooks too many last."""
+    """The steps that are needed or were done, by topic; surplus webhooks last."""
 
     steps: tuple[WebhookStep, ...]
 
     @property
     def healthy(self) -> bool:
-        """Every topic has one active webhook and nothing is delivered twice; as found."""
+        """Whether every topic had one active webhook, and none was delivered twice."""
         return all(step.act is WebhookAction.KEEP for step in self.steps)
 
     @property
@@ -66,11 +66,11 @@ def plan_webhooks(
     suspects: Collection[str] = (),
     known: Collection[str] = (),
 ) -> tuple[WebhookStep, ...]:
-    """Compare what the shop has with one active webhook per topic at our address. Pure.
+    """The steps to one active webhook for each topic at our address. Pure.
 
-    `suspects` are ids of webhooks to replace although active, such as those whose signatures
-    do not verify; `known` are ids of webhooks that are ours. Of several good ones for a topic the
-    oldest stays.
+    `suspects` are ids of webhooks to replace although they are active, such as those whose
+    signatures do not verify; `known` are ids of webhooks that are ours. Of several good ones for a
+    topic the oldest is kept.
     """
     ours = sorted(
         (one for one in existing if one.delivery_url == delivery_url or one.id in known),
@@ -83,23 +83,23 @@ def plan_webhooks(
 
 
 def _surplus(webhook: WooWebhook, topics: Sequence[str]) -> WebhookStep:
-    problem = "there is another one" if webhook.topic in topics else "the topic is not wanted"
+    problem = "there is another one" if webhook.topic in topics else "the topic is not needed"
     return WebhookStep(WebhookAction.REMOVE, webhook.topic, webhook, problem)
 
 
 async def status(
     client: WooClient, delivery_url: str, *, known: Collection[str] = ()
 ) -> WebhookReport:
-    """What the shop has and what that would need; changes nothing (webhooks_list)."""
+    """The state of the shop's webhooks and the steps needed; changes nothing (webhooks_list)."""
     return WebhookReport(plan_webhooks(await _all_webhooks(client), delivery_url, known=known))
 
 
 async def install(
     client: WooClient, delivery_url: str, *, secret: str, known: Collection[str] = ()
 ) -> WebhookReport:
-    """Every topic with an active webhook that signs with `secret`; can be repeated.
+    """Give every topic an active webhook that signs with `secret`. Idempotent.
 
-    Like `heal`, and healthy webhooks get the secret anew, since none can be read back. Raises
+    Like `heal`, but healthy webhooks are sent the secret too, since it cannot be read back. Raises
     RemoteError only if the webhooks cannot be listed; one topic's failure is in its step.
     """
     plan = plan_webhooks(await _all_webhooks(client), delivery_url, known=known)
@@ -114,10 +114,10 @@ async def heal(
     suspects: Collection[str] = (),
     known: Collection[str] = (),
 ) -> WebhookReport:
-    """Replace what is paused, disabled, turned elsewhere or suspect, add what is missing, drop
-    doubles and topics that are not wanted.
+    """Replace webhooks that are paused, disabled, redirected or suspect, create missing ones, and
+    remove duplicates and those of topics that are not needed.
 
-    webhook_failure_sequence, webhook_get_disabled, webhook_reactivate. Errors as `install`.
+    webhook_failure_sequence, webhook_get_disabled, webhook_reactivate. Errors as for `install`.
     """
     plan = plan_webhooks(await _all_webhooks(client), delivery_url, suspects=suspects, known=known)
     return await _apply_all(client, plan, delivery_url, secret)
@@ -126,7 +126,7 @@ async def heal(
 async def remove(
     client: WooClient, delivery_url: str, *, known: Collection[str] = ()
 ) -> WebhookReport:
-    """Delete every webhook that is ours, and no other. Errors as `install`."""
+    """Delete every webhook that is ours, and no other. Errors as for `install`."""
     plan = plan_webhooks(await _all_webhooks(client), delivery_url, topics=(), known=known)
     return await _apply_all(client, plan, delivery_url, "")
 
@@ -145,7 +145,7 @@ def _plan_topic(
 
 
 def _problem(webhook: WooWebhook, delivery_url: str, suspects: Collection[str]) -> str:
-    """ "" for one that does what it should."""
+    """What is wrong with a webhook; "" if nothing is."""
     if webhook.delivery_url != delivery_url:
         return f"delivers to {show_address(webhook.delivery_url)}"
     if webhook.status != ACTIVE:
@@ -166,7 +166,7 @@ async def _apply_all(
 
 
 async def _apply(client: WooClient, step: WebhookStep, url: str, secret: str) -> WebhookStep:
-    """One topic's failure leaves the others their chance."""
+    """Carry out one step; return it with its error, if any, so that the other steps go on."""
     try:
         if step.act in {WebhookAction.CREATE, WebhookAction.REPLACE}:
             await client.create_webhook(

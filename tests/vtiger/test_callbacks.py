@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.domain import InvalidInput
 from app.vtiger import callbacks
-from app.vtiger.callbacks import MAX_FIELDS, MAX_HINTS, MAX_LOOKS, MAX_VALUES, parse_callback
+from app.vtiger.callbacks import MAX_FIELDS, MAX_HINTS, MAX_VALUES, MAX_VISITS, parse_callback
 from tests.recorded import deliveries
 
 FORM = "application/x-www-form-urlencoded"
@@ -139,7 +139,8 @@ class Counted(list[Any]):
 
 
 @pytest.mark.parametrize(
-    ("item", "most"), [(5, MAX_HINTS), ({"id": 5}, MAX_HINTS), ("$id", MAX_LOOKS), ({}, MAX_LOOKS)]
+    ("item", "most"),
+    [(5, MAX_HINTS), ({"id": 5}, MAX_HINTS), ("$id", MAX_VISITS), ({}, MAX_VISITS)],
 )
 def test_reading_stops_where_a_callback_holds_too_much(item: object, most: int) -> None:
     rows = Counted([item] * 30_000)

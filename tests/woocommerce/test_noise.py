@@ -21,7 +21,7 @@ async def test_a_byte_order_mark_before_the_shops_json_is_none_of_it() -> None:
 
 async def test_a_notice_before_the_json_is_shown_with_its_place() -> None:
     client, _ = open_shop(httpx.Response(200, content=b'<br /><b>Notice</b>: x in y {"id": 7}'))
-    with pytest.raises(ResponseUnreadable, match="line 1, column 1, where it says '<br /><b>Not"):
+    with pytest.raises(ResponseUnreadable, match="line 1, column 1, near '<br /><b>Not"):
         await client.get_customer("7")
 
 
