@@ -1,5 +1,5 @@
-"""Engine, sessions and short transactions; the declarative base and the column types; and what an
-absent database looks like."""
+"""Engine, sessions and transactions; the declarative base and column types; classes of database
+errors."""
 
 import asyncio
 import contextlib
@@ -53,79 +53,79 @@ from sqlalchemy.util.concurrency import greenlet_spawn
 from app.domain import WooVtigerError
 from app.tasks import in_background
 
-# Whether the database answers at all.
+# Liveness of the database.
 #
-# A server that is stopped, or whose machine hangs, still holds its connections and takes new ones:
-# no socket fails, no clock of the server's runs, and whoever waits would wait for ever. So one
-# connection asks the simplest question again and again. When the answer does not come, all
-# connections are broken off, which whoever waits hears of as of any lost connection.
+# A server that is suspended, or whose machine hangs, keeps its connections and accepts new ones: no
+# socket fails, no timeout of the server applies, and callers would wait for ever. So one connection
+# sends a trivial query periodically. If there is no answer in time, all connections are closed, and
+# their callers get the error of a lost connection.
 
 log = logging.getLogger(__name__)
 
-SILENT = "the database takes connections, but does not answer"
-ASK_EVERY_SECONDS = 0.75
-PATIENCE_SECONDS = 2.5
+NO_ANSWER = "the database accepts connections, but does not answer"
+PING_SECONDS = 0.75
+TIMEOUT_SECONDS = 2.5
 GRACE_SECONDS = 0.1
-"""For an answer that is there already, and that a busy event loop has not read yet."""
+"""For an answer that has arrived, but that a busy event loop has not read yet."""
 
 Connection = psycopg.AsyncConnection[Any]
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Pulse:
-    """Opens connections, and breaks those off that wait for a database that does not answer.
+    """Opens connections, and closes them all if the database does not answer.
 
-    From a standstill to the end of the longest wait it takes `every_seconds` and
-    `patience_seconds` together: receivers have to answer within 4 seconds.
+    A caller waits for at most `every_seconds` and `patience_seconds` together after the database
+    stopped answering: receivers have to answer within 4 seconds.
     """
 
     address: str
-    every_seconds: float = ASK_EVERY_SECONDS
-    patience_seconds: float = PATIENCE_SECONDS
+    every_seconds: float = PING_SECONDS
+    patience_seconds: float = TIMEOUT_SECONDS
     is_silent: bool = field(default=False, init=False)
     _watched: WeakSet[Connection] = field(default_factory=WeakSet, init=False)
     _own: Connection | None = field(default=None, init=False)
 
     async def connect(self, *args: Any, **kwargs: Any) -> Connection:
-        """As psycopg's, but watched. Raises psycopg.OperationalError where no answer comes, at once
-        while it is known that none will."""
+        """Connect as psycopg does, and watch the connection. Raises psycopg.OperationalError if the
+        database does not answer; immediately if that is known."""
         if self.is_silent:
-            raise psycopg.OperationalError(SILENT)
+            raise psycopg.OperationalError(NO_ANSWER)
         try:
             async with asyncio.timeout(self.patience_seconds):
                 connection = await psycopg.AsyncConnection.connect(*args, **kwargs)
         except TimeoutError:
-            raise psycopg.OperationalError(SILENT) from None
+            raise psycopg.OperationalError(NO_ANSWER) from None
         await self.watch(connection)
         return connection
 
     async def watch(self, connection: Connection) -> None:
-        """Break this one off too when the database does not answer."""
+        """Close this connection too if the database does not answer."""
         self._watched.add(connection)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Ask while the body runs."""
+        """Send pings while the body runs."""
         try:
-            async with in_background(self._ask_on()):
+            async with in_background(self._ping_periodically()):
                 yield
         finally:
             if self._own is not None:
                 await self._own.close()
 
-    async def _ask_on(self) -> None:
+    async def _ping_periodically(self) -> None:
         while True:
-            await self._look()
+            await self._check()
             await asyncio.sleep(self.every_seconds)
 
-    async def _look(self) -> None:
-        asked = asyncio.create_task(self._ask())
+    async def _check(self) -> None:
+        ping = asyncio.create_task(self._ping())
         try:
-            done, _ = await asyncio.wait({asked}, timeout=self.patience_seconds)
+            done, _ = await asyncio.wait({ping}, timeout=self.patience_seconds)
             if not done:
-                done, _ = await asyncio.wait({asked}, timeout=GRACE_SECONDS)
+                done, _ = await asyncio.wait({ping}, timeout=GRACE_SECONDS)
         except asyncio.CancelledError:
-            asked.cancel()
+            ping.cancel()
             raise
         if done:
             if self.is_silent:
@@ -133,28 +133,29 @@ class Pulse:
             self.is_silent = False
             return
         if not self.is_silent:
-            log.error("%s: %d connections are broken off", SILENT, len(self._watched))
+            log.error("%s: %d connections are closed", NO_ANSWER, len(self._watched))
         self.is_silent = True
         for connection in list(self._watched):
-            _break_off(connection)
-        asked.cancel()
-        await asyncio.wait({asked})
+            _shut_down(connection)
+        ping.cancel()
+        await asyncio.wait({ping})
 
-    async def _ask(self) -> None:
-        """A refusal is an answer: those who wait hear of it themselves."""
+    async def _ping(self) -> None:
+        """Send a query. An error counts as an answer: callers get their own errors."""
         try:
             if self._own is None or self._own.closed:
                 self._own = await psycopg.AsyncConnection.connect(self.address, autocommit=True)
                 await self.watch(self._own)
             await self._own.execute("SELECT 1")
         except psycopg.Error as error:
-            log.debug("the database cannot be asked: %s", error)
+            log.debug("the database cannot be reached: %s", error)
 
 
-def _break_off(connection: Connection) -> None:
-    """End the socket below the driver: whoever waits for an answer is told that it is lost.
+def _shut_down(connection: Connection) -> None:
+    """Shut down the socket below the driver, so that callers get the error of a lost connection.
 
-    Cancelling them instead would have the driver ask the server to cancel, and wait for that.
+    If the callers were cancelled instead, the driver would send the server a cancel request and
+    wait for it.
     """
     if connection.closed:
         return
@@ -162,7 +163,7 @@ def _break_off(connection: Connection) -> None:
         held.shutdown(socket.SHUT_RDWR)
 
 
-# What an absent or an outdated database looks like, so that callers need not know its driver.
+# Classes of database errors, so that callers need not know the driver.
 
 OUTAGES: tuple[type[Exception], ...] = (
     OperationalError,
@@ -171,21 +172,21 @@ OUTAGES: tuple[type[Exception], ...] = (
     psycopg.OperationalError,
     PoolTimeout,
 )
-"""What passes by itself: the same statement may succeed later. `StatementRefused` is none."""
+"""Temporary errors: the same statement may succeed later. `StatementRefused` is not one."""
 
 PASSING_CLASSES = frozenset({"08", "40", "53", "57", "58"})
-"""SQLSTATE classes of errors that say nothing against the statement: lost connections, transactions
-that lost to another one, exhausted resources, shutdowns and cancellations, input/output errors."""
+"""SQLSTATE classes of errors that the statement did not cause: lost connections, serialisation
+failures and deadlocks, exhausted resources, shutdowns and cancellations, input/output errors."""
 PASSING_STATES = frozenset({"55P03"})  # lock_not_available
 
 
 class StatementRefused(DBAPIError):
-    """The database refuses this very statement, now and later, such as a value that is too large
-    for an index (54000). Retrying it unchanged helps nobody."""
+    """The database refuses the statement itself, such as a value that is too large for an index
+    (54000). A retry would fail too."""
 
 
 OUTDATED: tuple[type[Exception], ...] = (ProgrammingError, psycopg.ProgrammingError)
-"""What `is_unmigrated` tells apart from a bug."""
+"""Errors of which `is_unmigrated` says whether a migration is missing."""
 
 
 def is_unmigrated(error: Exception) -> bool:
@@ -195,27 +196,27 @@ def is_unmigrated(error: Exception) -> bool:
 
 
 def driver_message(error: Exception) -> str:
-    """The first line of what the driver said: where it looked, and why that failed."""
+    """The first line of the driver's message, which names the address and the cause."""
     origin = error.orig if isinstance(error, DBAPIError) else error.__cause__ or error
     return str(origin or error).strip().partition("\n")[0]
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Whether a driver's error is the database's word against this very statement."""
+    """Whether a driver's error means that the database refuses the statement itself."""
     if not isinstance(error, psycopg.Error) or error.sqlstate is None:
         return False
     return error.sqlstate[:2] not in PASSING_CLASSES and error.sqlstate not in PASSING_STATES
 
 
 def tell_refusals_apart(context: ExceptionContext) -> None:
-    """A listener of the engine's `handle_error`: the driver calls a refused statement an
-    OperationalError, as it calls a lost connection. Raises StatementRefused for the former."""
+    """A listener of the engine's `handle_error`. The driver raises OperationalError for a refused
+    statement as for a lost connection; this raises StatementRefused for the former."""
     refused = context.original_exception
     if isinstance(refused, psycopg.OperationalError) and is_refusal(refused):
         raise StatementRefused(context.statement, None, refused, hide_parameters=True)
 
 
-# Many rows in one transaction; where the database refuses one of them, each in its own.
+# Many rows in one transaction, or each in its own if the database refuses one.
 
 Row = TypeVar("Row")
 
@@ -223,10 +224,10 @@ Row = TypeVar("Row")
 async def store_rows(
     rows: Sequence[Row], store: Callable[[Sequence[Row]], Awaitable[None]]
 ) -> list[tuple[Row, Exception]]:
-    """Those that are refused, each with the reason; the others are stored.
+    """Store rows; return those that the database refuses, each with its error.
 
-    `store` commits what it is given: all rows at first, and where that fails one after the other.
-    What says nothing against a row is raised: outages, and our own errors such as LeaseLost.
+    `store` commits the rows that it is given: first all of them, and if that fails one by one.
+    Outages, and the service's own errors such as LeaseLost, are raised.
     """
     if not rows:
         return []
@@ -244,18 +245,19 @@ async def store_rows(
     return [each for row in rows for each in await store_rows([row], store)]
 
 
-# Group commit: items that arrive together share one transaction, each answered after it.
+# Group commit: items that arrive together share one transaction.
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
 class GroupCommit(Generic[Item, Answer]):
-    """Items are on disk before `store` returns; it raises what `commit` raised for the item.
+    """Stores items in batches; an item is committed when `store` returns.
 
-    `commit` stores what it is given in one transaction and returns one answer an item, in order.
-    While it runs, arriving items wait for the next call, which takes `most_at_once` of them, or
-    all. An item that the database refuses fails alone; an outage or an error of ours fails all.
+    `commit` stores a batch in one transaction and returns one answer for each item, in order.
+    While it runs, arriving items wait for the next batch of at most `most_at_once`. `store` raises
+    what `commit` raised for the item: an item that the database refuses fails alone, an outage or
+    an error of the service fails the batch.
     """
 
     def __init__(
@@ -301,27 +303,27 @@ class GroupCommit(Generic[Item, Answer]):
                 future.set_result(answer)
 
 
-# The column types through which text and JSON reach the database.
+# Column types for text and JSON.
 #
-# PostgreSQL stores neither NUL nor lone surrogates, in text and in JSON alike, and refuses the
-# whole statement that carries one. Remote systems send both. One type for all columns means that
-# no insert, update or filter can fail for a character.
+# PostgreSQL stores neither NUL nor lone surrogates in text and JSON, and refuses a statement that
+# contains one. Remote systems send both. These types replace them in every insert, update and
+# filter.
 
 LONGEST_TEXT = 1_000_000
-"""Characters of a text of no particular kind: more than any field of either system holds."""
+"""Characters of a text without a limit of its own: more than any field of either system."""
 LONGEST_MESSAGE = 4_000
-"""Characters of a message: what a remote system said, or what we tell a person."""
+"""Characters of a message of a remote system or for a person."""
 
 
 def storable(text: str) -> str:
-    """The text with U+FFFD for each NUL and `?` for each lone surrogate."""
+    """The text with NUL replaced by U+FFFD and lone surrogates by `?`."""
     if text.isascii():
         return text if "\x00" not in text else text.replace("\x00", "\ufffd")
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def storable_json(value: Any) -> Any:
-    """The value with every text in it, names included, made storable."""
+    """The value with `storable` applied to all texts, including names of members."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, Mapping):
@@ -332,10 +334,10 @@ def storable_json(value: Any) -> Any:
 
 
 class StorableText(TypeDecorator[str]):
-    """Text of at most `longest` characters; what is longer is cut and ends in an ellipsis.
+    """Text of at most `longest` characters; longer text is cut and ends in an ellipsis.
 
-    A key must never be cut, for two keys could become one: keys that come from outside are
-    bounded before they get here (`app.domain.bounded_key`).
+    A key must not be cut, since two keys could become equal: external keys are bounded before
+    (`app.domain.bounded_key`).
     """
 
     impl = String
@@ -358,7 +360,7 @@ Message = StorableText(LONGEST_MESSAGE)
 
 
 class StorableJson(TypeDecorator[Any]):
-    """JSONB whose texts are storable; None is SQL's NULL."""
+    """JSONB whose texts are made storable; None is SQL's NULL."""
 
     impl = JSONB
     cache_ok = True
@@ -371,11 +373,11 @@ class StorableJson(TypeDecorator[Any]):
         return storable_json(value)
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
-        """Operators on the column (`->`, `?`, …) mean those of JSONB."""
+        """Operators on the column (`->`, `?`, …) are those of JSONB."""
         return self.impl_instance.coerce_compared_value(op, value)
 
 
-# The declarative base: one naming convention and the column types that every table shares.
+# The declarative base: naming convention and column types of all tables.
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -387,7 +389,8 @@ NAMING = {
 
 
 class Base(DeclarativeBase):
-    """Text and JSON are made storable, times are timestamptz, whole numbers are bigint."""
+    """The base of all tables: texts and JSON are made storable, times are timestamptz, integers
+    are bigint."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
@@ -400,7 +403,7 @@ class Base(DeclarativeBase):
 
 
 class Numbered:
-    """A row with a growing number of its own and its first moment, by the server's clock."""
+    """A row with an increasing id and the time of its creation by the database's clock."""
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -417,12 +420,13 @@ def _dumps(value: Any) -> str:
 
 
 def open_engine(url: str, pool_size: int = 10, *, pulse: Pulse | None = None) -> AsyncEngine:
-    """With `pulse`, whose task is to run, nobody waits for ever for a database that hangs."""
+    """An engine for the URL. With a running `pulse`, no caller waits for ever for a database that
+    hangs."""
     engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
-        hide_parameters=True,  # errors are logged, and bodies of deliveries are people's data
+        hide_parameters=True,  # errors are logged, and bodies contain personal data
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
         connect_args={"async_creator_fn": pulse.connect} if pulse is not None else {},
@@ -433,34 +437,34 @@ def open_engine(url: str, pool_size: int = 10, *, pulse: Pulse | None = None) ->
 
 
 def _refuse_ended(connection: AdaptedConnection, *_: object) -> None:
-    """Have the pool replace a connection that the server has ended, as by a restart.
+    """Make the pool replace a connection that the server has closed, as after a restart.
 
-    Nothing comes from the server while a connection lies in the pool, unless that is over, so a
-    look at the socket says as much as a question to the server, which would be every third
-    statement of the service. One that hangs is told by `app.db.session`.
+    A readable socket of an idle connection means that the server closed it, so no query is needed,
+    which would be every third statement of the service. `Pulse` detects a server that hangs.
     """
     driver = connection.driver_connection
     assert isinstance(driver, psycopg.AsyncConnection)  # noqa: S101 - the only driver there is
-    if driver.closed or _has_news(driver.fileno()):
-        raise DisconnectionError("the server has ended this connection")
+    if driver.closed or _is_readable(driver.fileno()):
+        raise DisconnectionError("the server has closed this connection")
 
 
-def _has_news(file: int) -> bool:
+def _is_readable(file: int) -> bool:
     ready = sockets.poll()
     ready.register(file, sockets.POLLIN)
     return bool(ready.poll(0))
 
 
 async def close_engine(engine: AsyncEngine) -> None:
-    """What was cancelled gives its connection back by itself, a moment later. An engine that is
-    disposed of before would leave that connection open, so it is waited for, up to a time."""
+    """Dispose of the engine once all connections are returned, or after CLOSING_SECONDS.
+
+    Cancelled tasks return theirs a moment later; disposing earlier would leave them open."""
     give_up_at = time.monotonic() + CLOSING_SECONDS
-    while _busy(engine) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - pools have no event
+    while _is_busy(engine) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - pools have no event
         await asyncio.sleep(0.01)
     await engine.dispose()
 
 
-def _busy(engine: AsyncEngine) -> bool:
+def _is_busy(engine: AsyncEngine) -> bool:
     return isinstance(engine.pool, QueuePool) and engine.pool.checkedout() > 0
 
 
@@ -475,25 +479,25 @@ async def transaction(sessions: Sessions) -> AsyncIterator[AsyncSession]:
 
 
 async def find_clock_skew(session: AsyncSession) -> float:
-    """Seconds that the database's clock is ahead of ours."""
-    theirs = await session.scalar(select(func.clock_timestamp()))
-    return float((theirs - datetime.now(UTC)).total_seconds()) if theirs else 0.0
+    """Seconds by which the database's clock is ahead of ours."""
+    now = await session.scalar(select(func.clock_timestamp()))
+    return float((now - datetime.now(UTC)).total_seconds()) if now else 0.0
 
 
-# Statements that are run thousands of times: sent as they are, and prepared once a connection.
+# Frequent statements: sent without SQLAlchemy's compiler, and prepared once per connection.
 
 Driver = psycopg.AsyncConnection[Any]
 
 
 async def driver_of(session: AsyncSession) -> Driver:
-    """The driver's connection on which the session's transaction is."""
+    """The driver's connection of the session's transaction."""
     return _driver((await (await session.connection()).get_raw_connection()).driver_connection)
 
 
 @asynccontextmanager
 async def autocommitting(sessions: Sessions) -> AsyncIterator[Driver]:
-    """A connection of the pool on which each statement is a transaction, so that one takes a single
-    exchange with the server. Raises SQLAlchemy's errors where there is none."""
+    """A pooled connection in autocommit mode, in which a statement takes a single round trip.
+    Raises SQLAlchemy's errors if there is none."""
     engine = sessions.kw["bind"]
     assert isinstance(engine, AsyncEngine)  # noqa: S101 - as `open_sessions` has it
     borrowed = await engine.raw_connection()
@@ -515,8 +519,8 @@ def _driver(connection: object) -> Driver:
 async def fetch_prepared(
     driver: Driver, statement: str, values: Sequence[object]
 ) -> list[tuple[Any, ...]]:
-    """The rows of a statement of psycopg's (`%s`), which nobody compiles. Raises psycopg's errors,
-    and StatementRefused as the engine does."""
+    """The rows of a statement with psycopg's placeholders (`%s`). Raises psycopg's errors, and
+    StatementRefused as the engine does."""
     try:
         async with driver.cursor(binary=True) as cursor:
             await cursor.execute(statement, values, prepare=True)
