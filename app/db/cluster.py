@@ -1,7 +1,8 @@
-"""The folder of the embedded server: where it lies, who owns it, and how it is made.
+"""The data folder of the embedded server: location, owner and initialisation.
 
-PostgreSQL refuses to run as root, so root hands the folder to a system account that sees nothing
-else. The wheel's own Python layer would open every parent folder to the world; this one does not.
+PostgreSQL refuses to run as root, so root gives the folder to a system account without other
+permissions. The wheel's own Python layer would make all parent folders accessible to everybody;
+this one does not.
 """
 
 import os
@@ -23,7 +24,7 @@ WHEEL_FOLDER = "pginstall18"
 MAJOR = "18"
 ACCOUNT = "woo-vtiger"
 USERADD_TRIES = 10
-ROOT_HOME = Path("/var/lib/woo-vtiger")  # used by root alone, where the account cannot come nearer
+ROOT_HOME = Path("/var/lib/woo-vtiger")  # for root, if the account cannot access DATA_DIR
 ELSEWHERE = "Or set DATABASE_URL to a PostgreSQL server of your own."
 INITDB = (
     "--username=postgres",
@@ -31,7 +32,7 @@ INITDB = (
     "--locale=C",
     "--locale-provider=builtin",  # sorts alike on every machine
     "--builtin-locale=C.UTF-8",
-    "--auth-local=trust",  # the socket lies in a folder of mode 0700
+    "--auth-local=trust",  # the socket is in a folder of mode 0700
     "--auth-host=reject",
     "--no-instructions",
 )
@@ -51,7 +52,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The system account that the server runs as: None of both for whoever runs this process."""
+    """The system account of the server; without ids that of this process."""
 
     uid: int | None = None
     gid: int | None = None
@@ -84,7 +85,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A PostgreSQL data folder with the binaries and the account it runs by."""
+    """A PostgreSQL data folder with its binaries and its account."""
 
     path: Path
     binaries: Path
@@ -95,7 +96,7 @@ class Cluster:
 
 
 def open_cluster(data_dir: Path) -> Cluster:
-    """Find or make the cluster below `data_dir`; the caller holds the folder's lock."""
+    """Find or create the cluster in `data_dir`; the caller holds the folder's lock."""
     link = data_dir / "postgresql"
     account = _account(link)
     path = _place(link, account)
@@ -111,7 +112,7 @@ def _account(link: Path) -> Account:
         return Account()
     if link.exists() and (owner := link.stat()).st_uid != 0:
         return Account(owner.st_uid, owner.st_gid)
-    entry = _find_user(ACCOUNT) or _make_user(ACCOUNT)
+    entry = _find_user(ACCOUNT) or _create_user(ACCOUNT)
     return Account(entry.pw_uid, entry.pw_gid)
 
 
@@ -122,7 +123,7 @@ def _find_user(name: str) -> pwd.struct_passwd | None:
         return None
 
 
-def _make_user(name: str) -> pwd.struct_passwd:
+def _create_user(name: str) -> pwd.struct_passwd:
     tool = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     options = ["--system", "--user-group", "--no-create-home", "--shell", "/bin/false", name]
     for _ in range(USERADD_TRIES if tool else 0):
@@ -132,16 +133,16 @@ def _make_user(name: str) -> pwd.struct_passwd:
         time.sleep(0.2)  # another process may be adding users
     raise ConfigError(
         f"PostgreSQL does not run as root, and the system account {name!r} for it could not "
-        f"be made (useradd). Make it, or start as an ordinary user. {ELSEWHERE}"
+        f"be created (useradd). Create it, or start as an ordinary user. {ELSEWHERE}"
     )
 
 
 def _place(link: Path, account: Account) -> Path:
-    """The real folder of the cluster; `link` itself, or what root put in its place as a link."""
+    """The real folder of the cluster: `link` itself, or the target if root made it a link."""
     if link.is_symlink() and not link.resolve().parent.exists():
         raise ConfigError(
-            f"{link} points to {link.resolve()}, which is gone: bring it back"
-            " from a backup, or remove the link to start afresh."
+            f"{link} points to {link.resolve()}, which does not exist: restore it"
+            " from a backup, or remove the link to start with an empty database."
         )
     if link.exists() or link.is_symlink() or account.reaches(link.parent):
         return link.resolve()
@@ -167,7 +168,7 @@ def _binaries(account: Account) -> Path:
 
 
 def client_programs() -> Path:
-    """The folder of pg_dump, pg_restore and psql, which the wheel brings beside the server."""
+    """The folder of pg_dump, pg_restore and psql, which the wheel contains."""
     spec = find_spec(WHEEL)
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(f"The package {WHEEL} is not installed: run `make setup`.")
@@ -182,7 +183,7 @@ def _works(install: Path, account: Account) -> bool:
 
 
 def _reachable_copy(install: Path, account: Account) -> Path:
-    """Copy the binaries to where root's account can run them (a checkout below /root cannot be)."""
+    """Copy the binaries to a folder in which root's account can run them, unlike one in /root."""
     copy = _root_home() / f"{WHEEL_FOLDER}-{version(WHEEL)}"
     if account.uid is not None and not copy.exists():
         _copy(install.parent.parent, copy)
@@ -206,14 +207,15 @@ def _copy(packages: Path, target: Path) -> None:
 
 
 def _initialise(cluster: Cluster) -> None:
-    """Made beside its place and renamed, so that a crash half-way leaves nothing in its place."""
+    """Initialise a cluster in a temporary folder and rename it, so that a crash leaves no partial
+    cluster."""
     draft = cluster.path.with_name("postgresql.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     cluster.account.own(draft)
-    made = cluster.account.run([cluster.binaries / "initdb", "-D", draft, *INITDB])
-    if made.returncode != 0:
-        raise ConfigError(f"The embedded PostgreSQL could not be made: {made.stdout.strip()}")
+    result = cluster.account.run([cluster.binaries / "initdb", "-D", draft, *INITDB])
+    if result.returncode != 0:
+        raise ConfigError(f"The embedded PostgreSQL could not be created: {result.stdout.strip()}")
     with (draft / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{name} = {value}\n" for name, value in SETTINGS.items())
     draft.rename(cluster.path)
@@ -229,8 +231,8 @@ def _check(cluster: Cluster) -> None:
         ) from None
     if major != MAJOR:
         raise ConfigError(
-            f"{cluster.path} was made by PostgreSQL {major}, this version brings {MAJOR}: "
-            "move it over as docs/embedded-postgresql.md tells."
+            f"{cluster.path} was created by PostgreSQL {major}, this version contains {MAJOR}: "
+            "migrate it as described in docs/embedded-postgresql.md."
         )
     if not cluster.account.reaches(cluster.path):
         raise ConfigError(

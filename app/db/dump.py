@@ -1,7 +1,7 @@
-"""The whole database as one file, and back: PostgreSQL's own dump, by the programs of the wheel.
+"""Backup and restore of the database, with PostgreSQL's programs in the wheel.
 
-A dump of any release is restored whole or not at all, and then brought up to date. The programs
-are the wheel's, so that nothing has to be installed and no older pg_restore meets a newer dump."""
+A dump of any release is restored completely or not at all, and migrated afterwards. With the
+wheel's programs nothing has to be installed, and no dump is newer than pg_restore."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ VERSIONS = "alembic_version"
 ENGINE = "procrastinate_"
 HEADER_LINES = 40
 SINCE_17 = b"SET transaction_timeout = 0;\n"
-"""What the wheel's pg_restore writes at the beginning and servers before 17 do not understand."""
+"""Written by the wheel's pg_restore at the beginning, and not understood by servers before 17."""
 PG_17 = 170_000
 BLOCK = 1024 * 1024
 AS_OURS = ("--no-owner", "--no-privileges")
@@ -50,14 +50,14 @@ END $$
 
 
 def dump(address: str, file: Path) -> None:
-    """Write the database to `file`, as it is at this moment; a service may go on meanwhile.
+    """Write a snapshot of the database to `file`; the service may run meanwhile.
 
-    The file is readable by its owner alone and takes its place only when it is whole. Raises
+    The file is readable by its owner only, and is renamed to its name once it is complete. Raises
     ConfigError.
     """
     with psycopg.connect(address) as connection:
         if VERSIONS not in _tables(connection):
-            raise ConfigError("The database holds nothing yet: there is nothing to back up.")
+            raise ConfigError("The database is empty: there is nothing to back up.")
     part = file.with_name(f"{file.name}.part")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
@@ -71,11 +71,11 @@ def dump(address: str, file: Path) -> None:
 
 
 def restore(address: str, file: Path, *, known: Collection[str], replace: bool) -> None:
-    """Put what a file of `dump` holds in the place of the database's content, in one transaction.
+    """Replace the content of the database by a file of `dump`, in one transaction.
 
-    `known` are the tables that this release has: a database that holds others is somebody else's
-    too, and is left alone. So is one in use, one with data unless `replace` says so, and all if
-    the file is of a newer release. Raises ConfigError with what to do.
+    `known` are the tables of this release. Raises ConfigError with the remedy, and changes nothing,
+    if the file is of a newer release, or the database has other tables, is in use, or has data
+    and `replace` is not set.
     """
     revision = _revision(file)
     if not is_known(revision):
@@ -83,7 +83,7 @@ def restore(address: str, file: Path, *, known: Collection[str], replace: bool) 
             f"{file} was made by a newer release of woo-vtiger: restore it with that one."
         )
     with psycopg.connect(address, autocommit=True) as connection:
-        # A service that starts meanwhile waits with its migrations until the data are there.
+        # A service that starts meanwhile waits with its migrations until the restore is done.
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
         _check_target(connection, known, replace=replace)
         _load(address, file, connection.info.server_version)
@@ -131,7 +131,7 @@ def _has_rows(connection: psycopg.Connection, table: str) -> bool:
 
 
 def _revision(file: Path) -> str:
-    """The migration that a dump stands at; ConfigError for a file that is none of ours."""
+    """The migration of a dump. Raises ConfigError for a file that is no dump of this service."""
     if not file.is_file():
         raise ConfigError(f"There is no file {file}.")
     rows = ["--data-only", f"--table={VERSIONS}", "--file=-", str(file)]
@@ -168,7 +168,7 @@ def _load(address: str, file: Path, server: int) -> None:
         if not whole or loading.returncode != 0:
             told.seek(0)
             words = told.read().decode(errors="replace")
-            raise ConfigError(f"Nothing was restored, all is as it was: {_last_words(words)}")
+            raise ConfigError(f"Nothing was restored, all is as it was: {_last_messages(words)}")
 
 
 def _pour(
@@ -189,7 +189,7 @@ def _pour(
         shutil.copyfileobj(reading.stdout, loading.stdin, BLOCK)
         whole = reading.wait() == 0
     except BrokenPipeError:
-        pass  # psql has gone, and has said why
+        pass  # psql has ended with a message
     finally:
         if not whole:
             reading.kill()
@@ -200,25 +200,26 @@ def _pour(
 
 
 def _run(program: str, arguments: Sequence[str], address: str | None = None) -> str:
-    """What the program prints. ConfigError with its last words where it fails."""
+    """The output of a program. Raises ConfigError with the end of its messages if it fails."""
     target, environment = _target(address) if address else (None, None)
     command = [str(client_programs() / program), *arguments, *([target] if target else [])]
     done = subprocess.run(  # noqa: S603 (the wheel's own programs)
         command, env=environment, capture_output=True, text=True, errors="replace", check=False
     )
     if done.returncode != 0:
-        raise ConfigError(f"{program} failed: {_last_words(done.stderr)}")
+        raise ConfigError(f"{program} failed: {_last_messages(done.stderr)}")
     return done.stdout
 
 
 def _target(address: str) -> tuple[str, dict[str, str]]:
-    """The database as programs are told it: the password not among what everybody may list."""
+    """The argument and the environment that name the database to a program; the password is in the
+    environment, since other users can list arguments."""
     parts = conninfo_to_dict(address)
     password = parts.pop("password", None)
     secret = {"PGPASSWORD": str(password)} if password is not None else {}
     return f"--dbname={make_conninfo('', **parts)}", os.environ | secret
 
 
-def _last_words(text: str) -> str:
+def _last_messages(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(lines[-3:]) or "it said nothing"
+    return " / ".join(lines[-3:]) or "no message"

@@ -1,8 +1,9 @@
-"""The PostgreSQL of the zero-setup default: started when no DATABASE_URL is set, shared by the
-processes of one data directory, and started again when it ends by itself.
+"""The embedded PostgreSQL: started if DATABASE_URL is not set, shared by the processes of one data
+directory, and restarted if it ends unexpectedly.
 
-Whoever uses the server holds a shared lock on one file; the last to leave stops it. Locks vanish
-with their process, so a `kill -9` leaves a running server that the next start simply joins."""
+Every process that uses the server holds a shared lock on a file; the last one stops the server.
+The kernel releases locks when a process ends, so a `kill -9` leaves a running server that the next
+start joins."""
 
 import asyncio
 import fcntl
@@ -26,7 +27,7 @@ from app.db.cluster import Cluster, open_cluster
 from app.domain import ConfigError
 from app.tasks import in_background
 
-# Room on the disk of the embedded server, which ends where it cannot write its log ahead.
+# Disk space of the embedded server, which ends if it cannot write its write-ahead log.
 
 NEEDED_MB = 64
 """Four segments of the write-ahead log."""
@@ -35,8 +36,8 @@ _MB = 1024 * 1024
 
 
 def free_megabytes(settings: Settings) -> int | None:
-    """What is free where the embedded server keeps its data; None for a server of one's own,
-    or where nothing is kept yet."""
+    """Free megabytes on the disk of the embedded server's data; None with DATABASE_URL, or if there
+    are no data yet."""
     folder = settings.data_dir / "postgresql"
     if settings.database_url is not None or not folder.exists():
         return None
@@ -44,18 +45,18 @@ def free_megabytes(settings: Settings) -> int | None:
 
 
 def describe_space(free: int) -> str:
-    """`ok`, or what is left, for `/health/ready`."""
-    return "ok" if free >= NEEDED_MB else f"{free} MB free where the data are: make room"
+    """`ok`, or how much space is left, for `/health/ready`."""
+    return "ok" if free >= NEEDED_MB else f"{free} MB free on the data's disk: free some space"
 
 
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_LIMIT = 103  # bytes of a socket's path: 107 on Linux, 103 on macOS
 START_SECONDS = 60  # recovery after a crash included
-RETRY_SECONDS = 10  # a killed server's children hold its memory for a moment longer
+RETRY_SECONDS = 10  # children of a killed server keep its shared memory for a moment
 
 
 class DatabaseTaken(ConfigError):
-    """Another process works on a database that was to be made afresh."""
+    """Another process uses a database that was to be created again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,11 @@ class EmbeddedServer:
         return f"postgresql://postgres@/{quote(database)}?host={quote(str(self.socket_dir), '')}"
 
     def ensure_database(self, name: str) -> str:
-        """Make the database if it is missing; returns its DSN."""
+        """Create the database if it is missing; return its DSN."""
         create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         with (
             psycopg.connect(self.dsn("postgres"), autocommit=True) as connection,
-            # the second when another process makes it at this moment
+            # the second if another process creates it concurrently
             suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation),
         ):
             connection.execute(create)
@@ -84,9 +85,10 @@ class EmbeddedServer:
 
     @contextmanager
     def scratch_database(self, name: str) -> Iterator[str]:
-        """The DSN of an empty database in the place of any former one, ours while the body runs.
+        """The DSN of an empty database, which replaces any existing one and is in use while the
+        body runs.
 
-        Raises DatabaseTaken, and leaves it as it is, if somebody uses it.
+        Raises DatabaseTaken, and changes nothing, if another process uses it.
         """
         with _exclusive(self.data_dir):
             self._drop(name)
@@ -103,10 +105,10 @@ class EmbeddedServer:
             except psycopg.errors.ObjectInUse:
                 raise DatabaseTaken(f"The database {name} is in use.") from None
 
-    def revive(self, *, patience: float = RETRY_SECONDS) -> bool:
-        """Start the server again if it ended by itself, as on a full disk; True if it had.
+    def restart_if_ended(self, *, patience: float = RETRY_SECONDS) -> bool:
+        """Restart the server if it ended unexpectedly, as on a full disk; True if it had.
 
-        Raises ConfigError with its last words where it does not start for so many seconds.
+        Raises ConfigError with its last messages if it does not start within so many seconds.
         """
         with _exclusive(self.data_dir):
             lines = _lines(self.cluster.path / "postmaster.pid")
@@ -116,7 +118,7 @@ class EmbeddedServer:
         return True
 
     def stop(self) -> bool:
-        """Leave the server; True if nobody else used it and it was stopped."""
+        """Release the server; True if no other process used it, so that it was stopped."""
         if self.user_lock.closed:
             return False
         with _exclusive(self.data_dir):
@@ -132,7 +134,7 @@ class EmbeddedServer:
 def start_embedded(data_dir: Path, options: Mapping[str, str] | None = None) -> EmbeddedServer:
     """Start the server in `data_dir`, or join the one that runs there.
 
-    `options` are server settings for a start (not for a join). Raises ConfigError with the cure.
+    `options` are server settings for a start (not for a join). Raises ConfigError with the remedy.
     """
     data_dir = data_dir.expanduser().absolute()
     _make_private(data_dir)
@@ -148,11 +150,11 @@ def start_embedded(data_dir: Path, options: Mapping[str, str] | None = None) -> 
 
 
 def _make_private(data_dir: Path) -> None:
-    """Nobody else lists the folder; root's server account passes through it to its own."""
+    """Create the folder, which other users cannot list; root's server account can traverse it."""
     try:
         data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"DATA_DIR {data_dir} cannot be made: {error.strerror}.") from error
+        raise ConfigError(f"DATA_DIR {data_dir} cannot be created: {error.strerror}.") from error
 
 
 def _open_lock(path: Path) -> IO[str]:
@@ -164,7 +166,7 @@ def _open_lock(path: Path) -> IO[str]:
 
 @contextmanager
 def _exclusive(data_dir: Path) -> Iterator[None]:
-    """Starts and stops on one folder go one after the other."""
+    """A lock that serialises starts and stops in one folder."""
     with _open_lock(data_dir / "postgresql.lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -179,7 +181,7 @@ def _try_exclusive(lock: IO[str]) -> bool:
 
 
 def _find_running(cluster: Cluster) -> Path | None:
-    """The socket folder of a server that already runs here; waits while it is still starting."""
+    """The socket folder of a server that runs already, None without one; waits while it starts."""
     lock_file = cluster.path / "postmaster.pid"
     deadline = time.monotonic() + START_SECONDS
     while (lines := _lines(lock_file)) and _is_alive(cluster, int(lines[0])):
@@ -204,7 +206,8 @@ def _lines(path: Path) -> list[str]:
 
 
 def _is_alive(cluster: Cluster, pid: int) -> bool:
-    """After a reboot a stranger may have the process id; the server works in its folder."""
+    """Whether the server runs: after a reboot another process may have its id, so the working
+    directory is compared."""
     if Path("/proc/self").exists():
         try:
             return Path(f"/proc/{pid}/cwd").readlink() == cluster.path
@@ -235,12 +238,12 @@ def _start(
     while cluster.run("pg_ctl", "start", *waits, "-o", arguments).returncode != 0:
         if time.monotonic() > deadline:
             raise ConfigError(
-                f"The embedded PostgreSQL did not start; its last words: {_last_words(cluster)}"
+                f"The embedded PostgreSQL did not start; its log ends: {_last_messages(cluster)}"
             )
         time.sleep(0.1)
 
 
-def _last_words(cluster: Cluster) -> str:
+def _last_messages(cluster: Cluster) -> str:
     logs = [cluster.path / "start.log", *cluster.path.glob("log/*.log")]
     newest = max(logs, key=lambda log: log.stat().st_mtime if log.exists() else 0)
     return " / ".join(_lines(newest)[-3:]) or "none"
@@ -254,30 +257,28 @@ def _socket_dir(cluster: Cluster) -> Path:
     return short
 
 
-# The embedded server watched while it is used: what ended by itself is started again.
-#
-# A server of one's own has its own keeper; this one has nobody else. A full disk ends it (it will
-# not go on without its write-ahead log), and so does a machine that is short of memory.
+# Supervision of the embedded server, which no service manager restarts: it ends on a full disk, as
+# it needs its write-ahead log, and when the system is out of memory.
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_SECONDS = 5.0
+CHECK_SECONDS = 5.0
 
 
 @asynccontextmanager
 async def kept_alive(
-    server: EmbeddedServer, *, every_seconds: float = LOOK_EVERY_SECONDS
+    server: EmbeddedServer, *, every_seconds: float = CHECK_SECONDS
 ) -> AsyncIterator[None]:
-    """While the body runs."""
-    async with in_background(_watch(server, every_seconds)):
+    """Restart the server whenever it ended while the body runs."""
+    async with in_background(_supervise(server, every_seconds)):
         yield
 
 
-async def _watch(server: EmbeddedServer, every_seconds: float) -> None:
+async def _supervise(server: EmbeddedServer, every_seconds: float) -> None:
     while True:
         await asyncio.sleep(every_seconds)
         try:
-            if await asyncio.to_thread(server.revive):
-                log.warning("the embedded PostgreSQL had ended by itself and was started again")
+            if await asyncio.to_thread(server.restart_if_ended):
+                log.warning("the embedded PostgreSQL had ended unexpectedly and was restarted")
         except ConfigError as error:
-            log.error("%s It is tried again until it starts.", error)
+            log.error("%s The start is retried.", error)

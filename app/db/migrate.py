@@ -1,4 +1,4 @@
-"""Brings a database to the present: one process at a time, never behind a long wait for a lock."""
+"""Migrates a database: one process at a time, and with a limit on waiting for locks."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,37 +18,35 @@ import app
 from app.db.opening import MIGRATIONS, sqlalchemy_url
 from app.db.session import Base
 
-# All tables of this release, whichever of their modules the process has loaded so far.
-
 
 def load_tables() -> MetaData:
-    """The metadata of every `models.py` of the packages."""
+    """The metadata of all tables: imports every `models.py` of the packages."""
     for path in sorted(Path(app.__file__).parent.glob("*/models.py")):
         import_module(f"{app.__name__}.{path.parent.name}.models")
     return Base.metadata
 
 
-LOCK_KEY = 8_090_318_114  # any number, as long as all versions share it
-LOCK_TIMEOUT = "10s"  # a migration that waits for a table holds everybody else up behind it
+LOCK_KEY = 8_090_318_114  # an arbitrary number, the same in all versions
+LOCK_TIMEOUT = "10s"  # a migration that waits for a table blocks all later statements on it
 
 
 def upgrade(address: str) -> None:
-    """Apply what is missing. A second process waits for the first, then finds nothing to do."""
-    with _connection(address) as connection, _turn(connection):
+    """Apply missing migrations. Concurrent processes wait for each other."""
+    with _connection(address) as connection, _migration_lock(connection):
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
 def pending(address: str) -> tuple[str, ...]:
-    """The revisions that the database lacks, oldest first."""
+    """The revisions that are not applied to the database, oldest first."""
     with _connection(address) as connection:
         current = _heads_of(connection)
     return _missing(current)
 
 
 async def find_pending(session: AsyncSession) -> tuple[str, ...]:
-    """The same, asked over a connection that is open."""
+    """The revisions that are not applied, oldest first, over the session's connection."""
     connection = await session.connection()
     current = await connection.run_sync(_heads_of)
     return await asyncio.to_thread(_missing, current)
@@ -65,7 +63,7 @@ def _missing(current: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def is_known(revision: str) -> bool:
-    """Whether this release has the migration, so that it can bring such a database up to date."""
+    """Whether this release has the migration, so that it can migrate such a database."""
     known = ScriptDirectory.from_config(_config()).walk_revisions()
     return revision in {each.revision for each in known}
 
@@ -93,7 +91,7 @@ def _connection(address: str) -> Iterator[Connection]:
 
 
 @contextmanager
-def _turn(connection: Connection) -> Iterator[None]:
+def _migration_lock(connection: Connection) -> Iterator[None]:
     key = {"key": LOCK_KEY}
     connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))

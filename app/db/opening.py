@@ -1,4 +1,4 @@
-"""Opens the database that the settings name, and asks without Alembic whether it is up to date."""
+"""Opens the database that the settings name, and checks without Alembic whether it is migrated."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ from app.db.embedded import EmbeddedServer, kept_alive, start_embedded
 from app.db.session import Pulse, close_engine, open_engine
 from app.domain import ConfigError
 
-# One database address, in the two spellings that SQLAlchemy and libpq want.
+# The database's address in the forms of SQLAlchemy and of libpq.
 
 EXAMPLE = "DATABASE_URL must look like postgresql://user:password@host:5432/database"
 SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
@@ -46,8 +46,8 @@ def _parse(address: str) -> URL:
     return url
 
 
-# Whether the database is up to date, asked without Alembic: nearly always it is, and loading
-# Alembic and all migrations takes longer than most commands work.
+# A check without Alembic whether the database is migrated, which it nearly always is: loading
+# Alembic and all migrations takes longer than most commands.
 
 MIGRATIONS = Path(app.__file__).parent.parent / "migrations"
 
@@ -56,18 +56,18 @@ _PARENT = re.compile(r'^down_revision: str \| None = "(\w+)"$', re.MULTILINE)
 
 
 def newest_revisions() -> frozenset[str]:
-    """Those that no other follows, as the migrations' files say."""
+    """The head revisions, as read from the migrations' files."""
     texts = [path.read_text() for path in (MIGRATIONS / "versions").glob("*.py")]
     parents = {found for text in texts for found in _PARENT.findall(text)}
     return frozenset(found for text in texts for found in _REVISION.findall(text)) - parents
 
 
 def is_newest(address: str) -> bool:
-    """Whether nothing is left to apply. False where that cannot be told: Alembic can."""
+    """Whether all migrations are applied. False if that is unknown, so that Alembic decides."""
     try:
         with psycopg.connect(address) as connection:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-    except psycopg.ProgrammingError:  # no such table, nor a database of ours
+    except psycopg.ProgrammingError:  # no such table
         return False
     return {row[0] for row in found} == newest_revisions()
 
@@ -77,7 +77,8 @@ DATABASE = "woo_vtiger"
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[tuple[str, EmbeddedServer | None]]:
-    """The address, and the embedded server while the body runs unless another is configured."""
+    """The address, and the embedded server, which runs during the body unless DATABASE_URL is
+    set."""
     if settings.database_url is not None:
         yield libpq_url(settings.database_url.get_secret_value()), None
         return
@@ -90,19 +91,18 @@ def _database(settings: Settings) -> Iterator[tuple[str, EmbeddedServer | None]]
 
 @contextmanager
 def database_address(settings: Settings) -> Iterator[str]:
-    """The configured server's address, or the embedded server's while the body runs."""
+    """The address of the configured server, or of the embedded one, which runs during the body."""
     with _database(settings) as (address, _):
         yield address
 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[tuple[str, AsyncEngine, Pulse]]:
-    """The database's address, engine and pulse, brought up to date first where AUTO_MIGRATE says
-    so."""
+    """The database's address, engine and pulse; it is migrated first if AUTO_MIGRATE is on."""
     async with AsyncExitStack() as stack:
         address, server = stack.enter_context(_database(settings))
         if settings.auto_migrate:
-            await asyncio.to_thread(_bring_up_to_date, address)
+            await asyncio.to_thread(_migrate, address)
         if server is not None:
             await stack.enter_async_context(kept_alive(server))
         pulse = Pulse(address)
@@ -112,7 +112,7 @@ async def open_database(settings: Settings) -> AsyncIterator[tuple[str, AsyncEng
         yield address, engine, pulse
 
 
-def _bring_up_to_date(address: str) -> None:
+def _migrate(address: str) -> None:
     if is_newest(address):
         return
     from app.db.migrate import upgrade  # noqa: PLC0415 - seldom needed, and slow to load

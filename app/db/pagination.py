@@ -1,6 +1,6 @@
-"""Keyset pages: a cursor names the last row seen, so rows added meanwhile neither shift nor repeat.
+"""Keyset pagination: a cursor names the last row read, so rows added meanwhile shift no others.
 
-A cursor is opaque to clients; its digest is there to refuse mistyped ones, not to keep a secret."""
+A cursor is opaque to clients; its digest detects mistyped ones, and protects no secret."""
 
 import base64
 import binascii
@@ -30,7 +30,7 @@ _DIGEST_BYTES = 5  # with the shape's 16 a multiple of 3: base64 without padding
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The place after one row, newest first."""
+    """The position after a row, newest first."""
 
     at: datetime
     id: int
@@ -45,7 +45,7 @@ class Cursor:
             return cls._parse(base64.b64decode(text, altchars=b"-_", validate=True))
         except (ValueError, OverflowError, binascii.Error, struct.error) as error:
             raise InvalidInput(
-                "The cursor is not one that this service gave out; start again without it.",
+                "The cursor is not one that this service issued; start again without it.",
                 "cursor",
             ) from error
 
@@ -64,7 +64,7 @@ def _digest(place: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """`next_cursor` is None on the last page."""
+    """A page of rows; `next_cursor` is None on the last page."""
 
     items: list[T]
     next_cursor: str | None

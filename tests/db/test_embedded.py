@@ -182,13 +182,13 @@ def test_data_of_another_major_version_are_left_alone(folder: Path, start: Start
 def test_a_link_to_data_that_are_gone_is_no_fresh_start(folder: Path, start: Start) -> None:
     folder.mkdir()
     (folder / "postgresql").symlink_to(folder.parent / "gone" / "postgresql")
-    with pytest.raises(ConfigError, match="which is gone"):
+    with pytest.raises(ConfigError, match="which does not exist"):
         start()
 
 
 def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"DATA_DIR .* cannot be made"):
+    with pytest.raises(ConfigError, match=r"DATA_DIR .* cannot be created"):
         start_embedded(tmp_path / "file" / "data")
 
 
@@ -212,9 +212,9 @@ def test_a_server_that_ended_by_itself_is_started_again_where_it_was(
     server = start(durable=True)
     _keep(server.ensure_database("shop"))
     os.kill(_server_id(folder), signal.SIGKILL)
-    assert any(server.revive() for _ in range(MOMENTS))
+    assert any(server.restart_if_ended() for _ in range(MOMENTS))
     assert _kept(server.dsn("shop")) == "7"
-    assert not server.revive()
+    assert not server.restart_if_ended()
 
 
 def test_a_server_that_does_not_start_again_says_why(folder: Path, start: Start) -> None:
@@ -223,10 +223,10 @@ def test_a_server_that_does_not_start_again_says_why(folder: Path, start: Start)
     before = configuration.read_bytes()
     configuration.write_bytes(b"no_such_setting = 1\n")
     os.kill(_server_id(folder), signal.SIGKILL)
-    with pytest.raises(ConfigError, match="last words"):
-        any(server.revive(patience=0) for _ in range(MOMENTS))
+    with pytest.raises(ConfigError, match="its log ends"):
+        any(server.restart_if_ended(patience=0) for _ in range(MOMENTS))
     configuration.write_bytes(before)
-    assert server.revive()
+    assert server.restart_if_ended()
 
 
 @pytest.mark.anyio

@@ -30,7 +30,7 @@ def test_a_server_of_ones_own_is_its_keepers_affair(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("free", "state"),
-    [(NEEDED_MB, "ok"), (NEEDED_MB - 1, "63 MB free where the data are: make room")],
+    [(NEEDED_MB, "ok"), (NEEDED_MB - 1, "63 MB free on the data's disk: free some space")],
 )
 def test_readiness_fails_before_the_disk_is_full(free: int, state: str) -> None:
     assert describe_space(free) == state
