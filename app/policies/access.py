@@ -1,4 +1,4 @@
-"""Who may use the service: API tokens, sessions of the pages, shared secrets, and limits on wrong
+"""Access to the service: API tokens, sessions of the pages, shared secrets, and limits on wrong
 credentials."""
 
 import hashlib
@@ -21,20 +21,20 @@ from app.domain import Scope
 from app.observability import REFUSED
 from app.policies.models import ApiToken, SharedSecret, WebSession
 
-# Wrong credentials at every door of the service: counted, and slowed down by where they come from.
+# Wrong credentials, counted and throttled by address.
 #
-# Each process counts for itself. A right credential is never asked how many wrong ones came before
-# it, so nobody can lock out others who share an address.
+# Each process has its own counts. A valid credential is accepted regardless of them, so that nobody
+# can lock out others who share an address.
 
 MOST_FAILURES = 10
 WINDOW = timedelta(minutes=5)
 MOST_CALLERS = 10_000
 IPV6_NETWORK_BITS = 64
-"""One customer of a provider has a network of this size, all of whose addresses are theirs."""
+"""The size of the network that a provider assigns to one customer."""
 
 
 class Door(StrEnum):
-    """Where a credential is asked for."""
+    """Where credentials are required."""
 
     SIGN_IN = "sign_in"
     API = "api"
@@ -44,8 +44,8 @@ class Door(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why somebody was not let in. Only wrong credentials are slowed down: whoever sends none, or
-    one that was right until a moment ago, does not guess."""
+    """Why a request was refused. Only wrong credentials are throttled: a request without one, or
+    with an expired one, is no guess."""
 
     MISSING = "missing"
     WRONG = "wrong"
@@ -60,15 +60,15 @@ def count_refusal(door: Door, why: Refusal) -> None:
 
 @dataclass(slots=True)
 class Attempts:
-    """Wrong credentials of the last minutes, by door and address; the addresses that failed
-    longest ago are forgotten first."""
+    """Wrong credentials within WINDOW, by door and address; the addresses that failed longest ago
+    are evicted first."""
 
     clock: Callable[[], datetime]
     _failures: OrderedDict[tuple[Door, str], deque[datetime]] = field(default_factory=OrderedDict)
 
     def failed(self, door: Door, address: str) -> int:
-        """Count a wrong credential. Seconds until one from this address is counted anew; 0 while
-        there were not too many."""
+        """Count a wrong credential. Returns 0, or the seconds for which further ones from this
+        address are throttled."""
         wait = self.wait_s(door, address)
         count_refusal(door, Refusal.THROTTLED if wait else Refusal.WRONG)
         if not wait:
@@ -80,7 +80,8 @@ class Attempts:
         return wait
 
     def wait_s(self, door: Door, address: str) -> int:
-        """Seconds for which wrong credentials from this address are answered 429; 0: none."""
+        """Seconds for which wrong credentials from this address are answered 429; 0 if they are
+        not throttled."""
         now = self.clock()
         recent = self._failures.get((door, network_of(address)), deque())
         while recent and recent[0] + WINDOW <= now:
@@ -91,7 +92,7 @@ class Attempts:
 
 
 def network_of(address: str) -> str:
-    """The address itself, or the network of an IPv6 address; "" for what is none."""
+    """The IPv4 address, or the network of an IPv6 address; "" if it is no address."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -103,19 +104,19 @@ def network_of(address: str) -> str:
     return str(ip_network((int(found), IPV6_NETWORK_BITS), strict=False))
 
 
-# Random secrets that all processes of the service share and no restart changes.
+# Random secrets that all processes share, and that survive restarts.
 
 
 async def get_secret(session: AsyncSession, name: str) -> str:
-    """256 random bits as text; made by whoever asks first."""
-    drawn = insert(SharedSecret).values(name=name, value=secrets.token_urlsafe(32))
-    await session.execute(drawn.on_conflict_do_nothing())
-    kept = await session.scalars(select(SharedSecret.value).where(SharedSecret.name == name))
-    return kept.one()
+    """The secret with this name, 256 random bits as text; created on first use."""
+    new = insert(SharedSecret).values(name=name, value=secrets.token_urlsafe(32))
+    await session.execute(new.on_conflict_do_nothing())
+    stored = await session.scalars(select(SharedSecret.value).where(SharedSecret.name == name))
+    return stored.one()
 
 
-# Who is signed in to the pages: kept in the database, so that signing out ends a session in every
-# process and for every copy of its cookie.
+# Sessions of the pages: stored in the database, so that signing out ends a session in all processes
+# and for every copy of its cookie.
 
 
 def _nonce_digest(nonce: str) -> str:
@@ -123,7 +124,7 @@ def _nonce_digest(nonce: str) -> str:
 
 
 async def begin_session(session: AsyncSession, nonce: str, *, lasts: timedelta) -> None:
-    """`nonce` is what tells this session from all others. Sessions that are over are removed."""
+    """Store a session, which `nonce` identifies, and delete expired ones."""
     await session.execute(delete(WebSession).where(WebSession.expires_at <= func.now()))
     expires_at = func.now() + lasts
     session.add(WebSession(digest=_nonce_digest(nonce), expires_at=expires_at))
@@ -138,14 +139,14 @@ async def is_session_open(session: AsyncSession, nonce: str) -> bool:
 
 
 async def end_session(session: AsyncSession, nonce: str) -> None:
-    """Nothing happens where it has ended already."""
+    """End the session; without effect if it has ended already."""
     await session.execute(delete(WebSession).where(WebSession.digest == _nonce_digest(nonce)))
 
 
 PREFIX = "wv_"
 EXPIRES_SOON = timedelta(days=14)
 BOOTSTRAP = "API_TOKENS"
-"""The name of those who come with a token of the settings, which has scope admin and no row."""
+"""The name of clients with a token of the settings, which has scope admin and no row."""
 
 _FORM = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _USE_NOTED_EVERY = timedelta(minutes=5)
@@ -157,13 +158,14 @@ def _digest(secret: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """A token that was in force until the moment `at`."""
+    """A token that expired `at` this time."""
 
     at: datetime
 
 
 def find_bootstrap(tokens: Iterable[SecretStr], secret: str) -> str | None:
-    """The one of the settings' tokens that this is. All are compared, each in constant time."""
+    """The token of the settings that equals the secret; None without one. All are compared, each in
+    constant time."""
     given = secret.encode("utf-8", "replace")
     matches = [
         token.get_secret_value()
@@ -176,8 +178,8 @@ def find_bootstrap(tokens: Iterable[SecretStr], secret: str) -> str | None:
 async def create_token(
     session: AsyncSession, name: str, *, scope: Scope, expires_at: datetime | None = None
 ) -> tuple[ApiToken, str]:
-    """The row, and the token itself, which nothing can show again. Without `expires_at` it is in
-    force until somebody revokes it."""
+    """Create a token; return its row, and the secret, which is not stored. Without `expires_at` it
+    is valid until it is revoked."""
     secret = PREFIX + secrets.token_urlsafe(32)
     token = ApiToken(name=name, digest=_digest(secret), scope=scope, expires_at=expires_at)
     session.add(token)
@@ -186,8 +188,8 @@ async def create_token(
 
 
 async def find_token(session: AsyncSession, secret: str) -> ApiToken | Expired | None:
-    """The token in force with this secret; that it was used is noted every few minutes. What has
-    not the form of a token costs no query."""
+    """The valid or expired token with this secret; None without one. `last_used_at` is updated at
+    most every few minutes. A secret without the form of a token needs no query."""
     if _FORM.fullmatch(secret) is None:
         return None
     wanted = ApiToken.digest == _digest(secret)
@@ -209,7 +211,7 @@ async def find_token(session: AsyncSession, secret: str) -> ApiToken | Expired |
 
 
 async def find_token_in_force(session: AsyncSession, token_id: int) -> ApiToken | None:
-    """For who has proved before that the token is theirs."""
+    """The valid token with this id, for a session that was begun with it; None without one."""
     unexpired = or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > func.now())
     found = select(ApiToken).where(
         ApiToken.id == token_id, ApiToken.revoked_at.is_(None), unexpired
@@ -219,19 +221,19 @@ async def find_token_in_force(session: AsyncSession, token_id: int) -> ApiToken 
 
 
 async def search_expiring(session: AsyncSession) -> Sequence[ApiToken]:
-    """Tokens that expire within two weeks or did so in the last two, the soonest first."""
+    """Tokens that expire within two weeks, or expired in the last two, by time of expiry."""
     near = ApiToken.expires_at.between(func.now() - EXPIRES_SOON, func.now() + EXPIRES_SOON)
     found = select(ApiToken).where(near, ApiToken.revoked_at.is_(None))
     return (await session.scalars(found.order_by(ApiToken.expires_at, ApiToken.id))).all()
 
 
 async def search_tokens(session: AsyncSession) -> Sequence[ApiToken]:
-    """Every token ever made, revoked and expired ones included, oldest first."""
+    """All tokens, including revoked and expired ones, oldest first."""
     return (await session.scalars(select(ApiToken).order_by(ApiToken.id))).all()
 
 
 async def revoke_token(session: AsyncSession, token_id: int) -> bool:
-    """False if there is no such token in force."""
+    """Revoke a token; False if there is no such token, or it is revoked already."""
     revoked = await session.scalar(
         update(ApiToken)
         .where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None))

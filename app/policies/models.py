@@ -1,4 +1,4 @@
-"""Tables of the users' choices, and of who may make them: tokens, sessions and secrets."""
+"""Tables of settings and mappings that users changed, and of tokens, sessions and secrets."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from app.db.session import Base, Numbered
 
 
 class SyncSetting(Base):
-    """One store and module's settings that differ from the defaults, as JSON."""
+    """The settings of one module of one store that differ from the defaults, as JSON."""
 
     __tablename__ = "sync_settings"
 
@@ -22,7 +22,7 @@ class SyncSetting(Base):
 
 
 class MappingVersion(Base):
-    """All rows that users gave to one store and module's mapping, as one version had them."""
+    """All rows that users added to the mapping of one module of one store, in one version."""
 
     __tablename__ = "mapping_versions"
 
@@ -36,7 +36,7 @@ class MappingVersion(Base):
 
 
 class ApiToken(Numbered, Base):
-    """A bearer token: only its SHA-256 is kept, which suffices for 256 random bits."""
+    """A bearer token: only its SHA-256 is stored, which suffices for 256 random bits."""
 
     __tablename__ = "api_tokens"
     __table_args__ = (Index("uq_api_tokens_digest", "digest", unique=True),)
@@ -50,7 +50,7 @@ class ApiToken(Numbered, Base):
 
 
 class SharedSecret(Base):
-    """A random secret by what it is for, such as signing the cookies of the pages."""
+    """A random secret by its purpose, such as signing the cookies of the pages."""
 
     __tablename__ = "shared_secrets"
 
@@ -59,7 +59,7 @@ class SharedSecret(Base):
 
 
 class WebSession(Base):
-    """Somebody who is signed in to the pages. Of what the cookie holds only a digest is kept."""
+    """A session of the pages. Only a digest of the cookie's nonce is stored."""
 
     __tablename__ = "web_sessions"
 

@@ -1,5 +1,4 @@
-"""What users chose per store and module: sync settings and mapping rows, with every version and
-what holds while nobody chose."""
+"""Settings and mapping rows of each module of each store: models, defaults, versions, storage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,10 +36,10 @@ from app.module_facts import FACTS
 from app.parsing import Text
 from app.policies.models import MappingVersion, SyncSetting
 
-# Countries as settings name them: two capital letters, as WooCommerce and ISO 3166 have them.
+# Countries in settings: two capital letters, as in WooCommerce and ISO 3166.
 
 _MORE = frozenset({"XK"})
-"""Kosovo, which WooCommerce has and ISO has not."""
+"""Kosovo, which is in WooCommerce but not in ISO 3166."""
 _MISTAKEN = {"UK": "GB", "EN": "GB", "EL": "GR"}
 
 UNKNOWN = "There is no country “{given}”: give its two letters, such as {hint}."
@@ -53,8 +52,8 @@ def is_country(code: str) -> bool:
 
 
 def read_country(text: str) -> str:
-    """The code, in capital letters however it was typed; "" for none. PydanticCustomError says
-    what is wrong."""
+    """The code in capital letters; "" for an empty text. Raises PydanticCustomError for a text that
+    is no country's code."""
     code = text.strip().upper()
     if not code or is_country(code):
         return code
@@ -69,7 +68,7 @@ def _hint(code: str) -> str:
     return str(found.alpha_2)
 
 
-# A row that a user gave to a mapping: a field of their own, or a change of a default row.
+# Mapping rows of users: fields of their own, or changes of default rows.
 
 RowId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 _LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]*$"
@@ -82,12 +81,12 @@ def _listed(value: Any) -> Any:
 
 
 def _paired(value: Any) -> Any:
-    """Pairs may come as an object, as people write them in YAML."""
+    """The pairs of a list, or of an object as people write them in YAML."""
     return list(value.items()) if isinstance(value, Mapping) else value
 
 
 class RowChoices(BaseModel):
-    """What is left out has its default; a change of a default row has neither field."""
+    """The values of a row; a change of a default row has neither `woo` nor `vtiger`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -124,21 +123,21 @@ class RowChoices(BaseModel):
 
 
 class MappingRow(RowChoices):
-    """A row by its id, which is a default row's if it changes that one."""
+    """A row with its id, which is that of the default row if it changes one."""
 
     id: RowId = Field(description="name of the row; that of a default row changes that row")
 
     def stored(self) -> dict[str, Any]:
-        """As JSON, without what has its default."""
+        """The row as JSON, without values that are defaults."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
-# The users' mapping rows of each store and module, every version of them, who made it and when.
+# Versions of the users' mapping rows.
 
 
 @dataclass(frozen=True, slots=True)
 class StoreMapping:
-    """One version of the users' rows; version 0 is the default mapping that nobody changed."""
+    """One version of the users' rows; version 0 is the default mapping."""
 
     version: int = 0
     rows: tuple[MappingRow, ...] = ()
@@ -152,7 +151,7 @@ class StoreMapping:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A new version: its rows, made by whom and why, out of which version."""
+    """A new version: its rows, author and message, and the version `after` which it comes."""
 
     rows: Sequence[MappingRow]
     by: str
@@ -161,7 +160,7 @@ class Change:
 
 
 async def get_mapping(session: AsyncSession, store: str, module: Module) -> StoreMapping:
-    """The version in force."""
+    """The current version."""
     found = _versions(store, module).limit(1)
     row: MappingVersion | None = await session.scalar(found)
     return _mapping(row) if row else StoreMapping()
@@ -170,7 +169,7 @@ async def get_mapping(session: AsyncSession, store: str, module: Module) -> Stor
 async def find_mapping(
     session: AsyncSession, store: str, module: Module, *, version: int
 ) -> StoreMapping | None:
-    """An earlier version; 0 is always there."""
+    """A version, None if it does not exist; version 0 always exists."""
     if version == 0:
         return StoreMapping()
     row = await session.get(MappingVersion, (store, module, version))
@@ -190,7 +189,7 @@ async def search_mappings(
 async def save_mapping(
     session: AsyncSession, store: str, module: Module, *, change: Change
 ) -> StoreMapping | None:
-    """The new version; None if somebody made another one meanwhile."""
+    """Store a new version and return it; None if another one was stored meanwhile."""
     current = await get_mapping(session, store, module)
     if current.version != change.after:
         return None
@@ -203,8 +202,8 @@ async def save_mapping(
         "created_by": change.by,
         "message": change.message,
     }
-    made = insert(MappingVersion).values(values).on_conflict_do_nothing()
-    row = await session.scalar(made.returning(MappingVersion))
+    statement = insert(MappingVersion).values(values).on_conflict_do_nothing()
+    row = await session.scalar(statement.returning(MappingVersion))
     return _mapping(row) if row else None
 
 
@@ -229,7 +228,7 @@ Status = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_-
 
 
 class SyncPolicy(BaseModel):
-    """How one module of one store is synced. `settings_of` tells which of these a module has."""
+    """How one module of one store is synced. `settings_of` lists those that apply to a module."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -256,7 +255,7 @@ class SyncPolicy(BaseModel):
         description="Vtiger's records that the shop gets: all, those with orders or chosen, none.",
     )
     from_other_shops: bool = Field(
-        False, description="On: records that came from another shop are made in this one too."
+        False, description="On: records that came from another shop are created in this one too."
     )
     roles: tuple[Role, ...] = Field(
         ("customer",),
@@ -270,7 +269,7 @@ class SyncPolicy(BaseModel):
     )
     tax_country: Country = Field(
         "",
-        description="Taxes: the country (FR) of rates made of Vtiger taxes; empty: none are made.",
+        description="Taxes: the country (FR) of rates created from Vtiger taxes; empty: none.",
     )
     product_statuses: tuple[Status, ...] = Field(
         (),
@@ -315,18 +314,18 @@ EVERYWHERE = (
 
 
 def settings_of(module: Module) -> tuple[str, ...]:
-    """The names of the settings that mean something for a module."""
+    """The names of the settings that apply to a module."""
     return (*EVERYWHERE, *FACTS[module].settings)
 
 
 def defaults_of(module: Module) -> SyncPolicy:
-    """What holds while nobody chose. A contact that becomes a customer is mailed by the shop, so
-    by default only those are made whom an order needs."""
+    """The default settings of a module. The shop mails new customers, so by default a contact
+    becomes a customer only if an order needs it."""
     return SyncPolicy(**FACTS[module].setting_defaults)
 
 
 def find_meaningless(module: Module, chosen: Mapping[str, Any]) -> dict[str, str]:
-    """The settings, of those that are named, that do nothing for a module, each with the reason."""
+    """The chosen settings or values that have no effect for a module, each with the reason."""
     known = settings_of(module)
     found = {
         name: f"means nothing for {module}; its settings are {', '.join(known)}"
@@ -339,17 +338,18 @@ def find_meaningless(module: Module, chosen: Mapping[str, Any]) -> dict[str, str
     return found
 
 
-# Reading and keeping the settings that users chose per store and module.
+# Storage of settings.
 
 
 async def get_policy(session: AsyncSession, store: str, module: Module) -> SyncPolicy:
-    """The settings in force: the defaults, and over them what was chosen."""
+    """The settings in force: the defaults, overridden by what users chose."""
     chosen = await session.get(SyncSetting, (store, module))
     return in_force(module, chosen)
 
 
 def in_force(module: Module, chosen: SyncSetting | None) -> SyncPolicy:
-    """What means nothing for the module counts for nothing, for earlier versions took it."""
+    """The settings in force for a stored choice. Values without effect for the module, which
+    earlier versions accepted, are ignored."""
     defaults = defaults_of(module)
     if chosen is None:
         return defaults
@@ -357,27 +357,28 @@ def in_force(module: Module, chosen: SyncSetting | None) -> SyncPolicy:
     values = {name: value for name, value in chosen.values.items() if name in known}
     for name in find_meaningless(module, values):
         del values[name]
-    if not is_country(values.get("tax_country", "")):  # any two letters were taken once
+    if not is_country(values.get("tax_country", "")):  # earlier versions accepted any two letters
         values.pop("tax_country", None)
     return SyncPolicy.model_validate(defaults.model_dump() | values)
 
 
 async def lock_choice(session: AsyncSession, store: str, module: Module) -> SyncSetting | None:
-    """What was chosen, which nobody else changes until the transaction ends."""
+    """What users chose, locked until the transaction ends; None without a choice."""
     name = f"settings:{store}:{module}"
     await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
     return await session.get(SyncSetting, (store, module), populate_existing=True)
 
 
 async def find_choice(session: AsyncSession, store: str, module: Module) -> SyncSetting | None:
-    """What was chosen, by whom and when; None while the defaults hold."""
+    """What users chose, by whom and when; None without a choice."""
     return await session.get(SyncSetting, (store, module))
 
 
 async def save_policy(
     session: AsyncSession, store: str, *, module: Module, policy: SyncPolicy, by: str
 ) -> None:
-    """Keep what differs from the defaults: a better default reaches those who never chose."""
+    """Store the settings that differ from the defaults, so that changed defaults of a later version
+    apply to the others."""
     defaults = defaults_of(module).model_dump(mode="json")
     chosen = policy.model_dump(mode="json")
     values = {name: value for name, value in chosen.items() if value != defaults[name]}
