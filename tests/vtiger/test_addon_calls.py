@@ -164,7 +164,7 @@ async def test_a_user_who_is_no_admin_is_said() -> None:
     [
         (replace(FACTS, version="0.9.12"), "/vtiger-addon.zip"),
         (replace(FACTS, version="?"), "/vtiger-addon.zip"),
-        (replace(FACTS, version="0.9.12", abilities=frozenset()), "one a call"),
+        (replace(FACTS, version="0.9.12", abilities=frozenset()), "one call each"),
         (replace(FACTS, cron_at=None, installed_at=None), "never ran"),
         (replace(FACTS, cron_at=None, installed_at=LONG_AGO), "never ran"),
         (replace(FACTS, cron_at=LONG_AGO, installed_at=None), "vtigercron.sh"),
