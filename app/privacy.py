@@ -385,18 +385,18 @@ class _Person:
 
 
 async def forget(
-    sessions: Sessions, email: str, *, store: str | None = None, patience: float = PATIENCE
+    sessions: Sessions, email: str, *, store: str | None = None, wait_seconds: float = PATIENCE
 ) -> Forgotten:
     """All of it or nothing.
 
-    StaleState if a worker has one of the person's records in hand for longer than `patience`
+    StaleState if a worker has one of the person's records in hand for longer than `wait_seconds`
     seconds.
     """
     traces = Traces(email, store)
     try:
-        return await _forget_leased(sessions, traces, patience)
+        return await _forget_leased(sessions, traces, wait_seconds)
     except LeaseLost:
-        raise StaleState(IN_WORK.format(seconds=patience)) from None
+        raise StaleState(IN_WORK.format(seconds=wait_seconds)) from None
 
 
 async def foresee(sessions: Sessions, email: str, *, store: str | None = None) -> Forgotten:
@@ -408,11 +408,13 @@ async def foresee(sessions: Sessions, email: str, *, store: str | None = None) -
         return found
 
 
-async def _forget_leased(sessions: Sessions, traces: Traces, patience: float) -> Forgotten:
+async def _forget_leased(sessions: Sessions, traces: Traces, wait_seconds: float) -> Forgotten:
     """What becomes the person's while their records are waited for is leased as well. Nobody makes
     a contact of this e-mail meanwhile."""
     keys, owner = [email_key(traces.folded)], uuid4().hex
-    async with hold(sessions, keys, owner=owner, seconds=LEASE_SECONDS, patience=patience) as lease:
+    async with hold(
+        sessions, keys, owner=owner, seconds=LEASE_SECONDS, wait_seconds=wait_seconds
+    ) as lease:
         leased = set[str]()
         while True:
             async with transaction(sessions) as session:
@@ -420,7 +422,7 @@ async def _forget_leased(sessions: Sessions, traces: Traces, patience: float) ->
                 person = await _find(session, traces)
                 if person.lease_keys <= leased:
                     return await _erase(session, traces, person)
-            await lease.extend(person.lease_keys, patience=patience)
+            await lease.extend(person.lease_keys, wait_seconds=wait_seconds)
             leased |= person.lease_keys
 
 

@@ -75,7 +75,7 @@ async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             await task
 
 
-async def run_aside(work: Callable[[], T], *, lines: int) -> T:
+async def offload(work: Callable[[], T], *, lines: int) -> T:
     """The result of `work` on an order of so many lines: in a thread if there are many, so that the
     event loop is not blocked. `work` must be pure."""
     return await asyncio.to_thread(work) if lines > FEW_LINES else work()

@@ -17,9 +17,9 @@ from app.parsing import LARGEST_LENIENT, read_fields
 from app.vtiger.callbacks import (
     MAX_FIELDS,
     MAX_HINTS,
-    MAX_LOOKS,
     MAX_NAMED,
     MAX_VALUES,
+    MAX_VISITS,
     MOST_BATCH_VALUES,
     MOST_CHANGES,
     find_fault,
@@ -64,7 +64,7 @@ def _milliseconds(body: bytes, take: Callable[[bytes], object]) -> float:
 def _check_signature(body: bytes) -> None:
     check = SignatureCheck(["one-secret", "the-one-before"])
     check.update(body)
-    check.is_made_by("AAAA")
+    check.verifies("AAAA")
 
 
 def _check_addon(body: bytes) -> None:
@@ -104,7 +104,7 @@ LISTS = [
     _filled(b"[", b"{},", b"{}]"),
     _filled(b"", b"[", b""),
     b"[" + b"{}," * (MAX_VALUES // 2 - 2) + b"{}]",
-    b"[" + b'{"id":"$","record":"$","crmid":"$","module":1},' * (MAX_LOOKS // 2) + b"0]",
+    b"[" + b'{"id":"$","record":"$","crmid":"$","module":1},' * (MAX_VISITS // 2) + b"0]",
     b"[" + b'"$",' * (MAX_VALUES - 2) + b"0]",
     b"[NaN," + b'{"id":"$"},' * (MAX_VALUES // 2 - 2) + b"0]",
     b"[" + b"12345678901," * (MAX_VALUES - 2) + b"0]",

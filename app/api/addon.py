@@ -25,7 +25,7 @@ from app.inbox.repository import (
     search_accepted_changes,
 )
 from app.links.conflicts import count_open_conflicts
-from app.links.repository import forget_absent
+from app.links.repository import delete_addon_absence
 from app.module_facts import OF_VTIGER
 from app.remotes.screens import find_screen
 from app.runtime import Runtime
@@ -86,7 +86,7 @@ async def receive_changes(request: Request) -> Response:
     accepted = await store_hints(runtime, _deliveries(runtime, batch.installation, fresh))
     async with transaction(runtime.sessions) as session:
         await save_accepted_changes(session, batch.installation, {one.sequence for one in fresh})
-        await forget_absent(session)
+        await delete_addon_absence(session)
     return _changes_answer([str(each.id) for each in accepted], batch, known=known, fresh=fresh)
 
 

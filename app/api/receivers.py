@@ -392,7 +392,7 @@ async def receive_webhook(request: Request) -> Response:
     check = SignatureCheck(_secrets(settings))
     most = max(limits.max_body_bytes, limits.max_hint_bytes)
     body = await read_watched(request, check.update, keep=limits.max_body_bytes, most=most)
-    if not check.is_made_by(signature):
+    if not check.verifies(signature):
         raise refused(runtime.attempts, request, Door.WEBHOOK, _bad_signature())
     hook = _read_webhook(headers, body)
     if hook.kind is HookKind.UNSYNCED:

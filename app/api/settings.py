@@ -17,7 +17,7 @@ from app.policies.repository import (
     EVERYWHERE,
     SyncPolicy,
     find_choice,
-    find_meaningless,
+    find_inapplicable,
     in_force,
     lock_choice,
     save_policy,
@@ -148,7 +148,7 @@ async def _change(
 ) -> PolicyAnswer:
     _check_place(change, store, module)
     chosen = change.chosen
-    meaningless = find_meaningless(module, chosen)
+    meaningless = find_inapplicable(module, chosen)
     if meaningless:
         raise invalid([FieldProblem(field=name, message=why) for name, why in meaningless.items()])
     async with transaction(runtime.sessions) as session:

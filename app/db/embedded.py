@@ -105,7 +105,7 @@ class EmbeddedServer:
             except psycopg.errors.ObjectInUse:
                 raise DatabaseTaken(f"The database {name} is in use.") from None
 
-    def restart_if_ended(self, *, patience: float = RETRY_SECONDS) -> bool:
+    def restart_if_ended(self, *, wait_seconds: float = RETRY_SECONDS) -> bool:
         """Restart the server if it ended unexpectedly, as on a full disk; True if it had.
 
         Raises ConfigError with its last messages if it does not start within so many seconds.
@@ -114,7 +114,7 @@ class EmbeddedServer:
             lines = _lines(self.cluster.path / "postmaster.pid")
             if lines and _is_alive(self.cluster, int(lines[0])):
                 return False
-            _start(self.cluster, self.socket_dir, self.options, patience=patience)
+            _start(self.cluster, self.socket_dir, self.options, wait_seconds=wait_seconds)
         return True
 
     def stop(self) -> bool:
@@ -229,12 +229,12 @@ def _start(
     socket_dir: Path,
     options: Mapping[str, str],
     *,
-    patience: float = RETRY_SECONDS,
+    wait_seconds: float = RETRY_SECONDS,
 ) -> None:
     settings = {"unix_socket_directories": str(socket_dir), **options}
     arguments = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
     waits = ("-w", "-t", str(START_SECONDS), "-s", "-l", cluster.path / "start.log")
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + wait_seconds
     while cluster.run("pg_ctl", "start", *waits, "-o", arguments).returncode != 0:
         if time.monotonic() > deadline:
             raise ConfigError(
@@ -266,7 +266,7 @@ CHECK_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def kept_alive(
+async def supervised(
     server: EmbeddedServer, *, every_seconds: float = CHECK_SECONDS
 ) -> AsyncIterator[None]:
     """Restart the server whenever it ended while the body runs."""

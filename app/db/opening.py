@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import app
 from app.config.settings import Settings
-from app.db.embedded import EmbeddedServer, kept_alive, start_embedded
+from app.db.embedded import EmbeddedServer, start_embedded, supervised
 from app.db.session import Pulse, close_engine, open_engine
 from app.domain import ConfigError
 
@@ -104,7 +104,7 @@ async def open_database(settings: Settings) -> AsyncIterator[tuple[str, AsyncEng
         if settings.auto_migrate:
             await asyncio.to_thread(_migrate, address)
         if server is not None:
-            await stack.enter_async_context(kept_alive(server))
+            await stack.enter_async_context(supervised(server))
         pulse = Pulse(address)
         await stack.enter_async_context(pulse.running())
         engine = open_engine(sqlalchemy_url(address), pulse=pulse)

@@ -208,7 +208,7 @@ def is_refusal(error: BaseException | None) -> bool:
     return error.sqlstate[:2] not in PASSING_CLASSES and error.sqlstate not in PASSING_STATES
 
 
-def tell_refusals_apart(context: ExceptionContext) -> None:
+def distinguish_refusals(context: ExceptionContext) -> None:
     """A listener of the engine's `handle_error`. The driver raises OperationalError for a refused
     statement as for a lost connection; this raises StatementRefused for the former."""
     refused = context.original_exception
@@ -431,7 +431,7 @@ def open_engine(url: str, pool_size: int = 10, *, pulse: Pulse | None = None) ->
         json_deserializer=orjson.loads,
         connect_args={"async_creator_fn": pulse.connect} if pulse is not None else {},
     )
-    event.listen(engine.sync_engine, "handle_error", tell_refusals_apart)
+    event.listen(engine.sync_engine, "handle_error", distinguish_refusals)
     event.listen(engine.sync_engine, "checkout", _refuse_ended)
     return engine
 

@@ -22,7 +22,7 @@ from app.module_facts import FACTS, WITH_ROWS
 from app.modules.ports import foreign_id_field, label_of
 from app.modules.reference_data import missing_pieces, rules_of
 from app.runtime import Runtime
-from app.vtiger.client import look_at_addon
+from app.vtiger.client import check_addon
 from app.vtiger.query import fold
 from app.vtiger.schemas import VtigerModule, VtigerRecord, VtigerTax, damages_orders
 
@@ -207,12 +207,12 @@ def _language(user: VtigerRecord) -> Finding:
 async def check_version(runtime: Runtime) -> list[Finding]:
     """Which version it is, and whether orders can be written: told first, for without the add-on
     8.3 and 8.4 take none (page Vtiger add-on writes, F2 and F3)."""
-    version = await runtime.vtiger.ask_version()
+    version = await runtime.vtiger.fetch_version()
     if not version:
         return []
     if not damages_orders(version):
         return [CRM.ok("version", f"Vtiger {version}")]
-    if await runtime.vtiger.takes_orders(anew=True):
+    if await runtime.vtiger.accepts_orders(anew=True):
         return [CRM.ok("version", f"Vtiger {version}, where WooSync writes orders")]
     message = (
         f"Vtiger {version} refuses new orders with lines over its web service, and loses lines and"
@@ -289,7 +289,7 @@ async def check_setup(runtime: Runtime) -> list[Finding]:
 
 async def check_changes(runtime: Runtime) -> list[Finding]:
     """How changes are found: the add-on tells them, or polls ask for what is new."""
-    report = await look_at_addon(runtime.vtiger, runtime.settings.public_url)
+    report = await check_addon(runtime.vtiger, runtime.settings.public_url)
     found = [CRM.warning("changes", each.message, each.remedy) for each in report.warnings]
     if report.facts is not None:
         facts = report.facts

@@ -147,7 +147,7 @@ Part = tuple[Module, System]
 _LINKS = table("links", column("store"), column("module"), column("woo_id"), column("vtiger_id"))
 
 
-async def leave_to_run(
+async def defer_to_run(
     session: AsyncSession, run_id: int, store: str, parts: Collection[Part], *, most: int
 ) -> None:
     """Defer hints without an attempt, of records without a link, to a run that will read these
@@ -184,7 +184,7 @@ async def release_backlog(session: AsyncSession, store: str, parts: Collection[P
         await session.execute(select(func.pg_notify(CHANNEL, "")))
 
 
-async def take_backlog(
+async def claim_backlog(
     session: AsyncSession, record_keys: Collection[str]
 ) -> dict[str, list[Delivery]]:
     """Claim the hints of these records that are deferred to a run, by record key."""

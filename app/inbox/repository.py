@@ -118,7 +118,7 @@ def dependency_key(record: Record, run_id: int | None) -> str:
     return _digest("dependency", record.key, str(run_id or ""))
 
 
-def owed_key(record: Record) -> str:
+def missing_key(record: Record) -> str:
     """A record that was written without a reference that is available now."""
     return _digest("owed", record.key)
 
@@ -128,7 +128,7 @@ def member_key(record: Record) -> str:
     return _digest("member", record.key)
 
 
-def mark_key(record: Record) -> str:
+def external_id_key(record: Record) -> str:
     """A record to which the other system's id is to be written."""
     return _digest("mark", record.key)
 
@@ -591,7 +591,7 @@ async def count_run(session: AsyncSession, run_id: int) -> dict[DeliveryState, i
 # Deliveries of runs: stored as claimed, settled many at a time.
 
 
-async def take_in(
+async def store_claimed(
     session: AsyncSession, hints: Sequence[NewDelivery], *, attempts: int
 ) -> list[Delivery]:
     """Store hints as deliveries that the caller has claimed, in their order.
@@ -696,7 +696,7 @@ async def peek(session: AsyncSession, record_key: str) -> Record | None:
     return found.record if found is not None else None
 
 
-async def was_tried(session: AsyncSession, record_key: str) -> bool:
+async def was_attempted(session: AsyncSession, record_key: str) -> bool:
     """Whether the record has an open delivery that was attempted at least once."""
     found = await session.scalar(
         select(Delivery.id)
@@ -710,7 +710,7 @@ async def was_tried(session: AsyncSession, record_key: str) -> bool:
     return found is not None
 
 
-async def is_live_waiting(session: AsyncSession) -> bool:
+async def is_live_delivery_due(session: AsyncSession) -> bool:
     """Whether a delivery is due that belongs to no run."""
     due = (Delivery.state == DeliveryState.PENDING) & (Delivery.next_attempt_at <= func.now())
     found = select(Delivery.id).where(due, Delivery.run_id.is_(None))
@@ -740,7 +740,7 @@ async def search_open_of_run(
     return (await session.scalars(found.distinct().order_by(Delivery.record_key))).all()
 
 
-async def hasten(session: AsyncSession, reasons: Sequence[str], *, store: str = "") -> int:
+async def expedite(session: AsyncSession, reasons: Sequence[str], *, store: str = "") -> int:
     """Make pending deliveries due now whose last reason is one of these; return how many.
 
     `store` limits them to one store. The dispatcher is notified."""

@@ -30,7 +30,7 @@ class Brake:
     now: datetime
 
 
-async def ask_brake(session: AsyncSession, store: str, module: Module, *, percent: int) -> Brake:
+async def check_brake(session: AsyncSession, store: str, module: Module, *, percent: int) -> Brake:
     """Whether one more deletion within the last hour stays below `percent` of all pairs.
 
     Deletions that a person confirmed do not count.

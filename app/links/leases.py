@@ -79,13 +79,13 @@ class PairLease:
         self._is_released = False
         self._turn = asyncio.Lock()
 
-    async def extend(self, keys: Collection[str], *, patience: float = 0.0) -> None:
+    async def extend(self, keys: Collection[str], *, wait_seconds: float = 0.0) -> None:
         """Hold these keys too, or raise LeaseLost with none of them taken.
 
-        Waits up to `patience` seconds for another holder. A lease that expired is never taken
+        Waits up to `wait_seconds` for another holder. A lease that expired is never taken
         again: another worker may have worked on the pair in between.
         """
-        give_up_at = time.monotonic() + patience
+        give_up_at = time.monotonic() + wait_seconds
         wanted = {bounded_key(key) for key in keys}
         while True:
             try:
@@ -189,13 +189,18 @@ class PairLease:
 
 @asynccontextmanager
 async def hold(
-    sessions: Sessions, keys: Collection[str], *, owner: str, seconds: float, patience: float = 0.0
+    sessions: Sessions,
+    keys: Collection[str],
+    *,
+    owner: str,
+    seconds: float,
+    wait_seconds: float = 0.0,
 ) -> AsyncIterator[PairLease]:
     """Hold a lease of the keys during the body, renewed in the background.
 
-    Raises LeaseLost if another worker still holds one of them after `patience` seconds."""
+    Raises LeaseLost if another worker still holds one of them after `wait_seconds`."""
     lease = PairLease(sessions, owner, seconds)
-    await lease.extend(keys, patience=patience)
+    await lease.extend(keys, wait_seconds=wait_seconds)
     async with _renewed(lease):
         yield lease
 

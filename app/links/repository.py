@@ -91,7 +91,7 @@ async def expire_passes(session: AsyncSession, store: str) -> None:
 # What records were written without, so that they are hinted again once it is available.
 
 
-async def owe(
+async def save_missing(
     session: AsyncSession, record: Record, needs: Collection[str], *, seconds: float = 0
 ) -> None:
     """Record that these `needs` of the record are missing; they are due after so many seconds."""
@@ -191,7 +191,7 @@ async def find_guest_order(session: AsyncSession, store: str, email: str) -> str
     return found
 
 
-async def see_guest_order(
+async def save_guest_order(
     session: AsyncSession, store: str, *, email: str, order_id: str, ordered_at: datetime
 ) -> bool:
     """Record an order as the guest's latest unless a later one is recorded; return whether it was.
@@ -238,7 +238,7 @@ async def search_claims(session: AsyncSession, store: str, vtiger_id: str) -> Se
     return (await session.scalars(found.order_by(OrderClaim.order_id))).all()
 
 
-async def keep_claims(
+async def save_claims(
     session: AsyncSession, store: str, claims: Collection[tuple[str, str]]
 ) -> None:
     """Record pairs of a Vtiger id and the id of the order that carries it."""
@@ -311,7 +311,7 @@ async def search_module_links(session: AsyncSession, store: str, module: Module)
     return (await session.scalars(found.order_by(Link.id))).all()
 
 
-async def search_elsewhere(
+async def search_links_of_other_stores(
     session: AsyncSession, store: str, module: Module, *, vtiger_ids: Collection[str]
 ) -> Sequence[Link]:
     """The links of Vtiger's records in other stores, including stores no longer configured."""
@@ -444,7 +444,7 @@ async def see(session: AsyncSession, seen: Mapping[str, str]) -> None:
     )
 
 
-async def each_living(
+async def stream_live_links(
     session: AsyncSession, store: str, *, module: Module, system: System, before: datetime
 ) -> AsyncIterator[Link]:
     """Links created before a moment whose record in `system` is not marked as deleted."""
@@ -481,7 +481,7 @@ async def search_watermarks(session: AsyncSession) -> dict[str, datetime]:
     return {str(key): reached_at for key, reached_at in rows}
 
 
-async def search_looks(session: AsyncSession) -> dict[str, datetime]:
+async def search_poll_times(session: AsyncSession) -> dict[str, datetime]:
     """When the poll of each watermark last completed, by key."""
     rows = await session.execute(select(Watermark.key, Watermark.looked_at))
     return {str(key): looked_at for key, looked_at in rows}
@@ -532,7 +532,7 @@ async def find_outbox_mark(session: AsyncSession, key: str) -> OutboxMark | None
     return await session.get(OutboxMark, key)
 
 
-async def lowest_sequence(session: AsyncSession, since: datetime) -> int | None:
+async def find_lowest_sequence(session: AsyncSession, since: datetime) -> int | None:
     """The lowest sequence number of the marks whose module was queried after `since`; None if
     there is none. Marks of modules that are no longer polled do not count."""
     found: int | None = await session.scalar(
@@ -545,19 +545,19 @@ async def save_outbox_mark(session: AsyncSession, mark: OutboxMark) -> None:
     await session.merge(mark)
 
 
-async def forget_outbox_mark(session: AsyncSession, key: str) -> None:
+async def delete_outbox_mark(session: AsyncSession, key: str) -> None:
     await session.execute(delete(OutboxMark).where(OutboxMark.key == key))
 
 
-async def find_absent(session: AsyncSession) -> datetime | None:
+async def find_addon_absence(session: AsyncSession) -> datetime | None:
     """When a poll last found no readable add-on in the CRM."""
     return await find_watermark(session, ABSENT)
 
 
-async def keep_absent(session: AsyncSession, moment: datetime) -> None:
+async def save_addon_absence(session: AsyncSession, moment: datetime) -> None:
     await save_watermark(session, ABSENT, moment)
 
 
-async def forget_absent(session: AsyncSession) -> None:
+async def delete_addon_absence(session: AsyncSession) -> None:
     """Let the next poll query the add-on again, as a hint from it arrived."""
     await session.execute(delete(Watermark).where(Watermark.key == ABSENT))

@@ -29,10 +29,10 @@ from app.inbox.repository import (
     dependency_key,
     find_open,
     join,
-    owed_key,
+    missing_key,
 )
 from app.links.models import Link
-from app.links.repository import find_link, owe, search_links, search_needs, take_missing
+from app.links.repository import find_link, save_missing, search_links, search_needs, take_missing
 from app.mapping.values import base_from_json
 from app.module_facts import FACTS
 from app.runtime import Runtime
@@ -51,7 +51,7 @@ async def note_missing(
 ) -> None:
     """The record lacks these: keys of records, or names of abilities."""
     async with transaction(runtime.sessions) as session:
-        await owe(session, record, needs, seconds=seconds)
+        await save_missing(session, record, needs, seconds=seconds)
 
 
 async def hint_waiting_for(session: Session, links: Collection[Link]) -> None:
@@ -69,7 +69,7 @@ async def _bring_up(session: Session, needs: Collection[str]) -> int:
 
 
 def _hint(record: Record) -> NewDelivery:
-    return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, owed_key(record))
+    return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, missing_key(record))
 
 
 def _keys(link: Link) -> set[str]:
@@ -92,7 +92,7 @@ async def retry_missing(runtime: Runtime) -> int:
     async with runtime.sessions() as session:
         needs = set(await search_needs(session))
     there = await _pairs_among(runtime, needs - {SAFE_ORDERS})
-    if SAFE_ORDERS in needs and await runtime.vtiger.takes_orders(anew=True):
+    if SAFE_ORDERS in needs and await runtime.vtiger.accepts_orders(anew=True):
         there.add(SAFE_ORDERS)
     if not there:
         return 0

@@ -479,7 +479,7 @@ async def read_each(
 ) -> list[Read]:
     """Vtiger's records by id, a hundred a call where its add-on reads. `reading` is what
     `adapter.find` makes of a record."""
-    records = await vtiger.find_whole(module, ids)
+    records = await vtiger.retrieve_many(module, ids)
     if records is None:
         return await find_each(adapter, System.VTIGER, ids)
     found = await run_together(

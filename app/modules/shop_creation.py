@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.domain import CreationPolicy, Module, System
 from app.links.models import Link
-from app.links.repository import search_elsewhere
+from app.links.repository import search_links_of_other_stores
 from app.module_facts import FACTS
 from app.modules.orders.mapping import find_store
 from app.modules.ports import Side, Skip, foreign_id_field, of_store
@@ -97,7 +97,9 @@ class ShopCreation:
 
     async def _links(self, ids: Collection[str]) -> Sequence[Link]:
         async with self.runtime.sessions() as session:
-            return await search_elsewhere(session, self.store, self.module, vtiger_ids=ids)
+            return await search_links_of_other_stores(
+                session, self.store, self.module, vtiger_ids=ids
+            )
 
     async def _id_fields(self) -> dict[str, str]:
         """The fields that hold the ids of other shops, by store."""

@@ -324,7 +324,7 @@ def defaults_of(module: Module) -> SyncPolicy:
     return SyncPolicy(**FACTS[module].setting_defaults)
 
 
-def find_meaningless(module: Module, chosen: Mapping[str, Any]) -> dict[str, str]:
+def find_inapplicable(module: Module, chosen: Mapping[str, Any]) -> dict[str, str]:
     """The chosen settings or values that have no effect for a module, each with the reason."""
     known = settings_of(module)
     found = {
@@ -355,7 +355,7 @@ def in_force(module: Module, chosen: SyncSetting | None) -> SyncPolicy:
         return defaults
     known = set(settings_of(module))
     values = {name: value for name, value in chosen.values.items() if name in known}
-    for name in find_meaningless(module, values):
+    for name in find_inapplicable(module, values):
         del values[name]
     if not is_country(values.get("tax_country", "")):  # earlier versions accepted any two letters
         values.pop("tax_country", None)

@@ -70,7 +70,7 @@ async def search_due_runs(session: AsyncSession) -> Sequence[SyncRun]:
     return (await session.scalars(select(SyncRun).where(due).order_by(SyncRun.id))).all()
 
 
-async def take_up(session: AsyncSession, run_id: int) -> SyncRun | None:
+async def resume_run(session: AsyncSession, run_id: int) -> SyncRun | None:
     """Start or resume the run; None if it is over, or waits for consent."""
     return await _update(
         session,
@@ -100,7 +100,7 @@ async def enter_step(
     )
 
 
-async def count_on(
+async def add_counts(
     session: AsyncSession,
     run_id: int,
     *,
@@ -125,7 +125,7 @@ async def count_on(
     )
 
 
-async def put_off(
+async def postpone_run(
     session: AsyncSession, run_id: int, seconds: float, *, reason: str, message: str
 ) -> None:
     """Queue the run again for a retry in so many seconds, after a temporary failure."""
@@ -160,7 +160,7 @@ async def finish_run(
     )
 
 
-async def ask_consent(
+async def request_consent(
     session: AsyncSession, run_id: int, expected: Mapping[str, Any]
 ) -> SyncRun | None:
     """Let the run wait for a person's consent to what is expected; None if it is over meanwhile."""

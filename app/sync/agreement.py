@@ -26,7 +26,7 @@ from app.sync.work import (
     with_headline,
     with_notes,
 )
-from app.tasks import run_aside
+from app.tasks import offload
 
 # What an update was about to write, on record until its answer is heard.
 #
@@ -377,7 +377,7 @@ def _both(woo: Side, vtiger: Side, name: str) -> Both:
 async def _merge(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
     text = sides[System.WOOCOMMERCE].values.get(LINES) or ""
     lines = text.count("{")
-    return await run_aside(partial(_merged, work, link, sides), lines=lines)
+    return await offload(partial(_merged, work, link, sides), lines=lines)
 
 
 def _merged(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:

@@ -24,8 +24,15 @@ from app.domain import (
 )
 from app.http.client import calling_for
 from app.inbox.models import Delivery
-from app.inbox.replay import take_backlog
-from app.inbox.repository import NewDelivery, Postponement, accept, postpone, settle_each, take_in
+from app.inbox.replay import claim_backlog
+from app.inbox.repository import (
+    NewDelivery,
+    Postponement,
+    accept,
+    postpone,
+    settle_each,
+    store_claimed,
+)
 from app.links.leases import PairLease
 from app.links.models import Link
 from app.links.repository import (
@@ -185,7 +192,9 @@ class BulkCreation:
     portion: int
     keyed: bool = False
 
-    async def take_in(self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]) -> list[Item]:
+    async def store_claimed(
+        self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]
+    ) -> list[Item]:
         """`hints` by the records' ids; one that the database refuses is not among the items.
         Raises LeaseLost, with nothing taken."""
         items: list[Item] = []
@@ -193,8 +202,8 @@ class BulkCreation:
         async def store(some: Sequence[Side]) -> None:
             async with transaction(self.choice.runtime.sessions) as session:
                 await self.choice.lease.confirm(session)
-                taken = await take_in(session, [hints[side.id] for side in some], attempts=1)
-                backlog = await take_backlog(session, [each.record_key for each in taken])
+                taken = await store_claimed(session, [hints[side.id] for side in some], attempts=1)
+                backlog = await claim_backlog(session, [each.record_key for each in taken])
             items.extend(
                 Item(side, delivery, backlog.get(delivery.record_key, ()))
                 for side, delivery in zip(some, taken, strict=True)

@@ -132,7 +132,9 @@ async def _told_by_key(
 
 async def take(work: Work, source: Side, chosen: Side, *, ours: bool = False) -> Twin | Skip:
     """The twin with a link to be filled; Skip if it is not to be synced, or another's already."""
-    await work.lease.extend(lease_keys(_record_of(work, chosen)), patience=_patience(work, source))
+    await work.lease.extend(
+        lease_keys(_record_of(work, chosen)), wait_seconds=_patience(work, source)
+    )
     return await _pair(work, source, chosen, ours=ours)
 
 

@@ -14,8 +14,8 @@ from uuid import uuid4
 
 from app.db.session import transaction
 from app.domain import DeletePolicy, Event, LeaseLost, Module, Origin, Outcome, System
-from app.inbox.repository import NewDelivery, accept, confirmation_key, was_tried
-from app.links.conflicts import Report, ask_brake, confirm_held, search_held
+from app.inbox.repository import NewDelivery, accept, confirmation_key, was_attempted
+from app.links.conflicts import Report, check_brake, confirm_held, search_held
 from app.links.leases import STEP_SECONDS, hold
 from app.links.models import Link
 from app.links.repository import search_sightings, see
@@ -45,10 +45,10 @@ async def hold_back(work: Work, link: Link) -> Skip | datetime:
     Deletions take turns, so that none is counted too late.
     """
     store, module = work.record.store, work.adapter.module
-    await work.lease.extend([f"deletions:{store}:{module}"], patience=PATIENCE)
+    await work.lease.extend([f"deletions:{store}:{module}"], wait_seconds=PATIENCE)
     percent = work.runtime.settings.sync.delete_brake_percent
     async with work.runtime.sessions() as session:
-        brake = await ask_brake(session, store, module, percent=percent)
+        brake = await check_brake(session, store, module, percent=percent)
     if brake.allows or link.delete_confirmed_at is not None:
         return brake.now
     link.delete_held_at = brake.now
@@ -211,7 +211,7 @@ async def _was_tried(work: Work, link: Link) -> bool:
     """A hint of either record was tried before: the other's may have come to it first."""
     partner = link.record(work.record.system.other)
     async with work.runtime.sessions() as session:
-        return work.is_retried or await was_tried(session, partner.key)
+        return work.is_retried or await was_attempted(session, partner.key)
 
 
 def _of(base: Base, system: System) -> Mapped:

@@ -14,12 +14,12 @@ from app.domain import Event, Module, Rejected, RemoteError, System
 from app.links.leases import PairLease
 from app.links.models import OutboxMark
 from app.links.repository import (
-    find_absent,
+    delete_outbox_mark,
+    find_addon_absence,
+    find_lowest_sequence,
     find_outbox_mark,
     find_watermark,
-    forget_outbox_mark,
-    keep_absent,
-    lowest_sequence,
+    save_addon_absence,
     save_outbox_mark,
     save_watermark,
 )
@@ -96,8 +96,8 @@ async def _open(runtime: Runtime) -> Outbox | None:
     """One that was absent is not asked for again for a while."""
     now = runtime.clock()
     async with runtime.sessions() as session:
-        absent_at = await find_absent(session)
-        since = await lowest_sequence(session, now - LOOK_WITHOUT)
+        absent_at = await find_addon_absence(session)
+        since = await find_lowest_sequence(session, now - LOOK_WITHOUT)
     if absent_at is not None and timedelta() <= now - absent_at < ASK_AGAIN:
         return None
     try:
@@ -129,7 +129,7 @@ async def _read(runtime: Runtime, since: int | None) -> Outbox | None:
 
 async def _keep_absent(runtime: Runtime) -> None:
     async with transaction(runtime.sessions) as session:
-        await keep_absent(session, runtime.clock())
+        await save_addon_absence(session, runtime.clock())
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ async def keep_mark(
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
         if outbox is None or not outbox.covers(module):
-            await forget_outbox_mark(session, key)
+            await delete_outbox_mark(session, key)
             return
         facts = outbox.facts
         mark = OutboxMark(

@@ -13,7 +13,7 @@ from app.inbox.models import Delivery
 from app.inbox.repository import count_open, find_oldest_due, search_unsettled
 from app.links.conflicts import count_held, count_open_of, count_undecided
 from app.links.models import Link
-from app.links.repository import search_links, search_looks
+from app.links.repository import search_links, search_poll_times
 from app.queue import count_workers
 from app.remotes.incidents import count_lasting
 from app.runtime import Runtime
@@ -47,7 +47,7 @@ async def read_shared(runtime: Runtime) -> Shared:
         open_counts = await count_open(session)
         oldest = await find_oldest_due(session)
         workers = await count_workers(session, runtime.settings.worker.stalled_after)
-        looks = await search_looks(session)
+        looks = await search_poll_times(session)
         incidents = await count_lasting(session)
         conflicts, held = await count_undecided(session), await count_held(session)
     return Shared(

@@ -53,7 +53,7 @@ async def hand_over(work: Work, link: Link, source: Side | None) -> Ending | Non
     if successor is None:
         return None
     record = Record(link.store, System.VTIGER, work.adapter.module, successor.side.id)
-    await work.lease.extend(lease_keys(record), patience=PATIENCE)
+    await work.lease.extend(lease_keys(record), wait_seconds=PATIENCE)
     async with work.runtime.sessions() as session:
         taken = await find_link(session, record)
     if taken is None:

@@ -15,7 +15,7 @@ from app.db.session import store_rows, transaction
 from app.domain import Event, Module, Origin, Record, System, is_guest
 from app.inbox.repository import NewDelivery, finding_key
 from app.links.models import Link
-from app.links.repository import each_living, search_links, search_sightings, see
+from app.links.repository import search_links, search_sightings, see, stream_live_links
 from app.mapping.rules import FieldRule, holds, read_base
 from app.mapping.values import Base, Value
 from app.modules.ports import Adapter, Listing, Seen, Side, Unreadable, pages
@@ -185,7 +185,7 @@ class Sweep:
 
     async def _paired_before(self, system: System, moment: datetime) -> AsyncIterator[str]:
         async with self.runtime.sessions() as session:
-            found = each_living(
+            found = stream_live_links(
                 session, self.store, module=self.module, system=system, before=moment
             )
             async for link in found:

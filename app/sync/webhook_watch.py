@@ -70,8 +70,8 @@ class ShopWebhooks:
             await self._remember()
         return done
 
-    async def heal(self, *, patience: float = PATIENCE) -> WebhookReport:
-        async with self._turn(patience):
+    async def heal(self, *, wait_seconds: float = PATIENCE) -> WebhookReport:
+        async with self._turn(wait_seconds):
             return await self._heal()
 
     async def remove(self) -> WebhookReport:
@@ -167,10 +167,10 @@ class ShopWebhooks:
         return Trouble(IncidentKind.WEBHOOK_BROKEN, System.WOOCOMMERCE, self.store, topic)
 
     @asynccontextmanager
-    async def _turn(self, patience: float) -> AsyncIterator[None]:
+    async def _turn(self, wait_seconds: float) -> AsyncIterator[None]:
         key, owner = webhook_turn(self.store), uuid4().hex
         async with hold(
-            self.sessions, [key], owner=owner, seconds=self.lease_seconds, patience=patience
+            self.sessions, [key], owner=owner, seconds=self.lease_seconds, wait_seconds=wait_seconds
         ):
             yield
 

@@ -20,7 +20,7 @@ from app.domain import (
     key_in_logs,
 )
 from app.inbox.models import Delivery
-from app.inbox.repository import NewDelivery, mark_key, member_key, settle
+from app.inbox.repository import NewDelivery, external_id_key, member_key, settle
 from app.links.conflicts import Report, note, search_unsettled
 from app.links.leases import PairLease
 from app.links.models import FieldConflict, Intent, Link
@@ -461,7 +461,7 @@ async def _mark(work: Work, link: Link, side: Side, partner: str) -> None:
 
 def hint_again(record: Record) -> NewDelivery:
     """Have an id left that could not be left just now: nobody else needs the record for that."""
-    return NewDelivery(record, Origin.REPLAY, Event.CHANGED, mark_key(record))
+    return NewDelivery(record, Origin.REPLAY, Event.CHANGED, external_id_key(record))
 
 
 def external_id_note(side: Side, partner: str, error: WooVtigerError) -> dict[str, str]:

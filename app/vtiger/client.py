@@ -405,7 +405,7 @@ class ReadingCalls(SavingCalls):
     """`woosync_read`, whose records are equal to those of `retrieve` field by field (page Vtiger
     add-on writes, §5)."""
 
-    async def find_whole(self, module: str, ids: Sequence[str]) -> list[VtigerRecord] | None:
+    async def retrieve_many(self, module: str, ids: Sequence[str]) -> list[VtigerRecord] | None:
         """Records as `retrieve` returns them, orders with their lines, with one call for a hundred.
 
         Records that are missing, deleted or hidden are left out. None if the add-on cannot read
@@ -546,7 +546,7 @@ class AddonReport:
     warnings: tuple[AddonWarning, ...] = ()
 
 
-async def look_at_addon(client: AddonCalls, public_url: str | None = None) -> AddonReport:
+async def check_addon(client: AddonCalls, public_url: str | None = None) -> AddonReport:
     """Read the add-on's state from the CRM; a missing add-on is not an error. Raises RemoteError.
 
     `public_url` is the address of this service, None while it is not set.
@@ -604,18 +604,18 @@ class OrderCalls(ReadingCalls):
         """Vtiger's version, such as `8.2.0`, as the login reported it; "" for Cloud."""
         return await self._api.version()
 
-    async def ask_version(self) -> str:
+    async def fetch_version(self) -> str:
         """The version after a new login."""
-        return await self._api.ask_version()
+        return await self._api.fetch_version()
 
-    async def takes_orders(self, *, anew: bool = False) -> bool:
+    async def accepts_orders(self, *, anew: bool = False) -> bool:
         """Whether orders can be written with their lines, and deleted: through the add-on, or
         because this version of Vtiger does not damage them. `anew` ignores cached answers."""
         if anew:
             self.abilities.forget()
         if await self.saves(ORDERS):
             return True
-        return not damages_orders(await (self.ask_version() if anew else self.version()))
+        return not damages_orders(await (self.fetch_version() if anew else self.version()))
 
     async def delete_order(self, order_id: str) -> None:
         """Delete an order as `delete` does; with the add-on also on 8.4 (84-stock-delete-order)."""

@@ -133,7 +133,7 @@ class RestApi:
         """ "": Cloud does not report a version, and always has the latest."""
         return ""
 
-    async def ask_version(self) -> str:
+    async def fetch_version(self) -> str:
         return ""
 
     def _address(self, operation: str) -> httpx.URL:

@@ -357,7 +357,7 @@ class VtigerApi(Protocol):
 
     async def version(self) -> str: ...
 
-    async def ask_version(self) -> str: ...
+    async def fetch_version(self) -> str: ...
 
     @property
     def quota(self) -> Quota | None: ...
@@ -455,10 +455,10 @@ class Webservice:
         that of a new login, since a CRM may be upgraded during a session."""
         await self.user_id()
         if self._auth.version_age > VERSION_SECONDS:
-            return await self.ask_version()
+            return await self.fetch_version()
         return self._auth.version
 
-    async def ask_version(self) -> str:
+    async def fetch_version(self) -> str:
         """The current version, by a new login (recording 01-login).
 
         `extendsession` reports it too, but on a session that PHP has dropped it leaves a session

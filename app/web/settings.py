@@ -15,7 +15,7 @@ from app.policies.models import SyncSetting
 from app.policies.repository import (
     SyncPolicy,
     find_choice,
-    find_meaningless,
+    find_inapplicable,
     get_policy,
     lock_choice,
     save_policy,
@@ -102,7 +102,7 @@ async def save_module(request: Request, posted: AdminForm, store: str, module: M
     choice = await _read(runtime, store, module)
     fields = fields_of(module)
     given = {field.name: field.read(posted.form) for field in fields}
-    errors = find_meaningless(module, given)
+    errors = find_inapplicable(module, given)
     try:
         policy = SyncPolicy.model_validate(choice.policy.model_dump() | given)
     except ValidationError as error:

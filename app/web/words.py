@@ -31,7 +31,7 @@ from app.domain import (
 )
 from app.module_facts import LABELS
 from app.modules.orders.lines import Sold, SoldLine
-from app.policies.repository import SyncPolicy, find_meaningless, settings_of
+from app.policies.repository import SyncPolicy, find_inapplicable, settings_of
 from app.remotes.models import IncidentKind
 
 # What is wrong with a field of a form, in words that a person uses.
@@ -408,7 +408,7 @@ def _for(module: Module, each: SettingField) -> SettingField:
     choices = {
         choice: told
         for choice, told in each.choices.items()
-        if not find_meaningless(module, {each.name: choice})
+        if not find_inapplicable(module, {each.name: choice})
     }
     return replace(each, choices=choices)
 

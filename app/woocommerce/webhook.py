@@ -46,7 +46,7 @@ class SignatureCheck:
         for mac in self._macs:
             mac.update(part)
 
-    def is_made_by(self, signature: str) -> bool:
+    def verifies(self, signature: str) -> bool:
         given = signature.strip().encode()
         wanted = [base64.b64encode(mac.digest()) for mac in self._macs]
         matches = [hmac.compare_digest(each, given) for each in wanted]

@@ -10,7 +10,7 @@ from app.db.session import OUTAGES, Session, transaction
 from app.domain import RateLimited, RemoteError, RemoteTimeout, RemoteUnavailable, System
 from app.inbox.repository import (
     KEEP_DAYS,
-    hasten,
+    expedite,
     prune_accepted_changes,
     prune_deliveries,
     prune_payloads,
@@ -66,7 +66,7 @@ async def probe_if_due(runtime: Runtime, gate: SharedGate) -> None:
     if gate.known.is_open:
         return
     async with transaction(runtime.sessions) as session:
-        woken = await hasten(session, WAITED_FOR_IT, store=gate.store)
+        woken = await expedite(session, WAITED_FOR_IT, store=gate.store)
     log.info("%s is back: %s deliveries go on", gate.key, woken)
 
 

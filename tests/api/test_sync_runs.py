@@ -10,7 +10,7 @@ from app.db.session import transaction
 from app.domain import Module, Scope, System
 from app.policies.access import create_token
 from app.runs.models import Consent, RunState
-from app.runs.repository import RunFilter, add_differences, ask_consent, finish_run, take_up
+from app.runs.repository import RunFilter, add_differences, finish_run, request_consent, resume_run
 from app.runtime import Runtime
 from app.sync.runs.forecast import Forecast
 from app.sync.runs.requests import search
@@ -42,7 +42,7 @@ async def compared(runtime: Runtime, run_id: str, count: int) -> None:
     """The run has ended and found so many records."""
     rows = [{**FOUND, "record_key": f"main:contacts:woocommerce:{each}"} for each in range(count)]
     async with transaction(runtime.sessions) as session:
-        await take_up(session, int(run_id))
+        await resume_run(session, int(run_id))
         await add_differences(session, int(run_id), rows)
         await finish_run(session, int(run_id), RunState.DONE, totals={})
 
@@ -111,7 +111,7 @@ async def test_a_run_that_asks_says_what_and_goes_on_when_somebody_agrees(
     early = await client.post(f"{path}/confirm")
     created = {System.WOOCOMMERCE: {Module.CONTACTS: 3}, System.VTIGER: {Module.CONTACTS: 5}}
     async with transaction(runtime.sessions) as session:
-        await ask_consent(session, int(started["id"]), Forecast(created, mailed=3).as_json())
+        await request_consent(session, int(started["id"]), Forecast(created, mailed=3).as_json())
     asks = (await client.get(path)).json()
     confirmed = await client.post(f"{path}/confirm")
 
@@ -135,7 +135,7 @@ async def test_a_run_is_cancelled_and_stays_so(client: httpx.AsyncClient, runtim
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
     assert again.json() == cancelled.json()
     async with transaction(runtime.sessions) as session:
-        assert await take_up(session, int(started["id"])) is None
+        assert await resume_run(session, int(started["id"])) is None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from app.db.embedded import EmbeddedServer, kept_alive, start_embedded
+from app.db.embedded import EmbeddedServer, start_embedded, supervised
 from app.domain import ConfigError
 from tests.acceptance.process import wait_until
 from tests.conftest import FAST, RUN_FOLDER
@@ -224,7 +224,7 @@ def test_a_server_that_does_not_start_again_says_why(folder: Path, start: Start)
     configuration.write_bytes(b"no_such_setting = 1\n")
     os.kill(_server_id(folder), signal.SIGKILL)
     with pytest.raises(ConfigError, match="its log ends"):
-        any(server.restart_if_ended(patience=0) for _ in range(MOMENTS))
+        any(server.restart_if_ended(wait_seconds=0) for _ in range(MOMENTS))
     configuration.write_bytes(before)
     assert server.restart_if_ended()
 
@@ -234,7 +234,7 @@ async def test_a_server_in_use_is_watched(folder: Path, start: Start, database_u
     server = start(durable=True)
     database = server.ensure_database("shop")
     _keep(database)
-    async with kept_alive(server, every_seconds=0.05):
+    async with supervised(server, every_seconds=0.05):
         os.kill(_server_id(folder), signal.SIGKILL)
         await wait_until(database_url, lambda: _comes_back(database), "the server")
 

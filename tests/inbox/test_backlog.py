@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from app.db.session import Session, Sessions, transaction
 from app.domain import Module, System
 from app.inbox.models import Delivery
-from app.inbox.replay import leave_to_run, release_backlog, take_backlog
+from app.inbox.replay import claim_backlog, defer_to_run, release_backlog
 from app.inbox.repository import accept
 from tests.inbox.hints import KEY, hint
 from tests.locks import until_blocked
@@ -21,7 +21,7 @@ PARTS = [(Module.CONTACTS, System.WOOCOMMERCE)]
 
 
 async def _leave(session: Session) -> None:
-    await leave_to_run(session, 1, "main", PARTS, most=1)
+    await defer_to_run(session, 1, "main", PARTS, most=1)
 
 
 async def _give_back(session: Session) -> None:
@@ -29,7 +29,7 @@ async def _give_back(session: Session) -> None:
 
 
 async def _take(session: Session) -> None:
-    await take_backlog(session, [KEY.format(id=each) for each in ("5", "6")])
+    await claim_backlog(session, [KEY.format(id=each) for each in ("5", "6")])
 
 
 async def _tell(sessions: Sessions, keys: Sequence[str], *, is_left: bool = False) -> None:
@@ -38,7 +38,7 @@ async def _tell(sessions: Sessions, keys: Sequence[str], *, is_left: bool = Fals
         async with transaction(sessions) as session:
             await accept(session, [hint(record_id, key)])
             if is_left:
-                await leave_to_run(session, 1, "main", PARTS, most=0)
+                await defer_to_run(session, 1, "main", PARTS, most=0)
 
 
 @pytest.mark.parametrize("act", [_leave, _give_back, _take])

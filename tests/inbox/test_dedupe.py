@@ -18,9 +18,9 @@ def test_hints_of_different_kinds_share_no_key() -> None:
         repository.run_key(RECORD, 2),
         repository.dependency_key(RECORD, None),
         repository.dependency_key(RECORD, 1),
-        repository.owed_key(RECORD),
+        repository.missing_key(RECORD),
         repository.member_key(RECORD),
-        repository.mark_key(RECORD),
+        repository.external_id_key(RECORD),
         repository.decision_key(RECORD),
         repository.confirmation_key(RECORD),
         repository.replay_key(RECORD.key),
@@ -36,6 +36,8 @@ def test_what_a_sender_writes_does_not_move_from_one_part_into_the_next() -> Non
 
 
 def test_keys_stay_as_the_release_before_made_them() -> None:
-    assert repository.owed_key(RECORD) == sha256(b"owed\nmain:contacts:woocommerce:5").hexdigest()
+    assert (
+        repository.missing_key(RECORD) == sha256(b"owed\nmain:contacts:woocommerce:5").hexdigest()
+    )
     foreign = b"8:callback" + b"27:main:contacts:woocommerce:5"
     assert repository.callback_key(RECORD) == sha256(foreign).hexdigest()

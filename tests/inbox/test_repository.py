@@ -15,7 +15,7 @@ from app.inbox.repository import (
     postpone,
     prune_deliveries,
     settle,
-    was_tried,
+    was_attempted,
 )
 from tests.inbox.hints import KEY, hint
 
@@ -129,16 +129,16 @@ async def test_the_record_of_waiting_hints_can_be_seen(sessions: Sessions) -> No
     assert (record.id, record.kind, record.key) == ("5", "customer", KEY.format(id="5"))
     await _claim(sessions)
     async with transaction(sessions) as session:
-        assert await was_tried(session, KEY.format(id="5"))
+        assert await was_attempted(session, KEY.format(id="5"))
         await settle(session, ids, 1, state=DeliveryState.DONE)
-        assert not await was_tried(session, KEY.format(id="5"))
+        assert not await was_attempted(session, KEY.format(id="5"))
         assert await peek(session, KEY.format(id="5")) is None
 
 
 async def test_a_hint_that_nobody_touched_was_not_tried(sessions: Sessions) -> None:
     await _accept(sessions, "a")
     async with sessions() as session:
-        assert not await was_tried(session, KEY.format(id="5"))
+        assert not await was_attempted(session, KEY.format(id="5"))
 
 
 async def test_open_hints_are_counted_by_state(sessions: Sessions) -> None:

@@ -23,7 +23,7 @@ from app.inbox.repository import (
     search_unsettled,
     settle,
     settle_each,
-    take_in,
+    store_claimed,
     wake_waiting,
 )
 from tests.inbox.hints import KEY, hint
@@ -314,7 +314,7 @@ async def test_hints_of_a_run_are_taken_in_hand_at_once_in_their_order(
 ) -> None:
     hints = [hint(each, f"k{each}", body=b"{}", run_id=3) for each in "97"]
     async with transaction(sessions) as session:
-        taken = await take_in(session, hints, attempts=2)
+        taken = await store_claimed(session, hints, attempts=2)
         now = await session.scalar(text("SELECT now()"))
 
     assert [each.record_id for each in taken] == ["9", "7"]
@@ -329,7 +329,7 @@ async def test_hints_of_a_run_are_settled_each_by_its_own_entry(sessions: Sessio
     """But for one that somebody else has settled meanwhile."""
     async with transaction(sessions) as session:
         hints = [hint(each, f"k{each}") for each in "789"]
-        ids = [each.id for each in await take_in(session, hints, attempts=1)]
+        ids = [each.id for each in await store_claimed(session, hints, attempts=1)]
     await end(sessions, ids[2:], DEAD, entry=30)
     [waiting] = await arrive(sessions, "a", of="6")
     await take(sessions, "6")

@@ -7,7 +7,7 @@ import pytest
 
 from app.db.session import Sessions, transaction
 from app.domain import Module
-from app.links.conflicts import ask_brake, confirm_held, count_held, search_held
+from app.links.conflicts import check_brake, confirm_held, count_held, search_held
 from app.links.models import Link
 from app.links.repository import save_link
 
@@ -27,7 +27,7 @@ async def pairs(sessions: Sessions, number: int, *, start: int = 0, **marks: Any
 
 async def allows(sessions: Sessions, percent: int = 10) -> bool:
     async with sessions() as session:
-        return (await ask_brake(session, "main", CONTACTS, percent=percent)).allows
+        return (await check_brake(session, "main", CONTACTS, percent=percent)).allows
 
 
 @pytest.mark.parametrize(

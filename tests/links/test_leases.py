@@ -139,7 +139,7 @@ async def test_nobody_takes_over_while_a_holder_writes_down(sessions: Sessions) 
 async def test_one_that_waits_gets_the_key_when_it_is_free(sessions: Sessions) -> None:
     first, second = PairLease(sessions, "one", LONG), PairLease(sessions, "two", LONG)
     await first.extend(["a"])
-    waiting = asyncio.create_task(second.extend(["a"], patience=30))
+    waiting = asyncio.create_task(second.extend(["a"], wait_seconds=30))
     await asyncio.gather(first.release(), waiting)
 
     second.check()
@@ -148,7 +148,7 @@ async def test_one_that_waits_gets_the_key_when_it_is_free(sessions: Sessions) -
 async def test_one_that_waits_gives_up(sessions: Sessions) -> None:
     await PairLease(sessions, "one", LONG).extend(["a"])
     with pytest.raises(LeaseLost):
-        await PairLease(sessions, "two", LONG).extend(["a"], patience=0.05)
+        await PairLease(sessions, "two", LONG).extend(["a"], wait_seconds=0.05)
 
 
 async def test_extending_keeps_what_is_held(sessions: Sessions) -> None:

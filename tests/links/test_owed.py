@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from app.db.session import Sessions, transaction
 from app.domain import Module, Record, System
-from app.links.repository import owe, take_missing
+from app.links.repository import save_missing, take_missing
 from tests.locks import until_blocked
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ async def test_who_takes_what_is_owed_waits_for_others_and_holds_nothing_meanwhi
     """The row that was written last comes first, however PostgreSQL comes upon it."""
     for each in ("2", "1"):
         async with transaction(sessions) as session:
-            await owe(session, _order(each), [NEED])
+            await save_missing(session, _order(each), [NEED])
 
     async def take() -> list[Record]:
         async with transaction(sessions) as session:
@@ -34,9 +34,9 @@ async def test_who_takes_what_is_owed_waits_for_others_and_holds_nothing_meanwhi
             return list(await take_missing(session, [NEED]))
 
     async with transaction(sessions) as other:
-        await owe(other, _order("1"), [NEED])
+        await save_missing(other, _order("1"), [NEED])
         taking = asyncio.create_task(take())
         await until_blocked(emptied_database_url)
-        await owe(other, _order("2"), [NEED])
+        await save_missing(other, _order("2"), [NEED])
 
     await taking

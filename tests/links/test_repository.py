@@ -17,7 +17,6 @@ from app.links.repository import (
     close_intent,
     close_intents,
     count_links,
-    each_living,
     find_intent,
     find_link,
     find_watermark,
@@ -27,16 +26,17 @@ from app.links.repository import (
     renew_intent,
     save_link,
     save_watermark,
-    search_elsewhere,
     search_intents,
     search_links,
-    search_looks,
+    search_links_of_other_stores,
     search_module_links,
     search_pairs,
+    search_poll_times,
     search_sightings,
     search_watermarks,
     see,
     stamp_links,
+    stream_live_links,
 )
 from tests.locks import until_blocked
 
@@ -161,7 +161,7 @@ async def test_pairs_whose_record_lives_are_walked(sessions: Sessions) -> None:
         living = {
             system: [
                 link.woo_id
-                async for link in each_living(
+                async for link in stream_live_links(
                     session, "main", module=Module.CONTACTS, system=system, before=later
                 )
             ]
@@ -227,7 +227,9 @@ async def test_the_pairs_of_vtigers_records_in_other_stores_are_found(sessions: 
     [first] = [link for link in await _links(sessions, "7") if link.store == "shop-fr"]
     await _change(sessions, first, made_in="vtiger")
     async with sessions() as session:
-        found = await search_elsewhere(session, "main", Module.CONTACTS, vtiger_ids=["12x1"])
+        found = await search_links_of_other_stores(
+            session, "main", Module.CONTACTS, vtiger_ids=["12x1"]
+        )
     assert [(link.store, link.woo_id) for link in found] == [("shop-fr", "7"), ("shop-de", "7")]
 
 
@@ -406,7 +408,7 @@ async def test_watermarks_are_listed_with_the_time_of_their_last_look(sessions: 
         await save_watermark(session, "a", NOW + timedelta(1))
     async with sessions() as session:
         assert await search_watermarks(session) == {"a": NOW + timedelta(1), "b": NOW}
-        looks = await search_looks(session)
+        looks = await search_poll_times(session)
     assert looks["a"] - looks["b"] > timedelta(8)
     assert abs(looks["a"] - datetime.now(UTC)) < timedelta(minutes=5)
 
@@ -417,7 +419,7 @@ async def test_records_made_after_a_moment_are_not_walked(sessions: Sessions) ->
     await _pair(sessions, "3", "14x3", module="products", created_at=NOW - timedelta(days=9))
     before = NOW - timedelta(days=1)
     async with sessions() as session:
-        living = each_living(
+        living = stream_live_links(
             session, "main", module=Module.CONTACTS, system=System.VTIGER, before=before
         )
         assert [link.woo_id async for link in living] == ["2"]

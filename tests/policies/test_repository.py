@@ -12,7 +12,7 @@ from app.policies.models import SyncSetting
 from app.policies.repository import (
     SyncPolicy,
     defaults_of,
-    find_meaningless,
+    find_inapplicable,
     get_policy,
     save_policy,
     settings_of,
@@ -96,7 +96,7 @@ async def test_what_means_nothing_for_a_module_counts_for_nothing(sessions: Sess
         session.add(row)
     policy = await read(sessions, "main", Module.TAXES)
     assert (policy.enabled, policy.guests) == (False, "contact_per_email")
-    assert find_meaningless(Module.TAXES, {"delete_policy": policy.delete_policy}) == {}
+    assert find_inapplicable(Module.TAXES, {"delete_policy": policy.delete_policy}) == {}
 
 
 def test_every_setting_is_one_of_some_module_and_no_default_is_meaningless() -> None:
@@ -104,7 +104,7 @@ def test_every_setting_is_one_of_some_module_and_no_default_is_meaningless() -> 
     assert named == set(SyncPolicy.model_fields)
     for module in Module:
         defaults = defaults_of(module).model_dump(include=set(settings_of(module)))
-        assert find_meaningless(module, defaults) == {}
+        assert find_inapplicable(module, defaults) == {}
 
 
 def test_contacts_become_customers_only_where_somebody_wants_it() -> None:

@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from app.domain import Module
-from app.policies.repository import SyncPolicy, defaults_of, find_meaningless, settings_of
+from app.policies.repository import SyncPolicy, defaults_of, find_inapplicable, settings_of
 from app.woocommerce.client import MAILS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
@@ -36,7 +36,7 @@ def test_every_default_is_told() -> None:
 
 
 def test_a_value_that_means_nothing_for_a_module_is_told_as_of_others() -> None:
-    assert find_meaningless(Module.CONTACTS, {"delete_policy": "deactivate"})
+    assert find_inapplicable(Module.CONTACTS, {"delete_policy": "deactivate"})
     assert "products and orders also `deactivate`" in rows()["delete_policy"]
 
 

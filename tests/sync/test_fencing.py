@@ -463,7 +463,7 @@ async def test_nobody_is_forgotten_after_the_lease(world: World, at: int) -> Non
     act = take_over(world)
     sessions = Interrupted(world.runtime.sessions, at, act)
     with pytest.raises(StaleState):
-        await forget(cast(Sessions, sessions), EMAIL, patience=0)
+        await forget(cast(Sessions, sessions), EMAIL, wait_seconds=0)
 
     [link] = await world.links()
     assert link.forgotten_at is None

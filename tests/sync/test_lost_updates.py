@@ -77,7 +77,7 @@ async def test_a_person_in_other_hands_for_long_is_not_half_forgotten(world: Wor
     before = await traces(world, (EMAIL,))
     async with hold(world.runtime.sessions, [key], owner="another worker", seconds=60):
         with pytest.raises(StaleState, match="nothing was erased"):
-            await forget(world.runtime.sessions, EMAIL, patience=0)
+            await forget(world.runtime.sessions, EMAIL, wait_seconds=0)
 
     assert await traces(world, (EMAIL,)) == before
 

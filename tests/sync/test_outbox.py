@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app.domain import Module, Outcome, System
 from app.inbox.models import Delivery
-from app.links.repository import find_watermark, search_looks
+from app.links.repository import find_watermark, search_poll_times
 from app.sync.polling import poll
 from sandbox.vtiger.addon import Addon
 from tests.setting import CALLBACK_SECRET, SERVICE
@@ -236,7 +236,7 @@ async def test_looks_that_find_nothing_are_looks_all_the_same(world: World) -> N
     await world.execute("UPDATE watermarks SET looked_at = now() - interval '2 hours'")
     await poll(world.runtime)
     async with world.runtime.sessions() as session:
-        looks = await search_looks(session)
+        looks = await search_poll_times(session)
         now = await session.scalar(select(func.now()))
     assert now is not None
     ages = [now - looks[f"main:contacts:{system}"] for system in System]

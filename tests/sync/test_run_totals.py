@@ -5,7 +5,7 @@ import pytest
 from app.db.session import transaction
 from app.domain import Module
 from app.runs.models import RunState
-from app.runs.repository import count_on, enter_step
+from app.runs.repository import add_counts, enter_step
 from app.sync.runs.comparison import Plan, Totals, add_up, read_totals
 from app.sync.runs.execution import execute
 from app.sync.runs.requests import get_progress
@@ -31,7 +31,7 @@ async def test_what_was_compared_agrees_or_was_found(world: World) -> None:
         cursor = {"steps": steps, "counts": [4, 0]}
         where = {"step": 0, "done": 0, "agreed": 0}
         await enter_step(session, started.id, cursor | where, total=4, agreed_in={"contacts": 0})
-        await count_on(session, started.id, done=2, agreed=1, agreed_in={"contacts": 1})
+        await add_counts(session, started.id, done=2, agreed=1, agreed_in={"contacts": 1})
     await execute(world.runtime, started.id)
     run = (await get_progress(world.runtime, started.id)).run
     [contacts, products] = await read_totals(world.runtime, run)

@@ -10,7 +10,7 @@ import pytest
 from app.domain import Event, Rejected, RemoteUnavailable, ResponseUnreadable
 from app.vtiger.addon import AddonFacts, OutboxChange
 from app.vtiger.addon_package import addon_version
-from app.vtiger.client import AddonReport, VtigerClient, look_at_addon, open_vtiger
+from app.vtiger.client import AddonReport, VtigerClient, check_addon, open_vtiger
 from tests.scripted import Step
 from tests.vtiger.crm import Crm, connect, refusal, result
 
@@ -130,7 +130,7 @@ async def test_an_event_or_a_number_that_is_not_known_is_no_failure() -> None:
 
 async def test_a_healthy_add_on_gives_no_warning() -> None:
     client, _ = open_crm(result(RESULT))
-    report = await look_at_addon(client, URL)
+    report = await check_addon(client, URL)
     assert (report.facts, report.warnings) == (FACTS, ())
 
 
@@ -139,7 +139,7 @@ async def test_an_add_on_that_tells_neither_address_nor_age_is_read_all_the_same
     newer = ("installed_at", "url", "has_secret", "abilities")
     told = {name: value for name, value in RESULT.items() if name not in newer}
     client, _ = open_crm(result(told))
-    report = await look_at_addon(client, URL)
+    report = await check_addon(client, URL)
     nothing = frozenset[str]()
     older = replace(FACTS, installed_at=None, url=None, has_secret=False, abilities=nothing)
     assert report.facts == older
@@ -148,13 +148,13 @@ async def test_an_add_on_that_tells_neither_address_nor_age_is_read_all_the_same
 
 async def test_an_absent_add_on_is_no_fault() -> None:
     client, _ = open_crm(httpx.Response(500))
-    report = await look_at_addon(client)
+    report = await check_addon(client)
     assert report == AddonReport(None)
 
 
 async def test_a_user_who_is_no_admin_is_said() -> None:
     client, _ = open_crm(refusal("ACCESS_DENIED"))
-    report = await look_at_addon(client)
+    report = await check_addon(client)
     assert report.facts is None
     assert "administrator" in report.warnings[0].remedy
 

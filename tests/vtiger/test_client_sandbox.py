@@ -214,7 +214,7 @@ async def test_records_are_counted_in_a_version_that_answers_nothing(
         await client.create("Contacts", {"lastname": name})
     assert await client.count("Contacts") == 2
     assert await client.count("Contacts", [equals("lastname", "B")]) == 1
-    assert await client.version() == await client.ask_version() == "8.4.0"
+    assert await client.version() == await client.fetch_version() == "8.4.0"
 
 
 async def test_the_version_is_asked_anew_with_and_without_a_living_session(
@@ -223,7 +223,7 @@ async def test_the_version_is_asked_anew_with_and_without_a_living_session(
     assert await client.version() == "8.2.0"
     sandbox.crm.upgrade("8.4.0")
     assert await client.version() == "8.2.0"
-    assert await client.ask_version() == "8.4.0"
+    assert await client.fetch_version() == "8.4.0"
     sandbox.crm.upgrade("8.2.0")
     sandbox.crm.expire_sessions()
-    assert await client.ask_version() == await client.version() == "8.2.0"
+    assert await client.fetch_version() == await client.version() == "8.2.0"

@@ -219,17 +219,17 @@ async def test_an_order_is_deleted_where_vtiger_itself_would_ruin_it(
     items = [{"productid": mug.id, "quantity": "1", "listprice": "10"}]
     lines = {"productid": mug.id, "LineItems": items, "hdnTaxType": "individual"}
     order = await client.create("SalesOrder", {**fields, **place, **lines})
-    [whole] = await client.find_whole("SalesOrder", [order.id, "6x999999"]) or []
+    [whole] = await client.retrieve_many("SalesOrder", [order.id, "6x999999"]) or []
     assert isinstance(whole, VtigerOrder)
     assert (whole.data["hdnGrandTotal"], len(whole.lines)) == ("10.00000000", 1)
-    assert await client.takes_orders()
+    assert await client.accepts_orders()
 
     await client.delete_order(order.id)
     with pytest.raises(NotFound):
         await client.delete_order(order.id)
     assert lab.sandbox.crm.records("SalesOrder") == []
     lab.sandbox.crm.uninstall_addon()
-    assert not await client.takes_orders(anew=True)
+    assert not await client.accepts_orders(anew=True)
     with pytest.raises(RemoteUnavailable, match="must not be sent"):
         await client.create("SalesOrder", {**fields, **place, **lines})
 

@@ -13,7 +13,7 @@ from app.config.settings import Settings
 from app.inbox.models import Delivery
 from app.main import create_app
 from app.runtime import Runtime
-from app.vtiger.client import look_at_addon
+from app.vtiger.client import check_addon
 from sandbox.server import serve
 from tests.api.calls import CALLBACK_SECRET
 from tests.api.rows import ENTRY, link, log
@@ -125,4 +125,4 @@ async def test_the_operations_answer_is_read(crm: Crm) -> None:
     assert page is not None
     assert [(each.sequence, each.record_id) for each in page.changes] == [(1, "12x5")]
     assert page.facts.modules == frozenset(MODULES)
-    assert (await look_at_addon(client, "https://sync.example.com")).warnings == ()
+    assert (await check_addon(client, "https://sync.example.com")).warnings == ()

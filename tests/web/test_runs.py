@@ -8,12 +8,12 @@ from app.db.session import transaction
 from app.domain import Direction, Module, System
 from app.runs.models import Consent, RunState
 from app.runs.repository import (
+    add_counts,
     add_differences,
-    ask_consent,
-    count_on,
     enter_step,
     finish_run,
-    take_up,
+    request_consent,
+    resume_run,
 )
 from app.runtime import Runtime
 from app.sync.runs.forecast import Forecast
@@ -95,8 +95,8 @@ async def test_a_run_that_cannot_be_is_refused_on_the_form(
 async def test_progress_is_told_until_the_end(admin: Browser, runtime: Runtime) -> None:
     run_id = await start(admin)
     async with transaction(runtime.sessions) as session:
-        await take_up(session, run_id)
-        await count_on(session, run_id, done=30)
+        await resume_run(session, run_id)
+        await add_counts(session, run_id, done=30)
     running = await admin.text(f"{PAGE}/{run_id}")
     async with transaction(runtime.sessions) as session:
         await finish_run(session, run_id, RunState.FAILED, totals={}, message="No answer.")
@@ -125,7 +125,7 @@ async def test_a_comparison_tells_each_difference_and_is_repaired(
 ) -> None:
     run_id = await start(admin, dry_run="1", module="contacts")
     async with transaction(runtime.sessions) as session:
-        await take_up(session, run_id)
+        await resume_run(session, run_id)
         await add_differences(session, run_id, [DIFFERENT, MISSING])
         await finish_run(session, run_id, RunState.DONE, totals={})
     path = f"{PAGE}/{run_id}"
@@ -148,7 +148,7 @@ async def test_a_run_that_asks_shows_the_numbers_and_goes_on_when_told(
     created = {System.WOOCOMMERCE: {Module.CONTACTS: 12}, System.VTIGER: {Module.PRODUCTS: 1}}
     told = Forecast(created, mailed=12).as_json()
     async with transaction(runtime.sessions) as session:
-        await ask_consent(session, run_id, told)
+        await request_consent(session, run_id, told)
     page, seen = await admin.text(path), await reader.text(path)
     assert "Waits for you" in await admin.text(PAGE)
     answer = await admin.post(f"{path}/confirm", on=path)
@@ -174,9 +174,9 @@ async def compared(admin: Browser, runtime: Runtime) -> str:
     run_id = await start(admin, dry_run="1", module="contacts")
     cursor = {"steps": [["contacts", "compare"]], "step": 0, "done": 0, "agreed": 0}
     async with transaction(runtime.sessions) as session:
-        await take_up(session, run_id)
+        await resume_run(session, run_id)
         await enter_step(session, run_id, cursor, total=5, agreed_in={"contacts": 3})
-        await count_on(session, run_id, done=5, agreed=3)
+        await add_counts(session, run_id, done=5, agreed=3)
         await add_differences(session, run_id, [DIFFERENT, MISSING])
     return f"{PAGE}/{run_id}"
 

@@ -21,7 +21,7 @@ from app.domain import (
     guest_id_of,
     is_guest,
 )
-from app.links.repository import find_guest_order, see_guest_order
+from app.links.repository import find_guest_order, save_guest_order
 from app.mapping.paths import with_meta
 from app.mapping.rules import FieldRule
 from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value
@@ -92,7 +92,7 @@ class Guests:
         """The guests, by whose id an order of each is given, whose latest it is."""
         async with transaction(self.sessions) as session:
             for guest_id, order in sorted(orders.items()):
-                self.seen[order.id] = await see_guest_order(
+                self.seen[order.id] = await save_guest_order(
                     session,
                     self.store,
                     email=guest_id.removeprefix(GUEST),

@@ -316,7 +316,9 @@ async def _open(context: Context) -> ContactAdapter:
         store=context.store,
         woo=context.runtime.stores[context.store],
         vtiger=context.runtime.vtiger,
-        accounts=Accounts(context.runtime.vtiger, partial(context.lease.extend, patience=PATIENCE)),
+        accounts=Accounts(
+            context.runtime.vtiger, partial(context.lease.extend, wait_seconds=PATIENCE)
+        ),
         guests=Guests(
             context.runtime.sessions, context.store, context.runtime.stores[context.store]
         ),
@@ -332,7 +334,7 @@ def _begin_bulk() -> Callable[[Context, ContactAdapter], Bulk]:
     emails = Emails()
 
     def open_page(context: Context, adapter: ContactAdapter) -> BulkContacts:
-        turn = partial((context.names or context.lease).extend, patience=PATIENCE)
+        turn = partial((context.names or context.lease).extend, wait_seconds=PATIENCE)
         accounts = KnownAccounts(context.runtime.vtiger, turn)
         orders = OrderHistory(context.runtime, context.store)
         return BulkContacts(replace(adapter, accounts=accounts), accounts, orders, emails)

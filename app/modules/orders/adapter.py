@@ -37,7 +37,7 @@ from app.modules.ports import (
 from app.modules.shop_creation import ShopCreation
 from app.policies.repository import SyncPolicy
 from app.runtime import Runtime
-from app.tasks import run_aside
+from app.tasks import offload
 from app.vtiger.client import ORDERS, PURCHASE_ORDER
 from app.vtiger.schemas import VtigerOrder, VtigerRecord
 from app.woocommerce.schemas import WooOrder
@@ -105,7 +105,7 @@ class OrderSides:
             order = order.checked()
             raw = replace(await self.references.of_woo(order, link), refusal=refusal)
             read = partial(woo_order, order, raw.refs, rules=self.rules)
-            values = self._with_account(await run_aside(read, lines=len(order.lines)))
+            values = self._with_account(await offload(read, lines=len(order.lines)))
         return Side(
             system=System.WOOCOMMERCE,
             id=order.id,
@@ -142,7 +142,7 @@ class OrderSides:
         refs = await self.references.of_vtiger(record, brings=brings)
         partially_written = NOTHING if is_new or refusal or adds_up(record) else LINES
         read = partial(vtiger_order, record, refs, rules=self.rules)
-        values = (await run_aside(read, lines=len(record.lines))).values
+        values = (await offload(read, lines=len(record.lines))).values
         return Side(
             system=System.VTIGER,
             id=record.id,

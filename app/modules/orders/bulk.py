@@ -383,7 +383,7 @@ async def _open(context: Context) -> OrderAdapter:
     dependencies = context.dependencies
     id_field = await context.id_field(ORDERS)
     rules = await context.rules(Module.SALES_ORDERS)
-    accounts = Accounts(runtime.vtiger, partial(context.lease.extend, patience=PATIENCE))
+    accounts = Accounts(runtime.vtiger, partial(context.lease.extend, wait_seconds=PATIENCE))
     guests = Guests(runtime.sessions, store, runtime.stores[store])
     buyers = Buyers(runtime, store, policy, accounts, guests, dependencies)
     tax_field = await _shipping_tax_field(runtime)
@@ -417,7 +417,7 @@ async def _shipping_tax_field(runtime: Runtime) -> str | None:
 
 def _begin_bulk() -> Callable[[Context, OrderAdapter], Bulk]:
     def open_page(context: Context, adapter: OrderAdapter) -> BulkOrders:
-        turn = partial((context.names or context.lease).extend, patience=PATIENCE)
+        turn = partial((context.names or context.lease).extend, wait_seconds=PATIENCE)
         accounts = KnownAccounts(context.runtime.vtiger, turn)
         writer = replace(adapter.writer, accounts=accounts)
         return BulkOrders(replace(adapter, writer=writer), accounts, context.customers)

@@ -17,10 +17,10 @@ from app.links.repository import (
     find_intent,
     find_link,
     find_watermark,
-    keep_claims,
+    save_claims,
+    save_guest_order,
     save_watermark,
     search_claims,
-    see_guest_order,
 )
 from app.modules.contacts.adapter import NEVER, age_of, find_guest_id, is_of_vtiger
 from app.modules.orders.mapping import FOREIGN_ID_META
@@ -79,9 +79,9 @@ class OrderHistory:
             if (guest_id := find_guest_id(order)) is not None
         }
         async with transaction(self.runtime.sessions) as session:
-            await keep_claims(session, self.store, claims)
+            await save_claims(session, self.store, claims)
             for guest_id in sorted(latest):
-                await see_guest_order(
+                await save_guest_order(
                     session,
                     self.store,
                     email=guest_id.removeprefix(GUEST),
@@ -113,7 +113,7 @@ class OrderHistory:
     async def keep_claim(self, vtiger_id: str, order_id: str) -> None:
         """An order of the shop was seen that carries the id of a Vtiger order, and is not its."""
         async with transaction(self.runtime.sessions) as session:
-            await keep_claims(session, self.store, [(vtiger_id, order_id)])
+            await save_claims(session, self.store, [(vtiger_id, order_id)])
 
     async def _still(self, order_ids: Sequence[str], vtiger_id: str) -> AsyncIterator[WooOrder]:
         """Those that still say so."""

@@ -51,7 +51,7 @@ from app.modules.reference_data import (
 from app.modules.taxes.mapping import OrderRate
 from app.policies.repository import SyncPolicy, get_policy
 from app.runtime import Runtime
-from app.tasks import run_aside, run_together
+from app.tasks import offload, run_together
 from app.vtiger.query import Query, equals, fold
 from app.vtiger.schemas import VtigerCurrency, VtigerOrder, VtigerRecord
 from app.woocommerce.schemas import WooOrder, find_id
@@ -93,7 +93,7 @@ class TaxCarriers:
         """
         gone = set()
         for vtiger_id, fields in sorted(lacking.items()):
-            await self.lease.extend([shared_key(self._record(vtiger_id))], patience=PATIENCE)
+            await self.lease.extend([shared_key(self._record(vtiger_id))], wait_seconds=PATIENCE)
             try:
                 await self._assign(vtiger_id, fields, currency_id)
             except NotFound:
@@ -117,7 +117,7 @@ class TaxCarriers:
         Nothing if its label has another percentage (contract page WooCommerce month, rate 24).
         """
         labels = [rate.label, f"{rate.label} {rate.percentage}%"]
-        await self.lease.extend([tax_key(label) for label in labels], patience=PATIENCE)
+        await self.lease.extend([tax_key(label) for label in labels], wait_seconds=PATIENCE)
         self.lease.check()
         percentage = rounded(amount(rate.percentage), TAX_PLACES)
         for label in labels:
@@ -378,7 +378,7 @@ class OrderReferences:
         refs = await self._around(order.text("currency"), setup)
         agreed, lines = _agreed(link), len(order.lines)
         known = agreed.goods if agreed else ()
-        kept = await run_aside(partial(kept_products, order, known, refs=refs), lines=lines)
+        kept = await offload(partial(kept_products, order, known, refs=refs), lines=lines)
         contact = await self.buyers.contact_of(order, setup)
         products, missing = await self._products_of(order, kept)
         if contact.id is None and (buyer := await self.buyers.find_missing(order)):

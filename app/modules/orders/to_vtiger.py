@@ -45,7 +45,7 @@ from app.modules.reference_data import ReferenceData
 from app.modules.taxes.mapping import OrderRate, order_rates, order_tax_fields
 from app.policies.repository import SyncPolicy, get_policy
 from app.runtime import Runtime
-from app.tasks import run_aside
+from app.tasks import offload
 from app.vtiger.client import ORDERS
 from app.vtiger.schemas import VtigerRecord
 from app.vtiger.webservice import BAD_ID
@@ -267,7 +267,7 @@ class OrderWriter:
         self, shop: ShopOrder, changes: Mapping[str, Value], *, current: VtigerRecord
     ) -> OrderWritten:
         """These mapped fields; lines always whole (00-REFERENCE-so-revise-full-group)."""
-        if MONEY & changes.keys() and not await self.runtime.vtiger.takes_orders():
+        if MONEY & changes.keys() and not await self.runtime.vtiger.accepts_orders():
             return await self._revise_header(shop, changes, current=current)
         draft = await self._draft(shop, changes, current=current)
         if not draft.plan.fields:
@@ -295,7 +295,7 @@ class OrderWriter:
         brought up again once Vtiger has another version, or the add-on that writes orders. `anew`:
         what was told of both some minutes ago does not do."""
         vtiger = self.runtime.vtiger
-        if not await vtiger.takes_orders(anew=anew):
+        if not await vtiger.accepts_orders(anew=anew):
             await note_missing(self.runtime, order, [SAFE_ORDERS])
             message = BAD_VERSION.format(version=await vtiger.version())
             raise UnsafeVersion(System.VTIGER, message)
@@ -332,7 +332,7 @@ class OrderWriter:
     ) -> "_Draft":
         refs = await self._refs(shop, changes)
         plan = partial(_Draft, shop, refs, self.rules, self._options, changes, current)
-        draft = await run_aside(plan, lines=len(shop.order.lines))
+        draft = await offload(plan, lines=len(shop.order.lines))
         return await self._carried(draft) if draft.plan.lacking else draft
 
     async def _carried(self, draft: "_Draft") -> "_Draft":
@@ -476,7 +476,7 @@ class _Draft:
         object.__setattr__(self, "plan", plan)
 
     async def with_refs(self, refs: OrderRefs) -> "_Draft":
-        return await run_aside(partial(replace, self, refs=refs), lines=len(self.shop.order.lines))
+        return await offload(partial(replace, self, refs=refs), lines=len(self.shop.order.lines))
 
 
 def _counts(rate: OrderRate) -> bool:

@@ -51,7 +51,7 @@ from app.modules.orders.vtiger_totals import INDIVIDUAL
 from app.parsing import find_decimal, rows_of
 from app.policies.repository import SyncPolicy
 from app.runtime import Runtime
-from app.tasks import run_aside
+from app.tasks import offload
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooOrder, WooRecord
@@ -273,7 +273,7 @@ class OrderReturner:
         refs = await self._with_parents(crm.refs)
         buyer = await self.buyers.buyer_of(crm.record)
         plan = partial(woo_order_patch, values, refs, current=None, rules=self.rules, buyer=buyer)
-        patch = await run_aside(plan, lines=len(rows_of(crm.record.data.get("LineItems"))))
+        patch = await offload(plan, lines=len(rows_of(crm.record.data.get("LineItems"))))
         return replace(patch, body=with_meta(patch.body, FOREIGN_ID_META, crm.record.id))
 
     async def made(self, created: WooOrder, patch: Patch, crm: CrmOrder) -> OrderReturned:
@@ -289,7 +289,7 @@ class OrderReturner:
         if "lines" in changes:
             refs = await self._with_items(shop.refs, changes["lines"] or "")
         plan = partial(woo_order_patch, changes, refs, current=shop.order, rules=self.rules)
-        patch = await run_aside(plan, lines=len(shop.order.lines))
+        patch = await offload(plan, lines=len(shop.order.lines))
         if not patch.body:
             return OrderReturned(None, patch.notes, patch.unwritten)
         updated = await self.woo.update_order(shop.order.id, patch.body)

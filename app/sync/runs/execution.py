@@ -20,7 +20,7 @@ from app.domain import (
     System,
     WooVtigerError,
 )
-from app.inbox.replay import Part, leave_to_run, release_backlog
+from app.inbox.replay import Part, defer_to_run, release_backlog
 from app.inbox.repository import search_hinted
 from app.links.leases import PairLease, hold
 from app.links.repository import count_links, search_guest_orders
@@ -32,16 +32,16 @@ from app.modules.spec import Context
 from app.policies.repository import SyncPolicy
 from app.runs.models import DUE_STATES, Consent, RunDifference, RunState, SyncRun
 from app.runs.repository import (
+    add_counts,
     add_differences,
-    ask_consent,
-    count_on,
     enter_step,
     expect,
     find_run,
     finish_run,
-    put_off,
+    postpone_run,
+    request_consent,
+    resume_run,
     search_due_runs,
-    take_up,
 )
 from app.runtime import Runtime
 from app.sync.pipeline import delay_seconds, retry_policy, worth_trying
@@ -322,7 +322,7 @@ class Steps:
         agreed_in = {**known, module: known[module] + agreed} if what == COMPARE else None
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
-            moved = await count_on(
+            moved = await add_counts(
                 session,
                 self.run.id,
                 done=done,
@@ -338,7 +338,7 @@ class Steps:
         service, are brought by this run's steps, not one by one before them."""
         run_id, store = self.run.id, self.run.store
         async with transaction(self.runtime.sessions) as session:
-            await leave_to_run(session, run_id, store, self.parts, most=self.few)
+            await defer_to_run(session, run_id, store, self.parts, most=self.few)
 
     async def _give_back(self, parts: Sequence[Part]) -> None:
         async with transaction(self.runtime.sessions) as session:
@@ -430,7 +430,7 @@ async def execute(runtime: Runtime, run_id: int) -> bool:
 
 async def _carry_out(runtime: Runtime, run_id: int, lease: PairLease) -> None:
     async with transaction(runtime.sessions) as session:
-        run = await take_up(session, run_id)
+        run = await resume_run(session, run_id)
     if run is None:
         return
     log.info("run %d of store %s is under way", run.id, run.store)
@@ -441,7 +441,7 @@ async def _carry_out(runtime: Runtime, run_id: int, lease: PairLease) -> None:
     except ConsentNeeded as needed:
         async with transaction(runtime.sessions) as session:
             await lease.confirm(session)
-            await ask_consent(session, run.id, needed.forecast.as_json())
+            await request_consent(session, run.id, needed.forecast.as_json())
         log.info("run %d asks first: %s", run.id, describe_forecast(needed.forecast))
     except LeaseLost:
         raise
@@ -471,7 +471,7 @@ async def _put_off_or_fail(
     log.warning("run %d waits %.0f s: %s", run.id, seconds, error.summary)
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
-        await put_off(session, run.id, seconds, reason=error.reason, message=error.summary)
+        await postpone_run(session, run.id, seconds, reason=error.reason, message=error.summary)
 
 
 async def _finish(

@@ -26,11 +26,11 @@ from app.domain import (
 )
 from app.inbox.repository import (
     NewDelivery,
-    is_live_waiting,
+    is_live_delivery_due,
     run_key,
     search_hinted,
     search_open_of_run,
-    take_in,
+    store_claimed,
 )
 from app.links.leases import PairLease, hold
 from app.links.repository import see
@@ -80,7 +80,7 @@ class LiveTrafficPriority:
         give_up_at = monotonic() + GIVE_WAY_S
         while monotonic() - self.looked_at > LOOK_AGAIN_S:
             async with self.runtime.sessions() as session:
-                live = await is_live_waiting(session)
+                live = await is_live_delivery_due(session)
             if not live or monotonic() > give_up_at:
                 self.looked_at = monotonic()
                 return
@@ -96,10 +96,10 @@ class BulkPage:
     sides: Sequence[Side]
     hints: Mapping[str, NewDelivery]
 
-    async def take_in(self) -> list[Item]:
+    async def store_claimed(self) -> list[Item]:
         """Those that are plainly new. Raises LeaseLost and the RemoteError tree."""
         chosen = await self.creation.choice.choose(self.sides)
-        return await self.creation.take_in(self.hints, chosen)
+        return await self.creation.store_claimed(self.hints, chosen)
 
     def left(self, items: Sequence[Item]) -> list[Change]:
         """The others, but for those that are none to be brought up, such as drafts, and those
@@ -178,7 +178,7 @@ class RunExecutor:
             try:
                 async with turns.reading:
                     page = await self._open(changes, policy, (lease, names), turns)
-                    items = await page.take_in()
+                    items = await page.store_claimed()
             except (LeaseLost, DependencyNotReady, RemoteError) as error:
                 if _is_outage(error):
                     raise
@@ -269,7 +269,7 @@ class RunExecutor:
 
     async def _take_in(self, changes: Sequence[Change]) -> None:
         async with transaction(self.runtime.sessions) as session:
-            await take_in(session, [self._hint(change) for change in changes], attempts=0)
+            await store_claimed(session, [self._hint(change) for change in changes], attempts=0)
             await see(session, {change.record.key: change.digest for change in changes})
 
     async def _tell_refused(self, change: Change, error: Exception) -> None:
