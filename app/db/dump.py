@@ -149,54 +149,53 @@ def _revision(file: Path) -> str:
 def _load(address: str, file: Path, server: int) -> None:
     """Empty the database and read the file into it, in one transaction of psql."""
     programs, (target, environment) = client_programs(), _target(address)
-    with tempfile.TemporaryFile() as told:
+    with tempfile.TemporaryFile() as messages:
         with (
             subprocess.Popen(  # noqa: S603 (the wheel's own programs)
                 [programs / "pg_restore", *AS_OURS, "--file=-", file],
                 stdout=subprocess.PIPE,
-                stderr=told,
+                stderr=messages,
             ) as reading,
             subprocess.Popen(  # noqa: S603
                 [programs / "psql", *QUIETLY, "-c", EMPTY, "--file=-", target],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                stderr=told,
+                stderr=messages,
                 env=environment,
             ) as loading,
         ):
-            whole = _pour(reading, loading, before_17=server < PG_17)
-        if not whole or loading.returncode != 0:
-            told.seek(0)
-            words = told.read().decode(errors="replace")
-            raise ConfigError(f"Nothing was restored, all is as it was: {_last_messages(words)}")
+            is_complete = _copy_dump(reading, loading, before_17=server < PG_17)
+        if not is_complete or loading.returncode != 0:
+            messages.seek(0)
+            text = messages.read().decode(errors="replace")
+            raise ConfigError(f"Nothing was restored, all is as it was: {_last_messages(text)}")
 
 
-def _pour(
+def _copy_dump(
     reading: subprocess.Popen[bytes], loading: subprocess.Popen[bytes], *, before_17: bool
 ) -> bool:
-    """Hand everything on; False if it was not read, or not taken, to its end.
+    """Copy pg_restore's output to psql; False if it was not copied completely.
 
-    psql takes the end of its input for the end of the file and keeps what it has: it is killed
-    before that unless the file was whole.
+    At the end of its input psql commits, so it is killed before that unless the dump was complete.
     """
     assert reading.stdout is not None and loading.stdin is not None  # noqa: S101, PT018 (pipes)
-    whole = False
+    is_complete = False
     try:
         for _ in range(HEADER_LINES):
             line = reading.stdout.readline()
             if not (before_17 and line == SINCE_17):
                 loading.stdin.write(line)
         shutil.copyfileobj(reading.stdout, loading.stdin, BLOCK)
-        whole = reading.wait() == 0
+        is_complete = reading.wait() == 0
     except BrokenPipeError:
         pass  # psql has ended with a message
     finally:
-        if not whole:
+        if not is_complete:
             reading.kill()
             loading.kill()
         with suppress(BrokenPipeError):
             loading.stdin.close()
-    return whole
+    return is_complete
 
 
 def _run(program: str, arguments: Sequence[str], address: str | None = None) -> str:

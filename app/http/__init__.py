@@ -1,1 +1,1 @@
-"""HTTP in both directions: the client behind the gate, and the server's own limits."""
+"""HTTP in both directions: exchanges with remotes, and the server with its limits."""

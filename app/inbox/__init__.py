@@ -1,1 +1,1 @@
-"""The inbox: every accepted hint, its state, attempts and fate."""
+"""The inbox: every accepted hint with its state, attempts and outcome."""

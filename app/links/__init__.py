@@ -1,1 +1,1 @@
-"""Pairs of records, what both sides agreed on, and who may work on a pair now."""
+"""Pairs of records: links with their bases, conflicts, and leases."""

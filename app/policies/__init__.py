@@ -1,1 +1,1 @@
-"""What the users chose: sync settings and custom mappings per store and module."""
+"""Sync settings, custom mappings, and access to the service."""

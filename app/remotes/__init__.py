@@ -1,1 +1,1 @@
-"""The remotes, each shop and the CRM: what all workers know of their health, and their gates."""
+"""The remotes, each shop and the CRM: their shared state, gates and incidents."""

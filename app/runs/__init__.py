@@ -1,1 +1,1 @@
-"""Manual and scheduled runs: what was asked for, how far each has come, what it found."""
+"""Manual and scheduled runs: their requests, progress and differences."""

@@ -1,1 +1,1 @@
-"""The sync log: every outcome with its reason, append-only, and totals that need no scan."""
+"""The Sync Log: every outcome with its reason, append-only, and hourly totals."""
