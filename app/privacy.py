@@ -46,7 +46,15 @@ from app.domain import (
 from app.inbox.models import Delivery, Wakeup
 from app.inbox.repository import locked
 from app.links.leases import hold
-from app.links.models import FieldConflict, GuestOrder, Intent, Lease, Link, Owed, Sighting
+from app.links.models import (
+    FieldConflict,
+    GuestOrder,
+    Intent,
+    Lease,
+    Link,
+    MissingReference,
+    Sighting,
+)
 from app.links.repository import refusing_stale
 from app.module_facts import FACTS
 from app.modules.contacts.adapter import email_key
@@ -262,7 +270,11 @@ async def erase_keys(session: AsyncSession, traces: Traces) -> None:
     record without a pair, which tells nothing: it would be brought over by surprise."""
     named = traces.in_text(Intent.natural_key)
     await session.execute(update(Intent).where(named).values(natural_key=""))
-    await session.execute(delete(Owed).where(traces.in_text(Owed.needs, Owed.record_key)))
+    await session.execute(
+        delete(MissingReference).where(
+            traces.in_text(MissingReference.needs, MissingReference.record_key)
+        )
+    )
     for table in (Sighting, Intent):
         await session.execute(delete(table).where(traces.in_text(table.record_key)))
     expired = traces.in_text(Lease.key) & (Lease.expires_at < func.clock_timestamp())

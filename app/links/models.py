@@ -251,7 +251,7 @@ class GuestOrder(Base):
     ordered_at: Mapped[datetime]
 
 
-class Owed(Base):
+class MissingReference(Base):
     """A record that was written without a reference, or not written because of its absence.
 
     `needs` is the key of the missing record, or the name of an ability of Vtiger; the record is

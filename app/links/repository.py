@@ -38,9 +38,9 @@ from app.links.models import (
     GuestOrder,
     Intent,
     Link,
+    MissingReference,
     OrderClaim,
     OutboxMark,
-    Owed,
     SetupRecord,
     Sighting,
     Watermark,
@@ -104,10 +104,10 @@ async def save_missing(
         "record_id": record.id,
         "due_at": due_at,
     }
-    statement = insert(Owed).values([row | {"needs": need} for need in sorted(needs)])
+    statement = insert(MissingReference).values([row | {"needs": need} for need in sorted(needs)])
     await session.execute(
         statement.on_conflict_do_update(
-            index_elements=[Owed.record_key, Owed.needs],
+            index_elements=[MissingReference.record_key, MissingReference.needs],
             set_={"due_at": statement.excluded.due_at},
         )
     )
@@ -115,14 +115,25 @@ async def save_missing(
 
 async def take_missing(session: AsyncSession, needs: Collection[str]) -> Sequence[Record]:
     """Delete the rows that are due for one of these needs, and return their records."""
-    due = select(Owed.record_key, Owed.needs).where(
-        Owed.needs.in_(needs), Owed.due_at <= func.now()
+    due = select(MissingReference.record_key, MissingReference.needs).where(
+        MissingReference.needs.in_(needs), MissingReference.due_at <= func.now()
     )
-    in_order = due.order_by(collate(Owed.record_key, "C"), collate(Owed.needs, "C"))
+    in_order = due.order_by(
+        collate(MissingReference.record_key, "C"), collate(MissingReference.needs, "C")
+    )
     found = await session.execute(
-        delete(Owed)
-        .where(tuple_(Owed.record_key, Owed.needs).in_(in_order.with_for_update()))
-        .returning(Owed.store, Owed.system, Owed.module, Owed.record_id)
+        delete(MissingReference)
+        .where(
+            tuple_(MissingReference.record_key, MissingReference.needs).in_(
+                in_order.with_for_update()
+            )
+        )
+        .returning(
+            MissingReference.store,
+            MissingReference.system,
+            MissingReference.module,
+            MissingReference.record_id,
+        )
     )
     return sorted(
         {
@@ -135,7 +146,7 @@ async def take_missing(session: AsyncSession, needs: Collection[str]) -> Sequenc
 
 async def search_needs(session: AsyncSession) -> Sequence[str]:
     """The needs for which a row is due."""
-    due = select(Owed.needs).where(Owed.due_at <= func.now()).distinct()
+    due = select(MissingReference.needs).where(MissingReference.due_at <= func.now()).distinct()
     return (await session.scalars(due)).all()
 
 
@@ -430,7 +441,7 @@ async def close_intent(session: AsyncSession, record: Record) -> None:
     await session.execute(delete(Intent).where(Intent.record_key == record.key))
 
 
-async def see(session: AsyncSession, seen: Mapping[str, str]) -> None:
+async def save_sightings(session: AsyncSession, seen: Mapping[str, str]) -> None:
     """Record the digest of each record as it was read, by record key."""
     if not seen:
         return

@@ -18,7 +18,7 @@ from app.inbox.repository import NewDelivery, accept, confirmation_key, was_atte
 from app.links.conflicts import Report, check_brake, confirm_held, search_held
 from app.links.leases import STEP_SECONDS, hold
 from app.links.models import Link
-from app.links.repository import search_sightings, see
+from app.links.repository import save_sightings, search_sightings
 from app.mapping.rules import read_base, write_base
 from app.mapping.values import Agreed, Base, Mapped, Value
 from app.modules.ports import PATIENCE, Side, Skip, Written, pair_keys, stamp_written
@@ -255,7 +255,7 @@ async def end_of_source(work: Work, link: Link | None) -> Ending:
 
 async def _see_absent(work: Work) -> None:
     async with transaction(work.runtime.sessions) as session:
-        await see(session, {work.record.key: ABSENT})
+        await save_sightings(session, {work.record.key: ABSENT})
 
 
 async def was_absent(work: Work) -> bool:

@@ -15,7 +15,7 @@ from app.db.session import store_rows, transaction
 from app.domain import Event, Module, Origin, Record, System, is_guest
 from app.inbox.repository import NewDelivery, finding_key
 from app.links.models import Link
-from app.links.repository import search_links, search_sightings, see, stream_live_links
+from app.links.repository import save_sightings, search_links, search_sightings, stream_live_links
 from app.mapping.rules import FieldRule, holds, read_base
 from app.mapping.values import Base, Value
 from app.modules.ports import Adapter, Listing, Seen, Side, Unreadable, pages
@@ -231,7 +231,7 @@ class Sweep:
 
     async def _see(self, changed: Sequence[Change]) -> None:
         async with transaction(self.runtime.sessions) as session:
-            await see(session, {each.record.key: each.digest for each in changed})
+            await save_sightings(session, {each.record.key: each.digest for each in changed})
 
 
 def _is_unsaid(rule: FieldRule, base: Base, value: Value) -> bool:

@@ -25,6 +25,7 @@ from app.links.repository import (
     remove_link,
     renew_intent,
     save_link,
+    save_sightings,
     save_watermark,
     search_intents,
     search_links,
@@ -34,7 +35,6 @@ from app.links.repository import (
     search_poll_times,
     search_sightings,
     search_watermarks,
-    see,
     stamp_links,
     stream_live_links,
 )
@@ -138,8 +138,8 @@ async def test_an_intent_keeps_its_key_until_it_is_sent_without_one(sessions: Se
 
 async def test_the_last_sight_of_a_record_is_kept(sessions: Sessions) -> None:
     async with transaction(sessions) as session:
-        await see(session, {"a": "1", "b": "1"})
-        await see(session, {"a": "2"})
+        await save_sightings(session, {"a": "1", "b": "1"})
+        await save_sightings(session, {"a": "2"})
         assert await search_sightings(session, ["a", "b"]) == {"a": "2", "b": "1"}
 
 
@@ -359,11 +359,11 @@ async def test_an_intent_tells_its_age_and_is_renewed_alone(sessions: Sessions) 
 
 async def test_sightings_are_young_again_with_each_look(sessions: Sessions) -> None:
     async with transaction(sessions) as session:
-        await see(session, {})
-        await see(session, {"a": "1", "b": "1", "c": "1"})
+        await save_sightings(session, {})
+        await save_sightings(session, {"a": "1", "b": "1", "c": "1"})
         await session.execute(text("UPDATE sightings SET seen_at = now() - interval '9 days'"))
     async with transaction(sessions) as session:
-        await see(session, {"a": "2", "b": "1"})
+        await save_sightings(session, {"a": "2", "b": "1"})
     async with sessions() as session:
         assert await search_sightings(session, ["a", "b", "x"]) == {"a": "2", "b": "1"}
         rows = await session.scalars(
@@ -379,7 +379,7 @@ async def test_rows_are_written_in_the_order_of_their_keys(
     last, or the two would wait for each other."""
 
     async def look(session: Session, *keys: str) -> None:
-        await see(session, dict.fromkeys(keys, "1"))
+        await save_sightings(session, dict.fromkeys(keys, "1"))
 
     async def begin(session: Session, *keys: str) -> None:
         await open_intents(session, {_woo(key): f"email:{key}" for key in keys}, {})

@@ -33,7 +33,7 @@ from app.inbox.repository import (
     store_claimed,
 )
 from app.links.leases import PairLease, hold
-from app.links.repository import see
+from app.links.repository import save_sightings
 from app.modules.dependencies import Dependencies
 from app.modules.ports import Bulk, Seen, Side
 from app.modules.registry import IN_BULK, BulkOpener, listing_of, narrowed, policy_of
@@ -270,7 +270,7 @@ class RunExecutor:
     async def _take_in(self, changes: Sequence[Change]) -> None:
         async with transaction(self.runtime.sessions) as session:
             await store_claimed(session, [self._hint(change) for change in changes], attempts=0)
-            await see(session, {change.record.key: change.digest for change in changes})
+            await save_sightings(session, {change.record.key: change.digest for change in changes})
 
     async def _tell_refused(self, change: Change, error: Exception) -> None:
         """A record of which not even a hint can be stored fails alone."""
