@@ -50,12 +50,12 @@ class Gate(Protocol):
     """Controls when calls to one remote are made."""
 
     async def run(
-        self, call: Callable[[], Awaitable[T]], *, write: bool = False, alone: str = ""
+        self, call: Callable[[], Awaitable[T]], *, write: bool = False, exclusive: str = ""
     ) -> T:
         """Make the call and return its result. Raises RemotePaused without calling while calls are
         paused.
 
-        `alone` names a kind of exclusive call: the remote can process one at a time, from all
+        `exclusive` names a kind of exclusive call: the remote can process one at a time, from all
         processes together.
         """
         ...
@@ -65,9 +65,9 @@ class FreeGate:
     """Makes every call at once: for commands that make a few calls."""
 
     async def run(
-        self, call: Callable[[], Awaitable[T]], *, write: bool = False, alone: str = ""
+        self, call: Callable[[], Awaitable[T]], *, write: bool = False, exclusive: str = ""
     ) -> T:
-        del write, alone  # not used here
+        del write, exclusive  # not used here
         return await call()
 
 
@@ -329,14 +329,14 @@ class Channel:
         read: Callable[[Answer], T],
         *,
         write: bool,
-        alone: str = "",
+        exclusive: str = "",
     ) -> T:
         """Send the request and pass the answer to `read`, which may raise from the error tree.
 
         A request that was never sent is retried; a read also after any other failure except a
         timeout and throttling. A write that may have arrived is never retried: its error is
-        `ambiguous`, and the caller has to check first. Each attempt passes the gate with `alone`
-        and is signed again.
+        `ambiguous`, and the caller has to check first. Each attempt passes the gate
+        with `exclusive`, and is signed again.
         """
 
         async def attempt() -> T:
@@ -344,12 +344,12 @@ class Channel:
 
         for delay in self._limits.retry_delays:
             try:
-                return await self._gate.run(attempt, write=write, alone=alone)
+                return await self._gate.run(attempt, write=write, exclusive=exclusive)
             except RemoteUnavailable as error:
                 if not _is_retriable(error, write=write):
                     raise
             await self._sleep(delay)
-        return await self._gate.run(attempt, write=write, alone=alone)
+        return await self._gate.run(attempt, write=write, exclusive=exclusive)
 
     async def _attempt(self, request: Request, read: Callable[[Answer], T], *, write: bool) -> T:
         """One exchange, with a span and metrics."""

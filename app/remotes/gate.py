@@ -610,14 +610,14 @@ class SharedGate:
         return remote_key(self.system, self.store)
 
     async def run(
-        self, call: Callable[[], Awaitable[T]], *, write: bool = False, alone: str = ""
+        self, call: Callable[[], Awaitable[T]], *, write: bool = False, exclusive: str = ""
     ) -> T:
-        """Make a call and return its result; `alone` names a kind of exclusive call.
+        """Make a call and return its result; `exclusive` names a kind of exclusive call.
 
         Raises RemotePaused without calling while the breaker is open or calls are paused."""
-        if not alone:
+        if not exclusive:
             return await self._run(call, write=write)
-        async with self._turns.take(alone):
+        async with self._turns.take(exclusive):
             return await self._run(call, write=write)
 
     async def _run(self, call: Callable[[], Awaitable[T]], *, write: bool) -> T:

@@ -134,7 +134,7 @@ def _plain(name: str, value: Any) -> str:
 log = logging.getLogger(__name__)
 
 ORDER_LINES = "order lines"
-"""The kind of exclusive call that changes an order's lines (`alone` of a gate)."""
+"""The kind of exclusive call that changes an order's lines (`exclusive` of a gate)."""
 
 
 class RecordCalls:
@@ -183,7 +183,7 @@ class RecordCalls:
         """
         element = orjson.dumps(await self._owned(fields)).decode()
         params = {"elementType": module, "element": element}
-        created = await self._api.write("create", params, alone=_exclusive_kind(fields))
+        created = await self._api.write("create", params, exclusive=_exclusive_kind(fields))
         return VtigerRecord.parse(created, module)
 
     async def _owned(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +198,7 @@ class RecordCalls:
         NotFound (52-err-revise-deleted), Duplicate (54-err-contact-revise-duplicate).
         """
         params = {"element": render_element({**fields, "id": record_id})}
-        answer = await self._api.write("revise", params, alone=_exclusive_kind(fields))
+        answer = await self._api.write("revise", params, exclusive=_exclusive_kind(fields))
         return VtigerRecord.parse(answer, module).answering(record_id)
 
     async def delete(self, record_id: str) -> None:
@@ -624,7 +624,7 @@ class OrderCalls(ReadingCalls):
                 await self._delete(order_id, ORDERS)
                 return
         await self._refuse_unsafe()
-        await self._api.write("delete", {"id": order_id}, alone=ORDER_LINES)
+        await self._api.write("delete", {"id": order_id}, exclusive=ORDER_LINES)
 
     async def retrieve_order(self, order_id: str) -> VtigerOrder:
         """An order with its lines (00-REFERENCE-so-retrieve-full-group). NotFound."""

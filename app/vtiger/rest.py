@@ -104,7 +104,7 @@ class RestApi:
         operation: str,
         params: Mapping[str, str],
         *,
-        alone: str = "",  # noqa: ARG002 - Cloud is not known to need it
+        exclusive: str = "",  # noqa: ARG002 - Cloud is not known to need it
     ) -> Any:
         """POST {base}/{operation} with a form."""
         request = Request("POST", self._address(operation), form=params)

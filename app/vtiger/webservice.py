@@ -347,7 +347,9 @@ class VtigerApi(Protocol):
 
     async def read(self, operation: str, params: Mapping[str, str]) -> Any: ...
 
-    async def write(self, operation: str, params: Mapping[str, str], *, alone: str = "") -> Any: ...
+    async def write(
+        self, operation: str, params: Mapping[str, str], *, exclusive: str = ""
+    ) -> Any: ...
 
     async def read_by_post(self, operation: str, params: Mapping[str, str]) -> Any: ...
 
@@ -423,15 +425,15 @@ class Webservice:
 
         return await self._channel.send(request, read, write=False)
 
-    async def write(self, operation: str, params: Mapping[str, str], *, alone: str = "") -> Any:
+    async def write(self, operation: str, params: Mapping[str, str], *, exclusive: str = "") -> Any:
         """Send a form by POST, with operation and session in the address (11-create-op-in-url).
-        `alone` names a kind of exclusive call, as for `Gate.run`."""
+        `exclusive` names a kind of exclusive call, as for `Gate.run`."""
         request = Request("POST", self._endpoint, {"operation": operation}, form=params)
         return await self._channel.send(
             request,
             lambda answer: read_result(answer, operation, write=True),
             write=True,
-            alone=alone,
+            exclusive=exclusive,
         )
 
     async def read_by_post(self, operation: str, params: Mapping[str, str]) -> Any:

@@ -49,7 +49,7 @@ async def turns(sessions: Sessions) -> int:
 
 async def test_no_two_are_made_at_once_by_two_processes(sessions: Sessions) -> None:
     gates, crm = [open_gate(sessions), open_gate(sessions)], Crm()
-    calls = [gate.run(crm, write=True, alone=ORDERS) for gate in gates for _ in range(4)]
+    calls = [gate.run(crm, write=True, exclusive=ORDERS) for gate in gates for _ in range(4)]
     assert await run_together(calls) == ["written"] * 8
     assert crm.most == 1
     assert await turns(sessions) == 0
@@ -58,7 +58,7 @@ async def test_no_two_are_made_at_once_by_two_processes(sessions: Sessions) -> N
 async def test_others_are_not_kept_by_them(sessions: Sessions) -> None:
     gate, crm = open_gate(sessions), Crm()
     await run_together(
-        [gate.run(crm, alone=ORDERS), gate.run(crm), gate.run(crm, alone="something else")]
+        [gate.run(crm, exclusive=ORDERS), gate.run(crm), gate.run(crm, exclusive="something else")]
     )
     assert crm.most > 1
 
@@ -66,7 +66,7 @@ async def test_others_are_not_kept_by_them(sessions: Sessions) -> None:
 async def test_a_call_that_failed_gives_its_turn_back(sessions: Sessions) -> None:
     gate = open_gate(sessions)
     with pytest.raises(RemoteUnavailable):
-        await gate.run(Crm(RemoteUnavailable(System.VTIGER, "reset")), write=True, alone=ORDERS)
+        await gate.run(Crm(RemoteUnavailable(System.VTIGER, "reset")), write=True, exclusive=ORDERS)
     assert await turns(sessions) == 0
 
 
@@ -78,7 +78,7 @@ async def test_a_call_that_may_go_on_over_there_keeps_its_turn_until_it_runs_out
 ) -> None:
     """So does that of a process which is gone."""
     with pytest.raises(type(given_up)):
-        await open_gate(sessions).run(Crm(given_up), write=True, alone=ORDERS)
+        await open_gate(sessions).run(Crm(given_up), write=True, exclusive=ORDERS)
     assert await turns(sessions) == 1
 
     waits = 0
@@ -95,7 +95,7 @@ async def test_a_call_that_may_go_on_over_there_keeps_its_turn_until_it_runs_out
 
     other = open_gate(sessions)
     other._turns.sleep = wait
-    assert await other.run(Crm(), write=True, alone=ORDERS) == "written"
+    assert await other.run(Crm(), write=True, exclusive=ORDERS) == "written"
     assert await turns(sessions) == 0
 
 
@@ -122,7 +122,7 @@ async def test_a_call_that_takes_long_keeps_its_turn(sessions: Sessions) -> None
         return [before, await expiry()]
 
     gate._turns.sleep = wait
-    before, after = await gate.run(long, write=True, alone=ORDERS)
+    before, after = await gate.run(long, write=True, exclusive=ORDERS)
     assert before is not None
     assert after is not None
     assert after > before
