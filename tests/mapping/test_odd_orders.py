@@ -110,7 +110,7 @@ def test_a_null_row_beside_lines_that_add_up_is_left_out() -> None:
 
 def test_a_line_of_which_nothing_is_left_is_not_taken_for_none() -> None:
     data = {**case("line-items-gaps").feed["order"], "line_items": [None]}
-    with pytest.raises(RecordUnreadable, match=r"line_items\[0\] is not there"):
+    with pytest.raises(RecordUnreadable, match=r"line_items\[0\] is missing"):
         WooOrder.parse(data).checked()
 
 
