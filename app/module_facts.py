@@ -1,6 +1,6 @@
-"""What is so of each synced module and needs no code: its names, its order, its own settings.
+"""Static facts of each synced module: its names, its order, its own settings.
 
-One entry a module, what others rest on first. How its records are mapped is in
+One entry for each module, dependencies first. How its records are mapped is in
 `app/modules/catalogue.py`, how they are read and written in `app/modules/registry.py`."""
 
 from collections.abc import Collection, Mapping
@@ -18,25 +18,25 @@ _CREATION = ("create_in_shop", "from_other_shops")
 
 @dataclass(frozen=True, slots=True)
 class ModuleFacts:
-    """One module, as both systems and people call it.
+    """The names, topics, screens and settings of one module.
 
-    - `vtiger_name`: Vtiger's own name; `label`: that of pages and tables; `nouns`: one and many of
-      its records, within a sentence.
-    - `woo_resource`: the shop's own name of one record. `woo_events`: those of which it has topics
-      (`customer.created`); `woo_actions`: WordPress actions, each with what it tells, that are
-      topics for what these leave out. `woo_collection`: its list of records, by which users are
-      shown what there is to map.
+    - `vtiger_name`: Vtiger's name; `label`: the name on pages and in tables; `nouns`: singular and
+      plural of its records, within a sentence.
+    - `woo_resource`: the shop's name of one record. `woo_events`: the events with a webhook topic
+      (`customer.created`); `woo_actions`: WordPress actions used as topics for the events without
+      one, each with its event. `woo_collection`: the REST collection from which users are shown
+      the fields that they can map.
     - `takes_rows`: users may map fields of their own.
-    - `is_referenced`: records of other modules name its records by their ids.
+    - `is_referenced`: records of other modules refer to its records by id.
     - `vtiger_parents`: Vtiger modules whose changes show in its records, each with the field of
-      its records that names them.
-    - `shop_screen`, `vtiger_screen`: where the systems' own users see a record, below the address
+      its records that refers to them.
+    - `shop_screen`, `vtiger_screen`: the page of a record in each system, relative to the address
       of the administration; "" for Vtiger's usual detail view.
-    - `mailing_field`: a field of which the shop tells people by mail when it is written.
-    - `is_personal`: bodies of its webhooks hold data of persons; `impersonal_fields`: those of a
+    - `mailing_field`: a field that makes the shop send an e-mail when it is written.
+    - `is_personal`: bodies of its webhooks contain personal data; `impersonal_fields`: those of a
       base that stay when a person is erased.
-    - `settings`: the module's own, beside those of all; `setting_defaults`: where they differ from
-      those of all; `meaningless`: values of settings that do nothing here.
+    - `settings`: the module's own, beside the common ones; `setting_defaults`: its defaults where
+      they differ from the common ones; `meaningless`: values of settings without effect here.
     """
 
     vtiger_name: str
@@ -123,9 +123,9 @@ FACTS: Mapping[Module, ModuleFacts] = {
 }
 
 IN_ORDER = tuple(FACTS)
-"""What others rest on comes first."""
+"""The modules, dependencies first."""
 WITH_ROWS = tuple(module for module in Module if FACTS[module].takes_rows)
 """The modules for which users may map fields of their own."""
 LABELS: Mapping[str, str] = {module: FACTS[module].label for module in Module}
 OF_VTIGER: Mapping[str, Module] = {FACTS[module].vtiger_name: module for module in Module}
-"""The modules by Vtiger's names of them."""
+"""The modules by their names in Vtiger."""

@@ -20,7 +20,7 @@ from app.mapping.rules import FieldRule
 from app.mapping.values import decimal_text
 from app.module_facts import FACTS, WITH_ROWS
 from app.modules.ports import foreign_id_field, label_of
-from app.modules.reference_data import missing_pieces, rules_of
+from app.modules.reference_data import missing_setup_records, rules_of
 from app.runtime import Runtime
 from app.vtiger.client import check_addon
 from app.vtiger.query import fold
@@ -280,7 +280,7 @@ def _tax_mode(taxes: Sequence[VtigerTax]) -> list[Finding]:
 
 
 async def check_setup(runtime: Runtime) -> list[Finding]:
-    missing: Sequence[str] = await missing_pieces(runtime)
+    missing: Sequence[str] = await missing_setup_records(runtime)
     if missing:
         message = f"not there yet: {', '.join(missing).replace('_', ' ')}"
         return [CRM.warning("setup", message, SETUP, can_fix=True)]

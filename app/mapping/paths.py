@@ -1,5 +1,5 @@
-"""WooCommerce paths such as `billing.city` and `meta:vat_number`, and the fields that users may map
-by them."""
+"""Paths in WooCommerce objects, such as `billing.city` and `meta:vat_number`, and the fields that
+users may map."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from app.parsing import find_list, rows_of
 
 @dataclass(frozen=True, slots=True)
 class WooField:
-    """One field. `type` is what JSON and REST take: text, email, decimal, integer, boolean, choice,
-    date, datetime, list (names, read only). `reserved` tells why no row of a user may have it."""
+    """One field. `type` is its type in REST: text, email, decimal, integer, boolean, choice, date,
+    datetime, list (of names, read-only). `reserved`: why users may not map it, "" if they may."""
 
     path: str
     label: str
@@ -27,7 +27,7 @@ class WooField:
     reserved: str = ""
 
 
-_KEPT = "The sync keeps it itself."
+_KEPT = "The sync maintains it."
 _STAMP = "It changes with every write of the sync."
 _LINES = "Lines are synced as a whole, by the default row `lines`."
 _TAXED = "Taxes are synced by the module taxes and the default row `taxes`."
@@ -129,7 +129,7 @@ PRODUCT_FIELDS = (
     _CREATED,
     *_MODIFIED,
     _held("parent_id", _KEPT),
-    _held("manage_stock", "The default row `stock` keeps it."),
+    _held("manage_stock", "The default row `stock` maintains it."),
     _held("tax_class", _TAXED),
     _held("tax_status", _TAXED),
     _held("attributes", "Name one: attribute:Color."),
@@ -176,23 +176,23 @@ ORDER_FIELDS = (
 META = "meta:"
 ATTRIBUTE = "attribute:"
 LIST = "|##|"
-"""Stands before each element of a list that is told as one text."""
+"""The prefix of each element of a list that is read as one text."""
 
 _NAMES = ("name", "code", "method_title")
 
 
 def find_path(data: Mapping[str, Any], path: str, *, many: bool = False) -> Value:
-    """The plain text at `path` of a REST object; None if it has none, or it is no single value.
+    """The plain text at `path` of a REST object; None if there is none, or no single value.
 
-    `many`: a list of texts is told too, as `listed`. Objects in lists are told by their names
-    (categories, coupons, shipping methods). Meta that a record has none of is empty.
+    `many`: a list of texts is read as well, in the form of `listed`. Of objects in lists the names
+    are read (categories, coupons, shipping methods). A meta key that no row has is "".
     """
     found = find_raw(data, path)
     return _list_text(found) if many and isinstance(found, list) else scalar_text(found)
 
 
 def find_raw(data: Mapping[str, Any], path: str) -> Any:
-    """What JSON holds at `path`, None if nothing."""
+    """The JSON value at `path`, None if there is none."""
     if path.startswith(META):
         return _find_meta(data, path[len(META) :])
     if path.startswith(ATTRIBUTE):
@@ -203,7 +203,8 @@ def find_raw(data: Mapping[str, Any], path: str) -> Any:
 
 
 def _find_meta(data: Mapping[str, Any], key: str) -> Any:
-    """Empty for a key that no row has; None where that cannot be told, for a row is no object."""
+    """The value of a meta key; "" if no row has it, None if that is not known, as a row is not an
+    object."""
     listed = find_list(data.get("meta_data"))
     if listed is None:
         return None
@@ -213,7 +214,8 @@ def _find_meta(data: Mapping[str, Any], key: str) -> Any:
 
 
 def _find_attribute(data: Mapping[str, Any], name: str) -> Any:
-    """A product's options of an attribute, a variation's choice (product_get_variation_by_id)."""
+    """A product's options of an attribute, or a variation's option (product_get_variation_by_id);
+    "" if there is no such attribute, None if that is not known."""
     listed = find_list(data.get("attributes"))
     rows = rows_of(listed)
     for row in rows:
@@ -225,8 +227,8 @@ def _find_attribute(data: Mapping[str, Any], name: str) -> Any:
 
 def _names(rows: list[Any]) -> Iterator[str]:
     for row in rows:
-        told = (row.get(key) for key in _NAMES) if isinstance(row, Mapping) else ()
-        yield from (str(name) for name in [next(filter(None, told), None)] if name)
+        names = (row.get(key) for key in _NAMES) if isinstance(row, Mapping) else ()
+        yield from (str(name) for name in [next(filter(None, names), None)] if name)
 
 
 def _list_text(found: list[Any]) -> Value:
@@ -235,7 +237,7 @@ def _list_text(found: list[Any]) -> Value:
 
 
 def listed(words: Sequence[str]) -> str:
-    """A list as one text."""
+    """The words as one text, each after LIST."""
     return " ".join(f"{LIST} {word}" for word in words)
 
 
@@ -247,14 +249,15 @@ def _walk(data: Mapping[str, Any], path: str) -> Any:
 
 
 def scalar_text(found: Any) -> Value:
-    """A JSON scalar as plain text (true is "1", false is "", as both systems read them back)."""
+    """A JSON scalar as plain text (true is "1", false is "", as both systems return them); None for
+    anything else."""
     if isinstance(found, bool):
         return "1" if found else ""
     return plain(str(found)) if isinstance(found, str | int | float) else None
 
 
 def set_path(body: dict[str, Any], path: str, value: Any) -> None:
-    """Put `value` at `path` of a request body, which grows as needed."""
+    """Set `value` at `path` of a request body; missing objects are added."""
     if path.startswith(META):
         body.setdefault("meta_data", []).append({"key": path[len(META) :], "value": value})
         return
@@ -265,5 +268,5 @@ def set_path(body: dict[str, Any], path: str, value: Any) -> None:
 
 
 def with_meta(body: Mapping[str, Any], key: str, value: str) -> dict[str, Any]:
-    """The request body with one meta row more."""
+    """The request body with a meta row added."""
     return {**body, "meta_data": [*body.get("meta_data", ()), {"key": key, "value": value}]}

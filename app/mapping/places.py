@@ -1,7 +1,7 @@
-"""Countries and states between a shop, which has codes, and a CRM, in which people write names.
+"""Countries and states: codes in a shop, names that people enter in a CRM.
 
 The shop's own list decides: WooCommerce's state codes are not those of ISO 3166-2, and shops add
-some. What people write is understood in many forms; what is not stays text."""
+some. Many forms of a name are recognised; any other text is kept as it is."""
 
 import re
 import unicodedata
@@ -50,18 +50,19 @@ _LANGUAGES = (
     "ar bg bn bs ca cs cy da de el es et eu fa fi fr ga gl he hi hr hu hy id is it ja ka "
     "ko lt lv mk ms nb nl nn pl pt ro ru sk sl sq sr sr_Latn sv th tr uk ur vi zh zh_Hant"
 )
-"""The languages in which WooCommerce's shops are kept, as far as CLDR names countries in them."""
+"""The languages of WooCommerce shops for which CLDR has names of countries."""
 
 _SHORTEST_CUT = 20
-"""Characters that a cut name must have to be taken for the one name that begins so."""
+"""The least number of characters of a cut name that is matched as a prefix."""
 
 Forms = Iterable[tuple[str, str]]
-"""What is written, and the code that it stands for."""
+"""Pairs of a written form and its code."""
 
 
 @lru_cache(maxsize=65536)
 def _key(text: str) -> str:
-    """What spellings of one name share: case, accents, punctuation, blanks and "the" aside."""
+    """The form in which names are compared: without case, accents, punctuation, blanks and
+    "the"."""
     folded = unicodedata.normalize("NFKD", canonical_text(text)).casefold().replace("&", " and ")
     plain = (char for char in folded if not "\u0300" <= char <= "\u036f")
     words = "".join(char if _is_letter(char) else " " for char in plain).strip()
@@ -73,7 +74,8 @@ def _is_letter(char: str) -> bool:
 
 
 def _joined(*levels: Forms) -> dict[str, str]:
-    """Codes by key: an earlier level decides, and what means several codes at one level none."""
+    """Codes by key. An earlier level takes precedence; a form with several codes at one level has
+    none there."""
     known: dict[str, str] = {}
     for level in levels:
         found: dict[str, set[str]] = defaultdict(set)
@@ -90,8 +92,8 @@ def _joined(*levels: Forms) -> dict[str, str]:
 class Places:
     """The countries of one shop.
 
-    A country's neutral value is its alpha-2 code. A state's is its code after that of its country
-    and a dash, "US-CA" or "MX-JA", whichever of "GT-AV", "JP13" and "CA" is the shop's notation.
+    A country's neutral value is its alpha-2 code. A state's is the country's code, a dash and the
+    state's, as in "US-CA", whatever notation the shop uses ("GT-AV", "JP13" or "CA").
     """
 
     countries: Mapping[str, WooCountry] = field(repr=False)
@@ -101,9 +103,9 @@ class Places:
         return cls({country.code: country for country in countries})
 
     def find_country(self, text: str) -> str | None:
-        """The alpha-2 code of a country's name or code; None if it is none that we know.
+        """The alpha-2 code of a country's name or code; None if it is not known.
 
-        Names are understood in the shop's language, in English and in forty others.
+        Names are recognised in the shop's language, in English and in forty others.
         """
         key = _key(text)
         return self._country_forms.get(key) or _local_names().get(key)
@@ -122,8 +124,8 @@ class Places:
         )
 
     def country_text(self, code: str, *, size: int | None) -> str:
-        """The English name that a field of `size` characters keeps whole and that is read again as
-        this code; else the code itself."""
+        """The English name that fits into `size` characters and is read again as this code; else
+        the code itself."""
         return next(
             (
                 name
@@ -142,14 +144,14 @@ class Places:
         yield from (name for name, found in _names_in("en") if found == code)
 
     def has_states(self, country: str) -> bool:
-        """Whether the shop lists the country's states; else it takes any text for one."""
+        """Whether the shop lists the country's states; if not, it accepts any text."""
         return country in self.countries and bool(self.countries[country].states)
 
     def find_state(self, text: str, country: str) -> str | None:
         """The neutral value of a state's name or code in `country` (alpha-2); None if unknown.
 
-        Understood are the shop's own code and name, the names that WooCommerce and ISO 3166-2
-        give the same state, and ISO's code where it means no other state of the shop.
+        Recognised are the shop's own code and name, the names of the state in WooCommerce and
+        ISO 3166-2, and ISO's code where it is not that of another state of the shop.
         """
         if not self.has_states(country):
             return None
@@ -159,8 +161,8 @@ class Places:
         return None if found is None else index.neutral[found]
 
     def state_text(self, value: str, country: str, *, size: int | None) -> str:
-        """A neutral state's name as far as a field of `size` characters keeps it, cut only if it is
-        still read as this state; else its code. Other text as it is."""
+        """The name of a neutral state in at most `size` characters, cut only if it is still read as
+        this state; else its code. Other text is returned unchanged."""
         index = self._index(country) if self.has_states(country) else None
         if index is None or value not in index.codes:
             return value
@@ -185,7 +187,7 @@ class Places:
 
 
 class _StateIndex:
-    """One country's states: by what is written the shop's code, by that the neutral value."""
+    """One country's states: the shop's code by written form, and the neutral value by that code."""
 
     def __init__(self, country: WooCountry) -> None:
         self._own = country.states
@@ -204,15 +206,15 @@ class _StateIndex:
         )
 
     def names_of(self, code: str) -> Iterator[str]:
-        """The state's names, the one to write first: ISO's local name where the code is ISO's too
-        ("Bayern"), else the shop's."""
+        """The state's names, the preferred one first: ISO's local name if the shop's code is ISO's
+        ("Bayern"), else the shop's name."""
         iso, own = self._iso.get(code), self._own[code]
         names = (_in_latin(own), own)
         local = (str(iso.name),) if iso is not None else ()
         yield from (*local, *names) if iso and iso.code == self.neutral[code] else (*names, *local)
 
     def find_cut(self, key: str) -> str | None:
-        """The state whose name begins so, where a field that is too short cut it."""
+        """The only state whose name starts with `key`, a name that was cut; else None."""
         if len(key) < _SHORTEST_CUT:
             return None
         found = {code for form, code in self.forms.items() if form.startswith(key)}
@@ -224,7 +226,7 @@ def _neutral(code: str, country: str) -> str:
 
 
 def _named(country: WooCountry) -> list[Forms]:
-    """The names of the states: the shop's, WooCommerce's own, and the parts of both."""
+    """The names of the states: the shop's, WooCommerce's, and the parts of both."""
     shipped = shipped_places().countries.get(country.code)
     own = [(name, code) for code, name in country.states.items()]
     more = [(name, code) for code, name in (shipped.states.items() if shipped else ())]
@@ -234,7 +236,7 @@ def _named(country: WooCountry) -> list[Forms]:
 
 
 def _in_latin(name: str) -> str:
-    """A name without what repeats it in another script: "Beijing" of "Beijing / 北京"."""
+    """A name without its repetition in another script: "Beijing" for "Beijing / 北京"."""
     first, *rest = re.split(r"[/(]", name)
     repeated = rest and not any(map(_is_latin, "".join(rest))) and any(map(_is_latin, first))
     return first.strip() if repeated else name
@@ -249,19 +251,19 @@ def _linked(
 ) -> list[tuple[Any, str]]:
     """ISO's subdivisions of a country, each with the shop's code of the same state.
 
-    They are the same if they have one name, or one code and no name that says otherwise. Where a
-    region and a province within it have one name, the province's code is meant: shops list those.
+    They are the same if they have the same name, or the same code and no contradicting name. Where
+    a region and a province in it have the same name, the province is used: shops list those.
     """
     all_of = sorted(_SUBDIVISIONS.get(country_code=country) or (), key=lambda iso: iso.code)
     by_name = [(iso, names[_key(iso.name)]) for iso in all_of if _key(iso.name) in names]
     inner = {code for iso, code in by_name if iso.parent_code}
     by_name = [(iso, code) for iso, code in by_name if iso.parent_code or code not in inner]
     taken = {code for _, code in by_name}
-    told = {iso.code for iso in all_of if _key(iso.name) in names}
+    named = {iso.code for iso in all_of if _key(iso.name) in names}
     by_code = [
         (iso, codes[iso.code])
         for iso in all_of
-        if iso.code in codes and iso.code not in told and codes[iso.code] not in taken
+        if iso.code in codes and iso.code not in named and codes[iso.code] not in taken
     ]
     return by_name + by_code
 
@@ -281,7 +283,7 @@ def _names_in(language: str) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=1)
 def _local_names() -> dict[str, str]:
-    """Codes by what countries are called in other languages, but for what means several."""
+    """Codes by the names of countries in other languages, without ambiguous names."""
     return _joined([form for language in _LANGUAGES.split() for form in _names_in(language)])
 
 

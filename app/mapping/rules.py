@@ -1,5 +1,5 @@
-"""Field rules and their values: read from either record, fitted to what a target takes, compared
-with the base. Pure.
+"""Field rules: reading their values from either record, fitting them to what a target accepts, and
+comparing them with the base. Pure.
 
 Contract page readback: the rules of both systems, "Lossy" and "Worst of all"."""
 
@@ -28,10 +28,10 @@ from app.mapping.values import (
     replace_astral,
 )
 
-# How many characters each Vtiger field keeps; longer text is cut there without a word.
+# The number of characters that each Vtiger field stores; Vtiger cuts longer text silently.
 #
-# Contract page readback, table N, and recording field-columns. Fields not named here are not
-# limited (description), or of a length that only the administrator knows (custom fields).
+# Contract page readback, table N, and recording field-columns. Fields that are not listed have no
+# limit (description), or a length that is not known here (custom fields).
 
 CONTACT_SIZES: Mapping[str, int] = {
     "firstname": 40,
@@ -103,22 +103,22 @@ ORDER_SIZES: Mapping[str, int] = {
 WOO_TEXT_BYTES = 65535
 
 
-# Field rules: which WooCommerce path and which Vtiger field carry the same value, and how.
+# Field rules.
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
     """One row of a mapping table.
 
-    `woo` are the paths that the transform reads and writes, `vtiger` the field. `required` are
-    the systems that refuse a record without the value. `given` is the name of the rule whose
-    value the transform needs to understand this one (a state needs its country). `size` is the
-    number of characters the Vtiger field keeps, where `limits` does not know it.
-
-    `custom` rules are the users'; `shop` is the WooCommerce field of one, where it has a type.
-    `mark` is empty for a rule as it comes; a rule that maps something else under the same name
-    has another mark, and no base with the old one. `places` are the countries and states by
-    which one of those transforms goes.
+    - `woo`: the WooCommerce paths that the transform reads and writes; `vtiger`: the Vtiger field.
+    - `required`: the systems that refuse a record without the value.
+    - `given`: the name of the rule whose value the transform needs (a state needs its country).
+    - `size`: the number of characters that the Vtiger field stores, where the tables above do not
+      have it.
+    - `custom`: a user's row; `shop`: its WooCommerce field, where that has a type.
+    - `mark`: a digest of what the row maps, "" for a default row. A base is only compared with a
+      row of the same name and mark.
+    - `places`: the countries and states of the shop, for the transforms that use them.
     """
 
     name: str
@@ -138,13 +138,13 @@ class FieldRule:
 
     @property
     def transform_pair(self) -> Text:
-        """The transform as this row has it."""
+        """The transform with the options of this row."""
         placed = PLACED.get(self.transform)
         return placed(self.places) if placed else find_transform(self.transform, self.options)
 
     @property
     def is_place(self) -> bool:
-        """Whether it goes by the shop's countries and states."""
+        """Whether the transform uses the shop's countries and states."""
         return self.transform in PLACED
 
     @property
@@ -152,7 +152,7 @@ class FieldRule:
         return any(path.startswith(META) for path in self.woo)
 
     def constant(self, system: System) -> Value:
-        """What this side always says, if it is the row's constant."""
+        """The row's constant if this side has no field, else None."""
         transform_pair, has_field = (
             self.transform_pair,
             self.woo if system is System.WOOCOMMERCE else self.vtiger,
@@ -166,7 +166,7 @@ class FieldRule:
         return None if value is None else self.transform_pair.canonical(value)
 
     def same(self, left: str | None, right: str | None) -> bool:
-        """Whether two neutral values are no difference; absent is not the same as empty."""
+        """Whether two neutral values are equal in canonical form; None differs from ""."""
         return self.canonical(left) == self.canonical(right)
 
 
@@ -175,78 +175,80 @@ def effective_rules(
 ) -> tuple[FieldRule, ...]:
     """The defaults, each replaced by the custom row of its name, then the other custom rows.
 
-    A default is switched off by a custom row with direction `off`; it stays in the table, for a
-    state may still need to read its country.
+    A custom row with direction `off` switches a default off; it stays in the table, since a state
+    may still need the value of its country.
     """
     rows = {rule.name: rule for rule in defaults} | {rule.name: rule for rule in custom}
     return tuple(rows.values())
 
 
-def givers_first(rules: Sequence[FieldRule]) -> list[FieldRule]:
-    """The rules in an order in which a state finds its country read."""
+def sorted_by_given(rules: Sequence[FieldRule]) -> list[FieldRule]:
+    """The rules, sorted so that a rule comes after the one named by its `given`."""
     return sorted(rules, key=lambda rule: bool(rule.given))
 
 
 def rules_at(rules: Sequence[FieldRule], places: Places) -> tuple[FieldRule, ...]:
-    """The rules, by the countries and states of one shop."""
+    """The rules with the countries and states of one shop."""
     return tuple(replace(rule, places=places) if rule.is_place else rule for rule in rules)
 
 
-# What one side's values would be in the other, had they just been carried over there. Pure.
+# Conversion: one side's values as the other system would show them after a write.
 #
-# Two records may differ for good: a street longer than the CRM keeps, an emoji that it cannot
-# store. Such a difference is explained if carrying one side over gives what the other holds.
+# Two records may differ permanently: a street that is too long for the CRM, an emoji that it cannot
+# store. Such a difference is explained if converting one side gives the values of the other.
 
-Carry = Callable[[Mapped], tuple[Mapped, frozenset[str]]]
-"""Values as the other system would show them, and the names that would not be sent."""
+Convert = Callable[[Mapped], tuple[Mapped, frozenset[str]]]
+"""Returns values as the other system would show them, and the names that would not be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """The two ways of one module; contract page readback tells what gets lost on them."""
+    """The conversions of one module in both directions; their losses are on contract page
+    readback."""
 
     rules: Sequence[FieldRule]
-    to_vtiger: Carry
-    to_woo: Carry
+    to_vtiger: Convert
+    to_woo: Convert
 
     def is_explained(self, name: str, woo: Mapped, vtiger: Mapped) -> bool:
-        """Whether the field differs only by what the target does to it, or refuses of it.
+        """Whether the field differs only because the target alters or refuses the value.
 
-        `woo` and `vtiger` are both sides as read; one of them may not have the field at all.
+        `woo` and `vtiger` are both sides as read; a field that one of them does not have is
+        explained.
         """
         if woo.get(name) is None or vtiger.get(name) is None:
             return True
         rule = next(rule for rule in self.rules if rule.name == name)
-        carried, left_out = self.to_vtiger(woo)
-        if name in left_out or rule.same(carried.get(name) or "", vtiger.get(name) or ""):
+        converted, left_out = self.to_vtiger(woo)
+        if name in left_out or rule.same(converted.get(name) or "", vtiger.get(name) or ""):
             return True
-        carried, left_out = self.to_woo(vtiger)
-        return name in left_out or rule.same(carried.get(name) or "", woo.get(name) or "")
+        converted, left_out = self.to_woo(vtiger)
+        return name in left_out or rule.same(converted.get(name) or "", woo.get(name) or "")
 
     def converted_names(self, woo: Mapped, vtiger: Mapped) -> frozenset[str]:
-        """Fields of which one side holds just what the other's value becomes there.
+        """Fields of which one side has what the other side's value would become there.
 
-        A merge takes them for equal: nobody edited them, they were carried over (text cut to the
-        target's size), perhaps by a call whose answer was lost.
+        A merge treats them as equal: they are not edits, but were written by the sync (text cut to
+        the target's size), perhaps by a call whose response was lost.
         """
-        there, _ = self.to_vtiger(woo)
-        back, _ = self.to_woo(vtiger)
+        in_vtiger, _ = self.to_vtiger(woo)
+        in_woo, _ = self.to_woo(vtiger)
         return frozenset(
             rule.name
             for rule in self.rules
-            if _holds(rule, vtiger, there) or _holds(rule, woo, back)
+            if _matches(rule, vtiger, in_vtiger) or _matches(rule, woo, in_woo)
         )
 
 
-def _holds(rule: FieldRule, side: Mapped, carried: Mapped) -> bool:
-    text = carried.get(rule.name) or ""
+def _matches(rule: FieldRule, side: Mapped, converted: Mapped) -> bool:
+    text = converted.get(rule.name) or ""
     return bool(text) and rule.same(text, side.get(rule.name))
 
 
-# What a pair agreed on, as it is kept: by row, and by what the row meant then.
+# The stored base of a pair: its keys are the name and the mark of the row.
 #
-# A user's row that maps something else from now on, under the same name, begins without a base, so
-# that what two other fields once said is never taken for news of these. Architecture, "Merge".
+# A user's row that maps other fields than before, under the same name, starts without a base, so
+# that values of the old fields are not taken for changes of the new ones. Architecture, "Merge".
 
 _MARK = "#"
 
@@ -256,7 +258,8 @@ def _key(rule: FieldRule) -> str:
 
 
 def read_base(data: Mapping[str, Any], rules: Sequence[FieldRule]) -> dict[str, Agreed]:
-    """The base by row name; what a row meant before is left out, other rows' entries are kept."""
+    """The base by row name, without entries of an earlier version of a row; entries of rows that
+    are not in `rules` are kept."""
     keys = {_key(rule): rule.name for rule in rules}
     names = set(keys.values())
     return {
@@ -267,26 +270,26 @@ def read_base(data: Mapping[str, Any], rules: Sequence[FieldRule]) -> dict[str, 
 
 
 def write_base(base: Base, rules: Sequence[FieldRule]) -> dict[str, list[Value]]:
-    """What `read_base` reads."""
+    """The inverse of `read_base`."""
     keys = {rule.name: _key(rule) for rule in rules}
     return base_to_json({keys.get(name, name): agreed for name, agreed in base.items()})
 
 
 def read_values(data: Mapping[str, Any], rules: Collection[FieldRule]) -> dict[str, Value]:
-    """Values that were kept for one side, by row name; those of rows that changed are left out."""
+    """Stored values of one side, by row name, without those of rows that have changed."""
     keys = {_key(rule): rule.name for rule in rules}
     return {keys[key]: value for key, value in data.items() if key in keys}
 
 
 def write_values(values: Mapping[str, Value], rules: Collection[FieldRule]) -> dict[str, Value]:
-    """What `read_values` reads."""
+    """The inverse of `read_values`."""
     keys = {rule.name: _key(rule) for rule in rules}
     return {keys[name]: value for name, value in values.items()}
 
 
 def holds(rule: FieldRule, base: Base, value: Value, *, system: System) -> bool:
-    """Whether a side holds what was agreed. A row that is off says nothing, nor does a user's row
-    whose field the record does not show."""
+    """Whether a side's value equals the base. True for a row that is off, and for a user's row
+    whose field the record does not have."""
     if rule.direction is Direction.OFF or (rule.custom and value is None):
         return True
     agreed = base.get(rule.name)
@@ -308,7 +311,8 @@ _EMAIL_SIZE = 100
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A text made fit for its target; None is not to be sent. A reason tells what was done."""
+    """A text that is fitted to its target; None is not sent. `reason` and `message` say what was
+    changed, or why it is not sent."""
 
     text: str | None
     reason: str = ""
@@ -316,15 +320,15 @@ class Fitted:
 
 
 def unsafe_reason(target: System) -> str:
-    """The reason code of a value that `target` would not give back as it was sent."""
+    """The reason code of a value that `target` would alter."""
     return f"unsafe_in_{target}"
 
 
 def fit_vtiger(text: str, size: int | None, *, options: PatchOptions) -> Fitted:
-    """`text` for a Vtiger field that keeps `size` characters.
+    """`text` for a Vtiger field that stores `size` characters (None: any number).
 
-    Four-byte characters become U+FFFD, for Vtiger would make `????` of them. Text that is still
-    entity-encoded after decoding is not sent: revise would decode it, create would not.
+    Four-byte characters are replaced by U+FFFD, as Vtiger would store `????`. Text that is still
+    entity-encoded after decoding is not sent: a revise would decode it, a create would not.
     """
     if hazard := _vtiger_hazard(text):
         return Fitted(None, unsafe_reason(System.VTIGER), hazard)
@@ -348,7 +352,7 @@ def _vtiger_hazard(text: str) -> str:
 
 
 def fit_woo(text: str, path: str, *, options: PatchOptions) -> Fitted:
-    """`text` for a customer's `path`. Names lose their runs of blanks, as WooCommerce would do."""
+    """`text` for a customer's `path`. Runs of blanks in names are collapsed, as in WooCommerce."""
     if path in _EMAIL_PATHS:
         return _fit_email(text)
     name = path in _SANITISED_NAMES
@@ -388,17 +392,17 @@ def _fit_email(text: str) -> Fitted:
 
 
 def email_hazard(text: str) -> str:
-    """Why WooCommerce would refuse or erase this address; "" if it takes it as it is.
+    """Why WooCommerce would refuse or erase this address; "" if it stores it unchanged.
 
     Contract page readback, "customers email": WordPress's is_email, `&` erases, 100 characters.
     """
     if "&" in text:
         return "WooCommerce would erase an address with an ampersand."
     if len(text) > _EMAIL_SIZE:
-        return f"WooCommerce takes at most {_EMAIL_SIZE} characters of address."
+        return f"WooCommerce accepts at most {_EMAIL_SIZE} characters of address."
     if _PERCENT_HEX.search(text):
         return "WooCommerce removes percent codes from addresses."
-    return "" if _is_email(text) else "WooCommerce does not take this for an e-mail address."
+    return "" if _is_email(text) else "WooCommerce does not accept this as an e-mail address."
 
 
 def _is_email(text: str) -> bool:
@@ -413,18 +417,18 @@ def _is_email(text: str) -> bool:
 
 
 def _too_long(cut: str, room: str, options: PatchOptions) -> Fitted:
-    kept = options.too_long == "cut"
-    message = f"It is longer than the {room} that the field keeps: "
-    message += "cut at a word." if kept else "left as it was."
-    return Fitted(cut if kept else None, "value_too_long", message)
+    is_cut = options.too_long == "cut"
+    message = f"It is longer than the {room} that the field stores: "
+    message += "cut at a word." if is_cut else "not written."
+    return Fitted(cut if is_cut else None, "value_too_long", message)
 
 
-# A patch in the making: what is sent, what is left out, and why.
+# Building patches.
 
 
 @dataclass(slots=True)
 class PatchDraft:
-    """Collects a patch's body and notes; `apart` as in Patch."""
+    """Collects the body and the notes of a patch; `apart` as in Patch."""
 
     body: dict[str, Any] = field(default_factory=dict)
     notes: list[FieldNote] = field(default_factory=list)
@@ -432,7 +436,7 @@ class PatchDraft:
     apart: dict[str, str] = field(default_factory=dict)
 
     def note(self, name: str, fitted: Fitted, *, value: str) -> None:
-        """Keep the reason that `fitted` gives, if any; a text of None is not sent."""
+        """Add a note with the reason of `fitted`, if it has one; a text of None is not sent."""
         if fitted.reason:
             self.notes.append(FieldNote(name, fitted.reason, fitted.message, value))
         if fitted.text is None:
@@ -452,17 +456,17 @@ def changed_rules(
             yield rule, value
 
 
-# One row's value, read from either system's record and made ready to be written to the other.
+# Reading one row's value from either system's record, and fitting it to the other.
 
 WRONG_TYPE = "wrong_type"
 
 Fit = Callable[[str, str], Fitted]
-"""A text for a path, as the module's hazards have it."""
+"""Fits a text to a WooCommerce path, by the rules of the module."""
 
 _YES = frozenset({"1", "yes", "true", "on"})
-_STRUCTURE = "The shop holds a list or an object there, which this transform would overwrite."
-_CHOICE = "WooCommerce takes one of {choices} there."
-_NEEDED = "WooCommerce cannot have it empty."
+_STRUCTURE = "The shop has a list or an object there, which this transform would overwrite."
+_CHOICE = "WooCommerce accepts one of {choices} there."
+_NEEDED = "WooCommerce does not accept an empty value."
 
 
 def read_woo(rule: FieldRule, data: Mapping[str, Any], given: str) -> Value:
@@ -478,7 +482,7 @@ def woo_texts(rule: FieldRule, data: Mapping[str, Any]) -> list[Value]:
 
 
 def read_vtiger(rule: FieldRule, raw: Any, given: str) -> Value:
-    """The neutral value of a Vtiger field; `raw` is what the record holds, None if nothing."""
+    """The neutral value of a Vtiger field; `raw` is the record's value, None if it has none."""
     constant = rule.constant(System.VTIGER)
     text = scalar_text(raw)
     if constant is not None or text is None:
@@ -490,7 +494,7 @@ def fit_vtiger_row(
     rule: FieldRule, value: str, *, given: str, size: int | None, options: PatchOptions
 ) -> Fitted:
     """The text for the Vtiger field. Wrong types are not sent: Vtiger answers HTTP 500 to a price
-    that is no number (contract page Vtiger §0.4)."""
+    that is not a number (contract page Vtiger §0.4)."""
     if fault := rule.transform_pair.fault(value, System.VTIGER, given=given):
         return Fitted(None, rule.transform_pair.fault_reason, fault)
     text = rule.transform_pair.vtiger_text(value, given, size=size)
@@ -500,7 +504,8 @@ def fit_vtiger_row(
 def fit_woo_row(
     rule: FieldRule, value: str, *, data: Mapping[str, Any], given: str, fit: Fit
 ) -> tuple[Fitted, list[tuple[str, Any]]]:
-    """What is to be noted, and the JSON values by path; none if one of them cannot be sent."""
+    """The fitted value to be noted, and the JSON values by path; no values if one of them cannot be
+    sent."""
     if refused := _refusal(rule, value, data, given=given):
         return refused, []
     wanted = rule.transform_pair.write_woo(value, woo_texts(rule, data), given)
@@ -525,7 +530,8 @@ def _refusal(rule: FieldRule, value: str, data: Mapping[str, Any], *, given: str
 
 
 def _is_read(rule: FieldRule, held: object) -> bool:
-    """Whether the transform understands what it would overwrite; an empty list is nothing."""
+    """Whether the transform can read the value that it would overwrite; an empty list counts as
+    none."""
     listed = isinstance(held, list) and None not in map(scalar_text, held)
     return not held or (rule.transform_pair.many and listed)
 
@@ -541,7 +547,7 @@ def _fit(rule: FieldRule, text: str, path: str, *, fit: Fit) -> Fitted:
 
 
 def _json(rule: FieldRule, text: str) -> Any:
-    """Meta and texts as text; what has a type of its own in REST in that type."""
+    """The JSON value of a text: in the type of the REST field; meta and texts are strings."""
     kind = rule.shop.type if rule.shop else ""
     if kind == "boolean":
         return text.strip().casefold() in _YES

@@ -1,8 +1,7 @@
-"""Every transform by its name: pairs of pure functions between the text of a system and the neutral
-value.
+"""All transforms by name: pairs of pure functions between a system's text and the neutral value.
 
-Laws, tested by property: a value that is read and written back changes nothing (get-put); what
-was written is what is read, under the transform's canonical comparison (put-get)."""
+They obey the two laws of lenses, tested by property: writing back a value that was read changes
+nothing (get-put); reading after a write gives the value written, in canonical form (put-get)."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,16 +25,18 @@ from app.parsing import find_decimal
 from app.vtiger.query import fold
 
 _NO_COUNTRY = (
-    "It is no country that the shop knows: write the country's name in English, in its own "
+    "It is not a country of the shop's list: write the country's name in English, in its own "
     "language or as the shop lists it, or its two-letter code."
 )
-_NO_COUNTRY_OF_STATE = "The state's country is none that the shop knows: write the country first."
+_NO_COUNTRY_OF_STATE = (
+    "The state's country is not in the shop's list of countries: correct the country first."
+)
 _NO_STATE = "The shop lists no such state of {country}: write a state's name or code as it does."
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text as it is. Of several WooCommerce paths the first that is not blank is read.
+    """Unchanged text. Of several WooCommerce paths the first that is not blank is read.
 
     Texts are plain (decoded). `given` is the neutral value of the rule named by `FieldRule.given`,
     "" if there is none.
@@ -47,10 +48,10 @@ class Text:
     many: ClassVar[bool] = False
     """Whether it reads lists, which `find_path` then joins."""
     fault_reason: ClassVar[str] = "wrong_type"
-    """The reason code of what `fault` tells."""
+    """The reason code for the message of `fault`."""
 
     def read(self, text: str, given: str) -> str:  # noqa: ARG002 - a state reads its country
-        """One side's text in neutral space."""
+        """The neutral value of one side's text."""
         return text
 
     def read_vtiger(self, text: str, given: str) -> str:
@@ -58,21 +59,21 @@ class Text:
         return self.read(text, given)
 
     def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
-        """Why this neutral value is none that `target` can be given; "" if it is."""
+        """Why this neutral value cannot be written to `target`; "" if it can."""
         return ""
 
     def read_woo(self, texts: Sequence[Value], given: str) -> Value:
-        """The neutral value of the rule's WooCommerce paths: of the first that is not blank. If
-        none is, a path that is not there may have been the one: then there is no value."""
+        """The neutral value of the first of the rule's WooCommerce paths that is not blank. If all
+        are blank, it is None if one of the paths is missing, else the first path's value."""
         found = next((text for text in texts if text and text.strip()), None)
         if found is None and texts and None not in texts:
             found = texts[0]
         return None if found is None else self.read(found, given)
 
     def write_woo(self, value: str, current: Sequence[Value], given: str) -> tuple[Value, ...]:
-        """The texts for the rule's paths; None leaves a path alone.
+        """The texts for the rule's paths; None for a path that is not written.
 
-        An unchanged value leaves all alone, an empty one empties every path that would be read.
+        An unchanged value writes nothing, an empty one clears every path that would be read.
         """
         held = self.read_woo(current, given)
         if held is not None and self.canonical(held) == self.canonical(value):
@@ -86,21 +87,22 @@ class Text:
         return value
 
     def woo_like(self, value: str, given: str, *, held: Value) -> str:  # noqa: ARG002
-        """The text for WooCommerce, in the notation of what is there, where it has several."""
+        """The text for WooCommerce, in the notation of the current value `held` where several are
+        possible."""
         return self.woo_text(value, given)
 
     def vtiger_text(self, value: str, given: str, *, size: int | None) -> str:  # noqa: ARG002
-        """The text for the Vtiger field, which keeps `size` characters (None: any number)."""
+        """The text for the Vtiger field, which stores `size` characters (None: any number)."""
         return value
 
     def canonical(self, value: str) -> str:
-        """What two neutral values share if they are no difference."""
+        """The form in which two neutral values are compared."""
         return canonical_text(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Email(Text):
-    """An address: blanks around it never count, nor does case."""
+    """An e-mail address; blanks around it and case are ignored."""
 
     most_paths: ClassVar[int] = 2
 
@@ -113,7 +115,8 @@ class Email(Text):
 
 @dataclass(frozen=True, slots=True)
 class Street(Text):
-    """Address lines 1 and 2 against one text; its further lines join the second with commas."""
+    """Address lines 1 and 2 in WooCommerce, one text in Vtiger; its further lines are appended to
+    the second with commas."""
 
     least_paths: ClassVar[int] = 2
     most_paths: ClassVar[int] = 2
@@ -143,7 +146,7 @@ def _joined_lines(rest: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Country(Text):
-    """Neutral: the ISO alpha-2 code, or the text that is no country we know."""
+    """Neutral: the ISO alpha-2 code, or the text itself if it is not a known country."""
 
     most_paths: ClassVar[int] = 1
     fault_reason: ClassVar[str] = "unknown_place"
@@ -167,7 +170,8 @@ class Country(Text):
 
 @dataclass(frozen=True, slots=True)
 class State(Text):
-    """Neutral: the shop's code after its country's ("US-CA"), or the text that is none it lists.
+    """Neutral: the country's code and the state's ("US-CA"), or the text itself if the shop does
+    not list it.
 
     `given` is the neutral country of the same side.
     """
@@ -198,7 +202,7 @@ class State(Text):
 
 @dataclass(frozen=True, slots=True)
 class Number(Text):
-    """A number, compared by what it is worth: "19.9" is "19.90000000"."""
+    """A number, compared by value: "19.9" equals "19.90000000"."""
 
     most_paths: ClassVar[int] = 1
 
@@ -208,7 +212,7 @@ class Number(Text):
 
 @dataclass(frozen=True, slots=True)
 class Percent(Number):
-    """A percentage, of which Vtiger keeps three decimals."""
+    """A percentage, of which Vtiger stores three decimals."""
 
     def canonical(self, value: str) -> str:
         found = find_decimal(canonical_text(value))
@@ -217,8 +221,8 @@ class Percent(Number):
 
 @dataclass(frozen=True, slots=True)
 class Company(Text):
-    """The name of an Account, which Vtiger has once for all that differ in case and accents only
-    (contract page Vtiger §0.16): another spelling is no change."""
+    """The name of an Account. Names that differ only in case and accents are equal, as in Vtiger
+    (contract page Vtiger §0.16)."""
 
     def canonical(self, value: str) -> str:
         return fold(canonical_text(value))
@@ -237,24 +241,27 @@ TRANSFORMS: Mapping[str, Text] = {
 }
 
 PLACED: Mapping[str, type[Country] | type[State]] = {"country": Country, "state": State}
-"""The transforms that go by the countries and states of a shop."""
+"""The transforms that use the countries and states of a shop."""
 
 
-# Transforms of custom rows that go by what the row says: picklists by table, lists, constants.
+# Transforms of custom rows that use options of the row: picklists, lists, constants.
 
 Pairs = tuple[tuple[str, str], ...]
-"""What WooCommerce says, and what Vtiger says for it."""
+"""Pairs of WooCommerce's value and Vtiger's value."""
 
 _SEPARATOR = " |##| "
 _UNLISTED = "{value} is not in the row's table: add a pair for it."
-_HOLDS = "{value} holds the separator: set the row's separator to another, or to none for a list."
+_HOLDS = (
+    "{value} contains the separator: set the row's separator to another, or to none for a list."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Picklist(Text):
-    """A value by a table of pairs. Neutral: WooCommerce's value. Without a table values are equal.
+    """A value translated by a table of pairs. Neutral: WooCommerce's value. Without a table values
+    are not translated.
 
-    Several of WooCommerce's values for one of Vtiger's count as the first of them.
+    Several WooCommerce values with the same Vtiger value are equal to the first of them.
     """
 
     pairs: Pairs = ()
@@ -296,8 +303,8 @@ class Picklist(Text):
 
 @dataclass(frozen=True, slots=True)
 class MultiPicklist(Picklist):
-    """Several values: " |##| " between them in Vtiger, in WooCommerce a list, or text with
-    `separator` between them (none: a list). Their order does not count."""
+    """Several values, separated by " |##| " in Vtiger; in WooCommerce a list, or text with
+    `separator` ("": a list). Their order is ignored."""
 
     separator: str = ","
     many: ClassVar[bool] = True
@@ -343,7 +350,7 @@ def _joined_words(words: Iterator[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Constant(Text):
-    """Always the same value for the other side: the side of the row that has no field."""
+    """A constant: the value of the side for which the row has no field."""
 
     value: str = ""
     least_paths: ClassVar[int] = 0
@@ -356,11 +363,11 @@ class Constant(Text):
         return canonical_number(canonical_text(value))
 
 
-# Transforms of custom rows that know a type: numbers, yes or no, days and moments.
+# Typed transforms of custom rows: numbers, booleans, dates and times.
 #
-# WooCommerce's meta has no types, so each reads the notations that shops use and writes in the one
-# that it finds. In Vtiger a number is never empty and a checkbox never undecided: 0 and no count
-# as empty, so that a field that nobody ever touched overwrites nothing. Contract page Vtiger §9.
+# WooCommerce's meta has no types, so each transform reads the usual notations and writes in the one
+# of the current value. In Vtiger a number or a checkbox is never empty: 0 and no are treated as
+# empty, so that a field that was never set overwrites nothing. Contract page Vtiger §9.
 
 _YES = frozenset({"1", "yes", "true", "on"})
 _NO = frozenset({"0", "no", "false", "off"})
@@ -374,7 +381,7 @@ _EPOCH = re.compile(r"\d{9,10}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Amount(Text):
-    """A number with a dot: "19.9" is "19.90", and 0 is what an empty field shows."""
+    """A number with a dot: "19.9" equals "19.90", and 0 equals an empty field."""
 
     most_paths: ClassVar[int] = 1
 
@@ -392,7 +399,7 @@ class Amount(Text):
     def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         if not value.strip() or find_decimal(value) is not None:
             return ""
-        return "It is no number: write it with a dot and without a unit, as in 12.50."
+        return "It is not a number: write it with a dot and without a unit, as in 12.50."
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,14 +408,14 @@ class Whole(Amount):
 
     def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         number = find_decimal(value) if value.strip() else 0
-        return "" if number is not None and number == int(number) else "It is no whole number."
+        return "" if number is not None and number == int(number) else "It is not a whole number."
 
 
 @dataclass(frozen=True, slots=True)
 class YesNo(Text):
-    """Yes or no, as yes/no, true/false or 1/0: "1" or "0" in neutral space.
+    """A boolean, as yes/no, true/false or 1/0; neutral: "1" or "0".
 
-    `notation` is what is written where WooCommerce holds nothing yet.
+    `notation` is the one that is written where WooCommerce has no value yet.
     """
 
     notation: str = "yes/no"
@@ -436,7 +443,7 @@ class YesNo(Text):
 
 @dataclass(frozen=True, slots=True)
 class Day(Text):
-    """A day: 2026-11-25 in neutral space and Vtiger; also 20261125 and 2026/11/25 in the shop."""
+    """A date; neutral and in Vtiger: 2026-11-25; in the shop also 20261125 and 2026/11/25."""
 
     most_paths: ClassVar[int] = 1
 
@@ -460,7 +467,7 @@ class Day(Text):
     def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         if not value.strip() or _find_day(value) is not None:
             return ""
-        return "It is no day: write it as 2026-11-25."
+        return "It is not a date: write it as 2026-11-25."
 
 
 def _find_day(text: str) -> date | None:
@@ -473,9 +480,9 @@ def _find_day(text: str) -> date | None:
 
 @dataclass(frozen=True, slots=True)
 class Moment(Text):
-    """A moment in UTC: 2026-11-25T08:00:00Z in neutral space, 2026-11-25 08:00:00 in Vtiger.
+    """A date and time in UTC; neutral: 2026-11-25T08:00:00Z; in Vtiger: 2026-11-25 08:00:00.
 
-    A shop's text without a zone is UTC; a number is a Unix time.
+    A shop's text without a time zone is taken for UTC, a number for a Unix time.
     """
 
     most_paths: ClassVar[int] = 1
@@ -510,7 +517,7 @@ class Moment(Text):
     def fault(self, value: str, target: System, *, given: str = "") -> str:  # noqa: ARG002
         if not value.strip() or _find_moment(value) is not None:
             return ""
-        return "It is no moment: write it as 2026-11-25T08:00:00Z."
+        return "It is not a date and time: write it as 2026-11-25T08:00:00Z."
 
 
 def _stamp(moment: datetime) -> str:
@@ -518,7 +525,7 @@ def _stamp(moment: datetime) -> str:
 
 
 def _find_moment(text: str) -> datetime | None:
-    """None also for years that a stamp cannot show in four digits."""
+    """The time in UTC; None if the text is none, or the year has less than four digits."""
     try:
         if _EPOCH.fullmatch(text):
             return datetime.fromtimestamp(int(text), UTC)
@@ -531,13 +538,13 @@ def _find_moment(text: str) -> datetime | None:
     return moment if moment.year >= 1000 else None
 
 
-# Every transform by its name, made for one row.
+# All transforms by name, with the options of one row.
 
 
 @dataclass(frozen=True, slots=True)
 class TransformOptions:
-    """What a row says of its transform: a picklist's pairs, a constant's value, how WooCommerce
-    writes yes and no, what stands between the words of a list."""
+    """The options of a row for its transform: a picklist's pairs, a constant's value, the notation
+    of booleans in WooCommerce, the separator of a list."""
 
     pairs: Pairs = ()
     value: str = ""
@@ -548,27 +555,27 @@ class TransformOptions:
 PLAIN = TransformOptions()
 
 OFFERED: Mapping[str, str] = {
-    "text": "Text as it is.",
-    "email": "An e-mail address; case does not count.",
-    "phone": "A phone number, as it is.",
+    "text": "Text, unchanged.",
+    "email": "An e-mail address; case is ignored.",
+    "phone": "A phone number, unchanged.",
     "street": "Address lines 1 and 2 (two WooCommerce fields) and one Vtiger text.",
     "country": "WooCommerce's country code, Vtiger's English name.",
     "state": "The shop's own state code, Vtiger's name; `given` names the country's row.",
-    "decimal": "A number; 0 counts as empty.",
-    "integer": "A whole number; 0 counts as empty.",
+    "decimal": "A number; 0 is treated as empty.",
+    "integer": "A whole number; 0 is treated as empty.",
     "boolean": "Yes or no: yes/no, true/false, 1/0 in WooCommerce, a checkbox in Vtiger.",
-    "date": "A day.",
-    "datetime": "A moment, UTC in both.",
-    "picklist": "A value by the table `pairs`: WooCommerce's value, Vtiger's value.",
+    "date": "A date.",
+    "datetime": "A date and time, UTC in both systems.",
+    "picklist": "A value translated by the table `pairs`: WooCommerce's value, Vtiger's value.",
     "multi_picklist": "Several values: a list or text in WooCommerce; `pairs` is optional.",
     "constant": "Always `value`, for the side that has a field in this row.",
 }
-"""What users may choose, in one sentence each."""
+"""The transforms that users may choose, each with a description."""
 
 
 @lru_cache(maxsize=512)
 def find_transform(name: str, options: TransformOptions) -> Text:
-    """KeyError if there is no transform of that name."""
+    """The transform `name` with `options`; KeyError if there is none of that name."""
     match name:
         case "picklist":
             return Picklist(options.pairs)

@@ -1,4 +1,4 @@
-"""The values that both systems share: plain text, numbers, and patches of them. Pure."""
+"""Neutral values: numbers, plain text, mapped records, the base, and patches. Pure."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from babel.numbers import get_currency_precision
 from app.domain import InvalidInput, System
 from app.parsing import find_decimal
 
-# Numbers as both systems write them: read strictly, written plainly, rounded half up.
+# Numbers: parsed strictly, written without exponent, rounded half up.
 
 _EXACT = Context(prec=80)
 _UNITS = [Decimal(1).scaleb(-places) for places in range(21)]
@@ -23,17 +23,17 @@ _UNITS = [Decimal(1).scaleb(-places) for places in range(21)]
 
 
 def amount(raw: object) -> Decimal:
-    """The number, or 0 for null and blank text. InvalidInput for anything that is no number."""
+    """The number, 0 for null and blank text. InvalidInput for anything that is not a number."""
     if raw is None or (isinstance(raw, str) and not raw.strip()):
         return Decimal(0)
     found = find_decimal(raw)
     if found is None:
-        raise InvalidInput(f"{raw!r} is no number: write it with a dot and no unit, as in 12.50")
+        raise InvalidInput(f"{raw!r} is not a number: write it with a dot and no unit, as in 12.50")
     return found
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
-    """`value` with so many decimals, half up."""
+    """`value` with `places` decimals, rounded half up."""
     return value.quantize(_UNITS[places], ROUND_HALF_UP, _EXACT)
 
 
@@ -44,7 +44,7 @@ def decimal_text(value: Decimal) -> str:
 
 
 def money_text(value: Decimal, currency: str) -> str:
-    """An amount to read, "1.50 EUR": with the decimals of its currency, more if it has more."""
+    """An amount for display, "1.50 EUR", with at least the decimals of its currency."""
     text = decimal_text(value)
     places = get_currency_precision(currency)
     shown = format(value, f".{places}f") if len(text.partition(".")[2]) < places else text
@@ -52,17 +52,18 @@ def money_text(value: Decimal, currency: str) -> str:
 
 
 def canonical_number(text: str) -> str:
-    """The one form that equal numbers share ("19.9" is "19.90000000"); other text as it is."""
+    """The common form of equal numbers ("19.9" for "19.90000000"); other text without blanks at
+    its ends."""
     found = find_decimal(text)
     return text.strip() if found is None else decimal_text(found)
 
 
 def canonical_json(value: Mapping[str, Any]) -> str:
-    """JSON that is the same text for the same content."""
+    """JSON text that is equal for equal content."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-# Text as both systems can agree on it: decoded once, free of what cannot be stored, comparable.
+# Text: entities decoded once, without characters that cannot be stored, in comparable form.
 
 REPLACEMENT = "\ufffd"
 
@@ -76,7 +77,7 @@ _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
 def decode_entities(text: str) -> str:
-    """HTML 4.01 entities decoded once, as PHP does it: no `&apos;`, no bare `&amp`.
+    """Decode HTML 4.01 entities once, as PHP does: not `&apos;`, nor `&amp` without semicolon.
 
     Contract page readback, rule 2 of Vtiger's text fields.
     """
@@ -103,7 +104,7 @@ def _allowed_in_html4(code: int) -> bool:
 
 
 def plain(raw: str) -> str:
-    """A system's raw text in neutral space: decoded once, no C0 controls, no lone surrogates.
+    """A system's raw text as a neutral value: decoded once, no C0 controls, no lone surrogates.
 
     Tabs and line breaks stay. The result can be stored by PostgreSQL and sent as JSON.
     """
@@ -111,24 +112,26 @@ def plain(raw: str) -> str:
 
 
 def storable(text: str) -> str:
-    """Text without C0 controls and lone surrogates, else as it is."""
+    """The text without C0 controls, and with U+FFFD for lone surrogates."""
     return _SURROGATES.sub(REPLACEMENT, _CONTROLS.sub("", text))
 
 
 def collapse(text: str) -> str:
-    """Runs of space, tab, CR and LF as one space, none at the ends; other blanks are text."""
+    """Replace runs of space, tab, CR and LF by one space, and remove them at the ends; other blanks
+    are kept."""
     return _BLANKS.sub(" ", text).strip(" ")
 
 
 def replace_astral(text: str) -> str:
-    """Each four-byte character as U+FFFD, which Vtiger can store (else it makes `????`)."""
+    """Replace each four-byte character by U+FFFD, which Vtiger can store (it would store
+    `????`)."""
     return _ASTRAL.sub(REPLACEMENT, text)
 
 
 def restore_astral(text: str, original: str) -> str:
-    """`text` with its U+FFFD turned back into the four-byte characters of `original`, in order.
+    """Replace each U+FFFD of `text` by the four-byte characters of `original`, in order.
 
-    Only if there are as many: then it is an edit of what `replace_astral` made of `original`.
+    Only if there are as many: then `text` is an edit of `replace_astral(original)`.
     """
     lost = _ASTRAL.findall(original)
     if not lost or len(lost) != text.count(REPLACEMENT):
@@ -138,7 +141,7 @@ def restore_astral(text: str, original: str) -> str:
 
 
 def canonical_text(text: str) -> str:
-    """What two texts must share to be the same: NFC, controls and four-byte differences aside.
+    """The form in which texts are compared: NFC, without controls and four-byte differences.
 
     Contract page readback, "Lossy": decode (done on reading), NFC, drop controls, collapse, trim.
     """
@@ -146,7 +149,7 @@ def canonical_text(text: str) -> str:
 
 
 def cut_at_word(text: str, size: int) -> str:
-    """At most `size` characters of `text`, ending with a whole word if that keeps half of them."""
+    """At most `size` characters of `text`, cut after a word if that keeps half of them."""
     if len(text) <= size:
         return text
     head = text[:size]
@@ -154,7 +157,7 @@ def cut_at_word(text: str, size: int) -> str:
     return (head[:at] if at >= size // 2 else head).rstrip()
 
 
-# A shop's HTML as the plain text that a CRM can show. Lossy, so it is only ever read.
+# HTML of a shop as plain text for the CRM. The conversion is lossy and is never reversed.
 
 _TAG = re.compile(r"<[a-zA-Z/!?]")
 _UNSEEN = frozenset({"script", "style", "head", "template", "noscript", "iframe"})
@@ -168,10 +171,10 @@ _LINES = re.compile(r"\n{3,}")
 
 
 def markup_text(source: str) -> str:
-    """What a reader sees of HTML: a line per block, a dash per list item, no script or style.
+    """The visible text of HTML: a line per block, a dash per list item, no script or style.
 
-    Text without any tag is kept as it is, its entities decoded. A shop's raw description
-    (`context=edit`) separates paragraphs by blank lines, so line breaks between tags count.
+    Of text without any tag only the entities are decoded. A shop's raw description
+    (`context=edit`) separates paragraphs by blank lines, so line breaks between tags are kept.
     """
     reader = _Reader()
     reader.feed(source)
@@ -184,7 +187,7 @@ def markup_text(source: str) -> str:
 
 
 def shown_name(source: str) -> str:
-    """A name as it is read: in one line, without tags (`Serum<br>30 ml` is "Serum 30 ml"); one
+    """A name as it is displayed: one line, without tags (`Serum<br>30 ml` is "Serum 30 ml"); one
     without any tag is only decoded."""
     return collapse(storable(markup_text(source))) if _TAG.search(source) else plain(source)
 
@@ -217,15 +220,15 @@ class _Reader(HTMLParser):
 
 
 Value = str | None
-"""None: that side has no such field. "": it has it, and it is empty."""
+"""A neutral value. None: that side does not have the field. "": the field is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """One record in neutral space: plain, entity-decoded text by mapped name.
+    """The neutral values of one record: plain, entity-decoded text by mapped name.
 
-    `derived` names the values that stand in for a missing one (a last name taken from the
-    company); they fill an empty field of the other side and never overwrite anything.
+    `derived` are the names of values that replace a missing one (a last name taken from the
+    company); they fill an empty field of the other side, but never overwrite a value.
     A record that does not exist yet is `Mapped.missing()`.
     """
 
@@ -242,9 +245,9 @@ class Mapped:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """One field of a base: what each side held, in neutral space, when they last agreed.
+    """One field of a base: the neutral value of each side after the last sync.
 
-    Two-sided because targets mangle: each side is compared with what it held itself.
+    Both are stored since targets may alter values: each side is compared with its own.
     """
 
     woo: Value
@@ -263,13 +266,13 @@ def base_to_json(base: Base) -> dict[str, list[Value]]:
 
 
 def base_from_json(data: Mapping[str, Any]) -> dict[str, Agreed]:
-    """The base that `base_to_json` wrote."""
+    """The inverse of `base_to_json`."""
     return {name: Agreed(woo, vtiger) for name, (woo, vtiger) in data.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class FieldNote:
-    """Why a field was left out of a patch, or what was done to it. `value` is the full value."""
+    """Why a field was left out of a patch, or how it was altered. `value` is the full value."""
 
     field: str
     reason: str
@@ -279,9 +282,9 @@ class FieldNote:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a record is not synced at all: a reason code, and a sentence that says how to mend it.
+    """Why a record is not synced at all: a reason code, and a message that says how to fix it.
 
-    `retires`: what was made of it before should not be used any more.
+    `retires`: a twin that was created for it before is to be deactivated.
     """
 
     reason: str
@@ -291,18 +294,18 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class PatchOptions:
-    """The user's choices for writing: text beyond a target's size is cut at a word, or left out."""
+    """The user's settings for writing: text that is too long is cut at a word, or left out."""
 
     too_long: Literal["cut", "skip"] = "cut"
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """What to send: nested WooCommerce JSON or flat Vtiger fields, JSON-able.
+    """What to send: nested WooCommerce JSON or flat Vtiger fields, JSON-serialisable.
 
-    `apart` holds texts by mapped name that do not go into the body because they stand for another
-    record (the company: an Account). `unwritten` names the changes that were left out, each with
-    a note; a note on a name not in `unwritten` tells of a value that was sent altered.
+    `apart` are texts by mapped name that are not in the body because another record has them (the
+    company: an Account). `unwritten` are the names of changes that were left out, each with a note;
+    a note on any other name means that the value was sent altered.
     """
 
     body: dict[str, Any]

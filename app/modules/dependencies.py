@@ -1,9 +1,9 @@
-"""Records that must be synced before another one, and records that still lack something.
+"""Records that must be synced before another one, and records that wait for a missing one.
 
-An order needs its customer and its products, a product its taxes. The one that is needed gets a
-hint of its own, with its own log row, and is drained at once by the worker that needs it. All
-records that need it share that hint: while it waits for another try they wait as well, and they
-go on as soon as it is settled."""
+An order depends on its customer and its products, a product on its taxes. A dependency gets a hint
+and a log row of its own, and the worker that needs it drains it at once. All records that need it
+share that hint: while it waits for a retry they wait as well, and they continue as soon as it is
+settled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -37,31 +37,32 @@ from app.mapping.values import base_from_json
 from app.module_facts import FACTS
 from app.runtime import Runtime
 
-# Records that were written without something, or not at all, and are brought up when it is there.
-#
-# An order whose buyer or product could not be synced names them later; orders that this version of
-# Vtiger cannot take are written when it can, or when the add-on does it.
+# Missing dependencies: records that were written without them, or not at all, are hinted when they
+# are available. An order whose buyer or product could not be synced gets them later; orders that
+# this version of Vtiger cannot take are written when it can, or when the add-on does it.
 
 SAFE_ORDERS = "vtiger:safe-orders"
-"""What an order needs that Vtiger's version would refuse or ruin."""
+"""The capability that an order needs where this version of Vtiger would refuse or corrupt it."""
 
 
 async def note_missing(
     runtime: Runtime, record: Record, needs: Collection[str], *, seconds: float = 0
 ) -> None:
-    """The record lacks these: keys of records, or names of abilities."""
+    """Record that the record waits for `needs`: keys of records, or names of capabilities. It is
+    hinted in `seconds` at the earliest."""
     async with transaction(runtime.sessions) as session:
         await save_missing(session, record, needs, seconds=seconds)
 
 
 async def hint_waiting_for(session: Session, links: Collection[Link]) -> None:
-    """Hint the records that lacked one of these pairs, which are there now."""
+    """Hint the records that waited for one of these pairs."""
     needs = {key for link in links for key in _keys(link)}
     if needs:
-        await _bring_up(session, needs)
+        await _hint_waiting(session, needs)
 
 
-async def _bring_up(session: Session, needs: Collection[str]) -> int:
+async def _hint_waiting(session: Session, needs: Collection[str]) -> int:
+    """Hint the records that wait for one of `needs`; how many there were."""
     records = await take_missing(session, needs)
     if records:
         await accept(session, [_hint(record) for record in records])
@@ -73,8 +74,8 @@ def _hint(record: Record) -> NewDelivery:
 
 
 def _keys(link: Link) -> set[str]:
-    """What other records call the pair, if it is one to be named. A guest who has an account now
-    was called by the e-mail before."""
+    """The record keys by which other records refer to the pair; none if it is deleted, or if no
+    module refers to it. A guest who has an account now was referred to by the e-mail before."""
     is_gone = link.woo_deleted_at or (link.vtiger_deleted_at and not link.replaced_by)
     module = Module(link.module)
     if is_gone or not FACTS[module].is_referenced:
@@ -87,51 +88,53 @@ def _keys(link: Link) -> set[str]:
 
 
 async def retry_missing(runtime: Runtime) -> int:
-    """Hint what waits for something that came unseen; how many hints that gave. Raises the
-    RemoteError tree where Vtiger cannot be asked what it can."""
+    """Hint the records whose missing dependency became available without a notification; the
+    number of hints. May raise any RemoteError when Vtiger's capabilities are read."""
     async with runtime.sessions() as session:
         needs = set(await search_needs(session))
-    there = await _pairs_among(runtime, needs - {SAFE_ORDERS})
+    available = await _paired_keys(runtime, needs - {SAFE_ORDERS})
     if SAFE_ORDERS in needs and await runtime.vtiger.accepts_orders(anew=True):
-        there.add(SAFE_ORDERS)
-    if not there:
+        available.add(SAFE_ORDERS)
+    if not available:
         return 0
     async with transaction(runtime.sessions) as session:
-        return await _bring_up(session, there)
+        return await _hint_waiting(session, available)
 
 
-async def _pairs_among(runtime: Runtime, keys: Collection[str]) -> set[str]:
-    """Those of the keys whose record has a living pair."""
+async def _paired_keys(runtime: Runtime, keys: Collection[str]) -> set[str]:
+    """Those of the record keys whose record has a pair that is not deleted."""
     by_system: dict[System, list[Record]] = {system: [] for system in System}
     for key in keys:
         store, module, system, record_id = key.split(":", 3)
         record = Record(store, System(system), Module(module), record_id)
         by_system[record.system].append(record)
-    there: set[str] = set()
+    paired: set[str] = set()
     for records in by_system.values():
         for part in _parts(records):
             async with runtime.sessions() as session:
                 links: Mapping[str, Link] = await search_links(session, part)
-            there |= {key for link in links.values() for key in _keys(link)}
-    return there & set(keys)
+            paired |= {key for link in links.values() for key in _keys(link)}
+    return paired & set(keys)
 
 
 def _parts(records: list[Record], size: int = 500) -> list[list[Record]]:
-    """`search_links` asks for each record in one statement."""
+    """The records in parts of `size`: `search_links` binds each record of a statement."""
     ordered = sorted(records, key=lambda record: record.key)
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
 Drain = Callable[..., Awaitable[None]]
 
-PATIENCE = 2.0
-STEP = 0.1
+DRAIN_WAIT_SECONDS = 2.0
+"""How long to wait for a worker that is draining the dependency already."""
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Brings records first. `drain` is the pipeline's own, handed in from above; what a run needs
-    is part of it. `known` links are those that a page of records was found to need."""
+    """Syncs the dependencies of records. `drain` is the pipeline's, injected to avoid an import
+    cycle; `run_id` is the run that the dependencies belong to. `known` are preloaded links by
+    record key."""
 
     runtime: Runtime
     drain: Drain
@@ -139,6 +142,7 @@ class Dependencies:
     known: dict[str, Link | None] = field(default_factory=dict)
 
     async def find(self, record: Record) -> Link | None:
+        """The record's link, from `known` if it is there."""
         if record.key in self.known:
             return self.known[record.key]
         return await self._read(record)
@@ -148,7 +152,7 @@ class Dependencies:
             return await find_link(session, record)
 
     async def search(self, records: Collection[Record]) -> dict[str, Link]:
-        """The links of records of one system, by that system's id."""
+        """The links of these records of one system, by that system's id."""
         asked = [record for record in records if record.key not in self.known]
         found: dict[str, Link] = {}
         if asked:
@@ -158,7 +162,7 @@ class Dependencies:
         return found | {key: link for key, link in known.items() if link is not None}
 
     async def foresee(self, records: Collection[Record]) -> None:
-        """Know the links of many records of one system, and of their partners, for a while."""
+        """Preload the links of many records of one system into `known`, and of their partners."""
         async with self.runtime.sessions() as session:
             found = await search_links(session, records)
         for record in records:
@@ -166,46 +170,46 @@ class Dependencies:
             if link is not None:
                 self.known[link.record(record.system.other).key] = link
 
-    async def bring(self, record: Record) -> Link | None:
-        """The record's link, made now if need be; None if the record is not synced (the log
-        tells why). DependencyNotReady if that could not be done yet, so that the needing hint
-        comes back. A record without an id is an empty reference, which names nothing."""
+    async def ensure_synced(self, record: Record) -> Link | None:
+        """The record's link; the record is synced first if it has none. None if the record is not
+        synced (the log says why), or has no id. DependencyNotReady if it could not be synced yet,
+        so that the dependent's delivery is retried."""
         if not record.id:
             return None
-        return await self.find(record) or await self._bring(record)
+        return await self.find(record) or await self._sync(record)
 
-    async def renew(self, record: Record) -> Link | None:
-        """The same for a record that has a pair whose other record is gone: it is looked at now,
-        as one that is needed."""
-        return await self._bring(record)
+    async def sync_again(self, record: Record) -> Link | None:
+        """Sync a record again whose partner is gone; its link, as of `ensure_synced`."""
+        return await self._sync(record)
 
     async def hint(self, record: Record) -> None:
-        """Have the record looked at soon, by whoever is free. One that is in hand already may have
-        been read before."""
+        """Hint the record, for any worker. A delivery that is claimed already is not joined: its
+        worker may have read the record before."""
         async with transaction(self.runtime.sessions) as session:
             await join(session, self._hint(record), among=[DeliveryState.PENDING])
 
-    async def _bring(self, record: Record) -> Link | None:
-        """Another worker may be at that record just then: it is waited for a moment."""
+    async def _sync(self, record: Record) -> Link | None:
+        """Hint and drain the record; if another worker is draining it, wait for that worker up to
+        DRAIN_WAIT_SECONDS."""
         async with transaction(self.runtime.sessions) as session:
             joined = await join(session, self._hint(record))
         if joined.seconds > 0:
-            raise _waiting(record, joined)
-        give_up_at = monotonic() + PATIENCE
+            raise _not_ready(record, joined)
+        give_up_at = monotonic() + DRAIN_WAIT_SECONDS
         while monotonic() < give_up_at:
             await self.drain(self.runtime, record.key, owner=uuid4().hex)
-            for pause in (0.0, STEP):  # what was put off meanwhile is not drained before its time
+            for pause in (0.0, POLL_SECONDS):  # a postponed delivery is not drained before its time
                 await asyncio.sleep(pause)
-                link, hint = await self._look(record, joined.id)
+                link, hint = await self._read_state(record, joined.id)
                 if link is not None or hint is None:
                     self.known.pop(record.key, None)
                     return link
                 if hint.next_attempt_at != joined.next_attempt_at:
-                    raise _waiting(record, hint)
-        raise _waiting(record, joined)
+                    raise _not_ready(record, hint)
+        raise _not_ready(record, joined)
 
-    async def _look(self, record: Record, hint_id: int) -> tuple[Link | None, Open | None]:
-        """The record's link, and its hint unless that is settled."""
+    async def _read_state(self, record: Record, hint_id: int) -> tuple[Link | None, Open | None]:
+        """The record's link, and its delivery unless that is settled."""
         async with self.runtime.sessions() as session:
             return await find_link(session, record), await find_open(session, hint_id)
 
@@ -214,6 +218,6 @@ class Dependencies:
         return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, key, run_id=self.run_id)
 
 
-def _waiting(record: Record, hint: Open) -> DependencyNotReady:
-    message = f"{record.key} is to be synced first, and is not ready yet"
+def _not_ready(record: Record, hint: Open) -> DependencyNotReady:
+    message = f"{record.key} must be synced first, and is not ready yet"
     return DependencyNotReady(message, record_key=record.key, seconds=hint.seconds)

@@ -1,7 +1,5 @@
-"""Whether users' rows can work: each fault names the row, the part of it, and how to mend it.
-Pure.
-
-Pure: what Vtiger has is told by its own description, what WooCommerce has by `woo_fields`."""
+"""Checks of users' mapping rows: each fault names the row, the part of it, and how to fix it. Pure:
+Vtiger's fields are taken from its describe, WooCommerce's from `woo_fields`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +23,7 @@ from app.vtiger.schemas import VtigerField, VtigerModule
 
 @dataclass(frozen=True, slots=True)
 class RuleFault:
-    """What is wrong with a row: `field` is the part to mend, "" for the row as a whole."""
+    """A fault of a row: `field` is the part to fix, "" for the row as a whole."""
 
     row: str
     field: str
@@ -34,7 +32,7 @@ class RuleFault:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What rows are checked against; `shape` None: Vtiger could not be asked."""
+    """What rows are checked against. `shape` is None if Vtiger's describe could not be read."""
 
     module: Module
     rules: Sequence[FieldRule]
@@ -54,12 +52,12 @@ Check = Callable[[FieldRule, Scene], Iterator[tuple[str, str]]]
 
 
 def check_table(scene: Scene) -> list[RuleFault]:
-    """Faults of all rows that users gave or changed; [] if the table can work."""
+    """The faults of all rows; [] if there is none."""
     return [fault for rule in scene.rules for fault in check_rule(rule, scene)]
 
 
 def check_rule(rule: FieldRule, scene: Scene) -> list[RuleFault]:
-    """Faults of one row in its table. A row that is off may wait."""
+    """The faults of one row in its table. A row that is off is not checked."""
     if rule.direction is Direction.OFF:
         return []
     default = find_default(scene.module, rule.name)
@@ -68,22 +66,22 @@ def check_rule(rule: FieldRule, scene: Scene) -> list[RuleFault]:
     else:
         faults = list(_check_transform(rule, scene))
         faults = faults or [found for check in _CHECKS for found in check(rule, scene)]
-    return [RuleFault(rule.name, part, told) for part, told in faults]
+    return [RuleFault(rule.name, part, message) for part, message in faults]
 
 
 def _check_default(rule: FieldRule, default: FieldRule, scene: Scene) -> Iterator[tuple[str, str]]:
     if rule.direction.within(default.direction) is not rule.direction:
-        yield "direction", f"{rule.name} only goes {default.direction}: no way back is known."
+        yield "direction", f"{rule.name} can only be synced {default.direction}."
     if rule.transform != default.transform:
         fixed = rule.name in scene.mapping.fixed or default.transform not in TRANSFORMABLE
         if fixed:
-            yield "transform", f"{rule.name} is read in a way of its own: leave out the transform."
+            yield "transform", f"{rule.name} has a fixed transform: leave out the transform."
         else:
             yield from _check_transform(rule, scene)
 
 
 def is_own_meta(key: str) -> bool:
-    """Whether the sync itself keeps something under this key."""
+    """Whether the sync itself uses this meta key."""
     return key in _OWN_META
 
 
@@ -109,7 +107,7 @@ def _check_transform(rule: FieldRule, scene: Scene) -> Iterator[tuple[str, str]]
     elif not rule.vtiger:
         yield "vtiger", "Name the Vtiger field, such as cf_853."
     if rule.transform == "picklist" and not rule.options.pairs:
-        yield "pairs", "A picklist needs pairs of values; to take values as they are, use text."
+        yield "pairs", "A picklist needs pairs of values; to copy values unchanged, use text."
     yield from _check_pairs(rule)
 
 
@@ -120,18 +118,18 @@ def _check_constant(rule: FieldRule) -> Iterator[tuple[str, str]]:
             "A constant is written to one side: name one field, and leave out the other.",
         )
     elif not rule.options.value.strip():
-        yield "value", "Say what is to be written."
+        yield "value", "Enter the value that is to be written."
     else:
-        way = Direction.VTIGER_TO_WOO if rule.woo else Direction.WOO_TO_VTIGER
-        if rule.direction is not way:
-            yield "direction", f"A constant for this side goes one way: {way}."
+        direction = Direction.VTIGER_TO_WOO if rule.woo else Direction.WOO_TO_VTIGER
+        if rule.direction is not direction:
+            yield "direction", f"A constant for this side has one direction: {direction}."
 
 
 def _check_pairs(rule: FieldRule) -> Iterator[tuple[str, str]]:
     seen: set[str] = set()
     for woo, _ in rule.options.pairs:
         if woo in seen:
-            yield "pairs", f"{woo} stands twice on WooCommerce's side: keep one pair."
+            yield "pairs", f"{woo} is listed twice on WooCommerce's side: keep one pair."
         seen.add(woo)
 
 
@@ -141,7 +139,7 @@ def _check_woo(rule: FieldRule, scene: Scene) -> Iterator[tuple[str, str]]:
             yield from _check_meta(path, scene)
         elif path.startswith(ATTRIBUTE) and scene.mapping.has_attributes:
             if writes(rule, System.WOOCOMMERCE):
-                yield "direction", f"{path} is only read: set the direction to woo_to_vtiger."
+                yield "direction", f"{path} is read-only: set the direction to woo_to_vtiger."
         else:
             yield from _check_known(rule, path, scene)
 
@@ -151,7 +149,7 @@ def _check_meta(path: str, scene: Scene) -> Iterator[tuple[str, str]]:
     if not key.strip() or key != key.strip():
         yield "woo", "Name the meta key, as in meta:vat_number."
     elif is_own_meta(key):
-        yield "woo", f"{path} is kept by the sync itself: use another key."
+        yield "woo", f"{path} is used by the sync itself: use another key."
     elif key.startswith("_") and scene.mapping.hides_meta:
         yield "woo", "WooCommerce hides customers' meta that begins with _: use another key."
 
@@ -169,10 +167,10 @@ def _check_known(rule: FieldRule, path: str, scene: Scene) -> Iterator[tuple[str
 
 def _check_writable(rule: FieldRule, field: WooField) -> Iterator[tuple[str, str]]:
     if not field.writable:
-        yield "direction", f"{field.path} is only read: set the direction to woo_to_vtiger."
+        yield "direction", f"{field.path} is read-only: set the direction to woo_to_vtiger."
     elif not suits_woo(rule.transform, field.type):
-        told = f"{field.path} is of type {field.type}: {rule.transform} cannot write it."
-        yield "transform", told
+        message = f"{field.path} is of type {field.type}: {rule.transform} cannot write it."
+        yield "transform", message
     else:
         yield from _check_value(rule, field.type)
 
@@ -183,7 +181,7 @@ def _check_vtiger(rule: FieldRule, scene: Scene) -> Iterator[tuple[str, str]]:
     if why := scene.mapping.why_reserved(rule.vtiger):
         yield "vtiger", f"{rule.vtiger} cannot be mapped: {why}"
     elif rule.vtiger in scene.id_fields:
-        yield "vtiger", f"{rule.vtiger} holds the shop's id: use another field."
+        yield "vtiger", f"{rule.vtiger} is the field for the shop's id: use another field."
     elif scene.shape is not None:
         yield from _check_described(rule, scene.find_vtiger(rule.vtiger), scene)
 
@@ -201,14 +199,15 @@ def _check_described(
             ),
         )
     elif field.type in UNMAPPABLE:
-        yield "vtiger", f"{rule.vtiger} ({field.label}) is of type {field.type}: it holds no value."
+        message = f"{rule.vtiger} ({field.label}) is of type {field.type}: it has no plain value."
+        yield "vtiger", message
     elif writes(rule, System.VTIGER):
         if not field.editable:
-            told = f"{rule.vtiger} is only read: set the direction to vtiger_to_woo."
-            yield "direction", told
+            message = f"{rule.vtiger} is read-only: set the direction to vtiger_to_woo."
+            yield "direction", message
         elif not suits_vtiger(rule.transform, field.type):
-            told = f"{rule.vtiger} ({field.label}) is of type {field.type}: "
-            yield "transform", f"{told}{rule.transform} cannot write it."
+            message = f"{rule.vtiger} ({field.label}) is of type {field.type}: "
+            yield "transform", f"{message}{rule.transform} cannot write it."
         else:
             yield from _check_value(rule, field.type)
 
@@ -223,7 +222,7 @@ def _check_value(rule: FieldRule, type_: str) -> Iterator[tuple[str, str]]:
 
 
 def _check_targets(rule: FieldRule, scene: Scene) -> Iterator[tuple[str, str]]:
-    """Two rows that write one field would overwrite each other for ever."""
+    """Two rows that write the same field would overwrite each other with every sync."""
     others = [each for each in scene.rules if each.name != rule.name]
     if writes(rule, System.VTIGER):
         taken = [o for o in others if writes(o, System.VTIGER) and o.vtiger == rule.vtiger]
@@ -243,14 +242,14 @@ def _taken(field: str, other: FieldRule, module: Module) -> str:
 _CHECKS: tuple[Check, ...] = (_check_woo, _check_vtiger, _check_targets)
 
 
-# Fields without which a system takes no record: some row has to bring each of them.
+# Mandatory fields: each must be written by a row.
 
 SUPPLIED = frozenset({"assigned_user_id", "invoicestatus", "productid"})
-"""Mandatory fields that the sync fills without any row."""
+"""Mandatory fields that the sync fills without a row."""
 
 
 def lacking_sources(scene: Scene, *, writes_woo: bool, writes_vtiger: bool) -> list[RuleFault]:
-    """Fields without which a system takes no record, and that no row brings."""
+    """A fault for each mandatory field that no row writes."""
     return [
         *(_lacking_vtiger(scene) if writes_vtiger else ()),
         *(_lacking_woo(scene) if writes_woo else ()),
@@ -258,22 +257,21 @@ def lacking_sources(scene: Scene, *, writes_woo: bool, writes_vtiger: bool) -> l
 
 
 def _lacking_vtiger(scene: Scene) -> Iterator[RuleFault]:
-    brought = {rule.vtiger for rule in scene.rules if writes(rule, System.VTIGER)}
+    written = {rule.vtiger for rule in scene.rules if writes(rule, System.VTIGER)}
     for field in scene.shape.fields if scene.shape else ():
-        if field.mandatory and field.name not in brought | SUPPLIED:
+        if field.mandatory and field.name not in written | SUPPLIED:
             default = next((r.name for r in scene.rules if r.vtiger == field.name), "")
-            mend = f"let row {default} write it" if default else "map it, or give it a constant"
-            told = f"Vtiger takes no record without {field.label} ({field.name}): {mend}."
-            yield RuleFault(default, "direction" if default else "", told)
+            remedy = f"let row {default} write it" if default else "map it, or give it a constant"
+            message = f"Vtiger accepts no record without {field.label} ({field.name}): {remedy}."
+            yield RuleFault(default, "direction" if default else "", message)
 
 
 def _lacking_woo(scene: Scene) -> Iterator[RuleFault]:
     for rule in scene.rules:
-        demanded = System.WOOCOMMERCE in rule.required and not rule.custom
-        if demanded and not any(
+        is_required = System.WOOCOMMERCE in rule.required and not rule.custom
+        if is_required and not any(
             writes(other, System.WOOCOMMERCE) and rule.woo[0] in other.woo for other in scene.rules
         ):
-            told = (
-                f"WooCommerce takes no record without {rule.woo[0]}: let row {rule.name} write it."
-            )
-            yield RuleFault(rule.name, "direction", told)
+            path = rule.woo[0]
+            message = f"WooCommerce accepts no record without {path}: let row {rule.name} write it."
+            yield RuleFault(rule.name, "direction", message)

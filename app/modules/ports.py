@@ -1,7 +1,7 @@
-"""What a module's adapter and the pipeline say to each other: sides of a pair, listings, bulk
-creation, record keys and stamps.
+"""The interface between a module's adapter and the pipeline: sides of a pair, listings, bulk
+creation, lease keys and modification stamps.
 
-A listing shows raw records in pages; what they say is worked out only for those that matter."""
+A listing yields raw records in pages; their values are mapped only for the records that need it."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -35,8 +35,8 @@ from app.woocommerce.schemas import WooRecord
 
 
 class PlannedAction(StrEnum):
-    """What a sync would do with a field. Nothing for the last two: `kept` is explained by what
-    the target can hold, `differs` is not."""
+    """What a sync would do with a field. The last two write nothing: the difference of `kept` is
+    explained by what the target can store, that of `differs` is not."""
 
     TO_WOOCOMMERCE = "to_woocommerce"
     TO_VTIGER = "to_vtiger"
@@ -47,7 +47,7 @@ class PlannedAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldDifference:
-    """One mapped field that is not the same in both, in neutral space."""
+    """One mapped field whose neutral values differ between the two systems."""
 
     field: str
     woo: Value
@@ -55,19 +55,19 @@ class FieldDifference:
     act: PlannedAction
 
 
-# Whose turn it is: the keys that a drain holds while it works on a pair.
+# Lease keys: what a drain leases while it works on a pair.
 
 PATIENCE = 2.0
-"""Seconds to wait for a twin or a new Account in other hands. Of two workers that make one pair
-from its two ends, the one that has the natural key waits and the other gives way at once;
-were both to give way, they would do so again and again in step."""
+"""Seconds to wait for a twin or a new Account that another worker has leased. Of two workers that
+create one pair from its two ends, the one with the natural key waits and the other gives up at
+once; if both gave up, they would collide again at each retry."""
 
 
 def lease_keys(*records: Record) -> list[str]:
-    """A key for each record, and one that all stores share for each record of the one CRM.
+    """A key for each record, and for each Vtiger record one more that all stores share.
 
-    Two shops may hold the same Vtiger record; without the shared key two workers could read it
-    both before either writes, and one shop's edit would go under unseen.
+    Two shops may sync the same Vtiger record. Without the shared key two workers could both read
+    it before either writes, and one shop's edit would be lost (lost update).
     """
     return [key for record in records for key in (record.key, shared_key(record)) if key]
 
@@ -83,29 +83,32 @@ def with_partner(record: Record, link: Link | None) -> list[Record]:
 
 
 def shared_key(record: Record) -> str:
-    """ "" for a shop's record: nobody else works on it."""
+    """The key that all stores share for a Vtiger record; "" for a shop's record, which belongs to
+    one store only."""
     if record.system is System.WOOCOMMERCE:
         return ""
     return f"any:{record.module}:{record.system}:{record.id}"
 
 
-# What one module's adapter and the pipeline say to each other about one side of a pair.
+# One side of a pair, and the adapter that reads and writes it.
 
 T = TypeVar("T")
 
-NO_OBJECTS = "Rows of this list are no objects (counted from 0): they were left out."
+NO_OBJECTS = "Rows of this list are not objects (counted from 0): they were left out."
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
     """One record as read: its mapped values and the remote's own stamp of its last change.
 
-    `foreign_id` is the other system's id that the record carries in our id field, if any;
-    `raw` is what the adapter needs to write it again. `from_webhook_body`: a webhook's body told
-    it, which may be out of date. `made`: if an unfinished create of ours left this, the fields that
-    it surely wrote; None where that cannot be told. `partially_written`: fields that a broken
-    write of ours left half-written there: nobody's edit, to be written again. `notes` tell what of
-    the record was left out when it was read.
+    - `foreign_id`: the other system's id that the record carries in our id field, if any.
+    - `raw`: what the adapter needs to write the record again.
+    - `from_webhook_body`: it was read from a webhook's body, which may be out of date.
+    - `made`: if an unfinished create of ours left the record, the fields that this create wrote
+      for certain; None where that is not known.
+    - `partially_written`: fields that an interrupted write of ours left incomplete. They are not
+      an edit and are written again.
+    - `notes`: what of the record was left out when it was read.
     """
 
     system: System
@@ -128,13 +131,13 @@ def as_pair(side: Side, partner: Side) -> tuple[Side, Side]:
 
 
 def only_in(system: System, value: T) -> tuple[T | None, T | None]:
-    """What two systems have where one has nothing, WooCommerce's first."""
+    """`value` as the pair (WooCommerce's, Vtiger's), with None for the other system."""
     return (value, None) if system is System.WOOCOMMERCE else (None, value)
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record among many that cannot be read: `error` names it and the field."""
+    """One record of many that cannot be read; `error` names it and the field."""
 
     system: System
     id: str
@@ -146,7 +149,7 @@ class Unreadable:
 
 
 def left_out_notes(dropped: Sequence[str]) -> tuple[FieldNote, ...]:
-    """A note on each list of which rows were left out; `dropped` as in WooRecord."""
+    """One note for each list of which rows were left out; `dropped` as in WooRecord."""
     lists: dict[str, list[str]] = {}
     for place in dropped:
         name, _, index = place.rpartition("[")
@@ -158,9 +161,10 @@ def left_out_notes(dropped: Sequence[str]) -> tuple[FieldNote, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Why a record is left alone: a reason code and a sentence that says how to mend it.
+    """Why a record is skipped: a reason code and a message that says how to fix it.
 
-    `retires`: it is not what it was when it got its pair, so that its partner goes out of use.
+    `retires`: the record is no longer of the kind that was paired, so that its partner is
+    deactivated.
     """
 
     reason: str
@@ -170,11 +174,11 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A write that succeeded, or had nothing left to send (`sent` is then False).
+    """A write that succeeded, or that had nothing left to send (`sent` is then False).
 
-    `after` is the target as its answer shows it; `unwritten` are the mapped fields that were
-    kept back, each with a note, until somebody edits them; `deferred` those that are to be
-    written by the next try.
+    `after` is the target's record as its response shows it. `unwritten` are the mapped fields
+    that were not sent, each with a note, until somebody edits them; `deferred` are those that the
+    next attempt is to write.
     """
 
     after: Side
@@ -185,28 +189,29 @@ class Written:
 
 
 def leave_out(patch: Patch, path: str, name: str, *, error: RemoteError) -> Patch:
-    """A patch without the value at `path`, which the target refused, and a note on that."""
+    """The patch without the value at `path`, which the target refused, and with a note on that."""
     body = {key: value for key, value in patch.body.items() if key != path}
     note = FieldNote(name, error.reason, str(error), str(patch.body[path]))
     return Patch(body, (*patch.notes, note), patch.unwritten | {name}, patch.apart)
 
 
 def custom_objection(side: Side, rules: Sequence[FieldRule]) -> Skip | None:
-    """Why no twin can be made: a user's row brings nothing to a field that is mandatory there."""
+    """Why no twin can be created: a user's row has no value for a field that is mandatory in the
+    other system; None if there is no such row."""
     other = side.system.other
     missing = [
         rule.name
         for rule in rules
         if rule.custom and other in rule.required and not (side.values.get(rule.name) or "").strip()
     ]
-    text = f"{other.label} needs {', '.join(missing)}: fill it in in {side.system.label}."
+    text = f"{other.label} requires {', '.join(missing)}: fill it in in {side.system.label}."
     return Skip("missing_required_field", text) if missing else None
 
 
 class Adapter(Protocol):
-    """One module between one shop and Vtiger; reads and writes, decides nothing.
+    """One module between one shop and Vtiger: it reads and writes, and decides nothing.
 
-    Every method may raise the RemoteError tree. Ids are the systems' own, as text.
+    Every method may raise any RemoteError. Ids are those of the systems, as text.
     """
 
     @property
@@ -220,28 +225,28 @@ class Adapter(Protocol):
         ...
 
     async def read_body(self, body: Mapping[str, object]) -> Side:
-        """A WooCommerce record as a webhook carried it; InvalidInput if it is none."""
+        """The WooCommerce record in a webhook's body; InvalidInput if the body is none."""
         ...
 
     def natural_keys(self, side: Side) -> tuple[str, ...]:
-        """What must not exist twice: creates that share one of these take turns."""
+        """What must not exist twice: creates that share one of these keys are serialised."""
         ...
 
     def objection(self, side: Side) -> Skip | None:
-        """Why this record is not synced at all, if so."""
+        """Why this record is not synced at all; None if it is."""
         ...
 
     def creation_objection(self, side: Side) -> Skip | None:
-        """Why no twin can be made of it, if so."""
+        """Why no twin can be created for it; None if one can."""
         ...
 
-    def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
-        """Fields of which one side holds what the other's value becomes there."""
+    def converted_names(self, woo: Side, vtiger: Side) -> frozenset[str]:
+        """Fields of which one side already has what the other side's value would become there."""
         ...
 
     async def search_twins(self, side: Side) -> list[Side] | Skip:
-        """Records of the other system that may be this one, best first, oldest first; a Skip where
-        it had one, or may have, so that none must be made."""
+        """Records of the other system that may be this one, best and then oldest first; a Skip
+        where it had a twin, or may have one, so that none must be created."""
         ...
 
     async def search_rivals(self, side: Side) -> list[Side]:
@@ -249,57 +254,59 @@ class Adapter(Protocol):
         ...
 
     async def create(self, target: System, source: Side, key: str = "") -> Written | Side | Skip:
-        """Make the twin, carrying the source's id; `key` is for a target that makes nothing twice
-        that is sent with one key.
+        """Create the twin with the source's id; `key` is the create key, for a target that is
+        idempotent by it.
 
-        A Side is the twin that is there already, as the target's refusal showed; a Skip tells
-        why there can be none.
+        A Side is a twin that exists already, as the target's refusal showed; a Skip says why there
+        can be none.
         """
         ...
 
     async def update(self, current: Side, changes: Mapping[str, Value], source: Side) -> Written:
-        """Write these mapped fields of `current`, only these; they come from `source`."""
+        """Write these mapped fields of `current` and no others; the values come from `source`."""
         ...
 
     async def mark(self, current: Side, foreign_id: str) -> Side:
-        """Leave the other system's id in our id field, where there is one; the side after it."""
+        """Write the other system's id to our id field, where there is one; the side after that."""
         ...
 
     async def delete(self, system: System, record_id: str) -> Skip | None:
-        """Delete the record there; one that is gone already is fine. A Skip tells why not."""
+        """Delete the record; one that is gone already is no error. A Skip says why it was not
+        deleted."""
         ...
 
     async def dependents(self, side: Side) -> Sequence[Side]:
-        """Records of the same system that show something of this one, such as its name."""
+        """Records of the same system that show a value of this one, such as its name."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Successor:
-    """A record that may stand for one that is gone, and by what it was found."""
+    """A record that may replace one that is gone, and by what it was found."""
 
     side: Side
     means: str
 
 
-# The remotes' own stamps of change, kept with a link: what was seen, and what our writes left.
+# The remotes' modification stamps in a link: those of the last read and of our last write.
 
 
 def stamp_read(link: Link, side: Side) -> None:
-    """The record was seen in this state; one that was marked as deleted is back."""
+    """Record in the link that the side was read in this state; a record that was marked as deleted
+    exists again."""
     link.delete_held_at = link.delete_confirmed_at = None
     seen = link.side(side.system)
     seen.modified_at, seen.deleted_at = side.modified_at, None
 
 
 def stamp_written(link: Link, side: Side) -> None:
-    """Our write left this stamp: a hint that shows it is an echo."""
+    """Record in the link the stamp that our write left: a hint that shows it is an echo."""
     stamp_read(link, side)
     link.side(side.system).written_at = side.modified_at
 
 
 def stamp_external_id(link: Link, modified_at: datetime | None) -> None:
-    """The shop's record carries the other's id now, and has this stamp."""
+    """Record in the link the stamp of the shop's record after Vtiger's id was written to it."""
     link.woo_modified_at = link.woo_written_at = modified_at
 
 
@@ -309,11 +316,12 @@ def is_echo(link: Link, side: Side) -> bool:
     return written_at is not None and side.modified_at == written_at
 
 
-# Where a record carries the other system's id, and whether what is there can be one.
+# External ids: where a record carries the other system's id, and whether a text can be one.
 
 
 def foreign_id_field(shape: VtigerModule, store: str, *, only_store: bool) -> str | None:
-    """Our id field by its label: one for the only shop, or one named after each of several."""
+    """The name of our id field, found by its label: one for the only shop, or one named after each
+    of several; None if there is none."""
     labels = [label_of(store, only_store=False)]
     labels += [label_of(store, only_store=True)] if only_store else []
     found = (shape.field_labelled(label) for label in labels)
@@ -321,12 +329,12 @@ def foreign_id_field(shape: VtigerModule, store: str, *, only_store: bool) -> st
 
 
 def label_of(store: str, *, only_store: bool) -> str:
-    """The label that an admin is to give the field."""
+    """The label that an administrator is to give the id field."""
     return FOREIGN_ID_LABEL if only_store else of_store(FOREIGN_ID_LABEL, store)
 
 
 def of_store(label: str, store: str) -> str:
-    """The label of a field that is one store's among several."""
+    """The label of a field that belongs to one of several stores."""
     return f"{label} ({store})"
 
 
@@ -338,19 +346,19 @@ def foreign_id_fields(shape: VtigerModule | None) -> frozenset[str]:
 
 
 def is_plausible(system: System, text: str) -> bool:
-    """Whether a text is of the form that the system's ids have."""
+    """Whether a text has the form of the system's ids."""
     number = text if system is System.WOOCOMMERCE else text.partition("x")[2]
     return number.isascii() and number.isdigit()
 
 
 GONE = (
     "It names {system} {id}, which was deleted there or is in the trash: restore it, or clear that "
-    "id here to have a new one made."
+    "id here to have a new one created."
 )
 
 
 def deleted_twin(system: System, record_id: str) -> Skip:
-    """Why nothing is made of a record that carries the id of one that is gone: it had a pair."""
+    """Why no twin is created for a record that carries the id of a deleted one: it had a pair."""
     return Skip("delete_ignored", GONE.format(system=system.label, id=record_id))
 
 
@@ -363,7 +371,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One record as a listing shows it."""
+    """One raw record of a listing."""
 
     system: System
     id: str
@@ -371,21 +379,20 @@ class Seen:
 
     @property
     def changed_at(self) -> datetime | None:
-        """None where the system does not tell: taxes have no times."""
+        """None where the system has no modification time, as for taxes."""
         return self.raw.modified_at or self.raw.created_at
 
 
 Read = Side | Unreadable
-"""What became of reading one record of many: one that cannot be read spoils no other."""
+"""The result of reading one record of many: one that cannot be read does not fail the others."""
 
 
 class Listing(Protocol):
-    """One module of one shop and Vtiger, read in bulk. Every method may raise the RemoteError
-    tree.
+    """One module of one shop and Vtiger, read in bulk. Every method may raise any RemoteError.
 
-    `lists_all`: the systems that cannot tell what changed since a moment, and show everything.
-    `change_predicates`: those of which a listing shows a part of each record only, with what tells
-    at a glance that the rest is not as agreed; the stamp of the last change counts beside it.
+    - `lists_all`: the systems that cannot filter by modification time and list everything.
+    - `change_predicates`: for the systems whose listing shows only a part of each record, a test
+      whether the rest differs from the base; the modification stamp counts as well.
     """
 
     @property
@@ -398,20 +405,20 @@ class Listing(Protocol):
     def change_predicates(self) -> Mapping[System, ChangePredicate]: ...
 
     async def find_last_change(self, system: System) -> datetime | None:
-        """The latest change by the system's own clock; None if there is nothing in it."""
+        """The time of the latest change by the system's own clock; None if it has no record."""
         ...
 
     async def count(self, system: System, changed_since: datetime | None) -> int:
-        """About how many records `each` will show."""
+        """About how many records `each` is going to yield."""
         ...
 
     def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
-        """Records changed since a moment, or all, in pages; those that are no records of the
-        module, such as a variable product's frame, are left out."""
+        """Records changed since a time, or all, in pages; those that the module does not sync, such
+        as variable parents, are left out."""
         ...
 
     def each_trashed(self) -> AsyncIterator[str]:
-        """The ids of what is in the shop's trash."""
+        """The ids of the records in the shop's trash."""
         ...
 
     def each_vtiger_id(self) -> AsyncIterator[str]:
@@ -419,29 +426,29 @@ class Listing(Protocol):
         ...
 
     async def sides(self, page: Sequence[Seen]) -> list[Read]:
-        """What a page's records say; a field that the listing does not tell is None."""
+        """The sides of a page's records; a field that the listing does not show is None."""
         ...
 
     async def complete(self, page: Sequence[Seen]) -> list[Read]:
-        """The same, with what the listing does not tell read for each; those that are gone by
-        then are missing."""
+        """The same with all fields: what the listing does not show is read for each record.
+        Records that are gone by then are left out."""
         ...
 
     async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
-        """Records by id, told whole; those that are gone are missing."""
+        """Records by id with all fields; those that are gone are left out."""
         ...
 
     def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
-        """Whether a field of a pair differs only by what the target can hold."""
+        """Whether a field of a pair differs only because of what the target can store."""
         ...
 
     def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:
-        """Differences that no field of the mapping tells."""
+        """Differences of totals that no mapped field shows."""
         ...
 
 
 async def pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
-    """The same in lists of a hundred, as they come."""
+    """The items in lists of PAGE, as they arrive."""
     page: list[T] = []
     async for item in items:
         page.append(item)
@@ -453,17 +460,17 @@ async def pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
 
 
 def last_change(module: str) -> Query:
-    """Asks for a Vtiger module's latest change."""
+    """The query for a Vtiger module's latest change."""
     return Query(module, ("modifiedtime",), order_by="modifiedtime", limit=1, descending=True)
 
 
 def changed_where(changed_since: datetime | None) -> tuple[Where, ...]:
-    """Asks for Vtiger's records that changed since a moment, or for all."""
+    """The condition for Vtiger's records that changed since a time; none for all records."""
     return (since(changed_since),) if changed_since is not None else ()
 
 
 async def find_each(adapter: Adapter, system: System, ids: Sequence[str]) -> list[Read]:
-    """Records read one by one, as many at once as the client allows."""
+    """Read records one by one, as many at once as the client allows."""
     found = await run_together(
         attempt(system, record_id, adapter.find(system, record_id)) for record_id in ids
     )
@@ -477,8 +484,8 @@ async def read_each(
     ids: Sequence[str],
     reading: Callable[[VtigerRecord], Awaitable[Side]],
 ) -> list[Read]:
-    """Vtiger's records by id, a hundred a call where its add-on reads. `reading` is what
-    `adapter.find` makes of a record."""
+    """Read Vtiger's records by id, a hundred a call where its add-on can read. `reading` turns a
+    record into a side, as `adapter.find` does."""
     records = await vtiger.retrieve_many(module, ids)
     if records is None:
         return await find_each(adapter, System.VTIGER, ids)
@@ -498,8 +505,9 @@ async def _unless_gone(
 
 
 async def attempt(system: System, record_id: str, reading: Awaitable[T]) -> T | Unreadable:
-    """One record's reading, or why it cannot be read: its own fault, or a bug of ours that only
-    its values bring about. Raises what is no matter of the record: the rest of the error tree."""
+    """The result of reading one record, or why it cannot be read: invalid data, or an unhandled
+    exception that its values cause. Errors that do not concern the record are raised: the rest of
+    the WooVtigerError tree, and outages of the database."""
     try:
         return await reading
     except (RecordUnreadable, InvalidInput) as error:
@@ -509,32 +517,32 @@ async def attempt(system: System, record_id: str, reading: Awaitable[T]) -> T | 
     except OUTAGES:
         raise
     except Exception as error:
-        log.exception("a bug while reading %s of %s", key_in_logs(record_id), system)
-        message = f"{type(error).__name__}: an error in the service; its log tells more."
+        log.exception("unhandled exception reading %s of %s", key_in_logs(record_id), system)
+        message = f"{type(error).__name__}: an error in the service; see its log."
         return Unreadable(system, record_id, WooVtigerError(message))
 
 
 def without(side: Side, name: str) -> Side:
-    """The side as a listing tells it that does not show a field."""
+    """The side with the field `name` as not shown (None)."""
     return replace(side, values=replace(side.values, values={**side.values.values, name: None}))
 
 
-# What one module adds so that the records of a page are created together.
+# Bulk creation of a page's records.
 #
-# A page's records are looked for in the target by a few queries, and written to a shop by one
+# A page's records are searched for in the target by a few queries, and written to a shop in one
 # batch; Vtiger takes one record a call (contract page Vtiger §8).
 
 Made = Written | Side | Skip | WooVtigerError
-"""What became of one create: as `Adapter.create` answers, or its error."""
+"""The result of one create: what `Adapter.create` returns, or its error."""
 
 IdsWritten = datetime | None | RemoteError
-"""The stamp that a mark left, or its error."""
+"""The stamp after an external id was written, or the error."""
 
 
 class Bulk(Protocol):
-    """One module between one shop and Vtiger, for many records of one side at a time.
+    """One module between one shop and Vtiger, for many records of one system at a time.
 
-    Methods may raise LeaseLost, DependencyNotReady and the RemoteError tree, unless they say
+    Methods may raise LeaseLost, DependencyNotReady and any RemoteError, unless documented
     otherwise.
     """
 
@@ -542,36 +550,37 @@ class Bulk(Protocol):
     def adapter(self) -> Adapter: ...
 
     async def search_first(self, seen: Sequence[Seen]) -> list[Seen]:
-        """People who have to be contacts before these records can be read whole, and who are
-        plainly new: they can be made together."""
+        """People who must be contacts before these records can be read, and who are certainly new,
+        so that they can be created together."""
         ...
 
     async def foresee(self, seen: Sequence[Seen]) -> None:
-        """What reading these records whole will ask the database for, read together."""
+        """Preload the links that reading these records needs from the database."""
         ...
 
     async def prepare(self, sources: Sequence[Side]) -> None:
-        """What creates in Vtiger need beside the records, looked for together."""
+        """Prefetch what creates in Vtiger need beside the records."""
         ...
 
     async def search_taken(self, sources: Sequence[Side]) -> frozenset[str]:
-        """The ids of those of which the other side may have a twin, or their own a rival."""
+        """The ids of the sources for which the other system may have a twin, or their own system a
+        rival."""
         ...
 
     async def create_in_shop(self, sources: Sequence[Side]) -> list[Made]:
-        """A twin for each, in their order. Raises no RemoteError."""
+        """Create a twin for each source; results in their order. Raises no RemoteError."""
         ...
 
     async def write_external_ids_in_shop(
         self, marks: Sequence[tuple[Side, str]]
     ) -> list[IdsWritten]:
-        """Vtiger's id in each of these records of the shop, in their order. Raises no
-        RemoteError."""
+        """Write Vtiger's id to each of these records of the shop; results in their order. Raises
+        no RemoteError."""
         ...
 
 
 def whole_error(results: Sequence[object]) -> RemoteError | None:
-    """The error of a whole batch, if that is what all items of it got."""
+    """The error of a whole batch if all its items have the same one, else None."""
     first = results[0] if results else None
     same = isinstance(first, RemoteError) and all(each is first for each in results)
     return first if same and isinstance(first, RemoteError) else None

@@ -1,4 +1,4 @@
-"""docs/mapping.md, written from the default tables so that it cannot fall behind.
+"""docs/mapping.md, generated from the default tables.
 
 python -m app.modules.reference > docs/mapping.md"""
 
@@ -39,7 +39,7 @@ def _section(module: Module) -> str:
 def _row(module: Module, rule: FieldRule) -> str:
     size = rule.size or MAPPINGS[module].sizes.get(rule.vtiger)
     required = ", ".join(sorted(system.label for system in rule.required))
-    written = [_CONDITIONS[rule.write], f"needed by {required}" if required else ""]
+    written = [_CONDITIONS[rule.write], f"required by {required}" if required else ""]
     cells = (
         f"`{rule.name}`",
         ", ".join(f"`{path}`" for path in rule.woo),
@@ -54,19 +54,19 @@ def _row(module: Module, rule: FieldRule) -> str:
 
 def _statuses() -> str:
     known = StatusMap()
-    there = (f"| `{woo}` | `{vtiger}` |" for woo, vtiger in known.to_vtiger.items())
-    back = (f"| `{vtiger}` | `{woo}` |" for vtiger, woo in known.to_woo.items())
+    to_vtiger = (f"| `{woo}` | `{vtiger}` |" for woo, vtiger in known.to_vtiger.items())
+    to_woo = (f"| `{vtiger}` | `{woo}` |" for vtiger, woo in known.to_woo.items())
     return "\n".join(
         [
             "### Order statuses",
-            "A status that is not named is left alone on the other side. One comes back only where "
-            "the shop's own does not mean it already.",
+            "A status that is not listed is not written to the other side. Vtiger's status is "
+            "written to the shop only if the shop's own does not map to it already.",
             "",
             "| WooCommerce | → Vtiger |\n|---|---|",
-            *there,
+            *to_vtiger,
             "",
             "| Vtiger | → WooCommerce |\n|---|---|",
-            *back,
+            *to_woo,
         ]
     )
 

@@ -1,8 +1,8 @@
-"""What a module's work needs beside the record: the shop's and the CRM's taxes and currencies, the
-mapping in force, countries, and the setup records.
+"""Reference data beside the records: the shop's and the CRM's taxes and currencies, the mapping in
+force, countries, and the setup records.
 
-They change seldom and are needed by every product and order, so they are kept for a while;
-whoever changed one says `forget`."""
+It changes seldom and every product and order needs it, so it is cached; code that changes some of
+it invalidates the cache by `forget`."""
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -39,24 +39,24 @@ from app.vtiger.query import Query, equals
 from app.vtiger.schemas import VtigerCurrency, VtigerModule, VtigerRecord
 from app.woocommerce.schemas import WooTaxRate
 
-# The countries and states of a shop: its own list, or WooCommerce's while that cannot be had.
+# The countries and states of a shop: its own list, or WooCommerce's while that is not available.
 
 log = logging.getLogger(__name__)
 
 KEEP_SECONDS = 3600.0
-"""The list changes with WooCommerce, a plugin or the shop's language: hardly ever."""
+"""How long the list is cached: only WooCommerce, a plugin or the shop's language changes it."""
 
 
 async def placed(runtime: Runtime, store: str, rules: Sequence[FieldRule]) -> tuple[FieldRule, ...]:
-    """The rules by the shop's own countries and states, which are read if a rule needs them."""
+    """The rules with the shop's own countries and states, which are read if a rule needs them."""
     if not any(rule.is_place for rule in rules):
         return tuple(rules)
     return rules_at(rules, await places_of(runtime, store))
 
 
 async def places_of(runtime: Runtime, store: str) -> Places:
-    """What the shop lists, kept for an hour; a list that could not be had is asked for again after
-    a minute."""
+    """The shop's countries and states, cached for an hour; after a failure WooCommerce's own list
+    is used, and the shop's is read again after a minute."""
 
     async def read() -> Places:
         return Places.of(await runtime.stores[store].search_countries())
@@ -66,16 +66,17 @@ async def places_of(runtime: Runtime, store: str) -> Places:
             return await runtime.memory.get(f"countries:{store}", read, keep_seconds=KEEP_SECONDS)
         except RemoteError as error:
             log.warning(
-                "store %s: WooCommerce's own list of countries is used: %s", store, error.summary
+                "store %s: countries not read, using WooCommerce's own list: %s",
+                store,
+                error.summary,
             )
             return shipped_places()
 
     return await runtime.memory.get(f"places:{store}", find)
 
 
-# The mapping in force: default rows, and over them the users' rows, read anew for every hint.
-#
-# One look-up by key tells the newest version, so that a change counts in every worker at once.
+# The mapping in force: the default rows, overridden by the users' rows. It is read for every hint,
+# by key, so that a change applies in every worker at once.
 
 _MARK_LENGTH = 8
 
@@ -87,18 +88,18 @@ async def mapping_of(runtime: Runtime, store: str, module: Module) -> StoreMappi
 
 
 async def rules_of(runtime: Runtime, store: str, module: Module) -> tuple[FieldRule, ...]:
-    """The whole table in force, by the countries and states of the shop."""
+    """All rules in force, with the countries and states of the shop."""
     rules = rules_with(module, (await mapping_of(runtime, store, module)).rows)
     return await placed(runtime, store, rules)
 
 
 def rules_with(module: Module, rows: Iterable[MappingRow]) -> tuple[FieldRule, ...]:
-    """The whole table with these rows of users."""
+    """All rules of a module with these user rows."""
     return effective_rules(DEFAULT_RULES[module], [rule_of(module, row) for row in rows])
 
 
 def rule_of(module: Module, row: MappingRow) -> FieldRule:
-    """What a user's row means: a default row as changed, or one of its own."""
+    """The rule of a user's row: a default rule with the row's changes, or a custom rule."""
     default = find_default(module, row.id)
     return _custom(module, row) if default is None else _changed(default, row)
 
@@ -131,7 +132,7 @@ def _custom(module: Module, row: MappingRow) -> FieldRule:
         name=row.id,
         woo=row.woo,
         vtiger=row.vtiger,
-        direction=row.direction or _way(module, row),
+        direction=row.direction or _default_direction(module, row),
         transform=transform,
         write=row.write or WriteCondition.ALWAYS,
         required=_required(module, row),
@@ -144,8 +145,8 @@ def _custom(module: Module, row: MappingRow) -> FieldRule:
     )
 
 
-def _way(module: Module, row: MappingRow) -> Direction:
-    """Both ways, unless one side can only be read or has no field."""
+def _default_direction(module: Module, row: MappingRow) -> Direction:
+    """Both directions, unless one side is read-only or has no field."""
     if not row.woo:
         return Direction.WOO_TO_VTIGER
     if not row.vtiger:
@@ -156,19 +157,19 @@ def _way(module: Module, row: MappingRow) -> Direction:
 
 
 def _required(module: Module, row: MappingRow) -> frozenset[System]:
-    """What the default row of the same field was needed for, this one is needed for."""
+    """Vtiger, if a default row of the same Vtiger field is required by it."""
     same = (rule for rule in DEFAULT_RULES[module] if rule.vtiger == row.vtiger)
     return frozenset(system for rule in same for system in rule.required if system is System.VTIGER)
 
 
 def _mark(woo: tuple[str, ...], vtiger: str, transform: str, row: MappingRow) -> str:
-    """Another one as soon as the row maps something else or in another way."""
+    """A digest that changes when the row maps other fields or converts them in another way."""
     parts = [woo, vtiger, transform, row.given, row.pairs, row.value, row.separator]
     return sha256(orjson.dumps(parts)).hexdigest()[:_MARK_LENGTH]
 
 
-def demanded(rules: Iterable[FieldRule], shape: VtigerModule) -> tuple[FieldRule, ...]:
-    """The rules, with those of users needed by Vtiger whose field is mandatory there."""
+def with_mandatory(rules: Iterable[FieldRule], shape: VtigerModule) -> tuple[FieldRule, ...]:
+    """The rules, with user rows marked as required whose field is mandatory in Vtiger."""
     mandatory = {field.name for field in shape.fields if field.mandatory}
     return tuple(
         replace(rule, required=rule.required | {System.VTIGER})
@@ -178,26 +179,25 @@ def demanded(rules: Iterable[FieldRule], shape: VtigerModule) -> tuple[FieldRule
     )
 
 
-# What orders rest on in Vtiger and no shop has: a placeholder product, a fee service, a contact.
-#
-# Made once, before any order needs them and never in the middle of one; found again by a name that
-# is fixed, so that a lost database or a second service makes no second one.
+# Setup records: what orders in Vtiger depend on and no shop has, a placeholder product, a fee
+# service and a contact. They are created before any order needs them, and found by fixed names, so
+# that neither a lost database nor a second service creates them twice.
 
-TURN = "upkeep:setup"
+SETUP_LEASE = "upkeep:setup"
 PLACEHOLDER = "placeholder"
 FEE_SERVICE = "fee_service"
 GUEST_CONTACT = "guest_contact"
 PLACEHOLDER_CODE = "WC-PLACEHOLDER"
 
 NOT_READY = (
-    "Vtiger's {names} for orders is not there yet: a worker makes it when it starts, and with "
+    "Vtiger's {names} for orders does not exist yet: a worker creates it when it starts, and with "
     "every poll."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One record: `name` in `field` is what it is found by; `needed` by which order settings."""
+class SetupRecord:
+    """One setup record: it is found by `name` in `field`; `needed` tests the order settings."""
 
     key: str
     module: str
@@ -207,8 +207,8 @@ class Piece:
     needed: Callable[[SyncPolicy], bool]
 
 
-PIECES = (
-    Piece(
+SETUP_RECORDS = (
+    SetupRecord(
         PLACEHOLDER,
         "Products",
         "productcode",
@@ -216,7 +216,7 @@ PIECES = (
         {"productname": "WooCommerce product unknown to Vtiger", "discontinued": "1"},
         lambda policy: policy.enabled,
     ),
-    Piece(
+    SetupRecord(
         FEE_SERVICE,
         "Services",
         "servicename",
@@ -224,7 +224,7 @@ PIECES = (
         {"discontinued": "1"},
         lambda policy: policy.enabled,
     ),
-    Piece(
+    SetupRecord(
         GUEST_CONTACT,
         "Contacts",
         "lastname",
@@ -236,76 +236,78 @@ PIECES = (
 
 
 async def ensure_setup(runtime: Runtime) -> Mapping[str, str]:
-    """Find or make what the settings of the stores' orders need; the Vtiger ids by key.
+    """Find or create the setup records that the stores' order settings need; Vtiger ids by key.
 
-    Idempotent; one process at a time, another's turn leaves it as it is. Raises the RemoteError
-    tree.
+    Idempotent. One process does it at a time; while another one does, only the known ids are
+    returned. May raise any RemoteError.
     """
     wanted = await _wanted(runtime)
     seconds = runtime.settings.worker.lease_seconds
     try:
         async with acquire_turn(
-            runtime.sessions, TURN, owner=uuid4().hex, seconds=seconds
+            runtime.sessions, SETUP_LEASE, owner=uuid4().hex, seconds=seconds
         ) as lease:
-            made = {piece.key: await _find_or_create(runtime, piece, lease) for piece in wanted}
-            if made:
+            found = {setup.key: await _find_or_create(runtime, setup, lease) for setup in wanted}
+            if found:
                 async with transaction(runtime.sessions) as session:
                     await lease.confirm(session)
-                    await save_setup(session, made)
+                    await save_setup(session, found)
     except LeaseLost:
-        log.debug("another worker sets Vtiger up")
+        log.debug("another worker creates Vtiger's setup records")
         return await setup_ids(runtime)
-    if made:
-        runtime.memory.forget(TURN)
+    if found:
+        runtime.memory.forget(SETUP_LEASE)
     return await setup_ids(runtime)
 
 
-async def missing_pieces(runtime: Runtime) -> list[str]:
-    """What is needed and was not made, or not found, yet."""
+async def missing_setup_records(runtime: Runtime) -> list[str]:
+    """The keys of setup records that are needed and were not created or found yet."""
     ids = await setup_ids(runtime)
-    return [piece.key for piece in await _wanted(runtime) if piece.key not in ids]
+    return [setup.key for setup in await _wanted(runtime) if setup.key not in ids]
 
 
 async def prepare(runtime: Runtime) -> None:
-    """The same for upkeep: what fails is told and tried again with the next round."""
+    """`ensure_setup` for periodic work: a failure is logged and retried with the next round."""
     try:
         await ensure_setup(runtime)
     except RemoteError as error:
-        log.warning("Vtiger could not be set up for orders: %s", error.summary)
+        log.warning("Vtiger's setup records for orders could not be created: %s", error.summary)
 
 
-async def _wanted(runtime: Runtime) -> list[Piece]:
+async def _wanted(runtime: Runtime) -> list[SetupRecord]:
     async with runtime.sessions() as session:
         policies = [
             await get_policy(session, store, Module.SALES_ORDERS) for store in runtime.stores
         ]
-    return [piece for piece in PIECES if any(piece.needed(policy) for policy in policies)]
+    return [setup for setup in SETUP_RECORDS if any(setup.needed(policy) for policy in policies)]
 
 
-async def _find_or_create(runtime: Runtime, piece: Piece, lease: PairLease) -> str:
-    where = (equals(piece.field, piece.name),)
-    query = Query(piece.module, ("id", piece.field), where, order_by="id")
+async def _find_or_create(runtime: Runtime, setup: SetupRecord, lease: PairLease) -> str:
+    where = (equals(setup.field, setup.name),)
+    query = Query(setup.module, ("id", setup.field), where, order_by="id")
     found = await runtime.vtiger.query(query)
-    exact = [record.id for record in found if record.get(piece.field) == piece.name]
+    exact = [record.id for record in found if record.get(setup.field) == setup.name]
     if exact:
         return exact[0]
     lease.check()
-    fields = {**piece.fields, piece.field: piece.name}
-    return (await runtime.vtiger.create(piece.module, fields)).id
+    fields = {**setup.fields, setup.field: setup.name}
+    return (await runtime.vtiger.create(setup.module, fields)).id
 
 
 async def setup_ids(runtime: Runtime) -> Mapping[str, str]:
-    """The Vtiger ids of what was made, by key."""
+    """The Vtiger ids of the setup records, by key."""
     async with runtime.sessions() as session:
         return await get_setup(session)
 
 
 async def get_orders_setup(runtime: Runtime, policy: SyncPolicy) -> Mapping[str, str]:
-    """The same for an order that is about to need them. DependencyNotReady while one is missing."""
-    ids = await runtime.memory.get(TURN, lambda: setup_ids(runtime))
-    missing = [piece.key for piece in PIECES if piece.needed(policy) and piece.key not in ids]
+    """The same for an order that needs them, cached. DependencyNotReady while one is missing."""
+    ids = await runtime.memory.get(SETUP_LEASE, lambda: setup_ids(runtime))
+    missing = [
+        setup.key for setup in SETUP_RECORDS if setup.needed(policy) and setup.key not in ids
+    ]
     if missing:
-        runtime.memory.forget(TURN)
+        runtime.memory.forget(SETUP_LEASE)
         raise DependencyNotReady(NOT_READY.format(names=" and ".join(missing).replace("_", " ")))
     return ids
 
@@ -317,7 +319,7 @@ CURRENCIES_KEY = "crm:currencies"
 
 @dataclass(frozen=True, slots=True)
 class ShopReferenceData:
-    """A shop's tax rates, the address its products are taxed at, its currency's code."""
+    """A shop's tax rates, its base address for taxes, and the ISO code of its currency."""
 
     rates: tuple[WooTaxRate, ...]
     base: ShopBase
@@ -326,19 +328,19 @@ class ShopReferenceData:
 
 @dataclass(frozen=True, slots=True)
 class CrmReferenceData:
-    """Vtiger's taxes, but for deleted ones, and its currencies, inactive ones too."""
+    """Vtiger's taxes without deleted ones, and its currencies with inactive ones."""
 
     taxes: tuple[VtigerRecord, ...]
     currencies: tuple[VtigerCurrency, ...]
 
     @property
     def tax_fields(self) -> tuple[str, ...]:
-        """The columns that taxes have on products and lines: tax1, tax2, …"""
+        """The fields of taxes on products and lines: tax1, tax2, …"""
         return tuple(filter(None, map(_column, self.taxes)))
 
     @property
     def active_codes(self) -> frozenset[str]:
-        """The ISO codes of the currencies that are in use."""
+        """The ISO codes of the active currencies."""
         return frozenset(one.code for one in self.currencies if one.active)
 
     def find_currency(self, code: str) -> VtigerCurrency | None:
@@ -350,7 +352,7 @@ class CrmReferenceData:
 class ReferenceData:
     """The reference data of one store and the CRM, and the Vtiger field of each linked rate.
 
-    Without `dependencies` nothing is brought: whoever only looks must not write.
+    Without `dependencies` (for readers, which must not write) no tax is synced.
     """
 
     runtime: Runtime
@@ -367,15 +369,16 @@ class ReferenceData:
         return CrmReferenceData(tuple(taxes), tuple(currencies))
 
     def forget_shop(self) -> None:
-        """The shop's rates have changed: read them anew when they are needed."""
+        """Invalidate the cache of the shop's rates."""
         self.runtime.memory.forget(self._shop_key)
 
     def forget_taxes(self) -> None:
-        """Vtiger's taxes have changed: read them anew when they are needed."""
+        """Invalidate the cache of Vtiger's taxes."""
         self.runtime.memory.forget(TAXES_KEY)
 
     async def active_codes(self, wanted: str) -> frozenset[str]:
-        """The codes of Vtiger's active currencies, read anew before `wanted` is missed."""
+        """The codes of Vtiger's active currencies; the cache is refreshed if `wanted` is not among
+        them."""
         codes = (await self.crm()).active_codes
         if wanted in codes:
             return codes
@@ -409,7 +412,7 @@ class ReferenceData:
         if any(
             link.vtiger_id not in known and not link.vtiger_deleted_at for link in links.values()
         ):
-            self.forget_taxes()  # another process may have made it within this minute
+            self.forget_taxes()  # another process may have created it within this minute
         fields = {tax.id: _column(tax) for tax in (await self.crm()).taxes}
         linked = {
             rate_id: field
@@ -421,10 +424,10 @@ class ReferenceData:
         return shared | linked
 
     async def fields_of(self, rate_ids: Collection[str]) -> Mapping[str, str]:
-        """The same, with these rates brought to Vtiger first where they were not there.
+        """The same; rates among `rate_ids` without a pair are synced to Vtiger first.
 
-        Raises DependencyNotReady while one cannot be brought; a rate that is not synced is left
-        out.
+        Raises DependencyNotReady while one of them cannot be synced; a rate that is not to be
+        synced is left out.
         """
         linked = await self.linked_fields()
         missing = set(rate_ids) - linked.keys()
@@ -433,12 +436,12 @@ class ReferenceData:
         leaders = tax_leaders((await self.shop()).rates, paired=linked)
         for rate_id in sorted({leaders.get(each, each) for each in missing}, key=int):
             record = Record(self.store, System.WOOCOMMERCE, Module.TAXES, rate_id)
-            await self.dependencies.bring(record)
+            await self.dependencies.ensure_synced(record)
         return await self.linked_fields()
 
 
 def _column(tax: VtigerRecord) -> str:
-    """A tax's field on products and lines; "" for a tax that has none, or none that can be read:
-    it must not keep others from being found."""
+    """A tax's field on products and lines; "" if it has none that can be read, so that one such tax
+    does not fail the others."""
     name = tax.data.get("taxname")
     return name if isinstance(name, str) else ""

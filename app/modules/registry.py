@@ -17,10 +17,8 @@ from app.runs.repository import directions_of
 from app.runtime import Runtime
 from app.woocommerce.client import MAILS
 
-# The modules that are synced, with all that the sync has to know of each.
-#
-# To add one: its facts (`app/module_facts.py`), its mapping (`app/modules/catalogue.py`), and a
-# `ModuleSpec` of its own here.
+# The synced modules. A new one needs its facts (`app/module_facts.py`), its mapping
+# (`app/modules/catalogue.py`), and a `ModuleSpec` here.
 
 SPECS: Mapping[Module, ModuleSpec[Any]] = {
     Module.TAXES: TAXES_SPEC,
@@ -30,51 +28,54 @@ SPECS: Mapping[Module, ModuleSpec[Any]] = {
 }
 
 IN_BULK = frozenset(module for module, spec in SPECS.items() if spec.begin_bulk)
-"""The modules of which a run creates many records together."""
+"""The modules whose records a run creates in bulk."""
 
 
-# What the shop mails people for what is written to it, in words.
+# The e-mails that the shop sends to customers because of our writes.
 
-ALWAYS = "A changed e-mail address is told to the old one by WordPress, whatever is set."
-NOBODY = "The shop mails nobody for new accounts or orders."
+ALWAYS = (
+    "WordPress always notifies the old e-mail address of a changed one, whatever the settings are."
+)
+NOBODY = "The shop sends no e-mails for new accounts or orders."
 SOMEBODY = "The shop mails customers: {kinds}."
 WHERE = "WooCommerce, Settings, Emails"
 
 
 async def mails_of(runtime: Runtime, store: str) -> frozenset[str]:
-    """The mails that the shop has switched on, known for a minute. Raises the RemoteError tree."""
+    """The e-mails that are enabled in the shop, cached for a minute. May raise any RemoteError."""
     return await runtime.memory.get(f"mails:{store}", runtime.stores[store].find_mails)
 
 
 def describe_mails(on: Collection[str], module: Module | None = None) -> str:
-    """Those that writes of one module, or of all, bring about."""
+    """A sentence on the enabled e-mails that writes of one module, or of all, cause."""
     spec = SPECS[module] if module is not None else None
-    brought = MAILS.keys() if spec is None else spec.mails
-    kinds = [name for kind, name in MAILS.items() if kind in on and kind in brought]
-    told = SOMEBODY.format(kinds=", ".join(kinds)) if kinds else NOBODY
-    return told if spec and not spec.tells_changed_address else f"{told} {ALWAYS}"
+    caused = MAILS.keys() if spec is None else spec.mails
+    kinds = [name for kind, name in MAILS.items() if kind in on and kind in caused]
+    text = SOMEBODY.format(kinds=", ".join(kinds)) if kinds else NOBODY
+    return text if spec and not spec.notifies_old_address else f"{text} {ALWAYS}"
 
 
-# Opens the bulk side of a module for the pages of a run.
+# The bulk side of a module, for the pages of a run.
 
 
 @dataclass(frozen=True, slots=True)
 class BulkOpener:
-    """What lasts from page to page of a run."""
+    """Opens bulk sides for one run; `openers` keeps what lasts from page to page."""
 
-    begun: dict[Module, Callable[[Context, Any], Bulk]] = field(default_factory=dict)
+    openers: dict[Module, Callable[[Context, Any], Bulk]] = field(default_factory=dict)
 
     async def open(self, context: Context, module: Module) -> Bulk:
-        """For one page: its lease is the context's. TypeError for a module that is not in bulk."""
+        """The bulk side for one page, with the context's lease. TypeError for a module that is not
+        in IN_BULK."""
         spec = SPECS[module]
         if spec.begin_bulk is None:
             raise TypeError(f"{module} is not created in bulk")
-        if module not in self.begun:
-            self.begun[module] = spec.begin_bulk()
-        return self.begun[module](context, await spec.open(context))
+        if module not in self.openers:
+            self.openers[module] = spec.begin_bulk()
+        return self.openers[module](context, await spec.open(context))
 
 
-NO_MODULE = "Topic {kind} belongs to no module that is synced; remove its webhook to save calls."
+NO_MODULE = "Topic {kind} belongs to no synced module; remove its webhook to save calls."
 MODULE_OFF = "Module {module} is switched off for store {store}: switch it on in its settings."
 NO_STORE = "Store {store} is no longer configured: set STORES__{store}__URL and its companions."
 
@@ -85,14 +86,14 @@ async def policy_of(runtime: Runtime, store: str, module: Module) -> SyncPolicy:
 
 
 def narrowed(policy: SyncPolicy, direction: Direction) -> SyncPolicy:
-    """The settings of a run: its direction is one that they allow, or less."""
+    """The policy with its direction restricted to that of a run."""
     return policy.model_copy(update={"direction": direction.within(policy.direction)})
 
 
 async def _policy_for(
     runtime: Runtime, deliveries: Sequence[Delivery], module: Module
 ) -> SyncPolicy:
-    """Narrowed where only runs of one direction brought the record up."""
+    """The policy in force; narrowed if all deliveries come from runs of one direction."""
     policy = await policy_of(runtime, deliveries[-1].store, module)
     run_ids = {delivery.run_id for delivery in deliveries}
     if None in run_ids:

@@ -1,7 +1,7 @@
-"""Whether a record of Vtiger may become a new one of a shop, as the settings say.
+"""Whether a Vtiger record may be created in a shop, by the settings.
 
-A new customer gets an account and a mail of the shop's, so this is asked for every record that has
-no pair, wherever a twin would be made or foretold."""
+A new customer gets an account and an e-mail from the shop, so this is checked for every record
+without a pair, wherever a twin would be created or forecast."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,23 +21,23 @@ from app.vtiger.schemas import VtigerRecord
 CHOSEN_LABEL = "Create in WooCommerce"
 YES = frozenset({"1", "on", "yes", "true"})
 NEVER = (
-    "The setting `create_in_shop` is `never`: {module} of Vtiger are not made in the shop. Set it "
-    "to `all` if they should be."
+    "The setting `create_in_shop` is `never`: {module} of Vtiger are not created in the shop. Set "
+    "it to `all` if they should be."
 )
 NOT_CHOSEN = (
     "No order needs it in the shop, and nobody chose it: the setting `create_in_shop` is "
     f"`with_orders`. Tick the box {CHOSEN_LABEL} in Vtiger (a checkbox that you add to the "
-    "module), or set it to `all`."
+    "module), or set the setting to `all`."
 )
 ELSEWHERE = (
-    "It came from store {store}, and is not made in another shop. Set `from_other_shops` if it "
+    "It came from store {store}, and is not created in another shop. Set `from_other_shops` if it "
     "should be."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ShopCreation:
-    """One module of one store. Methods may raise the RemoteError tree."""
+    """The check for one module of one store. Methods may raise any RemoteError."""
 
     runtime: Runtime
     store: str
@@ -45,8 +45,9 @@ class ShopCreation:
     policy: SyncPolicy
 
     async def refuse(self, sides: Sequence[Side], *, is_needed: bool = False) -> dict[str, Skip]:
-        """Why the shop does not get them, by id, of those that it does not get. `is_needed`:
-        another record asks for them, which the shop gets. Records of the shop are never refused."""
+        """Why records are not created in the shop, by id, for those that are not. `is_needed`:
+        another record, which the shop gets, depends on them. Records of the shop are never
+        refused."""
         asked = [side for side in sides if side.system is System.VTIGER]
         if not asked or "create_in_shop" not in FACTS[self.module].settings:
             return {}
@@ -66,12 +67,12 @@ class ShopCreation:
         return refused
 
     async def came_from_elsewhere(self, vtiger_id: str) -> bool:
-        """Whether another shop brought the record into Vtiger, and no setting lets it in here."""
+        """Whether the record came to Vtiger from another shop, and the settings exclude those."""
         return bool(await self._origins_by_link([vtiger_id]))
 
     async def _origins(self, sides: Sequence[Side]) -> dict[str, str]:
-        """The other stores that brought these records into Vtiger, where that matters. An id field
-        tells it where the database was lost that knew the pairs."""
+        """The other stores that these records came to Vtiger from, by record id. After the loss of
+        the database, which has the pairs, the id fields show it."""
         found = await self._origins_by_link([side.id for side in sides])
         if self.policy.from_other_shops:
             return found
@@ -86,7 +87,7 @@ class ShopCreation:
         return found
 
     async def _origins_by_link(self, ids: Collection[str]) -> dict[str, str]:
-        """A record that we made in another shop was Vtiger's own, and stays so."""
+        """A record that we created in another shop originates from Vtiger, and is not included."""
         if self.policy.from_other_shops:
             return {}
         links = await self._links(ids)
@@ -111,7 +112,8 @@ class ShopCreation:
         return {store: field for store, field in found.items() if field is not None}
 
     async def _wanted(self, sides: Sequence[Side]) -> set[str]:
-        """Those that somebody chose, and contacts whom an order of Vtiger's own names."""
+        """The ids of the records whose checkbox is ticked, and of contacts of orders that were
+        entered in Vtiger."""
         shape = await self.runtime.shapes.get(FACTS[self.module].vtiger_name)
         labels = (of_store(CHOSEN_LABEL, self.store), CHOSEN_LABEL)
         fields = [field.name for label in labels if (field := shape.field_labelled(label))]
@@ -121,8 +123,8 @@ class ShopCreation:
         return wanted
 
     async def _with_orders(self, ids: Sequence[str]) -> set[str]:
-        """A shop's own order says nothing: who placed it has an account, or wanted none. Nor do
-        orders that go to another store."""
+        """The ids of contacts of orders entered in Vtiger that go to this store. An order of a shop
+        does not count: its buyer has an account, or wanted none."""
         if await find_home(self.runtime) != self.store:
             return set()
         found = set()
@@ -136,7 +138,7 @@ class ShopCreation:
 
 
 async def find_home(runtime: Runtime) -> str | None:
-    """The store that orders made in Vtiger go to: the first one in which they are made."""
+    """The store that orders entered in Vtiger go to: the first whose settings create them."""
     async with runtime.sessions() as session:
         for store in runtime.stores:
             policy = await get_policy(session, store, Module.SALES_ORDERS)

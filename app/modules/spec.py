@@ -1,4 +1,4 @@
-"""What the sync has to know of a module to open, list, preview and create its records."""
+"""How the sync opens, lists, previews and creates the records of a module."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from app.mapping.values import Patch, Value
 from app.module_facts import FACTS
 from app.modules.dependencies import Dependencies
 from app.modules.ports import Adapter, Bulk, Listing, Side, foreign_id_field
-from app.modules.reference_data import ReferenceData, demanded, rules_of
+from app.modules.reference_data import ReferenceData, rules_of, with_mandatory
 from app.policies.repository import SyncPolicy
 from app.runtime import Runtime
 
@@ -21,11 +21,13 @@ AnyAdapter = TypeVar("AnyAdapter", bound=Adapter, contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an adapter may need. Without `dependencies` it brings nothing: it only looks.
+    """What an adapter is opened with.
 
-    `is_needed`: another record asks for the one that is worked on. `proposed`: a mapping to go by
-    instead of the one in force. `names` holds the names of new Accounts where `lease` is not to;
-    `customers` are the e-mails of the shop's customers where a run has listed them.
+    - `dependencies`: syncs the records that others need; None for an adapter that only reads.
+    - `is_needed`: the record is synced because another one depends on it.
+    - `proposed`: a mapping to use instead of the one in force.
+    - `names`: the lease for the names of new Accounts, where `lease` must not take them.
+    - `customers`: the e-mails of the shop's customers, where a run has listed them.
     """
 
     runtime: Runtime
@@ -39,18 +41,18 @@ class Context:
     customers: frozenset[str] | None = None
 
     async def id_field(self, vtiger_module: str) -> str | None:
-        """Our id field of a Vtiger module, where it has one."""
+        """The name of our id field in a Vtiger module, None if it has none."""
         shape = await self.runtime.shapes.get(vtiger_module)
         return foreign_id_field(shape, self.store, only_store=len(self.runtime.stores) == 1)
 
     async def rules(self, module: Module) -> tuple[FieldRule, ...]:
-        """The mapping in force, or the one that is only proposed."""
+        """The proposed mapping if there is one, else the mapping in force."""
         if self.proposed is not None:
             return self.proposed
         rules = await rules_of(self.runtime, self.store, module)
         if not any(rule.custom for rule in rules):
             return rules
-        return demanded(rules, await self.runtime.shapes.get(FACTS[module].vtiger_name))
+        return with_mandatory(rules, await self.runtime.shapes.get(FACTS[module].vtiger_name))
 
     @property
     def reference_data(self) -> ReferenceData:
@@ -58,7 +60,7 @@ class Context:
 
 
 class Draft(Protocol[AnyAdapter]):
-    """What would be sent to bring `changes` of `source` to `current`, or to a new record (None)."""
+    """The patch that would write `changes` of `source` to `current`, or to a new record (None)."""
 
     async def __call__(
         self,
@@ -74,14 +76,14 @@ class Draft(Protocol[AnyAdapter]):
 class ModuleSpec(Generic[A]):
     """One module between one shop and Vtiger.
 
-    - `open`: its adapter; `listing`: the bulk reader behind that adapter.
-    - `begin_bulk`: for one run, what opens the bulk side of each page with the page's context;
-      None where records are created one by one.
-    - `draft`: what a preview shows; None where there is none.
-    - `vtiger_columns`: what a query of its records in Vtiger asks for.
-    - `mails`: the mails of the shop to customers that writes of this module bring about;
-      `tells_changed_address`: WordPress also tells the old address of a changed one.
-    - `prepare_run`: what a run of it needs once, before its first record.
+    - `open`: opens its adapter; `listing`: the bulk reader of that adapter.
+    - `begin_bulk`: called once a run; returns the function that opens the bulk side of each page
+      with the page's context. None where records are created one by one.
+    - `draft`: the patch that a preview shows; None where there is no preview.
+    - `vtiger_columns`: the columns that a query of its records in Vtiger selects.
+    - `mails`: the shop's e-mails to customers that writes of this module cause;
+      `notifies_old_address`: WordPress also notifies the old address of a changed one.
+    - `prepare_run`: called once before the first record of a run.
     """
 
     open: Callable[[Context], Awaitable[A]]
@@ -90,5 +92,5 @@ class ModuleSpec(Generic[A]):
     draft: Draft[A] | None = None
     vtiger_columns: tuple[str, ...] = ("*",)
     mails: frozenset[str] = frozenset()
-    tells_changed_address: bool = False
+    notifies_old_address: bool = False
     prepare_run: Callable[[Runtime], Awaitable[object]] | None = None

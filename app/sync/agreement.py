@@ -102,7 +102,7 @@ def _carried(
     source = sides[target.other]
     sent = replace(source, values=Mapped({**source.values.values, **values}))
     both = {target: sides[target], target.other: sent}
-    return adapter.carried(both[System.WOOCOMMERCE], both[System.VTIGER])
+    return adapter.converted_names(both[System.WOOCOMMERCE], both[System.VTIGER])
 
 
 def _agreed(target: System, shown: Value, sent: Value) -> Agreed:
@@ -389,7 +389,7 @@ def _merged(work: Work, link: Link, sides: Mapping[System, Side]) -> Merge:
         direction=work.policy.direction,
         policy=work.policy.conflict_policy,
         newer=newer_side(link, sides),
-        carried=work.adapter.carried(sides[System.WOOCOMMERCE], sides[System.VTIGER]),
+        carried=work.adapter.converted_names(sides[System.WOOCOMMERCE], sides[System.VTIGER]),
         decided=_decisions(work.unsettled),
     )
 

@@ -28,7 +28,7 @@ def test_numbers_are_read(raw: object, expected: str) -> None:
 )
 def test_what_is_no_plain_number_is_never_taken_for_0(raw: object) -> None:
     assert find_decimal(raw) is None
-    with pytest.raises(InvalidInput, match="is no number"):
+    with pytest.raises(InvalidInput, match="is not a number"):
         amount(raw)
 
 

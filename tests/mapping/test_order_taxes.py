@@ -81,5 +81,5 @@ def test_a_percentage_that_the_column_cannot_hold_is_none(tax: str, percent: str
 def test_rates_without_a_tax_field_are_lost_if_they_tax_the_line() -> None:
     """One that the order does not list is known by its number alone."""
     taxes = order_taxes(VAT, LEVY, r2="tax5")
-    lost = taxes.lost(row("10.00", r1="2.00", r2="0.30", r8="0.50", r9="0.00"))
+    lost = taxes.unmapped(row("10.00", r1="2.00", r2="0.30", r8="0.50", r9="0.00"))
     assert lost == [VAT, OrderRate("8", "", "", compound=False)]

@@ -140,4 +140,4 @@ async def test_a_total_that_cannot_be_reached_is_told(market: World) -> None:
 
     [row] = [row for row in await rows_of(market, ORDERS) if row.outcome == "updated"]
     assert {note["reason"] for note in row.notes} == {"adjustment"}
-    assert "55 of an order of 66" in row.notes[0]["message"]
+    assert "55 for an order of 66" in row.notes[0]["message"]

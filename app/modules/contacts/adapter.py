@@ -1,5 +1,5 @@
-"""Contacts between one shop and Vtiger: reading, finding twins, writing; guests, and the
-organisations that contacts belong to. Decides nothing."""
+"""The adapter of contacts: it reads customers and contacts, finds their twins, and writes. Also
+guests, and the Accounts that contacts belong to."""
 
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -54,16 +54,17 @@ from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooCustomer, WooOrder
 
-# Guests: people who order without an account are customers in all but the shop's tables.
+# Guests: people who order without an account.
 #
-# A guest is told by the id `guest:<e-mail>` and reads like a customer, made of the billing and
-# shipping block of the latest order; nothing can be written to one. What an order leaves blank
-# says nothing of its guest, and an order that we made of one of Vtiger's says nothing at all.
+# A guest has the id `guest:<e-mail>` and is read like a customer, from the billing and shipping
+# address of the latest order; nothing can be written to one. A blank field of an order has no
+# meaning for its guest, and an order that we created from one of Vtiger's has no data on its guest.
 
-NOBODYS = DRAFTS | {"trash"}
+NO_GUEST_STATUSES = DRAFTS | {"trash"}
+"""The statuses of orders that have no guest."""
 
 _PERSON = ("billing", "shipping.")
-"""Where the parts of an order are that tell of its buyer."""
+"""The prefixes of the places in an order that hold data on its buyer."""
 
 NO_ACCOUNT = "A guest has no account in the shop: the change stays in Vtiger."
 NEVER = datetime.fromtimestamp(0, UTC)
@@ -71,25 +72,27 @@ NEVER = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, slots=True)
 class Guests:
-    """The guests of one shop, by the latest order that was seen of each; `seen` are orders that
-    were seen already, and whether they were their guests' latest."""
+    """The guests of one shop, by the latest order of each that was read. `seen`: whether an order
+    is its guest's latest, by order id."""
 
     sessions: Sessions
     store: str
     woo: WooClient
     seen: dict[str, bool] = field(default_factory=dict)
 
-    async def see(self, order: WooOrder) -> bool:
-        """Whether the order is the latest that was seen of its guest; it is remembered then."""
+    async def record_order(self, order: WooOrder) -> bool:
+        """Whether the order is the latest of its guest that was read; if so, it is stored as
+        that."""
         guest_id = find_guest_id(order)
         if guest_id is None or is_of_vtiger(order):
             return False
         if order.id not in self.seen:
-            await self.see_each({guest_id: order})
+            await self.record_orders({guest_id: order})
         return self.seen[order.id]
 
-    async def see_each(self, orders: Mapping[str, WooOrder]) -> set[str]:
-        """The guests, by whose id an order of each is given, whose latest it is."""
+    async def record_orders(self, orders: Mapping[str, WooOrder]) -> set[str]:
+        """The ids of the guests whose latest order is the one given for them; it is stored as
+        that."""
         async with transaction(self.sessions) as session:
             for guest_id, order in sorted(orders.items()):
                 self.seen[order.id] = await save_guest_order(
@@ -102,9 +105,9 @@ class Guests:
         return {guest_id for guest_id, order in orders.items() if self.seen[order.id]}
 
     async def get_person(self, record_id: str) -> WooCustomer:
-        """A customer, or a guest as the latest order shows it (order_get_guest_storefront).
+        """A customer, or a guest with the data of the latest order (order_get_guest_storefront).
 
-        NotFound, for a guest if no order that is no customer's has this e-mail.
+        NotFound if there is no such customer, or no order of a guest with this e-mail.
         """
         if not is_guest(record_id):
             return await self.woo.get_customer(record_id)
@@ -114,7 +117,7 @@ class Guests:
         return guest_of(order)
 
     async def _find_latest(self, guest_id: str) -> WooOrder | None:
-        """Should the order that was seen last be gone, the shop is searched."""
+        """The latest order of a guest; if the stored one is gone, the shop is searched."""
         email = guest_id.removeprefix(GUEST)
         async with self.sessions() as session:
             order_id = await find_guest_order(session, self.store, email)
@@ -134,38 +137,39 @@ class Guests:
 
 
 def age_of(order: WooOrder) -> tuple[datetime, int]:
-    """Sorts orders by when they were placed; of two in one second the higher id is the later."""
+    """The sort key of orders by the time they were placed; of two in one second the one with the
+    higher id is later."""
     return order.created_at or NEVER, int(order.id)
 
 
 def find_guest_id(order: WooOrder) -> str | None:
-    """The guest of an order, by the billing e-mail in one case; None if it is somebody else's,
-    a draft, in the trash, or without an e-mail."""
+    """The guest id of an order, from the billing e-mail in lower case; None for an order of a
+    customer, a draft, one in the trash, or one without an e-mail."""
     email = order.text("billing", "email")
-    guest = order.customer_id is None and order.status not in NOBODYS
+    guest = order.customer_id is None and order.status not in NO_GUEST_STATUSES
     return guest_id_of(email) if guest and email.strip() else None
 
 
 def is_of_vtiger(order: WooOrder) -> bool:
-    """Whether we made the order of one that was typed into Vtiger: what it tells of its buyer is
-    what Vtiger knew, and not all of that."""
+    """Whether we created the order from one that was entered in Vtiger: its data on the buyer come
+    from Vtiger and are not complete."""
     return order.text("created_via") == CREATED_VIA
 
 
 def guest_of(order: WooOrder) -> WooCustomer:
-    """The buyer of an order in the shape of a customer; last changed when the order was placed.
+    """The buyer of an order as a customer, with the time of the order as its last change.
 
-    Of an order that we made no more than the e-mail.
+    For an order that we created only the e-mail.
     """
-    told = {"id": find_guest_id(order), "email": order.text("billing", "email").strip()}
+    known = {"id": find_guest_id(order), "email": order.text("billing", "email").strip()}
     if is_of_vtiger(order):
-        return WooCustomer({**told, "date_created_gmt": order.data.get("date_created_gmt")})
+        return WooCustomer({**known, "date_created_gmt": order.data.get("date_created_gmt")})
     billing: dict[str, Any] = dict(order.data.get("billing") or {})
     faults = [fault for fault in order.faults if fault.place.startswith(_PERSON)]
     return WooCustomer(
         faults=tuple(faults),
         data={
-            **told,
+            **known,
             "first_name": order.text("billing", "first_name"),
             "last_name": order.text("billing", "last_name"),
             "billing": billing,
@@ -175,8 +179,8 @@ def guest_of(order: WooOrder) -> WooCustomer:
     )
 
 
-def left_alone(guest: Side, names: Collection[str]) -> Written:
-    """What becomes of changes that are meant for a guest."""
+def unwritten_guest(guest: Side, names: Collection[str]) -> Written:
+    """The result of an update of a guest: nothing is written, with a note on each field."""
     notes = tuple(
         FieldNote(name, "filtered", NO_ACCOUNT, guest.values.get(name) or "")
         for name in sorted(names)
@@ -184,11 +188,11 @@ def left_alone(guest: Side, names: Collection[str]) -> Written:
     return Written(guest, notes, frozenset(names), sent=False)
 
 
-# Writing a customer's fields, without the e-mail where the shop does not take it.
+# Writing customers.
 
 
 def new_customer(source: Side, rules: Sequence[FieldRule], options: PatchOptions) -> Patch:
-    """What makes a customer of a contact, whose id it carries (customer_create)."""
+    """The patch that creates a customer from a contact, with the contact's id (customer_create)."""
     patch = woo_patch(source.values.values, rules, current=None, options=options)
     return replace(patch, body=with_meta(patch.body, WOO_META_KEY, source.id))
 
@@ -196,9 +200,10 @@ def new_customer(source: Side, rules: Sequence[FieldRule], options: PatchOptions
 async def change_customer(
     woo: WooClient, customer_id: str, patch: Patch
 ) -> tuple[WooCustomer | None, Patch]:
-    """The customer as the shop answers, and the patch as it was sent; None if nothing is left.
+    """Send the patch; the customer in the response (None if nothing was left to send), and the
+    patch as it was sent.
 
-    A refused e-mail is left out with a note, for it must not hold up the rest (recordings
+    A refused e-mail is left out with a note, so that the other fields are written (recordings
     err_customer_update_duplicate_email, err_customer_bad_email).
     """
     if not patch.body:
@@ -217,7 +222,7 @@ def _without_email(patch: Patch, error: Duplicate | Rejected) -> Patch:
     return Patch(body, (*patch.notes, note), patch.unwritten | {"email"}, patch.apart)
 
 
-# Vtiger Accounts by name: a contact's company is a record of its own there.
+# Vtiger Accounts: a contact's company is a record of its own in Vtiger.
 
 ACCOUNTS = "Accounts"
 OF_API = "WEBSERVICE"
@@ -225,7 +230,7 @@ OF_API = "WEBSERVICE"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An Account's id (`""`: none) and its name as Vtiger has it."""
+    """An Account's id (`""`: none) and its name in Vtiger."""
 
     id: str
     name: str
@@ -233,18 +238,18 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Names are unique ignoring case, accents and trailing spaces (contract page Vtiger
-    §0.16, §6).
+    """Finds and creates Accounts by name. Names are unique, ignoring case, accents and trailing
+    spaces (contract page Vtiger §0.16, §6).
 
-    `take_turn` is awaited with a natural key before a create: two workers that need the same new
-    Account must not make two, should uniqueness be switched off.
+    `acquire` leases natural keys before a create, so that two workers that need the same new
+    Account do not create two where uniqueness is switched off.
     """
 
     vtiger: VtigerClient
-    take_turn: Callable[[Sequence[str]], Awaitable[None]]
+    acquire: Callable[[Sequence[str]], Awaitable[None]]
 
     async def name_of(self, account_id: str) -> str:
-        """ "" for no Account, and for one that is gone."""
+        """The name of an Account; "" for none, and for one that is gone."""
         if not account_id:
             return ""
         try:
@@ -253,7 +258,7 @@ class Accounts:
             return ""
 
     async def names_of(self, account_ids: Iterable[str]) -> Mapping[str, str]:
-        """The names of at most 100 Accounts by their ids; those that are gone have none."""
+        """The names of at most 100 Accounts by id, without those that are gone."""
         wanted = sorted(set(account_ids) - {""})
         if not wanted:
             return {}
@@ -263,15 +268,15 @@ class Accounts:
     async def find_or_create(self, name: str) -> Account:
         """The Account of this name; an empty name means none (recording 20-create-account).
 
-        One of ours gets the name where that is the better spelling of its own, so that it does
-        not matter whose order came first.
+        An Account that we created is renamed if `name` is the better spelling, so that the result
+        does not depend on which order came first.
         """
         if not name.strip():
             return Account("", "")
         found = await self._find(name)
         if found is not None and not await self._is_to_be_respelled(found, name):
             return _account(found)
-        await self.take_turn([turn_of(name)])
+        await self.acquire([account_key(name)])
         found = await self._find(name)
         if found is None:
             return await self._create(name)
@@ -282,14 +287,15 @@ class Accounts:
     async def _find(self, name: str) -> VtigerRecord | None:
         found = await self._search(name)
         exact = [record for record in found if record.get("accountname") == name]
-        best = exact or found  # what Vtiger calls equal, it would refuse as a duplicate
+        best = exact or found  # names that Vtiger treats as equal would be refused as duplicates
         return best[0] if best else None
 
     async def _search(self, name: str) -> Sequence[VtigerRecord]:
         return await self.vtiger.query(Query(ACCOUNTS, where=(equals("accountname", name),)))
 
     async def _is_to_be_respelled(self, record: VtigerRecord, name: str) -> bool:
-        """Only what the API user made, and nobody has touched since (20-create-account)."""
+        """Whether `name` is a better spelling, and the Account was created by the API user and not
+        modified by anybody since (20-create-account)."""
         return (
             _spelling(name) < _spelling(record.get("accountname"))
             and record.get("source") == OF_API
@@ -310,14 +316,15 @@ class Accounts:
             return await self._find_holder(name, error)
 
     async def _find_holder(self, name: str, error: RemoteError) -> Account:
-        """Someone made it meanwhile (recording 20-err-account-duplicate names no holder)."""
+        """The Account that was created meanwhile; the refusal does not name it (recording
+        20-err-account-duplicate). Raises `error` if there is none."""
         holder = await self._find(name)
         if holder is None:
             raise error
         return _account(holder)
 
 
-def turn_of(name: str) -> str:
+def account_key(name: str) -> str:
     """The natural key of an Account: its name, as Vtiger compares it."""
     return f"vtiger:accounts:{fold(name)}"
 
@@ -327,8 +334,8 @@ def _account(record: VtigerRecord) -> Account:
 
 
 def _spelling(name: str) -> tuple[bool, bool, int, str]:
-    """Orders spellings that Vtiger calls equal, the best first: in capitals and small letters,
-    with accents."""
+    """The sort key of spellings that Vtiger treats as equal, the best first: mixed case, with
+    accents."""
     plain = sum(one.isascii() for one in name)
     return name.isupper(), name.islower(), plain, name
 
@@ -342,7 +349,7 @@ MOST_ORDERS = 50
 class ContactAdapter:
     """WooCommerce customers and Vtiger Contacts (mapping table "Contacts").
 
-    `guests_are_contacts`: each guest of the shop is a contact, by the orders' setting `guests`.
+    `guests_are_contacts`: each guest of the shop is a contact, by the setting `guests` of orders.
     """
 
     store: str
@@ -366,10 +373,10 @@ class ContactAdapter:
             return None
 
     async def read_body(self, body: Mapping[str, object]) -> Side:
-        """A customer as its webhook carries it: the same as GET (contract page WooCommerce
-        §1)."""
+        """The customer in a webhook's body, which is the same as that of GET (contract page
+        WooCommerce §1)."""
         if "email" not in body:
-            raise InvalidInput("this body is no customer")
+            raise InvalidInput("the body is no customer")
         return replace(self.woo_side(WooCustomer.parse(body)), from_webhook_body=True)
 
     def woo_side(self, customer: WooCustomer) -> Side:
@@ -408,7 +415,7 @@ class ContactAdapter:
         return (email_key(email),) if email else ()
 
     def objection(self, side: Side) -> Skip | None:
-        """Users of roles that the settings do not name are left alone."""
+        """Users whose role is not in the setting `roles` are not synced."""
         raw = side.raw
         if not isinstance(raw, WooCustomer) or is_guest(side.id) or raw.role in self.policy.roles:
             return None
@@ -421,20 +428,20 @@ class ContactAdapter:
     def creation_objection(self, side: Side) -> Skip | None:
         missing = missing_required(side.values, side.system.other, self.rules)
         text = (
-            f"{side.system.other.label} needs a usable {', '.join(missing)}: "
+            f"{side.system.other.label} requires a valid {', '.join(missing)}: "
             f"fill it in in {side.system.label}, and the record is synced."
         )
         return Skip("missing_required_field", text) if missing else None
 
-    def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
+    def converted_names(self, woo: Side, vtiger: Side) -> frozenset[str]:
         return converted_names(woo.values, vtiger.values, rules=self.rules, options=self._options)
 
     async def search_twins(self, side: Side) -> list[Side] | Skip:
-        """By our id field, if e-mail or the twin's own id field agree; else by e-mail, all roles.
+        """By our id field, if the e-mail or the twin's id field agrees; else by e-mail, all roles.
 
-        An id alone is not believed: a restored backup or a cloned shop carries ids of others. A
-        contact without a customer may be a guest, by an order that is billed to the e-mail; or one
-        of a customer that was deleted, who gets no account again.
+        An id alone is not sufficient: a restored backup or a cloned shop has ids of other records.
+        A contact without a customer may be a guest, found by an order with that billing e-mail; or
+        its customer was deleted, and is not created again.
         """
         if twin := await self._find_by_foreign_id(side):
             return [twin]
@@ -442,7 +449,7 @@ class ContactAdapter:
         if side.system is System.WOOCOMMERCE:
             return await self._search_vtiger(email) if email else []
         found = await self._search_shop(email) if email else []
-        return found or await self._find_end(side) or []
+        return found or await self._find_deleted(side) or []
 
     async def _search_shop(self, email: str) -> list[Side]:
         customers = await self.woo.search_customers_by_email(email)
@@ -451,16 +458,17 @@ class ContactAdapter:
         guest = await self.find(System.WOOCOMMERCE, guest_id_of(email))
         return [guest] if guest is not None else []
 
-    async def _find_end(self, side: Side) -> Skip | None:
-        named = side.foreign_id
-        if named is None or not is_plausible(System.WOOCOMMERCE, named):
+    async def _find_deleted(self, side: Side) -> Skip | None:
+        """A Skip if the customer that the contact refers to was deleted."""
+        woo_id = side.foreign_id
+        if woo_id is None or not is_plausible(System.WOOCOMMERCE, woo_id):
             return None
-        living = await self.find(System.WOOCOMMERCE, named)
-        return deleted_twin(System.WOOCOMMERCE, named) if living is None else None
+        existing = await self.find(System.WOOCOMMERCE, woo_id)
+        return deleted_twin(System.WOOCOMMERCE, woo_id) if existing is None else None
 
     async def search_rivals(self, side: Side) -> list[Side]:
-        """Contacts may share an e-mail; users of a shop cannot (contract pages Vtiger §6,
-        WooCommerce §2)."""
+        """Other contacts with the e-mail; users of a shop cannot share one (contract pages Vtiger
+        §6, WooCommerce §2)."""
         email = _folded_email(side)
         if side.system is System.WOOCOMMERCE or not email:
             return []
@@ -482,8 +490,8 @@ class ContactAdapter:
         return [side for side in sides if _folded_email(side) == email]
 
     async def search_successors(self, woo: Side, gone_id: str) -> list[Successor]:
-        """By the e-mail, else the second one, else by whom the person's orders name in Vtiger:
-        the merge of two contacts moves them."""
+        """Contacts that may replace the deleted one: by the e-mail, else the second e-mail, else
+        the contacts of the person's orders in Vtiger, which merging two contacts moves."""
         email = _folded_email(woo)
         if not email:
             return []
@@ -504,7 +512,7 @@ class ContactAdapter:
         return [await self.vtiger_side(record) for record in same]
 
     async def _search_by_orders(self, email: str) -> list[Side]:
-        """The contact of the latest orders that have one."""
+        """The contacts of the person's latest orders."""
         orders = await self.woo.search_orders_of(email)
         mine = [order for order in orders if _fold(order.text("billing", "email")) == email]
         latest = sorted(mine, key=lambda order: int(order.id))[-MOST_ORDERS:]
@@ -519,7 +527,7 @@ class ContactAdapter:
         return [side for side in sides if side is not None]
 
     async def create(self, target: System, source: Side, key: str = "") -> Written:
-        """The twin with all values that the target takes, and the source's id.
+        """Create the twin with all values that the target accepts, and the source's id.
 
         Recordings customer_create, 21-create-contact-full.
         """
@@ -549,12 +557,12 @@ class ContactAdapter:
         changes: Mapping[str, Value],
         source: Side,  # noqa: ARG002
     ) -> Written:
-        """Only these fields, where the record takes them (customer_update_*, 50-contact-revise)."""
+        """Write these fields; a guest cannot be written (customer_update_*, 50-contact-revise)."""
         if isinstance(current.raw, VtigerRecord):
             patch = vtiger_patch(changes, self.rules, current=current.raw, options=self._options)
             return await self._revise(current, patch)
         if is_guest(current.id):
-            return left_alone(current, changes)
+            return unwritten_guest(current, changes)
         customer = WooCustomer.parse(getattr(current.raw, "data", None))
         patch = woo_patch(changes, self.rules, current=customer, options=self._options)
         updated, patch = await change_customer(self.woo, current.id, patch)
@@ -571,7 +579,8 @@ class ContactAdapter:
         return Written(await self.vtiger_side(revised, account), patch.notes, patch.unwritten)
 
     async def _vtiger_fields(self, patch: Patch) -> tuple[dict[str, str], str | None]:
-        """The patch with the company as an Account id, and that Account's own name."""
+        """The patch's fields with the company as an Account id, and the name of that Account (None
+        if the company is not changed)."""
         fields = dict(patch.body)
         if COMPANY not in patch.apart:
             return fields, None
@@ -579,7 +588,7 @@ class ContactAdapter:
         return fields | {"account_id": account.id}, account.name
 
     async def mark(self, current: Side, foreign_id: str) -> Side:
-        """Our id field on one side; nothing if it is there already or there is no such field."""
+        """Write the external id; nothing if it is there already, or if there is no such field."""
         if current.foreign_id == foreign_id or is_guest(current.id) or is_guest(foreign_id):
             return current
         if current.system is System.WOOCOMMERCE:
@@ -592,11 +601,12 @@ class ContactAdapter:
         return await self.vtiger_side(revised, current.values.get(COMPANY) or "")
 
     async def dependents(self, side: Side) -> Sequence[Side]:  # noqa: ARG002
-        """None: a contact's name is nobody else's."""
+        """None: no other record shows values of a contact."""
         return ()
 
     async def delete(self, system: System, record_id: str) -> None:
-        """One that is gone already was deleted by somebody, or by a call whose answer was lost."""
+        """Delete the record. One that is gone already is no error: somebody deleted it, or a call
+        of ours whose response was lost."""
         with contextlib.suppress(NotFound):
             if system is System.VTIGER:
                 await self.vtiger.delete(record_id)
@@ -605,7 +615,7 @@ class ContactAdapter:
 
 
 def email_key(email: str) -> str:
-    """The natural key of a person: the e-mail address in one case."""
+    """The natural key of a person: the e-mail address in lower case."""
     return f"{Module.CONTACTS}:email:{email}"
 
 

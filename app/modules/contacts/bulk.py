@@ -18,10 +18,10 @@ from app.modules.contacts.adapter import (
     Accounts,
     ContactAdapter,
     Guests,
+    account_key,
     find_guest_id,
     guest_of,
     new_customer,
-    turn_of,
 )
 from app.modules.contacts.mapping import (
     COMPANY,
@@ -58,27 +58,28 @@ from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.client import NEW_ACCOUNT, Role
 from app.woocommerce.schemas import WooCustomer, WooRecord
 
-# The Accounts of many records, looked for together: a look for each would double the calls.
+# The Accounts of a page's records, searched for together instead of one by one.
 
 COLUMNS = ("id", "accountname", "source", "modifiedby")
 
 
 @dataclass(frozen=True, slots=True)
 class KnownAccounts(Accounts):
-    """Knows Accounts by name for the time of a page; what it does not know it looks for.
+    """Caches Accounts by name for one page; other names are searched for one by one.
 
-    The turns of all names are taken before the look, so what is not found stays unmade by others.
+    All names are leased before the search, so that no other worker creates one of them after it.
     """
 
     seen: dict[str, list[VtigerRecord]] = field(default_factory=dict)
-    made: dict[str, Account] = field(default_factory=dict)
-    turns: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    known: dict[str, Account] = field(default_factory=dict)
+    locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
-    async def look_for(self, names: Iterable[str]) -> None:
-        """A hundred names a call (recording 53-query-in); none, if another worker is at one."""
+    async def prefetch(self, names: Iterable[str]) -> None:
+        """Search for the names, a hundred a call (recording 53-query-in). Nothing is prefetched if
+        another worker has leased one of them."""
         wanted = {fold(name): name for name in names if name.strip()}
         try:
-            await self.take_turn([turn_of(name) for name in sorted(wanted)])
+            await self.acquire([account_key(name) for name in sorted(wanted)])
         except LeaseLost:
             return
         self.seen.update({key: [] for key in wanted})
@@ -88,32 +89,32 @@ class KnownAccounts(Accounts):
                 self.seen.setdefault(fold(record.get("accountname")), []).append(record)
 
     async def find_or_create(self, name: str) -> Account:
-        """As of one record; two of a page that want the same name get one Account."""
-        async with self.turns[fold(name)]:
-            if name not in self.made:
-                self.made[name] = await Accounts.find_or_create(self, name)
+        """The Account of this name; two records of a page with one name get the same Account."""
+        async with self.locks[fold(name)]:
+            if name not in self.known:
+                self.known[name] = await Accounts.find_or_create(self, name)
                 self.seen.pop(fold(name), None)
-            return self.made[name]
+            return self.known[name]
 
     async def _search(self, name: str) -> Sequence[VtigerRecord]:
-        known = self.seen.get(fold(name))
-        return known if known is not None else await Accounts._search(self, name)
+        seen = self.seen.get(fold(name))
+        return seen if seen is not None else await Accounts._search(self, name)
 
 
-# Contacts a page at a time: e-mails looked for together, customers made in batches.
+# Bulk creation: e-mails are searched for together, customers created in batches.
 
 
 @dataclass(slots=True)
 class Emails:
-    """The e-mails of a shop's users, read whole once a run: a shop cannot be asked for many
-    (contract page WooCommerce §2, Search)."""
+    """The e-mails of a shop's users, all read once a run, since a shop cannot be queried for many
+    at a time (contract page WooCommerce §2, Search)."""
 
     known: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BulkContacts:
-    """`accounts` are those that the adapter goes by, `orders` tell of the shop's guests."""
+    """`accounts` are those that the adapter uses; `orders` give the shop's guests."""
 
     adapter: ContactAdapter
     accounts: KnownAccounts
@@ -121,14 +122,14 @@ class BulkContacts:
     emails: Emails = field(default_factory=Emails)
 
     async def search_first(self, seen: Sequence[Seen]) -> list[Seen]:  # noqa: ARG002
-        """Nobody: a record tells all of itself."""
+        """None: contacts have no dependencies."""
         return []
 
     async def foresee(self, seen: Sequence[Seen]) -> None:
-        """Nothing: a record tells all of itself."""
+        """Nothing: contacts have no dependencies."""
 
     async def prepare(self, sources: Sequence[Side]) -> None:
-        await self.accounts.look_for([self._company(side) for side in sources])
+        await self.accounts.prefetch([self._company(side) for side in sources])
 
     def _company(self, side: Side) -> str:
         patch = vtiger_patch(
@@ -151,7 +152,7 @@ class BulkContacts:
         return frozenset(taken)
 
     async def _in_vtiger(self, sources: Sequence[Side]) -> AsyncIterator[tuple[str, str]]:
-        """Contacts with one of these e-mails: ids and e-mails (recording 53-query-in)."""
+        """The ids and e-mails of contacts with one of these e-mails (recording 53-query-in)."""
         emails = sorted({(side.values.get("email") or "").strip() for side in sources} - {""})
         for part in portions(emails):
             where = (one_of("email", part),)
@@ -161,7 +162,7 @@ class BulkContacts:
                 yield record.id, record.get("email").strip().casefold()
 
     async def _guest_emails(self, emails: Collection[str]) -> frozenset[str]:
-        """Those of guests: they are contacts, and get no account."""
+        """The e-mails among these that are guests', who are contacts and get no account."""
         if not self.adapter.guests_are_contacts:
             return frozenset()
         await self.orders.read()
@@ -176,12 +177,12 @@ class BulkContacts:
 
     async def create_in_shop(self, sources: Sequence[Side]) -> list[Made]:
         patches = [new_customer(side, self.adapter.rules, self._options) for side in sources]
-        made = await self.adapter.woo.batch_customers(create=[patch.body for patch in patches])
+        created = await self.adapter.woo.batch_customers(create=[patch.body for patch in patches])
         return [
             each
             if isinstance(each, RemoteError)
             else Written(self.adapter.woo_side(each), patch.notes, patch.unwritten)
-            for each, patch in zip(made, patches, strict=True)
+            for each, patch in zip(created, patches, strict=True)
         ]
 
     @property
@@ -191,7 +192,8 @@ class BulkContacts:
     async def write_external_ids_in_shop(
         self, marks: Sequence[tuple[Side, str]]
     ) -> list[IdsWritten]:
-        """Keys without an underscore are kept with customers (contract page WooCommerce §2)."""
+        """With customers only meta keys without an underscore are stored (contract page
+        WooCommerce §2)."""
         update = {
             side.id: {"meta_data": [{"key": WOO_META_KEY, "value": partner}]}
             for side, partner in marks
@@ -219,7 +221,7 @@ class ContactListing:
     change_predicates: ClassVar[Mapping[System, ChangePredicate]] = NO_PREDICATES
 
     async def find_last_change(self, system: System) -> datetime | None:
-        """None for customers: there is no order of theirs by change."""
+        """None for customers, which cannot be sorted by modification time."""
         if system is System.WOOCOMMERCE:
             return None
         found = await self.adapter.vtiger.query(last_change(CONTACTS))
@@ -231,27 +233,26 @@ class ContactListing:
         return await self.adapter.vtiger.count(CONTACTS, changed_where(changed_since))
 
     def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
-        """Customers always all, ids ascending (contract page WooCommerce §2); guests are in no
-        list of theirs."""
+        """Always all customers, by ascending id (contract page WooCommerce §2), without guests."""
         return self._contacts(changed_since) if system is System.VTIGER else self._customers()
 
     async def _customers(self) -> AsyncIterator[list[Seen]]:
         roles = self.adapter.policy.roles
         async for page in pages(self.adapter.woo.each_customer(role=self._role)):
-            yield [_seen_person(customer) for customer in page if customer.role in roles]
+            yield [_seen(customer) for customer in page if customer.role in roles]
 
     @property
     def _role(self) -> Role:
         return "customer" if set(self.adapter.policy.roles) == {"customer"} else "all"
 
     async def each_guest(self) -> AsyncIterator[list[Seen]]:
-        """The guests who are contacts, as the latest order that was seen of each shows them, a
-        hundred a call (order_get_guest_storefront)."""
+        """The guests, each with the data of its latest order, a hundred a call
+        (order_get_guest_storefront)."""
         async with self.runtime.sessions() as session:
             ids = await search_guest_orders(session, self.adapter.store)
         for start in range(0, len(ids), PAGE):
             orders = await self.adapter.woo.search_orders_by_id(ids[start : start + PAGE])
-            yield [_seen_person(guest_of(order)) for order in orders if find_guest_id(order)]
+            yield [_seen(guest_of(order)) for order in orders if find_guest_id(order)]
 
     async def _contacts(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
         """Contract page Vtiger §1, query."""
@@ -260,9 +261,9 @@ class ContactListing:
             yield [Seen(System.VTIGER, record.id, record) for record in page]
 
     async def each_trashed(self) -> AsyncIterator[str]:
-        """Nobody: users have no trash (contract page WooCommerce §2, Errors)."""
-        for nobody in tuple[str, ...]():
-            yield nobody
+        """None: users have no trash (contract page WooCommerce §2, Errors)."""
+        for user_id in tuple[str, ...]():
+            yield user_id
 
     async def each_vtiger_id(self) -> AsyncIterator[str]:
         async for record in self.adapter.vtiger.search(CONTACTS, columns=("id",)):
@@ -302,11 +303,11 @@ class ContactListing:
         return ()
 
 
-def _seen_person(customer: WooCustomer) -> Seen:
+def _seen(customer: WooCustomer) -> Seen:
     return Seen(System.WOOCOMMERCE, customer.id, customer)
 
 
-# Contacts as the sync opens, lists, previews and creates them.
+# The ModuleSpec of contacts.
 
 
 async def _open(context: Context) -> ContactAdapter:
@@ -330,12 +331,12 @@ async def _open(context: Context) -> ContactAdapter:
 
 
 def _begin_bulk() -> Callable[[Context, ContactAdapter], Bulk]:
-    """E-mails that were looked for are known from page to page."""
+    """The shop's e-mails are kept from page to page of a run."""
     emails = Emails()
 
     def open_page(context: Context, adapter: ContactAdapter) -> BulkContacts:
-        turn = partial((context.names or context.lease).extend, wait_seconds=PATIENCE)
-        accounts = KnownAccounts(context.runtime.vtiger, turn)
+        acquire = partial((context.names or context.lease).extend, wait_seconds=PATIENCE)
+        accounts = KnownAccounts(context.runtime.vtiger, acquire)
         orders = OrderHistory(context.runtime, context.store)
         return BulkContacts(replace(adapter, accounts=accounts), accounts, orders, emails)
 
@@ -360,5 +361,5 @@ CONTACTS_SPEC = ModuleSpec(
     begin_bulk=_begin_bulk,
     draft=_draft,
     mails=frozenset({NEW_ACCOUNT}),
-    tells_changed_address=True,
+    notifies_old_address=True,
 )

@@ -1,5 +1,5 @@
-"""Customers and Vtiger contacts as the same neutral values, changes of them as requests, and the
-default rows. Pure."""
+"""The mapping of contacts: customers and Vtiger contacts as neutral values, patches of them, and
+the default rows. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,9 +21,9 @@ from app.mapping.rules import (
     fit_vtiger_row,
     fit_woo,
     fit_woo_row,
-    givers_first,
     read_vtiger,
     read_woo,
+    sorted_by_given,
 )
 from app.mapping.values import Mapped, Patch, PatchOptions, Value, restore_astral
 from app.vtiger.schemas import VtigerRecord
@@ -91,16 +91,16 @@ def woo_contact(customer: WooRecord, rules: Sequence[FieldRule]) -> Mapped:
 
 
 def woo_guest(customer: WooRecord, rules: Sequence[FieldRule]) -> Mapped:
-    """The same of a guest: what an order leaves blank is not told, for it is no word of the
-    buyer's that the contact should not have it."""
+    """The mapped values of a guest. Blank values are None: a field that the buyer left blank in an
+    order is not a request to clear it in the contact."""
     mapped = woo_contact(customer, rules)
-    told = {name: None if _blank(value) else value for name, value in mapped.values.items()}
-    return Mapped(told, mapped.derived)
+    known = {name: None if _blank(value) else value for name, value in mapped.values.items()}
+    return Mapped(known, mapped.derived)
 
 
 def _woo_values(data: Mapping[str, Any], rules: Sequence[FieldRule]) -> dict[str, Value]:
     values: dict[str, Value] = {}
-    for rule in givers_first(rules):
+    for rule in sorted_by_given(rules):
         values[rule.name] = read_woo(rule, data, values.get(rule.given) or "")
     return values
 
@@ -113,7 +113,7 @@ def _stand_in_name(values: Mapping[str, Value]) -> str:
 def vtiger_contact(
     record: VtigerRecord, rules: Sequence[FieldRule], *, account_name: Value
 ) -> Mapped:
-    """A Vtiger contact's mapped values; `account_name` is the linked Account's, "" if none.
+    """A Vtiger contact's mapped values; `account_name` is that of its Account, "" if none.
 
     `record.data` is a retrieve answer (recording 21-retrieve-contact-full); contract page
     Vtiger §1.
@@ -125,15 +125,15 @@ def _vtiger_values(
     data: Mapping[str, Any], rules: Sequence[FieldRule], account_name: Value
 ) -> dict[str, Value]:
     values: dict[str, Value] = {}
-    for rule in givers_first(rules):
+    for rule in sorted_by_given(rules):
         raw = account_name if rule.name == COMPANY else data.get(rule.vtiger)
         values[rule.name] = read_vtiger(rule, raw, values.get(rule.given) or "")
     return values
 
 
 def missing_required(mapped: Mapped, target: System, rules: Sequence[FieldRule]) -> list[str]:
-    """Names without which `target` cannot create the record: empty, not written by their rule, or
-    (e-mail) sure to be refused.
+    """The names of required values without which `target` cannot create the record: empty, not
+    written by their rule, or an e-mail that would be refused.
 
     Contract page Vtiger §1 (lastname), WooCommerce §2 (missing, empty or malformed e-mail: 400).
     """
@@ -156,7 +156,7 @@ def _blank(value: Value) -> bool:
 
 
 def woo_foreign_id(customer: WooRecord) -> str | None:
-    """The Vtiger id that the sync left in a customer's meta; None if there is none."""
+    """The Vtiger id in a customer's meta; None if there is none."""
     return find_path(customer.data, META + WOO_META_KEY) or None
 
 
@@ -167,11 +167,11 @@ def woo_patch(
     current: WooRecord | None,
     options: PatchOptions,
 ) -> Patch:
-    """The body for POST (`current` None) or PUT /customers that brings `changes` about.
+    """The patch for POST (`current` None) or PUT /customers that makes `changes`.
 
-    A field that WooCommerce would mangle, erase or refuse is left out whole, with a note. The
-    billing e-mail follows the account's on create only, as WooCommerce itself does not keep them
-    equal. Contract pages readback ("customers ...") and WooCommerce §2.
+    A field that WooCommerce would alter, erase or refuse is left out with a note. The billing
+    e-mail is set to the account's on create only, as WooCommerce does not keep them equal.
+    Contract pages readback ("customers ...") and WooCommerce §2.
     """
     draft = PatchDraft()
     data = current.data if current else {}
@@ -204,8 +204,8 @@ def _write_woo(
     options: PatchOptions,
 ) -> None:
     fit = partial(fit_woo, options=options)
-    noted, found = fit_woo_row(rule, value, data=data, given=given, fit=fit)
-    draft.note(rule.name, noted, value=value)
+    fitted, found = fit_woo_row(rule, value, data=data, given=given, fit=fit)
+    draft.note(rule.name, fitted, value=value)
     for path, content in found:
         set_path(draft.body, path, content)
 
@@ -217,10 +217,10 @@ def vtiger_patch(
     current: VtigerRecord | None,
     options: PatchOptions,
 ) -> Patch:
-    """The fields for create (`current` None) or revise of a contact that bring `changes` about.
+    """The patch for create (`current` None) or revise of a contact that makes `changes`.
 
-    The company is in `Patch.apart` under COMPANY: the Account is another record. On create a
-    required value that cannot be sent is replaced by a stand-in. Contract page readback, Vtiger.
+    The company is in `Patch.apart` under COMPANY, since the Account is another record. On create a
+    required value that cannot be sent is replaced by another one. Contract page readback, Vtiger.
     """
     draft = PatchDraft()
     held = _vtiger_values(current.data if current else {}, rules, None)
@@ -256,7 +256,7 @@ def _fit_rule(rule: FieldRule, value: str, *, given: str, options: PatchOptions)
 
 
 def _stand_in(refused: Fitted, changes: Mapping[str, Value], rule: FieldRule) -> Fitted:
-    """A required value that is fit to be sent, so that the record can be created at all."""
+    """A substitute for a required value that cannot be sent, so that the record can be created."""
     cut = PatchOptions(too_long="cut")
     own = changes.get(rule.name) or ""
     for candidate in (own, _stand_in_name(changes), _stand_in_name({**changes, COMPANY: ""}), "-"):
@@ -266,11 +266,11 @@ def _stand_in(refused: Fitted, changes: Mapping[str, Value], rule: FieldRule) ->
     return refused
 
 
-# What a customer's values would be in a Vtiger contact, and the way back. Pure.
+# Conversion: a customer's values as Vtiger would show them, and the reverse.
 
 
 def contact_conversion(rules: Sequence[FieldRule], options: PatchOptions) -> Conversion:
-    """Contacts carried over; contract page readback."""
+    """The conversion of contacts; contract page readback."""
 
     def to_vtiger(woo: Mapped) -> tuple[Mapped, frozenset[str]]:
         patch = vtiger_patch(woo.values, rules, current=None, options=options)
@@ -288,12 +288,12 @@ def contact_conversion(rules: Sequence[FieldRule], options: PatchOptions) -> Con
 def is_explained(
     name: str, woo: Mapped, vtiger: Mapped, *, rules: Sequence[FieldRule], options: PatchOptions
 ) -> bool:
-    """Whether the field differs only by what the target does to it, or refuses of it."""
+    """Whether the field differs only because the target alters or refuses the value."""
     return contact_conversion(rules, options).is_explained(name, woo, vtiger)
 
 
 def converted_names(
     woo: Mapped, vtiger: Mapped, *, rules: Sequence[FieldRule], options: PatchOptions
 ) -> frozenset[str]:
-    """Fields of which one side holds just what the other's value becomes there."""
+    """Fields of which one side has what the other side's value would become there."""
     return contact_conversion(rules, options).converted_names(woo, vtiger)

@@ -1,4 +1,4 @@
-"""Sales orders between one shop and Vtiger: reading, finding twins, writing. Decides nothing."""
+"""The adapter of sales orders: it reads orders of both systems, finds their twins, and writes."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,13 @@ from app.modules.orders.mapping import (
 )
 from app.modules.orders.money import adds_up
 from app.modules.orders.references import CrmOrder, OrderReferences, ShopOrder
-from app.modules.orders.to_vtiger import OrderWriter, OrderWritten, is_half_made, plan_order
-from app.modules.orders.to_woocommerce import OrderReturned, OrderReturner
+from app.modules.orders.to_vtiger import (
+    VtigerOrderWriter,
+    VtigerOrderWritten,
+    is_incomplete,
+    plan_order,
+)
+from app.modules.orders.to_woocommerce import WooOrderWriter, WooOrderWritten
 from app.modules.ports import (
     Side,
     Skip,
@@ -46,23 +51,24 @@ TRASH = "trash"
 NOTHING: frozenset[str] = frozenset()
 LINES = frozenset({"lines"})
 
-OTHERS = (
-    "It is an order of store {store}, by its Purchase Order: clear that to make it a new one, or "
-    "set `from_other_shops`."
+OTHER_STORE = (
+    "Its Purchase Order names an order of store {store}: clear that field to make it a new order, "
+    "or set `from_other_shops`."
 )
 CLAIMED = (
-    "Order {order_id} of the shop carries this order's id, but this order does not name it back. "
-    "If they are one, enter {number} as Purchase Order here; if not, remove {meta} from the shop's "
-    "order."
+    "Order {order_id} of the shop carries this order's id, but this order does not refer to it. If "
+    "they are the same order, enter {number} as Purchase Order here; if not, remove {meta} from "
+    "the shop's order."
 )
-AWAY = "New orders of Vtiger go to store {store}, the first one whose orders are written."
+OTHER_HOME = "New orders of Vtiger go to store {store}, the first one whose settings create them."
 
 
 @dataclass(frozen=True, slots=True)
 class OrderSides:
-    """Reads orders. Methods raise DependencyNotReady and the RemoteError tree.
+    """Reads the orders of both systems as sides. Methods may raise DependencyNotReady and any
+    RemoteError.
 
-    `home` is the store that orders made in Vtiger go to.
+    `default_store` is the store that orders entered in Vtiger go to.
     """
 
     runtime: Runtime
@@ -71,17 +77,17 @@ class OrderSides:
     rules: tuple[FieldRule, ...]
     id_field: str | None
     references: OrderReferences
-    home: str
+    default_store: str
 
     async def find(self, system: System, record_id: str) -> Side | None:
-        """The order by id; None if it is gone or in the trash, from where it may come back.
+        """The order by id; None if it is gone or in the trash, from where it may be restored.
 
         Recordings order_get_trashed, 52-err-retrieve-deleted.
         """
         try:
             if system is System.VTIGER:
                 record = await self.runtime.vtiger.retrieve_order(record_id)
-                return await self.of_vtiger(record, brings=True)
+                return await self.of_vtiger(record, sync_first=True)
             order = await self.runtime.stores[self.store].get_order(record_id)
         except NotFound:
             return None
@@ -90,12 +96,15 @@ class OrderSides:
     async def of_body(self, body: Mapping[str, object]) -> Side:
         """An order as its webhook carries it: the same as GET (contract page WooCommerce §1)."""
         if "line_items" not in body or body.get("status") == TRASH:
-            raise InvalidInput("this body is no living order")
+            raise InvalidInput("the body is no order, or one in the trash")
         return replace(await self.of_woo(WooOrder.parse(body)), from_webhook_body=True)
 
     async def of_woo(self, order: WooOrder) -> Side:
-        """`raw` is a ShopOrder, or the Refusal of an order that has no pair: for such a one
-        nothing else is made or read."""
+        """The side of a shop's order; its dependencies are synced first.
+
+        `raw` is a ShopOrder; for a refused order without a pair it is the Refusal, and nothing
+        else is read or created.
+        """
         link = await self.find_link(System.WOOCOMMERCE, order.id)
         refusal = await self.references.refusal(order)
         raw: ShopOrder | Refusal
@@ -123,11 +132,12 @@ class OrderSides:
             return values
         return Mapped({**values.values, "account": self.policy.order_account})
 
-    async def of_vtiger(self, record: VtigerRecord, *, brings: bool = False) -> Side:
-        """`brings`: of an order that is new to us, what it names is made in the shop first.
+    async def of_vtiger(self, record: VtigerRecord, *, sync_first: bool = False) -> Side:
+        """The side of a Vtiger order. `sync_first`: if the order is new, the records that it refers
+        to are created in the shop first.
 
-        Lines that do not add up are no person's: a broken write of ours left them. But where a
-        line is no object, what it said is not known: RecordUnreadable.
+        Lines that do not add up to the order's total were left by an interrupted write of ours:
+        they are `partially_written`. RecordUnreadable if a line is not an object and they do not.
         """
         if not isinstance(record, VtigerOrder):
             record = VtigerOrder.parse(record.data, ORDERS)
@@ -138,8 +148,8 @@ class OrderSides:
         linked = await self.find_link(System.VTIGER, record.id) is not None
         refusal = None if linked else await self._refusal(record, foreign_id)
         is_new = not (linked or foreign_id or refusal)
-        brings = brings and is_new and not await self._is_kept_out(record)
-        refs = await self.references.of_vtiger(record, brings=brings)
+        sync_first = sync_first and is_new and not await self._is_excluded(record)
+        refs = await self.references.of_vtiger(record, sync_first=sync_first)
         partially_written = NOTHING if is_new or refusal or adds_up(record) else LINES
         read = partial(vtiger_order, record, refs, rules=self.rules)
         values = (await offload(read, lines=len(record.lines))).values
@@ -157,31 +167,34 @@ class OrderSides:
         )
 
     async def _refusal(self, record: VtigerRecord, foreign_id: str | None) -> Refusal | None:
-        """Shops share the CRM: an order of one must not be made in another. Nor must one be made
-        again that the shop has, though only the shop's order says so: an id alone is not believed.
+        """Why a Vtiger order without a pair is not synced to this shop; None if it is.
+
+        Shops share the CRM, so an order of one is not created in another. Nor is one created again
+        that an order of the shop refers to; such a one-sided reference is not taken for a pair.
         """
         owner = find_store(record.get(PURCHASE_ORDER))
         if owner not in (None, self.store):
-            others = Refusal("filtered", OTHERS.format(store=owner))
+            others = Refusal("filtered", OTHER_STORE.format(store=owner))
             return None if self.policy.from_other_shops else others
-        if foreign_id is None and self.home != self.store:
-            return Refusal("filtered", AWAY.format(store=self.home))
+        if foreign_id is None and self.default_store != self.store:
+            return Refusal("filtered", OTHER_HOME.format(store=self.default_store))
         if foreign_id is not None:
             return None
         history = OrderHistory(self.runtime, self.store)
         claim = await history.find_claim(record.id, record.created_at)
         return claimed(self.store, claim.id) if claim else None
 
-    async def _is_kept_out(self, record: VtigerRecord) -> bool:
-        """Whether the shop does not get the order, so that it needs nothing that it names."""
+    async def _is_excluded(self, record: VtigerRecord) -> bool:
+        """Whether the settings exclude the order from the shop, so that its dependencies are not
+        needed there."""
         if self.policy.create_in_shop is CreationPolicy.NEVER:
             return True
         creation = ShopCreation(self.runtime, self.store, Module.SALES_ORDERS, self.policy)
         return await creation.came_from_elsewhere(record.id)
 
     def _foreign_id(self, record: VtigerRecord) -> str | None:
-        told = find_order_id(self.store, record.get(PURCHASE_ORDER))
-        return told or (record.get(self.id_field) or None if self.id_field else None)
+        order_id = find_order_id(self.store, record.get(PURCHASE_ORDER))
+        return order_id or (record.get(self.id_field) or None if self.id_field else None)
 
     async def find_link(self, system: System, record_id: str) -> Link | None:
         if self.references.dependencies is not None:
@@ -203,38 +216,39 @@ class OrderSides:
 
 
 def claimed(store: str, order_id: str) -> Refusal:
-    """A Vtiger order and one of the shop, of which only the shop's names the other."""
+    """The refusal of a Vtiger order that an order of the shop refers to, but not vice versa."""
     number = purchase_order(store, order_id)
     message = CLAIMED.format(order_id=order_id, number=number, meta=FOREIGN_ID_META)
     return Refusal("ambiguous_match", message)
 
 
 def shop_order(side: Side) -> ShopOrder:
-    """What is behind a shop's side that was not refused."""
+    """The order behind a side of the shop that was not refused."""
     if not isinstance(side.raw, ShopOrder):
         raise TypeError(f"{side.system} {side.id} was not read as an order of the shop")
     return side.raw
 
 
 def crm_order(side: Side) -> CrmOrder:
-    """What is behind a Vtiger side."""
+    """The order behind a side of Vtiger."""
     if not isinstance(side.raw, CrmOrder):
         raise TypeError(f"{side.system} {side.id} was not read as an order of Vtiger")
     return side.raw
 
 
-# Finding the order that an order without a link was made into, whole or half.
+# Finding the twin of an order without a link, which may be incomplete.
 
 OVERLAP = timedelta(minutes=15)
-"""By how much the shop's clock may be behind ours."""
+"""The most that the shop's clock is assumed to be behind ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderTwins:
-    """Looks by purchase order, which only we write so; else by the id that a record carries."""
+    """Finds twins by purchase order, whose format only we write; else by the external id that a
+    record carries."""
 
     sides: OrderSides
-    returner: OrderReturner
+    woo_writer: WooOrderWriter
 
     async def search(self, side: Side) -> list[Side] | Skip:
         if side.system is System.WOOCOMMERCE:
@@ -245,8 +259,8 @@ class OrderTwins:
         return twin or []
 
     async def _search_vtiger(self, side: Side) -> list[Side] | Skip:
-        """By PO; else by the id in the order, if Vtiger's names this one too (contract page
-        Vtiger §10)."""
+        """By purchase order; else by the Vtiger id in the shop's order, if Vtiger's order does not
+        contradict it (contract page Vtiger §10)."""
         number = purchase_order(self.sides.store, side.id)
         vtiger = self.sides.runtime.vtiger
         found = await vtiger.search_orders_by_purchase_order(number)
@@ -256,67 +270,67 @@ class OrderTwins:
         twin = await self._find_in_vtiger(side, side.foreign_id)
         if twin is None:
             return []
-        if twin.foreign_id is not None or _is_ours(twin, side):
+        if twin.foreign_id is not None or _is_our_order(twin, side):
             return [twin] if twin.foreign_id in (None, side.id) else []
-        if await self._is_anothers(twin):
+        if await self._belongs_to_another(twin):
             return []
-        await OrderHistory(self.sides.runtime, self.sides.store).keep_claim(twin.id, side.id)
+        await OrderHistory(self.sides.runtime, self.sides.store).record_claim(twin.id, side.id)
         refusal = claimed(self.sides.store, side.id)
         return Skip(refusal.reason, f"Vtiger order {twin.label} ({twin.id}): {refusal.message}")
 
-    async def _is_anothers(self, twin: Side) -> bool:
-        """A cloned shop or a copied order carries ids of others: Vtiger's order is one of another
-        shop, or the pair of another order."""
+    async def _belongs_to_another(self, twin: Side) -> bool:
+        """Whether Vtiger's order belongs to another shop or is paired with another order: a cloned
+        shop or a copied order carries the ids of others."""
         owner = find_store(crm_order(twin).record.get(PURCHASE_ORDER))
         return owner is not None or await self.sides.is_paired(twin.id)
 
     async def _find_in_vtiger(self, side: Side, record_id: str) -> Side | None:
-        """A ghost that a broken create left is told as one without lines: they are written anew."""
+        """The side of a Vtiger order; one that an interrupted create left incomplete has no lines,
+        so that they are written again."""
         try:
             record = await self.sides.runtime.vtiger.retrieve_order(record_id)
         except NotFound:
             return None
         twin = await self.sides.of_vtiger(record)
         names = frozenset(twin.values.values)
-        if not is_half_made(record, shop_order(side).order):
+        if not is_incomplete(record, shop_order(side).order):
             return replace(twin, made=names)
         values = Mapped({**twin.values.values, "lines": None})
         return replace(twin, values=values, made=names - LINES)
 
     async def _find_in_shop(self, side: Side) -> Side | Skip | None:
-        """A Skip for what the shop had and deleted: it is not made again by surprise."""
+        """The shop's order that a Vtiger order refers to; a Skip if the shop deleted it, so that it
+        is not created again."""
         if side.foreign_id is None:
-            return await self._find_made(side)
+            return await self._find_created(side)
         if not is_plausible(System.WOOCOMMERCE, side.foreign_id):
             return None
         twin = await self.sides.find(System.WOOCOMMERCE, side.foreign_id)
         if twin is None:
             return deleted_twin(System.WOOCOMMERCE, side.foreign_id)
-        told = crm_order(side).record.get(PURCHASE_ORDER)
-        agreed = told == purchase_order(self.sides.store, side.foreign_id)
+        number = crm_order(side).record.get(PURCHASE_ORDER)
+        agreed = number == purchase_order(self.sides.store, side.foreign_id)
         return twin if agreed or twin.foreign_id == side.id else None
 
-    async def _find_made(self, side: Side) -> Side | None:
-        """What a broken create of ours left. The shop cannot be asked by a foreign id, so all
-        that changed since then is looked at (contract page WooCommerce §2)."""
+    async def _find_created(self, side: Side) -> Side | None:
+        """The order that an interrupted create of ours left. A shop cannot be searched by external
+        id, so all orders that changed since are scanned (contract page WooCommerce §2)."""
         async with self.sides.runtime.sessions() as session:
             intent = await find_intent(session, self.sides.record(System.VTIGER, side.id))
         if intent is None:
             return None
-        async for order in self.returner.woo.each_order(intent[0].created_at - OVERLAP):
+        async for order in self.woo_writer.woo.each_order(intent[0].created_at - OVERLAP):
             if order.meta(FOREIGN_ID_META) == side.id:
                 return await self.sides.of_woo(order)
         return None
 
 
-def _is_ours(twin: Side, side: Side) -> bool:
-    """Whether we made the shop's order of the Vtiger order that it names, and could not tell that
-    one yet."""
+def _is_our_order(twin: Side, side: Side) -> bool:
+    """Whether we created the shop's order from the Vtiger order, but have not written the purchase
+    order to the latter yet."""
     ours = shop_order(side).order.text("created_via") == CREATED_VIA
     return ours and not crm_order(twin).record.get(PURCHASE_ORDER)
 
-
-# Sales orders between one shop and Vtiger: reading, finding twins, writing. Decides nothing.
 
 CANCELLED = "Cancelled"
 
@@ -329,8 +343,8 @@ class OrderAdapter:
     policy: SyncPolicy
     sides: OrderSides
     twins: OrderTwins
-    writer: OrderWriter
-    returner: OrderReturner
+    writer: VtigerOrderWriter
+    woo_writer: WooOrderWriter
     module: Module = Module.SALES_ORDERS
 
     async def find(self, system: System, record_id: str) -> Side | None:
@@ -340,7 +354,7 @@ class OrderAdapter:
         return await self.sides.of_body(body)
 
     def natural_keys(self, side: Side) -> tuple[str, ...]:
-        """The purchase order, and the Vtiger order that an order was made of."""
+        """The purchase order, and the id of the Vtiger order."""
         woo = side.system is System.WOOCOMMERCE
         woo_id, vtiger_id = (side.id, side.foreign_id) if woo else (side.foreign_id, side.id)
         keys = [f"po:{purchase_order(self.sides.store, woo_id)}"] if woo_id else []
@@ -348,24 +362,25 @@ class OrderAdapter:
         return tuple(f"{self.module}:{key}" for key in keys)
 
     def objection(self, side: Side) -> Skip | None:
-        """Drafts, statuses and guests that are not synced, currencies that Vtiger does not have,
-        orders of other shops."""
+        """The refusal found on reading: drafts, statuses and guests that are not synced, currencies
+        that Vtiger does not have, orders of other shops."""
         raw = side.raw
         refusal = raw.refusal if isinstance(raw, ShopOrder | CrmOrder) else raw
         return Skip(refusal.reason, refusal.message) if isinstance(refusal, Refusal) else None
 
     def creation_objection(self, side: Side) -> Skip | None:
-        """A line that the shop cannot have: better no order than one with a hole."""
+        """A mandatory field without a value, or a line that the shop cannot have: then no order is
+        created, rather than an incomplete one."""
         if side.system is System.WOOCOMMERCE:
             return custom_objection(side, self.rules)
-        patch = self.returner.patch_for_new(crm_order(side), side.values.values)
+        patch = self.woo_writer.patch_for_new(crm_order(side), side.values.values)
         found = [note for note in patch.notes if note.field == "lines"]
         if not found or "lines" not in patch.unwritten:
             return None
         return Skip(found[0].reason, found[0].message)
 
-    def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
-        """Fields of the Vtiger order that are just what the shop's become there."""
+    def converted_names(self, woo: Side, vtiger: Side) -> frozenset[str]:
+        """Fields of the Vtiger order that have what the shop's values become there."""
         if not isinstance(woo.raw, ShopOrder):
             return frozenset()
         plan = plan_order(woo.raw.order, woo.raw.refs, rules=self.rules, options=self._options)
@@ -387,74 +402,75 @@ class OrderAdapter:
         return await self.twins.search(side)
 
     async def search_rivals(self, side: Side) -> list[Side]:  # noqa: ARG002
-        """None: a purchase order of ours names one order of one shop."""
+        """None: a purchase order identifies one order of one shop."""
         return []
 
     async def create(self, target: System, source: Side, key: str = "") -> Written:
-        """The twin, carrying the source's id: the purchase order there, meta here."""
+        """Create the twin with the source's id: in Vtiger as purchase order, in the shop as
+        meta."""
         if target is System.VTIGER:
             own = {self.sides.id_field: source.id} if self.sides.id_field else {}
             written = await self.writer.create(shop_order(source), own, key)
             with after_create():
                 return await self._vtiger_written(source, written)
-        returned = await self.returner.create(crm_order(source), source.values.values)
-        return await self.made_in_shop(source, returned)
+        in_shop = await self.woo_writer.create(crm_order(source), source.values.values)
+        return await self.created_in_shop(source, in_shop)
 
-    async def made_in_shop(self, source: Side, returned: OrderReturned) -> Written:
-        """What the shop answered to the create of an order."""
+    async def created_in_shop(self, source: Side, written: WooOrderWritten) -> Written:
+        """The result of a create in the shop."""
         with after_create():
-            return await self._shop_written(source, returned)
+            return await self._shop_written(source, written)
 
     async def update(self, current: Side, changes: Mapping[str, Value], source: Side) -> Written:
-        """These fields; lines whole in Vtiger, by id in the shop (contract pages
+        """Write these fields; in Vtiger all lines at once, in the shop by line id (contract pages
         Vtiger §3, WooCommerce §3)."""
         if current.system is System.VTIGER:
             record = crm_order(current).record
             written = await self.writer.revise(shop_order(source), changes, current=record)
             return await self._vtiger_written(current, written)
         shop, crm = shop_order(current), crm_order(source)
-        returned = await self.returner.update(shop, changes, crm=crm)
-        return await self._shop_written(current, returned)
+        in_shop = await self.woo_writer.update(shop, changes, crm=crm)
+        return await self._shop_written(current, in_shop)
 
-    async def _vtiger_written(self, before: Side, written: OrderWritten) -> Written:
+    async def _vtiger_written(self, before: Side, written: VtigerOrderWritten) -> Written:
         if written.record is None:
             return Written(before, written.notes, written.unwritten, sent=False)
         after = await self.sides.of_vtiger(written.record)
         return Written(after, written.notes, written.unwritten, deferred=written.deferred)
 
-    async def _shop_written(self, before: Side, returned: OrderReturned) -> Written:
-        if returned.order is None:
-            return Written(before, returned.notes, returned.unwritten, sent=False)
-        after = await self.sides.of_woo(returned.order)
-        return Written(after, returned.notes, returned.unwritten)
+    async def _shop_written(self, before: Side, written: WooOrderWritten) -> Written:
+        if written.order is None:
+            return Written(before, written.notes, written.unwritten, sent=False)
+        after = await self.sides.of_woo(written.order)
+        return Written(after, written.notes, written.unwritten)
 
     async def mark(self, current: Side, foreign_id: str) -> Side:
-        """The other's id where there is room; a purchase order of the customer's own stays."""
+        """Write the other system's id; a purchase order that somebody entered is kept."""
         if current.foreign_id == foreign_id:
             return current
         if current.system is System.WOOCOMMERCE:
             meta = {"meta_data": [{"key": FOREIGN_ID_META, "value": foreign_id}]}
-            return await self.sides.of_woo(await self.returner.woo.update_order(current.id, meta))
+            return await self.sides.of_woo(await self.woo_writer.woo.update_order(current.id, meta))
         record = crm_order(current).record
-        fields = self._marks(record, foreign_id)
+        fields = self._id_fields(record, foreign_id)
         if not fields:
             return current
         fields["conversion_rate"] = record.get("conversion_rate") or "1"
         vtiger = self.sides.runtime.vtiger
         return await self.sides.of_vtiger(await vtiger.revise(current.id, fields, module=ORDERS))
 
-    def _marks(self, record: VtigerRecord, woo_id: str) -> dict[str, str]:
+    def _id_fields(self, record: VtigerRecord, woo_id: str) -> dict[str, str]:
         fields = {self.sides.id_field: woo_id} if self.sides.id_field else {}
         if not record.get(PURCHASE_ORDER):
             fields[PURCHASE_ORDER] = purchase_order(self.sides.store, woo_id)
         return fields
 
     async def retire(self, side: Side) -> Written:
-        """Cancelled, where it is not that already (contract pages WooCommerce §3, Vtiger §10)."""
+        """Cancel the order unless it is cancelled (contract pages WooCommerce §3, Vtiger §10)."""
         if side.values.get("status") == CANCELLED:
             return Written(side, (), frozenset(), sent=False)
         if side.system is System.WOOCOMMERCE:
-            cancelled = await self.returner.woo.update_order(side.id, {"status": "cancelled"})
+            cancelled = await self.woo_writer.woo.update_order(side.id, {"status": "cancelled"})
             return Written(await self.sides.of_woo(cancelled), (), frozenset())
         rate = crm_order(side).record.get("conversion_rate") or "1"
         fields = {"sostatus": CANCELLED, "conversion_rate": rate}
@@ -462,29 +478,31 @@ class OrderAdapter:
         return Written(await self.sides.of_vtiger(record), (), frozenset())
 
     async def restore(self, record_id: str, twin: Side) -> Side | None:
-        """Out of the trash by the status that Vtiger's means (contract page WooCommerce §1)."""
+        """Restore the shop's order from the trash by setting the status that Vtiger's maps to
+        (contract page WooCommerce §1); None if it is gone."""
         statuses = crm_order(twin).refs.statuses.to_woo
         status = statuses.get(twin.values.get("status") or "", "on-hold")
         try:
-            order = await self.returner.woo.update_order(record_id, {"status": status})
+            order = await self.woo_writer.woo.update_order(record_id, {"status": status})
         except NotFound:
             return None
         return await self.sides.of_woo(order)
 
     async def dependents(self, side: Side) -> Sequence[Side]:  # noqa: ARG002
-        """None: nothing else shows what is in an order."""
+        """None: no other record shows values of an order."""
         return ()
 
     async def delete(self, system: System, record_id: str) -> None:
-        """Into the trash or recycle bin; one that is gone already is fine.
+        """Move the order to the trash or recycle bin; one that is gone already is no error.
 
-        UnsafeVersion where Vtiger would keep the order and take its lines (84-stock-delete-order).
+        UnsafeVersion where Vtiger would keep the order but delete its lines
+        (84-stock-delete-order).
         """
         if system is System.VTIGER and (link := await self.sides.find_link(system, record_id)):
             order = self.sides.record(System.WOOCOMMERCE, link.woo_id)
             await self.writer.ensure_safe(order, anew=True)
         with contextlib.suppress(NotFound):
             if system is System.WOOCOMMERCE:
-                await self.returner.woo.trash_order(record_id)
+                await self.woo_writer.woo.trash_order(record_id)
             else:
                 await self.sides.runtime.vtiger.delete_order(record_id)

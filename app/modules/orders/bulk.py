@@ -51,8 +51,8 @@ from app.modules.orders.references import (
     TaxCarriers,
     products_of,
 )
-from app.modules.orders.to_vtiger import OrderWriter, plan_order
-from app.modules.orders.to_woocommerce import OrderReturner, woo_order_patch
+from app.modules.orders.to_vtiger import VtigerOrderWriter, plan_order
+from app.modules.orders.to_woocommerce import WooOrderWriter, woo_order_patch
 from app.modules.ports import (
     PAGE,
     PATIENCE,
@@ -85,12 +85,12 @@ from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.client import MAILS, NEW_ACCOUNT, WooClient
 from app.woocommerce.schemas import WooOrder
 
-# Orders a page at a time: purchase orders looked for together, orders made in batches.
+# Bulk creation: purchase orders are searched for together, orders created in batches.
 
 
 @dataclass(frozen=True, slots=True)
 class BulkOrders:
-    """`accounts` are those that the adapter goes by, `customers` the e-mails of the shop's
+    """`accounts` are those that the adapter uses; `customers` are the e-mails of the shop's
     customers, where they are known."""
 
     adapter: OrderAdapter
@@ -98,7 +98,7 @@ class BulkOrders:
     customers: frozenset[str] | None
 
     async def search_first(self, seen: Sequence[Seen]) -> list[Seen]:
-        """Guests, each as the latest of the orders shows it."""
+        """New guests, each with the data of the latest of its orders."""
         if self.adapter.policy.guests is not GuestPolicy.CONTACT_PER_EMAIL:
             return []
         references = self.adapter.sides.references
@@ -114,13 +114,13 @@ class BulkOrders:
         return [Seen(System.WOOCOMMERCE, person.id, person) for person in people]
 
     async def foresee(self, seen: Sequence[Seen]) -> None:
-        """The pairs of the orders themselves, their buyers and products."""
+        """Preload the links of the orders, their buyers and products."""
         orders = _readable(seen)
         store, dependencies = self.adapter.sides.store, self.adapter.sides.references.dependencies
         if dependencies is None or not orders:
             return
-        named = [order.customer_id or find_guest_id(order) for order in orders]
-        buyers = {buyer for buyer in named if buyer}
+        found = (order.customer_id or find_guest_id(order) for order in orders)
+        buyers = {buyer for buyer in found if buyer}
         products = {each for order in orders for each in products_of(order)}
         for module, ids in (
             (Module.SALES_ORDERS, {order.id for order in orders}),
@@ -133,10 +133,11 @@ class BulkOrders:
     async def prepare(self, sources: Sequence[Side]) -> None:
         orders = [side.raw.order for side in sources if isinstance(side.raw, ShopOrder)]
         names = [self.adapter.writer.account_name_of(order) for order in orders]
-        await self.accounts.look_for(names)
+        await self.accounts.prefetch(names)
 
     async def search_taken(self, sources: Sequence[Side]) -> frozenset[str]:
-        """None of Vtiger's: a shop's order is found by the id that it would carry in Vtiger's."""
+        """Orders of the shop whose purchase order exists in Vtiger; none of Vtiger's orders, whose
+        twin is found by the id that they carry."""
         store, vtiger = self.adapter.sides.store, self.adapter.sides.runtime.vtiger
         by_number = {
             purchase_order(store, side.id): side.id
@@ -149,27 +150,32 @@ class BulkOrders:
         return frozenset(by_number[number] for number in found if number in by_number)
 
     async def create_in_shop(self, sources: Sequence[Side]) -> list[Made]:
-        """An order of which a part cannot be had yet is not sent."""
+        """Create the twins in one batch; an order with a dependency that is not ready is not
+        sent."""
         patches = await run_together(self._new_order(side) for side in sources)
         create = [patch.body for patch in patches if isinstance(patch, Patch)]
-        answers = iter(await self.adapter.returner.woo.batch_orders(create=create))
+        answers = iter(await self.adapter.woo_writer.woo.batch_orders(create=create))
         return [
-            await self._made(side, patch, next(answers)) if isinstance(patch, Patch) else patch
+            await self._finish_create(side, patch, next(answers))
+            if isinstance(patch, Patch)
+            else patch
             for side, patch in zip(sources, patches, strict=True)
         ]
 
     async def _new_order(self, side: Side) -> Patch | WooVtigerError:
         try:
-            return await self.adapter.returner.new_order(crm_order(side), side.values.values)
+            return await self.adapter.woo_writer.new_order(crm_order(side), side.values.values)
         except WooVtigerError as error:
             return error
 
-    async def _made(self, side: Side, patch: Patch, answer: WooOrder | RemoteError) -> Made:
+    async def _finish_create(
+        self, side: Side, patch: Patch, answer: WooOrder | RemoteError
+    ) -> Made:
         if isinstance(answer, RemoteError):
             return answer
         try:
-            returned = await self.adapter.returner.made(answer, patch, crm_order(side))
-            return await self.adapter.made_in_shop(side, returned)
+            written = await self.adapter.woo_writer.finish_create(answer, patch, crm_order(side))
+            return await self.adapter.created_in_shop(side, written)
         except WooVtigerError as error:
             return error
 
@@ -180,12 +186,12 @@ class BulkOrders:
             side.id: {"meta_data": [{"key": FOREIGN_ID_META, "value": partner}]}
             for side, partner in marks
         }
-        marked = await self.adapter.returner.woo.batch_orders(update=update)
+        marked = await self.adapter.woo_writer.woo.batch_orders(update=update)
         return [one if isinstance(one, RemoteError) else one.modified_at for one in marked]
 
 
 def _readable(seen: Sequence[Seen]) -> list[WooOrder]:
-    """The shop's orders among these; one that cannot be read names nothing."""
+    """The shop's orders among these, without those that cannot be read."""
     found = [each.raw for each in seen if isinstance(each.raw, WooOrder)]
     return [order for order in found if not order.faults]
 
@@ -195,14 +201,14 @@ _NO_REFS = OrderRefs("", placeholder_id="", fee_service_id="", currency="", curr
 
 
 def _is_shown(rule: FieldRule) -> bool:
-    """Whether the listing tells a field that may be edited on either side."""
+    """Whether the listing shows a field that may be edited on either side."""
     return rule.direction is Direction.BOTH and rule.vtiger in HEADER_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
 class OrderListing:
-    """Lines of Vtiger's orders are to be had one order at a time (contract page Vtiger §0.11), or a
-    hundred from its add-on."""
+    """Vtiger's listing has no lines: these are read one order at a time (contract page Vtiger
+    §0.11), or a hundred from its add-on."""
 
     adapter: OrderAdapter
     lists_all: frozenset[System] = frozenset()
@@ -213,7 +219,7 @@ class OrderListing:
 
     @property
     def _woo(self) -> WooClient:
-        return self.adapter.returner.woo
+        return self.adapter.woo_writer.woo
 
     @property
     def _vtiger(self) -> VtigerClient:
@@ -231,7 +237,7 @@ class OrderListing:
         return await self._vtiger.count(ORDERS, changed_where(changed_since))
 
     def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
-        """Without the trash, but with drafts (recording orders_list_modified_after_gmt)."""
+        """Orders without the trash, but with drafts (recording orders_list_modified_after_gmt)."""
         of_shop = system is System.WOOCOMMERCE
         return self._shop(changed_since) if of_shop else self._crm(changed_since)
 
@@ -253,10 +259,10 @@ class OrderListing:
             yield record.id
 
     async def sides(self, page: Sequence[Seen]) -> list[Read]:
-        """What orders need first, such as the contacts of guests, is made on the way: as many at a
-        time as fill a call of Vtiger's add-on, else one. An order that has to wait for that is not
-        read now, which holds up no other. All come to their end before an error of one is raised,
-        for what was begun may be a create.
+        """The sides of a page. Dependencies, such as the contacts of guests, are synced on the
+        way: as many at a time as fit a call of Vtiger's add-on, else one. An order whose dependency
+        is not ready is Unreadable. All reads finish before an error of one is raised, since a
+        create may be in progress.
         """
         places = await self.adapter.sides.references.decimals()
         turns = asyncio.Semaphore(MOST_ITEMS if await self._vtiger.saves(ORDERS) else 1)
@@ -284,7 +290,7 @@ class OrderListing:
         return await self.adapter.sides.of_woo(order)
 
     def _listed_side(self, record: VtigerRecord, places: int) -> Side:
-        """An order without its lines: its total tells of them (45-*)."""
+        """The side of a listed order without its lines; its total stands for them (45-*)."""
         record.checked()
         shown = [rule for rule in self.adapter.rules if _is_shown(rule)]
         values = vtiger_order(record, _NO_REFS, rules=shown).values
@@ -306,10 +312,11 @@ class OrderListing:
         return [*await self.sides(of_shop), *await self.whole(System.VTIGER, rest)]
 
     async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
-        """In Vtiger with the names of the Accounts, which a sync does not look at."""
+        """Orders by id; those of Vtiger with the names of their Accounts, which a sync does not
+        read."""
         if system is System.WOOCOMMERCE:
             return await find_each(self.adapter, system, ids)
-        reading = partial(self.adapter.sides.of_vtiger, brings=True)
+        reading = partial(self.adapter.sides.of_vtiger, sync_first=True)
         found = await read_each(self.adapter, self._vtiger, ORDERS, ids, reading)
         accounts = [_account_of(read) for read in found]
         names: dict[str, str] = {}
@@ -322,8 +329,9 @@ class OrderListing:
         ]
 
     def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
-        """A subject is written once, an Account is found by a name that only Vtiger calls equal,
-        lines may have other names; all else is as it would be written now."""
+        """Whether the difference is expected: the subject is written on create only, Account names
+        are compared as Vtiger does, names of lines are ignored; other fields are compared with what
+        would be written now."""
         rule = next(rule for rule in self.adapter.rules if rule.name == name)
         mine, theirs = woo.values.get(name) or "", vtiger.values.get(name) or ""
         if rule.write is WriteCondition.ON_CREATE:
@@ -332,7 +340,7 @@ class OrderListing:
             return fold(theirs) == fold(mine[: len(theirs)])
         if name == "lines" and same_goods(mine, theirs):
             return True
-        return name in self.adapter.carried(woo, vtiger) | self._unwritten(woo)
+        return name in self.adapter.converted_names(woo, vtiger) | self._unwritten(woo)
 
     def _unwritten(self, woo: Side) -> frozenset[str]:
         if not isinstance(woo.raw, ShopOrder):
@@ -341,7 +349,7 @@ class OrderListing:
         return plan_order(order, refs, rules=self.adapter.rules).unwritten
 
     def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:
-        """The total and its taxes to the cent."""
+        """Differences of the total and its taxes, to the shop's decimals."""
         if not isinstance(woo.raw, ShopOrder) or not isinstance(vtiger.raw, CrmOrder):
             return ()
         found = total_differences(woo.raw.order, vtiger.raw.record, places=woo.raw.refs.decimals)
@@ -367,13 +375,13 @@ def _has_other_total(link: Link, side: Side) -> bool:
     return bool(known) and Sold.from_text(known or "").total != side.values.get(TOTAL)
 
 
-# Sales orders as the sync opens, lists, previews and creates them.
+# The ModuleSpec of sales orders.
 
 CHARGE_TAX = re.compile(r".+_shtax(?P<number>[0-9]+)", re.ASCII)
 
 
 async def _open(context: Context) -> OrderAdapter:
-    """The adapter, put together from its parts."""
+    """Assemble the adapter of a context."""
     runtime, store, policy, reference_data = (
         context.runtime,
         context.store,
@@ -390,25 +398,26 @@ async def _open(context: Context) -> OrderAdapter:
     references = OrderReferences(
         runtime, store, policy, reference_data, buyers, dependencies, tax_field
     )
-    home = await _home(runtime, store)
-    sides = OrderSides(runtime, store, policy, rules, id_field, references, home)
-    returner = OrderReturner(runtime, store, policy, rules, references, buyers)
+    default_store = await _default_store(runtime, store)
+    sides = OrderSides(runtime, store, policy, rules, id_field, references, default_store)
+    woo_writer = WooOrderWriter(runtime, store, policy, rules, references, buyers)
     fee_service_id = (await setup_ids(runtime)).get(FEE_SERVICE, "")
     carriers = TaxCarriers(runtime, store, context.lease, fee_service_id)
-    writer = OrderWriter(runtime, policy, rules, reference_data, accounts, carriers)
-    return OrderAdapter(rules, policy, sides, OrderTwins(sides, returner), writer, returner)
+    writer = VtigerOrderWriter(runtime, policy, rules, reference_data, accounts, carriers)
+    return OrderAdapter(rules, policy, sides, OrderTwins(sides, woo_writer), writer, woo_writer)
 
 
-async def _home(runtime: Runtime, store: str) -> str:
-    """The first store whose orders are written; this one, where there is no other."""
+async def _default_store(runtime: Runtime, store: str) -> str:
+    """The store that orders entered in Vtiger go to; this one, if no store's settings create
+    them."""
     if len(runtime.stores) == 1:
         return store
     return await find_home(runtime) or store
 
 
 async def _shipping_tax_field(runtime: Runtime) -> str | None:
-    """Where the tax of shipping goes, by the charges that describe names (contract page
-    Vtiger §3; recording 03-describe-SalesOrder)."""
+    """The field for the tax of shipping, derived from the charges in the module's describe
+    (contract page Vtiger §3; recording 03-describe-SalesOrder); None if there is none."""
     shape = await runtime.shapes.get(ORDERS)
     found = (CHARGE_TAX.fullmatch(field.name) for field in shape.fields)
     numbers = [int(match["number"]) for match in found if match]
@@ -417,8 +426,8 @@ async def _shipping_tax_field(runtime: Runtime) -> str | None:
 
 def _begin_bulk() -> Callable[[Context, OrderAdapter], Bulk]:
     def open_page(context: Context, adapter: OrderAdapter) -> BulkOrders:
-        turn = partial((context.names or context.lease).extend, wait_seconds=PATIENCE)
-        accounts = KnownAccounts(context.runtime.vtiger, turn)
+        acquire = partial((context.names or context.lease).extend, wait_seconds=PATIENCE)
+        accounts = KnownAccounts(context.runtime.vtiger, acquire)
         writer = replace(adapter.writer, accounts=accounts)
         return BulkOrders(replace(adapter, writer=writer), accounts, context.customers)
 
@@ -428,7 +437,7 @@ def _begin_bulk() -> Callable[[Context, OrderAdapter], Bulk]:
 async def _draft(
     adapter: OrderAdapter, changes: Mapping[str, Value], source: Side, current: Side | None
 ) -> Patch:
-    """An order's money, which needs taxes to be made first, is not in it."""
+    """The patch of a preview, without the money, for which taxes would have to be created first."""
     if source.system is System.VTIGER:
         refs = shop_order(current).refs if current else crm_order(source).refs
         order = shop_order(current).order if current else None

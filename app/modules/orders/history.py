@@ -1,10 +1,10 @@
-"""What all orders of a shop tell that no pair tells of.
+"""The history of a shop's orders: guests, and references to Vtiger orders that no link has.
 
-After a database was lost, the shop's orders alone know which people of the CRM are guests who must
-not get an account, and which orders of the CRM the shop has already. A shop cannot be asked for
-either by many (contract page WooCommerce §2, Search), so its orders are read once, before the first
-record of the CRM's that is older than the database is made in the shop; later what changed since,
-for the database may be a backup that was played back."""
+After the loss of the database only the shop's orders show which contacts are guests, who must not
+get an account, and which Vtiger orders the shop has already. A shop cannot be queried for many of
+either (contract page WooCommerce §2, Search). Its orders are therefore read once, before the first
+Vtiger record that is older than the database is created in the shop; after that only changed
+orders are read, since the database may have been restored from a backup."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -30,12 +30,15 @@ from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooOrder
 
 OVERLAP = timedelta(minutes=15)
-"""By how much the shop's clock may be behind ours."""
+"""The most that the shop's clock is assumed to be behind ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderHistory:
-    """The orders of one shop. Methods may raise the RemoteError tree."""
+    """The orders of one shop. Methods may raise any RemoteError.
+
+    A *claim* is an order of the shop that carries the id of a Vtiger order, but is not its pair.
+    """
 
     runtime: Runtime
     store: str
@@ -45,8 +48,8 @@ class OrderHistory:
         return self.runtime.stores[self.store]
 
     async def read(self) -> None:
-        """Know the guests, and which Vtiger orders the shop's orders name: a call for a hundred
-        orders at the first time, later one for those that changed, at most once a minute."""
+        """Read the guests and the claims of the shop's orders: a call for each hundred orders the
+        first time, later one for those that changed, at most once a minute."""
         await self.runtime.memory.get(self._key, self._read)
 
     @property
@@ -56,10 +59,10 @@ class OrderHistory:
     async def _read(self) -> None:
         started_at, read_at = self.runtime.clock(), await self._read_at()
         async for page in pages(self._woo.each_order(read_at and read_at - OVERLAP)):
-            await self._keep(page)
+            await self._save(page)
         if read_at is None:
             async for page in pages(self._woo.each_trashed_order()):
-                await self._keep(page)
+                await self._save(page)
         async with transaction(self.runtime.sessions) as session:
             await save_watermark(session, self._key, started_at)
 
@@ -67,15 +70,15 @@ class OrderHistory:
         async with self.runtime.sessions() as session:
             return await find_watermark(session, self._key)
 
-    async def _keep(self, page: Sequence[WooOrder]) -> None:
+    async def _save(self, page: Sequence[WooOrder]) -> None:
         claims = [
-            (named, order.id)
+            (vtiger_id, order.id)
             for order in page
-            if (named := order.meta(FOREIGN_ID_META)) and is_plausible(System.VTIGER, named)
+            if (vtiger_id := order.meta(FOREIGN_ID_META)) and is_plausible(System.VTIGER, vtiger_id)
         ]
         latest = {
             guest_id: order
-            for order in sorted(page, key=_told_at)
+            for order in sorted(page, key=_guest_data_at)
             if (guest_id := find_guest_id(order)) is not None
         }
         async with transaction(self.runtime.sessions) as session:
@@ -86,15 +89,15 @@ class OrderHistory:
                     self.store,
                     email=guest_id.removeprefix(GUEST),
                     order_id=latest[guest_id].id,
-                    ordered_at=_told_at(latest[guest_id])[0],
+                    ordered_at=_guest_data_at(latest[guest_id])[0],
                 )
 
     async def find_claim(self, vtiger_id: str, created_at: datetime | None) -> WooOrder | None:
-        """An order of the shop that carries the id of a Vtiger order without a pair, and is no
-        other's; the trash included.
+        """An unpaired order of the shop, in the trash or not, that claims this Vtiger order, which
+        has no pair; None if there is none, or if an unfinished create of ours may have left it.
 
-        None for what an unfinished create of ours may have made. What was made in Vtiger since
-        stock was taken no order of before can name, so for that nothing is read at first.
+        For a Vtiger order that is newer than the baseline the history is not read if it never was:
+        no older order of the shop can carry its id.
         """
         key = f"{self.store}:{Module.SALES_ORDERS}:{System.VTIGER}"
         async with self.runtime.sessions() as session:
@@ -107,16 +110,16 @@ class OrderHistory:
             await self.read()
         async with self.runtime.sessions() as session:
             order_ids = await search_claims(session, self.store, vtiger_id)
-        found = [order async for order in self._still(order_ids, vtiger_id)]
+        found = [order async for order in self._confirmed(order_ids, vtiger_id)]
         return found[0] if found else None
 
-    async def keep_claim(self, vtiger_id: str, order_id: str) -> None:
-        """An order of the shop was seen that carries the id of a Vtiger order, and is not its."""
+    async def record_claim(self, vtiger_id: str, order_id: str) -> None:
+        """Record that an order of the shop claims a Vtiger order."""
         async with transaction(self.runtime.sessions) as session:
             await save_claims(session, self.store, [(vtiger_id, order_id)])
 
-    async def _still(self, order_ids: Sequence[str], vtiger_id: str) -> AsyncIterator[WooOrder]:
-        """Those that still say so."""
+    async def _confirmed(self, order_ids: Sequence[str], vtiger_id: str) -> AsyncIterator[WooOrder]:
+        """Those of the orders that still carry the id and have no pair."""
         for order_id in order_ids:
             async with self.runtime.sessions() as session:
                 link = await find_link(session, self._record(System.WOOCOMMERCE, order_id))
@@ -131,8 +134,8 @@ class OrderHistory:
         return Record(self.store, system, Module.SALES_ORDERS, record_id)
 
 
-def _told_at(order: WooOrder) -> tuple[datetime, int]:
-    """When an order told of its guest. One that we made tells that there is a guest, and nothing
-    of whom: any order of the guest's own counts as later."""
+def _guest_data_at(order: WooOrder) -> tuple[datetime, int]:
+    """Sorts orders by the age of their data on the guest. An order that we created shows that there
+    is a guest, but no data: any order that the guest placed counts as later."""
     placed_at, number = age_of(order)
     return (NEVER if is_of_vtiger(order) else placed_at), number

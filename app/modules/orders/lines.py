@@ -1,5 +1,5 @@
-"""What was sold, in one neutral form, and as rows of either system; what the mapping of an order is
-told of other records. Pure."""
+"""The lines of an order in neutral form and as rows of either system, and the references that the
+mapping of an order needs. Pure."""
 
 import json
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -26,12 +26,13 @@ from app.parsing import find_decimal, rows_of
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord, find_id
 
-# What the mapping of an order is told of other records and of the store; ids are values here.
+# The references of an order: ids of other records, and settings of the store.
 
 
 @dataclass(frozen=True, slots=True)
 class StatusMap:
-    """Order statuses of both systems. One that is not named is left alone on the other side."""
+    """The mapping of order statuses. A status that is not listed is not written to the other
+    side."""
 
     to_vtiger: Mapping[str, str] = field(
         default_factory=lambda: {
@@ -57,7 +58,7 @@ class StatusMap:
 
 @dataclass(frozen=True, slots=True)
 class WooItem:
-    """A WooCommerce product as a line names it; `parent_id` is set for a variation."""
+    """A WooCommerce product as a line refers to it; `parent_id` is set for a variation."""
 
     id: str
     parent_id: str | None = None
@@ -65,7 +66,7 @@ class WooItem:
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Who a new WooCommerce order is for: the linked customer, if any, and the billing names."""
+    """The buyer of a new WooCommerce order: the linked customer, if any, and the billing data."""
 
     customer_id: str | None = None
     first_name: str = ""
@@ -77,16 +78,17 @@ class Buyer:
 
 @dataclass(frozen=True, slots=True)
 class OrderRefs:
-    """The records around an order, and the store's setup.
+    """The records that an order refers to, and the store's setup.
 
-    `products`: Vtiger product by WooCommerce product or variation id; `items`: the way back.
-    `kept`: Vtiger product by WooCommerce line id, for lines whose product was deleted since.
-    `placeholder_id` and `fee_service_id` are setup records ("14x7", "26x8"). `tax_fields`: tax
-    field by rate id (`order_tax_fields`); `all_tax_fields`: every one that Vtiger has; `carried`:
-    the taxes that each product and service carries, by Vtiger id. `currency_id` ("21x1"),
-    `conversion_rate` and `currency` (code) belong together. `decimals` are the shop's price
-    decimals. `agreed_texts` are the names of the shop's lines and fees when both sides last
-    agreed, `agreed_total` its total then. Ids and what was not agreed yet are None.
+    - `products`: Vtiger product by WooCommerce product or variation id; `items`: the reverse.
+    - `kept`: Vtiger product by WooCommerce line id, for lines whose product the shop deleted.
+    - `placeholder_id`, `fee_service_id`: setup records ("14x7", "26x8").
+    - `tax_fields`: tax field by rate id (`order_tax_fields`); `all_tax_fields`: all that Vtiger
+      has; `carried`: the taxes that each product and service carries, by Vtiger id.
+    - `currency_id` ("21x1"), `conversion_rate`, `currency` (ISO code): one currency.
+    - `decimals`: the decimals of the shop's prices.
+    - `agreed_texts`: the names of the shop's lines and fees in the base; `agreed_total`: its total
+      there; None where there is no base.
     """
 
     store: str
@@ -110,13 +112,14 @@ class OrderRefs:
     statuses: StatusMap = field(default_factory=StatusMap)
 
     def without(self, gone: Collection[str]) -> "OrderRefs":
-        """The same where these Vtiger products are no more: their lines go on the placeholder."""
+        """The references without these deleted Vtiger products: their lines get the
+        placeholder."""
         products = {woo: own for woo, own in self.products.items() if own not in gone}
         kept = {line: own for line, own in self.kept.items() if own not in gone}
         return replace(self, products=products, kept=kept)
 
 
-# The tax of each order line as percentages by Vtiger tax field: nominal where they explain it.
+# The tax of each line as percentages by Vtiger tax field; the nominal rate where that is exact.
 
 _PERCENT_PLACES = 3
 _LARGEST_PERCENT = 10000
@@ -124,17 +127,17 @@ _LARGEST_PERCENT = 10000
 
 @dataclass(frozen=True, slots=True)
 class OrderTaxes:
-    """An order's rates with the tax field of each, and the smallest unit of its amounts."""
+    """An order's rates by id, the tax field of each, and the smallest unit of its amounts."""
 
     rates: Mapping[str, OrderRate]
     fields: Mapping[str, str]
     unit: Decimal
 
     def percentages(self, row: Mapping[str, Any]) -> dict[str, Decimal]:
-        """The percentages to send for a line or fee, by tax field; rates that share one add up.
+        """The percentages to send for a line or fee, by tax field; rates with one field are added.
 
-        A rate counts as it is, or as it compounds, if the row's tax is that to within a unit;
-        else as tax / net, with 3 decimals. Contract page Vtiger §10; recordings
+        The nominal rate, compounded where it is compound, is used if it gives the row's tax to
+        within a unit; else tax / net, with 3 decimals. Contract page Vtiger §10; recordings
         order_create_full_excl_tax (compound 2.5 % on 20 %), order_create_full_incl_tax.
         """
         net = amount(row.get("total"))
@@ -157,13 +160,13 @@ class OrderTaxes:
         return percent * (100 + below) / 100 if rate.compound else percent
 
     def _below(self, rate_ids: Iterable[str]) -> Decimal:
-        """What a compound rate of the row is added on top of: its simple rates together."""
+        """The sum of the row's simple rates, to which its compound rates are applied on top."""
         rates = (self.rates.get(rate_id) for rate_id in rate_ids)
         simple = (rate.percentage for rate in rates if rate and not rate.compound)
         return sum(map(amount, simple), Decimal(0))
 
-    def lost(self, row: Mapping[str, Any]) -> list[OrderRate]:
-        """The rates that tax this row but have no Vtiger tax: the adjustment will carry them."""
+    def unmapped(self, row: Mapping[str, Any]) -> list[OrderRate]:
+        """The rates that tax this row but have no Vtiger tax: the adjustment carries them."""
         missing = (key for key, tax in row_taxes(row) if tax and key not in self.fields)
         return [self.rates.get(key, OrderRate(key, "", "", compound=False)) for key in missing]
 
@@ -175,13 +178,13 @@ def _percentage(net: Decimal, tax: Decimal, *, nominal: Decimal | None, unit: De
 
 
 def ratio(tax: Decimal, net: Decimal, *, places: int) -> Decimal:
-    """`tax` as a percentage of `net`; 0 if there is none that the column keeps."""
+    """`tax` as a percentage of `net`; 0 if there is none that the column can store."""
     percent = rounded(tax / net * 100, places) if net else Decimal(0)
     return percent if abs(percent) < _LARGEST_PERCENT else Decimal(0)
 
 
 def open_taxes(order: WooRecord, refs: OrderRefs) -> OrderTaxes:
-    """The taxes of an order; its unit is that of the decimals that its total shows."""
+    """The taxes of an order; the unit follows from the decimals of its total."""
     return OrderTaxes(
         rates={rate.id: rate for rate in order_rates(order)},
         fields=refs.tax_fields,
@@ -192,18 +195,18 @@ def open_taxes(order: WooRecord, refs: OrderRefs) -> OrderTaxes:
 FEE_PREFIX = "WooCommerce fee: "
 NO_ITEMS = "(no items)"
 UNKNOWN_PRODUCT = "unknown"
-"""The product of a Vtiger line that does not tell which one it had; no record has such an id."""
+"""The product of a Vtiger line whose product is not known; no record has such an id."""
 
 _ENTITY_LEVELS = 5
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class SoldLine:
-    """One line. `product` is the Vtiger id, deleted products included, "" for a fee, which has no
-    quantity, UNKNOWN_PRODUCT where Vtiger does not tell it.
+    """One line. `product` is the Vtiger id, deleted products included; "" for a fee, which has no
+    quantity; UNKNOWN_PRODUCT where Vtiger does not show it.
 
     Amounts are net of tax, for the whole line, as plain decimals: `subtotal` before and `total`
-    after the discount. `text` is a name and choice, or a fee's name.
+    after the discount. `text` is the product's name and options, or a fee's name.
     """
 
     product: str
@@ -222,13 +225,13 @@ class Sold:
     total: str
 
     def to_text(self) -> str:
-        """Canonical JSON, in an order of its own: the same content is the same text."""
+        """Canonical JSON with sorted lines: equal content gives equal text."""
         lines = [asdict(line) for line in sorted(self.lines)]
         return canonical_json({"lines": lines, "shipping": self.shipping, "total": self.total})
 
     @classmethod
     def from_text(cls, text: str) -> "Sold":
-        """What `to_text` wrote."""
+        """The inverse of `to_text`."""
         data = json.loads(text)
         lines = tuple(SoldLine(**line) for line in data["lines"])
         return cls(lines, data["shipping"], data["total"])
@@ -258,7 +261,7 @@ def product_of(line: Mapping[str, Any], refs: OrderRefs) -> str:
 
 
 def line_text(line: Mapping[str, Any]) -> str:
-    """A line's name, then each choice that the name does not tell ("Taille: M"), as plain text.
+    """A line's name, then each option that the name does not contain ("Taille: M"), as plain text.
 
     Recording order_create_full_excl_tax: `meta_data` with `display_key` and `display_value`.
     """
@@ -276,14 +279,14 @@ def _choices(line: Mapping[str, Any]) -> Iterator[str]:
 
 
 def is_sold(line: Mapping[str, Any]) -> bool:
-    """Whether a WooCommerce line says anything: a quantity or an amount."""
+    """Whether a WooCommerce line has a quantity or an amount."""
     return bool(amount(line.get("quantity")) or amount(line.get("total")))
 
 
 def woo_sold(order: WooRecord, refs: OrderRefs) -> Sold:
-    """The composite of a WooCommerce order (recordings order_*).
+    """The lines of a WooCommerce order (recordings order_*).
 
-    Negative fees are in the total alone, as they are in Vtiger.
+    Negative fees are in the total only, as in Vtiger.
     """
     goods = (woo_line(line, refs) for line in woo_rows(order, "line_items") if is_sold(line))
     fees = (woo_fee(fee) for fee in woo_rows(order, "fee_lines") if amount(fee.get("total")) > 0)
@@ -295,7 +298,7 @@ def woo_sold(order: WooRecord, refs: OrderRefs) -> Sold:
 
 
 def woo_line(line: Mapping[str, Any], refs: OrderRefs) -> SoldLine:
-    """One of an order's `line_items`; a subtotal below the total is no discount."""
+    """One of an order's `line_items`; a subtotal below the total is ignored."""
     quantity = amount(line.get("quantity")) or Decimal(1)
     total = amount(line.get("total"))
     subtotal = amount(line.get("subtotal"))
@@ -322,11 +325,11 @@ def fee_name(fee: Mapping[str, Any]) -> str:
 
 
 def vtiger_sold(record: VtigerRecord, refs: OrderRefs) -> Sold:
-    """The composite of a Vtiger order, its `LineItems` included (recording
+    """The lines of a Vtiger order from its `LineItems` (recording
     00-REFERENCE-so-retrieve-full-group).
 
-    Services are fees. A discount of the whole order is spread over the lines, for WooCommerce
-    knows none. Amounts have the shop's decimals; the adjustment shows in the total alone.
+    Services are fees. A discount of the whole order is distributed over the lines, as WooCommerce
+    has none. Amounts have the shop's decimals; the adjustment is in the total only.
     """
     lines = [
         _vtiger_line(item, product, refs)
@@ -344,8 +347,8 @@ def vtiger_sold(record: VtigerRecord, refs: OrderRefs) -> Sold:
 def vtiger_items(record: VtigerRecord, refs: OrderRefs) -> Iterator[tuple[Mapping[str, Any], str]]:
     """The LineItems of a Vtiger order, each with the id of its product or service.
 
-    A line whose product was deleted has no productid; the number that the edit screen shows in
-    LineItems_FinalDetails is still the product's (recording deleted-product-retrieve).
+    A line whose product was deleted has no productid; its number is still in the data of the edit
+    screen, LineItems_FinalDetails (recording deleted-product-retrieve).
     """
     details = record.data.get("LineItems_FinalDetails")
     shown = details if isinstance(details, Mapping) else {}
@@ -366,7 +369,7 @@ def _deleted_product(details: object, at: int, prefix: str) -> str:
 
 
 def _is_empty(item: Mapping[str, Any], refs: OrderRefs) -> bool:
-    """The line that stands in an order without any, for Vtiger needs one."""
+    """Whether it is the placeholder line of an order without lines: Vtiger requires one."""
     own = item.get("productid") == refs.placeholder_id and item.get("comment") == NO_ITEMS
     return own and not amount(item.get("listprice"))
 
@@ -392,7 +395,7 @@ def _order_discount(record: VtigerRecord, lines: Iterable[SoldLine]) -> Decimal:
 
 
 def _spread(lines: Sequence[SoldLine], discount: Decimal, *, places: int) -> Iterator[SoldLine]:
-    """The lines with the discount taken off in proportion, to the last unit."""
+    """The lines with the discount distributed in proportion to their totals."""
     open_total = sum((max(Decimal(line.total), Decimal(0)) for line in lines), Decimal(0))
     left = rounded(discount, places)
     for line in lines:
@@ -404,7 +407,7 @@ def _spread(lines: Sequence[SoldLine], discount: Decimal, *, places: int) -> Ite
 
 
 def decoded_text(text: str) -> str:
-    """A text as it is after any number of writes and reads: entities decoded to the last.
+    """A text as it is after any number of writes and reads: with all levels of entities decoded.
 
     Contract page readback, LineItems.comment: Vtiger decodes named entities on each read.
     """
@@ -425,7 +428,7 @@ def _text(value: Decimal) -> str:
     return decimal_text(value)
 
 
-# A WooCommerce order's lines and fees as Vtiger line items, exact to the column's last digit.
+# A WooCommerce order's lines and fees as Vtiger line items.
 
 _PRICE_PLACES = 8
 _QUANTITY_PLACES = 3
@@ -445,9 +448,9 @@ class LineItem:
     percentages: Mapping[str, Decimal]
 
     def to_fields(self, place: int, refs: OrderRefs) -> dict[str, str]:
-        """The item as Vtiger takes it, every tax field named: those not sent could count.
+        """The item as a Vtiger row with every tax field, since those that are not sent could apply.
 
-        The price has 8 decimals; what it cannot express goes into the discount where there is
+        The price has 8 decimals; its rounding difference is put into the discount where there is
         one, or where it is not negligible. Contract page Vtiger §3, §10.
         """
         price = rounded(self.subtotal / self.quantity, _PRICE_PLACES)
@@ -470,11 +473,11 @@ class LineItem:
 
 
 def order_items(order: WooRecord, refs: OrderRefs, *, taxes: OrderTaxes) -> list[LineItem]:
-    """The lines of an order, then its fees; a line of nothing for an order without any.
+    """The lines of an order, then its fees; an empty placeholder line if it has none.
 
-    Lines without quantity or amount are left out, those without a known product go on the
-    placeholder, negative fees are not here. Mapping table "Sales orders"; recordings
-    order_create_empty, order_create_negative_qty, order_create_unknown_sku_with_name.
+    Lines without quantity or amount and negative fees are left out; lines without a known product
+    get the placeholder. Mapping table "Sales orders"; recordings order_create_empty,
+    order_create_negative_qty, order_create_unknown_sku_with_name.
     """
     items = [*_goods(order, refs, taxes=taxes), *_fees(order, refs, taxes=taxes)]
     zero = Decimal(0)
@@ -511,7 +514,7 @@ def comment_of(text: str) -> str:
     return cut_at_word(replace_astral(decoded_text(text)), _COMMENT_SIZE)
 
 
-# Sold lines as the rows of a WooCommerce order: addressed by id, added, or removed.
+# Neutral lines as the rows of a WooCommerce order: changed by id, added, or removed.
 
 Row = dict[str, Any]
 Held = tuple[Mapping[str, Any], SoldLine]
@@ -528,9 +531,11 @@ _LIKENESS: Sequence[Callable[[SoldLine], Hashable]] = (
 def paired(
     held: Sequence[Held], wanted: Sequence[SoldLine]
 ) -> tuple[list[tuple[Mapping[str, Any], SoldLine, SoldLine]], list[Held], list[SoldLine]]:
-    """Rows with the line they are to become, rows left over, lines without a row.
+    """Match rows with wanted lines: (row, its line, wanted line), rows left over, lines without a
+    row.
 
-    Equal lines first, then those of one product and text, then of one product.
+    Equal lines are matched first, then those with the same product and text, then with the same
+    product.
     """
     places = pair_up(wanted, [line for _, line in held], [(each, each) for each in _LIKENESS])
     of_wanted, of_held = (set(side) for side in zip(*places, strict=True)) if places else ((), ())
@@ -544,10 +549,10 @@ def paired(
 def kept_products(
     order: WooRecord, known: Iterable[SoldLine], *, refs: OrderRefs
 ) -> dict[str, str]:
-    """For `OrderRefs.kept`: the products, by line id, that an order's lines had in `known`, the
-    lines that both sides agreed on.
+    """For `OrderRefs.kept`: the products of an order's lines in `known`, the lines of the base, by
+    line id.
 
-    Found by the line's text. Contract page WooCommerce §3: a deleted product's lines show
+    Lines are matched by text. Contract page WooCommerce §3: a deleted product's lines show
     product 0 and keep their name.
     """
     products = {line.text: line.product for line in known if line.product}
@@ -558,9 +563,10 @@ def kept_products(
 def line_rows(
     current: WooRecord | None, wanted: Sequence[SoldLine], *, refs: OrderRefs
 ) -> tuple[list[Row], list[SoldLine]]:
-    """The `line_items` to send, and the lines that cannot be: their product is not in the shop.
+    """The `line_items` to send, and the lines that cannot be sent as their product is not in the
+    shop.
 
-    A row without `id` would be appended, quantity 0 removes (contract page WooCommerce §3;
+    A row without `id` is appended, quantity 0 removes a row (contract page WooCommerce §3;
     recordings order_update_line_items_*).
     """
     rows = woo_rows(current, "line_items") if current else []
@@ -590,7 +596,7 @@ def _new_line(line: SoldLine, refs: OrderRefs) -> Row:
 
 
 def fee_rows(current: WooRecord | None, wanted: Sequence[SoldLine]) -> list[Row]:
-    """The `fee_lines` to send; a name of null removes one. Negative fees are left alone."""
+    """The `fee_lines` to send; a name of null removes one. Negative fees are not changed."""
     rows = [row for row in _rows(current, "fee_lines") if amount(row.get("total")) > 0]
     pairs, gone, new = paired([(row, woo_fee(row)) for row in rows], wanted)
     changed: list[Row] = [
@@ -603,7 +609,7 @@ def fee_rows(current: WooRecord | None, wanted: Sequence[SoldLine]) -> list[Row]
 
 
 def shipping_rows(current: WooRecord | None, wanted: str) -> list[Row]:
-    """The `shipping_lines` to send so that they come to `wanted`; the first takes the change.
+    """The `shipping_lines` to send so that their sum is `wanted`; the first one takes the change.
 
     Recording order_update_shipping_appended: a row without `id` is added.
     """

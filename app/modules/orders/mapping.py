@@ -1,4 +1,4 @@
-"""Orders of both systems as the same neutral values, and the default rows. Pure."""
+"""The mapping of orders: both systems' orders as neutral values, and the default rows. Pure."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain import Direction, System, WriteCondition
 from app.mapping.paths import find_path, scalar_text
-from app.mapping.rules import FieldRule, givers_first, read_vtiger, read_woo
+from app.mapping.rules import FieldRule, read_vtiger, read_woo, sorted_by_given
 from app.mapping.values import Mapped, Refusal, Value, amount, money_text
 from app.modules.orders.lines import OrderRefs, vtiger_sold, woo_rows, woo_sold
 from app.parsing import find_list
@@ -54,7 +54,7 @@ ORDER_RULES: tuple[FieldRule, ...] = (
     FieldRule("refunded", ("refunds",), "description", direction=_TO_VTIGER),
     FieldRule("lines", ("line_items",), "LineItems"),
 )
-"""`refunded` is the last paragraph of the description; `lines` is `order_lines.Sold`."""
+"""`refunded` is the last paragraph of the description; `lines` is a `Sold` as text."""
 
 
 DRAFTS = frozenset({"checkout-draft", "auto-draft"})
@@ -72,7 +72,7 @@ def order_refusal(
     order: WooRecord, *, statuses: Collection[str] | None, currencies: Collection[str]
 ) -> Refusal | None:
     """Why this order is not synced: a draft, a status not among `statuses` (None: all), or a
-    currency that is not active in Vtiger (`currencies`: active codes).
+    currency that is not active in Vtiger (`currencies`: active codes). None if it is.
 
     Mapping table "Sales orders"; recordings hook_storefront_guest_checkout_*.
     """
@@ -89,7 +89,7 @@ def order_refusal(
 
 
 def purchase_order(store: str, order_id: str) -> str:
-    """What finds an order of ours in Vtiger: its field vtiger_purchaseorder.
+    """The purchase order (vtiger_purchaseorder) by which the twin of a shop's order is found.
 
     The query ignores case, accents and trailing spaces: compare exactly (contract page
     Vtiger §10).
@@ -98,13 +98,13 @@ def purchase_order(store: str, order_id: str) -> str:
 
 
 def find_store(purchase_order_text: str) -> str | None:
-    """The store whose order a purchase order text of ours names; None if it is none of ours."""
+    """The store in a purchase order in our format; None if it has another format."""
     found = _PURCHASE_ORDER.fullmatch(purchase_order_text)
     return found["store"] if found else None
 
 
 def find_order_id(store: str, purchase_order_text: str) -> str | None:
-    """The WooCommerce id in a purchase order text of this store; None if it is another's."""
+    """The WooCommerce id in a purchase order of this store; None if it is another store's."""
     prefix = purchase_order(store, "")
     if not purchase_order_text.startswith(prefix):
         return None
@@ -112,9 +112,9 @@ def find_order_id(store: str, purchase_order_text: str) -> str | None:
 
 
 def account_name(order: WooRecord) -> str:
-    """Who the order is accounted to: company, else the person, else e-mail, else "Guest".
+    """The name of the order's Account: company, else the person, else e-mail, else "Guest".
 
-    Vtiger needs an Account for every order (recording 31-so-missing-account_id).
+    Vtiger requires an Account for every order (recording 31-so-missing-account_id).
     """
     first, last = (
         find_path(order.data, f"billing.{name}_name") or "" for name in ("first", "last")
@@ -130,13 +130,13 @@ def woo_order(
 ) -> Mapped:
     """A WooCommerce order's mapped values.
 
-    `status` is Vtiger's word for it, None for one that the map does not name; `contact` is
-    refs.contact_id; `lines` is `Sold.to_text()`; a shipping address that is blank is the billing
-    address. Recordings order_create_full_excl_tax, order_get_with_refund.
+    `status` is the Vtiger status, None for one that is not mapped; `contact` is refs.contact_id;
+    `lines` is `Sold.to_text()`; a blank shipping address is replaced by the billing address.
+    Recordings order_create_full_excl_tax, order_get_with_refund.
     """
     data = with_shipping(order.data)
     values: dict[str, Value] = {}
-    for rule in givers_first(rules):
+    for rule in sorted_by_given(rules):
         if reader := _WOO_READERS.get(rule.name):
             values[rule.name] = reader(order, refs)
         else:
@@ -168,7 +168,8 @@ def _woo_status(order: WooRecord, refs: OrderRefs) -> Value:
 
 
 def _woo_refunded(order: WooRecord, refs: OrderRefs) -> Value:  # noqa: ARG001
-    """None where a refund is no object, or the list of them is not there: then nobody knows."""
+    """The refunded amount, "" for none; None where it is not known: the list of refunds is missing,
+    or a refund is not an object."""
     listed, rows = find_list(order.data.get("refunds")), woo_rows(order, "refunds")
     if listed is None or len(rows) < len(listed):
         return None
@@ -196,11 +197,11 @@ def vtiger_order(
     """A Vtiger order's mapped values; `record.data` is a retrieve answer with LineItems.
 
     `account` is the Account's name, None if it was not read. refs.currency is the code of the
-    order's currency_id, "" if it names none: such an order says nothing of its currency. A street
-    of "-" is none. Recording 00-REFERENCE-so-retrieve-full-group.
+    order's currency_id; "" (no currency) gives None. A street of "-" is empty. Recording
+    00-REFERENCE-so-retrieve-full-group.
     """
     values: dict[str, Value] = {}
-    for rule in givers_first(rules):
+    for rule in sorted_by_given(rules):
         if reader := _VTIGER_READERS.get(rule.name):
             values[rule.name] = reader(record, refs)
         elif rule.name == "account":
@@ -219,13 +220,13 @@ def _vtiger_value(record: VtigerRecord, rule: FieldRule, *, given: str) -> Value
 
 
 def split_description(description: str) -> tuple[str, str]:
-    """A Vtiger order's description as the customer's note and the refunded amount."""
+    """Split a Vtiger order's description into the customer's note and the refunded amount."""
     found = _REFUND.search(description)
     return (description[: found.start()], found["refunded"]) if found else (description, "")
 
 
 def join_description(note: str, refunded: str) -> str:
-    """What `split_description` takes apart."""
+    """The inverse of `split_description`."""
     return "\n\n".join(filter(None, (note, refunded and _REFUND_LABEL + refunded)))
 
 

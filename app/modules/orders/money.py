@@ -1,5 +1,5 @@
-"""An order's money as one Vtiger write whose grand total is WooCommerce's, to the cent; and what
-the log says where it cannot be. Pure."""
+"""Plans an order's money as one Vtiger write whose grand total equals WooCommerce's to the cent.
+Notes for the log explain where values differ. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ from app.parsing import rows_of
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 
-# What a reader of the log must know of an order's money: lines on the placeholder, adjustments.
+# Notes on an order's money: lines on the placeholder product, adjustments.
 
 LINES = "lines"
 
@@ -41,7 +41,7 @@ _NOTHING = "The line has neither quantity nor amount: it was left out."
 _NEGATIVE = "A negative fee: the adjustment carries it."
 _LOST = "Tax {label} {percent} % has no Vtiger tax: the adjustment carries its amount."
 _LACKING = "{product} does not carry {fields}: the adjustment carries the tax of its lines."
-_OFF = (
+_REST = (
     "The adjustment carries {rest}: WooCommerce's total is not the sum of its lines and taxes, "
     "or tax could not be shown on the lines."
 )
@@ -57,8 +57,8 @@ def money_notes(
 ) -> tuple[FieldNote, ...]:
     """Notes on `lines`: reasons unknown_product, tax_unavailable, adjustment.
 
-    `rest` is what the adjustment holds beyond rounding and negative fees. Nothing here keeps the
-    order from being written: its total is right all the same.
+    `rest` is the part of the adjustment that is neither rounding nor a negative fee. The order is
+    written in any case: its total is correct.
     """
     return (
         *_line_notes(order, refs),
@@ -86,8 +86,8 @@ def _fee_notes(order: WooRecord) -> Iterator[FieldNote]:
 
 def _tax_notes(order: WooRecord, taxes: OrderTaxes) -> Iterator[FieldNote]:
     rows = (*woo_rows(order, "line_items"), *woo_rows(order, "fee_lines"))
-    lost = {rate.id: rate for row in rows for rate in taxes.lost(row)}
-    for rate in lost.values():
+    unmapped = {rate.id: rate for row in rows for rate in taxes.unmapped(row)}
+    for rate in unmapped.values():
         message = _LOST.format(label=rate.label or f"#{rate.id}", percent=rate.percentage or "?")
         yield FieldNote(LINES, "tax_unavailable", message, rate.label)
 
@@ -101,32 +101,33 @@ def _lacking_notes(lacking: Mapping[str, frozenset[str]]) -> Iterator[FieldNote]
 def _rest_note(rest: Decimal) -> Iterator[FieldNote]:
     if rest:
         text = decimal_text(rest)
-        yield FieldNote(LINES, "adjustment", _OFF.format(rest=text), text)
+        yield FieldNote(LINES, "adjustment", _REST.format(rest=text), text)
 
 
-# Whether both orders of a pair say the same, where their texts may differ. Pure.
+# Comparison of both orders of a pair.
 
 _HALF_CENT = Decimal("0.005")
 
 
 def same_goods(woo: str, vtiger: str) -> bool:
-    """Whether the same products, fees and shipping were sold, their names aside.
+    """Whether two lines values have the same products, fees and shipping, ignoring names.
 
-    A line that came from Vtiger has the shop's name of the product, not Vtiger's comment.
+    A line that came from Vtiger has the shop's name of the product instead of Vtiger's comment.
     """
     mine, theirs = Sold.from_text(woo), Sold.from_text(vtiger)
-    return _bare(mine) == _bare(theirs) and amount(mine.shipping) == amount(theirs.shipping)
+    same_lines = _without_names(mine) == _without_names(theirs)
+    return same_lines and amount(mine.shipping) == amount(theirs.shipping)
 
 
-def _bare(sold: Sold) -> list[SoldLine]:
+def _without_names(sold: Sold) -> list[SoldLine]:
     return sorted(replace(line, text="") for line in sold.lines)
 
 
 def adds_up(record: VtigerRecord) -> bool:
-    """Whether a Vtiger order has lines and its own total before tax is theirs.
+    """Whether a Vtiger order has lines, and its total before tax is the sum of them.
 
-    Vtiger computes one from the other in each write of lines (contract page Vtiger §10; all 237
-    orders of sales-orders.jsonl), so an order that does not add up was left half-written.
+    Vtiger computes it from the lines in each write (contract page Vtiger §10; all 237 orders of
+    sales-orders.jsonl), so an order that does not add up is partially written.
     """
     items = rows_of(record.data.get("LineItems"))
     net = sum((_net(item) for item in items), Decimal(0))
@@ -146,12 +147,11 @@ def _net(item: Mapping[str, Any]) -> Decimal:
 def total_differences(
     order: WooRecord, record: VtigerRecord, *, places: int
 ) -> Sequence[tuple[str, str, str]]:
-    """`total` and `total_tax` where they are not the same to `places` decimals: name, the shop's,
-    Vtiger's.
+    """`total` and `total_tax` where they differ at `places` decimals: name, the shop's value,
+    Vtiger's value.
 
-    Vtiger has no total of its taxes: it is what is left of the grand total without the net
-    amounts, as in the shop, whose own `total_tax` may be off that by its rounding (the month's
-    orders with round_at_subtotal).
+    Vtiger has no total of its taxes. It is computed as the grand total without the net amounts and
+    without the shop's own rounding difference (the month's orders with round_at_subtotal).
     """
     pairs = [
         ("total", amount(order.data.get("total")), amount(record.get("hdnGrandTotal"))),
@@ -169,37 +169,36 @@ def _tax(order: WooRecord, record: VtigerRecord) -> Decimal:
 
 
 def _crm_net(order: WooRecord, record: VtigerRecord) -> Decimal:
-    """Negative fees are in Vtiger's adjustment, which no net amount of it shows."""
+    """Vtiger's net total; negative fees, which are in the adjustment, are added."""
     fees = (amount(fee.get("total")) for fee in woo_rows(order, "fee_lines"))
     return amount(record.get("pre_tax_total")) + sum((fee for fee in fees if fee < 0), Decimal(0))
 
 
 def _rounding(order: WooRecord) -> Decimal:
-    """What the shop's total is more than its own parts."""
+    """By how much the shop's total exceeds the sum of its parts."""
     rows = [*woo_rows(order, "line_items"), *woo_rows(order, "fee_lines")]
     net = sum((amount(row.get("total")) for row in rows), amount(order.data.get("shipping_total")))
     return amount(order.data.get("total")) - net - amount(order.data.get("total_tax"))
 
 
-# What people in the CRM wrote into an order, when its lines are written anew: kept, or told.
-#
-# Vtiger takes the lines of an order whole (contract page Vtiger §3), so whatever the write does
-# not repeat is gone.
+# Edits of people in Vtiger when an order's lines are written again: kept, or noted in the log.
+# Vtiger replaces all lines of an order (contract page Vtiger §3), so what a write does not repeat
+# is lost.
 
 _LINES = "lines"
 _COMMENT = (
-    "The comment that somebody wrote on a line in Vtiger went: the shop removed the line, or gave "
-    "it another name."
+    "The comment that somebody wrote on a line in Vtiger was lost: the shop removed or renamed the "
+    "line."
 )
 _AMOUNTS = (
-    "In Vtiger the order came to {held} by an adjustment or taxes of its own; it was written with "
-    "the shop's lines and total."
+    "In Vtiger the order had the total {held}, by an adjustment or taxes of its own; it was "
+    "overwritten with the shop's lines and total."
 )
 
 
 @dataclass(slots=True)
 class _Held:
-    """A line as Vtiger has it; `text` is its comment as comments are compared."""
+    """A line in Vtiger; `text` is its comment in the form in which comments are compared."""
 
     product: str
     comment: str
@@ -213,10 +212,10 @@ class _Held:
 def keep_comments(
     items: Sequence[LineItem], held: VtigerRecord | None, refs: OrderRefs
 ) -> tuple[list[LineItem], tuple[FieldNote, ...]]:
-    """The items with the comments of `held`, the order as Vtiger has it, where the shop's name of
-    the line is what it was; and notes (conflict_lost) on comments of people that go.
+    """The items with the comments of `held`, the order in Vtiger, where the shop's name of the line
+    has not changed; and notes (conflict_lost) on comments of people that are lost.
 
-    A comment is a person's unless it was the shop's name of some line when both sides agreed.
+    A comment is a person's unless it is the shop's name of some line in the base.
     """
     if held is None or refs.agreed_texts is None:
         return list(items), ()
@@ -226,8 +225,8 @@ def keep_comments(
     lost: list[_Held] = []
     partners = _partners(items, left)
     for item, line in zip(items, partners, strict=True):
-        is_named_as_before = _text(item.comment) in ours
-        if line is not None and is_named_as_before:
+        is_name_unchanged = _text(item.comment) in ours
+        if line is not None and is_name_unchanged:
             item = replace(item, comment=line.comment)
         elif line is not None:
             lost.append(line)
@@ -252,7 +251,7 @@ def _text(comment: str) -> str:
 
 
 def _partners(items: Sequence[LineItem], held: Sequence[_Held]) -> list[_Held | None]:
-    """Vtiger's line of each item, each once: the one that is called the same, else the first of
+    """Vtiger's line for each item, each used once: the one with the same text, else the first of
     the same product."""
     pairs = pair_up(
         items,
@@ -267,8 +266,8 @@ def _partners(items: Sequence[LineItem], held: Sequence[_Held]) -> list[_Held | 
 
 
 def lost_amounts(held: VtigerRecord | None, refs: OrderRefs) -> Iterator[FieldNote]:
-    """A note (conflict_lost) if Vtiger's total is not the shop's as both sides last agreed, though
-    its lines add up: somebody entered an adjustment there, or other taxes."""
+    """A note (conflict_lost) if Vtiger's total differs from the shop's in the base although its
+    lines add up: somebody entered an adjustment or other taxes there."""
     if held is None or refs.agreed_total is None or not adds_up(held):
         return
     total = rounded(amount(held.get("hdnGrandTotal")), refs.decimals)
@@ -287,12 +286,12 @@ _SHIPPING_PERCENT_PLACES = 6
 
 @dataclass(frozen=True, slots=True)
 class MoneyPlan:
-    """The money fields of a SalesOrder, and what Vtiger will make of them.
+    """The money fields of a SalesOrder, and the totals that Vtiger is going to compute.
 
     `fields` is the whole composite (LineItems, productid, tax mode, discount, shipping, currency,
     adjustment), for a create or a revise. `predicted.grand_total` is `wanted`, WooCommerce's
-    total. `rest` is what the adjustment holds beside the negative fees: rounding, unless
-    `lacking` (taxes by product or service that do not carry them yet) or a note says more.
+    total. `rest` is the part of the adjustment beside negative fees: rounding, and what `lacking`
+    (taxes that products or services do not carry yet, by id) or a note explains.
     """
 
     fields: dict[str, Any]
@@ -307,11 +306,11 @@ class MoneyPlan:
 def plan_money(order: WooRecord, refs: OrderRefs, *, held: VtigerRecord | None = None) -> MoneyPlan:
     """The money of a WooCommerce order for Vtiger, exact in one write, in the better tax mode.
 
-    `held` is the order as Vtiger has it, None for a new one: its lines keep their comments.
+    `held` is the order in Vtiger, None for a new one: its lines keep their comments.
 
-    Individual mode shows the tax of every line, as long as products and fee service carry the
-    taxes (`lacking` names those that do not); else group mode if that leaves less to the
-    adjustment. Contract page Vtiger §10, "Reaching a given total"; §3 (what a revise blanks).
+    Individual mode shows the tax of every line, if products and fee service carry the taxes
+    (`lacking` are those that are not carried); group mode is used if its adjustment is smaller.
+    Contract page Vtiger §10, "Reaching a given total"; §3 (what a revise blanks).
     """
     taxes = open_taxes(order, refs)
     items, lost = keep_comments(order_items(order, refs, taxes=taxes), held, refs)
@@ -341,7 +340,7 @@ def _with(
 
 
 def lacking_taxes(items: Sequence[LineItem], refs: OrderRefs) -> dict[str, frozenset[str]]:
-    """The tax fields that each product or service is taxed by here without carrying them."""
+    """The tax fields that the items use but their product or service does not carry, by id."""
     found: dict[str, frozenset[str]] = {}
     for item in items:
         used = frozenset(name for name, percent in item.percentages.items() if percent)
@@ -368,13 +367,14 @@ def _plan_mode(
 
 
 def _adjustments(missing: Decimal) -> tuple[Decimal, ...]:
-    """The adjustment, then its neighbours: a half of the last digit may round either way."""
+    """The candidates for the adjustment: the nearest value, then its neighbours, as half a unit of
+    the last digit may round either way."""
     nearest = rounded(missing, _PLACES)
     return nearest, nearest - _STEP, nearest + _STEP, nearest
 
 
 def _exact(totals: Totals, fields: Mapping[str, Any]) -> Decimal:
-    """The grand total before it is rounded into its column."""
+    """The grand total before it is rounded to its column."""
     net = sum((line.net for line in totals.lines), Decimal(0))
     shipping = amount(fields["hdnS_H_Amount"])
     return net + totals.tax + shipping + totals.shipping_tax
@@ -383,7 +383,7 @@ def _exact(totals: Totals, fields: Mapping[str, Any]) -> Decimal:
 def _fields(
     order: WooRecord, refs: OrderRefs, *, items: Sequence[LineItem], mode: str
 ) -> dict[str, Any]:
-    """Everything that Vtiger blanks if it is not sent (contract page Vtiger §0.7, §10)."""
+    """All fields that Vtiger blanks if they are not sent (contract page Vtiger §0.7, §10)."""
     return {
         "productid": items[0].product,
         "LineItems": [item.to_fields(place, refs) for place, item in enumerate(items, start=1)],
@@ -408,12 +408,12 @@ def _shipping(order: WooRecord, refs: OrderRefs) -> dict[str, str]:
 
 
 def negative_fees(order: WooRecord) -> Decimal:
-    """What negative fees take off, their tax included; the adjustment carries it."""
+    """The sum of the negative fees with their tax, which the adjustment carries."""
     fees = [fee for fee in woo_rows(order, "fee_lines") if amount(fee.get("total")) < 0]
     taken = (amount(fee.get("total")) + amount(fee.get("total_tax")) for fee in fees)
     return sum(taken, Decimal(0))
 
 
 def _tolerance(items: Sequence[LineItem], taxes: OrderTaxes) -> Decimal:
-    """As much as rounding each tax of each line, the shipping and the total can come to."""
+    """The most that rounding each tax of each line, the shipping and the total can add up to."""
     return taxes.unit * (2 + sum(len(item.percentages) for item in items))

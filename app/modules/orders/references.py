@@ -1,4 +1,4 @@
-"""What an order names, gathered before it is mapped: buyer, products, taxes."""
+"""The references of an order, resolved before it is mapped: buyer, products, taxes."""
 
 import contextlib
 from collections.abc import Collection, Iterable, Mapping
@@ -56,10 +56,9 @@ from app.vtiger.query import Query, equals, fold
 from app.vtiger.schemas import VtigerCurrency, VtigerOrder, VtigerRecord
 from app.woocommerce.schemas import WooOrder, find_id
 
-# Which taxes Vtiger's products and the fee service carry, and letting them carry more.
-#
-# An order in Vtiger counts a tax only where the product carries it (contract page Vtiger §0.10),
-# so whatever a line is taxed by is assigned first, at 0 %.
+# The taxes that Vtiger's products and the fee service carry. Vtiger applies a tax to an order's
+# line only if the product carries it (contract page Vtiger §0.10), so the taxes of all lines are
+# assigned first, at 0 %.
 
 SERVICES = "Services"
 TAX_PLACES = 3
@@ -67,7 +66,8 @@ TAX_PLACES = 3
 
 @dataclass(frozen=True, slots=True)
 class TaxCarriers:
-    """What is known is kept, so that an order of known products needs no look at them."""
+    """Reads and assigns the taxes of products. They are stored, so that the products of most orders
+    need not be read."""
 
     runtime: Runtime
     store: str
@@ -75,7 +75,8 @@ class TaxCarriers:
     fee_service_id: str
 
     async def carried(self, vtiger_ids: Collection[str]) -> dict[str, Rates]:
-        """The tax fields of each, as far as known; the rates do not matter, lines name theirs."""
+        """The tax fields of each product, as far as known. The rates are 0: lines have their
+        own."""
         async with self.runtime.sessions() as session:
             known = await search_carried(session, vtiger_ids)
             links = await search_links(session, [self._record(each) for each in vtiger_ids])
@@ -87,9 +88,9 @@ class TaxCarriers:
     async def assign(
         self, lacking: Mapping[str, frozenset[str]], *, currency_id: str
     ) -> frozenset[str]:
-        """Let each product carry these taxes as well; those that are gone from Vtiger.
+        """Assign these taxes to each product as well; the ids of products that are gone.
 
-        LeaseLost while another worker writes one of them.
+        LeaseLost while another worker has one of them.
         """
         gone = set()
         for vtiger_id, fields in sorted(lacking.items()):
@@ -111,10 +112,10 @@ class TaxCarriers:
         async with transaction(self.runtime.sessions) as session:
             await save_carried(session, vtiger_id, fields | vtiger_taxes(record).keys())
 
-    async def make_tax(self, rate: OrderRate) -> None:
-        """A tax for a rate that the shop has deleted since, by what the order itself tells.
+    async def create_tax(self, rate: OrderRate) -> None:
+        """Create a tax for a rate that the shop has deleted, from the order's own data.
 
-        Nothing if its label has another percentage (contract page WooCommerce month, rate 24).
+        Nothing is created if both labels are taken (contract page WooCommerce month, rate 24).
         """
         labels = [rate.label, f"{rate.label} {rate.percentage}%"]
         await self.lease.extend([tax_key(label) for label in labels], wait_seconds=PATIENCE)
@@ -135,18 +136,18 @@ def tax_key(label: str) -> str:
 
 
 def _own(link: Link | None) -> frozenset[str]:
-    """The taxes that a product had when it was last synced."""
+    """The tax fields that a product had when it was last synced."""
     agreed = base_from_json(link.base).get("taxes") if link is not None else None
     return frozenset(taxes_from_text(agreed.vtiger)) if agreed and agreed.vtiger else frozenset()
 
 
-# Whose an order is: the contact of a customer or a guest, and the customer of a contact.
+# The buyer of an order: the contact of a customer or a guest, and the customer of a contact.
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Vtiger's contact of an order, None if there is none to name; `person` is its record in the
-    shop, if it is one of a pair."""
+    """The Vtiger contact of an order; `id` is None if there is none. `person` is its record in the
+    shop, if the contact is part of a pair."""
 
     id: str | None
     person: Record | None = None
@@ -154,8 +155,8 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Buyers:
-    """Finds the other side's person, or has it made first. Raises DependencyNotReady and
-    RemoteError."""
+    """Finds the buyer in the other system, or syncs it first. Methods may raise DependencyNotReady
+    and any RemoteError."""
 
     runtime: Runtime
     store: str
@@ -167,7 +168,7 @@ class Buyers:
     async def contact_of(self, order: WooOrder, setup: Mapping[str, str]) -> Contact:
         """The Vtiger contact of an order's customer or guest."""
         if order.customer_id is not None:
-            return await self._living(await self._bring(System.WOOCOMMERCE, order.customer_id))
+            return await self._living(await self._sync(System.WOOCOMMERCE, order.customer_id))
         if self.policy.guests is GuestPolicy.ONE_CONTACT:
             return Contact(setup.get(GUEST_CONTACT))
         guest_id = find_guest_id(order)
@@ -178,24 +179,24 @@ class Buyers:
         return await self._living(await self._contact_of_guest(guest_id, order))
 
     async def _living(self, link: Link | None) -> Contact:
-        """The contact of a pair; of one whose contact was merged or deleted in Vtiger, the one
-        that took its place, or one that is made now."""
+        """The contact of a pair; if it was merged or deleted in Vtiger, the one that replaced it,
+        or one that is created now."""
         if link is None:
             return Contact(None)
         person = self._person(System.WOOCOMMERCE, link.woo_id)
         if link.vtiger_deleted_at and not link.replaced_by and link.woo_deleted_at is None:
-            link = await self._renew(person, link)
+            link = await self._sync_again(person, link)
         if link.vtiger_deleted_at:
             return Contact(link.replaced_by, person)
         return Contact(link.vtiger_id, person)
 
-    async def _renew(self, person: Record, link: Link) -> Link:
-        if self.dependencies is None or not self._brings_to(System.VTIGER):
+    async def _sync_again(self, person: Record, link: Link) -> Link:
+        if self.dependencies is None or not self._may_create_in(System.VTIGER):
             return link
-        return await self.dependencies.renew(person) or link
+        return await self.dependencies.sync_again(person) or link
 
     async def find_missing(self, order: WooOrder) -> Record | None:
-        """The buyer of an order without a contact, if there is one who should have a contact."""
+        """The record of a buyer who should have a contact but has none; None for other buyers."""
         one_for_all = order.customer_id is None and self.policy.guests is GuestPolicy.ONE_CONTACT
         buyer = order.customer_id or find_guest_id(order)
         if buyer is None or one_for_all or is_of_vtiger(order):
@@ -207,25 +208,25 @@ class Buyers:
         return self._person(System.WOOCOMMERCE, buyer)
 
     async def _contact_of_guest(self, guest_id: str, order: WooOrder) -> Link | None:
-        """A customer with the guest's e-mail is that guest."""
-        latest = await self.guests.see(order)
+        """The link of a guest, or of the customer with the guest's e-mail."""
+        latest = await self.guests.record_order(order)
         link = await self._find(System.WOOCOMMERCE, guest_id)
         if link is None:
-            customer = await self._bring_customer(guest_id.removeprefix(GUEST))
-            return customer or await self._bring(System.WOOCOMMERCE, guest_id)
-        if latest and self._brings_to(System.VTIGER) and await self._is_news(order, link):
+            customer = await self._sync_customer(guest_id.removeprefix(GUEST))
+            return customer or await self._sync(System.WOOCOMMERCE, guest_id)
+        if latest and self._may_create_in(System.VTIGER) and await self._differs(order, link):
             await self._hint(guest_id)
         return link
 
     async def search_new_guests(
         self, orders: Mapping[str, WooOrder], customers: Collection[str] | None
     ) -> list[WooOrder]:
-        """Of these orders, by their guests' ids, those that are the latest of a guest who has
-        neither a contact nor an account. `customers` are the e-mails of the shop's customers; the
-        shop is asked where they are not known."""
-        if not orders or not self._brings_to(System.VTIGER):
+        """Of these orders, given by their guests' ids, those that are the latest of a guest without
+        a contact or an account. `customers` are the e-mails of the shop's customers; if None, the
+        shop is searched for each."""
+        if not orders or not self._may_create_in(System.VTIGER):
             return []
-        latest = await self.guests.see_each(orders)
+        latest = await self.guests.record_orders(orders)
         people = [self._person(System.WOOCOMMERCE, guest_id) for guest_id in sorted(latest)]
         async with self.runtime.sessions() as session:
             links = await search_links(session, people)
@@ -237,22 +238,22 @@ class Buyers:
             customers = {email for email, users in zip(emails, found, strict=True) if users}
         return [orders[each] for each in new if each.removeprefix(GUEST) not in customers]
 
-    async def _is_news(self, order: WooOrder, link: Link) -> bool:
-        """Whether an order tells of its guest what is not known yet."""
+    async def _differs(self, order: WooOrder, link: Link) -> bool:
+        """Whether an order's data on its guest differ from the base."""
         rules = await rules_of(self.runtime, self.store, Module.CONTACTS)
-        base, told = read_base(link.base, rules), woo_guest(guest_of(order), rules)
+        base, guest = read_base(link.base, rules), woo_guest(guest_of(order), rules)
         return any(
             rule.name in base
-            and told.get(rule.name) is not None
-            and not holds(rule, base, told.get(rule.name), system=System.WOOCOMMERCE)
+            and guest.get(rule.name) is not None
+            and not holds(rule, base, guest.get(rule.name), system=System.WOOCOMMERCE)
             for rule in rules
         )
 
-    async def _bring_customer(self, email: str) -> Link | None:
-        if not self._brings_to(System.VTIGER):
+    async def _sync_customer(self, email: str) -> Link | None:
+        if not self._may_create_in(System.VTIGER):
             return None
         for customer in await self.runtime.stores[self.store].search_customers_by_email(email):
-            if link := await self._bring(System.WOOCOMMERCE, customer.id):
+            if link := await self._sync(System.WOOCOMMERCE, customer.id):
                 return link
         return None
 
@@ -260,13 +261,13 @@ class Buyers:
         if self.dependencies is not None:
             await self.dependencies.hint(self._person(System.WOOCOMMERCE, guest_id))
 
-    async def bring_customer_of(self, record: VtigerRecord) -> None:
-        """A Vtiger order's contact becomes a customer first, if it can."""
+    async def sync_customer_of(self, record: VtigerRecord) -> None:
+        """Sync the contact of a Vtiger order, so that it becomes a customer if it may."""
         if contact_id := record.get("contact_id"):
-            await self._bring(System.VTIGER, contact_id)
+            await self._sync(System.VTIGER, contact_id)
 
     async def buyer_of(self, record: VtigerRecord) -> Buyer:
-        """Who a new WooCommerce order is for: a customer, or somebody without an account."""
+        """The buyer of a new WooCommerce order: a customer, or somebody without an account."""
         contact = await self._find_contact(record.get("contact_id"))
         account = await self.accounts.name_of(record.get("account_id"))
         if contact is None:
@@ -295,7 +296,7 @@ class Buyers:
     def _person(self, system: System, record_id: str) -> Record:
         return Record(self.store, system, Module.CONTACTS, record_id)
 
-    def _brings_to(self, system: System) -> bool:
+    def _may_create_in(self, system: System) -> bool:
         return self.dependencies is not None and self.policy.direction.allows(system)
 
     async def _find(self, system: System, record_id: str) -> Link | None:
@@ -304,24 +305,24 @@ class Buyers:
         async with self.runtime.sessions() as session:
             return await find_link(session, self._person(system, record_id))
 
-    async def _bring(self, system: System, record_id: str) -> Link | None:
-        if self.dependencies is None or not self._brings_to(system.other):
+    async def _sync(self, system: System, record_id: str) -> Link | None:
+        if self.dependencies is None or not self._may_create_in(system.other):
             return await self._find(system, record_id)
-        return await self.dependencies.bring(self._person(system, record_id))
+        return await self.dependencies.ensure_synced(self._person(system, record_id))
 
 
-NO_GUESTS = "Orders of guests are left alone: the setting `guests` is `skip`."
+NO_GUESTS = "Orders of guests are not synced: the setting `guests` is `skip`."
 PRICE_DECIMALS = "woocommerce_price_num_decimals"
 LONGEST_DECIMALS = 10
 MOST_DECIMALS = 8
-"""As many as Vtiger's columns keep."""
+"""The decimals of Vtiger's columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShopOrder:
-    """A WooCommerce order with what it names; `refusal`: why it is not synced, if so. `missing`
-    are those of the records that it names that could not be synced; `buyer` is whose contact it
-    names, if that is one of a pair."""
+    """A WooCommerce order with its references. `refusal`: why it is not synced, None if it is;
+    `missing`: the dependencies that could not be synced; `buyer`: the shop's record of its contact,
+    if that is part of a pair."""
 
     order: WooOrder
     refs: OrderRefs
@@ -336,7 +337,7 @@ class ShopOrder:
 
 @dataclass(frozen=True, slots=True)
 class CrmOrder:
-    """A Vtiger order, lines included, with what it names; `refusal` as above."""
+    """A Vtiger order, lines included, with its references; `refusal` as of ShopOrder."""
 
     record: VtigerRecord
     refs: OrderRefs
@@ -345,10 +346,10 @@ class CrmOrder:
 
 @dataclass(frozen=True, slots=True)
 class OrderReferences:
-    """Finds the pairs of what an order names, or has them made first.
+    """Resolves the references of orders; records without a pair are synced first.
 
-    Without `dependencies` nothing is made. Methods raise DependencyNotReady while something that
-    can be made is not there yet, and the RemoteError tree.
+    Without `dependencies` nothing is created. Methods may raise DependencyNotReady while a
+    dependency is not synced yet, and any RemoteError.
     """
 
     runtime: Runtime
@@ -360,7 +361,7 @@ class OrderReferences:
     shipping_tax_field: str | None
 
     async def refusal(self, order: WooOrder) -> Refusal | None:
-        """Why an order is not synced; told without reading anything else of the shop."""
+        """Why an order is not synced; None if it is. Nothing else of the shop is read for it."""
         guest = order.customer_id is None and self.policy.guests is GuestPolicy.SKIP
         return order_refusal(
             order,
@@ -369,13 +370,13 @@ class OrderReferences:
         ) or (Refusal("filtered", NO_GUESTS) if guest else None)
 
     async def of_woo(self, order: WooOrder, link: Link | None) -> ShopOrder:
-        """Contact and products in Vtiger, brought there first where they are not; the order is
-        brought up again once those are there that could not be.
+        """The order with its contact and products in Vtiger, which are synced first; the order
+        waits for those that could not be synced, and is hinted when they are.
 
-        A line whose product the shop has deleted keeps the one it had when both sides agreed.
+        A line whose product the shop has deleted keeps the product that it has in the base.
         """
         setup = await self._setup()
-        refs = await self._around(order.text("currency"), setup)
+        refs = await self._base_refs(order.text("currency"), setup)
         agreed, lines = _agreed(link), len(order.lines)
         known = agreed.goods if agreed else ()
         kept = await offload(partial(kept_products, order, known, refs=refs), lines=lines)
@@ -383,37 +384,39 @@ class OrderReferences:
         products, missing = await self._products_of(order, kept)
         if contact.id is None and (buyer := await self.buyers.find_missing(order)):
             missing |= {buyer}
-        await self._owe(System.WOOCOMMERCE, order.id, missing)
+        await self._record_missing(System.WOOCOMMERCE, order.id, missing)
         refs = replace(refs, contact_id=contact.id, products=products, kept=kept)
         if agreed is not None:
             texts = frozenset(line.text for line in agreed.lines)
             refs = replace(refs, agreed_texts=texts, agreed_total=agreed.total)
         return ShopOrder(order, refs, None, missing, contact.person)
 
-    async def _owe(self, system: System, order_id: str, missing: Collection[Record]) -> None:
-        """Who only looks owes nothing."""
+    async def _record_missing(
+        self, system: System, order_id: str, missing: Collection[Record]
+    ) -> None:
+        """Record what the order waits for; nothing without `dependencies`."""
         if missing and self.dependencies is not None:
             order = Record(self.store, system, Module.SALES_ORDERS, order_id)
             await note_missing(self.runtime, order, {record.key for record in missing})
 
-    async def of_vtiger(self, record: VtigerRecord, *, brings: bool) -> OrderRefs:
-        """The shop's products of a Vtiger order's lines; with `brings` they are made, as is the
-        customer. A line whose product was deleted names none."""
+    async def of_vtiger(self, record: VtigerRecord, *, sync_first: bool) -> OrderRefs:
+        """The references of a Vtiger order: the shop's products of its lines. With `sync_first`
+        these and the customer are synced first. A line whose product was deleted has none."""
         setup = await self._setup()
-        refs = await self._around(await self._currency_of(record), setup)
+        refs = await self._base_refs(await self._currency_of(record), setup)
         lines = VtigerOrder(record.id, record.module, record.data).lines
         wanted = {product_id_of(line) for line in lines} - {"", *setup.values()}
-        if brings:
-            await self.buyers.bring_customer_of(record)
-            found = {each: await self._bring(System.VTIGER, each) for each in sorted(wanted)}
+        if sync_first:
+            await self.buyers.sync_customer_of(record)
+            found = {each: await self._sync(System.VTIGER, each) for each in sorted(wanted)}
             missing = [
                 self._product(System.VTIGER, each) for each, link in found.items() if not link
             ]
-            await self._owe(System.VTIGER, record.id, missing)
+            await self._record_missing(System.VTIGER, record.id, missing)
         return replace(refs, items=await self.items(wanted))
 
     async def items(self, product_ids: Collection[str]) -> dict[str, WooItem]:
-        """The shop's product or variation by Vtiger product, of those that have a pair."""
+        """The shop's product or variation by Vtiger product id, of those that have a pair."""
         links = await self._links(System.VTIGER, product_ids)
         return {
             product_id: WooItem(link.woo_id)
@@ -422,12 +425,14 @@ class OrderReferences:
         }
 
     async def _setup(self) -> Mapping[str, str]:
-        """Who only looks, perhaps before any order was synced, does without what is not there."""
+        """The ids of the setup records. Without `dependencies`, perhaps before any order was
+        synced, those that do not exist are ""."""
         if self.dependencies is None:
             return {PLACEHOLDER: "", FEE_SERVICE: "", **await setup_ids(self.runtime)}
         return await get_orders_setup(self.runtime, self.policy)
 
-    async def _around(self, code: str, setup: Mapping[str, str]) -> OrderRefs:
+    async def _base_refs(self, code: str, setup: Mapping[str, str]) -> OrderRefs:
+        """The references that do not depend on the order, but for its currency's code."""
         crm = await self.reference_data.crm()
         currency = crm.find_currency(code) or _by_code(crm.currencies, code)
         return OrderRefs(
@@ -448,7 +453,7 @@ class OrderReferences:
         return next((one.code for one in currencies if one.id == held), "")
 
     async def decimals(self) -> int:
-        """How many decimals the shop's prices have (contract page WooCommerce §3)."""
+        """The number of decimals of the shop's prices (contract page WooCommerce §3)."""
         return await self.runtime.memory.get(f"decimals:{self.store}", self._read_decimals)
 
     async def _read_decimals(self) -> int:
@@ -459,13 +464,14 @@ class OrderReferences:
     async def _products_of(
         self, order: WooOrder, kept: Mapping[str, str]
     ) -> tuple[dict[str, str], frozenset[Record]]:
-        """Vtiger's product by WooCommerce id, of those that are synced; and the others."""
+        """Vtiger's product by WooCommerce id, of those that are synced; and the records of the
+        others."""
         lines = [line for line in woo_rows(order, "line_items") if is_sold(line)]
-        named = {str(line.get("id")): _product_id(line) for line in lines}
-        found = await self._links(System.WOOCOMMERCE, set(filter(None, named.values())))
-        missing = {woo_id for line_id, woo_id in named.items() if woo_id and line_id not in kept}
+        by_line = {str(line.get("id")): _product_id(line) for line in lines}
+        found = await self._links(System.WOOCOMMERCE, set(filter(None, by_line.values())))
+        missing = {woo_id for line_id, woo_id in by_line.items() if woo_id and line_id not in kept}
         for woo_id in sorted(missing - found.keys(), key=int):
-            if link := await self._bring(System.WOOCOMMERCE, woo_id):
+            if link := await self._sync(System.WOOCOMMERCE, woo_id):
                 found[woo_id] = link
         known = {
             woo_id: link.vtiger_id for woo_id, link in found.items() if not link.vtiger_deleted_at
@@ -474,12 +480,12 @@ class OrderReferences:
         for woo_id in missing - known.keys():
             if part := await self._find_part(skus[woo_id]):
                 known[woo_id] = part
-        lost = sorted(missing - found.keys() - known.keys())
-        return known, frozenset(self._product(System.WOOCOMMERCE, each) for each in lost)
+        unknown = sorted(missing - found.keys() - known.keys())
+        return known, frozenset(self._product(System.WOOCOMMERCE, each) for each in unknown)
 
     async def _find_part(self, sku: str) -> str | None:
-        """Vtiger's one product of this Part Number, for a line whose own product has no pair: two
-        products of a shop may bear one SKU, as translations do."""
+        """Vtiger's only product with this part number, for a line whose own product has no pair:
+        two products of a shop may have the same SKU, as translations do."""
         if not sku:
             return None
         key = f"part:{sku.casefold()}"
@@ -498,23 +504,23 @@ class OrderReferences:
         async with self.runtime.sessions() as session:
             return await search_links(session, records)
 
-    async def bring_product_of(self, vtiger_id: str) -> None:
-        """Vtiger's product becomes one of the shop, if it can and is not."""
-        await self._bring(System.VTIGER, vtiger_id)
+    async def sync_product(self, vtiger_id: str) -> None:
+        """Sync Vtiger's product to the shop if it has no pair."""
+        await self._sync(System.VTIGER, vtiger_id)
 
-    async def _bring(self, system: System, record_id: str) -> Link | None:
+    async def _sync(self, system: System, record_id: str) -> Link | None:
         record = self._product(system, record_id)
         if self.dependencies is None or not self.policy.direction.allows(system.other):
             async with self.runtime.sessions() as session:
                 return await find_link(session, record)
-        return await self.dependencies.bring(record)
+        return await self.dependencies.ensure_synced(record)
 
     def _product(self, system: System, record_id: str) -> Record:
         return Record(self.store, system, Module.PRODUCTS, record_id)
 
 
 def _by_code(currencies: Iterable[VtigerCurrency], code: str) -> VtigerCurrency | None:
-    """An inactive currency too: a pair that exists already goes on being read."""
+    """The currency of this code, inactive ones included: existing pairs are still read."""
     return next((one for one in currencies if one.code == code), None)
 
 
@@ -534,6 +540,6 @@ def _product_id(line: Mapping[str, object]) -> str | None:
 
 
 def _agreed(link: Link | None) -> Sold | None:
-    """What the shop had sold when both sides last agreed: Vtiger's product by line among it."""
+    """The shop's lines in the base, with Vtiger's product of each; None if there are none."""
     agreed = base_from_json(link.base).get("lines") if link is not None else None
     return Sold.from_text(agreed.woo) if agreed is not None and agreed.woo else None

@@ -1,5 +1,5 @@
-"""A WooCommerce order as one SalesOrder write: the patch, taxes assigned first, the call, and the
-check of its answer."""
+"""Writes a WooCommerce order to Vtiger as one SalesOrder: the plan, the taxes that must be assigned
+first, the call, and the check of the response."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -51,7 +51,7 @@ from app.vtiger.schemas import VtigerRecord
 from app.vtiger.webservice import BAD_ID
 from app.woocommerce.schemas import WooOrder, WooRecord
 
-# A WooCommerce order, or what changed of it, as one SalesOrder write.
+# The plan: a WooCommerce order, or changes of it, as one SalesOrder write.
 
 _MONEY = frozenset({"lines", "currency"})
 _DESCRIPTION = frozenset({"note", "refunded"})
@@ -64,7 +64,7 @@ class OrderPlan:
     """One SalesOrder write: `fields` for create or revise, {} if nothing is left to write.
 
     `money` is None if the lines are not written. `notes` and `unwritten` as in Patch; notes on
-    `lines` tell what the adjustment holds, the lines are written all the same.
+    `lines` explain the adjustment, and do not mean that the lines are left out.
     """
 
     fields: dict[str, Any]
@@ -74,7 +74,7 @@ class OrderPlan:
 
     @property
     def lacking(self) -> Mapping[str, frozenset[str]]:
-        """Taxes that products and the fee service should carry before this is written."""
+        """Taxes that must be assigned to products and the fee service before this is written."""
         return self.money.lacking if self.money else {}
 
 
@@ -87,10 +87,12 @@ def plan_order(
     changes: Mapping[str, Value] | None = None,
     current: VtigerRecord | None = None,
 ) -> OrderPlan:
-    """The whole order for create (`current` None), or `changes` (None: all) for revise.
+    """The plan of the whole order for create (`current` None), or of `changes` (None: all) for
+    revise.
 
-    Lines go whole or not at all, with every money field; any revise carries conversion_rate,
-    which Vtiger would reset. Contract page Vtiger §3, §10; recording 00-REFERENCE-so-*.
+    Either all lines and every money field are sent, or none of them; each revise sends
+    conversion_rate, which Vtiger would reset. Contract page Vtiger §3, §10; recording
+    00-REFERENCE-so-*.
     """
     header = _Header(
         order, refs, rules=tuple(rules), options=options or PatchOptions(), current=current
@@ -110,8 +112,8 @@ def plan_order(
 
 
 def _identity(order: WooRecord, refs: OrderRefs) -> dict[str, Any]:
-    """What only a create says; invoicestatus is demanded but not kept (contract page Vtiger
-    §3)."""
+    """The fields that only a create sends; Vtiger requires invoicestatus but does not store it
+    (contract page Vtiger §3)."""
     return {
         "vtiger_purchaseorder": purchase_order(refs.store, order.id),
         "invoicestatus": "Created",
@@ -124,7 +126,7 @@ def _conversion_rate(current: VtigerRecord, refs: OrderRefs) -> str:
 
 
 class _Header:
-    """The fields of an order beside its money, being put into a draft."""
+    """Builds the fields of an order other than its money."""
 
     def __init__(
         self,
@@ -153,8 +155,8 @@ class _Header:
             self._put_description(values)
 
     def _stand_ins(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        """A street that the order does not have at all (billing null, `[]`, without its key) is
-        stood in for like an empty one."""
+        """Empty values for streets that the order does not have at all (billing null, `[]`, without
+        its key): they get the placeholder like empty ones."""
         streets = [rule for rule in self._rules if rule.required and rule.transform == "street"]
         return {rule.name: "" for rule in streets if values.get(rule.name) is None}
 
@@ -174,13 +176,15 @@ class _Header:
             self.draft.body[rule.vtiger] = fitted.text
 
     def _needs_stand_in(self, rule: FieldRule, text: Value) -> bool:
-        """Vtiger refuses an order without them, and a revise that would blank one."""
+        """Whether a required text is missing: Vtiger refuses a create without it, and a revise that
+        empties it."""
         if not rule.required or (text or "").strip():
             return False
         return self._current is None or text is not None
 
     def _put_description(self, values: Mapping[str, Value]) -> None:
-        """Note and refund share a field: the one that does not change stays as Vtiger has it."""
+        """Note and refund share a field: the part that does not change is kept as it is in
+        Vtiger."""
         shown = plain(self._current.get("description")) if self._current else ""
         note, refunded = split_description(shown)
         wanted = values.get("note"), values.get("refunded")
@@ -200,28 +204,32 @@ ANONYMOUS = "Guest"
 NO_RATE = "0"
 
 BAD_VERSION = (
-    "Vtiger {version} refuses orders with lines and ruins those that it has, so nothing was sent: "
-    "install WooSync 2.0 in Vtiger (docs/vtiger-addon.md), and the order is written by itself."
+    "Vtiger {version} refuses new orders with lines and corrupts existing ones, so nothing was "
+    "sent: install WooSync 2.0 in Vtiger (docs/vtiger-addon.md), and the order is written "
+    "automatically."
 )
 HELD_LINES = (
-    "Vtiger {version} ruins orders that are written with lines, so the rest was written without "
-    "them: install WooSync 2.0 in Vtiger (docs/vtiger-addon.md), and they come by themselves."
+    "Vtiger {version} corrupts orders that are written with lines, so only the other fields were "
+    "written: install WooSync 2.0 in Vtiger (docs/vtiger-addon.md), and the lines are written "
+    "automatically."
 )
-AGAIN_SECONDS = 6 * 3600.0
-"""When an order is tried again that Vtiger refused for no reason of its own."""
+RETRY_SECONDS = 6 * 3600.0
+"""After how long an order is retried that Vtiger refused for a reason that is not in the order."""
 
-NO_CONTACT = "The buyer is no contact in Vtiger; the log of module contacts tells why."
+NO_CONTACT = "The buyer is no contact in Vtiger; the log of module contacts says why."
 GONE_CONTACT = (
-    "The buyer's contact is gone from Vtiger, merged or deleted: the one that took its place is "
-    "looked for."
+    "The buyer's contact was merged or deleted in Vtiger: the contact that replaced it is searched "
+    "for."
 )
-LOST_LINES = "Vtiger kept fewer lines than it was sent, twice; they are sent again."
-OFF = "Vtiger made a total of {got} of an order of {wanted}: look at the taxes of its products."
+LOST_LINES = "Vtiger stored fewer lines than were sent, twice; they are sent again."
+TOTAL_DIFFERS = (
+    "Vtiger computed a total of {got} for an order of {wanted}: check the taxes of its products."
+)
 
 
 @dataclass(frozen=True, slots=True)
-class OrderWritten:
-    """What Vtiger answered to a write, None if nothing was left to send; notes as in Patch."""
+class VtigerOrderWritten:
+    """Vtiger's response to a write, None if nothing was left to send; notes as in Patch."""
 
     record: VtigerRecord | None
     notes: tuple[FieldNote, ...]
@@ -230,10 +238,10 @@ class OrderWritten:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderWriter:
+class VtigerOrderWriter:
     """Creates and revises SalesOrders whose totals are WooCommerce's to the cent.
 
-    Methods raise LeaseLost, DependencyNotReady and the RemoteError tree.
+    Methods may raise LeaseLost, DependencyNotReady and any RemoteError.
     """
 
     runtime: Runtime
@@ -243,8 +251,9 @@ class OrderWriter:
     accounts: Accounts
     carriers: TaxCarriers
 
-    async def create(self, shop: ShopOrder, own: Mapping[str, str], key: str) -> OrderWritten:
-        """The whole order with `own` fields beside the mapped ones; `key` as of the client.
+    async def create(self, shop: ShopOrder, own: Mapping[str, str], key: str) -> VtigerOrderWritten:
+        """Create the whole order with the fields `own` beside the mapped ones; `key` is the create
+        key.
 
         Recording 00-REFERENCE-so-create-full-group; contract page Vtiger §3, §10.
         """
@@ -255,9 +264,9 @@ class OrderWriter:
             created = await self.runtime.vtiger.create(ORDERS, fields, key=key)
         except Rejected as error:
             if error.code == BAD_ID and not await self.runtime.vtiger.saves(ORDERS):
-                # 8.4's own answer to any order, whatever its version says
+                # Vtiger 8.4's response to any order with lines, whatever version it reports
                 needs = [SAFE_ORDERS]
-                await note_missing(self.runtime, self._order(shop), needs, seconds=AGAIN_SECONDS)
+                await note_missing(self.runtime, self._order(shop), needs, seconds=RETRY_SECONDS)
             raise
         with after_create():
             written = await self._checked(created, draft)
@@ -265,22 +274,22 @@ class OrderWriter:
 
     async def revise(
         self, shop: ShopOrder, changes: Mapping[str, Value], *, current: VtigerRecord
-    ) -> OrderWritten:
-        """These mapped fields; lines always whole (00-REFERENCE-so-revise-full-group)."""
+    ) -> VtigerOrderWritten:
+        """Write these mapped fields; of lines always all (00-REFERENCE-so-revise-full-group)."""
         if MONEY & changes.keys() and not await self.runtime.vtiger.accepts_orders():
             return await self._revise_header(shop, changes, current=current)
         draft = await self._draft(shop, changes, current=current)
         if not draft.plan.fields:
-            return OrderWritten(None, draft.plan.notes, draft.plan.unwritten)
+            return VtigerOrderWritten(None, draft.plan.notes, draft.plan.unwritten)
         revised = await self.runtime.vtiger.revise(current.id, draft.plan.fields, module=ORDERS)
         written = await self._checked(revised, draft)
         return await self._with_buyer(written, shop, draft)
 
     async def _with_buyer(
-        self, written: OrderWritten, shop: ShopOrder, draft: "_Draft"
-    ) -> OrderWritten:
-        """What is to be said of the buyer. Vtiger takes the id of a contact that is gone and shows
-        none: the contact is looked at, and the order once that is mended."""
+        self, written: VtigerOrderWritten, shop: ShopOrder, draft: "_Draft"
+    ) -> VtigerOrderWritten:
+        """The result with notes on the buyer. Vtiger accepts the id of a deleted contact and then
+        shows none: the contact is hinted, and the order waits for it."""
         notes = _buyer_notes(shop)
         sent, record = draft.plan.fields.get("contact_id"), written.record
         if shop.buyer is not None and sent and record is not None and not record.get("contact_id"):
@@ -291,9 +300,9 @@ class OrderWriter:
         return replace(written, notes=(*written.notes, *notes))
 
     async def ensure_safe(self, order: Record, *, anew: bool = False) -> None:
-        """UnsafeVersion where an order that is written whole, or deleted, would be ruined; it is
-        brought up again once Vtiger has another version, or the add-on that writes orders. `anew`:
-        what was told of both some minutes ago does not do."""
+        """UnsafeVersion where writing all of an order, or deleting it, would corrupt it; the order
+        is hinted once Vtiger has another version, or the add-on that writes orders. `anew`: read
+        both again instead of using what is cached for some minutes."""
         vtiger = self.runtime.vtiger
         if not await vtiger.accepts_orders(anew=anew):
             await note_missing(self.runtime, order, [SAFE_ORDERS])
@@ -306,8 +315,8 @@ class OrderWriter:
         changes: Mapping[str, Value],
         *,
         current: VtigerRecord,
-    ) -> OrderWritten:
-        """What can be changed without the lines; they stay to be written."""
+    ) -> VtigerOrderWritten:
+        """Write what can be changed without the lines; the lines are deferred."""
         rest = {name: value for name, value in changes.items() if name not in MONEY}
         draft = await self._draft(shop, rest, current=current)
         if not draft.plan.fields:
@@ -317,7 +326,7 @@ class OrderWriter:
         version = await self.runtime.vtiger.version()
         note = FieldNote("lines", "needs_addon", HELD_LINES.format(version=version), "")
         held = frozenset(changes.keys() & MONEY)
-        return OrderWritten(revised, (*draft.plan.notes, note), draft.plan.unwritten, held)
+        return VtigerOrderWritten(revised, (*draft.plan.notes, note), draft.plan.unwritten, held)
 
     def _order(self, shop: ShopOrder) -> Record:
         store = self.carriers.store
@@ -336,7 +345,7 @@ class OrderWriter:
         return await self._carried(draft) if draft.plan.lacking else draft
 
     async def _carried(self, draft: "_Draft") -> "_Draft":
-        """The draft once its products carry the taxes of their lines."""
+        """The draft after the taxes of its lines were assigned to its products."""
         refs = draft.refs
         gone = await self.carriers.assign(draft.plan.lacking, currency_id=refs.currency_id or "")
         carried = await self.carriers.carried(refs.carried.keys())
@@ -347,7 +356,7 @@ class OrderWriter:
         return PatchOptions(too_long=self.policy.too_long.value)
 
     async def _refs(self, shop: ShopOrder, changes: Mapping[str, Value] | None) -> OrderRefs:
-        """The order's references, with what only a write needs: its Account and taxes."""
+        """The order's references with those that only a write needs: its Account and taxes."""
         refs = shop.refs
         if changes is None or "account" in changes:
             refs = replace(refs, account_id=await self._account_id(shop.order))
@@ -356,13 +365,13 @@ class OrderWriter:
         return refs
 
     async def _account_id(self, order: WooOrder) -> str:
-        """Known Accounts are remembered by name: most orders come from a few."""
+        """The id of the order's Account, cached by name: most orders belong to a few Accounts."""
         name = self.account_name_of(order)
-        look = partial(self.accounts.find_or_create, name)
-        return (await self.runtime.memory.get(f"account:{name}", look)).id
+        read = partial(self.accounts.find_or_create, name)
+        return (await self.runtime.memory.get(f"account:{name}", read)).id
 
     def account_name_of(self, order: WooOrder) -> str:
-        """The name of the Account that an order goes to, as it would be created."""
+        """The name of the order's Account, as it would be created."""
         name = self.policy.order_account or account_name(order)
         cut = replace(self._options, too_long="cut")
         return fit_vtiger(name, ACCOUNT_NAME_SIZE, options=cut).text or ANONYMOUS
@@ -381,7 +390,7 @@ class OrderWriter:
         )
 
     async def _deleted_among(self, vtiger_ids: Collection[str]) -> frozenset[str]:
-        """Those products that are known to be deleted in Vtiger."""
+        """The products among these whose link says that they are deleted in Vtiger."""
         records = [self._product(each) for each in sorted(vtiger_ids)]
         if self.reference_data.dependencies is not None:
             links = await self.reference_data.dependencies.search(records)
@@ -394,58 +403,60 @@ class OrderWriter:
         return Record(self.carriers.store, System.VTIGER, Module.PRODUCTS, vtiger_id)
 
     async def _tax_fields(self, order: WooOrder, linked: Mapping[str, str]) -> dict[str, str]:
-        """Vtiger's tax field by rate, also of rates that the shop does not have any more."""
+        """Vtiger's tax field by rate. A tax is created for a rate that the shop has deleted."""
         fields = order_tax_fields(order, linked, taxes=(await self.reference_data.crm()).taxes)
-        lost = [rate for rate in order_rates(order) if rate.id not in fields and _counts(rate)]
-        if not lost or not await self._may_make_taxes():
+        missing = [rate for rate in order_rates(order) if rate.id not in fields and _counts(rate)]
+        if not missing or not await self._may_create_taxes():
             return fields
-        for rate in lost:
-            await self.carriers.make_tax(rate)
+        for rate in missing:
+            await self.carriers.create_tax(rate)
         self.reference_data.forget_taxes()
         return order_tax_fields(order, linked, taxes=(await self.reference_data.crm()).taxes)
 
-    async def _may_make_taxes(self) -> bool:
+    async def _may_create_taxes(self) -> bool:
         async with self.runtime.sessions() as session:
             policy = await get_policy(session, self.carriers.store, Module.TAXES)
         return policy.enabled and policy.direction.allows(System.VTIGER)
 
-    async def _checked(self, record: VtigerRecord, draft: "_Draft") -> OrderWritten:
-        """The answer, once more written if lines or taxes are missing in it, or if a line names a
-        product that Vtiger has deleted, whose taxes do not count.
+    async def _checked(self, record: VtigerRecord, draft: "_Draft") -> VtigerOrderWritten:
+        """Check the response, and write the lines a second time if lines or taxes are missing in
+        it, or if a line has a product that is deleted in Vtiger, whose taxes are not applied.
 
-        Of 148 orders made at once one had no lines; and somebody may have taken a tax from a
-        product (contract page readback, "Worst of all").
+        Of 148 orders created at once one had no lines; and somebody may have removed a tax from a
+        product (contract page readback, "Worst of all"). RemoteUnavailable if lines are missing
+        after the second write as well.
         """
         plan, money = draft.plan, draft.plan.money
         if money is None:
-            return OrderWritten(record, plan.notes, plan.unwritten)
+            return VtigerOrderWritten(record, plan.notes, plan.unwritten)
         gone = await self._deleted_of(record, money, draft.refs)
         if not gone and _is_whole(record, money):
-            return OrderWritten(record, plan.notes, plan.unwritten)
+            return VtigerOrderWritten(record, plan.notes, plan.unwritten)
         if gone:
             draft = await draft.with_refs(draft.refs.without(gone))
             draft = await self._carried(draft) if draft.plan.lacking else draft
             plan, money = draft.plan, draft.plan.money or money
         else:
-            await self.carriers.assign(_taxed(money), currency_id=draft.refs.currency_id or "")
+            used = _taxes_by_product(money)
+            await self.carriers.assign(used, currency_id=draft.refs.currency_id or "")
         record = await self.runtime.vtiger.revise(record.id, money.fields, module=ORDERS)
         if not _is_complete(record, money):
             raise RemoteUnavailable(System.VTIGER, LOST_LINES)
-        notes = () if _is_whole(record, money) else (_off(record, money),)
-        return OrderWritten(record, (*plan.notes, *notes), plan.unwritten)
+        notes = () if _is_whole(record, money) else (_total_note(record, money),)
+        return VtigerOrderWritten(record, (*plan.notes, *notes), plan.unwritten)
 
     async def _deleted_of(
         self, record: VtigerRecord, money: MoneyPlan, refs: OrderRefs
     ) -> frozenset[str]:
-        """The products of lines that Vtiger answered without one, of those that can be replaced;
-        that they are deleted is looked into, so that no other order names them."""
+        """The products that were sent but are missing in the response's lines, among those that can
+        be replaced; they are hinted, so that their deletion is detected for other orders too."""
         answered = record.data.get("LineItems") or ()
-        lost = {
+        missing = {
             str(sent["productid"])
             for sent, item in zip(money.fields["LineItems"], answered, strict=False)
             if not product_id_of(item)
         }
-        gone = frozenset(lost & {*refs.products.values(), *refs.kept.values()})
+        gone = frozenset(missing & {*refs.products.values(), *refs.kept.values()})
         if self.reference_data.dependencies is not None:
             for vtiger_id in sorted(gone):
                 await self.reference_data.dependencies.hint(self._product(vtiger_id))
@@ -454,7 +465,7 @@ class OrderWriter:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A write in the making: the plan that comes of what is known of the references."""
+    """A planned write; the plan is computed from the references, and again when they change."""
 
     shop: ShopOrder
     refs: OrderRefs
@@ -492,7 +503,7 @@ def _buyer_notes(shop: ShopOrder) -> tuple[FieldNote, ...]:
 
 
 def _is_whole(record: VtigerRecord, money: MoneyPlan) -> bool:
-    """Whether all lines are there and the total is what was wanted."""
+    """Whether the record has all lines and the planned total."""
     return (
         _is_complete(record, money)
         and abs(_total(record) - money.predicted.grand_total) <= NEGLIGIBLE
@@ -507,8 +518,8 @@ def _total(record: VtigerRecord) -> Decimal:
     return amount(record.get("hdnGrandTotal"))
 
 
-def _taxed(money: MoneyPlan) -> dict[str, frozenset[str]]:
-    """The taxes that each product of the lines should carry."""
+def _taxes_by_product(money: MoneyPlan) -> dict[str, frozenset[str]]:
+    """The tax fields by which the lines of each product are taxed."""
     found: dict[str, frozenset[str]] = {}
     for line in money.fields["LineItems"]:
         used = frozenset(name for name in line if _is_tax(name, line))
@@ -520,13 +531,13 @@ def _is_tax(name: str, line: Mapping[str, Any]) -> bool:
     return name.startswith("tax") and bool(amount(line[name]))
 
 
-def _off(record: VtigerRecord, money: MoneyPlan) -> FieldNote:
+def _total_note(record: VtigerRecord, money: MoneyPlan) -> FieldNote:
     got, wanted = decimal_text(_total(record)), decimal_text(money.wanted)
-    return FieldNote("lines", "adjustment", OFF.format(got=got, wanted=wanted), got)
+    return FieldNote("lines", "adjustment", TOTAL_DIFFERS.format(got=got, wanted=wanted), got)
 
 
-def is_half_made(record: VtigerRecord, order: WooOrder) -> bool:
-    """Whether Vtiger broke off while it made the order: a ghost without all lines, or total.
+def is_incomplete(record: VtigerRecord, order: WooOrder) -> bool:
+    """Whether Vtiger aborted the order's create: lines or the total are missing.
 
     Contract page Vtiger §10, "Such a 500 leaves a live, queryable ghost order".
     """

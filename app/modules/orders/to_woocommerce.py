@@ -1,5 +1,4 @@
-"""A Vtiger order as a WooCommerce order write, and the write itself: the shop has taxes and totals
-of its own."""
+"""Writes a Vtiger order to WooCommerce, which computes taxes and totals itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -62,12 +61,12 @@ _PHONE_SIZE = 100
 _PHONES = frozenset({"billing.phone", "shipping.phone"})
 _EMAIL = "billing.email"
 _FEE_NAME = "Adjustment from Vtiger"
-_NO_STATUS = "No WooCommerce status is named for this one: add it to the store's status map."
-_NO_QUANTITY = "WooCommerce takes whole quantities other than 0 only: the lines are left alone."
-_NO_PRODUCT = "A line's product is not in the shop: the lines are left alone."
+_NO_STATUS = "No WooCommerce status is mapped to this one: add it to the store's status map."
+_NO_QUANTITY = "WooCommerce accepts only whole quantities other than 0: the lines were not written."
+_NO_PRODUCT = "A line's product is not in the shop: the lines were not written."
 _NOTHING = "Comments, taxes and the adjustment of an order stay in Vtiger."
-_LONG = f"WooCommerce keeps the old text if there are more than {WOO_TEXT_BYTES} bytes."
-_LONG_PHONE = f"WooCommerce keeps the old phone if there are more than {_PHONE_SIZE} characters."
+_LONG = f"WooCommerce ignores a text of more than {WOO_TEXT_BYTES} bytes."
+_LONG_PHONE = f"WooCommerce ignores a phone number of more than {_PHONE_SIZE} characters."
 _ENCODED = "It contains a doubly encoded HTML entity, which would lose a level on the way back."
 
 
@@ -79,11 +78,11 @@ def woo_order_patch(
     rules: Sequence[FieldRule] = ORDER_RULES,
     buyer: Buyer | None = None,
 ) -> Patch:
-    """The body for POST (`current` None, for `buyer`) or PUT /orders that brings `changes` about.
+    """The patch for POST (`current` None, for `buyer`) or PUT /orders that makes `changes`.
 
-    Lines are addressed by id, new ones added, others removed; they are left alone, with a note,
-    if one has a fractional quantity, none, or a product that the shop does not have: with `lines`
-    in `unwritten` an order must not be created. Taxes are WooCommerce's own. Contract page
+    Lines are changed by id, added, or removed. They are not written, with a note, if one of them
+    has a fractional quantity, none, or a product that the shop does not have: with `lines` in
+    `unwritten` an order must not be created. WooCommerce computes the taxes. Contract page
     WooCommerce §3; recordings order_update_*, order_create_created_via.
     """
     writer = _Writer(refs, current, tuple(rules))
@@ -101,7 +100,7 @@ def woo_order_patch(
 
 @dataclass(slots=True)
 class _Writer:
-    """A WooCommerce body in the making."""
+    """Builds the body of a WooCommerce order."""
 
     refs: OrderRefs
     current: WooRecord | None
@@ -149,7 +148,8 @@ class _Writer:
         return fitted
 
     def complete_shipping(self, changes: Mapping[str, Value]) -> None:
-        """A shipping address that was the billing one becomes its own: all of it is written."""
+        """Write all of the shipping address: without one, the order showed its billing address, so
+        what does not change must be written as well."""
         held = self.held
         for rule in self.rules:
             kept = rule.name in self.draft.unwritten or rule.name not in changes
@@ -182,7 +182,8 @@ def _is_whole(quantity: str) -> bool:
 
 
 def _fit(text: str, path: str) -> Fitted:
-    """Text of an order, which WooCommerce keeps as it is (contract page readback, "orders ...")."""
+    """`text` for an order's `path`; WooCommerce stores it unchanged (contract page readback,
+    "orders ...")."""
     if path == _EMAIL and (hazard := email_hazard(text)):
         return Fitted(None, _UNSAFE, hazard)
     if path in _PHONES and len(text) > _PHONE_SIZE:
@@ -210,33 +211,33 @@ def _put_buyer(body: dict[str, Any], buyer: Buyer) -> None:
 
 
 def total_delta(order: WooRecord, record: VtigerRecord) -> Decimal:
-    """How much more Vtiger's grand total is than WooCommerce's, which has its own taxes."""
+    """By how much Vtiger's grand total exceeds WooCommerce's."""
     return amount(record.get("hdnGrandTotal")) - amount(order.data.get("total"))
 
 
 def adjusting_fee(delta: Decimal, *, places: int) -> dict[str, Any]:
-    """The body that takes WooCommerce's total to Vtiger's by an untaxed fee line (`adjust`)."""
+    """The body that adds `delta` to WooCommerce's total by an untaxed fee line (`adjust`)."""
     amount_text = decimal_text(delta.quantize(Decimal(1).scaleb(-places)))
     fee = {"name": _FEE_NAME, "total": amount_text, "tax_status": "none"}
     return {"fee_lines": [fee]}
 
 
-# Writing a Vtiger order to WooCommerce, which has taxes and totals of its own.
+# The write, and the total that the setting `order_total` asks for.
 
 DIFFERS = (
-    "WooCommerce's own taxes and rounding make another total: Vtiger's is {delta} more. Set "
-    "`order_total` to `adjust` to have a fee line make up for it."
+    "WooCommerce's own taxes and rounding give another total: Vtiger's is {delta} more. Set "
+    "`order_total` to `adjust` to have a fee line compensate for it."
 )
 GROUPED = (
     "The sale is in the tax mode group, in which Vtiger's form starts with all of its taxes added "
     "up: set those that do not apply to 0 there, or choose the mode individual."
 )
-ADJUSTED = "A fee line of {delta} makes WooCommerce's total that of Vtiger."
+ADJUSTED = "A fee line of {delta} makes WooCommerce's total equal to that of Vtiger."
 
 
 @dataclass(frozen=True, slots=True)
-class OrderReturned:
-    """What the shop answered to a write, None if nothing was left to send; notes as in Patch."""
+class WooOrderWritten:
+    """The shop's response to a write, None if nothing was left to send; notes as in Patch."""
 
     order: WooOrder | None
     notes: tuple[FieldNote, ...]
@@ -244,9 +245,9 @@ class OrderReturned:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderReturner:
-    """Creates and changes WooCommerce orders. Methods raise DependencyNotReady and the RemoteError
-    tree."""
+class WooOrderWriter:
+    """Creates and updates WooCommerce orders. Methods may raise DependencyNotReady and any
+    RemoteError."""
 
     runtime: Runtime
     store: str
@@ -260,55 +261,60 @@ class OrderReturner:
         return self.runtime.stores[self.store]
 
     def patch_for_new(self, crm: CrmOrder, values: Mapping[str, Value]) -> Patch:
-        """What creating it would send, but for the buyer: tells what cannot be sent."""
+        """The patch that a create would send, without the buyer: its notes show what cannot be
+        sent."""
         return woo_order_patch(values, crm.refs, current=None, rules=self.rules)
 
-    async def create(self, crm: CrmOrder, values: Mapping[str, Value]) -> OrderReturned:
-        """Recording order_create_created_via."""
+    async def create(self, crm: CrmOrder, values: Mapping[str, Value]) -> WooOrderWritten:
+        """Create the order in the shop (recording order_create_created_via)."""
         patch = await self.new_order(crm, values)
-        return await self.made(await self.woo.create_order(patch.body), patch, crm)
+        return await self.finish_create(await self.woo.create_order(patch.body), patch, crm)
 
     async def new_order(self, crm: CrmOrder, values: Mapping[str, Value]) -> Patch:
-        """What creating it sends; the id is in the order from its first moment."""
+        """The patch that a create sends, with Vtiger's id as meta."""
         refs = await self._with_parents(crm.refs)
         buyer = await self.buyers.buyer_of(crm.record)
         plan = partial(woo_order_patch, values, refs, current=None, rules=self.rules, buyer=buyer)
         patch = await offload(plan, lines=len(rows_of(crm.record.data.get("LineItems"))))
         return replace(patch, body=with_meta(patch.body, FOREIGN_ID_META, crm.record.id))
 
-    async def made(self, created: WooOrder, patch: Patch, crm: CrmOrder) -> OrderReturned:
-        """The answer to that, with the total that the setting asks for."""
+    async def finish_create(
+        self, created: WooOrder, patch: Patch, crm: CrmOrder
+    ) -> WooOrderWritten:
+        """The result of a create, after the total was adjusted if the setting asks for it."""
         with after_create():
             return await self._totalled(created, patch, crm)
 
     async def update(
         self, shop: ShopOrder, changes: Mapping[str, Value], *, crm: CrmOrder
-    ) -> OrderReturned:
-        """Lines by id, new ones added, others removed (order_update_line_items_*)."""
+    ) -> WooOrderWritten:
+        """Write `changes`; lines are changed by id, added, or removed
+        (order_update_line_items_*)."""
         refs = shop.refs
         if "lines" in changes:
             refs = await self._with_items(shop.refs, changes["lines"] or "")
         plan = partial(woo_order_patch, changes, refs, current=shop.order, rules=self.rules)
         patch = await offload(plan, lines=len(shop.order.lines))
         if not patch.body:
-            return OrderReturned(None, patch.notes, patch.unwritten)
+            return WooOrderWritten(None, patch.notes, patch.unwritten)
         updated = await self.woo.update_order(shop.order.id, patch.body)
         if not changes.keys() & {"lines", "currency"}:
-            return OrderReturned(updated, patch.notes, patch.unwritten)
+            return WooOrderWritten(updated, patch.notes, patch.unwritten)
         return await self._totalled(updated, patch, crm)
 
     async def _with_items(self, refs: OrderRefs, lines: str) -> OrderRefs:
-        """The shop's products of the wanted lines, made first where they are not there."""
+        """The references with the shop's products of the wanted lines, which are synced first."""
         wanted = {line.product for line in Sold.from_text(lines).goods}
         wanted -= {refs.placeholder_id, *refs.products.values()}
         for product_id in sorted(wanted):
-            await self.references.bring_product_of(product_id)
+            await self.references.sync_product(product_id)
         own = {product: WooItem(woo_id) for woo_id, product in refs.products.items()}
         items = {**own, **await self.references.items(wanted)}
         return await self._with_parents(replace(refs, items=items))
 
     async def _with_parents(self, refs: OrderRefs) -> OrderRefs:
-        """A line that sells a variation names its parent too (order_create_full_excl_tax)."""
+        """The references with the parents of variations, which a line must have as well
+        (order_create_full_excl_tax)."""
         parents = {
             product: WooItem(item.id, await self._parent_of(item.id))
             for product, item in refs.items.items()
@@ -325,11 +331,12 @@ class OrderReturner:
         except NotFound:
             return None
 
-    async def _totalled(self, order: WooOrder, patch: Patch, crm: CrmOrder) -> OrderReturned:
-        """The order, with a fee line that makes up for another total where the setting says so."""
+    async def _totalled(self, order: WooOrder, patch: Patch, crm: CrmOrder) -> WooOrderWritten:
+        """The result with a note if the totals differ; a fee line compensates for the difference if
+        the setting is `adjust`."""
         delta = total_delta(order, crm.record)
         if not delta:
-            return OrderReturned(order, patch.notes, patch.unwritten)
+            return WooOrderWritten(order, patch.notes, patch.unwritten)
         text = DIFFERS
         if self.policy.order_total is TotalPolicy.ADJUST:
             text, order = ADJUSTED, await self._adjust(order, crm)
@@ -337,18 +344,18 @@ class OrderReturner:
         if crm.record.get("hdnTaxType") != INDIVIDUAL:
             text = f"{text} {GROUPED}"
         note = FieldNote("lines", "total_differs", text.format(delta=shown), shown)
-        return OrderReturned(order, (*patch.notes, note), patch.unwritten)
+        return WooOrderWritten(order, (*patch.notes, note), patch.unwritten)
 
     async def _adjust(self, order: WooOrder, crm: CrmOrder) -> WooOrder:
-        """A negative fee takes tax off too, whatever its status: it is set again, in proportion
-        (contract page WooCommerce §3)."""
+        """Add the fee line. A negative fee reduces the tax as well, whatever its tax status, and is
+        then corrected in proportion (contract page WooCommerce §3)."""
         delta, places = total_delta(order, crm.record), crm.refs.decimals
         before = {row.get("id") for row in woo_rows(order, "fee_lines")}
-        made = await self.woo.update_order(order.id, adjusting_fee(delta, places=places))
-        moved = delta - total_delta(made, crm.record)
-        new = [row["id"] for row in woo_rows(made, "fee_lines") if row.get("id") not in before]
-        if moved in (delta, 0) or not new:
-            return made
-        body = adjusting_fee(delta * delta / moved, places=places)
+        adjusted = await self.woo.update_order(order.id, adjusting_fee(delta, places=places))
+        effect = delta - total_delta(adjusted, crm.record)
+        new = [row["id"] for row in woo_rows(adjusted, "fee_lines") if row.get("id") not in before]
+        if effect in (delta, 0) or not new:
+            return adjusted
+        body = adjusting_fee(delta * delta / effect, places=places)
         body["fee_lines"][0]["id"] = new[0]
         return await self.woo.update_order(order.id, body)

@@ -1,7 +1,7 @@
-"""Vtiger's arithmetic of order totals, so that one write can be made to give a wanted total.
+"""Vtiger's arithmetic of order totals, by which a write is planned that results in a given total.
 Pure.
 
-Contract page Vtiger §10: nothing is rounded inside the computation, everything is in the columns.
+Contract page Vtiger §10: intermediate results are not rounded, only what the columns store.
 """
 
 import re
@@ -28,7 +28,7 @@ _UNITS = [Decimal(1).scaleb(-places) for places in range(9)]
 
 @dataclass(frozen=True, slots=True)
 class LineTotals:
-    """One line: `net` after its discount, and the `tax` that counts; unrounded, order currency."""
+    """One line: `net` after its discount, and its `tax`; unrounded, in the order's currency."""
 
     net: Decimal
     tax: Decimal
@@ -36,7 +36,7 @@ class LineTotals:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a retrieve will show (8 decimals), and what it is made of (unrounded)."""
+    """The totals that a retrieve is going to show (8 decimals), and their parts (unrounded)."""
 
     sub_total: Decimal
     pre_tax_total: Decimal
@@ -55,10 +55,10 @@ def predict(
 ) -> Totals:
     """The totals that Vtiger computes for `element`, a SalesOrder as sent to create or revise.
 
-    `carried` are the taxes assigned to each product or service, by id ("14x5"); those not named
-    carry none. `prices` are unit prices, used where a line has no listprice. Amounts are in the
-    order's currency. InvalidInput where Vtiger answers HTTP 500: an empty text in a number that
-    counts. Contract page Vtiger §10; recording sales-orders, all 250.
+    `carried` are the taxes assigned to each product or service, by id ("14x5"); those that are not
+    listed have none. `prices` are unit prices, used where a line has no listprice. Amounts are in
+    the order's currency. InvalidInput where Vtiger answers HTTP 500: an empty text in a numeric
+    field that it uses. Contract page Vtiger §10; recording sales-orders, all 250.
     """
     with localcontext(_EXACT):
         individual = element.get("hdnTaxType") == INDIVIDUAL
@@ -73,7 +73,7 @@ def predict(
 
 
 def adjusted(totals: Totals, element: Mapping[str, Any]) -> Totals:
-    """The totals of an element that differs from the one of `totals` by its adjustment alone."""
+    """The totals of an element that differs from that of `totals` only in its adjustment."""
     with localcontext(_EXACT):
         return _totals(element, totals.lines, group=element.get("hdnTaxType") != INDIVIDUAL)
 
@@ -142,7 +142,8 @@ def _matching(element: Mapping[str, Any], pattern: re.Pattern[str]) -> Iterator[
 
 
 def number(fields: Mapping[str, Any], name: str) -> Decimal:
-    """A field as a number, 0 if absent; InvalidInput for what makes Vtiger answer HTTP 500."""
+    """A field as a number, 0 if absent; InvalidInput for an empty text, to which Vtiger answers
+    HTTP 500."""
     value = fields.get(name)
     if value is None:
         return Decimal(0)
@@ -153,12 +154,12 @@ def number(fields: Mapping[str, Any], name: str) -> Decimal:
 
 
 def column(value: Decimal, places: int) -> Decimal:
-    """`value` as a column of so many decimals keeps it: half up."""
+    """`value` as a column of `places` decimals stores it: rounded half up."""
     return value.quantize(_UNITS[places], ROUND_HALF_UP, _EXACT)
 
 
 def stored(value: Decimal) -> Decimal:
-    """A computed total as a retrieve shows it: a double's 14 digits, then 8 decimals."""
+    """A computed total as a retrieve shows it: 14 digits of a double, then 8 decimals."""
     with localcontext(_EXACT) as context:
         context.prec, context.rounding = _DOUBLE_DIGITS, ROUND_HALF_UP
         shown = +value

@@ -1,7 +1,7 @@
-"""Products between one shop and Vtiger: reading, finding twins, whole writes. Decides nothing.
+"""The adapter of products: it reads products of both systems, finds their twins, and writes.
 
-A variation is named after its parent and may share its tax class; a tax class stands for rates;
-a price is in the shop's currency."""
+A variation is named after its parent and may share its tax class; a tax class determines the
+rates; a price is in the shop's currency."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -73,9 +73,9 @@ OF_PARENT = "parent"
 class ProductSides:
     """Reads products of one shop and of Vtiger.
 
-    `currency` is Vtiger's of the shop's `currency_code`, None if it is not in use there.
-    `writes_vtiger`: the taxes of a product may be brought there. `parents` are remembered for
-    the time of one drain or look.
+    `currency` is Vtiger's currency with the shop's `currency_code`, None if it is not active there.
+    `writes_vtiger`: the taxes of a product may be synced to Vtiger. `parents` caches the parents of
+    variations for one drain or one page.
     """
 
     woo: WooClient
@@ -89,7 +89,7 @@ class ProductSides:
     parents: dict[str, WooProduct | None] = field(default_factory=dict)
 
     async def find(self, system: System, record_id: str) -> Side | None:
-        """The product by id; None if it is gone, which one in the shop's trash is too.
+        """The product by id; None if it is gone or in the shop's trash.
 
         Recordings product_get_simple, product_get_trashed; contract page Vtiger §0.15.
         """
@@ -101,15 +101,16 @@ class ProductSides:
             return None
         return None if product.status == "trash" else await self.of_woo(product)
 
-    async def of_woo(self, product: WooProduct, *, brings: bool = True) -> Side:
-        """A product or variation read with `context=edit` (product_get_variation_by_id).
+    async def of_woo(self, product: WooProduct, *, sync_first: bool = True) -> Side:
+        """The side of a product or variation read with `context=edit`
+        (product_get_variation_by_id).
 
-        Raises DependencyNotReady while one of its taxes cannot be brought to Vtiger; without
-        `brings`, as after a write that must not be forgotten, such a tax is left out.
+        Its taxes are synced to Vtiger first; DependencyNotReady while one of them cannot be.
+        Without `sync_first`, as after a write whose result must be stored, such a tax is left out.
         """
         product = product.checked()
         parent = await self._parent_of(product)
-        taxes = await self._taxes_of(product, parent, brings=brings)
+        taxes = await self._taxes_of(product, parent, sync_first=sync_first)
         stocked = _stocked(product, parent)
         values = woo_product(stocked, self.rules, parent=parent, taxes=taxes)
         return Side(
@@ -125,14 +126,14 @@ class ProductSides:
         )
 
     async def of_variations(self, parent: WooProduct) -> list[Side]:
-        """A product's variations as its list shows them, without those that cannot be read."""
+        """The variations of a product from their list, without those that cannot be read."""
         self.parents[parent.id] = parent
         variations = [one async for one in self.woo.each_variation(parent.id)]
         return [await self.of_listed(one) for one in variations if not one.faults]
 
     async def of_listed(self, product: WooProduct) -> Side:
-        """A product or variation of a list. That of variations renders their descriptions and
-        shows the parent's SKU with those that have none: neither is told then."""
+        """The side of a listed product or variation. The list of variations shows rendered
+        descriptions, and the parent's SKU where a variation has none: both are None then."""
         side = await self.of_woo(product)
         if product.parent_id is None:
             return side
@@ -143,9 +144,9 @@ class ProductSides:
         return replace(side, values=values)
 
     def of_vtiger(self, record: VtigerRecord) -> Side:
-        """A product as `retrieve` shows it (30-create-product-with-tax1-tax2).
+        """The side of a product as `retrieve` shows it (30-create-product-with-tax1-tax2).
 
-        A price in another currency than the shop's is none that could be compared.
+        A price in another currency than the shop's is None: it cannot be compared.
         """
         values = vtiger_product(record.checked(), self.rules)
         if self.is_foreign(record):
@@ -180,7 +181,7 @@ class ProductSides:
             return None
 
     async def _taxes_of(
-        self, product: WooProduct, parent: WooProduct | None, *, brings: bool
+        self, product: WooProduct, parent: WooProduct | None, *, sync_first: bool
     ) -> Value:
         if product_refusal(product) is not None:
             return None
@@ -188,8 +189,8 @@ class ProductSides:
         try:
             rates = product_rates(_classed(product, parent), shop.rates, base=shop.base)
         except RecordUnreadable:
-            return None  # the rate's own row of the log names it; its products wait for it
-        if brings and self.writes_vtiger:
+            return None  # the rate has a log row of its own; its products wait for it
+        if sync_first and self.writes_vtiger:
             linked = await self.reference_data.fields_of({rate.id for rate in rates})
         else:
             linked = await self.reference_data.linked_fields()
@@ -197,29 +198,30 @@ class ProductSides:
 
 
 def shop_product(side: Side) -> WooProduct:
-    """What a side of the shop was made of."""
+    """The product behind a side of the shop."""
     if not isinstance(side.raw, WooProduct):
         raise TypeError(f"{side.system} {side.id} is no product of a shop")
     return side.raw
 
 
 def crm_product(side: Side) -> VtigerRecord:
-    """What a side of Vtiger was made of."""
+    """The product behind a side of Vtiger."""
     if not isinstance(side.raw, VtigerRecord):
         raise TypeError(f"{side.system} {side.id} is no product of Vtiger")
     return side.raw
 
 
 def _classed(product: WooProduct, parent: WooProduct | None) -> WooProduct:
-    """A variation with its parent's tax class, where it says so (recording variation_create)."""
+    """A variation with its parent's tax class, if it inherits that (recording
+    variation_create)."""
     if product.text("tax_class") != OF_PARENT or parent is None:
         return product
     return WooProduct({**product.data, "tax_class": parent.text("tax_class")})
 
 
 def _stocked(product: WooProduct, parent: WooProduct | None) -> WooProduct:
-    """A variation with its parent's stock, where that is what it sells from; an editing view
-    shows none of its own then."""
+    """A variation with its parent's stock, if it sells from that; with `context=edit` it then shows
+    none of its own."""
     if parent is None or product.data.get("manage_stock") != OF_PARENT:
         return product
     return WooProduct({**product.data, "stock_quantity": parent.data.get("stock_quantity")})
@@ -234,24 +236,25 @@ def _label(values: Mapped) -> str:
     return f"{name} ({sku})" if sku else name
 
 
-# Finding the product that a product without a link is, or was made into.
+# Finding the twin of a product without a link.
 
 OVERLAP = timedelta(minutes=15)
-"""By how much the shop's clock may be behind ours."""
+"""The most that the shop's clock is assumed to be behind ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProductTwins:
-    """Looks by our id field, if the SKU, or for want of one the name, or the twin's own id field
-    agree; else by SKU.
+    """Finds twins by our id field, if the SKU (or the name, if there is none) or the twin's id
+    field agrees; else by SKU.
 
-    An id alone is not believed: a cloned shop carries ids of others. Mapping table "Products".
+    An id alone is not sufficient: a cloned shop has ids of other records. Mapping table "Products".
     """
 
     sides: ProductSides
 
     async def search(self, side: Side) -> list[Side] | Skip:
-        """A Skip for a product of Vtiger's that the shop had and deleted, and has no other of."""
+        """The possible twins; a Skip for a Vtiger product that the shop deleted and has no other
+        of."""
         if side.foreign_id is not None:
             twin = await self._find_by_foreign_id(side, side.foreign_id)
             if twin is not None:
@@ -259,25 +262,25 @@ class ProductTwins:
         found = await self._search(side)
         if found or side.foreign_id is None or side.system is System.WOOCOMMERCE:
             return found
-        return await self._find_end(side.foreign_id) or []
+        return await self._find_deleted(side.foreign_id) or []
 
     async def _search(self, side: Side) -> list[Side]:
         sku = product_key(side.values)
         if side.system is System.WOOCOMMERCE:
             return await (self._search_vtiger(sku) if sku else self._search_by_id(side))
         if not sku:
-            return await self._search_made(side)
+            return await self._search_created(side)
         found = await self.sides.woo.search_products_by_sku(side.values.get("sku") or "")
         return [await self.sides.of_woo(product) for product in found]
 
-    async def _find_end(self, woo_id: str) -> Skip | None:
+    async def _find_deleted(self, woo_id: str) -> Skip | None:
         if not is_plausible(System.WOOCOMMERCE, woo_id):
             return None
-        living = await self.sides.find(System.WOOCOMMERCE, woo_id)
-        return deleted_twin(System.WOOCOMMERCE, woo_id) if living is None else None
+        existing = await self.sides.find(System.WOOCOMMERCE, woo_id)
+        return deleted_twin(System.WOOCOMMERCE, woo_id) if existing is None else None
 
     async def search_rivals(self, side: Side) -> list[Side]:
-        """Vtiger takes a part number twice; a shop does not take a SKU twice."""
+        """Other Vtiger products with the part number; in a shop a SKU is unique."""
         sku = product_key(side.values)
         if side.system is System.WOOCOMMERCE or not sku:
             return []
@@ -292,12 +295,13 @@ class ProductTwins:
         return twin if twin.foreign_id == side.id or self._is_alike(twin, side) else None
 
     async def _search_vtiger(self, sku: str) -> list[Side]:
-        """Each is retrieved: a query shows no taxes, and a write has to send them again."""
+        """Vtiger's products with this SKU. Each is retrieved, since a query shows no taxes, which a
+        write must send again."""
         rows = await self._query("productcode", sku)
         return [row for row in rows if product_key(row.values) == sku]
 
     async def _search_by_id(self, side: Side) -> list[Side]:
-        """Without a SKU: those that carry the shop's id."""
+        """Vtiger's products with the shop's id, for a product without a SKU."""
         if self.sides.id_field is None:
             return []
         rows = await self._query(self.sides.id_field, side.id)
@@ -310,9 +314,10 @@ class ProductTwins:
         sides = [await self.sides.find(System.VTIGER, record_id) for record_id in wanted]
         return [side for side in sides if side is not None]
 
-    async def _search_made(self, side: Side) -> list[Side]:
-        """What a broken create of ours left. The shop cannot be asked by a foreign id, so all
-        that changed since then is looked at (contract page WooCommerce §2)."""
+    async def _search_created(self, side: Side) -> list[Side]:
+        """The products that an interrupted create of ours left. A shop cannot be searched by
+        external id, so all products that changed since are scanned (contract page WooCommerce
+        §2)."""
         reference_data = self.sides.reference_data
         record = Record(reference_data.store, System.VTIGER, Module.PRODUCTS, side.id)
         async with reference_data.runtime.sessions() as session:
@@ -327,7 +332,7 @@ class ProductTwins:
         ]
 
     def _is_alike(self, one: Side, other: Side) -> bool:
-        """Whether they have one SKU, or none and one name."""
+        """Whether both have the same SKU, or both have none and the same name."""
         sku = product_key(one.values)
         if sku or product_key(other.values):
             return sku == product_key(other.values)
@@ -335,26 +340,28 @@ class ProductTwins:
         return canonical_text(names[0]) == canonical_text(names[1]) != ""
 
 
-# Writing products: whole where Vtiger would wipe what is not sent, and never a SKU twice.
+# Writing products.
 
 TAKEN = (
-    "{system} says that the SKU {sku} is taken, by {holder}: give one of the two another SKU. A "
-    "product in the shop's trash keeps its SKU: restore it, or delete it for good. Replay this "
-    "delivery then."
+    "{system} reports that the SKU {sku} is taken, by {holder}: give one of the two another SKU. "
+    "A product in the shop's trash keeps its SKU: restore it, or delete it for good. Then replay "
+    "this delivery."
 )
-FOREIGN_PRICE = "The product's price in Vtiger is in another currency than the shop's: left alone."
+FOREIGN_PRICE = (
+    "The product's price in Vtiger is in another currency than the shop's: it was not written."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ProductWriter:
-    """Creates and changes products on either side; the patches say what goes where."""
+    """Creates and updates products in both systems."""
 
     sides: ProductSides
     options: PatchOptions
 
     async def create_in_vtiger(self, source: Side, key: str = "") -> Written | str:
-        """Active, priced, taxed, with our id field (23-*); what a Duplicate tells of its holder,
-        which is nothing (54-err-contact-revise-duplicate)."""
+        """Create the product in Vtiger, active, with price, taxes and our id field (23-*). "" if
+        its SKU is taken: Vtiger does not name the holder (54-err-contact-revise-duplicate)."""
         patch = await self._vtiger_patch(source.values.values, None)
         own = {self.sides.id_field: source.id} if self.sides.id_field else {}
         try:
@@ -365,47 +372,49 @@ class ProductWriter:
         return Written(self.sides.of_vtiger(created), patch.notes, unwritten)
 
     async def create_in_shop(self, source: Side) -> Written | str:
-        """A simple product (product_create_simple), for sale once it has a price; the id of the
-        SKU's holder if it is taken, "" if the shop does not tell.
+        """Create a simple product in the shop (product_create_simple), for sale once it has a
+        price. If its SKU is taken, the id of the holder, "" if the shop does not name it.
 
-        What only goes to Vtiger, such as the taxes of the shop's standard class, is not agreed on
-        yet: Vtiger gets it with the next hint.
+        Fields that only go to Vtiger, such as the taxes of the shop's standard class, are not in
+        the base yet: Vtiger gets them with the next hint.
         """
         patch = self.new_in_shop(source)
         try:
             created = await self.sides.woo.create_product(patch.body)
         except Duplicate as error:
             return error.holder_id or ""
-        return await self.made_in_shop(created, patch)
+        return await self.created_in_shop(created, patch)
 
     def new_in_shop(self, source: Side) -> Patch:
-        """What creating it sends."""
+        """The patch that a create sends."""
         patch = woo_product_patch(
             source.values.values, self.sides.rules, current=None, options=self.options
         )
         body = with_meta(patch.body, FOREIGN_ID_META, source.id)
         return replace(patch, body={**body, "type": "simple"})
 
-    async def made_in_shop(self, created: WooProduct, patch: Patch) -> Written:
-        """The answer to that."""
+    async def created_in_shop(self, created: WooProduct, patch: Patch) -> Written:
+        """The result of a create."""
         with after_create():
-            after = await self.sides.of_woo(created, brings=False)
-        return Written(self._untold(after), patch.notes, patch.unwritten)
+            after = await self.sides.of_woo(created, sync_first=False)
+        return Written(self._without_one_way_values(after), patch.notes, patch.unwritten)
 
-    def _untold(self, side: Side) -> Side:
+    def _without_one_way_values(self, side: Side) -> Side:
+        """The side with "" for fields that only go to Vtiger, which has not got them yet."""
         own = [r.name for r in self.sides.rules if r.direction is Direction.WOO_TO_VTIGER]
         values = {name: "" if name in own else value for name, value in side.values.values.items()}
         return replace(side, values=Mapped(values))
 
     def refused(self, target: System, source: Side, holder_id: str) -> Skip:
-        """Why no twin could be made: its SKU is another product's (product_sku_of_trashed)."""
-        holder = f"product {holder_id}" if holder_id else "a product that it does not show"
+        """Why no twin could be created: its SKU is another product's (product_sku_of_trashed)."""
+        holder = f"product {holder_id}" if holder_id else "a product that it does not name"
         sku = source.values.get("sku") or "(none)"
         message = TAKEN.format(system=target.label, sku=sku, holder=holder)
         return Skip(Duplicate.reason, message)
 
     async def revise(self, current: Side, changes: Mapping[str, Value]) -> Written:
-        """`current` as just read: its price, currency and taxes are sent along (70-product-*)."""
+        """Write `changes` to `current`, which was just read: its price, currency and taxes are sent
+        along (70-product-*)."""
         record = crm_product(current)
         foreign = "price" in changes and self.sides.is_foreign(record)
         kept = {name: changes[name] for name in changes if name != "price" or not foreign}
@@ -445,7 +454,8 @@ class ProductWriter:
         return self.sides.currency.id if self.sides.currency else ""
 
     async def update_in_shop(self, current: Side, changes: Mapping[str, Value]) -> Written:
-        """A SKU that is taken is left out with a note, for it must not hold up the rest."""
+        """Write `changes`; a SKU that is taken is left out with a note, so that the other fields
+        are written."""
         patch = woo_product_patch(
             changes, self.sides.rules, current=shop_product(current), options=self.options
         )
@@ -461,23 +471,26 @@ class ProductWriter:
                 raise
             less = leave_out(patch, "sku", "sku", error=error)
             return await self._update_in_shop(current, less)
-        after = await self.sides.of_woo(await self._whole(updated), brings=False)
+        after = await self.sides.of_woo(await self._whole(updated), sync_first=False)
         return Written(after, patch.notes, patch.unwritten)
 
     async def _whole(self, written: WooProduct) -> WooProduct:
-        """A variation's own answer renders its description (recording variation_update)."""
+        """The product as `context=edit` shows it: the response to the write of a variation has a
+        rendered description (recording variation_update)."""
         if written.parent_id is None:
             return written
         return await self.sides.woo.get_product(written.id)
 
     async def write_external_ids_in_shop(self, current: Side, foreign_id: str) -> Side:
-        """Meta with a leading underscore is kept with products (product_update_meta_only)."""
+        """Write Vtiger's id as meta; with products a leading underscore is possible
+        (product_update_meta_only)."""
         meta = {"meta_data": [{"key": FOREIGN_ID_META, "value": foreign_id}]}
         marked = await self.sides.woo.update_product(shop_product(current), meta)
-        return await self.sides.of_woo(marked, brings=False)
+        return await self.sides.of_woo(marked, sync_first=False)
 
     async def write_external_id_in_vtiger(self, current: Side, foreign_id: str) -> Side:
-        """Read anew: what was just written is to be sent along, not what was there before."""
+        """Write the shop's id. The product is read again, so that the values that are sent along
+        are the latest."""
         if self.sides.id_field is None:
             return current
         record = await self.sides.vtiger.retrieve(current.id, PRODUCTS)
@@ -488,16 +501,14 @@ class ProductWriter:
 
 
 def _absent(side: Side) -> frozenset[str]:
-    """Fields that the shop does not have, such as stock it does not manage: what Vtiger shows
-    there is nothing to tell the shop of."""
+    """The fields that the shop does not have, such as stock that it does not manage: Vtiger's
+    values of them are no changes for the shop."""
     return frozenset(name for name, value in side.values.values.items() if value is None)
 
 
-# Products between one shop and Vtiger: reading, finding twins, whole writes. Decides nothing.
-
-PLACEHOLDER = "It stands in orders for products that Vtiger does not know: it is not sold."
+PLACEHOLDER = "It is the placeholder in orders for products that Vtiger does not have."
 NO_CURRENCY = (
-    "Vtiger has no active currency {code}, in which the shop's prices are: add it there under "
+    "Vtiger has no active currency {code}, which is that of the shop's prices: add it there under "
     "Settings, Currencies."
 )
 
@@ -524,20 +535,21 @@ class ProductAdapter:
         return await self.sides.find(system, record_id)
 
     async def read_body(self, body: Mapping[str, object]) -> Side:
-        """Never: webhooks carry rendered text (contract page readback, "products ...")."""
-        raise InvalidInput(f"product {body.get('id')} has to be read")
+        """Always InvalidInput: webhooks have rendered text (contract page readback,
+        "products ...")."""
+        raise InvalidInput(f"product {body.get('id')} must be read from the shop")
 
     def natural_keys(self, side: Side) -> tuple[str, ...]:
         sku = product_key(side.values)
         return (f"{self.module}:sku:{sku}",) if sku else ()
 
     def objection(self, side: Side) -> Skip | None:
-        """Variable parents, groups, drafts, the placeholder, what the filters leave out; all, if
-        Vtiger lacks the currency."""
+        """Variable parents, groups, drafts, the placeholder and products that the filters exclude
+        are not synced; none is, if Vtiger does not have the currency."""
         raw = side.raw
         refusal = product_refusal(raw) if isinstance(raw, WooProduct) else None
         if refusal is None and isinstance(raw, WooProduct):
-            refusal = self._left_out(raw)
+            refusal = self._filter_refusal(raw)
         if refusal is not None:
             return Skip(refusal.reason, refusal.message, retires=refusal.retires)
         if side.system is System.VTIGER and side.values.get("sku") == PLACEHOLDER_CODE:
@@ -547,8 +559,9 @@ class ProductAdapter:
             return Skip("currency_unavailable", message)
         return None
 
-    def _left_out(self, product: WooProduct) -> Refusal | None:
-        """A variation is in its parent's categories (product_get_variation_by_id)."""
+    def _filter_refusal(self, product: WooProduct) -> Refusal | None:
+        """Why the filters exclude the product; a variation has its parent's categories
+        (product_get_variation_by_id)."""
         parent = self.sides.parents.get(product.parent_id or "")
         return product_filtered(
             product,
@@ -563,7 +576,7 @@ class ProductAdapter:
         message = f"The product has no name: give it one in {side.system.label}."
         return Skip("missing_required_field", message)
 
-    def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
+    def converted_names(self, woo: Side, vtiger: Side) -> frozenset[str]:
         conversion = product_conversion(self.rules, self.options)
         return conversion.converted_names(woo.values, vtiger.values)
 
@@ -574,23 +587,23 @@ class ProductAdapter:
         return await self.twins.search_rivals(side)
 
     async def create(self, target: System, source: Side, key: str = "") -> Written | Side | Skip:
-        """The twin with all values that the target takes, and the source's id.
+        """Create the twin with all values that the target accepts, and the source's id.
 
-        Where the target says that the SKU is taken, its holder (err_product_duplicate_sku).
+        If the target reports that the SKU is taken, its holder (err_product_duplicate_sku).
         """
         if target is System.VTIGER:
-            made = await self.writer.create_in_vtiger(source, key)
+            result = await self.writer.create_in_vtiger(source, key)
         else:
-            made = await self.writer.create_in_shop(source)
-        if not isinstance(made, str):
-            return made
-        holder = await self._find_holder(target, source, made)
-        return holder or self.writer.refused(target, source, made)
+            result = await self.writer.create_in_shop(source)
+        if not isinstance(result, str):
+            return result
+        holder = await self._find_holder(target, source, result)
+        return holder or self.writer.refused(target, source, result)
 
-    async def _find_holder(self, target: System, source: Side, told_id: str) -> Side | None:
+    async def _find_holder(self, target: System, source: Side, holder_id: str) -> Side | None:
         sku = product_key(source.values)
-        if told_id:
-            holder = await self.find(target, told_id)
+        if holder_id:
+            holder = await self.find(target, holder_id)
             return holder if holder and sku and product_key(holder.values) == sku else None
         found = await self.twins.search(source)
         return found[0] if isinstance(found, list) and len(found) == 1 else None
@@ -599,9 +612,10 @@ class ProductAdapter:
         self,
         current: Side,
         changes: Mapping[str, Value],
-        source: Side,  # noqa: ARG002 - a product's changes are all there is to write
+        source: Side,  # noqa: ARG002 - only orders need the source
     ) -> Written:
-        """These fields; in Vtiger with all that would be wiped (contract page Vtiger §0.5)."""
+        """Write these fields; in Vtiger with the fields that it would wipe otherwise (contract page
+        Vtiger §0.5)."""
         if current.system is System.VTIGER:
             return await self.writer.revise(current, changes)
         return await self.writer.update_in_shop(current, changes)
@@ -614,13 +628,14 @@ class ProductAdapter:
         return await self.writer.write_external_id_in_vtiger(current, foreign_id)
 
     async def retire(self, side: Side) -> Written:
-        """Inactive in Vtiger, private in the shop, where it is not that already."""
+        """Deactivate the product: inactive in Vtiger, private in the shop."""
         if side.values.get("status") == INACTIVE:
             return Written(side, (), frozenset(), sent=False)
         return await self.update(side, {"status": INACTIVE}, side)
 
     async def restore(self, record_id: str, twin: Side) -> Side | None:
-        """Out of the trash by a status; a variation has none (product_get_trashed)."""
+        """Restore the product from the trash by setting a status; variations have no trash
+        (product_get_trashed). None if it is gone."""
         try:
             product = await self.sides.woo.get_product(record_id)
         except NotFound:
@@ -631,7 +646,8 @@ class ProductAdapter:
         )
 
     async def delete(self, system: System, record_id: str) -> Skip | None:
-        """Into the trash or recycle bin; one that is gone already is fine (product_trash)."""
+        """Move the product to the trash or recycle bin; one that is gone already is no error
+        (product_trash)."""
         with contextlib.suppress(NotFound):
             if system is System.VTIGER:
                 await self.sides.vtiger.delete(record_id)
@@ -643,7 +659,7 @@ class ProductAdapter:
     async def dependents(self, side: Side) -> Sequence[Side]:
         """The variations of a variable product, which show its name and share its taxes.
 
-        Their list renders the description, so that is not told (contract page readback).
+        Their list has rendered descriptions, which are left out (contract page readback).
         """
         product = side.raw
         if not isinstance(product, WooProduct) or not product.is_variable:

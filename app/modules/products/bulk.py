@@ -46,27 +46,28 @@ from app.vtiger.query import one_of, portions
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooProduct
 
-# Products a page at a time: SKUs looked for together, simple products made in batches.
+# Bulk creation: SKUs are searched for together, simple products created in batches.
 
 
 @dataclass(frozen=True, slots=True)
 class BulkProducts:
-    """A variation is marked below its parent: one batch for each parent of a page."""
+    """External ids of variations are written in one batch for each parent of a page."""
 
     adapter: ProductAdapter
 
     async def search_first(self, seen: Sequence[Seen]) -> list[Seen]:  # noqa: ARG002
-        """Nobody: a record tells all of itself."""
+        """None: products depend on no contacts."""
         return []
 
     async def foresee(self, seen: Sequence[Seen]) -> None:
-        """Nothing: a record tells all of itself."""
+        """Nothing: products have no links to preload."""
 
     async def prepare(self, sources: Sequence[Side]) -> None:
-        """Nothing: all a product needs is known already."""
+        """Nothing: products need nothing else in Vtiger."""
 
     async def search_taken(self, sources: Sequence[Side]) -> frozenset[str]:
-        """A SKU with a comma cannot be looked for among others in a shop."""
+        """By SKU. One with a comma counts as taken, as a shop cannot be searched for it among
+        others."""
         by_sku = {sku: side for side in sources if (sku := product_key(side.values))}
         if not by_sku:
             return frozenset()
@@ -83,7 +84,7 @@ class BulkProducts:
         return frozenset(taken)
 
     async def _in_vtiger(self, sources: Sequence[Side]) -> list[tuple[str, str]]:
-        """Products with one of these part numbers: ids and SKUs (recording 53-query-in)."""
+        """The ids and SKUs of products with one of these part numbers (recording 53-query-in)."""
         found = []
         for part in portions(_skus(sources)):
             where = (one_of("productcode", part),)
@@ -99,22 +100,23 @@ class BulkProducts:
         return found
 
     async def create_in_shop(self, sources: Sequence[Side]) -> list[Made]:
-        """A taken SKU is told for its item alone (products_batch_dup_sku)."""
+        """Create the twins in one batch; a SKU that is taken fails its item only
+        (products_batch_dup_sku)."""
         writer = self.adapter.writer
         patches = [writer.new_in_shop(side) for side in sources]
         create = [patch.body for patch in patches]
-        made: list[Made] = []
+        results: list[Made] = []
         for each, patch in zip(
             await self.adapter.sides.woo.batch_products(create=create), patches, strict=True
         ):
             if isinstance(each, RemoteError):
-                made.append(each)
+                results.append(each)
                 continue
             try:
-                made.append(await writer.made_in_shop(each, patch))
+                results.append(await writer.created_in_shop(each, patch))
             except WooVtigerError as error:
-                made.append(error)
-        return made
+                results.append(error)
+        return results
 
     async def write_external_ids_in_shop(
         self, marks: Sequence[tuple[Side, str]]
@@ -140,8 +142,8 @@ def _stamp(marked: WooProduct | RemoteError) -> IdsWritten:
 
 @dataclass(frozen=True, slots=True)
 class ProductListing:
-    """A query of Vtiger shows no taxes; the list of a product's variations renders their
-    descriptions (contract page readback)."""
+    """Vtiger's query shows no taxes; the list of a product's variations has rendered descriptions
+    (contract page readback)."""
 
     adapter: ProductAdapter
     lists_all: frozenset[System] = frozenset()
@@ -163,8 +165,8 @@ class ProductListing:
         return await self._sides.vtiger.count(PRODUCTS, changed_where(changed_since))
 
     def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
-        """Variations by their parents: one that changes takes its parent's time along (contract
-        page WooCommerce §1)."""
+        """Variations are listed by their parents: the change of a variation changes the parent's
+        modification time as well (contract page WooCommerce §1)."""
         of_shop = system is System.WOOCOMMERCE
         return self._shop(changed_since) if of_shop else self._crm(changed_since)
 
@@ -239,7 +241,7 @@ def _is_whole(seen: Seen) -> bool:
     return isinstance(seen.raw, WooProduct) and seen.raw.parent_id is None
 
 
-# Products as the sync opens, lists, previews and creates them.
+# The ModuleSpec of products.
 
 
 async def _open(context: Context) -> ProductAdapter:

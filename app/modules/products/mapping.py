@@ -1,5 +1,5 @@
-"""Products of both systems as the same neutral values, changes of them as requests, and the default
-rows. Pure."""
+"""The mapping of products: both systems' products as neutral values, patches of them, and the
+default rows. Pure."""
 
 import json
 import re
@@ -20,9 +20,9 @@ from app.mapping.rules import (
     changed_rules,
     fit_vtiger_row,
     fit_woo_row,
-    givers_first,
     read_vtiger,
     read_woo,
+    sorted_by_given,
     unsafe_reason,
 )
 from app.mapping.values import (
@@ -63,10 +63,9 @@ PRODUCT_RULES: tuple[FieldRule, ...] = (
 )
 
 
-# What WooCommerce would mangle in a product's text: such text is not sent. Contract page readback.
-#
-# The rules of products differ from those of customers: backslashes fade with every later change of
-# a text, and markup is cleaned by WordPress's kses.
+# Product texts that WooCommerce would alter are not sent. Contract page readback: unlike with
+# customers, backslashes are lost with every later change of a text, and WordPress's kses removes
+# markup.
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PERCENT_HEX = re.compile("%[0-9A-Fa-f]{2}")
@@ -80,7 +79,7 @@ def fit_product_text(text: str, path: str) -> Fitted:
     if hazard := _hazard(text, path):
         return Fitted(None, _UNSAFE, hazard)
     if len(text.encode()) > WOO_TEXT_BYTES:
-        message = f"WooCommerce keeps the old text if there are more than {WOO_TEXT_BYTES} bytes."
+        message = f"WooCommerce ignores a text of more than {WOO_TEXT_BYTES} bytes."
         return Fitted(None, "value_too_long", message)
     return Fitted(collapse(text) if path == "sku" else text)
 
@@ -100,7 +99,7 @@ def _hazard(text: str, path: str) -> str:
         return "WooCommerce removes markup that could be active."
     if path == "sku" and ("&#" in text or _PERCENT_HEX.search(text)):
         return "WooCommerce removes entities and percent codes from a SKU."
-    return 'WooCommerce takes the name "0" for none.' if (path, text) == ("name", "0") else ""
+    return 'WooCommerce treats the name "0" as empty.' if (path, text) == ("name", "0") else ""
 
 
 # WooCommerce products and Vtiger Products as the same neutral values.
@@ -109,17 +108,18 @@ FOREIGN_ID_META = "_vtiger_id"
 TAX_FIELD = re.compile(r"tax[0-9]+", re.ASCII)
 ACTIVE, INACTIVE = "1", "0"
 OF_PARENT = "parent"
-"""What `manage_stock` of a variation says that sells from its parent's stock."""
+"""The `manage_stock` of a variation that sells from its parent's stock."""
 
 
 def product_refusal(product: WooRecord) -> Refusal | None:
-    """Why this is no Vtiger product: a variable parent (its variations are), a group, a draft.
+    """Why a product is not synced: a variable parent (its variations are synced), a group, or a
+    draft. None if it is.
 
     Mapping table "Products"; recordings product_get_variable, hook_product_created_oncreate.
     """
     kind = product.text("type")
     if is_variable(product.data) or kind == "grouped":
-        message = f"A {kind} product is not sold itself: what it holds is synced, one by one."
+        message = f"A {kind} product is not sold itself: the products in it are synced one by one."
         return Refusal("filtered", message, retires=True)
     if product.text("status") == "auto-draft":
         return Refusal("draft", "The product has not been saved yet: it is synced once it is.")
@@ -133,14 +133,14 @@ def product_filtered(
     statuses: Collection[str],
     categories: Collection[str],
 ) -> Refusal | None:
-    """Why the settings leave this product out, if they do; empty filters take all.
+    """Why the settings exclude this product, None if they do not; empty filters include all.
 
-    `family` has the categories: the product itself, or a variation's parent, whose status counts
-    too (a variation of a draft is for nobody to see). Recording product_get_variable.
+    `family` has the categories: the product itself, or a variation's parent, whose status must be
+    included too (a variation of a draft is not visible). Recording product_get_variable.
     """
-    told = {product.text("status"), family.text("status")} - {""}
-    if statuses and not told <= set(statuses):
-        found = ", ".join(sorted(told - set(statuses)))
+    own = {product.text("status"), family.text("status")} - {""}
+    if statuses and not own <= set(statuses):
+        found = ", ".join(sorted(own - set(statuses)))
         message = f"Products of status {found} are not synced: add it to `product_statuses`."
         return Refusal("filtered", message)
     wanted = {each.strip().casefold() for each in categories}
@@ -157,15 +157,15 @@ def _category_names(product: WooRecord) -> Iterator[str]:
 
 
 def product_key(mapped: Mapped) -> str:
-    """The natural key: the SKU in one case, "" if there is none.
+    """The natural key: the SKU in lower case, "" if there is none.
 
-    Both systems compare it so (contract pages WooCommerce §2, Vtiger §6).
+    Both systems ignore case (contract pages WooCommerce §2, Vtiger §6).
     """
     return (mapped.get("sku") or "").strip().casefold()
 
 
 def product_foreign_id(product: WooRecord) -> str | None:
-    """The Vtiger id that the sync left in a product's meta (contract page WooCommerce §2)."""
+    """The Vtiger id in a product's meta, None if there is none (contract page WooCommerce §2)."""
     return find_path(product.data, "meta:" + FOREIGN_ID_META) or None
 
 
@@ -174,15 +174,14 @@ def woo_product(
 ) -> Mapped:
     """A product's or variation's mapped values, read with `context=edit`.
 
-    `parent` names a variation ("T-shirt – Rouge, S") and has its categories, None for other
-    products; `taxes` is
-    `product_taxes` of the shop's rates, None if unknown. An empty price is "" (not for sale),
-    stock that the shop does not manage is None. Recordings product_get_simple,
+    `parent` gives a variation its name ("T-shirt – Rouge, S") and its categories; None for other
+    products. `taxes` is `product_taxes` of the shop's rates, None if unknown. An empty price is ""
+    (not for sale), stock that the shop does not manage is None. Recordings product_get_simple,
     product_get_variation_by_id; contract page readback, "products ...".
     """
     data = record.data
     values: dict[str, Value] = {}
-    for rule in givers_first(rules):
+    for rule in sorted_by_given(rules):
         if rule.name == "taxes":
             values["taxes"] = taxes
         elif rule.name == "name":
@@ -210,7 +209,7 @@ def _woo_name(data: Mapping[str, Any], parent: WooRecord | None) -> Value:
 
 
 def _shown(data: Mapping[str, Any], path: str) -> Value:
-    """A name as it is read on the shop's pages: without markup."""
+    """A name as the shop's pages show it: without markup."""
     raw = find_raw(data, path)
     return shown_name(raw) if isinstance(raw, str) else scalar_text(raw)
 
@@ -248,13 +247,13 @@ _WOO_READERS: Mapping[str, Callable[[Mapping[str, Any]], Value]] = {
 
 
 def vtiger_product(record: VtigerRecord, rules: Sequence[FieldRule]) -> Mapped:
-    """A Vtiger product's mapped values. A price of 0 is read as "" (none): Vtiger has no other way
-    to say so, and WooCommerce would make a gift of it.
+    """A Vtiger product's mapped values. A price of 0 is read as "" (none): Vtiger has no empty
+    price, and WooCommerce would give the product away.
 
-    `record.data` is a retrieve answer (recording 30-create-product-with-tax1-tax2).
+    `record.data` is that of a retrieve (recording 30-create-product-with-tax1-tax2).
     """
     values: dict[str, Value] = {}
-    for rule in givers_first(rules):
+    for rule in sorted_by_given(rules):
         text = scalar_text(record.data.get(rule.vtiger))
         if rule.name == "taxes":
             text = taxes_text(vtiger_taxes(record))
@@ -267,7 +266,8 @@ def vtiger_product(record: VtigerRecord, rules: Sequence[FieldRule]) -> Mapped:
 
 
 def vtiger_taxes(record: VtigerRecord) -> dict[str, Decimal]:
-    """The taxes that a product or service carries, "0" too; absent or "" is not carried.
+    """The taxes that a product or service carries, by field, also at 0 %; one that is absent or ""
+    is not carried.
 
     Contract page Vtiger §4.
     """
@@ -278,14 +278,14 @@ def vtiger_taxes(record: VtigerRecord) -> dict[str, Decimal]:
 def taxes_text(rates: Mapping[str, Decimal]) -> str:
     """Carried taxes as a neutral value: canonical JSON of tax field and rate, "" for none.
 
-    Of a rate 3 decimals count; those of 0 are left out: they only let orders use the tax.
+    Rates are rounded to 3 decimals; rates of 0 are left out, as they only let orders use the tax.
     """
     carried = {name: decimal_text(rounded(rate, 3)) for name, rate in rates.items() if rate}
     return canonical_json(carried) if carried else ""
 
 
 def taxes_from_text(text: str) -> dict[str, Decimal]:
-    """What `taxes_text` wrote."""
+    """The inverse of `taxes_text`."""
     return {name: Decimal(rate) for name, rate in json.loads(text or "{}").items()}
 
 
@@ -294,14 +294,14 @@ _PRICE_PLACES = 5
 _LARGEST_PRICE = Decimal("99999999999999999.99999999")
 
 _NOT_FOR_SALE = "An empty price means not for sale, and 0 would give the product away."
-_NEGATIVE = "WooCommerce would pay the buyer: a price is never below 0."
+_NEGATIVE = "WooCommerce would pay the buyer: a price must not be below 0."
 _SALE_ENDS = (
     "The shop's sale price {sale} is not below this price: WooCommerce ends the sale and erases it."
 )
-_UNMANAGED = "WooCommerce does not manage this product's stock: switch it on there."
+_UNMANAGED = "WooCommerce does not manage this product's stock: switch that on there."
 _PARENTS = "The variation sells from its parent's stock: change that, or give it its own."
-_NO_NUMBER = "It is no number that Vtiger takes."
-_FRACTION = "WooCommerce takes whole numbers only."
+_NO_NUMBER = "It is not a number that Vtiger accepts."
+_FRACTION = "WooCommerce accepts whole numbers only."
 
 
 def vtiger_product_patch(
@@ -313,11 +313,11 @@ def vtiger_product_patch(
     currency_id: str,
     options: PatchOptions,
 ) -> Patch:
-    """The fields for create (`current` None) or revise of a product that bring `changes` about.
+    """The patch for create (`current` None) or revise of a product that makes `changes`.
 
-    Each write of a product with a price carries unit_price, its currency, the prices in other
-    currencies and every tax, changed or not, for Vtiger wipes what is not sent; a create says
-    `discontinued` as well. `tax_fields` are all that Vtiger has, `currency_id` ("21x1") the
+    Each write of a product with a price sends unit_price, its currency, the prices in other
+    currencies and every tax, changed or not, as Vtiger wipes what is not sent; a create sends
+    `discontinued` as well. `tax_fields` are all that Vtiger has, `currency_id` ("21x1") is the
     shop's. An empty body means that there is nothing to write. Contract page Vtiger §0.5, §0.6.
     """
     draft = PatchDraft()
@@ -358,7 +358,7 @@ def _fit_price(value: str) -> Fitted:
     kept = rounded(price, _PRICE_PLACES)
     if kept == price:
         return Fitted(decimal_text(price))
-    message = f"Vtiger keeps {_PRICE_PLACES} decimals of a price: rounded."
+    message = f"Vtiger stores {_PRICE_PLACES} decimals of a price: rounded."
     return Fitted(decimal_text(kept), unsafe_reason(System.VTIGER), message)
 
 
@@ -370,7 +370,7 @@ def _fit_number(value: str) -> Fitted:
 
 
 def _put_price(draft: PatchDraft, current: VtigerRecord | None, *, currency_id: str) -> None:
-    """Price, currency and the prices in other currencies, which belong together."""
+    """Add price, currency and the prices in other currencies, which must be sent together."""
     held = current.data if current else {}
     price = draft.body.get("unit_price", held.get("unit_price"))
     if price is None:
@@ -408,7 +408,7 @@ def tax_body(rates: Mapping[str, Decimal]) -> dict[str, str]:
 def whole_fields(
     fields: Mapping[str, str], record: VtigerRecord, *, currency_id: str
 ) -> dict[str, str]:
-    """`fields` with all that Vtiger would wipe beside them: price, currency, prices, taxes.
+    """`fields` with the fields that Vtiger would wipe otherwise: price, currency, prices, taxes.
 
     `record` is the product or service as just read. Contract page Vtiger §0.5.
     """
@@ -418,9 +418,9 @@ def whole_fields(
 
 
 def carry_taxes(record: VtigerRecord, needed: Sequence[str], *, currency_id: str) -> dict[str, str]:
-    """The fields that let a product or service be taxed by `needed` (tax fields) in orders.
+    """The fields that assign the taxes `needed` (tax fields) to a product or service.
 
-    They are added at 0 %, so that they change nothing by themselves; {} if all are there.
+    They are assigned at 0 %, which changes nothing by itself; {} if all are carried already.
     Price, currency and the other taxes are sent along. Contract page Vtiger §0.5, §10.
     """
     held = vtiger_taxes(record)
@@ -435,13 +435,13 @@ def woo_product_patch(
     rules: Sequence[FieldRule],
     *,
     current: WooRecord | None,
-    options: PatchOptions,  # noqa: ARG001 - products are never cut in WooCommerce
+    options: PatchOptions,  # noqa: ARG001 - product texts are never cut in WooCommerce
 ) -> Patch:
-    """The body for POST (`current` None) or PUT /products that brings `changes` about.
+    """The patch for POST (`current` None) or PUT /products that makes `changes`.
 
     Left out, with a note: an empty price, fractions of stock, stock that the shop does not manage,
-    a variation's name (its parent's), text that WooCommerce would not give back. Contract pages
-    readback ("products ...") and WooCommerce §2 (numbers are strings).
+    a variation's name (its parent's), text that WooCommerce would alter. Contract pages readback
+    ("products ...") and WooCommerce §2 (numbers are strings).
     """
     draft = PatchDraft()
     data = current.data if current else {}
@@ -487,8 +487,8 @@ def _fit_woo(rule: FieldRule, value: str, *, data: Mapping[str, Any]) -> Fitted:
 
 
 def _fit_woo_price(value: str, data: Mapping[str, Any]) -> Fitted:
-    """WooCommerce takes negative prices, and drops a sale price that is none any more (contract
-    page WooCommerce §2, Numbers)."""
+    """The price to send. WooCommerce would accept a negative one, and erases a sale price that is
+    not below it (contract page WooCommerce §2, Numbers)."""
     number, sale = find_decimal(value), find_decimal(data.get("sale_price"))
     if number is None or not number:
         return Fitted(None, unsafe_reason(System.WOOCOMMERCE), _NOT_FOR_SALE)
@@ -516,11 +516,11 @@ def _stock_fields(
         yield "stock_quantity", int(number)
 
 
-# What a product's values would be in Vtiger, and the way back. Pure.
+# Conversion: a product's values as Vtiger would show them, and the reverse.
 
 
 def product_conversion(rules: Sequence[FieldRule], options: PatchOptions) -> Conversion:
-    """Products carried over; contract page readback, "products ..."."""
+    """The conversion of products; contract page readback, "products ..."."""
 
     def to_vtiger(woo: Mapped) -> tuple[Mapped, frozenset[str]]:
         patch = vtiger_product_patch(
@@ -543,5 +543,6 @@ def product_conversion(rules: Sequence[FieldRule], options: PatchOptions) -> Con
 
 
 def _kept(source: Mapped, patch: Patch) -> frozenset[str]:
-    """An empty price means not for sale and is never sent, in either direction."""
+    """The unwritten names, and the price if it is empty: it means not for sale and is never
+    sent."""
     return patch.unwritten if source.get("price") else patch.unwritten | {"price"}

@@ -1,5 +1,5 @@
-"""Tax rates of one shop and Vtiger's taxes: reading, finding twins, the few safe writes. Decides
-nothing."""
+"""The adapter of taxes: it reads tax rates and Vtiger's taxes, finds their twins, and makes the few
+writes that are safe."""
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,11 +40,11 @@ from app.vtiger.schemas import VtigerRecord, VtigerTax
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooTaxRate
 
-# Tax rates and Vtiger's taxes as sides of a pair, with the labels that tell rates apart.
+# Tax rates and Vtiger's taxes as sides.
 
 
 def rate_side(rate: WooTaxRate, label: str) -> Side:
-    """A rate with the label that tells it from the shop's others."""
+    """The side of a rate, with the label that identifies it among the shop's rates."""
     return Side(
         system=System.WOOCOMMERCE,
         id=rate.id,
@@ -59,13 +59,13 @@ def rate_side(rate: WooTaxRate, label: str) -> Side:
 
 @dataclass(frozen=True, slots=True)
 class SharingRate(WooTaxRate):
-    """A rate without a tax of its own: it shares that of the rate `leader`."""
+    """A rate without a Vtiger tax of its own: it shares that of the rate `leader`."""
 
     leader: str = ""
 
 
 def tax_side(tax: VtigerRecord) -> Side:
-    """A Vtiger tax as a side."""
+    """The side of a Vtiger tax."""
     return Side(
         system=System.VTIGER,
         id=tax.id,
@@ -79,7 +79,7 @@ def tax_side(tax: VtigerRecord) -> Side:
 
 
 def rate_of(side: Side) -> WooTaxRate:
-    """What a side of the shop was made of."""
+    """The rate behind a side of the shop."""
     if not isinstance(side.raw, WooTaxRate):
         raise TypeError(f"{side.system} {side.id} is no rate of a shop")
     return side.raw
@@ -88,22 +88,22 @@ def rate_of(side: Side) -> WooTaxRate:
 def matching_taxes(
     label: Value, percentage: Value, taxes: Iterable[VtigerRecord]
 ) -> list[VtigerRecord]:
-    """Vtiger's taxes of a label and percentage: several, if it has the label twice."""
+    """Vtiger's taxes with a label and percentage; several if it has the label more than once."""
     match = match_tax(label or "", percentage, taxes=taxes)
     return [match.tax] if match.tax else list(match.ambiguous)
 
 
 def is_among(rate: WooTaxRate, rates: Iterable[WooTaxRate]) -> bool:
-    """Whether a rate is known as it is now; links may be shown differently in a list."""
-    return any(_bare(each) == _bare(rate) for each in rates)
+    """Whether the rates contain this one unchanged; a list may show its `_links` differently."""
+    return any(_without_links(each) == _without_links(rate) for each in rates)
 
 
-def _bare(rate: WooTaxRate) -> dict[str, Any]:
+def _without_links(rate: WooTaxRate) -> dict[str, Any]:
     return {name: value for name, value in rate.data.items() if name != "_links"}
 
 
 def tax_record(tax: VtigerTax) -> VtigerRecord:
-    """A tax as a query shows it, of what a write answered."""
+    """The response to a write of a tax in the form of a query."""
     percentage = "" if tax.percentage is None else str(tax.percentage)
     fields = {"taxname": tax.name, "taxlabel": tax.label, "percentage": percentage}
     return VtigerRecord.parse({"id": tax.id, **fields}, TAX)
@@ -117,25 +117,26 @@ UNUSED = Skip(
 NO_COUNTRY = Skip(
     "missing_required_field",
     "A rate of the shop needs a country: set `tax_country` (such as FR) in the settings of module "
-    "taxes, and new Vtiger taxes become rates of that country.",
+    "taxes, and new Vtiger taxes are created as rates of that country.",
 )
 UNDELETABLE = Skip(
     UNSAFE,
-    "Vtiger's taxes are not deleted through its API, for old orders go by them: delete it there "
+    "Vtiger's taxes are not deleted through its API, as old orders refer to them: delete it there "
     "by hand, under Settings, Tax Management.",
 )
 SHARED = (
-    "It differs from rate {leader} in postcodes or cities alone: both are one tax in Vtiger, which "
-    "has that rate's label."
+    "It differs from rate {leader} only in postcodes or cities: both are one tax in Vtiger, with "
+    "that rate's label."
 )
-RENAMED = "Vtiger has a tax of that label with another percentage: this one got a longer label."
+RENAMED = "Vtiger has a tax with that label and another percentage: this one got a longer label."
 
 
 @dataclass(frozen=True, slots=True)
 class TaxAdapter:
-    """Tax rates and Vtiger's taxes (mapping table "Taxes"). `is_needed`: a product or order asks.
+    """Tax rates and Vtiger's taxes (mapping table "Taxes"). `is_needed`: a product or an order
+    depends on the rate.
 
-    Neither system tells when a tax was changed, and Vtiger tells nobody that it was.
+    Neither system has modification times of taxes, and Vtiger reports no changes of them.
     """
 
     woo: WooClient
@@ -147,7 +148,7 @@ class TaxAdapter:
     rules: tuple[FieldRule, ...] = TAX_RULES
 
     async def find(self, system: System, record_id: str) -> Side | None:
-        """The rate or tax by id, read anew; None if it is gone (tax_get, 70-tax-query)."""
+        """The rate or tax by id, not from the cache; None if it is gone (tax_get, 70-tax-query)."""
         if system is System.VTIGER:
             self.reference_data.forget_taxes()
             taxes = (await self.reference_data.crm()).taxes
@@ -166,13 +167,13 @@ class TaxAdapter:
         return (await self.rate_sides([*(each for each in rates if each.id != rate.id), rate]))[-1]
 
     async def rate_sides(self, rates: Sequence[WooTaxRate]) -> list[Side]:
-        """Rates as sides; they must be all that the shop has, for labels tell them apart."""
+        """The sides of rates; `rates` must be all that the shop has, so that labels are unique."""
         kept = await self._kept_labels()
         labels, leaders = tax_labels(rates, kept=kept), tax_leaders(rates, paired=kept)
         return [rate_side(_sharing(rate, leaders[rate.id]), labels[rate.id]) for rate in rates]
 
     async def _kept_labels(self) -> dict[str, str]:
-        """The label that Vtiger has for each rate with a pair: it cannot be changed there."""
+        """Vtiger's label for each rate with a pair, by rate id: it cannot be changed there."""
         bases = {
             rate_id: base_from_json(link.base)
             for rate_id, link in (await self.reference_data.tax_links()).items()
@@ -184,33 +185,34 @@ class TaxAdapter:
         }
 
     async def read_body(self, body: Mapping[str, object]) -> Side:
-        """Never: an action tells the rate's id only (hook_action_tax_rate_added)."""
+        """Always InvalidInput: an action has only the rate's id (hook_action_tax_rate_added)."""
         raise InvalidInput(f"no rate can be read from {sorted(body)}")
 
     def natural_keys(self, side: Side) -> tuple[str, ...]:
         return (f"{self.module}:label:{fold(side.values.get('label') or '')}",)
 
     def objection(self, side: Side) -> Skip | None:
-        """A rate that shares another's tax has none of its own."""
+        """A rate that shares another's tax is not synced itself."""
         if isinstance(side.raw, SharingRate):
             return Skip("filtered", SHARED.format(leader=side.raw.leader))
         return None
 
     def creation_objection(self, side: Side) -> Skip | None:
-        """A shop may have hundreds of postcode rates: those that nobody uses stay there."""
+        """Rates that no order or product uses are not created in Vtiger, unless the setting
+        `tax_scope` is `all`: a shop may have hundreds of them."""
         if side.system is System.VTIGER:
             return None if self.policy.tax_country else NO_COUNTRY
         wanted = self.is_needed or self.policy.tax_scope is TaxScope.ALL
         return None if wanted else UNUSED
 
-    def carried(self, woo: Side, vtiger: Side) -> frozenset[str]:
-        """Any label that the rate may have is its label."""
+    def converted_names(self, woo: Side, vtiger: Side) -> frozenset[str]:
+        """The label, if Vtiger's is any of the labels that the rate may have."""
         forms = {fold(form) for form in label_forms(rate_of(woo))}
         known = fold(vtiger.values.get("label") or "") in forms
         return frozenset({"label"}) if known else frozenset()
 
     async def search_twins(self, side: Side) -> list[Side]:
-        """By label and percentage; by the bare name too, where that means one rate only."""
+        """By label and percentage; also by the plain name, if only one rate matches that."""
         if side.system is System.WOOCOMMERCE:
             return await self._search_taxes(side)
         rates = await self.rate_sides((await self.reference_data.shop()).rates)
@@ -227,16 +229,17 @@ class TaxAdapter:
         exact = matching_taxes(side.values.get("label"), side.values.get("percentage"), taxes)
         if exact:
             return [tax_side(tax) for tax in exact]
-        bare = matching_taxes(label_forms(rate_of(side))[0], side.values.get("percentage"), taxes)
-        sides = [tax_side(tax) for tax in bare]
-        return [each for each in sides if await self._means_only(each, side)]
+        name = label_forms(rate_of(side))[0]
+        named = matching_taxes(name, side.values.get("percentage"), taxes)
+        sides = [tax_side(tax) for tax in named]
+        return [each for each in sides if await self._is_only_twin(each, side)]
 
-    async def _means_only(self, tax: Side, rate: Side) -> bool:
+    async def _is_only_twin(self, tax: Side, rate: Side) -> bool:
         return [twin.id for twin in await self.search_twins(tax)] == [rate.id]
 
     async def search_rivals(self, side: Side) -> list[Side]:
-        """Vtiger takes a label twice (70-tax-create-dup-label); the labels of rates are made so
-        that no two are the same."""
+        """Other Vtiger taxes with the label, which is not unique there (70-tax-create-dup-label);
+        the labels of rates are."""
         if side.system is System.WOOCOMMERCE:
             return []
         taxes = (await self.reference_data.crm()).taxes
@@ -249,7 +252,7 @@ class TaxAdapter:
         source: Side,
         key: str = "",  # noqa: ARG002 - neither system takes one for a tax
     ) -> Written | Side | Skip:
-        """A tax with a label that no other has, or a rate of the configured country."""
+        """Create a tax with a unique label, or a rate of the configured country."""
         if target is System.VTIGER:
             return await self._create_tax(source)
         patch = woo_tax_patch(source.values.values, current=None, country=self.policy.tax_country)
@@ -260,7 +263,7 @@ class TaxAdapter:
         return Written(side, patch.notes, patch.unwritten)
 
     async def _create_tax(self, source: Side) -> Written | Skip:
-        """Recording 70-tax-create. Two taxes of one label would take each other's column."""
+        """Recording 70-tax-create. Two taxes with the same label would share a column."""
         label = await self._free_label(source)
         values = {**source.values.values, "label": label}
         patch = vtiger_tax_patch(values, current=None, options=self._options)
@@ -292,9 +295,10 @@ class TaxAdapter:
         self,
         current: Side,
         changes: Mapping[str, Value],
-        source: Side,  # noqa: ARG002 - a tax's changes are all there is to write
+        source: Side,  # noqa: ARG002 - only orders need the source
     ) -> Written:
-        """The percentage, and in the shop the name (70-tax-revise-percentage-only, tax_update)."""
+        """Write the percentage, and in the shop the name (70-tax-revise-percentage-only,
+        tax_update)."""
         if isinstance(current.raw, VtigerRecord):
             patch = vtiger_tax_patch(changes, current=current.raw, options=self._options)
             return await self._revise(current, patch)
@@ -325,7 +329,7 @@ class TaxAdapter:
         return current
 
     async def delete(self, system: System, record_id: str) -> Skip | None:
-        """A rate goes for good (tax_delete); a tax never goes by our hand."""
+        """Delete a rate permanently (tax_delete); a Vtiger tax is never deleted."""
         if system is System.VTIGER:
             return UNDELETABLE
         with contextlib.suppress(NotFound):
@@ -333,7 +337,7 @@ class TaxAdapter:
         self.reference_data.forget_shop()
         return None
 
-    async def dependents(self, side: Side) -> Sequence[Side]:  # noqa: ARG002 - products tell rates
+    async def dependents(self, side: Side) -> Sequence[Side]:  # noqa: ARG002 - products have the rates
         return ()
 
 

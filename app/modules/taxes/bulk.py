@@ -1,4 +1,5 @@
-"""Taxes in bulk: few enough to be listed whole each time, for neither system tells of changes."""
+"""Taxes in bulk: always all are listed, as neither system has modification times of taxes. They are
+few, and a shop accepts them one by one (contract page WooCommerce §2, Batch)."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,14 +24,14 @@ from app.vtiger.schemas import VtigerRecord
 
 @dataclass(frozen=True, slots=True)
 class TaxListing:
-    """Rates that have a pair, or could have one, and Vtiger's taxes."""
+    """Rates that have a pair or may get one, and Vtiger's taxes."""
 
     adapter: TaxAdapter
     lists_all: frozenset[System] = frozenset(System)
     change_predicates: ClassVar[Mapping[System, ChangePredicate]] = NO_PREDICATES
 
     async def find_last_change(self, system: System) -> datetime | None:  # noqa: ARG002
-        """None: taxes have no times (tax_get, 70-tax-query)."""
+        """None: taxes have no modification times (tax_get, 70-tax-query)."""
         return None
 
     async def count(self, system: System, changed_since: datetime | None) -> int:
@@ -49,10 +50,10 @@ class TaxListing:
         self.adapter.reference_data.forget_shop()
         sides = await self.adapter.rate_sides((await self.adapter.reference_data.shop()).rates)
         linked = await self.adapter.reference_data.tax_links()
-        yield [_seen(side) for side in sides if side.id in linked or await self._concerns(side)]
+        yield [_seen(side) for side in sides if side.id in linked or await self._may_pair(side)]
 
-    async def _concerns(self, rate: Side) -> bool:
-        """A shop may have hundreds of rates that nobody uses: they are not brought up."""
+    async def _may_pair(self, rate: Side) -> bool:
+        """Whether a rate without a pair may get one: a shop may have hundreds of unused rates."""
         if self.adapter.objection(rate) is not None:
             return False
         if self.adapter.creation_objection(rate) is None:
@@ -61,8 +62,8 @@ class TaxListing:
 
     async def each_trashed(self) -> AsyncIterator[str]:
         """None: rates have no trash (err_tax_delete_no_force)."""
-        for nothing in tuple[str, ...]():
-            yield nothing
+        for rate_id in tuple[str, ...]():
+            yield rate_id
 
     async def each_vtiger_id(self) -> AsyncIterator[str]:
         for tax in (await self.adapter.reference_data.crm()).taxes:
@@ -90,7 +91,8 @@ class TaxListing:
         return await find_each(self.adapter, system, ids)
 
     def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:  # noqa: ARG002
-        """A tax cannot be renamed in Vtiger (70-tax-update-rename-label-CORRUPTS)."""
+        """Labels may differ: a tax cannot be renamed in Vtiger
+        (70-tax-update-rename-label-CORRUPTS)."""
         return name == "label"
 
     def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:  # noqa: ARG002
@@ -110,8 +112,7 @@ async def _rate(rate: Side) -> Side:
     return rate
 
 
-# Taxes as the sync opens and lists them. They are few, and a shop takes them one by one (contract
-# page WooCommerce §2, Batch).
+# The ModuleSpec of taxes.
 
 
 async def _open(context: Context) -> TaxAdapter:

@@ -1,5 +1,5 @@
-"""Tax rates and Vtiger's taxes: matching, labels that tell rates apart, and which rates orders and
-products use. Pure."""
+"""The mapping of taxes: matching rates with Vtiger's taxes, unique labels, and the rates that
+orders and products use. Pure."""
 
 import re
 from collections import Counter, defaultdict, deque
@@ -37,7 +37,7 @@ from app.parsing import find_decimal, find_list, rows_of
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord, find_id
 
-# Finding for each thing that is wanted one that is there and like it, in time linear in both.
+# Matching of two sequences.
 
 Wanted = TypeVar("Wanted")
 Held = TypeVar("Held")
@@ -48,10 +48,10 @@ def pair_up(
     held: Sequence[Held],
     likenesses: Sequence[tuple[Callable[[Wanted], Hashable], Callable[[Held], Hashable]]],
 ) -> list[tuple[int, int]]:
-    """Pairs of places in `wanted` and `held`, each place in one pair at most.
+    """Pairs of indices in `wanted` and `held`, each index in at most one pair; in linear time.
 
-    Each likeness is a key of what is wanted and one of what is held, tried on all that is left
-    before the next: equal keys go together, the first of the one with the first of the other.
+    Each likeness is a key function for wanted and one for held items. All remaining items with
+    equal keys are matched, in their order, before the next likeness is tried.
     """
     pairs: list[tuple[int, int]] = []
     wanted_left, held_left = list(range(len(wanted))), list(range(len(held)))
@@ -71,23 +71,24 @@ def pair_up(
     return pairs
 
 
-# Names for tax rates that tell them apart in Vtiger, where only the label is seen.
+# Unique labels for tax rates, as Vtiger shows only the label of a tax.
 
 _NAMELESS = "Tax"
 _RATE_WORD = "-rate"
 _PLACES = 3
-"""The decimals that Vtiger keeps of a percentage."""
+"""The decimals of a percentage that Vtiger stores."""
 
 
 def tax_labels(
     rates: Sequence[WooRecord], *, kept: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """A label for each rate by its id: the name, and as much more as makes it unique.
+    """A label for each rate by id: the name, with as many details as make it unique.
 
-    In this order: country, state, class, percentage, postcode or city, id ("VAT FR reduced").
-    `kept` are labels by rate id that are in use: one that still fits its rate stays, for labels
-    cannot be changed safely in Vtiger. Rates of one tax (`tax_leaders`) have one label. Mapping
-    table "Taxes"; recordings tax_create_reduced, tax_create_postcodes.
+    The details are, in this order: country, state, class, percentage, postcode or city, id
+    ("VAT FR reduced"). `kept` are the labels in use by rate id: one that is still possible for its
+    rate is kept, as labels cannot be changed safely in Vtiger. Rates with the same tax
+    (`tax_leaders`) have the same label. Mapping table "Taxes"; recordings tax_create_reduced,
+    tax_create_postcodes.
     """
     known = kept or {}
     leaders = tax_leaders(rates, paired=known)
@@ -105,11 +106,11 @@ def tax_labels(
 
 
 def tax_leaders(rates: Sequence[WooRecord], *, paired: Collection[str]) -> dict[str, str]:
-    """By id of each rate the one whose Vtiger tax it shares: itself, if it shares none.
+    """For each rate id, the id of the rate whose Vtiger tax it shares: its own, if it shares none.
 
-    Rates that differ in postcodes and cities alone are one tax: a shop with automated taxes has
-    one for each postcode. A rate with a pair keeps its own tax; the others share that of the
-    first with a pair, else of the first of them.
+    Rates that differ only in postcodes and cities are one tax: a shop with automated taxes has a
+    rate for each postcode. A rate with a pair keeps its own tax; the others share that of the
+    first rate with a pair, else that of the first rate.
     """
     groups: dict[tuple[object, ...], list[str]] = defaultdict(list)
     for rate in sorted(rates, key=lambda rate: int(rate.id)):
@@ -134,7 +135,7 @@ def _tax_key(rate: WooRecord) -> tuple[object, ...]:
 
 
 def label_forms(rate: WooRecord) -> list[str]:
-    """Every label that `tax_labels` may give the rate, from its name to one that is its alone."""
+    """All labels that `tax_labels` may give the rate, from its name to one that is unique."""
     name = collapse(plain(rate.text("name"))) or _NAMELESS
     return list(accumulate((name, *_details(rate)), lambda label, more: f"{label} {more}".strip()))
 
@@ -164,14 +165,14 @@ _VTIGER_PLACES = 3
 _WOO_PLACES = 4
 _LABEL_SIZE = 50
 _RENAMED = (
-    "Vtiger loses a tax that is renamed through its API: rename it to {label!r} under "
-    "Settings, Tax Management; percentage and orders stay in step meanwhile."
+    "Vtiger corrupts a tax that is renamed through its API: rename it to {label!r} under "
+    "Settings, Tax Management; its percentage and orders are synced all the same."
 )
-_NO_RATE = "It is no percentage."
+_NO_RATE = "It is not a percentage."
 
 
 def woo_tax(rate: WooRecord, *, label: str) -> Mapped:
-    """A rate's values; `label` is its name made unique by `tax_labels` (recording tax_get)."""
+    """A rate's values; `label` is its unique label by `tax_labels` (recording tax_get)."""
     return Mapped({"label": label, "percentage": find_path(rate.data, "rate")})
 
 
@@ -190,11 +191,11 @@ class TaxMatch:
 
 
 def match_tax(label: str, percentage: Value, *, taxes: Iterable[VtigerRecord]) -> TaxMatch:
-    """The tax of that label (case aside) and percentage (3 decimals); deleted ones do not count,
-    nor do those that cannot be read.
+    """The tax with that label (ignoring case) and percentage (3 decimals), without taxes that are
+    deleted or cannot be read.
 
-    Vtiger takes a label twice (recording 70-tax-create-dup-label), so there may be several: the
-    caller ends as `ambiguous_match`. Contract page Vtiger §4.
+    Labels are not unique in Vtiger (recording 70-tax-create-dup-label), so there may be several:
+    the result is then `ambiguous_match`. Contract page Vtiger §4.
     """
     wanted = _key(label, percentage)
     readable = (tax for tax in taxes if not tax.faults)
@@ -205,7 +206,7 @@ def match_tax(label: str, percentage: Value, *, taxes: Iterable[VtigerRecord]) -
 
 
 def is_of_percentage(tax: VtigerRecord, percentage: Value) -> bool:
-    """Whether a living Vtiger tax has this percentage, which is not 0, whatever its label."""
+    """Whether a Vtiger tax that is not deleted has this percentage, which must not be 0."""
     wanted = _key("", percentage)[1]
     return _is_live(tax) and bool(wanted) and _key("", tax.get("percentage"))[1] == wanted
 
@@ -213,7 +214,8 @@ def is_of_percentage(tax: VtigerRecord, percentage: Value) -> bool:
 def match_rate(
     mapped: Mapped, rates: Sequence[WooRecord], *, labels: Mapping[str, str]
 ) -> list[str]:
-    """Ids of the rates that a Vtiger tax may be, by label (unique or bare name) and percentage."""
+    """The ids of the rates that match a Vtiger tax by percentage and label, else by percentage and
+    name."""
     wanted = _key(mapped.get("label"), mapped.get("percentage"))
     exact = [r.id for r in rates if _key(labels.get(r.id), r.text("rate")) == wanted]
     return exact or [r.id for r in rates if _key(r.text("name"), r.text("rate")) == wanted]
@@ -236,10 +238,11 @@ def _key(label: Value, percentage: Value) -> tuple[str, Decimal | None]:
 def vtiger_tax_patch(
     changes: Mapping[str, Value], *, current: VtigerRecord | None, options: PatchOptions
 ) -> Patch:
-    """The fields for create (`current` None) or revise of a Tax.
+    """The patch for create (`current` None) or revise of a Tax.
 
-    Of an existing one only the percentage is written; a new label is noted `unsafe_in_vtiger`,
-    for it blanks the tax's name. Contract page Vtiger §4, recordings 70-tax-update-rename-*.
+    Of an existing tax only the percentage is written; a new label gets the note
+    `unsafe_in_vtiger`, as it would blank the tax's name. Contract page Vtiger §4, recordings
+    70-tax-update-rename-*.
     """
     draft = PatchDraft()
     for rule, value in changed_rules(changes, TAX_RULES, target=System.VTIGER):
@@ -257,11 +260,11 @@ def vtiger_tax_patch(
 def woo_tax_patch(
     changes: Mapping[str, Value], *, current: WooRecord | None, country: str
 ) -> Patch:
-    """The body for POST (`current` None) or PUT /taxes that brings `changes` about.
+    """The patch for POST (`current` None) or PUT /taxes that makes `changes`.
 
-    A new rate is of `country` (alpha-2) and the standard class. A label that only tells the rate
-    from others is no new name. Recordings tax_create, tax_update; contract page WooCommerce §2
-    (`rate` keeps 4 decimals).
+    A new rate has `country` (alpha-2) and the standard class. A label that `tax_labels` may give
+    the rate is not a new name. Recordings tax_create, tax_update; contract page WooCommerce §2
+    (`rate` has 4 decimals).
     """
     draft = PatchDraft()
     for rule, value in changed_rules(changes, TAX_RULES, target=System.WOOCOMMERCE):
@@ -290,19 +293,19 @@ def _fit_rate(value: str, target: System, *, places: int) -> Fitted:
     kept = rounded(number, places)
     if kept == number:
         return Fitted(decimal_text(number))
-    message = f"{target.label} keeps {places} decimals of a percentage: rounded."
+    message = f"{target.label} stores {places} decimals of a percentage: rounded."
     return Fitted(decimal_text(kept), unsafe_reason(target), message)
 
 
 def _fit_name(value: str) -> Fitted:
     name = collapse(value)
     if not name or "<" in name or "\\" in name:
-        message = "WooCommerce would not keep this as the name of a rate."
+        message = "WooCommerce would alter this name of a rate."
         return Fitted(None, unsafe_reason(System.WOOCOMMERCE), message)
     return Fitted(name)
 
 
-# Which tax rates orders and products use, and the Vtiger tax field that stands for each.
+# The tax rates that orders and products use, and Vtiger's tax field for each.
 
 _PERCENT_PLACES = 3
 
@@ -312,7 +315,7 @@ _Taxed = tuple[Decimal, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class OrderRate:
-    """A tax of an order as the order itself tells it; the rate may be deleted since."""
+    """A tax rate from the data of an order; the shop may have deleted it since."""
 
     id: str
     label: str
@@ -321,23 +324,23 @@ class OrderRate:
 
 
 def order_rates(order: WooRecord) -> tuple[OrderRate, ...]:
-    """The rates that an order was taxed by: its own `tax_lines`, then what its rows name beside.
+    """The rates by which an order was taxed: its `tax_lines`, then other rates of its rows.
 
-    A percentage that is not told is worked out of the amounts, as for rates that no tax line tells
-    of. Recordings order_create_full_excl_tax (compound), woocommerce-month (a rate deleted since).
+    A percentage that the order does not have is derived from the amounts. Recordings
+    order_create_full_excl_tax (compound), woocommerce-month (a rate deleted since).
     """
-    told = rows_of(order.data.get("tax_lines"))
+    tax_lines = rows_of(order.data.get("tax_lines"))
     taxed, unit = _taxed(order), amount_unit(order)
-    rates = {rate.id: rate for rate in (_rate(line, taxed, unit) for line in told)}
+    rates = {rate.id: rate for rate in (_rate(line, taxed, unit) for line in tax_lines)}
     for rate_id, rows in taxed.items():
         if rate_id not in rates and any(tax for _, tax in rows):
-            percent = _worked_out(rows, unit)
+            percent = _derived_percentage(rows, unit)
             rates[rate_id] = OrderRate(rate_id, _NAMELESS, percent, compound=False)
     return tuple(rates.values())
 
 
 def _taxed(order: WooRecord) -> dict[str, list[_Taxed]]:
-    """What each rate taxes, by rate id, in the order of the rows."""
+    """Net amount and tax of each row, by rate id."""
     found: dict[str, list[_Taxed]] = {}
     for row in _rows(order):
         for rate_id, tax in row_taxes(row):
@@ -348,12 +351,11 @@ def _taxed(order: WooRecord) -> dict[str, list[_Taxed]]:
 def _rate(line: Mapping[str, Any], taxed: Mapping[str, list[_Taxed]], unit: Decimal) -> OrderRate:
     rate_id = find_id(line.get("rate_id")) or "0"
     percent = find_decimal(line.get("rate_percent"))
+    rows = taxed.get(rate_id, [])
     return OrderRate(
         id=rate_id,
         label=str(line.get("label") or ""),
-        percentage=(
-            str(line["rate_percent"]) if percent else _worked_out(taxed.get(rate_id, []), unit)
-        ),
+        percentage=str(line["rate_percent"]) if percent else _derived_percentage(rows, unit),
         compound=line.get("compound") is True,
     )
 
@@ -369,9 +371,9 @@ def row_taxes(row: Mapping[str, Any]) -> list[tuple[str, Decimal]]:
     return [(find_id(entry.get("id")) or "0", amount(entry.get("total"))) for entry in entries]
 
 
-def _worked_out(found: Sequence[_Taxed], unit: Decimal) -> str:
-    """The percentage of a rate by what it taxed: the roundest that explains the tax of each row to
-    a unit, else that of all rows together; "0" if it taxed nothing."""
+def _derived_percentage(found: Sequence[_Taxed], unit: Decimal) -> str:
+    """The percentage of a rate derived from its rows: the one with the fewest decimals that gives
+    the tax of each row to within a unit, else that of all rows together; "0" if the net is 0."""
     net = sum((one for one, _ in found), Decimal(0))
     tax = sum((own for _, own in found), Decimal(0))
     if not net:
@@ -386,7 +388,7 @@ def _worked_out(found: Sequence[_Taxed], unit: Decimal) -> str:
 
 
 def amount_unit(order: WooRecord) -> Decimal:
-    """The smallest unit of an order's amounts, by the decimals that its total shows."""
+    """The smallest unit of an order's amounts, from the decimals of its total."""
     decimals = str(order.data.get("total") or "").partition(".")[2]
     return Decimal(1).scaleb(-len(decimals))
 
@@ -396,9 +398,9 @@ def order_tax_fields(
 ) -> dict[str, str]:
     """Vtiger's tax field for each of an order's rates, by rate id.
 
-    `linked` are the fields of linked rates ("1" to "tax4"); a rate without link, such as a
-    deleted one, is found by the order's own label and percentage, one whose label nobody tells by
-    its percentage. Those not found are left out.
+    `linked` are the fields of linked rates ("1" to "tax4"). A rate without a link, such as a
+    deleted one, is matched by the order's label and percentage, or by the percentage if the order
+    has no label. Rates without a match are left out.
     """
     fields: dict[str, str] = {}
     for rate in order_rates(order):
@@ -418,7 +420,8 @@ def _field_by_label(rate: OrderRate, taxes: Sequence[VtigerRecord]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ShopBase:
-    """Where the shop is, for the taxes of its products: alpha-2 country, state code, ..."""
+    """The shop's base address for the taxes of its products; `country` is alpha-2, `state` a
+    code."""
 
     country: str
     state: str = ""
@@ -429,10 +432,10 @@ class ShopBase:
 def product_rates(
     product: WooRecord, rates: Sequence[WooRecord], *, base: ShopBase
 ) -> list[WooRecord]:
-    """The rates of a product's tax class at the shop's base: the best one of each priority.
-    RecordUnreadable if one that could be among them cannot be read.
+    """The rates of a product's tax class at the shop's base: the best match of each priority.
+    RecordUnreadable if one of the matching rates cannot be read.
 
-    WooCommerce's own choice: exact country and state before any, postcode and city must fit.
+    Like WooCommerce, an exact country and state are preferred; postcode and city must match.
     Mapping table "Products", tax_class.
     """
     if product.text("tax_status") not in ("", "taxable"):
@@ -488,7 +491,7 @@ def _rank(rate: WooRecord) -> tuple[bool, bool, bool, int, int]:
 def product_taxes(rates: Iterable[WooRecord], linked: Mapping[str, str]) -> str:
     """A product's `taxes` value from its rates; those without a Vtiger tax are left out.
 
-    Two rates that share a Vtiger tax add up, and a compound one counts with what it compounds.
+    Rates with the same Vtiger tax are added; a compound rate includes its effect on the others.
     """
     total: dict[str, Decimal] = {}
     below = Decimal(0)

@@ -215,7 +215,7 @@ class _Look:
             direction=self.policy.direction,
             policy=self.policy.conflict_policy,
             newer=newer_side(link, sides),
-            carried=self.adapter.carried(woo, vtiger),
+            carried=self.adapter.converted_names(woo, vtiger),
         )
 
     def _told(

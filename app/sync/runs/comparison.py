@@ -338,7 +338,7 @@ class Survey:
             vtiger,
             rules=self._adapter.rules,
             policy=self.policy,
-            carried=self._adapter.carried(woo, vtiger),
+            carried=self._adapter.converted_names(woo, vtiger),
             explains=partial(self.listing.is_explained, woo=woo, vtiger=vtiger),
         )
         return replace(compared, fields=(*compared.fields, *self.listing.totals(woo, vtiger)))
