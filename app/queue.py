@@ -1,8 +1,8 @@
-"""The job engine and the one way from a waiting delivery to a job.
+"""The job engine, and the dispatch of records with due deliveries to drain jobs.
 
-The inbox orders, the engine only wakes: a job says "look at this record", nothing more, so a
-job that is lost, doubled or late costs nothing. `dispatch` is at once the coalescing, the retry
-timer and the sweeper of what a crash stranded."""
+The inbox determines what is to be done; a job only names a record to drain, so a lost, duplicate or
+late job does no harm. `dispatch` coalesces deliveries, applies retry times and wakes deliveries
+that a crash left stranded."""
 
 import contextlib
 from collections.abc import Sequence
@@ -18,24 +18,24 @@ from app.db.session import OUTAGES, Pulse, is_refusal
 
 DRAIN = "drain"
 QUEUE = "records"
-MOST_AT_ONCE = 500
+BATCH_SIZE = 500
 POOL_SECONDS = 10.0
 CONNECT_SECONDS = 5
 WITHOUT_DATABASE: tuple[type[Exception], ...] = (*OUTAGES, ConnectorException)
-"""What an absent database looks like, the job engine's word for it included. The engine wraps every
-error of the driver; `is_without_database` looks inside."""
+"""Errors while the database is unavailable, including the job engine's. The engine wraps
+every driver error; `is_without_database` inspects its cause."""
 
 
 def is_without_database(error: Exception) -> bool:
-    """Whether the database was absent, rather than against the statement."""
+    """Whether the database was unavailable, rather than refusing the statement."""
     return isinstance(error, WITHOUT_DATABASE) and not is_refusal(error.__cause__ or error)
 
 
 _DUE = """
-WITH RECURSIVE held AS (  -- remotes that are not called now: what needs them waits, until too old
+WITH RECURSIVE held AS (  -- remotes that are not called now: deliveries wait for them
     SELECT key FROM remotes
     WHERE (opened_at IS NOT NULL AND closed_at IS NULL) OR paused_until > now()
-), shops AS (  -- each store that records wait of, one step through the index each
+), shops AS (  -- stores with waiting records, one step through the index for each
     (SELECT store FROM wakeups WHERE woken_at IS NULL ORDER BY store LIMIT 1)
   UNION ALL
     SELECT (
@@ -46,7 +46,7 @@ WITH RECURSIVE held AS (  -- remotes that are not called now: what needs them wa
 ), lanes AS (
     SELECT store, is_bulk, is_held, greatest(0, :most - jobs) AS room
     FROM (VALUES (false), (true)) AS kinds (is_bulk)
-    CROSS JOIN LATERAL (  -- that nobody has begun, and that wait for no other job of their record
+    CROSS JOIN LATERAL (  -- jobs not started, and not waiting for another job of their record
         SELECT count(*) AS jobs FROM (
             SELECT FROM wakeups
             WHERE :topping_up AND woken_at IS NOT NULL AND wakeups.is_bulk = kinds.is_bulk
@@ -58,7 +58,7 @@ WITH RECURSIVE held AS (  -- remotes that are not called now: what needs them wa
         SELECT store, EXISTS (
             SELECT FROM held WHERE key IN ('vtiger', 'woocommerce:' || store)) AS is_held
         FROM shops WHERE store IS NOT NULL) AS stores
-), due AS (  -- of each lane those that have waited longest, and as many of those that came last
+), due AS (  -- of each lane the oldest, and as many of the newest
     SELECT record_key FROM lanes CROSS JOIN LATERAL (
         SELECT record_key, row_number() OVER () AS place FROM (
             SELECT record_key FROM wakeups
@@ -95,7 +95,7 @@ WITH RECURSIVE held AS (  -- remotes that are not called now: what needs them wa
 )
 """
 _LIMITS = [bindparam(name, type_=Integer, literal_execute=True) for name in ("most", "half")]
-"""Written into the statement, so that the database plans for as few rows as that."""
+"""Rendered as literals, so that the database plans for so few rows."""
 _LIST = "SELECT record_key FROM due ORDER BY record_key"
 _TAKE = """
 , woken AS (
@@ -115,10 +115,9 @@ RETURNING record_key
 
 
 def open_jobs(conninfo: str, pool_size: int = 4, *, pulse: Pulse | None = None) -> App:
-    """The engine's app on its own small pool, which `pulse` watches; its tables come with our
-    migrations.
+    """The job engine on a small connection pool of its own, which `pulse` monitors.
 
-    It signs a worker off when that stops, and waits for a connection as long as the pool lets it.
+    Its tables are created by our migrations. It waits at most POOL_SECONDS for a connection.
     """
     connector = PsycopgConnector(
         conninfo=conninfo,
@@ -133,16 +132,16 @@ def open_jobs(conninfo: str, pool_size: int = 4, *, pulse: Pulse | None = None) 
 
 @dataclass(frozen=True, slots=True)
 class RetryStrategy:
-    """Both in seconds: since when a delivery in hand without a lease is stranded, and the age at
-    which one is woken although its remote is left alone, to be told as failed."""
+    """Both in seconds: the age at which a claimed delivery without a lease is stranded, and the age
+    at which one is woken although its remote is not called, to be recorded as failed."""
 
     stranded_after: float
     retry_budget: float
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How many records were given a job, and whether others may be left for want of room."""
+class TopUp:
+    """How many records were given a job, and whether the queue was too full for all."""
 
     woken: int
     is_full: bool
@@ -160,30 +159,34 @@ def _values(retry_strategy: RetryStrategy, most: int, *, topping_up: bool) -> di
 
 async def search_due(session: AsyncSession, retry_strategy: RetryStrategy) -> Sequence[str]:
     """The keys of the records that the next dispatch would wake."""
-    values = _values(retry_strategy, MOST_AT_ONCE, topping_up=False)
+    values = _values(retry_strategy, BATCH_SIZE, topping_up=False)
     return (await session.scalars(_SEARCH, values)).all()
 
 
 async def dispatch(jobs: App, session: AsyncSession, retry_strategy: RetryStrategy) -> int:
-    """Give records that are due, and have no waiting job, one drain job each, MOST_AT_ONCE of a
-    store or so; how many: 0 when all have one."""
-    values = _values(retry_strategy, MOST_AT_ONCE, topping_up=False)
+    """Give due records without a waiting job one drain job each, about BATCH_SIZE per store.
+
+    Returns their number; 0 when all have one.
+    """
+    values = _values(retry_strategy, BATCH_SIZE, topping_up=False)
     return await _defer(jobs, session, (await session.execute(_WAKE, values)).one().keys_)
 
 
 async def top_up(
     jobs: App, session: AsyncSession, retry_strategy: RetryStrategy, *, ahead: int
-) -> Look:
-    """The same for as many records of each store as leave `ahead` jobs that nobody has begun: of
-    webhooks and the like, and again of runs, polls and replays, so that neither waits behind a
-    queue of thousands."""
+) -> TopUp:
+    """Dispatch as many records of each store as keep `ahead` jobs that are not started.
+
+    Live deliveries and bulk deliveries (runs, polls, replays) are counted separately, so that
+    neither waits behind a long queue of the other.
+    """
     found = (await session.execute(_WAKE, _values(retry_strategy, ahead, topping_up=True))).one()
     woken = await _defer(jobs, session, found.keys_)
-    return Look(woken, is_full=bool(found.is_full or woken))
+    return TopUp(woken, is_full=bool(found.is_full or woken))
 
 
 async def dispatch_one(jobs: App, session: AsyncSession, record_key: str) -> None:
-    """Give this record a drain job, unless one waits."""
+    """Give this record a drain job, unless one is waiting."""
     woken = await session.scalars(_WAKE_ONE, {"key": record_key})
     await _defer(jobs, session, woken.all())
 
@@ -217,10 +220,10 @@ WHERE record_key = :key
 
 
 async def clear_wakeup(session: AsyncSession, record_key: str, *, has_work: bool = True) -> None:
-    """The record's job has begun, and taken what waited: what comes from now on gets another one.
+    """Mark the record's job as started, so that later deliveries get a new one.
 
-    To be called after the deliveries were locked, as all do who change both (decision 16). If there
-    was no work the row is one too many, or its time is not come.
+    Must be called after the deliveries were locked, to keep the lock order (decision 16). Without
+    work the wakeup is computed anew: it was superfluous or not due.
     """
     await session.execute(_BEGUN, {"key": record_key})
     if not has_work:
@@ -228,7 +231,7 @@ async def clear_wakeup(session: AsyncSession, record_key: str, *, has_work: bool
 
 
 async def put_off(session: AsyncSession, record_key: str, seconds: float) -> None:
-    """The record's job found it in other hands: look again in that time, or when those are done."""
+    """Put the record off, in seconds, because another worker holds its lease."""
     await session.execute(_PUT_OFF, {"key": record_key, "seconds": seconds})
 
 
@@ -241,11 +244,11 @@ WHERE woken_at < now() - make_interval(secs => :lost_after) AND NOT EXISTS (
 
 
 async def rescue(jobs: App, session: AsyncSession, silent_seconds: float) -> int:
-    """Hand the jobs of workers that fell silent to living ones; how many."""
+    """Requeue the jobs of workers without a recent heartbeat; returns their number."""
     stalled = await jobs.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_seconds)
     rescued = 0
     for job in stalled:
-        with contextlib.suppress(ConnectorException):  # a peer was quicker
+        with contextlib.suppress(ConnectorException):  # another worker was first
             await jobs.job_manager.retry_job(job)
             rescued += 1
     await session.execute(_FORGET_LOST, {"lost_after": silent_seconds})
@@ -259,5 +262,5 @@ WHERE last_heartbeat > now() - make_interval(secs => :silent_after)
 
 
 async def count_workers(session: AsyncSession, silent_seconds: float) -> int:
-    """Workers that gave a sign of life lately, on any machine."""
+    """The number of workers with a recent heartbeat, on all machines."""
     return int(await session.scalar(_LIVING, {"silent_after": silent_seconds}) or 0)

@@ -8,7 +8,7 @@ import yaml
 from prometheus_client import Counter, Histogram
 
 from app import observability
-from app.sync import standing
+from app.sync import status
 
 DOCS = Path(__file__).parent.parent / "docs"
 NAME = re.compile(r"woo_vtiger_[a-z_]+")
@@ -25,13 +25,13 @@ def known() -> set[str]:
     }
     plain = families - {name.removesuffix("_total") for name in counters}
     shared = {
-        standing.STATE,
-        standing.OLDEST,
-        standing.WORKERS,
-        standing.POLLED,
-        standing.INCIDENTS,
+        status.STATE,
+        status.OLDEST,
+        status.WORKERS,
+        status.POLLED,
+        status.INCIDENTS,
     }
-    shared |= {standing.DECISIONS}
+    shared |= {status.DECISIONS}
     return plain | counters | shared
 
 

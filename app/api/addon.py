@@ -29,7 +29,7 @@ from app.links.repository import delete_addon_absence
 from app.module_facts import OF_VTIGER
 from app.remotes.screens import find_screen
 from app.runtime import Runtime
-from app.sync.standing import RecordStanding, search_standings
+from app.sync.status import RecordStatus, search_statuses
 from app.synclog.models import Entry
 from app.synclog.repository import LogFilter, search, summary
 from app.vtiger.addon_package import build_package
@@ -150,7 +150,7 @@ async def receive_status(request: Request) -> Response:
         raise Problem(400, "unreadable", str(error)) from error
     records = [record for each in asked for record in _records(runtime.settings, each)]
     async with runtime.sessions() as session:
-        found = await search_standings(session, records)
+        found = await search_statuses(session, records)
     told = [_describe(runtime.settings, each, found) for each in asked]
     return _answer({"service": SERVICE, "records": told})
 
@@ -164,7 +164,7 @@ def _records(settings: Settings, asked: AskedRecord) -> list[Record]:
 
 
 def _describe(
-    settings: Settings, asked: AskedRecord, found: Mapping[Record, RecordStanding]
+    settings: Settings, asked: AskedRecord, found: Mapping[Record, RecordStatus]
 ) -> dict[str, Any]:
     records = _records(settings, asked)
     return {
@@ -179,13 +179,13 @@ def _describe(
 
 
 def _describe_standing(
-    settings: Settings, record: Record, standing: RecordStanding
+    settings: Settings, record: Record, standing: RecordStatus
 ) -> dict[str, Any]:
     waits = standing.unsettled
     conflicts = {"store": record.store, "module": record.module}
     return {
         "store": record.store,
-        "state": standing.standing,
+        "state": standing.status,
         "partner": _describe_partner(settings, record, standing.partner_id),
         "last": _describe_entry(settings, standing.last) if standing.last else None,
         "unsettled": _describe_delivery(settings, waits) if waits else None,

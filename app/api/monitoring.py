@@ -42,7 +42,7 @@ from app.remotes.incidents import IncidentFilter, find_remedy
 from app.remotes.incidents import search_incidents as search
 from app.remotes.models import IncidentKind, IncidentRow
 from app.runtime import Runtime
-from app.sync.standing import read_shared
+from app.sync.status import read_shared
 
 # GET /metrics: what Prometheus reads.
 

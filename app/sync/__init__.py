@@ -1,1 +1,1 @@
-"""Bringing pairs of records into agreement: read, match, merge, write, and tell the outcome."""
+"""The synchronisation engine: reads, matches, merges and writes pairs, and logs the outcome."""

@@ -1,8 +1,8 @@
-"""Twins for the new records of a page, made together, with the promises of a single creation.
+"""Bulk creation: creates the twins of a page of new records with the guarantees of a single one.
 
-As with one record its leases are held, what exists is looked for, the intent is written down,
-then the call is made, and the pair is kept the moment its answer arrives. What the target knows
-better (a value is taken after all) goes the single way."""
+As for a single record, the leases are taken, existing twins are searched, the intent is stored, the
+call is made, and the link is saved when its response arrives. Records that the target rejects as
+duplicates are settled singly."""
 
 import asyncio
 import contextlib
@@ -57,27 +57,29 @@ from app.modules.ports import (
 from app.modules.shop_creation import ShopCreation
 from app.policies.repository import SyncPolicy
 from app.runtime import Runtime
-from app.sync.creation import LinkWriter, created_result, note_failure, paired
-from app.sync.pipeline import end_surely, fail_unworkable
+from app.sync.creation import LinkWriter, build_link, created_result, record_failed_create
+from app.sync.pipeline import end_after_error, fail_unprocessable
 from app.sync.work import (
     Result,
+    build_entry,
     describe_notes,
-    entry_of,
+    external_id_hint,
     external_id_note,
-    hint_again,
     record_outcomes,
     skipped,
 )
 from app.tasks import run_together
 from app.vtiger.addon import new_key
 
-# Which records of a page are plainly new: no pair, no twin, nothing begun, nothing against it.
+# Choosing the records: no link, no twin, no open intent, no objection.
 
 
 @dataclass(frozen=True, slots=True)
 class BulkChoice:
-    """Takes the leases of what it chooses. All sides are of one system. `refused` are those that
-    the shop does not get, by the settings."""
+    """Chooses the records that can be created in bulk, and leases them.
+
+    All sides are of one system. `refused` are those that the settings keep out of the shop.
+    """
 
     runtime: Runtime
     store: str
@@ -87,18 +89,20 @@ class BulkChoice:
     refused: dict[str, Skip] = field(default_factory=dict)
 
     async def choose(self, sides: Sequence[Side]) -> list[Side]:
-        """Raises the RemoteError tree."""
-        fit = self._one_of_each_kind([side for side in sides if self._is_fit(side)])
-        held = await self.lease.take_free({side.id: self._keys(side) for side in fit})
-        begun = await self._begun([side for side in fit if side.id in held])
-        new = [side for side in fit if side.id in held - begun]
+        """The leased records to create. Raises the RemoteError tree."""
+        eligible = self._distinct_by_natural_key(
+            [side for side in sides if self._is_eligible(side)]
+        )
+        held = await self.lease.take_free({side.id: self._keys(side) for side in eligible})
+        started = await self._search_started([side for side in eligible if side.id in held])
+        new = [side for side in eligible if side.id in held - started]
         creation = ShopCreation(self.runtime, self.store, self.bulk.adapter.module, self.policy)
         self.refused.update(await creation.refuse(new))
         new = [side for side in new if side.id not in self.refused]
         taken = await self.bulk.search_taken(new) if new else frozenset[str]()
         return [side for side in new if side.id not in taken]
 
-    def _is_fit(self, side: Side) -> bool:
+    def _is_eligible(self, side: Side) -> bool:
         adapter, target = self.bulk.adapter, side.system.other
         return (
             side.foreign_id is None
@@ -107,8 +111,8 @@ class BulkChoice:
             and adapter.creation_objection(side) is None
         )
 
-    def _one_of_each_kind(self, sides: Sequence[Side]) -> list[Side]:
-        """Two with one natural key are no matter for a page that makes all at once."""
+    def _distinct_by_natural_key(self, sides: Sequence[Side]) -> list[Side]:
+        """The first record with each natural key; the others are settled singly."""
         seen: set[str] = set()
         found = []
         for side in sides:
@@ -121,28 +125,33 @@ class BulkChoice:
     def _keys(self, side: Side) -> list[str]:
         return [*lease_keys(self.record(side)), *self.bulk.adapter.natural_keys(side)]
 
-    async def _begun(self, sides: Sequence[Side]) -> set[str]:
-        """Those that have a pair by now, or of which a create broke off."""
+    async def _search_started(self, sides: Sequence[Side]) -> set[str]:
+        """The ids of records that have a link by now, or an open intent."""
         records = {self.record(side).key: side.id for side in sides}
         async with self.runtime.sessions() as session:
             links = await search_links(session, [self.record(side) for side in sides])
-            broken = await search_intents(session, records.keys())
-        return set(links) | {records[key] for key in broken}
+            open_keys = await search_intents(session, records.keys())
+        return set(links) | {records[key] for key in open_keys}
 
     def record(self, side: Side) -> Record:
         return Record(self.store, side.system, self.bulk.adapter.module, side.id)
 
 
-AGAIN = Postponement(0, "ambiguous_match", "It may be there already: looked at alone.", False)
+RETRY_SINGLY = Postponement(
+    0, "ambiguous_match", "It may exist already, so it is synced singly.", False
+)
 
 Wait = Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class Item:
-    """One new record on its way to a twin; `error` or `result` tell how it went, `is_made` that
-    the twin is there whatever came after, `is_unmarked` that its id is still to be left. `key` is
-    what its create is sent with; `others` are hints of the record that had been left to the run."""
+    """One record of a bulk creation.
+
+    `result` or `error` is set when it has ended. `is_made` is True if the twin was created, even if
+    a later step failed; `lacks_external_id` if its id is still to be written into the source.
+    `key` is the create key; `others` are deliveries of the record that were left to the run.
+    """
 
     side: Side
     delivery: Delivery
@@ -153,7 +162,7 @@ class Item:
     error: Exception | None = None
     key: str = ""
     is_made: bool = False
-    is_unmarked: bool = False
+    lacks_external_id: bool = False
 
     @property
     def hints(self) -> list[Delivery]:
@@ -161,30 +170,34 @@ class Item:
 
     @property
     def is_undecided(self) -> bool:
-        """It is to be looked at alone."""
+        """Whether the record has to be settled singly."""
         return self.result is None and self.error is None
 
     @property
     def twin_id(self) -> str:
         return self.link.side(self.side.system.other).id if self.link is not None else ""
 
-    def note_unmarked(self, error: WooVtigerError) -> None:
+    def note_missing_external_id(self, error: WooVtigerError) -> None:
+        """Add a note that the twin's id was not written into the source."""
         if self.result is not None:
             note = external_id_note(self.side, self.twin_id, error)
             self.result = replace(self.result, notes=[*self.result.notes, note])
-            self.is_unmarked = error.retryable
+            self.lacks_external_id = error.retryable
 
 
 @dataclass(frozen=True, slots=True)
 class BulkCreation:
-    """`wait` is awaited before each single write, so that live hints go first; `portion` is how
-    many single creates are begun together, `at_once` of how many the answer is awaited at a time.
-    `turn` is held while twins are made, and `names` of Accounts until they are: of a run's pages
-    one makes twins at a time, and the next one needs the same Accounts. `keyed`: twins are sent
-    with keys."""
+    """Creates the chosen records.
+
+    `wait` is awaited before each write, so that live hints go first. `portion` is the number of
+    single creates whose intents are opened together, `at_once` limits those in progress. `turn` is
+    held while twins are created and `names`, the leases of Accounts, until they are: one page of a
+    run creates at a time, and the next page needs the same Accounts. `keyed` says whether creates
+    carry create keys.
+    """
 
     choice: BulkChoice
-    keeper: LinkWriter
+    link_writer: LinkWriter
     wait: Wait
     turn: asyncio.Lock
     names: PairLease
@@ -192,52 +205,53 @@ class BulkCreation:
     portion: int
     keyed: bool = False
 
-    async def store_claimed(
-        self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]
-    ) -> list[Item]:
-        """`hints` by the records' ids; one that the database refuses is not among the items.
-        Raises LeaseLost, with nothing taken."""
+    async def claim(self, hints: Mapping[str, NewDelivery], sides: Sequence[Side]) -> list[Item]:
+        """Store the hints, by record id, as claimed deliveries.
+
+        A hint that the database refuses is not among the items. Raises LeaseLost, with nothing
+        claimed.
+        """
         items: list[Item] = []
 
-        async def store(some: Sequence[Side]) -> None:
+        async def store(batch: Sequence[Side]) -> None:
             async with transaction(self.choice.runtime.sessions) as session:
                 await self.choice.lease.confirm(session)
-                taken = await store_claimed(session, [hints[side.id] for side in some], attempts=1)
+                taken = await store_claimed(session, [hints[side.id] for side in batch], attempts=1)
                 backlog = await claim_backlog(session, [each.record_key for each in taken])
             items.extend(
                 Item(side, delivery, backlog.get(delivery.record_key, ()))
-                for side, delivery in zip(some, taken, strict=True)
+                for side, delivery in zip(batch, taken, strict=True)
             )
 
         await store_rows(sides, store)
         return items
 
     async def settle(self, items: Sequence[Item]) -> None:
-        """Make the twins and tell of them; what broke off is tried again or buried, and what is
-        `is_undecided` is open once more. Raises LeaseLost."""
+        """Create the twins and log the results. Failed items are postponed or become dead letters;
+        undecided ones are reopened. Raises LeaseLost."""
         if not items:
             return
         async with self.turn:
             await self._prepare(items)
-            await self._make(items)
+            await self._create(items)
             await self.names.release()
         await self._write_external_ids([item for item in items if item.link is not None])
-        await self._tell([item for item in items if item.result is not None])
+        await self._record_outcomes([item for item in items if item.result is not None])
         for item in items:
             if item.result is None:
-                await self._give_back_surely(item)
+                await self._reopen_guarded(item)
 
     async def _prepare(self, items: Sequence[Item]) -> None:
-        """What cannot be looked for together each create looks for itself, and fails alone."""
+        """Read shared data in bulk; after an error each create reads its own, and fails singly."""
         with contextlib.suppress(RemoteError):
             await self.choice.bulk.prepare([item.side for item in items])
 
-    async def _make(self, items: Sequence[Item]) -> None:
-        """An intent says that a call may have been made, so it is not opened long before."""
+    async def _create(self, items: Sequence[Item]) -> None:
+        """Create the twins; each intent is opened shortly before its call."""
         if items[0].side.system is System.WOOCOMMERCE:
             for start in range(0, len(items), self.portion):
                 part = await self._open_intents(items[start : start + self.portion])
-                await run_together(self._make_alone(item) for item in part)
+                await run_together(self._create_singly(item) for item in part)
             return
         await self.wait()
         items = await self._open_intents(items)
@@ -245,21 +259,23 @@ class BulkCreation:
             return
         self.choice.lease.check()
         with calling_for(key_in_logs(items[0].delivery.record_key)):
-            made = await self.choice.bulk.create_in_shop([item.side for item in items])
-        error = whole_error(made)
-        if isinstance(error, Rejected) and len(items) > 1:  # one item spoilt it for all
-            await run_together(self._make_alone(item) for item in items)
+            response = await self.choice.bulk.create_in_shop([item.side for item in items])
+        error = whole_error(response)
+        if isinstance(error, Rejected) and len(items) > 1:  # one item made the whole call fail
+            await run_together(self._create_singly(item) for item in items)
             return
-        await run_together(self._made(*each) for each in zip(items, made, strict=True))
+        await run_together(
+            self._record_created(*each) for each in zip(items, response, strict=True)
+        )
 
     async def _open_intents(self, items: Sequence[Item]) -> list[Item]:
-        """Those whose intent is written down."""
+        """Open the intents; returns the items whose intent is stored."""
         for item in items if self.keyed else ():
             item.key = new_key()
 
-        async def store(some: Sequence[Item]) -> None:
-            natural = {self.choice.record(item.side): self._natural_key(item) for item in some}
-            tokens = {self.choice.record(item.side): item.key for item in some if item.key}
+        async def store(batch: Sequence[Item]) -> None:
+            natural = {self.choice.record(item.side): self._natural_key(item) for item in batch}
+            tokens = {self.choice.record(item.side): item.key for item in batch if item.key}
             async with transaction(self.choice.runtime.sessions) as session:
                 await self.choice.lease.confirm(session)
                 await open_intents(session, natural, tokens)
@@ -271,7 +287,7 @@ class BulkCreation:
     def _natural_key(self, item: Item) -> str:
         return ",".join(self.choice.bulk.adapter.natural_keys(item.side))
 
-    async def _make_alone(self, item: Item) -> None:
+    async def _create_singly(self, item: Item) -> None:
         async with self.at_once:
             await self.wait()
             try:
@@ -279,41 +295,41 @@ class BulkCreation:
                 adapter = self.choice.bulk.adapter
                 with calling_for(key_in_logs(item.delivery.record_key)):
                     target = item.side.system.other
-                    made: Made = await adapter.create(target, item.side, item.key)
+                    response: Made = await adapter.create(target, item.side, item.key)
             except OUTAGES:
                 raise
             except Exception as error:
                 item.error = error
             else:
-                await self._made(item, made)
+                await self._record_created(item, response)
 
-    async def _made(self, item: Item, made: Made) -> None:
-        """A value that is taken after all is the single way's to sort out."""
-        if isinstance(made, Written):
-            await self._keep(item, made)
-        elif isinstance(made, Skip):
+    async def _record_created(self, item: Item, response: Made) -> None:
+        """Record the result of a create; a Duplicate is left undecided, to be settled singly."""
+        if isinstance(response, Written):
+            await self._save_link(item, response)
+        elif isinstance(response, Skip):
             target = item.side.system.other
-            item.result = skipped(target, item.side.id, made, label=item.side.label)
-        elif isinstance(made, WooVtigerError) and not isinstance(made, Duplicate):
-            item.error = made
+            item.result = skipped(target, item.side.id, response, label=item.side.label)
+        elif isinstance(response, WooVtigerError) and not isinstance(response, Duplicate):
+            item.error = response
 
-    async def _keep(self, item: Item, written: Written) -> None:
-        """The link is kept the moment the answer arrives."""
-        link = paired(self.choice.bulk.adapter, self.choice.store, item.side, written=written)
+    async def _save_link(self, item: Item, written: Written) -> None:
+        """Save the link when the response arrives."""
+        link = build_link(self.choice.bulk.adapter, self.choice.store, item.side, written=written)
         item.is_made = True
         try:
-            await self.keeper.keep(link)
+            await self.link_writer.save(link)
         except OUTAGES:
             raise
         except Exception as error:
             item.error = error
         else:
-            told = created_result(self.choice.bulk.adapter, item.side, written)
-            notes = [*told.notes, *describe_notes(item.side.notes)]
-            item.link, item.result = link, replace(told, notes=notes)
+            result = created_result(self.choice.bulk.adapter, item.side, written)
+            notes = [*result.notes, *describe_notes(item.side.notes)]
+            item.link, item.result = link, replace(result, notes=notes)
 
     async def _write_external_ids(self, items: Sequence[Item]) -> None:
-        """Each source learns its twin's id, where it may be written; a guest is no record."""
+        """Write the twins' ids into the sources that may be written; a guest has no record."""
         items = [item for item in items if not is_guest(item.side.id)]
         system = items[0].side.system if items else System.VTIGER
         if not items or not self.choice.policy.direction.allows(system):
@@ -330,7 +346,7 @@ class BulkCreation:
             await run_together(self._write_external_id_alone(item) for item in items)
             return
         for item, each in zip(items, marked, strict=True):
-            _note_mark(item, each)
+            _note_external_id(item, each)
 
     async def _write_external_id_alone(self, item: Item) -> None:
         async with self.at_once:
@@ -339,20 +355,20 @@ class BulkCreation:
                 self.choice.lease.check()
                 marked = await self.choice.bulk.adapter.mark(item.side, item.twin_id)
             except WooVtigerError as error:
-                item.note_unmarked(error)
+                item.note_missing_external_id(error)
             else:
                 if marked is not item.side and item.link is not None:
                     stamp_written(item.link, marked)
 
-    async def _tell(self, items: Sequence[Item]) -> None:
-        for item, error in await store_rows(items, self._tell_together):
+    async def _record_outcomes(self, items: Sequence[Item]) -> None:
+        for item, error in await store_rows(items, self._record_outcomes_together):
             item.result, item.error = None, error
 
-    async def _tell_together(self, items: Sequence[Item]) -> None:
-        """One transaction: stamps, log rows, intents closed, hints settled."""
+    async def _record_outcomes_together(self, items: Sequence[Item]) -> None:
+        """Save stamps and log entries, close intents and settle deliveries, in one transaction."""
         entries = [
             (
-                entry_of(
+                build_entry(
                     self.choice.record(item.side),
                     item.hints,
                     item.result,
@@ -381,37 +397,39 @@ class BulkCreation:
                 for item, record in zip(items, records, strict=True)
                 if item.link is not None
             }
-            if unmarked := [item.side for item in items if item.is_unmarked]:
-                await accept(session, [hint_again(self.choice.record(side)) for side in unmarked])
+            if lacking := [item.side for item in items if item.lacks_external_id]:
+                await accept(
+                    session, [external_id_hint(self.choice.record(side)) for side in lacking]
+                )
             await settle_each(session, settled, ended=ended)
 
-    async def _give_back_surely(self, item: Item) -> None:
-        """What goes wrong here is the item's alone, too."""
+    async def _reopen_guarded(self, item: Item) -> None:
+        """Reopen an item; an error in that concerns this item only."""
         try:
-            await self._give_back(item)
+            await self._reopen(item)
         except LeaseLost:
             raise
         except OUTAGES:
             raise
         except Exception as error:
-            await fail_unworkable(self.choice.runtime, item.delivery.record_key, error)
+            await fail_unprocessable(self.choice.runtime, item.delivery.record_key, error)
 
-    async def _give_back(self, item: Item) -> None:
+    async def _reopen(self, item: Item) -> None:
         runtime, lease = self.choice.runtime, self.choice.lease
         record = self.choice.record(item.side)
         if item.error is not None:
             if isinstance(item.error, WooVtigerError) and not item.is_made:
-                await note_failure(runtime, record, lease=lease, error=item.error)
-            await end_surely(runtime, item.hints, lease, error=item.error)
+                await record_failed_create(runtime, record, lease=lease, error=item.error)
+            await end_after_error(runtime, item.hints, lease, error=item.error)
             return
         async with transaction(runtime.sessions) as session:
             await lease.confirm(session)
             await close_intents(session, [record.key])
-            await postpone(session, [hint.id for hint in item.hints], AGAIN)
+            await postpone(session, [hint.id for hint in item.hints], RETRY_SINGLY)
 
 
-def _note_mark(item: Item, marked: IdsWritten) -> None:
+def _note_external_id(item: Item, marked: IdsWritten) -> None:
     if isinstance(marked, RemoteError):
-        item.note_unmarked(marked)
+        item.note_missing_external_id(marked)
     elif item.link is not None:
         stamp_external_id(item.link, marked)

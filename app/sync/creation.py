@@ -1,5 +1,4 @@
-"""A record without a link: its twin found, or made so that a broken call or a crash never makes it
-twice."""
+"""Finds the twin of a record without a link, or creates it exactly once despite lost responses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,10 +35,10 @@ from app.modules.ports import (
 )
 from app.policies.repository import SyncPolicy
 from app.runtime import Runtime
-from app.sync.agreement import vanished
+from app.sync.agreement import field_gone_note
 from app.sync.work import (
-    Ending,
     Result,
+    Settlement,
     Work,
     describe_changes,
     describe_notes,
@@ -49,27 +48,29 @@ from app.sync.work import (
 )
 from app.vtiger.addon import new_key
 
-# Which creates are sent with a key, so that none is made twice (decision 24).
+# Create keys (decision 24).
 
 
-async def takes_key(runtime: Runtime, target: System, module: Module) -> bool:
-    """Whether the target makes nothing twice that is sent with one key. Raises the RemoteError
-    tree where Vtiger cannot be asked what its add-on can."""
+async def supports_create_key(runtime: Runtime, target: System, module: Module) -> bool:
+    """Whether the target creates a record once for a create key, however often it is sent.
+
+    Raises the RemoteError tree if Vtiger cannot be asked for the features of its add-on.
+    """
     return target is System.VTIGER and await runtime.vtiger.saves(FACTS[module].vtiger_name)
 
 
-# Stores new pairs the moment their answers arrive, those that come together in one transaction.
-
-
 class LinkWriter:
-    """A pair is on disk before `keep` returns; raises LeaseLost and what the database raised."""
+    """Stores new links; those that arrive together share one transaction.
+
+    A link is committed before `save` returns. Raises LeaseLost and the database's errors.
+    """
 
     def __init__(self, sessions: Sessions, lease: PairLease) -> None:
         self._sessions = sessions
         self._lease = lease
         self._links = GroupCommit(self._commit)
 
-    async def keep(self, link: Link) -> None:
+    async def save(self, link: Link) -> None:
         await self._links.store(link)
 
     async def _commit(self, links: Sequence[Link]) -> Sequence[None]:
@@ -85,38 +86,42 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """The other side of a new pair; `ours` if an unfinished create of ours made it."""
+    """The partner of a new pair; `is_recovered` if an interrupted attempt of ours created it."""
 
     side: Side
     link: Link
-    ours: bool
+    is_recovered: bool
 
 
 async def find_twin(work: Work, source: Side) -> Twin | Skip | None:
-    """The twin with a link to be filled; Skip if it cannot be told; None if there is none.
+    """The twin and a new link; Skip if it is ambiguous or not synced; None if there is none.
 
-    Takes leases on the natural keys and on the twin, so that a pair is made by one worker. A
-    retry of an unfinished create looks here first: what it made is found by its key, or by the
-    natural key where it was sent without one.
+    Leases the natural keys and the twin, so that only one worker creates the pair. After an
+    interrupted create the twin is found by its create key, or by its natural key if it was sent
+    without one.
     """
     await work.lease.extend(work.adapter.natural_keys(source))
-    begun = await work.find_begun()
-    token = begun[0].token if begun is not None else None
-    if token is None or not await takes_key(work.runtime, work.target, work.adapter.module):
-        ours = begun is not None
-        chosen = await choose_twin(work.adapter, work.policy, source, ours=ours)
+    intent = await work.find_open_intent()
+    token = intent[0].token if intent is not None else None
+    target, module = work.target, work.adapter.module
+    if token is None or not await supports_create_key(work.runtime, target, module):
+        is_recovered = intent is not None
+        chosen = await choose_twin(work.adapter, work.policy, source, is_recovered=is_recovered)
     else:
         chosen = await choose_twin(work.adapter, work.policy, source)
-        ours, chosen = await _told_by_key(work, token, chosen)
-    return await take(work, source, chosen, ours=ours) if isinstance(chosen, Side) else chosen
+        is_recovered, chosen = await _resolve_by_key(work, token, chosen)
+    if not isinstance(chosen, Side):
+        return chosen
+    return await claim_twin(work, source, chosen, is_recovered=is_recovered)
 
 
-async def _told_by_key(
+async def _resolve_by_key(
     work: Work, token: str, found: Side | Skip | None
 ) -> tuple[bool, Side | Skip | None]:
-    """Whether the twin is the one that the create with this key made, and the twin.
+    """Whether the create with this key created the twin, and the twin.
 
-    Asked after the look: what the look saw and the key does not know is somebody else's.
+    The key is queried after the search, so a record that the search found and the key does not
+    name was created by somebody else.
     """
     made_id = await work.runtime.vtiger.find_saved(token)
     if made_id is None:
@@ -130,44 +135,47 @@ async def _told_by_key(
     return True, await work.adapter.find(work.target, made_id)
 
 
-async def take(work: Work, source: Side, chosen: Side, *, ours: bool = False) -> Twin | Skip:
-    """The twin with a link to be filled; Skip if it is not to be synced, or another's already."""
+async def claim_twin(
+    work: Work, source: Side, chosen: Side, *, is_recovered: bool = False
+) -> Twin | Skip:
+    """The twin and a new link; Skip if it may not be synced or has another partner."""
     await work.lease.extend(
-        lease_keys(_record_of(work, chosen)), wait_seconds=_patience(work, source)
+        lease_keys(_record_of(work, chosen)), wait_seconds=_max_wait(work, source)
     )
-    return await _pair(work, source, chosen, ours=ours)
+    return await _pair(work, source, chosen, is_recovered=is_recovered)
 
 
-def _patience(work: Work, source: Side) -> float:
-    """Where no natural key tells who is first, the shop's end of the pair waits."""
+def _max_wait(work: Work, source: Side) -> float:
+    """Seconds to wait for the lease: without a natural key only a source of the shop waits."""
     waits = work.adapter.natural_keys(source) or source.system is System.WOOCOMMERCE
     return PATIENCE if waits else 0.0
 
 
 async def choose_twin(
-    adapter: Adapter, policy: SyncPolicy, source: Side, *, ours: bool = False
+    adapter: Adapter, policy: SyncPolicy, source: Side, *, is_recovered: bool = False
 ) -> Side | Skip | None:
-    """The record that is meant, among those that match; it may be paired with another already.
+    """Choose the twin among the records that match; it may already have another partner.
 
-    `ours`: an unfinished create of ours may have made one of them, the newest.
+    With `is_recovered`, an interrupted attempt of ours may have created the newest of them. Returns
+    Skip if the match is ambiguous, None if nothing matches.
     """
     candidates = await adapter.search_twins(source)
     if isinstance(candidates, Skip):
         return candidates
-    if not _know_each_other(source, candidates):
+    if not _reference_each_other(source, candidates):
         rivals = await adapter.search_rivals(source)
         if rivals and not _is_chosen(policy, source, rivals):
             return _ambiguous(source.system, [source, *rivals])
-    return _choose(policy, candidates, ours=ours)
+    return _choose(policy, candidates, is_recovered=is_recovered)
 
 
-def _know_each_other(source: Side, candidates: list[Side]) -> bool:
-    """Each carries the other's id: no natural key has to tell."""
+def _reference_each_other(source: Side, candidates: list[Side]) -> bool:
+    """Whether a candidate and the source carry each other's id."""
     return any(side.foreign_id == source.id and source.foreign_id == side.id for side in candidates)
 
 
 def _is_chosen(policy: SyncPolicy, source: Side, rivals: list[Side]) -> bool:
-    """Whether the setting picks the record among those that share its natural key."""
+    """Whether `ambiguous_match` selects the source among the records with its natural key."""
     oldest = oldest_first([source, *rivals])[0]
     return policy.ambiguous_match is MatchPolicy.OLDEST and oldest is source
 
@@ -185,20 +193,22 @@ def _ambiguous(system: System, sides: list[Side]) -> Skip:
     )
 
 
-def _choose(policy: SyncPolicy, candidates: list[Side], *, ours: bool) -> Side | Skip | None:
+def _choose(
+    policy: SyncPolicy, candidates: list[Side], *, is_recovered: bool
+) -> Side | Skip | None:
     if not candidates:
         return None
     ordered = oldest_first(candidates)
     if len(candidates) == 1 or policy.ambiguous_match is MatchPolicy.OLDEST:
         return ordered[0]
-    return ordered[-1] if ours else _ambiguous(candidates[0].system, candidates)
+    return ordered[-1] if is_recovered else _ambiguous(candidates[0].system, candidates)
 
 
 def _record_of(work: Work, side: Side) -> Record:
     return Record(work.record.store, side.system, work.adapter.module, side.id)
 
 
-async def _pair(work: Work, source: Side, twin: Side, *, ours: bool) -> Twin | Skip:
+async def _pair(work: Work, source: Side, twin: Side, *, is_recovered: bool) -> Twin | Skip:
     refused = work.adapter.objection(twin)
     if refused is not None:
         return refused
@@ -206,8 +216,8 @@ async def _pair(work: Work, source: Side, twin: Side, *, ours: bool) -> Twin | S
         taken = await find_link(session, _record_of(work, twin))
     if taken is None:
         link = new_link(work.record.store, work.adapter.module, source, twin.id)
-        link.made_in = twin.system if ours else None
-        return Twin(twin, link, ours)
+        link.made_in = twin.system if is_recovered else None
+        return Twin(twin, link, is_recovered)
     partner = taken.side(source.system).id
     if not is_guest(partner) and await work.adapter.find(source.system, partner) is not None:
         return Skip(
@@ -215,35 +225,36 @@ async def _pair(work: Work, source: Side, twin: Side, *, ours: bool) -> Twin | S
             f"{twin.system.label} {twin.id} matches, but is paired with {source.system.label} "
             f"{partner}: merge the two in {source.system.label}, or change what they share.",
         )
-    return Twin(twin, _moved(taken, source), ours)
+    return Twin(twin, _rebind(taken, source), is_recovered)
 
 
 def new_link(store: str, module: Module, source: Side, twin_id: str) -> Link:
+    """A link with an empty base, not stored yet."""
     link = Link(store=store, module=module, base={})
     link.side(source.system).id, link.side(source.system.other).id = source.id, twin_id
     return link
 
 
-def _moved(link: Link, source: Side) -> Link:
-    """The old partner is gone and a new record took its place: the pair starts afresh."""
+def _rebind(link: Link, source: Side) -> Link:
+    """Bind the link to a new record that replaces a deleted partner, with an empty base."""
     moved = link.side(source.system)
     moved.id, moved.deleted_at = source.id, None
     link.base, link.made_in = {}, None
     return link
 
 
-# Making the twin of a record, so that a broken call or a crash never makes it twice.
+# Creating the twin exactly once.
 #
-# The intent is written down before the call and stays until the outcome is logged. Where the add-
-# on writes in Vtiger, the call carries the intent's token as its key: whoever comes after a crash
-# asks by it, or sends it again, and nothing is made twice. Elsewhere it looks first, and knows
-# that what it finds may be ours. Architecture, "Exactly one effect"; decision 24.
+# The intent is stored before the call and stays open until the outcome is logged. If the add-on
+# writes in Vtiger, the call carries the intent's token as create key: after a crash the next worker
+# queries the key or repeats the call. Elsewhere the next worker searches first, and what it finds
+# may be the result of the interrupted call. Architecture, "Exactly one effect"; decision 24.
 
 
-async def create(work: Work, source: Side) -> Ending | Side:
-    """The twin is made; a Side is one that was there already, though no look had found it."""
-    keyed = await takes_key(work.runtime, work.target, work.adapter.module)
-    await _wait_for_broken_call(work, keyed=keyed)
+async def create(work: Work, source: Side) -> Settlement | Side:
+    """Create the twin. Returns a Side if it exists already, although the search did not find it."""
+    keyed = await supports_create_key(work.runtime, work.target, work.adapter.module)
+    await _wait_for_interrupted_call(work, keyed=keyed)
     async with transaction(work.runtime.sessions) as session:
         await work.lease.confirm(session)
         natural = ",".join(work.adapter.natural_keys(source))
@@ -252,7 +263,7 @@ async def create(work: Work, source: Side) -> Ending | Side:
     try:
         written = await work.adapter.create(work.target, source, key or "")
     except WooVtigerError as error:
-        await note_failure(work.runtime, work.record, lease=work.lease, error=error)
+        await record_failed_create(work.runtime, work.record, lease=work.lease, error=error)
         raise
     if isinstance(written, Written):
         return await _created(work, source, written)
@@ -261,16 +272,16 @@ async def create(work: Work, source: Side) -> Ending | Side:
         await close_intent(session, work.record)
     if isinstance(written, Side):
         return written
-    return Ending(skipped(work.target, source.id, written, label=source.label))
+    return Settlement(skipped(work.target, source.id, written, label=source.label))
 
 
-async def note_failure(
+async def record_failed_create(
     runtime: Runtime, record: Record, *, lease: PairLease, error: WooVtigerError
 ) -> None:
-    """A create that surely did not happen leaves nothing; one that may have is looked for from
-    now on, for it may show itself late. What followed one that did changes nothing.
+    """Close the intent if the create was certainly not applied; renew it if it may have been.
 
-    LeaseLost if the intent is another worker's by now.
+    An ambiguous create may become visible late, so its waiting time starts anew. An error after a
+    successful create changes nothing. Raises LeaseLost if another worker has the intent by now.
     """
     if error.made:
         return
@@ -282,26 +293,30 @@ async def note_failure(
             await close_intent(session, record)
 
 
-async def _wait_for_broken_call(work: Work, *, keyed: bool) -> None:
-    """An earlier create may still be under way over there: give it time to show itself. One that
-    is sent again with its key need not wait: what is under way is waited for over there."""
-    found = await work.find_begun()
+async def _wait_for_interrupted_call(work: Work, *, keyed: bool) -> None:
+    """Raise RemoteUnavailable while an earlier create may still be in progress in the target.
+
+    A create that is repeated with its key need not wait: the add-on serialises the two calls.
+    """
+    found = await work.find_open_intent()
     wait = work.runtime.settings.sync.ambiguous_wait_seconds
     if found is not None and found[1] < wait and not (keyed and found[0].token):
         raise RemoteUnavailable(
-            work.target, "an earlier create had no answer; looking again before repeating it"
+            work.target, "an earlier create had no response; searching again before repeating it"
         )
 
 
-async def _created(work: Work, source: Side, written: Written) -> Ending:
-    """The link is kept the moment the answer arrives; then the source learns the new id."""
-    link = await work.keep(paired(work.adapter, work.record.store, source, written=written))
-    ending = Ending(created_result(work.adapter, source, written), link)
-    return await write_external_ids(work, ending, source)
+async def _created(work: Work, source: Side, written: Written) -> Settlement:
+    """Save the link when the response arrives, then write the new id into the source."""
+    link = await work.checkpoint(
+        build_link(work.adapter, work.record.store, source, written=written)
+    )
+    settlement = Settlement(created_result(work.adapter, source, written), link)
+    return await write_external_ids(work, settlement, source)
 
 
-def paired(adapter: Adapter, store: str, source: Side, *, written: Written) -> Link:
-    """The link of a record with the twin that was made of it."""
+def build_link(adapter: Adapter, store: str, source: Side, *, written: Written) -> Link:
+    """The link of a record and the twin created from it."""
     link = new_link(store, adapter.module, source, written.after.id)
     link.made_in = written.after.system
     link.base = write_base(_first_base(adapter, source, written), adapter.rules)
@@ -311,10 +326,10 @@ def paired(adapter: Adapter, store: str, source: Side, *, written: Written) -> L
 
 
 def _first_base(adapter: Adapter, source: Side, written: Written) -> dict[str, Agreed]:
-    """What the source held beside what the target made of it.
+    """The base of a new pair: the source's values beside those that the target stored.
 
-    A field that was not sent counts as empty in the target: what a default or a workflow put
-    there is an edit of the target and goes back to the source.
+    A field that was not sent counts as empty in the target, so that the value of a default or a
+    workflow is synced to the source like an edit.
     """
     base = {}
     for rule in adapter.rules:
@@ -329,24 +344,25 @@ def _first_base(adapter: Adapter, source: Side, written: Written) -> dict[str, A
 
 
 def created_result(adapter: Adapter, source: Side, written: Written) -> Result:
+    """The result of a create: the values written, and notes on those that were not."""
     target = source.system.other
     wanted = {
         rule.name: value
         for rule in adapter.rules
         if (value := source.values.get(rule.name)) and rule.direction.allows(target)
     }
-    gone = [
-        vanished(rule.name, target, wanted[rule.name])
+    gone_notes = [
+        field_gone_note(rule.name, target, wanted[rule.name])
         for rule in adapter.rules
         if rule.custom and rule.name in wanted and written.after.values.get(rule.name) is None
     ]
-    left_out = written.unwritten | {note.field for note in gone}
-    values = {name: value for name, value in wanted.items() if name not in left_out}
-    notes = [*written.notes, *gone]
-    told = replace(
+    omitted = written.unwritten | {note.field for note in gone_notes}
+    values = {name: value for name, value in wanted.items() if name not in omitted}
+    notes = [*written.notes, *gone_notes]
+    result = replace(
         Result(target, Outcome.CREATED, source.id, written.after.id),
         label=source.label,
         changes=describe_changes(None, values, source.system),
         notes=describe_notes(notes),
     )
-    return with_headline(told, notes)
+    return with_headline(result, notes)

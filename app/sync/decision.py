@@ -1,4 +1,4 @@
-"""A person's word on a conflict: written down, and brought to the pair like any other hint."""
+"""Users' decisions on conflicts: stored, and applied by a hint on the pair."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +11,12 @@ from app.links.models import FieldConflict
 from app.runtime import Runtime
 
 SETTLED = "The conflict is settled already: {resolution} was kept."
-CHANGED = "A side changed again in between: look at the values once more, then decide."
+CHANGED = "A side has changed in the meantime: check the values again, then decide."
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The conflict with the decision, and the hint that will write it."""
+    """The conflict with its decision, and the id of the delivery that will apply it."""
 
     conflict: FieldConflict
     delivery_id: int
@@ -25,10 +25,10 @@ class Decided:
 async def resolve(
     runtime: Runtime, conflict_id: int, *, keep: System, by: str, seen_at: datetime | None = None
 ) -> Decided | None:
-    """The next merge of the pair keeps this side's value, as long as both are as shown now.
+    """Decide that the next merge keeps this side's value, provided that neither side has changed.
 
-    `seen_at` is the conflict's `updated_at` as the person saw it. None if there is no such
-    conflict; StaleState if it is settled, or has other values than the person saw.
+    `seen_at` is the conflict's `updated_at` as the user saw it. Returns None if there is no such
+    conflict. Raises StaleState if it is settled or has other values than the user saw.
     """
     async with transaction(runtime.sessions) as session:
         conflict = await find_for_decision(session, conflict_id)
@@ -50,7 +50,7 @@ def _check(conflict: FieldConflict, seen_at: datetime | None) -> None:
 
 
 def _hint(conflict: FieldConflict, keep: System) -> NewDelivery:
-    """About the record whose value is kept, so that the log tells of the one that is written."""
+    """A hint about the record whose value is kept, so that the log names the other as target."""
     record = conflict.record(keep)
     return NewDelivery(
         record=record,

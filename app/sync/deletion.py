@@ -1,8 +1,8 @@
-"""What the end of one record does to the other, as the settings say: nothing, deletion, retirement,
-restoring; and the brake on many deletions.
+"""Applies the delete policy to the partner of a deleted record, and limits mass deletions.
 
-A deletion is believed only after a read has shown that the record is gone: WooCommerce sends
-`product.deleted` for pages and coupons (contract page WooCommerce §1)."""
+Depending on the policy the partner is kept, deleted, retired or restored. A deletion is processed
+only after a read has confirmed it: WooCommerce sends `product.deleted` for pages and coupons
+(contract page WooCommerce §1)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,25 +24,33 @@ from app.mapping.values import Agreed, Base, Mapped, Value
 from app.modules.ports import PATIENCE, Side, Skip, Written, pair_keys, stamp_written
 from app.runtime import Runtime
 from app.sync.agreement import agree
-from app.sync.work import RECOVERED, Ending, Result, Work, describe_changes, describe_notes, skipped
+from app.sync.work import (
+    RECOVERED,
+    Result,
+    Settlement,
+    Work,
+    describe_changes,
+    describe_notes,
+    skipped,
+)
 from app.synclog.repository import find_label
 
-# Deletions that the brake holds back, and the word of a person who means them.
+# The delete brake: deletions that are held back, and their confirmation.
 
 BRAKED = (
     "More than {percent} % of this module's pairs would be deleted within an hour, so this "
-    "deletion waits. If it is meant, “They are meant” under Conflicts or "
-    "`woo-vtiger deletions --confirm` lets it through; if not, restore the record."
+    "deletion is held back. To confirm it, use “Confirm” under Conflicts or "
+    "`woo-vtiger deletions --confirm`; otherwise restore the record."
 )
-MOST_AT_ONCE = 500
-CONFIRM_PATIENCE = 20.0
-"""Seconds to wait for pairs in other hands."""
+BATCH_SIZE = 500
+CONFIRM_TIMEOUT = 20.0
+"""Seconds to wait for pairs that other workers have leased."""
 
 
 async def hold_back(work: Work, link: Link) -> Skip | datetime:
-    """Why the pair's other record is not deleted now, or the moment from which it may be.
+    """Skip if the brake holds the deletion back; otherwise the time of the check.
 
-    Deletions take turns, so that none is counted too late.
+    The checks of a module are serialised by a lease, so that each counts all earlier deletions.
     """
     store, module = work.record.store, work.adapter.module
     await work.lease.extend([f"deletions:{store}:{module}"], wait_seconds=PATIENCE)
@@ -56,30 +64,30 @@ async def hold_back(work: Work, link: Link) -> Skip | datetime:
 
 
 async def confirm_deletions(runtime: Runtime, store: str, module: Module) -> int:
-    """Bring all deletions that wait up again, past the brake; how many those are.
+    """Confirm all deletions that are held back and hint them again; returns their number.
 
-    A pair that a worker has in hand is waited for: what it writes down at its end was read before
-    the confirmation. One that it does not leave for long stays held, and is not counted.
+    Waits for pairs that another worker has leased, because that worker read its link before the
+    confirmation. Pairs that are not released in time stay held back and are not counted.
     """
-    confirmed, give_up_at = 0, monotonic() + CONFIRM_PATIENCE
+    confirmed, give_up_at = 0, monotonic() + CONFIRM_TIMEOUT
     while True:
-        done, busy = await _confirm_free(runtime, store, module)
-        confirmed += done
+        count, busy = await _confirm_free(runtime, store, module)
+        confirmed += count
         if not busy or monotonic() >= give_up_at:
             return confirmed
         await asyncio.sleep(STEP_SECONDS)
 
 
 async def _confirm_free(runtime: Runtime, store: str, module: Module) -> tuple[int, int]:
-    """How many were confirmed, and how many are in other hands."""
+    """The number of confirmed pairs, and of pairs that other workers have leased."""
     confirmed, busy, after = 0, 0, 0
     while True:
         async with runtime.sessions() as session:
-            held = await search_held(session, store, module, after=after, most=MOST_AT_ONCE)
+            held = await search_held(session, store, module, after=after, most=BATCH_SIZE)
         if held:
-            done = await _confirm(runtime, held)
-            confirmed, busy, after = confirmed + done[0], busy + done[1], held[-1].id
-        if len(held) < MOST_AT_ONCE:
+            counts = await _confirm(runtime, held)
+            confirmed, busy, after = confirmed + counts[0], busy + counts[1], held[-1].id
+        if len(held) < BATCH_SIZE:
             return confirmed, busy
 
 
@@ -100,7 +108,7 @@ async def _confirm(runtime: Runtime, held: Sequence[Link]) -> tuple[int, int]:
 
 
 def _hint(link: Link) -> NewDelivery:
-    """About the record that is gone, as its deletion was told first."""
+    """A hint about the deleted record."""
     gone = System.VTIGER if link.woo_deleted_at is None else System.WOOCOMMERCE
     record = link.record(gone)
     return NewDelivery(
@@ -112,29 +120,30 @@ def _hint(link: Link) -> NewDelivery:
     )
 
 
-# Taking a record out of the shop's trash again, when its partner that was deleted is back.
+# Restoring a record from the shop's trash when its deleted partner is back.
 #
-# Only what a deletion carried over by us put there: what a person deleted, a person restores.
-# Vtiger has no call that empties a recycle bin, and shops no trash for customers and rates.
+# Only records that the sync itself deleted are restored; a user's deletion is undone by a user.
+# Vtiger has no call that restores from its recycle bin, and shops have no trash for customers and
+# tax rates.
 
-RESTORED = "Restored from the trash, as its partner was."
+RESTORED = "Restored from the trash, because its partner was restored."
 
 
 @runtime_checkable
 class Restores(Protocol):
-    """An adapter of records that the shop has a trash for: products and orders."""
+    """An adapter of records with a trash in the shop: products and orders."""
 
     async def restore(self, record_id: str, twin: Side) -> Side | None:
-        """The shop's record out of its trash, in the status that the twin has; None if it is
-        gone for good."""
+        """Restore the shop's record with the status of its twin; None if it was permanently
+        deleted."""
         ...
 
 
-async def bring_back(work: Work, link: Link, source: Side) -> Ending | None:
-    """The pair is whole again; None if its other record is not ours to restore, or cannot be."""
-    ours = link.deleted_by_us_at is not None and work.target is System.WOOCOMMERCE
-    wanted = work.policy.delete_policy is DeletePolicy.PROPAGATE and work.may_write(work.target)
-    if not ours or not wanted or not isinstance(work.adapter, Restores):
+async def restore_partner(work: Work, link: Link, source: Side) -> Settlement | None:
+    """Restore the partner and merge the pair; None if it may not or cannot be restored."""
+    deleted_by_us = link.deleted_by_us_at is not None and work.target is System.WOOCOMMERCE
+    is_allowed = work.policy.delete_policy is DeletePolicy.PROPAGATE and work.may_write(work.target)
+    if not deleted_by_us or not is_allowed or not isinstance(work.adapter, Restores):
         return None
     work.lease.check()
     restored = await work.adapter.restore(link.side(work.target).id, source)
@@ -142,33 +151,32 @@ async def bring_back(work: Work, link: Link, source: Side) -> Ending | None:
         return None
     stamp_written(link, restored)
     link.deleted_by_us_at = None
-    ending = await agree(work, link, source, restored)
-    if ending.result.outcome is not Outcome.UNCHANGED:
-        return ending
-    told = replace(ending.result, outcome=Outcome.UPDATED, reason=None, message=RESTORED)
-    return replace(ending, result=told)
+    settlement = await agree(work, link, source, restored)
+    if settlement.result.outcome is not Outcome.UNCHANGED:
+        return settlement
+    result = replace(settlement.result, outcome=Outcome.UPDATED, reason=None, message=RESTORED)
+    return replace(settlement, result=result)
 
 
-# Taking a record out of use where its partner was deleted, as the setting `deactivate` says, or is
-# not sold itself any more.
+# Retiring a record: its partner was deleted (policy `deactivate`), or is not sold any more.
 #
-# What that did is no edit of a person: when the deleted record comes back, it is what counts.
+# The change of status is added to the base, so that it is not synced back as a user's edit.
 
 STATUS = "status"
-"""The field that says so, in every module that has it."""
+"""The name of the status field in every module that has one."""
 
 
 @runtime_checkable
 class Retires(Protocol):
-    """An adapter of records that can be out of use: products and orders, not people or taxes."""
+    """An adapter of records that can be retired: products and orders."""
 
     async def retire(self, side: Side) -> Written:
-        """The record made inactive, private or cancelled; `sent` is False if it was that."""
+        """Make the record inactive, private or cancelled; `sent` is False if it was so already."""
         ...
 
 
 async def retire(work: Work, link: Link, gone: System) -> Result | None:
-    """The partner of a record that is gone, out of use; None if there is nothing to do."""
+    """Retire the partner of the record that is gone; None if there is nothing to do."""
     other = gone.other
     if not isinstance(work.adapter, Retires):
         return None
@@ -177,12 +185,16 @@ async def retire(work: Work, link: Link, gone: System) -> Result | None:
         return None
     work.lease.check()
     written = await work.adapter.retire(before)
-    changes = _changes(before, written.after) if written.sent else await _lost(work, link, before)
+    changes = (
+        _changes(before, written.after)
+        if written.sent
+        else await _find_lost_retirement(work, link, before)
+    )
     if not changes:
         return None
     rules = work.adapter.rules
     base = read_base(link.base, rules)
-    old = before if written.sent else replace(before, values=_of(base, other))
+    old = before if written.sent else replace(before, values=_values_on(base, other))
     agreed = {name: Agreed(value, value) for name, value in changes.items()}
     link.base = write_base(base | agreed, rules)
     stamp_written(link, written.after)
@@ -198,23 +210,23 @@ async def retire(work: Work, link: Link, gone: System) -> Result | None:
     )
 
 
-async def _lost(work: Work, link: Link, before: Side) -> dict[str, Value]:
-    """What an earlier try did to a record that is out of use already, though nobody heard so."""
+async def _find_lost_retirement(work: Work, link: Link, before: Side) -> dict[str, Value]:
+    """The status that an earlier attempt wrote although its response was lost."""
     agreed = read_base(link.base, work.adapter.rules).get(STATUS)
     now = before.values.get(STATUS)
-    if agreed is None or agreed.on(before.system) == now or not await _was_tried(work, link):
+    if agreed is None or agreed.on(before.system) == now or not await _was_attempted(work, link):
         return {}
     return {STATUS: now}
 
 
-async def _was_tried(work: Work, link: Link) -> bool:
-    """A hint of either record was tried before: the other's may have come to it first."""
+async def _was_attempted(work: Work, link: Link) -> bool:
+    """Whether a delivery of either record was attempted before."""
     partner = link.record(work.record.system.other)
     async with work.runtime.sessions() as session:
         return work.is_retried or await was_attempted(session, partner.key)
 
 
-def _of(base: Base, system: System) -> Mapped:
+def _values_on(base: Base, system: System) -> Mapped:
     return Mapped({name: agreed.on(system) for name, agreed in base.items()})
 
 
@@ -227,92 +239,93 @@ def _changes(before: Side, after: Side) -> dict[str, Value]:
 
 
 ABSENT = "absent"
-"""What a record without a pair looked like that was hinted and not there."""
+"""The digest of a hinted record that has no link and does not exist."""
 
-IGNORED = "The setting `delete_policy` is `{policy}`: the other record stays; the pair is marked."
-RESTORE = "{system} {id} was deleted; restore it there to go on syncing this pair."
-MAKE_AGAIN = (
-    "{system} {id} was deleted and cannot be restored there: make it again, with the same e-mail "
+IGNORED = "The setting `delete_policy` is `{policy}`: the other record is kept; the pair is marked."
+RESTORE = "{system} {id} was deleted; restore it there to continue the sync of this pair."
+RECREATE = (
+    "{system} {id} was deleted and cannot be restored there: create it again, with the same e-mail "
     "or name, and it takes the place of the old one in this pair."
 )
 NEVER_PAIRED = "There is no such record in {system}, and it was never paired: nothing to do."
-PERHAPS_MADE = (
-    "The record is gone from {system}, and the answer to the call that was to create it in "
-    "{other} was lost: look for it there."
+POSSIBLY_CREATED = (
+    "The record is gone from {system}, and the response to the call that was to create it in "
+    "{other} was lost: check whether it exists there."
 )
 
 
-async def end_of_source(work: Work, link: Link | None) -> Ending:
-    """The hinted record is gone."""
+async def handle_deleted_source(work: Work, link: Link | None) -> Settlement:
+    """Process a hinted record that does not exist."""
     if link is None:
-        await _see_absent(work)
-        text = PERHAPS_MADE if await work.was_started() else NEVER_PAIRED
+        await _record_absence(work)
+        text = POSSIBLY_CREATED if await work.has_open_intent() else NEVER_PAIRED
         names = {"system": work.record.system.label, "other": work.target.label}
         skip = Skip("not_found", text.format(**names))
-        return Ending(skipped(work.target, work.record.id, skip))
-    return await _carry_over(work, link, work.record.system)
+        return Settlement(skipped(work.target, work.record.id, skip))
+    return await _propagate(work, link, work.record.system)
 
 
-async def _see_absent(work: Work) -> None:
+async def _record_absence(work: Work) -> None:
     async with transaction(work.runtime.sessions) as session:
         await save_sightings(session, {work.record.key: ABSENT})
 
 
-async def was_absent(work: Work) -> bool:
-    """Whether a read has shown that a record without a pair is gone: a body that was sent before
-    would make a twin for nobody."""
+async def is_known_absent(work: Work) -> bool:
+    """Whether a read has shown that a record without a link does not exist.
+
+    An older webhook body must not create a twin of it.
+    """
     async with work.runtime.sessions() as session:
         return (await search_sightings(session, [work.record.key])).get(work.record.key) == ABSENT
 
 
-async def end_of_target(work: Work, link: Link, source: Side) -> Ending:
-    """The hinted record lives, but its pair was deleted: it is not made again by surprise.
+async def handle_deleted_target(work: Work, link: Link, source: Side) -> Settlement:
+    """Process a hinted record whose partner was deleted; the partner is not created again.
 
-    Nobody told of that deletion yet, so it is carried over from here where the settings say so;
-    one that was left alone before stays so, and one that we carried over is taken back.
+    A deletion that is not known yet is propagated if the policy says so. A known one is left as it
+    is, unless the sync itself deleted the partner: then the partner is restored.
     """
     known = link.side(work.target).deleted_at is not None
     if work.policy.delete_policy is not DeletePolicy.IGNORE and not known:
-        return await _carry_over(work, link, work.target)
-    if known and (back := await bring_back(work, link, source)):
-        return back
+        return await _propagate(work, link, work.target)
+    if known and (restored := await restore_partner(work, link, source)):
+        return restored
     mark_deleted(link, work.target, work.runtime.clock())
     skip = Skip("delete_ignored", _how_to_restore(work, link))
-    return await _end(work, link, skipped(work.target, source.id, skip, label=source.label))
+    return await _settle(work, link, skipped(work.target, source.id, skip, label=source.label))
 
 
 def _how_to_restore(work: Work, link: Link) -> str:
     system = work.target
     restorable = system is System.VTIGER or isinstance(work.adapter, Restores)
-    text = RESTORE if restorable else MAKE_AGAIN
+    text = RESTORE if restorable else RECREATE
     return text.format(system=system.label, id=link.side(system).id)
 
 
-async def _end(work: Work, link: Link, result: Result) -> Ending:
-    """A record that is gone has no name any more but the one that the log knows it by, and nobody
-    has to decide what it shall say."""
+async def _settle(work: Work, link: Link, result: Result) -> Settlement:
+    """The settlement of a deletion: the label is taken from the log, open conflicts are closed."""
     if not result.label:
         async with work.runtime.sessions() as session:
             result = replace(result, label=await find_label(session, link.id))
-    return Ending(result, link, Report() if work.unsettled else None)
+    return Settlement(result, link, Report() if work.unsettled else None)
 
 
-async def _carry_over(work: Work, link: Link, gone: System) -> Ending:
-    """What the settings make of the record whose partner in `gone` is no more."""
+async def _propagate(work: Work, link: Link, gone: System) -> Settlement:
+    """Apply the delete policy to the record whose partner in `gone` was deleted."""
     known = link.side(gone).deleted_at is not None
     mark_deleted(link, gone, work.runtime.clock())
     link.delete_held_at = None
     source_id, other = link.side(gone).id, gone.other
     retires = work.policy.delete_policy is DeletePolicy.DEACTIVATE and work.may_write(other)
     if retires and not known and (retired := await retire(work, link, gone)):
-        return await _end(work, link, retired)
+        return await _settle(work, link, retired)
     if work.policy.delete_policy is not DeletePolicy.PROPAGATE or not work.may_write(other):
         message = IGNORED.format(policy=work.policy.delete_policy)
-        return await _end(work, link, skipped(other, source_id, Skip("delete_ignored", message)))
+        return await _settle(work, link, skipped(other, source_id, Skip("delete_ignored", message)))
     if link.side(other).deleted_at is None and (refused := await _delete(work, link, other)):
-        return await _end(work, link, skipped(other, source_id, refused))
+        return await _settle(work, link, skipped(other, source_id, refused))
     deleted = Result(other, Outcome.DELETED, source_id, target_id=link.side(other).id)
-    return await _end(work, link, deleted)
+    return await _settle(work, link, deleted)
 
 
 def mark_deleted(link: Link, system: System, now: datetime) -> None:
@@ -321,7 +334,7 @@ def mark_deleted(link: Link, system: System, now: datetime) -> None:
 
 
 async def _delete(work: Work, link: Link, system: System) -> Skip | None:
-    """The pair's record in `system` is deleted as well, or why not."""
+    """Delete the pair's record in `system`; returns the reason if it is not deleted."""
     held = await hold_back(work, link)
     if isinstance(held, Skip):
         return held

@@ -1,8 +1,8 @@
-"""The way of one hint, from the inbox to exactly one row of the Sync Log.
+"""Processes the hints of one record, from the inbox to exactly one row of the Sync Log.
 
-Architecture, "The way of one hint": each stop once, in order; no transaction is open while a
-remote is called; expected failures are values, and only a bug is an exception, which is logged
-as `failed / bug` like any other outcome."""
+Architecture, "The way of one hint": each step runs once, in order, and no transaction is open
+while a remote is called. Expected failures are WooVtigerErrors; any other exception is unhandled
+and recorded as outcome `failed` with reason `bug`."""
 
 import logging
 import random
@@ -40,34 +40,34 @@ from app.sync.reconcile import reconcile
 from app.sync.work import (
     Result,
     Work,
-    entry_of,
+    build_entry,
+    exhausted,
     failed,
     find_objection,
-    given_up,
     open_work,
+    record_outcome,
     resolve,
     skipped,
-    tell,
 )
 
-# When a hint that could not be settled is tried again. Pure.
+# Retry policy: when a delivery that failed is tried again. Pure functions.
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Delays in seconds; `budget` is the age at which a hint becomes a dead letter."""
+    """Delays in seconds; `budget` is the age at which a delivery becomes a dead letter."""
 
     base_seconds: float = 2.0
-    most_seconds: float = 3600.0
+    max_seconds: float = 3600.0
     lease_seconds: float = 0.5
     budget: timedelta = timedelta(days=3)
 
 
 def retry_policy(chosen: SyncSettings) -> RetryPolicy:
-    """As the settings have it."""
+    """The retry policy that the settings define."""
     return RetryPolicy(
         base_seconds=chosen.retry_base_delay,
-        most_seconds=chosen.retry_max_delay,
+        max_seconds=chosen.retry_max_delay,
         budget=timedelta(seconds=chosen.retry_budget),
     )
 
@@ -75,58 +75,61 @@ def retry_policy(chosen: SyncSettings) -> RetryPolicy:
 def delay_seconds(
     policy: RetryPolicy, error: WooVtigerError, attempts: int, rng: random.Random
 ) -> float:
-    """Exponential with full jitter above half; what the remote asked for is a lower bound, and so
-    is the next try of a record that has to be synced first. Where no call was made there is
-    nothing to back off from: it is until the next call."""
+    """Seconds until the next attempt: exponential backoff with jitter between half and full delay.
+
+    The remote's Retry-After and the next attempt of a dependency are lower bounds. If no call was
+    made because the remote is paused, the delay is the rest of the pause.
+    """
     if isinstance(error, LeaseLost):
         return policy.lease_seconds * (0.5 + rng.random())
     if isinstance(error, RemotePaused):
         return error.seconds + policy.base_seconds * rng.random()
-    ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempts - 1, 30))
+    ceiling = min(policy.max_seconds, policy.base_seconds * 2.0 ** min(attempts - 1, 30))
     wait = ceiling * (0.5 + rng.random() / 2)
-    asked = error.retry_after if isinstance(error, RateLimited) else None
+    lower_bound = error.retry_after if isinstance(error, RateLimited) else None
     if isinstance(error, DependencyNotReady) and error.seconds > 0:
-        asked = error.seconds + policy.base_seconds * rng.random()
-    return max(wait, asked or 0.0)
+        lower_bound = error.seconds + policy.base_seconds * rng.random()
+    return max(wait, lower_bound or 0.0)
 
 
-def worth_trying(policy: RetryPolicy, error: WooVtigerError, age: timedelta) -> bool:
-    """Whether another try can help and the hint is young enough for it."""
+def should_retry(policy: RetryPolicy, error: WooVtigerError, age: timedelta) -> bool:
+    """Whether the error is retryable and the delivery is still within its retry budget."""
     return error.retryable and (isinstance(error, LeaseLost) or age < policy.budget)
 
 
-def burns_attempt(error: WooVtigerError) -> bool:
-    """Whether that was a try: not where another worker, record or remote had to be waited for."""
+def counts_as_attempt(error: WooVtigerError) -> bool:
+    """Whether the attempt counts: waiting for a lease, a dependency or a remote does not."""
     return not isinstance(error, LeaseLost | DependencyNotReady | RemotePaused)
 
 
 log = logging.getLogger(__name__)
 
-BUG = WooVtigerError.reason
-MOST_LOST_CLAIMS = 20
-NO_WORD = (
-    "Taken up {times} times in a row, and each time the worker ended without a word: look for its "
-    "end in the logs (memory, kill), then replay this delivery."
+UNHANDLED = WooVtigerError.reason
+MAX_LOST_CLAIMS = 20
+WORKER_LOST = (
+    "Claimed {times} times in a row, and each time the worker ended without reporting a result: "
+    "check the logs for the cause (out of memory, kill), then replay this delivery."
 )
 
 _RANDOM = random.Random()  # noqa: S311 - jitter needs no secrecy
 
 
 async def drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
-    """Settle, or give back, every open hint of one record; quietly leave it if another has it.
+    """Settle or postpone all open deliveries of one record.
 
-    Raises outages of the database alone: whatever else goes wrong here would go wrong again.
+    If another worker holds the lease, the job is only put off. Raises database outages (OUTAGES)
+    and nothing else: any other exception would recur, so it is recorded as a failure.
     """
     try:
         await _drain(runtime, record_key, owner=owner)
     except LeaseLost:
-        log.debug("record %s is in other hands", key_in_logs(record_key))
+        log.debug("record %s is leased by another worker", key_in_logs(record_key))
         async with transaction(runtime.sessions) as session:
             await put_off(session, record_key, retry_policy(runtime.settings.sync).lease_seconds)
     except OUTAGES:
         raise
     except Exception as error:
-        await fail_unworkable(runtime, record_key, error)
+        await fail_unprocessable(runtime, record_key, error)
 
 
 async def _drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
@@ -138,11 +141,11 @@ async def _drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
             deliveries = await claim(session, record_key)
             await clear_wakeup(session, record_key, has_work=bool(deliveries))
         if deliveries:
-            await _bring_traced(runtime, deliveries, lease)
+            await _sync_traced(runtime, deliveries, lease)
 
 
 async def _pair_keys(session: Session, record_key: str) -> Sequence[str]:
-    """The record's key and its partner's: taken together, so that no two workers cross over."""
+    """The lease keys of the record and its partner, taken together to avoid deadlocks."""
     record = await peek(session, record_key)
     if record is None or record.module is None:
         return [record_key]
@@ -151,66 +154,71 @@ async def _pair_keys(session: Session, record_key: str) -> Sequence[str]:
     return [record_key, *lease_keys(*records)]
 
 
-async def _bring_traced(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
-    """All lines carry the id of the oldest hint, as the line of its receipt did."""
+async def _sync_traced(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
+    """Log lines and spans carry the id of the oldest delivery, as the line of its receipt did."""
     oldest = deliveries[0]
-    told = {"record": key_in_logs(oldest.record_key), "delivery": str(oldest.id)}
-    with traced(told["delivery"]), span("sync record", told):
-        await _bring(runtime, deliveries, lease)
+    attributes = {"record": key_in_logs(oldest.record_key), "delivery": str(oldest.id)}
+    with traced(attributes["delivery"]), span("sync record", attributes):
+        await _sync_guarded(runtime, deliveries, lease)
 
 
-async def _bring(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
-    lost = max(delivery.lost_claims for delivery in deliveries)
+async def _sync_guarded(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
+    lost_claims = max(delivery.lost_claims for delivery in deliveries)
     try:
-        if lost >= MOST_LOST_CLAIMS:
-            error = WooVtigerError(NO_WORD.format(times=lost))
+        if lost_claims >= MAX_LOST_CLAIMS:
+            error = WooVtigerError(WORKER_LOST.format(times=lost_claims))
             await _dead_letter(runtime, deliveries, lease, error=error)
             return
         with calling_for(key_in_logs(deliveries[-1].record_key)):
-            await _settle(runtime, deliveries, lease)
+            await _sync(runtime, deliveries, lease)
     except OUTAGES:
-        raise  # nothing can be written down now; the hints are woken again as stranded
+        raise  # nothing can be stored now; the deliveries are woken again as stranded
     except Exception as error:
-        await end_surely(runtime, deliveries, lease, error=error)
+        await end_after_error(runtime, deliveries, lease, error=error)
 
 
-async def end_surely(
+async def end_after_error(
     runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: Exception
 ) -> None:
-    """What broke off is tried again later, or told as failed. A hint that cannot even be given
-    back would be taken up again at once, for ever: it is told as failed."""
+    """Postpone the deliveries, or record them as failed, after an error.
+
+    If they cannot be postponed either, they are recorded as failed: otherwise they would be
+    claimed again at once, without end. Raises LeaseLost and database outages.
+    """
     try:
-        await _end_with(runtime, deliveries, lease, error=error)
+        await _retry_or_fail(runtime, deliveries, lease, error=error)
     except LeaseLost:
         raise
     except OUTAGES:
         raise
     except Exception as second:
         key = key_in_logs(deliveries[-1].record_key)
-        log.error("%s could not be given back", key, exc_info=second)
-        await _dead_letter(runtime, deliveries, lease, error=WooVtigerError(of_bug(second)))
+        log.error("%s could not be postponed", key, exc_info=second)
+        await _dead_letter(
+            runtime, deliveries, lease, error=WooVtigerError(describe_unhandled(second))
+        )
 
 
-async def _end_with(
+async def _retry_or_fail(
     runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: Exception
 ) -> None:
-    """What is no expected failure is a bug."""
+    """An error that is no WooVtigerError is unhandled and not retried."""
     if isinstance(error, WooVtigerError):
         await _retry_or_dead_letter(runtime, deliveries, lease, error=error)
         return
     key = key_in_logs(deliveries[-1].record_key)
     log.error("unhandled exception while syncing %s", key, exc_info=error)
-    await _dead_letter(runtime, deliveries, lease, error=WooVtigerError(of_bug(error)))
+    await _dead_letter(runtime, deliveries, lease, error=WooVtigerError(describe_unhandled(error)))
 
 
-async def _settle(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
-    told = deliveries[-1].record
-    skip = await find_objection(runtime, told)
+async def _sync(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
+    hinted = deliveries[-1].record
+    skip = await find_objection(runtime, hinted)
     if skip is not None:
-        result = skipped(told.system.other, told.id, skip)
-        await _end_without_pair(runtime, deliveries, lease, result=result)
+        result = skipped(hinted.system.other, hinted.id, skip)
+        await _settle_without_pair(runtime, deliveries, lease, result=result)
         return
-    record = await resolve(runtime, told)
+    record = await resolve(runtime, hinted)
     dependencies = Dependencies(runtime, drain, run_id=deliveries[-1].run_id)
     work = await open_work(runtime, record, deliveries, lease=lease, dependencies=dependencies)
     link = await _link_under_lease(work)
@@ -218,7 +226,7 @@ async def _settle(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairL
 
 
 async def _link_under_lease(work: Work) -> Link | None:
-    """The record's link, with both records of the pair leased, and its conflicts."""
+    """Lease both records of the pair, then read its link and its conflicts."""
     async with work.runtime.sessions() as session:
         link = await find_link(session, work.record)
     records = with_partner(work.record, link)
@@ -232,98 +240,103 @@ async def _link_under_lease(work: Work) -> Link | None:
     return link
 
 
-async def fail_unworkable(runtime: Runtime, record_key: str, error: Exception) -> None:
-    """Tell the open hints of a record as failed that no worker can take up.
+async def fail_unprocessable(runtime: Runtime, record_key: str, error: Exception) -> None:
+    """Record the open deliveries of a record as failed, because no worker can process them.
 
-    Without a lease: the key itself may be what the database refuses.
+    Works without a lease, for the database may refuse the key itself. Raises database outages.
     """
     key = key_in_logs(record_key)
-    log.error("record %s cannot be worked on", key, exc_info=error)
+    log.error("record %s cannot be processed", key, exc_info=error)
     try:
-        await _tell_unworkable(runtime, record_key, error)
+        await _record_unprocessable(runtime, record_key, error)
     except OUTAGES:
         raise
     except Exception as second:
-        log.error("the end of record %s cannot be told", key, exc_info=second)
+        log.error("the failure of record %s cannot be logged", key, exc_info=second)
         async with transaction(runtime.sessions) as session:
-            await dead_letter_unreported(session, record_key, reason=BUG, message=of_bug(second))
+            await dead_letter_unreported(
+                session, record_key, reason=UNHANDLED, message=describe_unhandled(second)
+            )
 
 
-async def _tell_unworkable(runtime: Runtime, record_key: str, error: Exception) -> None:
+async def _record_unprocessable(runtime: Runtime, record_key: str, error: Exception) -> None:
     async with transaction(runtime.sessions) as session:
         deliveries = await claim(session, record_key)
         if not deliveries:
             return
         record = deliveries[-1].record
-        result = failed(record.system.other, record.id, WooVtigerError(of_bug(error)))
-        entry = entry_of(record, deliveries, result, None, monotonic())
+        result = failed(record.system.other, record.id, WooVtigerError(describe_unhandled(error)))
+        entry = build_entry(record, deliveries, result, None, monotonic())
         ids = [delivery.id for delivery in deliveries]
-        await settle(session, ids, await tell(session, entry, ids), state=DeliveryState.DEAD)
+        await settle(
+            session, ids, await record_outcome(session, entry, ids), state=DeliveryState.DEAD
+        )
 
 
-def of_bug(error: Exception) -> str:
-    return f"{type(error).__name__}: an error in the service; its log tells more."
+def describe_unhandled(error: Exception) -> str:
+    """The message on an unhandled exception: only its type, for its text may quote a record."""
+    return f"{type(error).__name__}: an error in the service; see its log for details."
 
 
 async def _retry_or_dead_letter(
     runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: WooVtigerError
 ) -> None:
-    """Each hint has its own time to be tried in; those whose time is up are told as failed."""
+    """Postpone the deliveries; those whose retry budget is exhausted become dead letters."""
     policy = retry_policy(runtime.settings.sync)
-    young = [each for each in deliveries if worth_trying(policy, error, each.age)]
-    spent = [each for each in deliveries if each not in young]
-    if spent:
-        await _dead_letter(runtime, spent, lease, error=error)
-    if not young:
+    retryable = [each for each in deliveries if should_retry(policy, error, each.age)]
+    expired = [each for each in deliveries if each not in retryable]
+    if expired:
+        await _dead_letter(runtime, expired, lease, error=error)
+    if not retryable:
         return
-    attempts = max(delivery.attempts for delivery in young)
+    attempts = max(delivery.attempts for delivery in retryable)
     seconds = delay_seconds(policy, error, attempts, _RANDOM)
     wait = Postponement(
         seconds,
         error.reason,
         str(error),
-        counted=burns_attempt(error),
+        counted=counts_as_attempt(error),
         waits_for=error.record_key if isinstance(error, DependencyNotReady) else None,
     )
-    # By its code: the words of a remote system may quote the record. The delivery keeps them.
-    key = key_in_logs(young[-1].record_key)
+    # Only the reason code is logged: a remote's message may quote the record.
+    key = key_in_logs(retryable[-1].record_key)
     log.info("record %s waits %.1f s: %s", key, seconds, error.reason)
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
-        await postpone(session, [delivery.id for delivery in young], wait)
-    RETRIES.labels(young[-1].module or "", error.reason).inc()
+        await postpone(session, [delivery.id for delivery in retryable], wait)
+    RETRIES.labels(retryable[-1].module or "", error.reason).inc()
 
 
 async def _dead_letter(
     runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: WooVtigerError
 ) -> None:
-    """No further try can help, or time is up: the log says `failed`, the hints wait for a person.
+    """Record the outcome `failed` and make the deliveries dead letters.
 
-    What turned out not to exist is no failure: it is skipped. Where it was the write back that
-    failed, the log says so: it is told of the system that the hint came from.
+    A record that does not exist is recorded as `skipped`. If writing back to the hinted system
+    failed, the entry names that system as its target.
     """
     record = deliveries[-1].record
     if isinstance(error, NotFound):
         result = skipped(record.system.other, record.id, Skip("not_found", str(error)))
     elif error.retryable:
         attempts = max(delivery.attempts for delivery in deliveries)
-        result = given_up(record.system.other, record.id, error, attempts=attempts)
+        result = exhausted(record.system.other, record.id, error, attempts=attempts)
     else:
         result = failed(record.system.other, record.id, error)
     if error.target is record.system:
         source_id = error.source_id
         result = replace(result, target=error.target, source_id=source_id, target_id=record.id)
-    await _end_without_pair(runtime, deliveries, lease, result=result)
+    await _settle_without_pair(runtime, deliveries, lease, result=result)
 
 
-async def _end_without_pair(
+async def _settle_without_pair(
     runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, result: Result
 ) -> None:
     ids = [delivery.id for delivery in deliveries]
     dead = result.outcome is Outcome.FAILED
     state = DeliveryState.DEAD if dead else DeliveryState.DONE
-    entry = entry_of(deliveries[-1].record, deliveries, result, None, monotonic())
+    entry = build_entry(deliveries[-1].record, deliveries, result, None, monotonic())
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
-        told = await tell(session, entry, ids)
-        await settle(session, ids, told, state=state, ended={deliveries[-1].record_key})
+        entry_id = await record_outcome(session, entry, ids)
+        await settle(session, ids, entry_id, state=state, ended={deliveries[-1].record_key})

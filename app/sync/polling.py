@@ -1,10 +1,9 @@
-"""Catch-up: finding what no webhook or callback told of, and hinting it like anything else.
+"""Catch-up polls: hint the changes that no webhook or callback reported.
 
-The first poll of a module takes stock and hints nothing: records that were there before are
-brought over by `woo-vtiger sync`, never by surprise. From then on a record without a pair is hinted
-only if it changed after the stock-taking, by whichever look it is found. What leaves no trace of
-its time (a product or an order deleted for good, a refund taken back) is found by a look at
-everything, once a day and whenever webhooks were found broken."""
+The first poll of a module records a baseline and hints nothing: existing records are synced by
+`woo-vtiger sync` only. Later polls hint a record without a link only if it changed after the
+baseline. Changes that leave no time stamp (a product or an order deleted permanently, a refund
+removed) are found by a full pass, once a day and whenever webhooks were found broken."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -41,24 +40,26 @@ from app.policies.repository import SyncPolicy
 from app.remotes.incidents import Trouble, report, report_resolved
 from app.remotes.models import IncidentKind
 from app.runtime import Runtime
-from app.sync.outbox import OutboxReader, find_outbox_look, keep_mark
+from app.sync.outbox import OutboxReader, find_outbox_poll, save_mark
 from app.sync.sweep import OVERLAP, Sweep
 
 log = logging.getLogger(__name__)
 
-MOST_AHEAD = timedelta(days=1)
-"""No clock of a remote that still answers to signatures and sessions is further off."""
+MAX_CLOCK_LEAD = timedelta(days=1)
+"""The largest plausible deviation of a remote's clock: signatures and sessions fail before that."""
 TURN = "upkeep:poll"
-BUG = "an error in the service; its log tells more."
-CAUGHT_UP = "It was looked at again."
-OF_THE_WHOLE = (Verdict.DOWN, Verdict.THROTTLED, Verdict.REJECTED)
-"""What a system's own incident tells of: a wrong key is one incident, not one a module."""
-BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
+UNHANDLED = "an error in the service; see its log for details."
+CAUGHT_UP = "The catch-up works again."
+SYSTEM_WIDE = (Verdict.DOWN, Verdict.THROTTLED, Verdict.REJECTED)
+"""Verdicts that concern the whole system and have one incident, not one for each module."""
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 async def poll(runtime: Runtime) -> int:
-    """Look at every store once, unless another worker is at it; how many hints that gave. What a
-    worker left undone that died at it is done as soon as its lease ends."""
+    """Poll every store once, unless another worker is polling; returns the number of hints.
+
+    If a worker dies while polling, another one can poll as soon as its lease expires.
+    """
     seconds = runtime.settings.worker.lease_seconds
     hints = 0
     try:
@@ -80,14 +81,14 @@ async def _retry_missing(runtime: Runtime) -> int:
         with calling_for("poll:owed"):
             return await retry_missing(runtime)
     except RemoteError as error:
-        log.info("what waits for Vtiger's version is put off: %s", error.summary)
+        log.info("retry of missing references is postponed: %s", error.summary)
         return 0
 
 
 async def _poll_module(
     runtime: Runtime, store: str, module: Module, *, lease: PairLease, outbox: OutboxReader
 ) -> int:
-    """A module that cannot be looked at keeps no other from it."""
+    """Poll one module; an error is reported as an incident and does not stop the other modules."""
     policy = await policy_of(runtime, store, module)
     if not policy.enabled:
         return 0
@@ -95,27 +96,28 @@ async def _poll_module(
     try:
         with calling_for(f"poll:{store}:{module}"):
             listing = await open_listing(Context(runtime, store, policy, lease), module)
-            looks = [
-                Look(runtime, store, listing, policy, system, outbox, lease) for system in System
+            polls = [
+                ModulePoll(runtime, store, listing, policy, system, outbox, lease)
+                for system in System
             ]
-            hints = sum([await look.run() for look in looks])
+            hints = sum([await each.run() for each in polls])
     except (RateLimited, RemotePaused, DependencyNotReady) as error:
-        log.info("catch-up of %s of store %s is put off: %s", module, store, error.summary)
+        log.info("catch-up of %s of store %s is postponed: %s", module, store, error.summary)
         return 0
     except RemoteError as error:
-        if judge(error) in OF_THE_WHOLE:
-            log.warning("catch-up of %s of store %s is put off: %s", module, store, error.summary)
+        if judge(error) in SYSTEM_WIDE:
+            log.warning("catch-up of %s of store %s is postponed: %s", module, store, error.summary)
             return 0
         other = replace(trouble, system=error.system)
-        await report(runtime.sessions, other, f"Catch-up of {module} is put off: {error.summary}")
+        await report(runtime.sessions, other, f"Catch-up of {module} is postponed: {error.summary}")
         return 0
     except LeaseLost:
         raise
     except OUTAGES:
         raise
     except Exception:
-        log.exception("a bug in the catch-up of %s of store %s", module, store)
-        await report(runtime.sessions, trouble, f"Catch-up of {module} met {BUG}")
+        log.exception("unhandled exception in the catch-up of %s of store %s", module, store)
+        await report(runtime.sessions, trouble, f"Catch-up of {module} failed: {UNHANDLED}")
         return 0
     for system in System:
         await report_resolved(runtime.sessions, replace(trouble, system=system), CAUGHT_UP)
@@ -123,7 +125,7 @@ async def _poll_module(
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ModulePoll:
     """One poll of one module's records in one system."""
 
     runtime: Runtime
@@ -135,39 +137,43 @@ class Look:
     lease: PairLease
 
     async def run(self) -> int:
-        """How many hints that gave. Raises LeaseLost and the RemoteError tree.
+        """Poll once; returns the number of hints. Raises LeaseLost and the RemoteError tree.
 
-        Vtiger's add-on, where it is installed, tells what changed; else the records' times do.
+        Changes in Vtiger are read from the add-on's outbox if it is installed, and otherwise
+        selected by the records' times.
         """
         if self.system is not System.VTIGER or self.system in self.listing.lists_all:
-            return await self._by_time()
+            return await self._poll_by_time()
         outbox = await self.outbox.find()
         async with self.runtime.sessions() as session:
             baseline_at = await find_baseline(session, self._key)
         sweep = Sweep(self.runtime, self.store, self.listing, baseline_at=baseline_at)
-        told = await find_outbox_look(self.runtime, sweep, outbox, self._key, lease=self.lease)
-        if told is not None:
-            return await told.run()
-        hints = await self._by_time()
-        await keep_mark(self.runtime, sweep.module, outbox, self._key, lease=self.lease)
+        outbox_poll = await find_outbox_poll(
+            self.runtime, sweep, outbox, self._key, lease=self.lease
+        )
+        if outbox_poll is not None:
+            return await outbox_poll.run()
+        hints = await self._poll_by_time()
+        await save_mark(self.runtime, sweep.module, outbox, self._key, lease=self.lease)
         return hints
 
-    async def _by_time(self) -> int:
-        """Everything that changed since the last such look, or a stock-taking at the first one."""
+    async def _poll_by_time(self) -> int:
+        """Hint what changed since the watermark; the first poll records the baseline."""
         started_at = self.runtime.clock()
         async with self.runtime.sessions() as session:
             reached_at = await find_watermark(session, self._key)
             baseline_at = await find_baseline(session, self._key)
         if reached_at is None:
             return await self._take_baseline(started_at)
-        return await self._look_since(reached_at, baseline_at, started_at)
+        return await self._poll_since(reached_at, baseline_at, started_at)
 
     async def _take_baseline(self, started_at: datetime) -> int:
-        """Remember when it was, by the remote's own clock, and the state of what had changed just
-        before; what is older is known by its time. Where all is listed, all is remembered.
+        """Store the time of the baseline, by the remote's clock, and the digests of records that
+        changed just before it; older ones are recognised by their time. If the listing returns all
+        records, all digests are stored.
 
-        The latest time of a remote may lie ahead (a product that is scheduled), so all that seems
-        to be later than our own clock is remembered as well.
+        The latest time of a remote may be in the future (a scheduled product), so records that seem
+        newer than our own clock are included.
         """
         mark, baseline_at, since = started_at, started_at, None
         if not self._lists_all:
@@ -175,67 +181,74 @@ class Look:
             baseline_at = min(mark, started_at)
             since = baseline_at - OVERLAP
         sweep = Sweep(self.runtime, self.store, self.listing, take_baseline=True)
-        hints, living = 0, set[str]()
+        hints, present = 0, set[str]()
         async for page in self.listing.each(self.system, since):
-            living.update(seen.id for seen in page)
-            hints += await sweep.differences(page)
-        hints += await self._find_gone(sweep, living, started_at, whole=False)
-        await self._save(mark, started_at, whole=True, baseline_at=baseline_at)
+            present.update(seen.id for seen in page)
+            hints += await sweep.hint_changes(page)
+        hints += await self._hint_missing(sweep, present, started_at, full=False)
+        await self._save(mark, started_at, full=True, baseline_at=baseline_at)
         return hints
 
-    async def _look_since(
+    async def _poll_since(
         self, reached_at: datetime, baseline_at: datetime | None, started_at: datetime
     ) -> int:
-        """The mark is taken before the look and by the remote's own clock: what changes while the
-        pages are read is seen by the next look."""
+        """Hint what changed since `reached_at`.
+
+        The new watermark is read from the remote before the listing, so that changes made while
+        the pages are read are found by the next poll.
+        """
         mark = started_at
         if not self._lists_all:
             mark = max(await self._latest_at(started_at), reached_at)
-        whole = await self._is_whole_due()
+        full = await self._is_full_pass_due()
         sweep = Sweep(self.runtime, self.store, self.listing, baseline_at=baseline_at)
-        hints, living = 0, set[str]()
-        async for page in self.listing.each(self.system, None if whole else reached_at - OVERLAP):
-            living.update(seen.id for seen in page)
-            hints += await sweep.differences(page)
-        hints += await self._find_gone(sweep, living, started_at, whole=whole)
-        await self._save(mark, started_at, whole=whole)
+        hints, present = 0, set[str]()
+        async for page in self.listing.each(self.system, None if full else reached_at - OVERLAP):
+            present.update(seen.id for seen in page)
+            hints += await sweep.hint_changes(page)
+        hints += await self._hint_missing(sweep, present, started_at, full=full)
+        await self._save(mark, started_at, full=full)
         return hints
 
     async def _latest_at(self, started_at: datetime) -> datetime:
-        """The remote's last change. A record whose stamp is of days to come tells nothing of its
-        clock: believed, it would hide every change until then."""
-        found = await self.listing.find_last_change(self.system) or BEFORE_ALL
-        return found if found <= started_at + MOST_AHEAD else started_at - MOST_AHEAD
+        """The time of the remote's last change.
+
+        A time far in the future is not used as watermark: it would hide all changes until then.
+        """
+        found = await self.listing.find_last_change(self.system) or EARLIEST
+        return found if found <= started_at + MAX_CLOCK_LEAD else started_at - MAX_CLOCK_LEAD
 
     @property
     def _lists_all(self) -> bool:
         return self.system in self.listing.lists_all
 
-    async def _is_whole_due(self) -> bool:
-        """Time to look at everything: what was deleted for good leaves no other trace."""
+    async def _is_full_pass_due(self) -> bool:
+        """Whether a full pass is due, which alone finds permanently deleted records."""
         if self._lists_all:
             return False
         interval = self.runtime.settings.sync.full_pass_interval
         async with self.runtime.sessions() as session:
             return await is_pass_due(session, self._key, interval)
 
-    async def _find_gone(
-        self, sweep: Sweep, living: set[str], started_at: datetime, *, whole: bool
+    async def _hint_missing(
+        self, sweep: Sweep, present: set[str], started_at: datetime, *, full: bool
     ) -> int:
-        """`living` are all there are after a `whole` look. What vanished from Vtiger counts only
-        where deletions do something."""
-        if whole or self._lists_all:
-            return await self._vanished(sweep, living, started_at)
+        """Hint deleted records; after a `full` pass `present` are the ids of all records.
+
+        Deletions in Vtiger are searched only if the delete policy acts on them.
+        """
+        if full or self._lists_all:
+            return await self._hint_absent(sweep, present, started_at)
         if self.system is System.WOOCOMMERCE:
-            return await sweep.trashed()
+            return await sweep.hint_trashed()
         if self.policy.delete_policy is DeletePolicy.IGNORE:
             return 0
         ids = {record_id async for record_id in self.listing.each_vtiger_id()}
-        return await self._vanished(sweep, ids, started_at)
+        return await self._hint_absent(sweep, ids, started_at)
 
-    async def _vanished(self, sweep: Sweep, living: set[str], started_at: datetime) -> int:
-        gone = await sweep.vanished(self.system, living, started_at=started_at)
-        return await sweep.bring_up(gone)
+    async def _hint_absent(self, sweep: Sweep, present: set[str], started_at: datetime) -> int:
+        gone = await sweep.find_missing(self.system, present, started_at=started_at)
+        return await sweep.hint(gone)
 
     @property
     def _key(self) -> str:
@@ -246,14 +259,14 @@ class Look:
         mark: datetime,
         started_at: datetime,
         *,
-        whole: bool,
+        full: bool,
         baseline_at: datetime | None = None,
     ) -> None:
-        took = (self.runtime.clock() - started_at).total_seconds()
+        elapsed = (self.runtime.clock() - started_at).total_seconds()
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
             await save_watermark(session, self._key, mark)
             if baseline_at is not None:
                 await save_baseline(session, self._key, baseline_at)
-            if whole:
-                await save_pass(session, self._key, store=self.store, seconds_ago=took)
+            if full:
+                await save_pass(session, self._key, store=self.store, seconds_ago=elapsed)

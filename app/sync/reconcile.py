@@ -1,4 +1,4 @@
-"""One record and its link: read, paired or created if need be, and brought into agreement."""
+"""Reconciles one record: reads it and its partner, pairs or creates the partner, and merges."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -12,13 +12,13 @@ from app.mapping.values import Agreed
 from app.modules.ports import Side, Skip, is_echo, stamp_read
 from app.modules.shop_creation import ShopCreation
 from app.parsing import parse_json
-from app.sync.agreement import agree, needs_reading
-from app.sync.creation import EPOCH, Twin, create, find_twin, take
-from app.sync.deletion import end_of_source, end_of_target, retire, was_absent
-from app.sync.succession import Succeeds, hand_over, part, recreated_result
+from app.sync.agreement import agree, needs_fresh_read
+from app.sync.creation import EPOCH, Twin, claim_twin, create, find_twin
+from app.sync.deletion import handle_deleted_source, handle_deleted_target, is_known_absent, retire
+from app.sync.succession import Succeeds, rebind_to_successor, recreated_result, remove_pair
 from app.sync.work import (
-    Ending,
     Result,
+    Settlement,
     Work,
     hint_dependents,
     skipped,
@@ -27,20 +27,19 @@ from app.sync.work import (
 )
 from app.woocommerce.webhook import NO_RECORD
 
-# When a webhook's body may stand in for reading the record. Pure.
+# When a webhook's body replaces a read of the record. Pure functions.
 #
 # Bodies are built when they are sent, but arrive in any order and may wait in the inbox (contract
-# page WooCommerce §1); so one is believed only alone, while it is fresh, and never about a record
-# that was deleted. What is to be written to the shop is never decided by a body: the record is
-# read for that.
+# page WooCommerce §1). A body is used only if it is the only one, fresh, and its record was not
+# deleted. A write to the shop is never based on a body: the record is read first.
 
-SKEW = timedelta(minutes=1)
+MAX_CLOCK_SKEW = timedelta(minutes=1)
 
 
-def find_lone_body(deliveries: Sequence[Delivery], link: Link | None) -> bytes | None:
-    """The body that all waiting hints carry, if each came once and no try at it broke off.
+def find_sole_body(deliveries: Sequence[Delivery], link: Link | None) -> bytes | None:
+    """The body that all deliveries share, if each was received and attempted once only.
 
-    A shop tells of a new record twice, `created` and `updated`, in the same words.
+    A shop reports a new record twice, as `created` and `updated`, with the same body.
     """
     bodies = {delivery.body for delivery in deliveries}
     if len(bodies) != 1 or (link is not None and link.woo_deleted_at is not None):
@@ -54,98 +53,104 @@ def _is_plain(delivery: Delivery) -> bool:
 
 
 def is_outdated(modified_at: datetime | None, *, known_at: datetime | None) -> bool:
-    """Whether a body that tells of a change at `modified_at` was sent before what was seen last:
-    it can tell nothing new, and what it does not tell has a hint of its own."""
+    """Whether a body of the state at `modified_at` is not newer than the last state read.
+
+    Such a body holds nothing new; any later change has a hint of its own.
+    """
     return modified_at is not None and known_at is not None and modified_at <= known_at
 
 
 def is_fresh(
     modified_at: datetime | None, *, known_at: datetime | None, now: datetime, within: timedelta
 ) -> bool:
-    """Whether a body that tells of a change at `modified_at` is news.
+    """Whether a body of the state at `modified_at` may replace a read.
 
-    The change is later than the last one seen, at `known_at` (times have a second's resolution,
-    so a tie is read again), and younger than `within`.
+    It must be newer than the last state read, at `known_at`, and younger than `within`. Times have
+    a resolution of one second, so on a tie the record is read.
     """
     if modified_at is None or known_at is None:
         return False
-    return modified_at > known_at and -SKEW <= now - modified_at <= within
+    return modified_at > known_at and -MAX_CLOCK_SKEW <= now - modified_at <= within
 
 
 DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
 
 
-async def reconcile(work: Work, link: Link | None) -> Ending:
-    """How the hint ends. Raises the RemoteError tree and LeaseLost; the caller tries again."""
+async def reconcile(work: Work, link: Link | None) -> Settlement:
+    """Sync one record. Raises the RemoteError tree and LeaseLost; the caller retries."""
     if not work.record.id:
-        return _nameless(work)
+        return _skip_unidentified(work)
     source = await _read_source(work, link)
     if source is None:
-        return await _lose_source(work, link)
+        return await _handle_missing_source(work, link)
     refused = work.adapter.objection(source)
     if refused is not None:
         await hint_dependents(work, source)
         if link is not None and refused.retires:
             return await _retire_partner(work, link, source, refused)
         return _skip(work, source, refused)
-    ending = await (_begin(work, source) if link is None else _go_on(work, link, source))
-    return with_notes(ending, source)
+    settlement = await (
+        _sync_unpaired(work, source) if link is None else _sync_pair(work, link, source)
+    )
+    return with_notes(settlement, source)
 
 
-async def _retire_partner(work: Work, link: Link, former: Side, refused: Skip) -> Ending:
-    """A record that had a pair is none any more, such as a product that became variable: its
-    partner is taken out of use, once, and nothing else is carried over."""
+async def _retire_partner(work: Work, link: Link, former: Side, refused: Skip) -> Settlement:
+    """Take the partner of a record out of use that may not be synced any more.
+
+    An example is a product that became variable. Nothing else is synced.
+    """
     target = former.system.other
     if work.may_write(target) and (retired := await retire(work, link, former.system)):
-        return Ending(replace(retired, message=retired.message or refused.message), link)
-    return Ending(skipped(work.target, work.record.id, refused, label=former.label))
+        return Settlement(replace(retired, message=retired.message or refused.message), link)
+    return Settlement(skipped(work.target, work.record.id, refused, label=former.label))
 
 
-async def _lose_source(work: Work, link: Link | None) -> Ending:
-    """The hinted record is gone; another one of Vtiger's may have taken its place."""
+async def _handle_missing_source(work: Work, link: Link | None) -> Settlement:
+    """The hinted record was deleted; in Vtiger a successor may have taken its place."""
     if link is not None and work.record.system is System.VTIGER:
-        handed = await hand_over(work, link, None)
-        if handed is not None:
-            return handed
-    return await end_of_source(work, link)
+        rebound = await rebind_to_successor(work, link, None)
+        if rebound is not None:
+            return rebound
+    return await handle_deleted_source(work, link)
 
 
-async def _lose_target(work: Work, link: Link, source: Side) -> Ending:
-    """The pair's other record is gone: another one of Vtiger's takes its place, or it is made
-    again if an order asks for it."""
+async def _handle_missing_target(work: Work, link: Link, source: Side) -> Settlement:
+    """The partner was deleted: a successor in Vtiger takes its place, or it is created again if
+    an order depends on it."""
     if work.target is System.VTIGER and isinstance(work.adapter, Succeeds):
-        handed = await hand_over(work, link, source)
-        if handed is not None:
-            return handed
+        rebound = await rebind_to_successor(work, link, source)
+        if rebound is not None:
+            return rebound
         if work.is_needed and work.may_write(work.target):
-            await part(work, link)
-            return recreated_result(await _begin(work, source), link.vtiger_id)
-    return await end_of_target(work, link, source)
+            await remove_pair(work, link)
+            return recreated_result(await _sync_unpaired(work, source), link.vtiger_id)
+    return await handle_deleted_target(work, link, source)
 
 
-def _nameless(work: Work) -> Ending:
+def _skip_unidentified(work: Work) -> Settlement:
     note = work.deliveries[-1].remote_note
     if note.startswith(NO_RECORD):
         skip = Skip("unreadable", note)
     else:
-        skip = Skip("not_found", f"The shop could not show the record when it sent this: {note}")
-    return Ending(skipped(work.target, "", skip))
+        skip = Skip("not_found", f"The shop could not read the record when it sent this: {note}")
+    return Settlement(skipped(work.target, "", skip))
 
 
 async def _read_source(work: Work, link: Link | None) -> Side | None:
-    told = await _told_by_body(work, link)
-    return told or await work.adapter.find(work.record.system, work.record.id)
+    side = await _read_from_body(work, link)
+    return side or await work.adapter.find(work.record.system, work.record.id)
 
 
-async def _told_by_body(work: Work, link: Link | None) -> Side | None:
-    """The source as its webhook carried it: news, or an old tale of what was agreed."""
-    body = find_lone_body(work.deliveries, link)
+async def _read_from_body(work: Work, link: Link | None) -> Side | None:
+    """The source as in its webhook's body, if that is fresh or equals the base; otherwise None."""
+    body = find_sole_body(work.deliveries, link)
     side = await _parse_body(work, body) if body is not None else None
     if side is None or work.record.system is not System.WOOCOMMERCE:
         return None
-    if link is not None and _tells_nothing(work, link, side):
+    if link is not None and _is_stale_body(work, link, side):
         return side
-    if link is None and await was_absent(work):
+    if link is None and await is_known_absent(work):
         return None
     known_at = EPOCH if link is None else link.woo_modified_at
     within = timedelta(seconds=work.runtime.settings.sync.fresh_body_seconds)
@@ -154,14 +159,14 @@ async def _told_by_body(work: Work, link: Link | None) -> Side | None:
     return side if fresh else None
 
 
-def _tells_nothing(work: Work, link: Link, side: Side) -> bool:
+def _is_stale_body(work: Work, link: Link, side: Side) -> bool:
     old = is_outdated(side.modified_at, known_at=link.woo_modified_at)
     pending = work.unsettled or link.attempted
-    return old and not pending and _as_agreed(work, link, side)
+    return old and not pending and _matches_base(work, link, side)
 
 
 async def _parse_body(work: Work, body: bytes) -> Side | None:
-    """A body that is no record (a deletion, an action) is only a hint."""
+    """The record in a body; None if the body holds none, as for a deletion or an action."""
     try:
         data = parse_json(body)
         return await work.adapter.read_body(data) if isinstance(data, Mapping) else None
@@ -169,46 +174,49 @@ async def _parse_body(work: Work, body: bytes) -> Side | None:
         return None
 
 
-async def _go_on(work: Work, link: Link, source: Side) -> Ending:
-    """A known pair. A hint about a side that holds what was agreed needs no look at the other,
-    unless the other's edit waits in a conflict."""
-    ours = await work.was_started()
-    calm = not ours and not work.unsettled and not link.attempted
-    if calm and _is_told_by_event(work) and _as_agreed(work, link, source):
+async def _sync_pair(work: Work, link: Link, source: Side) -> Settlement:
+    """Sync a record that has a link.
+
+    If the hinted side equals the base, the partner is not read, unless a conflict or an
+    unconfirmed write is open.
+    """
+    is_recovered = await work.has_open_intent()
+    is_quiet = not is_recovered and not work.unsettled and not link.attempted
+    if is_quiet and _is_event_driven(work) and _matches_base(work, link, source):
         return await write_external_ids(
             work, _unchanged(work, link, source), *_edited(link, source)
         )
     other = await work.adapter.find(work.target, link.side(work.target).id)
     if other is None:
-        return await _lose_target(work, link, source)
+        return await _handle_missing_target(work, link, source)
     refused = work.adapter.objection(other)
     if refused is not None and refused.retires:
         return await _retire_partner(work, link, other, refused)
-    if await needs_reading(work, link, source, other):
+    if await needs_fresh_read(work, link, source, other):
         read = await work.adapter.find(source.system, source.id)
         if read is None:
-            return await end_of_source(work, link)
+            return await handle_deleted_source(work, link)
         source = read
     edited = _edited(link, source, other)
     return await write_external_ids(
-        work, await agree(work, link, source, other, ours=ours), *edited
+        work, await agree(work, link, source, other, is_recovered=is_recovered), *edited
     )
 
 
 def _edited(link: Link, *sides: Side) -> list[Side]:
-    return [side for side in sides if not is_echo(link, side) and not _is_old_tale(link, side)]
+    return [side for side in sides if not is_echo(link, side) and not _is_outdated_body(link, side)]
 
 
-def _is_old_tale(link: Link, side: Side) -> bool:
+def _is_outdated_body(link: Link, side: Side) -> bool:
     return side.from_webhook_body and is_outdated(side.modified_at, known_at=link.woo_modified_at)
 
 
-def _is_told_by_event(work: Work) -> bool:
-    told = {delivery.origin for delivery in work.deliveries}
-    return told <= {Origin.WEBHOOK, Origin.CALLBACK}
+def _is_event_driven(work: Work) -> bool:
+    origins = {delivery.origin for delivery in work.deliveries}
+    return origins <= {Origin.WEBHOOK, Origin.CALLBACK}
 
 
-def _as_agreed(work: Work, link: Link, side: Side) -> bool:
+def _matches_base(work: Work, link: Link, side: Side) -> bool:
     base = read_base(link.base, work.adapter.rules)
     marked = link.woo_deleted_at or link.vtiger_deleted_at
     return not marked and all(
@@ -217,7 +225,7 @@ def _as_agreed(work: Work, link: Link, side: Side) -> bool:
     )
 
 
-def _unchanged(work: Work, link: Link, side: Side) -> Ending:
+def _unchanged(work: Work, link: Link, side: Side) -> Settlement:
     echo = is_echo(link, side)
     if not side.from_webhook_body:
         stamp_read(link, side)
@@ -229,69 +237,73 @@ def _unchanged(work: Work, link: Link, side: Side) -> Ending:
         reason="echo" if echo else "no_difference",
         label=side.label,
     )
-    return Ending(result, link)
+    return Settlement(result, link)
 
 
-async def _begin(work: Work, source: Side) -> Ending:
-    """A record without a pair: its twin is found, or made."""
+async def _sync_unpaired(work: Work, source: Side) -> Settlement:
+    """Sync a record without a link: find its twin, or create it."""
     found = await find_twin(work, source)
     if isinstance(found, Skip):
         return _skip(work, source, found)
     if found is not None:
-        return await _join(work, source, found)
+        return await _pair(work, source, found)
     if not work.may_write(work.target):
         text = DIRECTION_OFF.format(direction=work.policy.direction, system=work.target.label)
         return _skip(work, source, Skip("direction_off", text))
     refused = await _shop_refusal(work, source) or work.adapter.creation_objection(source)
     if refused is not None:
         return _skip(work, source, refused)
-    made = await create(work, source)
-    return made if isinstance(made, Ending) else await _take(work, source, made)
+    created = await create(work, source)
+    if isinstance(created, Settlement):
+        return created
+    return await _pair_with_existing(work, source, created)
 
 
 async def _shop_refusal(work: Work, source: Side) -> Skip | None:
-    """Why the settings do not have it made in the shop, if so."""
+    """Why the settings do not allow to create the record in the shop, if so."""
     store, module = work.record.store, work.adapter.module
     creation = ShopCreation(work.runtime, store, module, work.policy)
     return (await creation.refuse([source], is_needed=work.is_needed)).get(source.id)
 
 
-async def _take(work: Work, source: Side, holder: Side) -> Ending:
-    """The target refused a second one of a unique value, and told who has it."""
-    taken = await take(work, source, holder)
+async def _pair_with_existing(work: Work, source: Side, holder: Side) -> Settlement:
+    """Pair with the record that already has the unique value, as the target reported it."""
+    taken = await claim_twin(work, source, holder)
     if isinstance(taken, Skip):
         return _skip(work, source, taken)
-    return await _join(work, source, taken)
+    return await _pair(work, source, taken)
 
 
-def _skip(work: Work, source: Side, skip: Skip) -> Ending:
+def _skip(work: Work, source: Side, skip: Skip) -> Settlement:
     result = skipped(work.target, source.id, skip, label=source.label)
-    return Ending(result)
+    return Settlement(result)
 
 
-async def _join(work: Work, source: Side, twin: Twin) -> Ending:
-    """Two records that exist already become a pair, kept before anything is written: they may
-    both be, so a body does not do."""
+async def _pair(work: Work, source: Side, twin: Twin) -> Settlement:
+    """Pair two existing records; the link is saved before anything is written.
+
+    Both sides may be written to, so a source from a webhook's body is read first.
+    """
     if source.from_webhook_body:
         read = await work.adapter.find(source.system, source.id)
         if read is None:
-            return await end_of_source(work, None)
+            return await handle_deleted_source(work, None)
         source = read
-    if twin.ours and twin.side.made is not None:
+    if twin.is_recovered and twin.side.made is not None:
         unedited = _unedited(source, twin.side, twin.side.made)
         twin.link.base = write_base(unedited, work.adapter.rules)
-    link = await work.keep(twin.link)
+    link = await work.checkpoint(twin.link)
     await work.read_conflicts(link)
-    ending = await agree(work, link, source, twin.side, ours=twin.ours)
-    return await write_external_ids(work, ending, source, twin.side)
+    settlement = await agree(work, link, source, twin.side, is_recovered=twin.is_recovered)
+    return await write_external_ids(work, settlement, source, twin.side)
 
 
-def _unedited(source: Side, made: Side, names: Collection[str]) -> dict[str, Agreed]:
-    """What our own broken create wrote is nobody's edit: where it differs, the source changed."""
-    found = {name: made.values.get(name) for name in names}
+def _unedited(source: Side, created: Side, names: Collection[str]) -> dict[str, Agreed]:
+    """The base of a twin from an interrupted attempt: differences are the source's changes."""
+    found = {name: created.values.get(name) for name in names}
     shown = {
         name: source.values.get(name) if value is None else value for name, value in found.items()
     }
-    if made.system is System.VTIGER:
+    if created.system is System.VTIGER:
         return {name: Agreed(shown[name], found[name]) for name in names}
     return {name: Agreed(found[name], shown[name]) for name in names}

@@ -1,6 +1,6 @@
-"""One look at one module of one store: what differs, what vanished, and a hint for each.
+"""Sweeps: compare the records of one module of one store with their bases and hint differences.
 
-A look only reads and hints: a record that holds what was agreed gives no hint, so a quiet shop
+A sweep only reads and hints. A record that equals its base is not hinted, so a shop without changes
 adds nothing to the log."""
 
 import logging
@@ -25,17 +25,19 @@ from app.runtime import Runtime
 log = logging.getLogger(__name__)
 
 GONE = "gone"
-STOCK = "stock"
-LEFT_OUT = frozenset({"filtered", "draft"})
+BASELINE_PREFIX = "stock"
+EXCLUDED = frozenset({"filtered", "draft"})
 
 OVERLAP = timedelta(minutes=2)
-"""By how much a look reaches back behind the last one, and stock-taking behind itself."""
+"""The overlap of a poll with the one before, and of the baseline with the time before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A record to be brought up; `digest` names the state that it is in and `told` the one that it
-    was last brought up in, `paired` tells whether it has a partner, `seen` what a listing showed.
+    """A record to hint.
+
+    `digest` identifies its present state, `reported` the state in which it was last hinted,
+    `paired` says whether it has a partner, and `seen` is the record as listed.
     """
 
     record: Record
@@ -43,14 +45,17 @@ class Change:
     digest: str = ""
     paired: bool = True
     seen: Seen | None = None
-    told: str | None = None
+    reported: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """`origin` names the hints, `take_baseline` keeps it from hinting what has no pair,
-    `baseline_at` from hinting that unless it changed since. `is_run` brings up what was brought up
-    before, and what has no pair unread: it is read later, whole."""
+    """One pass over the records of a module.
+
+    `origin` is that of the hints. With `take_baseline` records without a link are not hinted, with
+    `baseline_at` only if they changed since. With `is_run` records are hinted although they were
+    hinted before, and records without a link are hinted unread, to be read whole later.
+    """
 
     runtime: Runtime
     store: str
@@ -67,62 +72,64 @@ class Sweep:
     def record(self, system: System, record_id: str) -> Record:
         return Record(self.store, system, self.module, record_id)
 
-    async def differences(self, page: Sequence[Seen]) -> int:
-        """Hint each record that differs from its base and was not brought up in this state
-        before; how many those are."""
-        return await self.bring_up(await self.changes(page))
+    async def hint_changes(self, page: Sequence[Seen]) -> int:
+        """Hint each record that differs from its base and was not hinted in this state before;
+        returns their number."""
+        return await self.hint(await self.find_changes(page))
 
-    async def changes(self, page: Sequence[Seen]) -> list[Change]:
-        """Those records, not hinted yet. One that cannot be read is brought up once for each way
-        in which it cannot, so that the log names it."""
+    async def find_changes(self, page: Sequence[Seen]) -> list[Change]:
+        """The records that `hint_changes` would hint. An unreadable record is included once for
+        each error, so that it appears in the log."""
         if not page:
             return []
         records = {seen.id: self.record(seen.system, seen.id) for seen in page}
         async with self.runtime.sessions() as session:
             links = await search_links(session, list(records.values()))
             known = await search_sightings(session, [each.key for each in records.values()])
-        page = [seen for seen in page if seen.id in links or not self._is_old(seen)]
+        page = [seen for seen in page if seen.id in links or not self._predates_baseline(seen)]
         changed = [
-            Change(records[seen.id], paired=False, seen=seen, told=known.get(records[seen.id].key))
+            Change(
+                records[seen.id], paired=False, seen=seen, reported=known.get(records[seen.id].key)
+            )
             for seen in page
             if self._is_unread and seen.id not in links
         ]
-        looked_at = {seen.id: seen for seen in page if not self._is_unread or seen.id in links}
-        for side in await self.listing.sides(list(looked_at.values())):
+        to_read = {seen.id: seen for seen in page if not self._is_unread or seen.id in links}
+        for side in await self.listing.sides(list(to_read.values())):
             link, record = links.get(side.id), records[side.id]
             if isinstance(side, Unreadable):
-                odd = Change(record, digest=digest_of_fault(side, link), paired=link is not None)
-                if self.is_run or known.get(record.key) != odd.digest:
-                    changed.append(odd)
+                fault = Change(record, digest=digest_of_fault(side, link), paired=link is not None)
+                if self.is_run or known.get(record.key) != fault.digest:
+                    changed.append(fault)
                 continue
             digest = digest_of(side, link)
-            stock = self._stock_of(looked_at[side.id], digest) if link is None else digest
+            initial = self._baseline_digest(to_read[side.id], digest) if link is None else digest
             taken = self.take_baseline and link is None
-            change = Change(record, digest=stock if taken else digest, paired=link is not None)
-            told = known.get(record.key) in (digest, stock)
-            if not (told and self._is_left(link, side)) and self._differs(link, side):
+            change = Change(record, digest=initial if taken else digest, paired=link is not None)
+            is_known = known.get(record.key) in (digest, initial)
+            if not (is_known and self._skips_known(link, side)) and self._differs(link, side):
                 changed.append(change)
         return changed
 
-    def _is_old(self, seen: Seen) -> bool:
-        """Whether a record was there when stock was taken, and has not changed since: one that
-        changed shortly before was remembered as it was."""
+    def _predates_baseline(self, seen: Seen) -> bool:
+        """Whether a record existed at the baseline and has not changed since. Those that changed
+        shortly before it are recognised by their digests instead."""
         at = seen.changed_at
         return self.baseline_at is not None and at is not None and at <= self.baseline_at - OVERLAP
 
-    def _stock_of(self, seen: Seen, digest: str) -> str:
-        """How a record without a pair is remembered when stock is taken: by what is its own. Its
-        values may change with other pairs, as an order's do when its buyer gets one."""
+    def _baseline_digest(self, seen: Seen, digest: str) -> str:
+        """The digest of a record without a link at the baseline, from its own data only: its
+        mapped values may change with other pairs, as an order's do when its buyer is paired."""
         if seen.changed_at is None:
             content = orjson.dumps(seen.raw.data, option=orjson.OPT_SORT_KEYS)
-            return f"{STOCK}:{sha256(content).hexdigest()}"
+            return f"{BASELINE_PREFIX}:{sha256(content).hexdigest()}"
         if seen.system in self.listing.lists_all:
             return digest
-        return f"{STOCK}:{seen.changed_at.isoformat()}"
+        return f"{BASELINE_PREFIX}:{seen.changed_at.isoformat()}"
 
-    def _is_left(self, link: Link | None, side: Side) -> bool:
-        """Whether what was brought up in this state is not brought up again: by a run neither,
-        where the record cannot have a pair as it is, for the log says that already."""
+    def _skips_known(self, link: Link | None, side: Side) -> bool:
+        """Whether a record that was hinted in this state is not hinted again. A run repeats the
+        hint unless the record cannot be paired as it is, which the log says already."""
         if not self.is_run:
             return True
         shown = side.system not in self.listing.change_predicates
@@ -130,57 +137,57 @@ class Sweep:
 
     @property
     def _is_unread(self) -> bool:
-        """Whether what has no pair is read later."""
+        """Whether records without a link are read later."""
         return self.is_run and self.module in IN_BULK
 
     def _differs(self, link: Link | None, side: Side) -> bool:
-        """Whether the record is unpaired, is back, or is not what was agreed."""
+        """Whether the record has no link, was deleted before, or differs from its base."""
         if link is None:
-            return self.take_baseline or not is_left_out(self.listing.adapter, side)
+            return self.take_baseline or not is_excluded(self.listing.adapter, side)
         known = link.side(side.system)
         if known.deleted_at is not None:
             return True
         if link.forgotten_at is not None:
             return side.modified_at != known.modified_at
-        return self._left_base(link, side) or self._looks_changed(link, side)
+        return self._differs_from_base(link, side) or self._is_changed_by_stamp(link, side)
 
-    def _looks_changed(self, link: Link, side: Side) -> bool:
-        """Of a record that is shown in part: its stamp, or what a glance tells. A stamp alone may
-        hide an edit in the second of our own write."""
-        glance = self.listing.change_predicates.get(side.system)
-        if glance is None:
+    def _is_changed_by_stamp(self, link: Link, side: Side) -> bool:
+        """Whether a partially listed record changed, by its time stamp or the adapter's predicate.
+        The time stamp alone would miss an edit in the same second as our own write."""
+        is_changed = self.listing.change_predicates.get(side.system)
+        if is_changed is None:
             return False
-        return side.modified_at != link.side(side.system).modified_at or glance(link, side)
+        return side.modified_at != link.side(side.system).modified_at or is_changed(link, side)
 
-    def _left_base(self, link: Link, side: Side) -> bool:
-        """A field that the listing does not tell says nothing."""
+    def _differs_from_base(self, link: Link, side: Side) -> bool:
+        """Whether a listed field differs from the base; fields that are not listed do not count."""
         base = read_base(link.base, self.listing.adapter.rules)
         shown = [(rule, side.values.get(rule.name)) for rule in self.listing.adapter.rules]
         return any(
             not holds(rule, base, value, system=side.system)
             for rule, value in shown
-            if value is not None and not _is_unsaid(rule, base, value)
+            if value is not None and not _is_unset_custom_field(rule, base, value)
         )
 
-    async def vanished(
+    async def find_missing(
         self, system: System, living: Collection[str], *, started_at: datetime
     ) -> list[Change]:
-        """Pairs whose record a full pass did not show; the pipeline reads before it believes.
+        """Pairs whose record a full pass did not list; the pipeline confirms each by a read.
 
-        Guests are in no list of customers: their orders tell of them.
+        Guests are excluded: they are not listed as customers, only named by their orders.
         """
         gone = [
             record_id
             async for record_id in self._paired_before(system, started_at)
             if record_id not in living and not is_guest(record_id)
         ]
-        return await self._gone(system, gone)
+        return await self._deletions(system, gone)
 
-    async def trashed(self) -> int:
-        """Pairs whose record is in the shop's trash."""
+    async def hint_trashed(self) -> int:
+        """Hint the pairs whose record is in the shop's trash; returns their number."""
         hints = 0
         async for page in pages(self.listing.each_trashed()):
-            hints += await self.bring_up(await self.reported_deleted(System.WOOCOMMERCE, page))
+            hints += await self.hint(await self.reported_deleted(System.WOOCOMMERCE, page))
         return hints
 
     async def _paired_before(self, system: System, moment: datetime) -> AsyncIterator[str]:
@@ -192,14 +199,14 @@ class Sweep:
                 yield link.side(system).id
 
     async def reported_deleted(self, system: System, ids: Sequence[str]) -> list[Change]:
-        """Pairs among the records that the system itself says are deleted."""
+        """The deletions among these ids that the system reported as deleted: those with a link."""
         records = [self.record(system, record_id) for record_id in ids]
         async with self.runtime.sessions() as session:
             links = await search_links(session, records)
         living = [key for key, link in links.items() if link.side(system).deleted_at is None]
-        return await self._gone(system, living)
+        return await self._deletions(system, living)
 
-    async def _gone(self, system: System, ids: Sequence[str]) -> list[Change]:
+    async def _deletions(self, system: System, ids: Sequence[str]) -> list[Change]:
         gone = [self.record(system, record_id) for record_id in ids]
         async with self.runtime.sessions() as session:
             known = await search_sightings(session, [record.key for record in gone])
@@ -207,9 +214,12 @@ class Sweep:
             Change(record, Event.DELETED, GONE) for record in gone if known.get(record.key) != GONE
         ]
 
-    async def bring_up(self, changed: Sequence[Change]) -> int:
-        """Hint first, remember after: a crash between the two hints once more, and loses nothing.
-        A record whose hint the database refuses is logged, and keeps no other from being hinted."""
+    async def hint(self, changed: Sequence[Change]) -> int:
+        """Hint these records and store their digests; returns the number of hints.
+
+        The digests are stored after the hints, so that a crash in between repeats hints but loses
+        none. A record whose hint the database refuses is logged and does not affect the others.
+        """
         wanted = [each for each in changed if not self.take_baseline or each.paired]
         hints = [
             NewDelivery(
@@ -221,32 +231,35 @@ class Sweep:
             for each in wanted
         ]
         refused = [(hint.record, error) for hint, error in await store_rows(hints, self._accept)]
-        refused += [(each.record, error) for each, error in await store_rows(changed, self._see)]
+        refused += [
+            (each.record, error)
+            for each, error in await store_rows(changed, self._record_sightings)
+        ]
         for record, error in refused:
-            log.error("%s cannot be brought up", record.key, exc_info=error)
+            log.error("%s cannot be hinted", record.key, exc_info=error)
         return len(hints)
 
     async def _accept(self, hints: Sequence[NewDelivery]) -> None:
         await self.runtime.acceptor.accept(hints)
 
-    async def _see(self, changed: Sequence[Change]) -> None:
+    async def _record_sightings(self, changed: Sequence[Change]) -> None:
         async with transaction(self.runtime.sessions) as session:
             await save_sightings(session, {each.record.key: each.digest for each in changed})
 
 
-def _is_unsaid(rule: FieldRule, base: Base, value: Value) -> bool:
-    """An empty field of a row that users added since: nothing that a hint would carry over."""
+def _is_unset_custom_field(rule: FieldRule, base: Base, value: Value) -> bool:
+    """Whether this is an empty field of a custom row added since the last sync."""
     return rule.custom and rule.name not in base and not rule.canonical(value)
 
 
-def is_left_out(adapter: Adapter, side: Side) -> bool:
-    """Whether a record without a pair is none that is brought up: a draft, say."""
+def is_excluded(adapter: Adapter, side: Side) -> bool:
+    """Whether a record without a link is never hinted by a sweep, such as a draft."""
     refused = adapter.objection(side)
-    return refused is not None and refused.reason in LEFT_OUT
+    return refused is not None and refused.reason in EXCLUDED
 
 
 def digest_of(side: Side, link: Link | None) -> str:
-    """Equal as long as neither the record nor what was agreed changes."""
+    """A digest that changes when the record or its base does."""
     base = link.base if link is not None else {}
     stamp = str(side.modified_at) if side.system is System.VTIGER else ""
     shown = [side.id, stamp, sorted(side.values.values.items()), sorted(base.items())]
@@ -254,7 +267,7 @@ def digest_of(side: Side, link: Link | None) -> str:
 
 
 def digest_of_fault(read: Unreadable, link: Link | None) -> str:
-    """Equal as long as the record cannot be read for the same reason."""
+    """A digest that changes when the error of an unreadable record or its base does."""
     base = link.base if link is not None else {}
     shown = [read.id, str(read.error), sorted(base.items())]
     return sha256(orjson.dumps(shown)).hexdigest()

@@ -1,9 +1,9 @@
-"""A shop's webhooks, kept alive: what it gave up is replaced, and each incident is told.
+"""Monitors a shop's webhooks, replaces disabled ones and reports incidents.
 
-Contract page WooCommerce §1: a webhook that was disabled is disabled again by its next failure,
-for re-activation does not reset the count; so it is replaced. Ours are known by their ids, so
-that one that somebody turned elsewhere is found as well. What happened meanwhile is found by the
-poll that follows."""
+A webhook that was re-activated is disabled again by its next failure, for re-activation does not
+reset the failure count (contract page WooCommerce §1); so it is replaced. Our webhooks are known by
+their ids, so that one with a changed delivery URL is found too. Changes made in the meantime are
+found by the next poll."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -31,25 +31,28 @@ NO_ADDRESS = (
     "PUBLIC_URL is not set: set it to the address under which the shop reaches this service, as in "
     "https://sync.example.com."
 )
-PATIENCE = 30.0
-MOST_INCIDENTS = 500
-MENDED = {
-    WebhookAction.CREATE: "It was installed anew.",
+TURN_TIMEOUT = 30.0
+MAX_INCIDENTS = 500
+REPAIRED = {
+    WebhookAction.CREATE: "It was installed again.",
     WebhookAction.REPLACE: "It was replaced by a new one.",
     WebhookAction.REMOVE: "It was removed.",
 }
-WELL = "It is active."
+HEALTHY = "It is active."
 
 
 def webhook_turn(store: str) -> str:
-    """The key of whoever changes a shop's webhooks now: two at once would do it twice."""
+    """The lease key for changes to a shop's webhooks, which must not happen concurrently."""
     return f"upkeep:webhooks:{store}"
 
 
 @dataclass(frozen=True, slots=True)
 class ShopWebhooks:
-    """The webhooks of one shop that deliver to `address`. Every method may raise the RemoteError
-    tree, and those that change something LeaseLost, if another has its turn for long."""
+    """The webhooks of one shop that deliver to `address`.
+
+    All methods may raise the RemoteError tree; those that change webhooks raise LeaseLost if
+    another process holds the lease for longer than the timeout.
+    """
 
     sessions: Sessions
     client: WooClient
@@ -62,21 +65,23 @@ class ShopWebhooks:
         return await webhooks.status(self.client, self.address, known=await self._known())
 
     async def install(self) -> WebhookReport:
-        async with self._turn(PATIENCE):
+        """Install all webhooks; healthy ones get the secret again, which cannot be read back."""
+        async with self._turn(TURN_TIMEOUT):
             known = await self._known()
             done = await webhooks.install(
                 self.client, self.address, secret=self.secret, known=known
             )
-            await self._remember()
+            await self._save_if_healthy()
         return done
 
-    async def heal(self, *, wait_seconds: float = PATIENCE) -> WebhookReport:
-        async with self._turn(wait_seconds):
+    async def heal(self, *, patience: float = TURN_TIMEOUT) -> WebhookReport:
+        """Repair broken webhooks; waits at most `patience` seconds for the lease."""
+        async with self._turn(patience):
             return await self._heal()
 
     async def remove(self) -> WebhookReport:
-        """For good: the watch does not bring them back."""
-        async with self._turn(PATIENCE):
+        """Remove the webhooks; the watch does not install them again."""
+        async with self._turn(TURN_TIMEOUT):
             known = await self._known()
             done = await webhooks.remove(self.client, self.address, known=known)
             if not done.failed:
@@ -85,15 +90,15 @@ class ShopWebhooks:
         return done
 
     async def watch(self) -> bool:
-        """Whether something had to be mended. Where none was ever installed, none is."""
+        """Repair broken webhooks; returns whether any was. Webhooks never installed are ignored."""
         key, owner = webhook_turn(self.store), uuid4().hex
         async with acquire_turn(self.sessions, key, owner=owner, seconds=self.lease_seconds):
             found = await self.status()
             if found.healthy:
-                await self._note_well(found)
+                await self._resolve_incidents(found)
                 return False
-            ours = any(step.webhook is not None for step in found.steps)
-            if not ours and await self._well_at() is None:
+            has_own = any(step.webhook is not None for step in found.steps)
+            if not has_own and await self._last_healthy_at() is None:
                 return False
             await self._heal()
             return True
@@ -107,40 +112,40 @@ class ShopWebhooks:
             self.client, self.address, secret=self.secret, known=await self._known()
         )
         for step in healed.steps:
-            await self._tell(step)
+            await self._report_step(step)
         if not healed.healthy:
             await self._catch_up()
-        await self._remember()
+        await self._save_if_healthy()
         return healed
 
     async def _catch_up(self) -> None:
-        """Hints may have been lost since all was last seen well. What changed is found by its
-        time, from where the last look ended; what was deleted, by looking at everything."""
+        """Make a full pass due, which finds deletions that were not reported. Changes are found by
+        the next poll from its watermark."""
         async with transaction(self.sessions) as session:
             await expire_passes(session, self.store)
 
-    async def _tell(self, step: WebhookStep) -> None:
+    async def _report_step(self, step: WebhookStep) -> None:
         if step.error is not None:
-            message = f"{_message(step)} It could not be mended: {step.error.summary}"
+            message = f"{_message(step)} It could not be repaired: {step.error.summary}"
             await report(self.sessions, self._trouble(step), message)
-        elif step.act in MENDED:
-            mended = MENDED[step.act]
-            if since := await self._well_at():
-                mended += f" All were last seen well at {since:%Y-%m-%dT%H:%M:%SZ}."
-            await report_resolved(self.sessions, self._trouble(step), mended)
+        elif step.act in REPAIRED:
+            message = REPAIRED[step.act]
+            if since := await self._last_healthy_at():
+                message += f" All were last seen active at {since:%Y-%m-%dT%H:%M:%SZ}."
+            await report_resolved(self.sessions, self._trouble(step), message)
 
-    async def _note_well(self, found: WebhookReport) -> None:
-        """Some trouble may have been mended by hand."""
+    async def _resolve_incidents(self, found: WebhookReport) -> None:
+        """Save the state and close open incidents, which a user may have resolved."""
         await self._save(found)
         wanted = IncidentFilter(
             store=[self.store], kind=[IncidentKind.WEBHOOK_BROKEN], lasting=True
         )
         async with self.sessions() as session:
-            page = await search_incidents(session, wanted, cursor=None, limit=MOST_INCIDENTS)
+            page = await search_incidents(session, wanted, cursor=None, limit=MAX_INCIDENTS)
         for row in page.items:
-            await report_resolved(self.sessions, self._trouble_of(row.subject), WELL)
+            await report_resolved(self.sessions, self._trouble_of(row.subject), HEALTHY)
 
-    async def _remember(self) -> None:
+    async def _save_if_healthy(self) -> None:
         found = await self.status()
         if found.healthy:
             await self._save(found)
@@ -155,7 +160,7 @@ class ShopWebhooks:
             watched = await find_watch(session, self.store)
         return frozenset(watched.webhook_ids) if watched is not None else frozenset()
 
-    async def _well_at(self) -> datetime | None:
+    async def _last_healthy_at(self) -> datetime | None:
         async with self.sessions() as session:
             watched = await find_watch(session, self.store)
         return watched.well_at if watched is not None else None
@@ -167,10 +172,10 @@ class ShopWebhooks:
         return Trouble(IncidentKind.WEBHOOK_BROKEN, System.WOOCOMMERCE, self.store, topic)
 
     @asynccontextmanager
-    async def _turn(self, wait_seconds: float) -> AsyncIterator[None]:
+    async def _turn(self, patience: float) -> AsyncIterator[None]:
         key, owner = webhook_turn(self.store), uuid4().hex
         async with hold(
-            self.sessions, [key], owner=owner, seconds=self.lease_seconds, wait_seconds=wait_seconds
+            self.sessions, [key], owner=owner, seconds=self.lease_seconds, wait_seconds=patience
         ):
             yield
 
@@ -178,7 +183,7 @@ class ShopWebhooks:
 def open_webhooks(
     settings: Settings, sessions: Sessions, client: WooClient, store: str
 ) -> ShopWebhooks:
-    """Raises ConfigError while PUBLIC_URL is not set: there is no address to deliver to."""
+    """The webhooks of a store. Raises ConfigError if PUBLIC_URL is not set."""
     address = settings.webhook_url(store)
     if address is None:
         raise ConfigError(NO_ADDRESS)
@@ -193,7 +198,7 @@ def open_webhooks(
 
 
 async def watch_webhooks(runtime: Runtime) -> list[str]:
-    """The stores whose webhooks had to be mended. One worker at a time looks at a shop's."""
+    """Check the webhooks of all stores, one worker per store; returns the repaired stores."""
     stores = runtime.stores if runtime.settings.public_url is not None else ()
     return [store for store in stores if await _watch(runtime, store)]
 
@@ -203,11 +208,11 @@ async def _watch(runtime: Runtime, store: str) -> bool:
     try:
         return await open_webhooks(runtime.settings, runtime.sessions, client, store).watch()
     except LeaseLost:
-        log.debug("another worker watches the webhooks of store %s", store)
+        log.debug("another worker checks the webhooks of store %s", store)
     except RemotePaused as error:
-        log.info("webhooks of store %s are not looked at: %s", store, error.summary)
+        log.info("webhooks of store %s are not checked: %s", store, error.summary)
     except RemoteError as error:
-        log.warning("webhooks of store %s could not be looked at: %s", store, error.summary)
+        log.warning("webhooks of store %s could not be checked: %s", store, error.summary)
     return False
 
 

@@ -1,5 +1,4 @@
-"""One drain's work on one record: its results, the row of the log, ids written into both
-records."""
+"""The state of one drain, its results and Sync Log entries, and the external ids of a pair."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -45,47 +44,47 @@ from app.runtime import Runtime
 from app.sync.merge import Conflict
 from app.synclog.repository import NewEntry, append, append_each
 
-# A row of the Sync Log is told three times: in the table, in the metrics, and as a log line.
+# Recording outcomes: in the Sync Log, in the metrics, and as a log line.
 
 log = logging.getLogger(__name__)
 
 
-async def tell(session: Session, entry: NewEntry, delivery_ids: Sequence[int]) -> int:
-    """The id of the row, written in the session's transaction."""
+async def record_outcome(session: Session, entry: NewEntry, delivery_ids: Sequence[int]) -> int:
+    """Append an entry to the Sync Log in the session's transaction; returns its id."""
     entry_id = await append(session, entry, delivery_ids)
-    _say(entry, entry_id)
+    _publish(entry, entry_id)
     return entry_id
 
 
 async def record_outcomes(
     session: Session, entries: Sequence[tuple[NewEntry, Sequence[int]]]
 ) -> list[int]:
-    """The same of many rows at once, each with its deliveries."""
+    """Append several entries, each with its deliveries; returns their ids in the same order."""
     ids = await append_each(session, entries)
     for (entry, _), entry_id in zip(entries, ids, strict=True):
-        _say(entry, entry_id)
+        _publish(entry, entry_id)
     return ids
 
 
-def _say(entry: NewEntry, entry_id: int) -> None:
+def _publish(entry: NewEntry, entry_id: int) -> None:
     module = entry.module or ""
     OUTCOMES.labels(entry.store, module, entry.target, entry.outcome, entry.reason or "").inc()
     SYNC_SECONDS.labels(module).observe(entry.duration_ms / 1000)
-    log.info("%s in %s", entry.outcome, entry.target.label, extra=_fields(entry, entry_id))
+    log.info("%s in %s", entry.outcome, entry.target.label, extra=_log_fields(entry, entry_id))
 
 
-def _fields(entry: NewEntry, entry_id: int) -> dict[str, object]:
+def _log_fields(entry: NewEntry, entry_id: int) -> dict[str, object]:
     record = Record(entry.store, entry.target.other, entry.module, entry.source_id)
-    told = {
+    fields = {
         "sync_log": entry_id,
         "record": key_in_logs(record.key),
         "target_id": entry.target_id and key_in_logs(entry.target_id),
         "reason": entry.reason,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-# How a hint ended, as values; the pipeline turns each into one row of the sync log.
+# Results: each becomes one row of the Sync Log.
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +105,7 @@ class Result:
 
 
 def skipped(target: System, source_id: str, skip: Skip, *, label: str = "") -> Result:
+    """The result for a record that is skipped."""
     return Result(
         target=target,
         outcome=Outcome.SKIPPED,
@@ -117,6 +117,7 @@ def skipped(target: System, source_id: str, skip: Skip, *, label: str = "") -> R
 
 
 def failed(target: System, source_id: str, error: WooVtigerError) -> Result:
+    """The result for an error that is not retried."""
     return Result(
         target=target,
         outcome=Outcome.FAILED,
@@ -126,12 +127,12 @@ def failed(target: System, source_id: str, error: WooVtigerError) -> Result:
     )
 
 
-def given_up(target: System, source_id: str, error: WooVtigerError, *, attempts: int) -> Result:
-    """What was worth trying again, but for too long."""
+def exhausted(target: System, source_id: str, error: WooVtigerError, *, attempts: int) -> Result:
+    """The result for a retryable error whose retry budget is exhausted."""
     return replace(
         failed(target, source_id, error),
         reason="attempts_exhausted",
-        message=f"Given up after {attempts} tries; the last ended as {error.reason}: {error}",
+        message=f"Given up after {attempts} attempts; the last failed as {error.reason}: {error}",
     )
 
 
@@ -142,22 +143,22 @@ HEADLINES = (
     "unknown_product",
     "total_differs",
 )
-"""Reasons of notes that a reader of the log has to see without opening the row, worst first."""
+"""Reasons of notes that are shown on the row of the log itself, most severe first."""
 
 
 def with_headline(result: Result, notes: Sequence[FieldNote]) -> Result:
-    """The result with the gravest of its notes as its reason, unless it has one."""
-    graves = [note for reason in HEADLINES for note in notes if note.reason == reason]
-    if result.reason or not graves:
+    """The result with the most severe of its notes as its reason, unless it has one."""
+    headlines = [note for reason in HEADLINES for note in notes if note.reason == reason]
+    if result.reason or not headlines:
         return result
-    message = result.message or f"{graves[0].field}: {graves[0].message}"
-    return replace(result, reason=graves[0].reason, message=message)
+    message = result.message or f"{headlines[0].field}: {headlines[0].message}"
+    return replace(result, reason=headlines[0].reason, message=message)
 
 
 def describe_changes(
     before: Side | None, changes: Mapping[str, Value], source: System
 ) -> list[dict[str, Any]]:
-    """Old and new value of each field that went to the target, and the side it came from."""
+    """Old and new value of each field written to the target, and the system it came from."""
     old = before.values.values if before else {}
     return [describe_change(name, old.get(name), new, source) for name, new in changes.items()]
 
@@ -189,26 +190,29 @@ RECOVERED = "Recovered a write whose response was lost."
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """A result that settles the hint, with the pair's new state, and what became of conflicts."""
+class Settlement:
+    """The result that settles the deliveries, the link to save, and the report on conflicts."""
 
     result: Result
     link: Link | None = None
     conflicts: Report | None = None
 
 
-def with_notes(ending: Ending, side: Side) -> Ending:
-    """The ending, with what was left out of a side when it was read."""
+def with_notes(settlement: Settlement, side: Side) -> Settlement:
+    """Add the notes on values that were left out when the side was read."""
     if not side.notes:
-        return ending
-    notes = [*ending.result.notes, *describe_notes(side.notes)]
-    return replace(ending, result=replace(ending.result, notes=notes))
+        return settlement
+    notes = [*settlement.result.notes, *describe_notes(side.notes)]
+    return replace(settlement, result=replace(settlement.result, notes=notes))
 
 
 @dataclass(slots=True)
 class Work:
-    """What the steps of one drain share. `unsettled` are the pair's conflicts that wait for a
-    person or for being written; `entry_id` is the first row written for its hints."""
+    """The shared state of one drain.
+
+    `unsettled` are the pair's conflicts that wait for a decision or for the write that applies
+    it. `entry_id` is the first Sync Log entry written for the deliveries.
+    """
 
     runtime: Runtime
     adapter: Adapter
@@ -219,7 +223,7 @@ class Work:
     unsettled: Sequence[FieldConflict] = ()
     started: float = field(default_factory=monotonic)
     entry_id: int | None = None
-    has_told_creation: bool = False
+    creation_logged: bool = False
 
     @property
     def target(self) -> System:
@@ -231,23 +235,23 @@ class Work:
 
     @property
     def is_retried(self) -> bool:
-        """An earlier try at these hints broke off, or its worker died."""
+        """Whether an earlier attempt at these deliveries was interrupted."""
         return any(delivery.attempts > 1 for delivery in self.deliveries)
 
     @property
     def is_needed(self) -> bool:
-        """Another record, such as an order, asks for this one."""
+        """Whether another record, such as an order, depends on this one."""
         return is_needed(self.deliveries)
 
     def may_write(self, system: System) -> bool:
         return self.policy.direction.allows(system)
 
-    async def was_started(self) -> bool:
-        """Whether an earlier try was about to create the twin and never told how that ended."""
-        return await self.find_begun() is not None
+    async def has_open_intent(self) -> bool:
+        """Whether an earlier attempt began to create the twin and did not record the result."""
+        return await self.find_open_intent() is not None
 
-    async def find_begun(self) -> tuple[Intent, float] | None:
-        """What such a try wrote down, and how many seconds ago."""
+    async def find_open_intent(self) -> tuple[Intent, float] | None:
+        """The open intent of such an attempt, and its age in seconds."""
         async with self.runtime.sessions() as session:
             return await find_intent(session, self.record)
 
@@ -255,9 +259,12 @@ class Work:
         async with self.runtime.sessions() as session:
             self.unsettled = await search_unsettled(session, link.id)
 
-    async def keep(self, link: Link, result: Result | None = None) -> Link:
-        """Write a step down at once: what a crash must not forget. An intent stays open until
-        the log tells that the twin was created."""
+    async def checkpoint(self, link: Link, result: Result | None = None) -> Link:
+        """Save the link, and a Sync Log entry if given, in a transaction of its own.
+
+        Called after each write, so that a crash does not lose it. An intent stays open until the
+        creation is logged.
+        """
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
             kept = await save_link(session, link)
@@ -266,36 +273,38 @@ class Work:
             await hint_waiting_for(session, [kept])
         return kept
 
-    async def finish(self, ending: Ending) -> None:
-        """One transaction: pair, log row, and the hints settled by it."""
-        dead = ending.result.outcome is Outcome.FAILED
+    async def finish(self, settlement: Settlement) -> None:
+        """Save the link, write the log entry and settle the deliveries, in one transaction."""
+        dead = settlement.result.outcome is Outcome.FAILED
         state = DeliveryState.DEAD if dead else DeliveryState.DONE
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
-            link = await save_link(session, ending.link) if ending.link is not None else None
+            link = (
+                await save_link(session, settlement.link) if settlement.link is not None else None
+            )
             if link is not None:
-                await self._created_entry(session, ending.result, link)
-            if link is not None and ending.conflicts is not None:
-                await note(session, link, ending.conflicts)
-            entry_id = await self._append(session, ending.result, link)
-            ids, ended = self._delivery_ids, self._ended(link)
+                await self._log_recovered_creation(session, settlement.result, link)
+            if link is not None and settlement.conflicts is not None:
+                await note(session, link, settlement.conflicts)
+            entry_id = await self._append(session, settlement.result, link)
+            ids, ended = self._delivery_ids, self._settled_keys(link)
             await settle(session, ids, entry_id, state=state, ended=ended)
 
-    def _ended(self, link: Link | None) -> set[str]:
-        """The keys of the records that are settled: both of the pair, as hints name them."""
+    def _settled_keys(self, link: Link | None) -> set[str]:
+        """The keys of the settled records: both of the pair, and those named by the deliveries."""
         records = with_partner(self.record, link)
         return {*(each.record_key for each in self.deliveries), *(each.key for each in records)}
 
-    async def _created_entry(self, session: Session, result: Result, link: Link) -> None:
-        """A twin that an earlier try made is told as created, though this hint ends otherwise."""
-        told = self.has_told_creation or self._tells_creation(result)
-        if told or await find_intent(session, self.record) is None:
+    async def _log_recovered_creation(self, session: Session, result: Result, link: Link) -> None:
+        """Log the creation of a twin by an interrupted attempt, whatever this result is."""
+        is_logged = self.creation_logged or self._is_creation(result)
+        if is_logged or await find_intent(session, self.record) is None:
             return
         twin_id = link.side(self.target).id
-        made = Result(self.target, Outcome.CREATED, self.record.id, twin_id, link.id)
-        await self._append(session, replace(made, label=result.label, message=RECOVERED), link)
+        creation = Result(self.target, Outcome.CREATED, self.record.id, twin_id, link.id)
+        await self._append(session, replace(creation, label=result.label, message=RECOVERED), link)
 
-    def _tells_creation(self, result: Result) -> bool:
+    def _is_creation(self, result: Result) -> bool:
         return result.outcome is Outcome.CREATED and result.target is self.target
 
     @property
@@ -303,30 +312,31 @@ class Work:
         return [delivery.id for delivery in self.deliveries]
 
     async def _append(self, session: Session, result: Result, link: Link | None) -> int:
-        entry_id = await tell(
+        entry_id = await record_outcome(
             session,
-            entry_of(self.record, self.deliveries, result, link, self.started),
+            build_entry(self.record, self.deliveries, result, link, self.started),
             self._delivery_ids,
         )
-        if self._tells_creation(result):
-            self.has_told_creation = True
+        if self._is_creation(result):
+            self.creation_logged = True
             await close_intent(session, self.record)
         self.entry_id = self.entry_id or entry_id
         return self.entry_id
 
 
 def is_needed(deliveries: Sequence[Delivery]) -> bool:
-    """Whether another record asks for the one that these hints are about."""
+    """Whether another record depends on the one that these deliveries are about."""
     return any(delivery.origin == Origin.DEPENDENCY for delivery in deliveries)
 
 
-def entry_of(
+def build_entry(
     record: Record,
     deliveries: Sequence[Delivery],
     result: Result,
     link: Link | None,
     started: float,
 ) -> NewEntry:
+    """The Sync Log entry of a result; `started` is the monotonic time in seconds of the start."""
     target_id = link.side(result.target).id if link is not None else None
     return NewEntry(
         store=record.store,
@@ -350,7 +360,7 @@ def entry_of(
 
 
 async def find_objection(runtime: Runtime, record: Record) -> Skip | None:
-    """Why the record is not looked at, if so; told without calling anyone."""
+    """Why the record is not synced, if so; decided without calling a remote."""
     if record.store not in runtime.stores:
         return Skip("filtered", NO_STORE.format(store=record.store))
     if record.module is None:
@@ -362,9 +372,9 @@ async def find_objection(runtime: Runtime, record: Record) -> Skip | None:
 
 
 async def resolve(runtime: Runtime, record: Record) -> Record:
-    """A Vtiger record may be told by its bare or its record number: the id it means.
+    """Resolve a Vtiger record that is given by a bare id or by its record number.
 
-    NotFound if there is no such record (contract page Vtiger §5).
+    Raises NotFound if there is no such record (contract page Vtiger §5).
     """
     if record.system is not System.VTIGER or record.module is None:
         return record
@@ -380,7 +390,7 @@ async def open_work(
     lease: PairLease,
     dependencies: Dependencies,
 ) -> Work:
-    """The work on a record of a module that is synced."""
+    """Open the adapter of the record's module; the module must be enabled."""
     module = Module(record.module or "")
     policy = await _policy_for(runtime, deliveries, module)
     context = Context(runtime, record.store, policy, lease, dependencies, is_needed(deliveries))
@@ -388,14 +398,14 @@ async def open_work(
     return Work(runtime, adapter, policy, record, deliveries, lease)
 
 
-# Records that show something of another one: looked at when that one changes.
+# Dependents: records that contain values of another one and are hinted when that one changes.
 #
-# A shop tells nobody that the variations of a product have another name now, though their names
-# begin with its own (contract page WooCommerce §1: no event for the variations).
+# A shop sends no event for the variations of a product that was renamed, although their names
+# begin with its name (contract page WooCommerce §1).
 
 
 async def hint_dependents(work: Work, side: Side) -> None:
-    """Hint those of the record's dependents that have no pair, or are not what was agreed."""
+    """Hint the dependents of a record that have no link or differ from their base."""
     dependents = await work.adapter.dependents(side) if work.may_write(System.VTIGER) else ()
     records = {each.id: _record(work, each) for each in dependents}
     async with work.runtime.sessions() as session:
@@ -410,7 +420,7 @@ def _record(work: Work, side: Side) -> Record:
 
 
 def _differs(work: Work, link: Link | None, side: Side) -> bool:
-    """A field that the member's own listing does not tell (None) says nothing."""
+    """Whether a dependent has no link or differs from its base; None is an unknown value."""
     base = read_base(link.base, work.adapter.rules) if link is not None else {}
     shown = {rule: side.values.get(rule.name) for rule in work.adapter.rules}
     return link is None or any(
@@ -424,46 +434,49 @@ def _hint(record: Record) -> NewDelivery:
     return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, member_key(record))
 
 
-# Each record of a pair carries the other's id, where there is a field for it.
+# External ids: each record of a pair carries the other's id, where it has a field for it.
 
 
-async def write_external_ids(work: Work, ending: Ending, *sides: Side) -> Ending:
-    """Leave each side's id in the other. What fails here is noted; where another try can help, a
-    hint sees to it, which has nothing else to do and raises what fails: the RemoteError tree.
+async def write_external_ids(work: Work, settlement: Settlement, *sides: Side) -> Settlement:
+    """Write the partner's id into each of the given sides.
 
-    Not for a side that shows an echo: an id that did not stick would be written again for ever.
+    A failure is added to the notes. If it is retryable, a new hint repeats the write; when that
+    hint has nothing else to write, the error is raised (the RemoteError tree). Sides whose change
+    is an echo must not be passed: an id that the system does not store would be written again
+    without end.
     """
-    if ending.link is None:
-        return ending
-    notes = [*ending.result.notes]
+    if settlement.link is None:
+        return settlement
+    notes = [*settlement.result.notes]
     for side in sides:
-        partner = ending.link.side(side.system.other).id
+        partner = settlement.link.side(side.system.other).id
         try:
-            await _mark(work, ending.link, side, partner)
+            await _write_external_id(work, settlement.link, side, partner)
         except WooVtigerError as error:
-            if error.retryable and ending.result.outcome is Outcome.UNCHANGED:
+            if error.retryable and settlement.result.outcome is Outcome.UNCHANGED:
                 raise
             if error.retryable:
                 record = Record(work.record.store, side.system, work.adapter.module, side.id)
-                await work.runtime.acceptor.accept([hint_again(record)])
+                await work.runtime.acceptor.accept([external_id_hint(record)])
             notes.append(external_id_note(side, partner, error))
-    return replace(ending, result=replace(ending.result, notes=notes))
+    return replace(settlement, result=replace(settlement.result, notes=notes))
 
 
-async def _mark(work: Work, link: Link, side: Side, partner: str) -> None:
+async def _write_external_id(work: Work, link: Link, side: Side, partner: str) -> None:
     if side.foreign_id == partner or not work.may_write(side.system):
         return
     work.lease.check()
-    marked = await work.adapter.mark(side, partner)
-    if marked is not side:
-        stamp_written(link, marked)
+    written = await work.adapter.mark(side, partner)
+    if written is not side:
+        stamp_written(link, written)
 
 
-def hint_again(record: Record) -> NewDelivery:
-    """Have an id left that could not be left just now: nobody else needs the record for that."""
+def external_id_hint(record: Record) -> NewDelivery:
+    """A hint that repeats the write of the external id."""
     return NewDelivery(record, Origin.REPLAY, Event.CHANGED, external_id_key(record))
 
 
 def external_id_note(side: Side, partner: str, error: WooVtigerError) -> dict[str, str]:
-    message = f"{side.system.label} did not take the other system's id: {error}"
+    """The note on an external id that could not be written into a side."""
+    message = f"{side.system.label} did not accept the other system's id: {error}"
     return {"field": "id", "reason": error.reason, "message": message, "value": partner}

@@ -21,7 +21,7 @@ from app.remotes.gate import CallsInProgress, RemoteState, remote_key, search_ca
 from app.remotes.incidents import IncidentFilter, find_remedy, search_incidents
 from app.remotes.models import IncidentRow
 from app.runtime import Runtime
-from app.sync.polling import BEFORE_ALL
+from app.sync.polling import EARLIEST
 from app.vtiger.addon_package import build_package
 from app.web.forms import AdminForm, Reader
 from app.web.pages import PageFault, PageRoute, render
@@ -211,7 +211,7 @@ async def _show(request: Request, visitor: Visitor, findings: Sequence[Finding] 
         now=runtime.clock(),
         systems=SYSTEMS,
         modules=list(Module),
-        beginning=BEFORE_ALL,
+        beginning=EARLIEST,
     )
 
 

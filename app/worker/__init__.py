@@ -1,1 +1,1 @@
-"""The worker: drains records, wakes them when they are due, and looks after the rest."""
+"""The worker: dispatches and drains records, executes runs and periodic tasks."""

@@ -1,4 +1,4 @@
-"""A worker as an async context: the job engine, the dispatcher that feeds it, and runs."""
+"""A worker as an async context manager: the job engine, the dispatcher and the runs."""
 
 import asyncio
 import contextlib
@@ -23,43 +23,44 @@ from app.queue import (
     top_up,
 )
 from app.runtime import Runtime
-from app.sync.pipeline import drain, fail_unworkable
+from app.sync.pipeline import drain, fail_unprocessable
 from app.sync.runs.execution import execute_due
-from app.sync.runs.requests import ask_for_scheduled
+from app.sync.runs.requests import schedule_due_runs
 from app.worker.upkeep import run_prober, upkeep
 
-# Runs in a worker: scheduled ones are asked for when they are due, and what waits is done.
+# Runs: scheduled runs are created when due, and due runs are executed.
 
 
-async def carry_out_runs(runtime: Runtime) -> None:
-    """One run at a time; several workers share them."""
+async def execute_runs(runtime: Runtime) -> None:
+    """Execute due runs, one at a time, without end; several workers share them."""
     while True:
-        await ask_for_scheduled(runtime)
+        await schedule_due_runs(runtime)
         if not await execute_due(runtime):
             await asyncio.sleep(runtime.settings.worker.dispatch_interval)
 
 
-# Turns due deliveries into jobs: when one was accepted, and about once a second.
+# The dispatcher: gives due records jobs when a delivery was accepted, and about once a second.
 
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.05
-"""Between two looks: what is accepted within it is one look's work, and a queue of jobs that is
-full is topped up after it."""
+"""Pause between two dispatches, which coalesces deliveries; a full queue is topped up after it."""
 AHEAD = 2
-"""Jobs in the queue for each that a worker does at a time: enough until the next look, and few
-enough that what is accepted now is not far behind."""
+"""Queued jobs for each concurrent job of a worker: enough until the next dispatch, and few enough
+that a new delivery does not wait long."""
 
 
 class Dispatcher:
-    """`run` and `listen` are meant to run side by side; `run_once` is one look at everything."""
+    """`run` and `listen` run concurrently; `run_once` dispatches everything that is due."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._accepted = asyncio.Event()
         self._rescued_at = float("-inf")
         settings = runtime.settings
-        self._patience = RetryStrategy(settings.worker.lease_seconds, settings.sync.retry_budget)
+        self._retry_strategy = RetryStrategy(
+            settings.worker.lease_seconds, settings.sync.retry_budget
+        )
 
     async def run(self) -> None:
         worker = self._runtime.settings.worker
@@ -79,28 +80,32 @@ class Dispatcher:
         while woken:
             try:
                 async with transaction(self._runtime.sessions) as session:
-                    woken = await dispatch(self._runtime.jobs, session, self._patience)
+                    woken = await dispatch(self._runtime.jobs, session, self._retry_strategy)
             except Exception as error:
                 await self._dispatch_each(error)
                 return
 
     async def _top_up(self, ahead: int) -> bool:
-        """Whether there are records left for which there was no room."""
+        """Whether due records are left because the queue is full."""
         try:
             async with transaction(self._runtime.sessions) as session:
-                look = await top_up(self._runtime.jobs, session, self._patience, ahead=ahead)
+                topped_up = await top_up(
+                    self._runtime.jobs, session, self._retry_strategy, ahead=ahead
+                )
         except Exception as error:
             await self._dispatch_each(error)
             return False
-        return look.is_full
+        return topped_up.is_full
 
     async def _dispatch_each(self, error: Exception) -> None:
-        """Wake what can be woken; the deliveries of a record that cannot are told as failed."""
+        """Dispatch records one by one; those that cannot be dispatched are recorded as failed."""
         if is_without_database(error):
             raise error
-        log.error("A batch of records could not be woken; each is tried alone", exc_info=error)
+        log.error(
+            "A batch of records could not be woken; each is dispatched singly", exc_info=error
+        )
         async with self._runtime.sessions() as session:
-            keys = await search_due(session, self._patience)
+            keys = await search_due(session, self._retry_strategy)
         for key in keys:
             try:
                 async with transaction(self._runtime.sessions) as session:
@@ -108,7 +113,7 @@ class Dispatcher:
             except Exception as second:
                 if is_without_database(second):
                     raise
-                await fail_unworkable(self._runtime, key, second)
+                await fail_unprocessable(self._runtime, key, second)
 
     async def _rescue_if_due(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -120,7 +125,7 @@ class Dispatcher:
             await rescue(self._runtime.jobs, session, worker.stalled_after)
 
     async def listen(self) -> None:
-        """Hear of accepted deliveries on any machine, so that none waits for the second."""
+        """Receive notifications of accepted deliveries, so that `run` dispatches them at once."""
         pulse, address = self._runtime.pulse, self._runtime.address
         async with await pulse.connect(address, autocommit=True) as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
@@ -132,7 +137,7 @@ RESTART_SECONDS = 2.0
 
 
 def register(runtime: Runtime) -> None:
-    """Tell the job engine what a drain job does, unless an earlier worker of this runtime did."""
+    """Register the drain job with the job engine, unless this runtime has done so."""
     if DRAIN in runtime.jobs.tasks:
         return
 
@@ -140,7 +145,7 @@ def register(runtime: Runtime) -> None:
     async def drain_record(record_key: str) -> None:
         try:
             await drain(runtime, record_key, owner=uuid4().hex)
-        except OUTAGES as error:  # its hints are woken again as stranded
+        except OUTAGES as error:  # its deliveries are woken again as stranded
             key = key_in_logs(record_key)
             log.error("%s waits for the database: %s", key, driver_message(error))
 
@@ -159,8 +164,8 @@ async def _run_engine(runtime: Runtime) -> None:
     )
 
 
-async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Start it again whenever it breaks: a database that restarts must not end the worker."""
+async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Restart a part of the worker whenever it fails, for example when the database restarts."""
     while not _is_stopping():
         try:
             await run()
@@ -168,21 +173,21 @@ async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
         except WITHOUT_DATABASE as error:
             log.error("%s waits for the database: %s", name, driver_message(error))
         except Exception:
-            log.exception("%s broke; starting it again", name)
+            log.exception("%s failed; starting it again", name)
         await asyncio.sleep(RESTART_SECONDS)
 
 
 def _is_stopping() -> bool:
-    """Whether the task was cancelled, though what it ran made another error of that."""
+    """Whether the task was cancelled, even if its code raised another exception instead."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 @asynccontextmanager
 async def running_worker(runtime: Runtime, *, periodic: bool = True) -> AsyncIterator[None]:
-    """Work while the body runs; at its end stop taking, and finish what is being done.
+    """Run a worker while the body runs; then stop claiming and finish the jobs in progress.
 
-    `periodic` is False for a worker that lives for one task: polls and the like are others' work.
+    `periodic` is False for a worker that exists for one task: it does no polls, upkeep and runs.
     """
     register(runtime)
     dispatcher = Dispatcher(runtime)
@@ -194,8 +199,10 @@ async def running_worker(runtime: Runtime, *, periodic: bool = True) -> AsyncIte
     }
     if periodic:
         parts["upkeep"] = lambda: upkeep(runtime)
-        parts["the runs"] = lambda: carry_out_runs(runtime)
-    tasks = [asyncio.create_task(_for_ever(name, run), name=name) for name, run in parts.items()]
+        parts["the runs"] = lambda: execute_runs(runtime)
+    tasks = [
+        asyncio.create_task(_keep_running(name, run), name=name) for name, run in parts.items()
+    ]
     try:
         yield
     finally:

@@ -1,5 +1,5 @@
-"""What a worker does beside draining: setup, catch-up polls, the webhook watch, pruning, and probes
-of remotes that are left alone."""
+"""The periodic tasks of a worker: setup, catch-up polls, the webhook watch, pruning, and probes of
+remotes whose breaker is open."""
 
 import asyncio
 import logging
@@ -25,16 +25,15 @@ from app.sync.polling import poll
 from app.sync.webhook_watch import watch_webhooks
 from app.synclog.repository import prune_entries
 
-# Asks remotes that are left alone whether they are back, one harmless call at a time, and tells
-# which calls are under way.
+# Probes remotes whose breaker is open, one read at a time, and reports the calls in progress.
 
 log = logging.getLogger(__name__)
 
-WAITED_FOR_IT = (RemoteUnavailable.reason, RemoteTimeout.reason, RateLimited.reason)
+REMOTE_DOWN_REASONS = (RemoteUnavailable.reason, RemoteTimeout.reason, RateLimited.reason)
 
 
 async def run_prober(runtime: Runtime) -> None:
-    """Each remote in a loop of its own, so that one that never answers keeps no other waiting."""
+    """Probe each remote in a loop of its own, so that a slow one does not delay the others."""
     async with asyncio.TaskGroup() as group:
         for gate in runtime.gates.values():
             group.create_task(_watch(runtime, gate))
@@ -48,42 +47,44 @@ async def _watch(runtime: Runtime, gate: SharedGate) -> None:
 
 
 async def _report(runtime: Runtime, gate: SharedGate) -> None:
-    """Apart from the probes, which may take as long as a call may."""
+    """Report the calls in progress, independently of probes, which may take long."""
     while True:
         await asyncio.sleep(runtime.settings.worker.dispatch_interval)
         await gate.report()
 
 
 async def probe_if_due(runtime: Runtime, gate: SharedGate) -> None:
-    """One probe, if the breaker is open and it is time; if it is answered, what waited goes on."""
+    """Send one probe if it is due; if it succeeds, make the waiting deliveries due."""
     if not await gate.claim_probe():
         return
     with probing():
         try:
-            await _ask(runtime, gate)
+            await _probe(runtime, gate)
         except RemoteError as error:
             log.info("probe of %s: %s", gate.key, error.summary)
     if gate.known.is_open:
         return
     async with transaction(runtime.sessions) as session:
-        woken = await expedite(session, WAITED_FOR_IT, store=gate.store)
-    log.info("%s is back: %s deliveries go on", gate.key, woken)
+        woken = await expedite(session, REMOTE_DOWN_REASONS, store=gate.store)
+    log.info("%s is available again: %s waiting deliveries are due", gate.key, woken)
 
 
-async def _ask(runtime: Runtime, gate: SharedGate) -> None:
-    """A read that takes the shop its database, and the CRM a session."""
+async def _probe(runtime: Runtime, gate: SharedGate) -> None:
+    """A read for which the shop needs its database and Vtiger a session."""
     if gate.system is System.VTIGER:
         await runtime.vtiger.list_types()
     else:
         await runtime.stores[gate.store].search_webhooks(per_page=1)
 
 
-MOST_PRUNED = 5000
+PRUNE_BATCH = 5000
 
 
 async def upkeep(runtime: Runtime) -> None:
-    """At start and then periodically; several workers cost some reads more, and no harm. What
-    breaks in one part keeps no other from being done."""
+    """Run all tasks at start and then periodically; an error in one does not affect the others.
+
+    Several workers may run it at the same time at the cost of a few more reads.
+    """
     while True:
         for part in (prepare, watch_webhooks, poll, prune):
             await _attempt(part, runtime)
@@ -100,7 +101,7 @@ async def _attempt(part: Callable[[Runtime], Awaitable[object]], runtime: Runtim
 
 
 async def prune(runtime: Runtime) -> None:
-    """Drop what is older than the settings keep; totals stay."""
+    """Delete rows older than the retention settings; the totals of the Sync Log are kept."""
     keep = runtime.settings.retention
     await _prune(runtime, prune_accepted_changes, KEEP_DAYS)
     await _prune(runtime, prune_payloads, keep.payloads_days)
@@ -115,14 +116,14 @@ async def prune(runtime: Runtime) -> None:
 
 
 class Pruner(Protocol):
-    """Drops what is older than so many days, at most so many rows; tells how many those were."""
+    """Deletes at most `most` rows older than `days`; returns their number."""
 
     async def __call__(self, session: Session, days: int, *, most: int) -> int: ...
 
 
 async def _prune(runtime: Runtime, drop: Pruner, days: int) -> None:
-    """Little by little, so that no transaction is long; 0 days keep everything."""
-    dropped = MOST_PRUNED if days else 0
-    while dropped == MOST_PRUNED:
+    """Delete in batches, so that no transaction is long; 0 days keep everything."""
+    dropped = PRUNE_BATCH if days else 0
+    while dropped == PRUNE_BATCH:
         async with transaction(runtime.sessions) as session:
-            dropped = await drop(session, days, most=MOST_PRUNED)
+            dropped = await drop(session, days, most=PRUNE_BATCH)

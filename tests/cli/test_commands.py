@@ -172,7 +172,7 @@ async def test_a_sync_that_would_mail_people_asks_first(
         done = await anyio.to_thread.run_sync(lambda: work("--yes"))
         after = await shop.search_customers_by_email(email)
 
-    told = "1 account will be made in the shop, 1 person mailed by it."
+    told = "1 account will be created in the shop, 1 person mailed by it."
     assert told in planned.stdout
     assert (asked.exit_code, told in asked.stderr, "--yes" in asked.stderr) == (2, True, True)
     assert (before, done.exit_code, len(after)) == ([], 0, 1)
@@ -252,7 +252,7 @@ def test_a_sync_is_of_all_modules_unless_one_is_named(shell: Shell, env: Env) ->
         (("--resume", "1", "--dry-run"), "exclude each other"),
         (("--resume", "1", "--direction", "both"), "exclude each other"),
         (("--resume", "1", "--all"), "exclude each other"),
-        (("--repair", "999999"), "no finished comparison"),
+        (("--repair", "999999"), "not a finished comparison"),
         (("--direction", "off"), "leaves nothing to do"),
     ],
 )

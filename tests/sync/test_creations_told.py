@@ -135,4 +135,4 @@ async def test_a_lost_answer_about_a_customer_that_is_gone_is_no_secret(market: 
 
     rows = [row for row in await rows_of(market, Module.CONTACTS) if row.target == "vtiger"]
     assert {(row.outcome, row.reason) for row in rows} == {("skipped", "not_found")}
-    assert any("look for it there" in row.message for row in rows)
+    assert any("check whether it exists there" in row.message for row in rows)

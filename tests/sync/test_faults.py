@@ -10,7 +10,7 @@ from app.db.session import OUTAGES, transaction
 from app.domain import DeliveryState, Outcome
 from app.inbox.repository import claim
 from app.runtime import Shapes
-from app.sync.pipeline import MOST_LOST_CLAIMS, drain
+from app.sync.pipeline import MAX_LOST_CLAIMS, drain
 from app.vtiger.schemas import VtigerModule
 from sandbox.app import Sandbox
 from sandbox.faults import Faults
@@ -228,7 +228,7 @@ async def test_a_hint_that_fails_for_days_is_dead_and_told_once(world: World) ->
 
     [row] = await world.log()
     assert (row.outcome, row.reason, row.attempts) == ("failed", "attempts_exhausted", 2)
-    assert "2 tries" in row.message
+    assert "2 attempts" in row.message
     assert "remote_unavailable" in row.message
     deliveries = await world.deliveries()
     assert {(each.state, each.sync_log_id) for each in deliveries} == {(DeliveryState.DEAD, row.id)}
@@ -346,12 +346,12 @@ async def test_a_hint_that_ends_every_worker_is_given_up(world: World) -> None:
     customer = await world.customer("zoe@shop.example", last_name="Müller")
     await world.sandbox.shop.webhooks.flush()
     key = f"main:contacts:woocommerce:{customer}"
-    for _ in range(MOST_LOST_CLAIMS + 1):  # each time the worker dies with the hint in hand
+    for _ in range(MAX_LOST_CLAIMS + 1):  # each time the worker dies with the hint in hand
         async with transaction(world.runtime.sessions) as session:
             await claim(session, key)
     await drain(world.runtime, key, owner="the next one")
 
     [row] = await world.log()
     assert (row.source_id, row.outcome, row.reason) == (customer, "failed", "bug")
-    assert "without a word" in row.message
+    assert "without reporting a result" in row.message
     assert {each.state for each in await world.deliveries()} == {DeliveryState.DEAD}

@@ -33,7 +33,7 @@ from app.modules.spec import Context
 from app.privacy import forget
 from app.runs.models import Consent, RunDifference, RunState
 from app.sync.deletion import confirm_deletions
-from app.sync.outbox import keep_mark
+from app.sync.outbox import save_mark
 from app.sync.polling import poll
 from app.sync.runs.execution import execute
 from app.sync.runs.executor import RunExecutor
@@ -246,7 +246,7 @@ async def bring(world: World, system: System = System.WOOCOMMERCE) -> None:
         listing = await open_listing(Context(runtime, STORE, policy, lease), CONTACTS)
         sweep = Sweep(runtime, STORE, listing, is_run=True)
         async for page in listing.each(system, None):
-            await RunExecutor(runtime, started).bring(await sweep.changes(page), policy)
+            await RunExecutor(runtime, started).settle(await sweep.find_changes(page), policy)
 
 
 async def test_no_new_pairs_are_kept_after_the_lease(world: World) -> None:
@@ -493,6 +493,6 @@ async def test_no_mark_of_an_outbox_is_kept_after_the_lease(world: World) -> Non
     )
     await take_over(world)()
     with pytest.raises(LeaseLost):
-        await keep_mark(world.runtime, CONTACTS, None, "k", lease=lease)
+        await save_mark(world.runtime, CONTACTS, None, "k", lease=lease)
 
     assert await count(world, OutboxMark) == 1

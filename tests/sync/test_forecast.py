@@ -50,7 +50,9 @@ async def test_a_first_sync_says_whom_it_would_mail_and_waits(silent: World) -> 
 
     assert asked.run.state == RunState.ASKING
     assert (told.accounts, told.mailed) == (3, 3)
-    assert "3 accounts will be made in the shop, 3 people mailed by it." in describe_forecast(told)
+    assert "3 accounts will be created in the shop, 3 people mailed by it." in describe_forecast(
+        told
+    )
     assert mailed(world) == before
     assert len((await world.people()).woo) == 1
 
@@ -152,6 +154,6 @@ def test_a_forecast_is_kept_as_it_was() -> None:
     told = forecast(shop=1, crm=2, mailed=1, updated=3)
     assert Forecast.from_json(told.as_json()) == told
     assert describe_forecast(told) == (
-        "1 contact will be made in WooCommerce; 2 contacts will be made in Vtiger; "
-        "3 pairs will be written to. 1 account will be made in the shop, 1 person mailed by it."
+        "1 contact will be created in WooCommerce; 2 contacts will be created in Vtiger; "
+        "3 pairs will be updated. 1 account will be created in the shop, 1 person mailed by it."
     )

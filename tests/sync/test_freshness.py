@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.domain import Event, Origin
 from app.inbox.models import Delivery
 from app.links.models import Link
-from app.sync.reconcile import SKEW, find_lone_body, is_fresh, is_outdated
+from app.sync.reconcile import MAX_CLOCK_SKEW, find_sole_body, is_fresh, is_outdated
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 WITHIN = timedelta(minutes=5)
@@ -30,7 +30,7 @@ def _delivery(**changes: object) -> Delivery:
 
 
 def test_the_body_of_a_pairs_only_hint_is_taken() -> None:
-    assert find_lone_body([_delivery()], LINK) == b"{}"
+    assert find_sole_body([_delivery()], LINK) == b"{}"
 
 
 @pytest.mark.parametrize(
@@ -45,23 +45,23 @@ def test_the_body_of_a_pairs_only_hint_is_taken() -> None:
     ],
 )
 def test_a_body_with_a_doubt_is_not_taken(change: dict[str, object]) -> None:
-    assert find_lone_body([_delivery(**change)], LINK) is None
+    assert find_sole_body([_delivery(**change)], LINK) is None
 
 
 def test_of_several_bodies_none_is_taken() -> None:
     """Nobody can tell which is the later one."""
-    assert find_lone_body([_delivery(), _delivery(body=b"[]")], LINK) is None
-    assert find_lone_body([_delivery(), _delivery(event=Event.DELETED)], LINK) is None
+    assert find_sole_body([_delivery(), _delivery(body=b"[]")], LINK) is None
+    assert find_sole_body([_delivery(), _delivery(event=Event.DELETED)], LINK) is None
 
 
 def test_one_body_that_several_hints_carry_is_taken() -> None:
     created = _delivery(event=Event.CREATED)
-    assert find_lone_body([created, _delivery()], None) == b"{}"
+    assert find_sole_body([created, _delivery()], None) == b"{}"
 
 
 def test_no_body_brings_a_pair_back() -> None:
     gone = Link(store="main", module="contacts", woo_id="5", vtiger_id="12x7", woo_deleted_at=NOW)
-    assert find_lone_body([_delivery()], gone) is None
+    assert find_sole_body([_delivery()], gone) is None
 
 
 @given(moments, moments)
@@ -75,7 +75,7 @@ def test_news_is_later_than_what_is_known_and_young(
     modified_at: datetime, known_at: datetime, now: datetime
 ) -> None:
     fresh = is_fresh(modified_at, known_at=known_at, now=now, within=WITHIN)
-    assert fresh == (known_at < modified_at and now - WITHIN <= modified_at <= now + SKEW)
+    assert fresh == (known_at < modified_at and now - WITHIN <= modified_at <= now + MAX_CLOCK_SKEW)
 
 
 @given(moments)

@@ -91,7 +91,7 @@ async def test_one_run_of_a_store_at_a_time(world: World) -> None:
     started = await begin(world, CONTACTS)
     async with hold(world.runtime.sessions, [f"run:{STORE}"], owner="another", seconds=60):
         assert not await execute(world.runtime, started.id)
-        with pytest.raises(InvalidInput, match="under way"):
+        with pytest.raises(InvalidInput, match="in progress"):
             await _compare(world)
 
 

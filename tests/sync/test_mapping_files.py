@@ -86,17 +86,20 @@ def test_words_that_yaml_takes_for_something_else_mean_what_they_look_like() -> 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("mappings: [", "no YAML"),
+        ("mappings: [", "not valid YAML"),
         ("mappings: 7", "`mappings`: write `name: value`"),
         ("mappings: {main: {leads: []}}", "main / leads: there is no such module"),
         ("mappings: {main: {contacts: {id: a}}}", "main / contacts: write a list"),
         ("mappings: {main: {contacts: [{id: A b}]}}", "main / contacts / row 1 (A b): id:"),
-        ("mappings: {main: {contacts: [{id: a, colour: red}]}}", "colour is no part of a row"),
+        (
+            "mappings: {main: {contacts: [{id: a, colour: red}]}}",
+            "colour is not a property of a row",
+        ),
         ("mappings: {main: {contacts: [{vtiger: cf_1}]}}", "row 1: id is missing"),
         ("mapping: {main: {contacts: []}}", "`mapping:` is not known; it has mappings:."),
         ("mappings: {}\nstores: {}", "`stores:` is not known"),
         ("- id: a", "The file: write `name: value`"),
-        ("mappings: {main: {contacts: [], contacts: []}}", "`contacts:` is there twice (line 1)"),
+        ("mappings: {main: {contacts: [], contacts: []}}", "`contacts:` occurs twice (line 1)"),
         ("mappings: {main: {contacts: [{id: a, vtigr: x}]}}", "did you mean vtiger?"),
         ("!!python/object/apply:os.system [ls]", "write `name: value`"),
     ],

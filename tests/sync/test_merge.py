@@ -12,11 +12,11 @@ from app.mapping.rules import FieldRule
 from app.mapping.values import Agreed, Mapped, Value
 from app.sync.merge import (
     NOTHING_DECIDED,
+    Blocked,
     Conflict,
     Decision,
-    Held,
     Merge,
-    describe_held,
+    describe_blocked,
     merge,
     next_base,
 )
@@ -123,8 +123,8 @@ WITHOUT = Mapped({"name": "Zoë"})
 
 
 def test_news_that_one_system_has_no_field_for_are_lost() -> None:
-    assert run("Lyon", WITHOUT, rule=CUSTOM) == Merge(lost={"city": VTIGER})
-    assert run(WITHOUT, "Lyon", rule=CUSTOM) == Merge(lost={"city": WOO})
+    assert run("Lyon", WITHOUT, rule=CUSTOM) == Merge(missing_fields={"city": VTIGER})
+    assert run(WITHOUT, "Lyon", rule=CUSTOM) == Merge(missing_fields={"city": WOO})
     assert run(WITHOUT, "Paris", rule=CUSTOM) == Merge()
     assert run(WITHOUT, WITHOUT, rule=CUSTOM) == Merge()
 
@@ -137,7 +137,7 @@ def test_nothing_is_lost_that_was_not_to_be_carried() -> None:
 def test_meta_that_a_guest_has_not_is_not_lost() -> None:
     rule = replace(CUSTOM, woo=("meta:city",))
     assert run(WITHOUT, "Lyon", rule=rule) == Merge()
-    assert run("Lyon", WITHOUT, rule=rule) == Merge(lost={"city": VTIGER})
+    assert run("Lyon", WITHOUT, rule=rule) == Merge(missing_fields={"city": VTIGER})
 
 
 def test_a_custom_field_of_a_record_that_is_yet_to_be_made_is_not_lost() -> None:
@@ -259,7 +259,7 @@ def test_direction_of_a_rule_and_of_the_record_together(
 
 def test_rule_that_is_off_leaves_field_and_base_alone() -> None:
     assert run("Lyon", "Nice", direction=Direction.OFF) == Merge(
-        held={"city": Held(VTIGER, Direction.OFF)}
+        blocked={"city": Blocked(VTIGER, Direction.OFF)}
     )
     assert run("Lyon", "Nice", rule=replace(CITY, direction=Direction.OFF)) == Merge()
 
@@ -268,28 +268,28 @@ def test_rule_that_is_off_leaves_field_and_base_alone() -> None:
 def test_what_a_direction_keeps_from_a_side_is_told(own: Direction) -> None:
     rule, overall = replace(CITY, direction=own), Direction.WOO_TO_VTIGER
     merged = run("Paris", "Nice", rule=rule, direction=overall)
-    assert merged.held == {"city": Held(WOO, Direction.WOO_TO_VTIGER)}
-    assert run("Lyon", "Paris", rule=rule, direction=overall).held == {}
-    assert run("Paris", "Nice", rule=rule, direction=overall, base={}).held == {}
+    assert merged.blocked == {"city": Blocked(WOO, Direction.WOO_TO_VTIGER)}
+    assert run("Lyon", "Paris", rule=rule, direction=overall).blocked == {}
+    assert run("Paris", "Nice", rule=rule, direction=overall, base={}).blocked == {}
 
 
 def test_what_the_shop_has_to_say_is_held_where_only_vtiger_is_heard() -> None:
     merged = run("Lyon", "Paris", direction=Direction.VTIGER_TO_WOO)
-    assert merged.held == {"city": Held(VTIGER, Direction.VTIGER_TO_WOO)}
+    assert merged.blocked == {"city": Blocked(VTIGER, Direction.VTIGER_TO_WOO)}
 
 
 def test_what_a_new_pair_has_on_one_side_is_held_unless_the_row_goes_one_way_itself() -> None:
     one_way = Direction.WOO_TO_VTIGER
     merged = run("", "Nice", base={}, direction=one_way)
-    assert merged.held == {"city": Held(WOO, one_way)}
+    assert merged.blocked == {"city": Blocked(WOO, one_way)}
     rule = replace(CITY, direction=one_way)
-    assert run("", "Nice", base={}, rule=rule, direction=one_way).held == {}
+    assert run("", "Nice", base={}, rule=rule, direction=one_way).blocked == {}
 
 
 def test_held_fields_are_told_with_each_reason_once() -> None:
-    off = Held(VTIGER, Direction.OFF)
-    held = {"city": off, "phone": Held(WOO, Direction.WOO_TO_VTIGER), "zip": off}
-    assert describe_held(held) == (
+    off = Blocked(VTIGER, Direction.OFF)
+    blocked = {"city": off, "phone": Blocked(WOO, Direction.WOO_TO_VTIGER), "zip": off}
+    assert describe_blocked(blocked) == (
         "The direction is off: Vtiger is not written."
         " The direction is woo_to_vtiger: WooCommerce is not written."
         " Fields that differ: city, phone, zip."
@@ -298,7 +298,7 @@ def test_held_fields_are_told_with_each_reason_once() -> None:
 
 def test_what_a_row_alone_keeps_from_a_side_is_as_the_mapping_says() -> None:
     rule = replace(CITY, direction=Direction.WOO_TO_VTIGER)
-    assert run("Paris", "Nice", rule=rule, direction=Direction.BOTH).held == {}
+    assert run("Paris", "Nice", rule=rule, direction=Direction.BOTH).blocked == {}
 
 
 def with_condition(write: WriteCondition) -> FieldRule:

@@ -22,7 +22,7 @@ from app.domain import (
     WooVtigerError,
 )
 from app.runtime import utc_now
-from app.sync.pipeline import RetryPolicy, burns_attempt, delay_seconds, worth_trying
+from app.sync.pipeline import RetryPolicy, counts_as_attempt, delay_seconds, should_retry
 
 DOWN = RemoteUnavailable(System.VTIGER, "down")
 POLICY = RetryPolicy()
@@ -30,14 +30,14 @@ POLICY = RetryPolicy()
 attempts = st.integers(1, 10_000)
 seeds = st.integers(0, 2**32)
 policies = st.builds(
-    RetryPolicy, base_seconds=st.floats(0.01, 60), most_seconds=st.floats(60, 86_400)
+    RetryPolicy, base_seconds=st.floats(0.01, 60), max_seconds=st.floats(60, 86_400)
 )
 
 
 @given(policies, attempts, seeds)
 def test_a_delay_stays_within_its_bounds(policy: RetryPolicy, attempt: int, seed: int) -> None:
     delay = delay_seconds(policy, DOWN, attempt, Random(seed))
-    ceiling = min(policy.most_seconds, policy.base_seconds * 2.0 ** min(attempt - 1, 30))
+    ceiling = min(policy.max_seconds, policy.base_seconds * 2.0 ** min(attempt - 1, 30))
     assert ceiling / 2 <= delay <= ceiling
 
 
@@ -47,7 +47,7 @@ def test_a_later_delay_is_never_shorter_than_half_of_an_earlier_one(
 ) -> None:
     earlier = delay_seconds(policy, DOWN, attempt, Random(seed))
     later = delay_seconds(policy, DOWN, attempt + 1, Random(other))
-    assert later >= min(earlier, policy.most_seconds / 2)
+    assert later >= min(earlier, policy.max_seconds / 2)
 
 
 @given(attempts, seeds, st.floats(0, 100_000))
@@ -69,7 +69,7 @@ def test_only_a_try_burns_an_attempt() -> None:
     held = CircuitOpen(System.VTIGER, "left alone", until=utc_now(), seconds=1)
     waits = [held, LeaseLost("busy"), DependencyNotReady("for its product")]
     tries = [DOWN, Rejected(System.VTIGER, "no"), AuthRejected(System.VTIGER, "who")]
-    assert [burns_attempt(error) for error in (*waits, *tries)] == [False] * 3 + [True] * 3
+    assert [counts_as_attempt(error) for error in (*waits, *tries)] == [False] * 3 + [True] * 3
 
 
 @given(attempts, seeds)
@@ -81,12 +81,12 @@ def test_a_pair_in_other_hands_is_looked_at_soon(attempt: int, seed: int) -> Non
 @given(st.timedeltas(timedelta(0), timedelta(days=30)))
 def test_a_failing_remote_is_tried_as_long_as_the_budget_lasts(age: timedelta) -> None:
     for error in (DOWN, RemoteTimeout(System.VTIGER, "slow"), AuthRejected(System.VTIGER, "who")):
-        assert worth_trying(POLICY, error, age) == (age < POLICY.budget)
+        assert should_retry(POLICY, error, age) == (age < POLICY.budget)
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=30)))
 def test_waiting_for_a_pair_uses_up_no_budget(age: timedelta) -> None:
-    assert worth_trying(POLICY, LeaseLost("busy"), age)
+    assert should_retry(POLICY, LeaseLost("busy"), age)
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_waiting_for_a_pair_uses_up_no_budget(age: timedelta) -> None:
     ],
 )
 def test_what_would_fail_again_is_not_tried_again(error: WooVtigerError) -> None:
-    assert not worth_trying(POLICY, error, timedelta(0))
+    assert not should_retry(POLICY, error, timedelta(0))

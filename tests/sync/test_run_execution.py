@@ -9,7 +9,7 @@ from app.domain import Direction, Module, Outcome
 from app.runs.models import RunState
 from app.runtime import Runtime
 from app.sync.runs.execution import execute, execute_due
-from app.sync.runs.requests import ask_for_scheduled, cancel_run, differences, get_progress
+from app.sync.runs.requests import cancel_run, differences, get_progress, schedule_due_runs
 from tests.running import begin, run
 from tests.setting import STORE
 from tests.world import World
@@ -180,26 +180,26 @@ def comparing(world: World, *, hours: float, repairs: bool = False) -> Runtime:
 
 
 async def test_comparisons_come_by_themselves_only_where_that_is_set(world: World) -> None:
-    assert await ask_for_scheduled(comparing(world, hours=0)) == []
+    assert await schedule_due_runs(comparing(world, hours=0)) == []
 
 
 async def test_a_scheduled_comparison_never_starts_twice(world: World) -> None:
     runtime = comparing(world, hours=24)
-    asked = await asyncio.gather(*(ask_for_scheduled(runtime) for _ in range(8)))
+    asked = await asyncio.gather(*(schedule_due_runs(runtime) for _ in range(8)))
     [only] = [each for some in asked for each in some]
     await execute_due(runtime)
 
     assert (only.dry_run, only.scheduled, only.started_by) == (True, True, "schedule")
-    assert await ask_for_scheduled(runtime) == []
+    assert await schedule_due_runs(runtime) == []
 
 
 async def test_the_next_scheduled_comparison_waits_for_the_last_one(world: World) -> None:
     runtime = comparing(world, hours=24, repairs=True)
-    [first] = await ask_for_scheduled(runtime)
+    [first] = await schedule_due_runs(runtime)
     await world.execute("UPDATE sync_runs SET created_at = now() - interval '25 hours'")
-    early = await ask_for_scheduled(runtime)
+    early = await schedule_due_runs(runtime)
     await execute(runtime, first.id)
-    [second] = await ask_for_scheduled(runtime)
+    [second] = await schedule_due_runs(runtime)
 
     assert (early, first.dry_run) == ([], False)
     assert second.id > first.id

@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain import DeletePolicy, Module, Record, System
-from app.sync.work import hint_again
+from app.sync.work import external_id_hint
 from tests.goods import links_of, product, rows_of
 from tests.setting import STORE
 from tests.trade import ADDRESS, edit, order, sale
@@ -141,7 +141,7 @@ async def test_an_id_that_is_still_to_be_left_makes_nobody_again(world: World) -
     await world.settle()
     world.sandbox.crm.ui_delete(by_email(world, BOB))
     record = Record(STORE, System.WOOCOMMERCE, CONTACTS, customer)
-    await world.runtime.acceptor.accept([hint_again(record)])
+    await world.runtime.acceptor.accept([external_id_hint(record)])
     await world.settle()
 
     assert world.contacts() == []

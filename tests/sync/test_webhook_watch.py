@@ -79,7 +79,7 @@ async def test_a_webhook_that_does_not_tell_is_replaced(
         hook.topic,
     )
     assert incident.message == f"Webhook {hook.topic} of the shop: {told}."
-    assert incident.mended.startswith("It was replaced by a new one. All were last seen well at ")
+    assert incident.mended.startswith("It was replaced by a new one. All were last seen active at ")
     assert await watch_webhooks(world.runtime) == []
 
 
@@ -92,7 +92,7 @@ async def test_a_webhook_that_was_given_another_topic_is_replaced_by_the_right_o
 
     assert active(world) == Counter(TOPICS)
     assert {(row.subject, row.mended.partition(".")[0]) for row in await incidents(world)} == {
-        (topic, "It was installed anew"),
+        (topic, "It was installed again"),
         ("coupon.created", "It was removed"),
     }
 
@@ -139,7 +139,7 @@ async def test_one_that_cannot_be_mended_stays_an_incident_until_it_is(world: Wo
     await watch_webhooks(world.runtime)
     [incident] = await incidents(world)
     assert incident.ended_at is None
-    assert "It could not be mended" in incident.message
+    assert "It could not be repaired" in incident.message
 
     await watch_webhooks(world.runtime)
     assert [row.mended != "" for row in await incidents(world)] == [True]

@@ -64,7 +64,7 @@ async def test_a_decision_on_values_that_changed_is_refused(
     form = {"keep": "vtiger", "seen_at": "2020-01-01T00:00:00+00:00"}
     answer = await admin.post(f"{PAGE}/{conflict_id}/resolve", on=PAGE, **form)
     assert answer.status_code == 409
-    assert "A side changed again in between" in answer.text
+    assert "A side has changed in the meantime" in answer.text
     assert 'class="versus"' in answer.text
     assert await stored(runtime) == []
 

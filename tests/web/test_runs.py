@@ -79,7 +79,7 @@ async def test_sync_now_asks_for_all_modules_of_a_store(admin: Browser, runtime:
         ({"store": "main", "module": "coupons"}, "Choose modules of the list"),
         ({"store": "main", "direction": "sideways"}, "Choose a direction of the list"),
         ({"store": "main", "since": "yesterday"}, "Give a time such as"),
-        ({"repair_of": "999"}, "Run 999 is no finished comparison"),
+        ({"repair_of": "999"}, "Run 999 is not a finished comparison"),
         ({"repair_of": "x"}, "Open a comparison below"),
     ],
 )
@@ -156,7 +156,7 @@ async def test_a_run_that_asks_shows_the_numbers_and_goes_on_when_told(
     run = (await get_progress(runtime, run_id)).run
 
     for text in (page, seen):
-        assert "12 accounts will be made in the shop, 12 people mailed by it." in text
+        assert "12 accounts will be created in the shop, 12 people mailed by it." in text
     assert ("Go on</button>" in page, "Go on</button>" in seen) == (True, False)
     assert (answer.headers["location"], again.status_code) == (path, 303)
     assert (run.state, run.consent) == (RunState.QUEUED, Consent.GIVEN)

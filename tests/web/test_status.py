@@ -22,7 +22,7 @@ from app.remotes.gate import (
 from app.remotes.incidents import Trouble, report, report_resolved
 from app.remotes.models import IncidentKind
 from app.runtime import Runtime
-from app.sync.polling import BEFORE_ALL, poll
+from app.sync.polling import EARLIEST, poll
 from app.sync.webhook_watch import watch_webhooks
 from app.woocommerce.webhook import TOPICS
 from tests.api.rows import hint
@@ -128,8 +128,8 @@ async def test_incidents_of_one_kind_and_place_are_told_together(
 
 async def test_how_far_the_polls_are(admin: Browser, runtime: Runtime) -> None:
     async with transaction(runtime.sessions) as session:
-        await save_watermark(session, "main:contacts:vtiger", BEFORE_ALL)
-        await save_watermark(session, "main:taxes:vtiger", BEFORE_ALL.replace(year=2021))
+        await save_watermark(session, "main:contacts:vtiger", EARLIEST)
+        await save_watermark(session, "main:taxes:vtiger", EARLIEST.replace(year=2021))
     page = await admin.text("/ui/status")
     assert "no record yet" in page
     assert "not looked at yet" in page

@@ -14,9 +14,9 @@ from app.domain import DeliveryState
 from app.inbox.repository import accept, claim, settle
 from app.links.leases import PairLease, hold
 from app.queue import (
-    MOST_AT_ONCE,
-    Look,
+    BATCH_SIZE,
     RetryStrategy,
+    TopUp,
     clear_wakeup,
     dispatch,
     dispatch_one,
@@ -83,7 +83,7 @@ async def _dispatch(jobs: App, sessions: Sessions) -> int:
         return await dispatch(jobs, session, RetryStrategy(STRANDED, BUDGET))
 
 
-async def _top_up(jobs: App, sessions: Sessions) -> Look:
+async def _top_up(jobs: App, sessions: Sessions) -> TopUp:
     async with transaction(sessions) as session:
         return await top_up(jobs, session, RetryStrategy(STRANDED, BUDGET), ahead=4)
 
@@ -185,7 +185,7 @@ async def test_what_needs_a_remote_that_is_not_called_waits_until_it_is_too_old(
 async def test_more_records_than_fit_are_all_woken_and_neither_the_oldest_nor_the_newest_waits(
     jobs: App, sessions: Sessions
 ) -> None:
-    await _accept(sessions, *(str(number) for number in range(MOST_AT_ONCE + 20)))
+    await _accept(sessions, *(str(number) for number in range(BATCH_SIZE + 20)))
     oldest, newest = ([KEY.format(id=n) for n in range(start, start + 10)] for start in (0, 10))
     for minutes, keys in ((9, oldest), (1, newest)):
         await _execute(
@@ -198,11 +198,11 @@ async def test_more_records_than_fit_are_all_woken_and_neither_the_oldest_nor_th
     others = "UPDATE deliveries SET next_attempt_at = now() - interval '5 minutes'"
     await _execute(sessions, f"{others} WHERE record_key <> ALL(:keys)", keys=oldest + newest)
 
-    assert await _dispatch(jobs, sessions) <= MOST_AT_ONCE
+    assert await _dispatch(jobs, sessions) <= BATCH_SIZE
     assert {*oldest, *newest} <= set(await _locks(sessions))
     while await _dispatch(jobs, sessions):
         pass
-    assert len(await _locks(sessions)) == MOST_AT_ONCE + 20
+    assert len(await _locks(sessions)) == BATCH_SIZE + 20
 
 
 async def test_the_queue_is_topped_up_with_hints_of_both_kinds(
@@ -211,8 +211,8 @@ async def test_the_queue_is_topped_up_with_hints_of_both_kinds(
     """A run's thousands leave room for a webhook, and it is woken by the next look."""
     async with transaction(sessions) as session:
         await accept(session, [hint(f"9{number}", run_id=1) for number in range(50)])
-    assert await _top_up(jobs, sessions) == Look(4, is_full=True)
-    assert await _top_up(jobs, sessions) == Look(0, is_full=True)
+    assert await _top_up(jobs, sessions) == TopUp(4, is_full=True)
+    assert await _top_up(jobs, sessions) == TopUp(0, is_full=True)
 
     await _accept(sessions, "5")
     assert (await _top_up(jobs, sessions)).woken == 1

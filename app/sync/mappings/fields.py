@@ -1,4 +1,4 @@
-"""The fields that a row may have, as both systems really have them: for people to choose from."""
+"""The fields of both systems that a mapping row can use, for selection by users."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,16 +20,16 @@ from app.woocommerce.schemas import WooRecord
 SAMPLES = 50
 LONGEST_EXAMPLE = 80
 
-HOLDS_ID = "It holds the shop's id of the record."
-OF_OTHERS = "It stands for another record, or holds no text."
+HOLDS_ID = "It contains the shop's id of the record."
+OF_OTHERS = "It refers to another record, or contains no text."
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedField:
-    """One field of one system. `name` is what a row says; `reserved` tells why none may have it.
+    """One field of one system, by the name that a row uses.
 
-    `choices` are a picklist's values, `example` is what a recent record of the shop holds,
-    `written_by` the row that writes it now.
+    `reserved` is the reason why no row may use it, `choices` are a picklist's values, `example` is
+    the value in a recent record of the shop, and `written_by` is the row that writes it now.
     """
 
     name: str
@@ -45,15 +45,15 @@ class OfferedField:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What both systems have for one module."""
+    """The fields of both systems for one module."""
 
     woo: tuple[OfferedField, ...]
     vtiger: tuple[OfferedField, ...]
 
 
 async def offer_fields(runtime: Runtime, store: str, module: Module) -> Offer:
-    """Known fields of the shop, its meta and attributes as recent records have them; Vtiger's by
-    describe, read anew. Raises the RemoteError tree."""
+    """The known fields of the shop, meta and attributes of recent records, and the fields that
+    Vtiger describes, read again. Raises the RemoteError tree."""
     collection = FACTS[module].woo_collection
     if collection is None:
         return Offer((), ())

@@ -1,7 +1,7 @@
-"""Users' mapping rows as a YAML file that people review and keep under version control.
+"""Reads and writes users' mapping rows as a YAML file for review and version control.
 
-The same rows always make the same text. Reading takes every scalar as text, so that `off`, `no`
-and `12` mean what they look like."""
+Writing is deterministic. Reading treats every scalar as text, so that `off`, `no` and `12` are not
+converted."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -30,7 +30,7 @@ WIDTH = 100
 
 
 def mapping_text(rows: Rows) -> str:
-    """The file of these rows."""
+    """The text of the file with these rows."""
     return HEADER + "mappings:" + "".join(_stores(rows)) + ("" if rows else " {}\n")
 
 
@@ -59,17 +59,17 @@ def _row(module: Module, row: MappingRow) -> str:
 
 
 def _plain(row: MappingRow) -> dict[str, Any]:
-    """The id first; one WooCommerce field as text, pairs as a table."""
-    kept = row.stored()
+    """The row as plain data: the id first, a single WooCommerce field as text, pairs as a table."""
+    data = row.stored()
     if len(row.woo) == 1:
-        kept["woo"] = row.woo[0]
+        data["woo"] = row.woo[0]
     if row.pairs:
-        kept["pairs"] = dict(row.pairs)
-    return {"id": kept.pop("id"), **kept}
+        data["pairs"] = dict(row.pairs)
+    return {"id": data.pop("id"), **data}
 
 
 def _indented(text: str, blanks: str) -> str:
-    """Lines end with a newline only; YAML knows other ends, inside of what people typed."""
+    """Indent lines; only newlines end a line: YAML's other line breaks may be part of values."""
     lines = text.split("\n")
     return "\n".join(blanks + line if line else line for line in lines)
 
@@ -80,11 +80,11 @@ def _scalar(text: str) -> str:
 
 
 def read_mapping_text(text: str) -> Rows:
-    """The rows of a file. InvalidInput names the place and what is wrong there."""
+    """The rows of a file. Raises InvalidInput, which names the place and the error."""
     try:
-        data = yaml.load(text, Loader=_Texts)  # noqa: S506 - it makes nothing but texts
+        data = yaml.load(text, Loader=_Texts)  # noqa: S506 - it creates texts only
     except yaml.YAMLError as error:
-        raise InvalidInput(f"The file is no YAML: {error}") from None
+        raise InvalidInput(f"The file is not valid YAML: {error}") from None
     whole = _table(data, "The file")
     if not whole:
         raise InvalidInput(f"The file is empty: it has no `{ROOT}:`. `mappings export` writes one.")
@@ -96,7 +96,7 @@ def read_mapping_text(text: str) -> Rows:
 
 
 class _Texts(yaml.BaseLoader):
-    """Every scalar is text, and a key that is there twice is refused: one of both would be lost."""
+    """Reads every scalar as text and refuses duplicate keys, of which one would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -104,7 +104,7 @@ class _Texts(yaml.BaseLoader):
             name = str(key.value)
             if name in seen:
                 place = f"line {key.start_mark.line + 1}"
-                raise InvalidInput(f"The file: `{name}:` is there twice ({place}).")
+                raise InvalidInput(f"The file: `{name}:` occurs twice ({place}).")
             seen.add(name)
         return super().construct_mapping(node, deep=deep)
 
@@ -146,7 +146,7 @@ def _fault(fault: ErrorDetails) -> str:
         return f"{where}: {fault['msg']}"
     near = _near(where, list(MappingRow.model_fields))
     known = f"did you mean {near}?" if near else f"known are {', '.join(MappingRow.model_fields)}"
-    return f"{where} is no part of a row; {known}"
+    return f"{where} is not a property of a row; {known}"
 
 
 def _near(wrong: str, names: Sequence[str]) -> str:

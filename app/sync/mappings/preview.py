@@ -1,4 +1,4 @@
-"""What a sync of one record would write, field by field, with any mapping. Writes nothing."""
+"""Previews what a sync of one record would write, field by field, with any mapping."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,30 +24,30 @@ from app.runtime import Runtime
 from app.sync.agreement import newer_side
 from app.sync.creation import choose_twin
 from app.sync.mappings.table import faults_of
-from app.sync.merge import Held, Merge, merge
+from app.sync.merge import Blocked, Merge, merge
 from app.sync.work import resolve
 
-# The request that a change of one record would be; made by the module's own pure mapping.
+# The request body of a change, built by the mapping of the module.
 
 
 async def draft(
     adapter: Adapter, changes: Mapping[str, Value], source: Side, current: Side | None
 ) -> Patch:
-    """What would be sent to bring `changes` of `source` to `current`, or to a new record (None)."""
+    """The request to write `changes` of `source` to `current`, or to a new record (None)."""
     draft_of_module = SPECS[adapter.module].draft
     if draft_of_module is None:
         raise TypeError(f"{adapter.module} cannot be drafted")
     return await draft_of_module(adapter, changes, source, current)
 
 
-NO_TAXES = "Taxes have no rows of your own, so there is nothing to try out."
+NO_TAXES = "Taxes have no custom rows, so there is nothing to preview."
 GONE = "{system} has no {module} {id}."
 DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
-NOTHING_HELD: Mapping[str, Held] = {}
+NOTHING_BLOCKED: Mapping[str, Blocked] = {}
 
 
 class FieldAct(StrEnum):
-    """What a sync would do with a row's field."""
+    """What a sync would do with the field of a row."""
 
     TO_WOOCOMMERCE = "to_woocommerce"
     TO_VTIGER = "to_vtiger"
@@ -59,7 +59,7 @@ class FieldAct(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldPreview:
-    """One row: both values as compared, what would be done, and why a value is left out."""
+    """One row: both values as compared, the action, and why a value is left out."""
 
     row: str
     woo: Value
@@ -71,8 +71,11 @@ class FieldPreview:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One record under one mapping. `bodies` is what either system would be sent; `skip` why
-    nothing would be done; `faults` are those of proposed rows, which are left out."""
+    """The preview of one record with one mapping.
+
+    `bodies` are the requests to each system, `skip` is the reason why nothing would be written, and
+    `faults` are those of proposed rows, which are left out.
+    """
 
     label: str
     woo_id: str | None
@@ -85,7 +88,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Which record, and the users' rows to go by; None: those in force."""
+    """The record to preview, and the custom rows to use; None for the rows in force."""
 
     store: str
     module: Module
@@ -95,8 +98,10 @@ class Trial:
 
 
 async def preview(runtime: Runtime, trial: Trial) -> Preview:
-    """Reads both systems and writes neither. Raises NotFound, DependencyNotReady, the RemoteError
-    tree."""
+    """Preview a record; reads both systems and writes nothing.
+
+    Raises InvalidInput for taxes, NotFound, DependencyNotReady and the RemoteError tree.
+    """
     if trial.module not in WITH_ROWS:
         raise InvalidInput(NO_TAXES, "module")
     rows = trial.rows
@@ -112,7 +117,7 @@ async def preview(runtime: Runtime, trial: Trial) -> Preview:
         context = Context(runtime, trial.store, policy, lease, proposed=rules)
         adapter = await open_adapter(context, trial.module)
         try:
-            return await _Look(runtime, trial, policy, adapter, tuple(faults)).run()
+            return await _Previewer(runtime, trial, policy, adapter, tuple(faults)).run()
         except RecordUnreadable as error:
             return _unreadable(trial, error, tuple(faults))
 
@@ -123,8 +128,8 @@ def _unreadable(trial: Trial, error: RecordUnreadable, faults: tuple[RuleFault, 
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """One record, looked at as a drain would."""
+class _Previewer:
+    """Previews one record as a drain would sync it."""
 
     runtime: Runtime
     trial: Trial
@@ -133,8 +138,10 @@ class _Look:
     faults: tuple[RuleFault, ...]
 
     async def run(self) -> Preview:
-        told = Record(self.trial.store, self.trial.system, self.trial.module, self.trial.record_id)
-        record = await resolve(self.runtime, told)
+        requested = Record(
+            self.trial.store, self.trial.system, self.trial.module, self.trial.record_id
+        )
+        record = await resolve(self.runtime, requested)
         source = await self.adapter.find(record.system, record.id)
         if source is None:
             module = self.trial.module.replace("_", " ")
@@ -172,9 +179,9 @@ class _Look:
         )
 
     async def _creation(self, source: Side) -> Preview:
-        target, way = source.system.other, self.policy.direction
-        if not way.allows(target):
-            message = DIRECTION_OFF.format(direction=way, system=target.label)
+        target, direction = source.system.other, self.policy.direction
+        if not direction.allows(target):
+            message = DIRECTION_OFF.format(direction=direction, system=target.label)
             return self._alone(source, Skip("direction_off", message))
         creation = ShopCreation(self.runtime, self.trial.store, self.adapter.module, self.policy)
         refused = (await creation.refuse([source])).get(source.id)
@@ -189,7 +196,7 @@ class _Look:
             if source.values.get(rule.name) and rule.direction.allows(target)
         }
         acts = dict.fromkeys(names, _to(target))
-        return self._told(sides, acts, {target: patch})
+        return self._build_preview(sides, acts, {target: patch})
 
     async def _pair(self, link: Link, source: Side, partner: Side) -> Preview:
         sides = {source.system: source, partner.system: partner}
@@ -202,8 +209,8 @@ class _Look:
         }
         acts = {name: _to(target) for target, values in changes.items() for name in values}
         acts |= dict.fromkeys((each.field for each in merged.conflicts), FieldAct.CONFLICT)
-        acts |= dict.fromkeys(merged.lost, FieldAct.GONE)
-        return self._told(sides, acts, patches, merged.held)
+        acts |= dict.fromkeys(merged.missing_fields, FieldAct.GONE)
+        return self._build_preview(sides, acts, patches, merged.blocked)
 
     def _merge(self, link: Link, sides: Mapping[System, Side]) -> Merge:
         woo, vtiger = sides[System.WOOCOMMERCE], sides[System.VTIGER]
@@ -218,24 +225,24 @@ class _Look:
             carried=self.adapter.converted_names(woo, vtiger),
         )
 
-    def _told(
+    def _build_preview(
         self,
         sides: Mapping[System, Side],
         acts: Mapping[str, FieldAct],
         patches: Mapping[System, Patch],
-        held: Mapping[str, Held] = NOTHING_HELD,
+        blocked: Mapping[str, Blocked] = NOTHING_BLOCKED,
     ) -> Preview:
         notes = {note.field: note for patch in patches.values() for note in patch.notes}
         fields = []
         for rule in self.adapter.rules:
             woo, vtiger = (_value(sides.get(system), rule) for system in System)
             note = notes.get(rule.name)
-            told = (note.reason, note.message) if note else ("", "")
-            if rule.name in held:
-                told = ("direction_off", held[rule.name].message)
+            note_text = (note.reason, note.message) if note else ("", "")
+            if rule.name in blocked:
+                note_text = ("direction_off", blocked[rule.name].message)
             act = acts.get(rule.name, FieldAct.NOTHING)
             act = FieldAct.OFF if rule.direction is Direction.OFF else act
-            fields.append(FieldPreview(rule.name, woo, vtiger, act, *told))
+            fields.append(FieldPreview(rule.name, woo, vtiger, act, *note_text))
         label = next((side.label for side in sides.values() if side.label), "")
         woo_id, vtiger_id = (sides[each].id if each in sides else None for each in System)
         bodies = {target: {**patch.body, **patch.apart} for target, patch in patches.items()}

@@ -1,8 +1,7 @@
-"""The mapping as people see and change it: every row with where it comes from, its faults, and
-whole imports.
+"""Shows and changes the mapping of a module: rows with their origin and faults, and imports.
 
-A change is checked against Vtiger's own description of the module, read anew; what was wrong
-before does not keep anybody from changing something else."""
+A change is checked against Vtiger's description of the module, which is read again. Faults that
+existed before do not prevent other changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,17 +29,17 @@ from app.vtiger.schemas import VtigerModule
 DEFAULT, CHANGED, CUSTOM = "default", "changed", "custom"
 
 NO_TAXES = (
-    "Taxes have no rows of your own: a tax has a name and a rate and nothing else that the two "
-    "systems share. The settings of module taxes say which rates are synced, and which way."
+    "Taxes have no custom rows: a tax has a name and a rate and nothing else that the two systems "
+    "share. The settings of module taxes define which rates are synced, and in which direction."
 )
 NO_FIELDS = (
-    "It is a default row, whose fields stay as they are: change its direction, write condition or "
-    "transform; to map other fields, switch it off and add a row of another name."
+    "It is a default row, whose fields cannot be changed: change its direction, write condition or "
+    "transform; to map other fields, switch it off and add a row with another name."
 )
 
 
 class MappingRefused(InvalidInput):
-    """Rows that cannot work; each fault says which, and how to mend it."""
+    """Rows are invalid; each fault names a row and how to fix it."""
 
     def __init__(self, faults: Sequence[RuleFault]) -> None:
         super().__init__("; ".join(f"{fault.row}: {fault.message}" for fault in faults))
@@ -48,15 +47,15 @@ class MappingRefused(InvalidInput):
 
 
 class MappingChanged(InvalidInput):
-    """Somebody made another version meanwhile."""
+    """Another version was saved in the meantime."""
 
     def __init__(self) -> None:
-        super().__init__("The mapping was changed meanwhile: read it again.", "version")
+        super().__init__("The mapping was changed in the meantime: read it again.", "version")
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row in force. `row` is what a user said, None for a default row as it comes."""
+    """One row in force. `row` is the user's row, None for an unchanged default row."""
 
     rule: FieldRule
     row: MappingRow | None
@@ -68,8 +67,11 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The whole mapping of one store and module. `checked`: Vtiger could be asked; without it
-    labels, types and what is missing in Vtiger are not known. `faults` are of no single row."""
+    """The mapping of one store and module.
+
+    `checked` is False if Vtiger could not be read: labels, types and missing fields are then
+    unknown. `faults` are those that concern no single row.
+    """
 
     mapping: StoreMapping
     rows: tuple[TableRow, ...]
@@ -78,7 +80,7 @@ class Table:
 
 
 async def read_table(runtime: Runtime, store: str, module: Module) -> Table:
-    """The mapping in force, with its faults as of now."""
+    """The mapping in force with its present faults."""
     mapping = await mapping_of(runtime, store, module)
     shape = await _find_shape(runtime, module)
     scene = _scene(module, mapping.rows, shape)
@@ -125,9 +127,9 @@ def _lacking(scene: Scene, policy: SyncPolicy) -> list[RuleFault]:
 async def change_table(
     runtime: Runtime, store: str, module: Module, *, change: Change
 ) -> StoreMapping:
-    """Keep a new version of the users' rows, all or nothing.
+    """Save a new version of the users' rows, all or nothing.
 
-    Raises MappingRefused, MappingChanged, and the RemoteError tree while Vtiger cannot be asked.
+    Raises MappingRefused, MappingChanged, and the RemoteError tree if Vtiger cannot be read.
     """
     await check_change(runtime, store, module, rows=change.rows)
     async with transaction(runtime.sessions) as session:
@@ -140,7 +142,7 @@ async def change_table(
 async def check_change(
     runtime: Runtime, store: str, module: Module, *, rows: Sequence[MappingRow]
 ) -> None:
-    """Raises MappingRefused if these rows bring faults that are not there now."""
+    """Raises MappingRefused if these rows add faults to the present ones."""
     if faults := _shape_faults(module, rows):
         raise MappingRefused(faults)
     shape = await runtime.shapes.refresh(FACTS[module].vtiger_name)
@@ -155,7 +157,7 @@ async def check_change(
 async def faults_of(
     runtime: Runtime, store: str, module: Module, *, rows: Sequence[MappingRow]
 ) -> list[RuleFault]:
-    """What is wrong with these rows, whatever is in force."""
+    """The faults of these rows, independent of the rows in force."""
     shape = await runtime.shapes.get(FACTS[module].vtiger_name)
     return _shape_faults(module, rows) or await _faults(runtime, store, _scene(module, rows, shape))
 
@@ -174,13 +176,13 @@ def _shape_faults(module: Module, rows: Sequence[MappingRow]) -> list[RuleFault]
 
 
 def _keeps_fields(module: Module, row: MappingRow) -> bool:
-    """A default row's own fields may be said again, as an answer of the service says them."""
+    """Whether a row leaves the fields of its default row unchanged, or repeats them."""
     default = find_default(module, row.id)
     return default is None or (row.woo in ((), default.woo) and row.vtiger in ("", default.vtiger))
 
 
 def new_id(module: Module, rows: Sequence[MappingRow], wanted: str) -> str:
-    """An id for a row that has none, after its field, and no other row's."""
+    """A unique id for a row that has none, derived from its field."""
     taken = {row.id for row in rows} | {rule.name for rule in DEFAULT_RULES[module]}
     plain = "".join(char if char.isalnum() and char.isascii() else "_" for char in wanted.lower())
     base = plain.strip("_")[:60] or "row"
@@ -189,12 +191,12 @@ def new_id(module: Module, rows: Sequence[MappingRow], wanted: str) -> str:
     return next(each for each in (base, *numbered) if each not in taken)
 
 
-# Whole mappings at once: all of them are checked before any is kept, and kept together.
+# Imports: all mappings are checked before any is saved, and saved in one transaction.
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What a file changes in one place: ids of rows, and the version that it makes."""
+    """The changes of an import to one mapping: ids of rows, and the new version."""
 
     store: str
     module: Module
@@ -207,10 +209,10 @@ class Imported:
 async def import_mappings(
     runtime: Runtime, wanted: Rows, *, by: str, message: str, dry_run: bool
 ) -> list[Imported]:
-    """Make the named mappings say what is wanted; what says so already is left as it is.
+    """Replace the named mappings; equal ones are left unchanged.
 
-    Raises InvalidInput for a store that is not set, MappingRefused, MappingChanged, and the
-    RemoteError tree while Vtiger cannot be asked.
+    Raises InvalidInput for an unknown store, MappingRefused, MappingChanged, and the RemoteError
+    tree if Vtiger cannot be read.
     """
     changes = [await _planned(runtime, place, rows) for place, rows in wanted.items()]
     real = [each for each in changes if each is not None]
@@ -222,22 +224,24 @@ async def import_mappings(
                 change = Change(rows, by, message, now.version)
                 if await save_mapping(session, store, module, change=change) is None:
                     raise MappingChanged
-    return [_told(now, place, rows) for now, place, rows in real]
+    return [_describe_import(now, place, rows) for now, place, rows in real]
 
 
 async def _planned(
     runtime: Runtime, place: Place, rows: Sequence[MappingRow]
 ) -> tuple[StoreMapping, Place, Sequence[MappingRow]] | None:
-    """None if the mapping says the same already."""
+    """The planned change of one mapping; None if it is equal already."""
     store, module = place
     if store not in runtime.stores:
         known = ", ".join(runtime.stores)
-        raise InvalidInput(f"There is no store {store}; the settings know {known}.", "store")
+        raise InvalidInput(
+            f"There is no store {store}; the configured stores are {known}.", "store"
+        )
     now = await mapping_of(runtime, store, module)
     return None if tuple(rows) == now.rows else (now, place, rows)
 
 
-def _told(now: StoreMapping, place: Place, rows: Sequence[MappingRow]) -> Imported:
+def _describe_import(now: StoreMapping, place: Place, rows: Sequence[MappingRow]) -> Imported:
     old, new = {row.id: row for row in now.rows}, {row.id: row for row in rows}
     return Imported(
         *place,

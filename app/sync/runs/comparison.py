@@ -1,7 +1,7 @@
-"""Both systems compared, record by record: what a sync would do, and the differences found.
+"""Compares both systems record by record: what a sync would do, and the differences found.
 
-Records come in pages; the partners of a page are read in bulk where that can be. Only a record
-without a pair costs a look-up of its own."""
+Records are read in pages, and the partners of a page in bulk where the system allows it. Only a
+record without a link needs a search of its own."""
 
 from collections.abc import (
     AsyncIterator,
@@ -48,13 +48,11 @@ from app.runs.repository import count_differences
 from app.runtime import Runtime
 from app.sync.agreement import newer_side
 from app.sync.creation import choose_twin
-from app.sync.merge import Merge, describe_held, merge
+from app.sync.merge import Merge, describe_blocked, merge
 from app.sync.runs.requests import OFF
 from app.tasks import run_together
 
-# Both systems side by side, record by record: what a sync would do, and what differs. Pure.
-#
-# A pair is compared through the mapping and the merge, as a drain would.
+# Comparing one pair through the mapping and the merge, as a drain does. Pure functions.
 
 
 class Plan(StrEnum):
@@ -69,9 +67,9 @@ class Plan(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One pair, or one record without a pair; its id in the other system is then None.
+    """One pair, or one record without a link, whose id in the other system is None.
 
-    `checked` is how many fields were looked at.
+    `checked` is the number of compared fields.
     """
 
     plan: Plan
@@ -84,7 +82,7 @@ class Compared:
 
     @property
     def pending(self) -> tuple[FieldDifference, ...]:
-        """The fields that a sync would write, or ask about."""
+        """The fields that a sync would write or report as a conflict."""
         return tuple(
             each
             for each in self.fields
@@ -93,12 +91,12 @@ class Compared:
 
     @property
     def unexplained(self) -> tuple[FieldDifference, ...]:
-        """Those, and the fields that stay different for no good reason."""
+        """The pending fields and those that stay different without an explanation."""
         return tuple(each for each in self.fields if each.act is not PlannedAction.KEPT)
 
     @property
     def agrees(self) -> bool:
-        """A pair in which both sides say the same, as near as the systems allow."""
+        """Whether both sides of a pair are equal, as far as the systems allow."""
         return self.plan is Plan.AGREE and not self.unexplained
 
 
@@ -112,10 +110,10 @@ def compare_pair(
     carried: Collection[str],
     explains: Callable[[str], bool],
 ) -> Compared:
-    """What a sync would do with a pair; `link.base` is empty for one that is only found.
+    """What a sync would do with a pair; `link.base` is empty for a pair without a stored link.
 
-    `carried` as in `merge`; `explains` tells whether a field differs only by what the target can
-    hold.
+    `carried` is that of `merge`; `explains` returns whether a field differs only because the target
+    cannot store the value exactly.
     """
     base = read_base(link.base, rules)
     settled = _settled(base, woo, vtiger, rules=rules)
@@ -136,8 +134,8 @@ def compare_pair(
     fields = tuple(_differences(merged, woo, vtiger, rules=rules, explains=is_explained))
     plan = Plan.UPDATE if merged.to_woo or merged.to_vtiger or merged.conflicts else Plan.AGREE
     skip = None
-    if plan is Plan.AGREE and merged.held:
-        plan, skip = Plan.SKIP, Skip("direction_off", describe_held(merged.held))
+    if plan is Plan.AGREE and merged.blocked:
+        plan, skip = Plan.SKIP, Skip("direction_off", describe_blocked(merged.blocked))
     label = woo.label or vtiger.label
     return Compared(plan, label, woo.id, vtiger.id, fields, skip, checked=len(rules))
 
@@ -145,8 +143,8 @@ def compare_pair(
 def _settled(
     base: Base, woo: Side, vtiger: Side, *, rules: tuple[FieldRule, ...]
 ) -> frozenset[str]:
-    """Users' rows of which both sides hold what they did after the last write: how many decimals
-    or characters a custom field keeps, nobody tells but the field itself."""
+    """Custom rows whose sides both equal the base: a difference is due to the field's precision or
+    length, which the systems do not report."""
     return frozenset(
         rule.name
         for rule in rules
@@ -165,12 +163,12 @@ def _differences(
     rules: tuple[FieldRule, ...],
     explains: Callable[[str], bool],
 ) -> Iterator[FieldDifference]:
-    """A field that one side does not have is none."""
+    """The differing fields; a field that one side does not have is not a difference."""
     for rule in rules:
         mine, theirs = woo.values.get(rule.name), vtiger.values.get(rule.name)
         act = _act(merged, rule.name)
-        lacking = act is PlannedAction.DIFFERS and None in (mine, theirs)
-        if lacking or rule.same(mine or "", theirs or ""):
+        is_missing = act is PlannedAction.DIFFERS and None in (mine, theirs)
+        if is_missing or rule.same(mine or "", theirs or ""):
             continue
         if act is PlannedAction.DIFFERS and explains(rule.name):
             act = PlannedAction.KEPT
@@ -186,24 +184,27 @@ def _act(merged: Merge, name: str) -> PlannedAction:
 
 
 def compare_unreadable(read: Unreadable) -> Compared:
-    """A record, or half a pair, that cannot be read: a sync leaves both alone."""
+    """A record, or one side of a pair, that cannot be read: a sync skips it."""
     woo_id, vtiger_id = only_in(read.system, read.id)
     return Compared(Plan.SKIP, read.id, woo_id, vtiger_id, skip=read.skip)
 
 
 def compare_single(side: Side, plan: Plan, *, skip: Skip | None = None) -> Compared:
-    """A record without a pair, to be created on the other side or left alone."""
+    """A record without a link, to be created in the other system or skipped."""
     woo_id, vtiger_id = only_in(side.system, side.id)
     return Compared(plan, side.label, woo_id, vtiger_id, skip=skip)
 
 
-# The totals of a comparison, which add up: what was compared either agrees or was found.
+# Totals of a comparison: each compared record either agrees or is a difference.
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The figures of one module, or of all where `module` is "". A pair counts once, as does a
-    record without a partner; `found` is by what a sync would do with them."""
+    """The counts of one module, or of all modules if `module` is empty.
+
+    A pair counts once, as does a record without a partner. `found` counts the differences by what
+    a sync would do.
+    """
 
     module: str
     agreed: int
@@ -215,8 +216,8 @@ class Totals:
 
 
 async def read_totals(runtime: Runtime, run: SyncRun) -> list[Totals]:
-    """One for each module that the run has compared so far, in the order of a run; none for a run
-    of a version that did not keep them."""
+    """The totals of each module compared so far, in the order of a run; none for runs of versions
+    that did not store them."""
     async with runtime.sessions() as session:
         counted = await count_differences(session, run.id)
     return [
@@ -231,32 +232,36 @@ async def read_totals(runtime: Runtime, run: SyncRun) -> list[Totals]:
 
 
 def add_up(totals: Iterable[Totals]) -> Totals:
+    """The sum of the totals of several modules."""
     rows = list(totals)
     found = {plan: sum(row.found[plan] for row in rows) for plan in Plan}
     return Totals("", sum(row.agreed for row in rows), found)
 
 
-GONE = "Its partner {id} is gone from {system}."
+PARTNER_GONE = "Its partner {id} is gone from {system}."
 TAKEN = "{system} {id} matches, but is paired with another record."
 SECOND = timedelta(seconds=1)
-"""A shop tells what changed after a moment, not at it (contract page WooCommerce §2)."""
+"""A shop lists changes after a time, excluding that second (contract page WooCommerce §2)."""
 DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
 
 
 @dataclass(slots=True)
 class Survey:
-    """One look at one module of one store; `met` are the keys of records that were compared
-    already, `refused` those that the shop does not get, by Vtiger's id."""
+    """The comparison of one module of one store.
+
+    `compared_keys` are the keys of records compared so far; `refused` are the records that may not
+    be created in the shop, by Vtiger's id.
+    """
 
     runtime: Runtime
     store: str
     listing: Listing
     policy: SyncPolicy
-    met: set[str] = field(default_factory=set)
+    compared_keys: set[str] = field(default_factory=set)
     refused: dict[str, Skip] = field(default_factory=dict)
 
     async def run(self, since: datetime | None = None) -> AsyncIterator[Compared]:
-        """Each pair and each record without one, once; or those changed since a moment.
+        """Yield each pair and each record without a link once; with `since` only changed ones.
 
         Raises DependencyNotReady and the RemoteError tree.
         """
@@ -270,7 +275,7 @@ class Survey:
         return self.listing.adapter
 
     async def _page(self, page: Sequence[Seen]) -> list[Compared]:
-        new = [seen for seen in page if not self._was_met(seen)]
+        new = [seen for seen in page if not self._is_compared(seen)]
         reads = await self.listing.complete(new) if new else []
         if not reads:
             return []
@@ -280,25 +285,29 @@ class Survey:
         needed = [links[side.id] for side in sides if side.id in links]
         partners = await self._partners(reads[0].system, needed)
         compared = [self._compare(side, links.get(side.id), partners) for side in sides]
-        odd = [self._unreadable(read, links) for read in reads if isinstance(read, Unreadable)]
-        return [*await run_together(compared), *odd]
+        unreadable = [
+            self._unreadable(read, links) for read in reads if isinstance(read, Unreadable)
+        ]
+        return [*await run_together(compared), *unreadable]
 
     async def _compare(
         self, side: Side, link: Link | None, partners: Mapping[str, Read]
     ) -> Compared:
-        """What another record, such as a twin, keeps from being compared is told of this one."""
-        look = self._compare_linked(link, side, partners) if link else self._compare_single(side)
-        found = await attempt(side.system, side.id, look)
+        """Compare one record; an unreadable twin or partner is reported on this record."""
+        comparison = (
+            self._compare_linked(link, side, partners) if link else self._compare_single(side)
+        )
+        found = await attempt(side.system, side.id, comparison)
         return compare_unreadable(found) if isinstance(found, Unreadable) else found
 
     def _unreadable(self, read: Unreadable, links: Mapping[str, Link]) -> Compared:
-        """A pair of which one side cannot be read is told once."""
+        """Report an unreadable side; its pair is reported once."""
         if link := links.get(read.id):
-            self.met.add(link.record(read.system.other).key)
+            self.compared_keys.add(link.record(read.system.other).key)
         return compare_unreadable(read)
 
-    def _was_met(self, seen: Seen) -> bool:
-        return self._record(seen.system, seen.id).key in self.met
+    def _is_compared(self, seen: Seen) -> bool:
+        return self._record(seen.system, seen.id).key in self.compared_keys
 
     def _record(self, system: System, record_id: str) -> Record:
         return Record(self.store, system, self._adapter.module, record_id)
@@ -310,7 +319,7 @@ class Survey:
             )
 
     async def _partners(self, system: System, links: Sequence[Link]) -> Mapping[str, Read]:
-        """The other sides of these links, by the id that the given system's side has."""
+        """The partners of these links, by the id in the given system."""
         by_id = {link.side(system.other).id: link.side(system).id for link in links}
         found = await self.listing.whole(system.other, list(by_id))
         return {by_id[side.id]: side for side in found}
@@ -320,17 +329,17 @@ class Survey:
     ) -> Compared:
         partner = partners.get(side.id)
         if isinstance(partner, Unreadable):
-            self.met.add(self._record(partner.system, partner.id).key)
+            self.compared_keys.add(self._record(partner.system, partner.id).key)
             return compare_single(side, Plan.SKIP, skip=partner.skip)
         if partner is None:
             other = side.system.other
-            message = GONE.format(id=link.side(other).id, system=other.label)
+            message = PARTNER_GONE.format(id=link.side(other).id, system=other.label)
             return compare_single(side, Plan.SKIP, skip=Skip("not_found", message))
         return self._compare_pair(link, side, partner)
 
     def _compare_pair(self, link: Link, side: Side, partner: Side) -> Compared:
         for each in (side, partner):
-            self.met.add(self._record(each.system, each.id).key)
+            self.compared_keys.add(self._record(each.system, each.id).key)
         woo, vtiger = as_pair(side, partner)
         compared = compare_pair(
             link,
@@ -343,13 +352,13 @@ class Survey:
         )
         return replace(compared, fields=(*compared.fields, *self.listing.totals(woo, vtiger)))
 
-    async def _refuse(self, alone: Sequence[Side]) -> None:
-        """Find out which of these the shop would not get."""
+    async def _refuse(self, unpaired: Sequence[Side]) -> None:
+        """Determine which of these may not be created in the shop."""
         creation = ShopCreation(self.runtime, self.store, self._adapter.module, self.policy)
-        self.refused.update(await creation.refuse(alone))
+        self.refused.update(await creation.refuse(unpaired))
 
     async def _compare_single(self, side: Side) -> Compared:
-        """As a drain would begin with it: its twin, or a new one, or why neither."""
+        """Compare a record without a link: with its twin, as a creation, or as skipped."""
         refused = self._adapter.objection(side)
         if refused is not None:
             return compare_single(side, Plan.SKIP, skip=refused)
@@ -363,7 +372,10 @@ class Survey:
         return compare_single(side, Plan.SKIP if refused else Plan.CREATE, skip=refused)
 
     async def _compare_twin(self, side: Side, twin: Side) -> Compared:
-        if await self._links([twin]) or self._record(twin.system, twin.id).key in self.met:
+        if (
+            await self._links([twin])
+            or self._record(twin.system, twin.id).key in self.compared_keys
+        ):
             message = TAKEN.format(system=twin.system.label, id=twin.id)
             return compare_single(side, Plan.SKIP, skip=Skip("ambiguous_match", message))
         module = self._adapter.module
@@ -379,24 +391,27 @@ class Survey:
 
 
 def changed_since(page: Sequence[Seen], since: datetime | None) -> list[Seen]:
-    """Those of a listing that changed at or after a moment; a customer never changed counts by
-    the day of its registration, and what has no times is always looked at."""
+    """The listed records that changed at or after `since`.
+
+    A customer that was never changed counts by its registration date; records without times are
+    always included.
+    """
     if since is None:
         return list(page)
     return [seen for seen in page if (at := seen.changed_at) is None or at >= since]
 
 
-# What a sync would find in one module of one store, right now, without a run being kept.
+# Comparing one module without a stored run.
 
-BUSY = "A run of store {store} is under way."
+BUSY = "A run of store {store} is in progress."
 
 
 async def compare_store(
     runtime: Runtime, store: str, *, module: Module, since: datetime | None = None
 ) -> AsyncIterator[Compared]:
-    """Each pair and each record without one, compared whole; nothing is written or hinted.
+    """Yield each pair and each record without a link, compared; nothing is written or hinted.
 
-    Raises InvalidInput if the module is off or a run of this store is under way,
+    Raises InvalidInput if the module is off or a run of this store is in progress,
     DependencyNotReady, and the RemoteError tree.
     """
     policy = await policy_of(runtime, store, module)

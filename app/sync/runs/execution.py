@@ -1,4 +1,4 @@
-"""Carries out a run, step after step: whoever takes it up begins where it stands."""
+"""Executes runs step by step; after an interruption another worker resumes at the last step."""
 
 import logging
 import random
@@ -44,7 +44,7 @@ from app.runs.repository import (
     search_due_runs,
 )
 from app.runtime import Runtime
-from app.sync.pipeline import delay_seconds, retry_policy, worth_trying
+from app.sync.pipeline import delay_seconds, retry_policy, should_retry
 from app.sync.runs.comparison import SECOND, Compared, Survey, changed_since
 from app.sync.runs.executor import RunExecutor
 from app.sync.runs.forecast import Forecast, Forecaster, describe_forecast, needs_consent
@@ -53,53 +53,56 @@ from app.sync.sweep import Change, Sweep
 from app.tasks import overlapping
 from app.woocommerce.schemas import WooCustomer
 
-# What a run looks at: a system's records, guests, both sides side by side, an earlier report.
+# The steps of a run: the records of a system, guests, a comparison, or a repair.
 
 PAGES = 4
-"""That are in hand at a time: one is told of, one is made, one is read, and one is listed."""
+"""Pages in progress at a time: one is recorded, one created, one read, and one listed."""
 
 Count = Callable[[int, int], Awaitable[None]]
-"""Told how many records were looked at, and how many of them gave nothing to do."""
+"""Called with the number of records processed, and of those that needed no change."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunLooks:
-    """The looks of one run. They raise what `count` and `lease` raise, DependencyNotReady and the
-    RemoteError tree."""
+class StepRunner:
+    """Executes single steps of a run.
+
+    All methods raise DependencyNotReady, the RemoteError tree, and the errors of `count` and
+    `lease`.
+    """
 
     runtime: Runtime
     run: SyncRun
     lease: PairLease
-    bringer: RunExecutor
+    executor: RunExecutor
     count: Count
 
     async def records(self, listing: Listing, system: System) -> None:
-        """All records of a system, and those that vanished from it; or what changed lately."""
-        sweep, living, started_at = self._sweep(listing), set[str](), self.runtime.clock()
+        """Sync all records of a system and its deletions; with `since` only what has changed."""
+        sweep, present, started_at = self._sweep(listing), set[str](), self.runtime.clock()
         since, emails = self.run.since, set[str]()
-        told = system is System.WOOCOMMERCE or since is not None
+        counts_agreed = system is System.WOOCOMMERCE or since is not None
         async with overlapping(PAGES) as begin:
             async for page in listing.each(system, since and since - SECOND):
-                changed = changed_since([seen for seen in page if seen.id not in living], since)
-                living.update(seen.id for seen in page)
+                changed = changed_since([seen for seen in page if seen.id not in present], since)
+                present.update(seen.id for seen in page)
                 emails.update(_emails_of(page))
-                found = await sweep.changes(changed)
-                agreed = len(changed) - len(found) if told else 0
-                await begin(self._bring(found), partial(self.count, len(page), agreed))
+                found = await sweep.find_changes(changed)
+                agreed = len(changed) - len(found) if counts_agreed else 0
+                await begin(self._settle(found), partial(self.count, len(page), agreed))
         if system is System.WOOCOMMERCE and listing.adapter.module is Module.CONTACTS:
-            self.bringer.customers = frozenset(emails)
+            self.executor.customers = frozenset(emails)
         if since is None:
-            await self._bring(await sweep.vanished(system, living, started_at=started_at))
+            await self._settle(await sweep.find_missing(system, present, started_at=started_at))
 
     async def guests(self, listing: Listing) -> None:
-        """Those whose contact is not as their latest order has it: orders tell of guests, so all
-        orders were looked at before."""
+        """Sync guests whose contact differs from their latest order; runs after all orders, which
+        are the source of guests."""
         if not isinstance(listing, ContactListing):
-            raise TypeError("contacts are listed by another")
+            raise TypeError("the listing of contacts has another type")
         if not (await self._policy(Module.CONTACTS)).enabled:
             return
         async for page in listing.each_guest():
-            await self._bring(await self._sweep(listing).changes(page))
+            await self._settle(await self._sweep(listing).find_changes(page))
             await self.count(len(page), 0)
 
     def _sweep(self, listing: Listing) -> Sweep:
@@ -109,8 +112,8 @@ class RunLooks:
         policy = await policy_of(self.runtime, self.run.store, module)
         return narrowed(policy, Direction(self.run.direction))
 
-    async def _bring(self, changes: Sequence[Change]) -> None:
-        """A page at a time, without what this run has brought up before."""
+    async def _settle(self, changes: Sequence[Change]) -> None:
+        """Settle changes page by page, except records that this run has hinted before."""
         for start in range(0, len(changes), PAGE):
             part = changes[start : start + PAGE]
             async with self.runtime.sessions() as session:
@@ -120,10 +123,10 @@ class RunLooks:
             new = [each for each in part if each.record.key not in known]
             if new:
                 module = new[0].record.module or Module.CONTACTS
-                await self.bringer.bring(new, await self._policy(module))
+                await self.executor.settle(new, await self._policy(module))
 
     async def compare(self, listing: Listing) -> None:
-        """Both sides whole; what differs is written down, and nothing else is."""
+        """Compare both sides of all records and store the differences."""
         store, module = self.run.store, listing.adapter.module
         survey = Survey(self.runtime, store, listing, await self._policy(module))
         async for page in pages(survey.run(self.run.since)):
@@ -134,9 +137,9 @@ class RunLooks:
             await self.count(len(page), len(page) - len(found))
 
     async def repair(self) -> None:
-        """What a comparison found, whatever has become of it: both sides are read anew."""
+        """Sync all records that a comparison found; both sides are read again."""
         async for page in pages(each_difference(self.runtime, self.run.repair_of or 0)):
-            await self._bring([Change(_record(self.run.store, each)) for each in page])
+            await self._settle([Change(_record(self.run.store, each)) for each in page])
             await self.count(len(page), 0)
 
 
@@ -176,15 +179,15 @@ GUESTS = "guests"
 REPAIR = "repair"
 
 Step = tuple[str, str]
-"""A module, and what to look at: a system's records, guests, a comparison, what one found."""
+"""A module and the kind of step: a system, GUESTS, COMPARE or REPAIR."""
 
 
 class RunEnded(Exception):
-    """The run has ended meanwhile."""
+    """The run has ended in the meantime, for example by cancellation."""
 
 
 class ConsentNeeded(Exception):
-    """Somebody has to agree to what the run would do."""
+    """The run needs a user's consent to its forecast."""
 
     def __init__(self, forecast: Forecast) -> None:
         super().__init__(forecast)
@@ -192,63 +195,63 @@ class ConsentNeeded(Exception):
 
 
 @dataclass(slots=True)
-class Steps:
-    """One worker's way through a run."""
+class RunSteps:
+    """Executes the steps of one run in one worker."""
 
     runtime: Runtime
     run: SyncRun
     lease: PairLease
-    ahead: int = 0
-    """About how many records the steps after this one will look at."""
-    few: int = 0
-    """How many hints are no backlog: a few rounds of the workers settle them."""
+    remaining: int = 0
+    """The estimated number of records in the steps after this one."""
+    backlog_size: int = 0
+    """The number of waiting hints above which they are left to the run."""
     parts: Sequence[Part] = ()
-    """What this step and those after it look at whole."""
+    """The modules and systems that this step and later ones process whole."""
 
-    async def go(self) -> None:
-        """From the step that the run stands at to the last one.
+    async def run_all(self) -> None:
+        """Execute the steps from the stored cursor to the last one.
 
         Raises RunEnded, ConsentNeeded, LeaseLost, DependencyNotReady and the RemoteError tree.
         """
         try:
-            await self._go()
+            await self._run_all()
         except (RunEnded, WooVtigerError):
-            await self._give_back(self.parts)
+            await self._release_backlog(self.parts)
             raise
 
-    async def _go(self) -> None:
-        bringer = RunExecutor(self.runtime, self.run)
-        self.few = bringer.portion
-        looks = RunLooks(self.runtime, self.run, self.lease, bringer, self.count)
+    async def _run_all(self) -> None:
+        executor = RunExecutor(self.runtime, self.run)
+        self.backlog_size = executor.portion
+        runner = StepRunner(self.runtime, self.run, self.lease, executor, self.count)
         cursor = self.run.cursor or await self._begin()
         for index in range(cursor["step"], len(cursor["steps"])):
-            module, what = cursor["steps"][index]
+            module, kind = cursor["steps"][index]
             counts = [*cursor["counts"]]
-            if what in (System.VTIGER, GUESTS):
-                counts[index] = await self._count(module, what)
-            self.ahead = sum(counts[index + 1 :])
-            self.run.total = self.run.done + counts[index] + self.ahead
+            if kind in (System.VTIGER, GUESTS):
+                counts[index] = await self._count(module, kind)
+            self.remaining = sum(counts[index + 1 :])
+            self.run.total = self.run.done + counts[index] + self.remaining
             now = {"step": index, "done": self.run.done, "agreed": self.run.agreed}
             cursor = {**cursor, **now, "counts": counts}
-            await self._enter(cursor)
+            await self._enter_step(cursor)
             self.parts = _parts(self.run, cursor["steps"][index:])
             await self._leave_backlog()
-            await self._take(looks, module, what)
-            await self._give_back(self.parts[:1])
-        await bringer.finish()
+            await self._run_step(runner, module, kind)
+            await self._release_backlog(self.parts[:1])
+        await executor.finish()
         if self.run.dry_run:
-            await self._expect(await self._forecaster.of_report(self.run.id))
+            await self._save_forecast(await self._forecaster.of_report(self.run.id))
 
     async def _begin(self) -> dict[str, Any]:
-        """The plan, unless somebody has to agree first: nothing is written down then."""
+        """Make the plan. Raises ConsentNeeded, without storing a plan, if consent is required."""
         if self.run.consent != Consent.GIVEN and not self.run.dry_run:
-            forecast = await self._foresee()
-            await self._expect(forecast)
+            forecast = await self._forecast()
+            await self._save_forecast(forecast)
             if needs_consent(self.run, forecast):
                 raise ConsentNeeded(forecast)
         return await self._plan()
 
-    async def _foresee(self) -> Forecast:
+    async def _forecast(self) -> Forecast:
         if self.run.repair_of is not None:
             return await self._forecaster.of_report(self.run.repair_of)
         return await self._forecaster.of_modules(await self._modules())
@@ -257,7 +260,7 @@ class Steps:
     def _forecaster(self) -> Forecaster:
         return Forecaster(self.runtime, self.run, self.lease)
 
-    async def _expect(self, forecast: Forecast) -> None:
+    async def _save_forecast(self, forecast: Forecast) -> None:
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
             await expect(session, self.run.id, forecast.as_json())
@@ -268,42 +271,45 @@ class Steps:
         return sorted(chosen, key=IN_ORDER.index)
 
     async def _plan(self) -> dict[str, Any]:
-        """What there is to look at, counted first: one call a module and system. What is made in
-        Vtiger meanwhile is guessed, and counted when the step begins that looks at it."""
+        """The steps with their record counts, one call for each module and system.
+
+        Records that the run will create in Vtiger are estimated, and counted when their step
+        starts.
+        """
         steps = _steps(self.run, await self._modules())
         counts = {step: await self._count(*step) for step in steps}
-        for module, what in steps:
-            if what == System.VTIGER and (module, System.WOOCOMMERCE) in counts:
-                made = counts[module, System.WOOCOMMERCE] - await self._count_pairs(module)
-                counts[module, what] += max(0, made)
+        for module, kind in steps:
+            if kind == System.VTIGER and (module, System.WOOCOMMERCE) in counts:
+                created = counts[module, System.WOOCOMMERCE] - await self._count_pairs(module)
+                counts[module, kind] += max(0, created)
         return {"steps": [list(step) for step in steps], "counts": [*counts.values()], "step": 0}
 
     async def _count_pairs(self, module: str) -> int:
-        """0 for a run that looks at what changed, for a record that is written has changed."""
+        """The number of pairs; 0 for a run with `since`: a written record counts as changed."""
         if self.run.since is not None:
             return 0
         async with self.runtime.sessions() as session:
             return await count_links(session, self.run.store, Module(module))
 
-    async def _count(self, module: str, what: str) -> int:
-        if what == REPAIR:
+    async def _count(self, module: str, kind: str) -> int:
+        if kind == REPAIR:
             return await self._count_reported()
-        if what == GUESTS:
+        if kind == GUESTS:
             async with self.runtime.sessions() as session:
                 return len(await search_guest_orders(session, self.run.store))
         listing = await self._listing(Module(module))
-        systems = tuple(System) if what == COMPARE else (System(what),)
+        systems = tuple(System) if kind == COMPARE else (System(kind),)
         counts = [await listing.count(system, self.run.since) for system in systems]
-        return max(counts) if what == COMPARE else sum(counts)  # a pair is compared once
+        return max(counts) if kind == COMPARE else sum(counts)  # a pair is compared once
 
     async def _count_reported(self) -> int:
         async with self.runtime.sessions() as session:
             report = await session.get(SyncRun, self.run.repair_of)
         return report.difference_count if report is not None else 0
 
-    async def _enter(self, cursor: Mapping[str, Any]) -> None:
-        module, what = cursor["steps"][cursor["step"]]
-        begun = {str(module): 0} if what == COMPARE else {}
+    async def _enter_step(self, cursor: Mapping[str, Any]) -> None:
+        module, kind = cursor["steps"][cursor["step"]]
+        started = {str(module): 0} if kind == COMPARE else {}
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
             moved = await enter_step(
@@ -311,15 +317,15 @@ class Steps:
                 self.run.id,
                 cursor,
                 total=self.run.total,
-                agreed_in={**self.run.agreed_in, **begun},
+                agreed_in={**self.run.agreed_in, **started},
             )
-        self._go_on(moved)
+        self._update_run(moved)
 
     async def count(self, done: int, agreed: int) -> None:
-        """So many more were looked at. Raises RunEnded if the run was cancelled, and LeaseLost."""
-        module, what = self.run.cursor["steps"][self.run.cursor["step"]]
+        """Add to the progress. Raises RunEnded if the run was cancelled, and LeaseLost."""
+        module, kind = self.run.cursor["steps"][self.run.cursor["step"]]
         known = self.run.agreed_in
-        agreed_in = {**known, module: known[module] + agreed} if what == COMPARE else None
+        agreed_in = {**known, module: known[module] + agreed} if kind == COMPARE else None
         async with transaction(self.runtime.sessions) as session:
             await self.lease.confirm(session)
             moved = await add_counts(
@@ -327,41 +333,43 @@ class Steps:
                 self.run.id,
                 done=done,
                 agreed=agreed,
-                ahead=self.ahead,
+                ahead=self.remaining,
                 agreed_in=agreed_in,
             )
-        self._go_on(moved)
+        self._update_run(moved)
         await self._leave_backlog()
 
     async def _leave_backlog(self) -> None:
-        """Hints of new records that came together, as from an add-on after days without the
-        service, are brought by this run's steps, not one by one before them."""
+        """Leave a large backlog of hints about new records to this run's steps.
+
+        Such a backlog arises when the add-on reports all changes after an outage of the service.
+        """
         run_id, store = self.run.id, self.run.store
         async with transaction(self.runtime.sessions) as session:
-            await defer_to_run(session, run_id, store, self.parts, most=self.few)
+            await defer_to_run(session, run_id, store, self.parts, most=self.backlog_size)
 
-    async def _give_back(self, parts: Sequence[Part]) -> None:
+    async def _release_backlog(self, parts: Sequence[Part]) -> None:
         async with transaction(self.runtime.sessions) as session:
             await release_backlog(session, self.run.store, parts)
 
-    def _go_on(self, moved: SyncRun | None) -> None:
+    def _update_run(self, moved: SyncRun | None) -> None:
         if moved is None:
             raise RunEnded
         self.run = moved
 
-    async def _take(self, looks: RunLooks, module: str, what: str) -> None:
-        if what == REPAIR:
-            await looks.repair()
+    async def _run_step(self, runner: StepRunner, module: str, kind: str) -> None:
+        if kind == REPAIR:
+            await runner.repair()
             return
         listing = await self._listing(Module(module))
-        if what == COMPARE:
-            await looks.compare(listing)
-        elif what == GUESTS:
-            await looks.guests(listing)
+        if kind == COMPARE:
+            await runner.compare(listing)
+        elif kind == GUESTS:
+            await runner.guests(listing)
         else:
             if prepare := SPECS[Module(module)].prepare_run:
                 await prepare(self.runtime)
-            await looks.records(listing, System(what))
+            await runner.records(listing, System(kind))
 
     async def _listing(self, module: Module) -> Listing:
         store, direction = self.run.store, Direction(self.run.direction)
@@ -370,33 +378,32 @@ class Steps:
 
 
 def _parts(run: SyncRun, steps: Sequence[Sequence[str]]) -> list[Part]:
-    """None of a run that writes nothing, or leaves out what has not changed lately."""
+    """The parts that the steps process whole; none for a dry run or a run with `since`."""
     if run.dry_run or run.since is not None:
         return []
     systems = set(System)
-    return [(Module(module), System(what)) for module, what in steps if what in systems]
+    return [(Module(module), System(kind)) for module, kind in steps if kind in systems]
 
 
 def _steps(run: SyncRun, modules: list[Module]) -> list[Step]:
-    """What others rest on first. A run of one direction looks at the side that it comes from."""
+    """The steps, dependencies first; a one-way run reads the source system only."""
     if run.repair_of is not None:
         return [("", REPAIR)]
     if run.dry_run:
         return [(module, COMPARE) for module in modules]
     sources = [system for system in System if Direction(run.direction).allows(system.other)]
     steps: list[Step] = [(module, system) for module in modules for system in sources]
-    told_of_guests = Module.SALES_ORDERS in modules and run.since is None
-    if told_of_guests and System.WOOCOMMERCE in sources:
+    includes_guests = Module.SALES_ORDERS in modules and run.since is None
+    if includes_guests and System.WOOCOMMERCE in sources:
         steps.append((Module.CONTACTS, GUESTS))
     return steps
 
 
-# Carrying out a run: step after step, so that whoever takes it up begins at the last one.
+# Executing due runs.
 #
-# One run of a store at a time, by whichever worker holds its lease. A look only reads; what it
-# finds is a hint like any other, with a row of its own in the log, so a crash loses nothing: what
-# was in hand is woken again by any worker, and what this run has brought up is not brought up
-# twice.
+# One run of a store executes at a time, in the worker that holds its lease. Each record found is
+# a hint with its own row in the log, so a crash loses nothing: claimed hints are woken again by any
+# worker, and a record is hinted once per run.
 
 log = logging.getLogger(__name__)
 
@@ -404,14 +411,14 @@ _RANDOM = random.Random()  # noqa: S311 - jitter needs no secrecy
 
 
 async def execute_due(runtime: Runtime) -> int:
-    """Carry out the runs that want work and that nobody else is at; how many those were."""
+    """Execute the due runs that no other worker executes; returns their number."""
     async with runtime.sessions() as session:
         due = [run.id for run in await search_due_runs(session)]
     return sum([await execute(runtime, run_id) for run_id in due])
 
 
 async def execute(runtime: Runtime, run_id: int) -> bool:
-    """Go on with a run until it ends or has to wait; False if another worker is at its store."""
+    """Execute a run until it ends or has to wait; False if another worker runs its store."""
     async with runtime.sessions() as session:
         run = await find_run(session, run_id)
     if run is None or run.state not in DUE_STATES or run.store not in runtime.stores:
@@ -421,37 +428,37 @@ async def execute(runtime: Runtime, run_id: int) -> bool:
         async with hold(
             runtime.sessions, [f"run:{run.store}"], owner=uuid4().hex, seconds=seconds
         ) as lease:
-            await _carry_out(runtime, run_id, lease)
+            await _execute(runtime, run_id, lease)
     except LeaseLost:
-        log.debug("another worker is at a run of store %s", run.store)
+        log.debug("another worker executes a run of store %s", run.store)
         return False
     return True
 
 
-async def _carry_out(runtime: Runtime, run_id: int, lease: PairLease) -> None:
+async def _execute(runtime: Runtime, run_id: int, lease: PairLease) -> None:
     async with transaction(runtime.sessions) as session:
         run = await resume_run(session, run_id)
     if run is None:
         return
-    log.info("run %d of store %s is under way", run.id, run.store)
+    log.info("run %d of store %s started", run.id, run.store)
     try:
-        await Steps(runtime, run, lease).go()
+        await RunSteps(runtime, run, lease).run_all()
     except RunEnded:
         log.info("run %d was cancelled", run.id)
     except ConsentNeeded as needed:
         async with transaction(runtime.sessions) as session:
             await lease.confirm(session)
             await request_consent(session, run.id, needed.forecast.as_json())
-        log.info("run %d asks first: %s", run.id, describe_forecast(needed.forecast))
+        log.info("run %d waits for consent: %s", run.id, describe_forecast(needed.forecast))
     except LeaseLost:
         raise
     except WooVtigerError as error:
         await _put_off_or_fail(runtime, run, error, lease=lease)
     except OUTAGES:
-        raise  # nothing can be written down now; the run is taken up again
+        raise  # nothing can be stored now; the run is resumed later
     except Exception as error:
-        log.exception("a bug in run %d", run.id)
-        message = f"{type(error).__name__}: an error in the service; its log tells more."
+        log.exception("unhandled exception in run %d", run.id)
+        message = f"{type(error).__name__}: an error in the service; see its log for details."
         await _finish(runtime, run, RunState.FAILED, lease=lease, reason="bug", message=message)
     else:
         await _finish(runtime, run, RunState.DONE, lease=lease)
@@ -462,7 +469,7 @@ async def _put_off_or_fail(
 ) -> None:
     policy = retry_policy(runtime.settings.sync)
     age: timedelta = runtime.clock() - run.created_at
-    if not worth_trying(policy, error, age):
+    if not should_retry(policy, error, age):
         reason, message = error.reason, error.summary
         await _finish(runtime, run, RunState.FAILED, lease=lease, reason=reason, message=message)
         return

@@ -1,7 +1,7 @@
-"""What a run would make, counted before anything is written, and whether somebody has to agree.
+"""Forecasts what a run would create, before anything is written, and whether it needs consent.
 
-Accounts and orders are counted at most: a look at each record decides in the end. What a comparison
-found is counted as it was found."""
+The numbers of accounts and orders are upper limits: whether one is created is decided when its
+record is read. For a repair the differences of the comparison are counted."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -26,13 +26,16 @@ from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.client import COMPLETED, MAILS, NEW_ACCOUNT, NEW_ORDER_MAILS
 
 MANY = 1000
-"""So many new records are asked about where somebody is there to answer."""
+"""Above this number of new records an interactively started run needs consent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """New records by system and module, pairs that would be written to, people that the shop would
-    mail. `mails_known`: the shop could be asked whom it mails; if not, it is taken for granted."""
+    """New records by system and module, updated pairs, and people whom the shop would mail.
+
+    `mails_known` is False if the shop's mail settings could not be read; all mails are then assumed
+    to be sent.
+    """
 
     created: Mapping[System, Mapping[Module, int]]
     updated: int = 0
@@ -60,17 +63,17 @@ class Forecast:
         }
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> "Forecast":
+    def from_json(cls, data: Mapping[str, Any]) -> "Forecast":
         created = {
-            system: {Module(name): count for name, count in told["created"][system].items()}
+            system: {Module(name): count for name, count in data["created"][system].items()}
             for system in System
         }
-        return cls(created, told["updated"], told["mailed"], told["mails_known"])
+        return cls(created, data["updated"], data["mailed"], data["mails_known"])
 
 
 def needs_consent(run: SyncRun, forecast: Forecast) -> bool:
-    """A repair, and whatever makes accounts or mails people, is asked about; where somebody is
-    there to answer, so are very many new records."""
+    """Whether a run needs consent: a repair, or one that creates accounts or sends mail; in an
+    interactive run also more than MANY new records."""
     if run.consent == Consent.GIVEN or run.dry_run:
         return False
     touches_people = bool(forecast.accounts or forecast.mailed)
@@ -80,25 +83,25 @@ def needs_consent(run: SyncRun, forecast: Forecast) -> bool:
 
 
 def describe_forecast(forecast: Forecast) -> str:
-    """In words, as before a run."""
-    told = []
+    """The forecast as text, as shown before a run."""
+    sentences = []
     for system, counts in forecast.created.items():
         parts = [_count(count, *FACTS[module].nouns) for module, count in counts.items() if count]
         if parts:
-            told.append(f"{' and '.join(parts)} will be made in {system.label}")
+            sentences.append(f"{' and '.join(parts)} will be created in {system.label}")
     if forecast.updated:
-        told.append(f"{_count(forecast.updated, 'pair', 'pairs')} will be written to")
-    text = "; ".join(told) if told else "No record will be made"
+        sentences.append(f"{_count(forecast.updated, 'pair', 'pairs')} will be updated")
+    text = "; ".join(sentences) if sentences else "No record will be created"
     return f"{text}. {_describe_people(forecast)}"
 
 
 def _describe_people(forecast: Forecast) -> str:
-    accounts = f"{_count(forecast.accounts, 'account', 'accounts')} will be made in the shop"
+    accounts = f"{_count(forecast.accounts, 'account', 'accounts')} will be created in the shop"
     mailed = f"{_count(forecast.mailed, 'person', 'people')} mailed by it"
-    told = f"{accounts}, {mailed}."
+    text = f"{accounts}, {mailed}."
     if forecast.mailed and not forecast.mails_known:
-        told += " The shop could not be asked whether it mails them."
-    return told
+        text += " The shop's mail settings could not be read, so all mails are counted."
+    return text
 
 
 def _count(number: int, one: str, more: str) -> str:
@@ -107,7 +110,7 @@ def _count(number: int, one: str, more: str) -> str:
 
 @dataclass(slots=True)
 class Forecaster:
-    """Counts for one run. Methods raise DependencyNotReady and the RemoteError tree."""
+    """The forecast of one run. Methods raise DependencyNotReady and the RemoteError tree."""
 
     runtime: Runtime
     run: SyncRun
@@ -121,14 +124,14 @@ class Forecaster:
     """Changed e-mail addresses, and orders that become completed."""
 
     async def of_modules(self, modules: Sequence[Module]) -> Forecast:
-        """Before a sync of whole modules: what Vtiger has alone is looked at, what the shop has
-        alone is only counted."""
+        """The forecast of a sync of whole modules: records that exist in Vtiger only are read,
+        records that exist in the shop only are counted."""
         for module in modules:
             if module in IN_BULK:
-                await self._look_at(module)
+                await self._forecast_module(module)
         return await self._forecast()
 
-    async def _look_at(self, module: Module) -> None:
+    async def _forecast_module(self, module: Module) -> None:
         store = self.run.store
         direction = Direction(self.run.direction)
         policy = narrowed(await policy_of(self.runtime, store, module), direction)
@@ -154,7 +157,7 @@ class Forecaster:
                 await self._note_new(bulk, wanted)
 
     async def _note_new(self, bulk: Bulk, sides: Sequence[Side]) -> None:
-        """Those that have no twin yet and can have one."""
+        """Count the records that have no twin and can get one."""
         taken = await bulk.search_taken(sides)
         adapter = bulk.adapter
         new = [
@@ -170,7 +173,7 @@ class Forecaster:
             self.created[System.WOOCOMMERCE][adapter.module] += len(new)
 
     async def _note_orders(self, sides: Sequence[Side]) -> None:
-        """Orders of Vtiger's own, and the contacts that become customers with them."""
+        """Count orders created in Vtiger, and the contacts that become customers with them."""
         if await find_home(self.runtime) not in (None, self.run.store):
             return
         records = [side.raw for side in sides if isinstance(side.raw, VtigerRecord)]
@@ -201,7 +204,7 @@ class Forecaster:
             return max(0, there - await count_links(session, self.run.store, module))
 
     async def of_report(self, run_id: int) -> Forecast:
-        """After a comparison: what it found."""
+        """The forecast of a repair: the differences that the comparison found."""
         cursor: str | None = None
         while True:
             async with self.runtime.sessions() as session:

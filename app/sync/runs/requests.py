@@ -1,4 +1,4 @@
-"""Runs as people see them: asked for, scheduled, watched, cancelled."""
+"""Requests on runs: start, schedule, confirm and cancel them, and read their progress."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
@@ -27,19 +27,19 @@ from app.runs.repository import (
 from app.runtime import Runtime
 from app.synclog.repository import outcomes_of_run
 
-# Full comparisons that come by themselves: `STORES__<key>__COMPARE_HOURS`.
+# Scheduled comparisons: the setting `STORES__<key>__COMPARE_HOURS`.
 
 HOUR = 3600.0
 SCHEDULE = "schedule"
 
 
-async def ask_for_scheduled(runtime: Runtime) -> list[SyncRun]:
-    """The runs that are due now, and that no other worker has asked for."""
-    found = [await _ask(runtime, store) for store in runtime.stores]
+async def schedule_due_runs(runtime: Runtime) -> list[SyncRun]:
+    """Create the scheduled runs that are due and that no other worker has created."""
+    found = [await _schedule(runtime, store) for store in runtime.stores]
     return [run for run in found if run is not None]
 
 
-async def _ask(runtime: Runtime, store: str) -> SyncRun | None:
+async def _schedule(runtime: Runtime, store: str) -> SyncRun | None:
     chosen = runtime.settings.stores[store]
     if not chosen.compare_hours:
         return None
@@ -48,29 +48,31 @@ async def _ask(runtime: Runtime, store: str) -> SyncRun | None:
         return await schedule_run(session, wanted, every_seconds=chosen.compare_hours * HOUR)
 
 
-NO_STORE = "There is no store {store}; the settings know {known}."
+NO_STORE = "There is no store {store}; the configured stores are {known}."
 OFF = "Module {module} of store {store} is switched off."
 NO_RUN = "There is no run {run_id}."
-NO_REPORT = "Run {run_id} is no finished comparison: only what one found can be repaired."
-REPAIR_ALONE = (
-    "A repair syncs what comparison {run_id} found, whole: {names} cannot be chosen with it. Start "
-    "a run without a repair for that."
+NO_REPORT = (
+    "Run {run_id} is not a finished comparison: only the differences of one can be repaired."
 )
-ASKS_NOT = "Run {run_id} asks nothing: it is {state}."
-OTHER_STORE = "Comparison {run_id} is of store {store}: leave the store out."
+REPAIR_ALONE = (
+    "A repair syncs everything that comparison {run_id} found: {names} cannot be combined with it. "
+    "Start a run without a repair for that."
+)
+NOT_WAITING = "Run {run_id} does not wait for consent: it is {state}."
+OTHER_STORE = "Comparison {run_id} is of store {store}: omit the store."
 
 
 async def modules_of(runtime: Runtime, store: str) -> list[Module]:
-    """The modules of a store that are synced, in the order of a run."""
+    """The enabled modules of a store, in the order of a run."""
     return [m for m in IN_ORDER if (await policy_of(runtime, store, m)).enabled]
 
 
 async def start_run(runtime: Runtime, wanted: NewRun) -> SyncRun:
-    """A run is asked for; the next worker that is free takes it up.
+    """Create a run; the next free worker executes it.
 
-    A repair takes store and modules from the comparison that it mends. Raises InvalidInput for
-    an unknown store, a module that is off, a comparison that is none or has not ended, and for
-    choices that contradict a repair.
+    A repair takes store and modules from its comparison. Raises InvalidInput for an unknown store,
+    a module that is off, a run that is not a finished comparison, and options that cannot be
+    combined with a repair.
     """
     if wanted.repair_of is not None:
         wanted = await _repairing(runtime, wanted, wanted.repair_of)
@@ -103,10 +105,10 @@ async def _repairing(runtime: Runtime, wanted: NewRun, run_id: int) -> NewRun:
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """A run and how far it has come.
+    """A run and its progress.
 
-    `outcomes` counts records by what became of them, `waiting` those that wait for another try;
-    `rate` is records a second, `eta_seconds` the rest at that rate; None where that cannot be told.
+    `outcomes` counts records by outcome, `waiting` those that are not settled. `rate` is in records
+    per second, `eta_seconds` the remaining time at that rate; both are None while unknown.
     """
 
     run: SyncRun
@@ -117,7 +119,7 @@ class RunProgress:
 
 
 async def get_progress(runtime: Runtime, run_id: int) -> RunProgress:
-    """Raises InvalidInput if there is no such run."""
+    """The progress of a run. Raises InvalidInput if there is no such run."""
     found = await find_progress(runtime, run_id)
     if found is None:
         raise InvalidInput(NO_RUN.format(run_id=run_id), "run_id")
@@ -125,7 +127,7 @@ async def get_progress(runtime: Runtime, run_id: int) -> RunProgress:
 
 
 async def find_progress(runtime: Runtime, run_id: int) -> RunProgress | None:
-    """None if there is no such run."""
+    """The progress of a run; None if there is no such run."""
     async with runtime.sessions() as session:
         run = await find_run(session, run_id)
     return None if run is None else await _progress(runtime, run)
@@ -144,8 +146,7 @@ async def _progress(runtime: Runtime, run: SyncRun) -> RunProgress:
 
 
 async def count_outcomes(runtime: Runtime, run: SyncRun) -> dict[Outcome, int]:
-    """Records by what became of them, as far as the run has come; pairs that agreed count as
-    unchanged."""
+    """The run's records by outcome so far; pairs that agreed count as unchanged."""
     if run.totals is not None:
         return {outcome: int(run.totals.get(outcome, 0)) for outcome in Outcome}
     async with runtime.sessions() as session:
@@ -154,19 +155,19 @@ async def count_outcomes(runtime: Runtime, run: SyncRun) -> dict[Outcome, int]:
 
 
 async def count_waiting(runtime: Runtime, run_id: int) -> int:
-    """The run's records that are being worked on, or wait for another try."""
+    """The number of the run's records that are being processed or wait for another attempt."""
     async with runtime.sessions() as session:
         counts = await count_run(session, run_id)
     return counts[DeliveryState.PENDING] + counts[DeliveryState.PROCESSING]
 
 
 def _rate(run: SyncRun) -> float | None:
-    """Since the run was last taken up: how quick another worker was before says little."""
+    """Records per second since the run was last resumed; None while unknown."""
     if run.resumed_at is None:
         return None
     seconds = _seconds(run.resumed_at, run.finished_at or run.updated_at)
-    looked = run.done - run.resumed_done
-    return looked / seconds if seconds > 0 and looked > 0 else None
+    processed = run.done - run.resumed_done
+    return processed / seconds if seconds > 0 and processed > 0 else None
 
 
 def _seconds(begin: datetime, end: datetime) -> float:
@@ -176,7 +177,7 @@ def _seconds(begin: datetime, end: datetime) -> float:
 async def search(
     runtime: Runtime, filters: RunFilter, *, cursor: str | None = None, limit: int = 50
 ) -> Page[SyncRun]:
-    """Newest first. Raises InvalidInput for a cursor that is not ours."""
+    """A page of runs, newest first. Raises InvalidInput for an unknown cursor."""
     async with runtime.sessions() as session:
         return await search_runs(session, filters, cursor=cursor, limit=limit)
 
@@ -189,7 +190,7 @@ async def differences(
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page[RunDifference]:
-    """What a comparison found, the latest first. Raises InvalidInput for a foreign cursor."""
+    """A page of differences, latest first. Raises InvalidInput for an unknown cursor."""
     async with runtime.sessions() as session:
         return await search_differences(session, run_id, filters, cursor=cursor, limit=limit)
 
@@ -197,7 +198,7 @@ async def differences(
 async def each_difference(
     runtime: Runtime, run_id: int, filters: DifferenceFilter = ALL_DIFFERENCES
 ) -> AsyncIterator[RunDifference]:
-    """All that a comparison found, the latest first, read page by page."""
+    """All differences of a comparison, latest first, read page by page."""
     cursor: str | None = None
     while True:
         page = await differences(runtime, run_id, filters, cursor=cursor, limit=MOST_PER_PAGE)
@@ -209,21 +210,25 @@ async def each_difference(
 
 
 async def confirm_run(runtime: Runtime, run_id: int) -> SyncRun | None:
-    """Somebody agrees to what a run would do, and it goes on; None if there is no such run. Raises
-    StaleState if it does not ask, or does not ask any more."""
+    """Give consent to a run, which then continues; None if there is no such run.
+
+    Raises StaleState if it does not wait for consent.
+    """
     async with transaction(runtime.sessions) as session:
         run = await find_run(session, run_id)
         if run is None:
             return None
         agreed = await give_consent(session, run_id)
     if agreed is None:
-        raise StaleState(ASKS_NOT.format(run_id=run_id, state=run.state))
+        raise StaleState(NOT_WAITING.format(run_id=run_id, state=run.state))
     return agreed
 
 
 async def cancel_run(runtime: Runtime, run_id: int) -> SyncRun | None:
-    """The run, stopped before its next page; one that has ended stays as it is, None if there is
-    none. What it has brought up already is synced all the same, like any other hint."""
+    """Cancel a run before its next page; an ended run is returned unchanged, None if there is none.
+
+    Records that it has hinted already are synced all the same.
+    """
     async with runtime.sessions() as session:
         run = await find_run(session, run_id)
     if run is None or not run.is_open:

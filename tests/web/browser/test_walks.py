@@ -190,7 +190,7 @@ async def test_a_comparison_is_read_and_repaired(site: Site, admin: Window) -> N
         assert world.contacts() == []
         await page.get_by_role("button", name="Repair what it found").click()
         await expect(page.get_by_role("heading", name="Repair of Contacts")).to_be_visible()
-        await expect(page.get_by_text("1 contact will be made in Vtiger.")).to_be_visible()
+        await expect(page.get_by_text("1 contact will be created in Vtiger.")).to_be_visible()
         assert world.contacts() == []
         await page.get_by_role("button", name="Go on").click()
         await expect(page.get_by_role("link", name="1 created")).to_be_visible()

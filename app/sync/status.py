@@ -1,4 +1,4 @@
-"""How things stand: each record for Vtiger's pages, and all processes as gauges."""
+"""The sync status of single records, and gauges of the state shared by all processes."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from app.runtime import Runtime
 from app.synclog.models import Entry
 from app.synclog.repository import search_latest
 
-# The state that all processes share, as gauges: read from the database when Prometheus asks.
+# Gauges of the shared state, read from the database at each scrape.
 
 STATE = "woo_vtiger_deliveries"
 OLDEST = "woo_vtiger_queue_oldest_seconds"
@@ -31,7 +31,7 @@ DECISIONS = "woo_vtiger_decisions"
 
 
 class Shared:
-    """A Prometheus collector of figures that were read beforehand."""
+    """A Prometheus collector of metrics that were read beforehand."""
 
     def __init__(self, families: list[Metric]) -> None:
         self._families = families
@@ -41,23 +41,25 @@ class Shared:
 
 
 async def read_shared(runtime: Runtime) -> Shared:
-    """Raises what the database raises."""
+    """Read all gauges. Raises the errors of the database."""
     now = runtime.clock()
     async with runtime.sessions() as session:
         open_counts = await count_open(session)
         oldest = await find_oldest_due(session)
         workers = await count_workers(session, runtime.settings.worker.stalled_after)
-        looks = await search_poll_times(session)
+        polled_at = await search_poll_times(session)
         incidents = await count_lasting(session)
         conflicts, held = await count_undecided(session), await count_held(session)
     return Shared(
         [
             _deliveries(open_counts),
             _plain(
-                OLDEST, "Age of the oldest hint that is due and not in hand.", _age(now, oldest)
+                OLDEST,
+                "Age of the oldest hint that is due and not being processed.",
+                _age(now, oldest),
             ),
-            _plain(WORKERS, "Workers that give a sign of life.", workers),
-            _polls(now, looks),
+            _plain(WORKERS, "Workers with a recent heartbeat.", workers),
+            _polls(now, polled_at),
             _incidents(incidents),
             _decisions(conflicts, sum(held.values())),
         ]
@@ -74,42 +76,45 @@ def _age(now: datetime, moment: datetime | None) -> float:
 
 def _deliveries(counts: dict[str, int]) -> Metric:
     family = GaugeMetricFamily(
-        STATE, "Hints that want work or a person, by state.", labels=["state"]
+        STATE, "Hints that wait, are processed or are dead letters, by state.", labels=["state"]
     )
     for state, count in counts.items():
         family.add_metric([state], count)
     return family
 
 
-def _polls(now: datetime, looks: dict[str, datetime]) -> Metric:
+def _polls(now: datetime, polled_at: dict[str, datetime]) -> Metric:
     labels = ["store", "module", "system"]
-    meaning = "Seconds since the catch-up poll last looked at all that had changed."
+    meaning = "Seconds since the last complete catch-up poll."
     family = GaugeMetricFamily(POLLED, meaning, labels=labels)
-    for key, looked_at in looks.items():
+    for key, moment in polled_at.items():
         parts = key.split(":")
         if len(parts) == len(labels):
-            family.add_metric(parts, _age(now, looked_at))
+            family.add_metric(parts, _age(now, moment))
     return family
 
 
 def _incidents(counts: dict[str, int]) -> Metric:
-    family = GaugeMetricFamily(INCIDENTS, "Incidents that last, by kind.", labels=["kind"])
+    family = GaugeMetricFamily(INCIDENTS, "Open incidents, by kind.", labels=["kind"])
     for kind, count in counts.items():
         family.add_metric([kind], count)
     return family
 
 
 def _decisions(conflicts: int, deletions: int) -> Metric:
-    meaning = "Conflicts and held deletions that wait for a person, by kind."
+    meaning = "Conflicts and held deletions that wait for a decision, by kind."
     family = GaugeMetricFamily(DECISIONS, meaning, labels=["kind"])
     family.add_metric(["conflict"], conflicts)
     family.add_metric(["deletion"], deletions)
     return family
 
 
-class Standing(StrEnum):
-    """What a person has to know first. `held` is a deletion and `conflict` are fields that wait
-    for a person's word; `waiting` is about to be tried, perhaps again."""
+class SyncStatus(StrEnum):
+    """The status shown for a record.
+
+    `held` is a deletion that is held back, `conflict` are fields that wait for a decision, and
+    `waiting` is a delivery that will be attempted.
+    """
 
     HELD = "held"
     CONFLICT = "conflict"
@@ -121,31 +126,34 @@ class Standing(StrEnum):
 
 
 OUTCOMES = {
-    Outcome.CREATED: Standing.IN_SYNC,
-    Outcome.UPDATED: Standing.IN_SYNC,
-    Outcome.UNCHANGED: Standing.IN_SYNC,
-    Outcome.SKIPPED: Standing.SKIPPED,
-    Outcome.DELETED: Standing.DELETED,
-    Outcome.FAILED: Standing.FAILED,
+    Outcome.CREATED: SyncStatus.IN_SYNC,
+    Outcome.UPDATED: SyncStatus.IN_SYNC,
+    Outcome.UNCHANGED: SyncStatus.IN_SYNC,
+    Outcome.SKIPPED: SyncStatus.SKIPPED,
+    Outcome.DELETED: SyncStatus.DELETED,
+    Outcome.FAILED: SyncStatus.FAILED,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class RecordStanding:
-    """Of one record of Vtiger and one shop. `last` is the newest outcome of the record or its
-    partner, without its lists; `unsettled` the delivery that waits, or the dead letter."""
+class RecordStatus:
+    """The status of one record of Vtiger for one shop.
 
-    standing: Standing
+    `last` is the newest entry of the record or its partner, without its lists; `unsettled` is the
+    waiting delivery or the dead letter.
+    """
+
+    status: SyncStatus
     partner_id: str | None
     last: Entry | None
     unsettled: Delivery | None
     conflicts: int
 
 
-async def search_standings(
+async def search_statuses(
     session: Session, records: Collection[Record]
-) -> dict[Record, RecordStanding]:
-    """Those of these records of Vtiger that something is known of; a record is one of one shop."""
+) -> dict[Record, RecordStatus]:
+    """The status of each of these records of Vtiger of which anything is known, per shop."""
     links = await _search_links(session, records)
     sides = {record: [record, *_partner(links.get(record))] for record in records}
     keys = [side.key for each in sides.values() for side in each]
@@ -161,16 +169,16 @@ async def search_standings(
             deliveries=[unsettled[side.key] for side in both if side.key in unsettled],
             conflicts=conflicts.get(link.id, 0) if link is not None else 0,
         )
-        if (standing := seen.standing) is not None:
+        if (status := seen.status) is not None:
             partner_id = link.woo_id if link is not None else None
-            found[record] = RecordStanding(
-                standing, partner_id, seen.last, seen.unsettled, seen.conflicts
+            found[record] = RecordStatus(
+                status, partner_id, seen.last, seen.unsettled, seen.conflicts
             )
     return found
 
 
 async def _search_links(session: Session, records: Collection[Record]) -> dict[Record, Link]:
-    """Shop by shop, for shops share Vtiger's records."""
+    """Their links, queried per shop because shops share Vtiger's records."""
     found: dict[Record, Link] = {}
     for store in {record.store for record in records}:
         theirs = {record.id: record for record in records if record.store == store}
@@ -180,7 +188,7 @@ async def _search_links(session: Session, records: Collection[Record]) -> dict[R
 
 
 def _partner(link: Link | None) -> list[Record]:
-    """The record of the shop, if there is a pair."""
+    """The record of the shop, if there is a link."""
     if link is None:
         return []
     return [link.record(System.WOOCOMMERCE)]
@@ -188,7 +196,7 @@ def _partner(link: Link | None) -> list[Record]:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """All that is known of a record and its partner."""
+    """Everything that is known of a record and its partner."""
 
     link: Link | None
     entries: Sequence[Entry]
@@ -201,7 +209,7 @@ class _Seen:
 
     @property
     def unsettled(self) -> Delivery | None:
-        """What will be tried says more than what was given up."""
+        """The newest waiting delivery, or else the newest dead letter."""
         return max(
             self.deliveries,
             key=lambda delivery: (delivery.state != DeliveryState.DEAD, delivery.id),
@@ -209,15 +217,15 @@ class _Seen:
         )
 
     @property
-    def standing(self) -> Standing | None:
-        """None where nothing is known."""
+    def status(self) -> SyncStatus | None:
+        """The status; None if nothing is known of the record."""
         if self.link is not None and self.link.delete_held_at is not None:
-            return Standing.HELD
+            return SyncStatus.HELD
         if self.conflicts:
-            return Standing.CONFLICT
+            return SyncStatus.CONFLICT
         if self.unsettled is not None:
             is_dead = self.unsettled.state == DeliveryState.DEAD
-            return Standing.FAILED if is_dead else Standing.WAITING
+            return SyncStatus.FAILED if is_dead else SyncStatus.WAITING
         if self.last is not None:
             return OUTCOMES[Outcome(self.last.outcome)]
-        return Standing.IN_SYNC if self.link is not None else None
+        return SyncStatus.IN_SYNC if self.link is not None else None
