@@ -1,26 +1,26 @@
-"""The words of the domain: systems, modules, records, outcomes, and the tree of expected errors.
+"""The domain types: systems, modules, records, outcomes, policies, and the tree of expected errors.
 
 WooVtigerError
-├── ConfigError                 a setting is missing or wrong; the message says how to mend it
-├── InvalidInput                a request of ours or a user's cannot be understood
-├── LeaseLost                   another worker holds, or took over, the pair
-├── DependencyNotReady                     another record has to be synced first
-├── StaleState                   what a request rests on is not so any more
-└── RemoteError                 a remote system did not do what was asked
+├── ConfigError                 a setting is missing or wrong; the message says how to correct it
+├── InvalidInput                a request or another input cannot be understood
+├── LeaseLost                   another worker holds, or has taken over, the lease of the pair
+├── DependencyNotReady          another record has to be synced first
+├── StaleState                  a request was based on a state that has changed since
+└── RemoteError                 a call to a remote failed
     ├── RemoteUnavailable       refused, reset, 5xx, name or TLS failure
     │   ├── RemoteTimeout       no answer in time
     │   ├── RateLimited         429, or 503 with Retry-After
-    │   ├── RemotePaused          no call was made
-    │   │   ├── CircuitOpen     because it is down, so far as we know
-    │   │   └── CallsPaused     because it asked for fewer calls
-    │   └── ResponseUnreadable  an answer that is not what the API speaks
+    │   ├── RemotePaused        no call was made
+    │   │   ├── CircuitOpen     because the breaker is open after repeated failures
+    │   │   └── CallsPaused     because the remote asked for fewer calls
+    │   └── ResponseUnreadable  the response is not a valid one of the API
     ├── AuthRejected            the credentials were refused
-    ├── NotFound                the record is gone, or hidden from us
+    ├── NotFound                the record does not exist, or is hidden from the API user
     ├── Duplicate               a unique value is taken
-    ├── RecordUnreadable        a record holds what its system's API does not promise
-    │   └── WrongRecord         another record came than the one that was asked for
-    ├── UnsafeVersion           no call was made, for this version would ruin the record
-    └── Rejected                the remote refused the request for what is in it"""
+    ├── RecordUnreadable        a record violates the API of its system
+    │   └── WrongRecord         the response holds another record than the requested one
+    ├── UnsafeVersion           no call was made: this version would corrupt the record
+    └── Rejected                the remote refused the request because of its content"""
 
 import re
 from collections.abc import Iterator
@@ -33,20 +33,23 @@ from typing import ClassVar
 
 
 def pseudonym(text: str) -> str:
-    """What stands for a person's address in logs: the same for the same address in any case, so
-    that lines can be brought together, and looked up by whoever knows the address."""
+    """A digest that replaces a personal value, such as an e-mail address, in logs and traces.
+
+    It ignores case, so that log lines about one address can be correlated, and found by somebody
+    who knows the address.
+    """
     folded = text.replace("%40", "@").casefold()
     return "#" + sha256(folded.encode("utf-8", "replace")).hexdigest()[:12]
 
 
-# What a token may do and how long, for whoever asks without needing the table of tokens.
+# API tokens
 
-LIFETIME = timedelta(days=365)
-"""Until a token expires for which nothing else was said."""
+TOKEN_LIFETIME = timedelta(days=365)
+"""Default time until a token expires."""
 
 
 class Scope(StrEnum):
-    """What a token may do; `admin` includes `read`."""
+    """What a token permits; `admin` includes `read`."""
 
     READ = "read"
     ADMIN = "admin"
@@ -55,11 +58,11 @@ class Scope(StrEnum):
         return self is Scope.ADMIN or self is wanted
 
 
-# The states of a delivery, for whoever asks for one without needing the table.
+# Deliveries and systems
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands; `dead` waits for a person."""
+    """The state of a delivery; `dead` is a dead letter, which waits for a replay."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -79,47 +82,47 @@ class System(StrEnum):
 
     @property
     def label(self) -> str:
-        """The system's name as people write it."""
+        """The name of the system for messages and pages."""
         return "WooCommerce" if self is System.WOOCOMMERCE else "Vtiger"
 
 
 class WooVtigerError(Exception):
-    """Root of the tree. `reason` is the code that a sync-log row carries for it.
+    """Root of the tree.
 
-    `made`: a record had been created when this came, so that the next try has to look for it.
-    `target`: where a write of the pair failed, if that is known, and `source_id` the id of the
-    record that the values came from.
+    `reason` is the code in the Sync Log. `record_created` states that a record had been created
+    before the failure, so that the next attempt has to search for it. `target` is the system in
+    which a write failed, if known, and `source_id` the id of the record that supplied the values.
     """
 
     retryable: ClassVar[bool] = False
     reason: ClassVar[str] = "bug"
-    made: bool = False
+    record_created: bool = False
     target: System | None = None
     source_id: str = ""
 
     @property
     def summary(self) -> str:
-        """What happened, in our own words alone: for logs and for what is told of a whole system,
-        where a person's data would be found by nobody who erases them."""
+        """The message without personal data: for logs, and for reports about a whole system, which
+        the erasure of a person's data does not search."""
         return str(self)
 
 
 @contextmanager
 def after_create() -> Iterator[None]:
-    """For what follows a create: a failure in here does not undo it, and says so."""
+    """Mark expected errors of the block as raised after a create: they do not undo it."""
     try:
         yield
     except WooVtigerError as error:
-        error.made = True
+        error.record_created = True
         raise
 
 
 class ConfigError(WooVtigerError):
-    """A setting is missing or wrong; the message says which and how to mend it."""
+    """A setting is missing or wrong; the message says which one and how to correct it."""
 
 
 class InvalidInput(WooVtigerError):
-    """What was sent to the service cannot be understood; `field` names the part, if one is."""
+    """A request or another input cannot be understood; `field` names the part, if one is known."""
 
     reason = "invalid_input"
 
@@ -129,16 +132,20 @@ class InvalidInput(WooVtigerError):
 
 
 class LeaseLost(WooVtigerError):
-    """Another worker holds, or took over, the pair; the hint waits and burns no attempt."""
+    """Another worker holds, or has taken over, the lease of the pair.
+
+    The delivery is retried, and the attempt is not counted.
+    """
 
     retryable = True
     reason = "waiting_for_dependency"
 
 
 class DependencyNotReady(WooVtigerError):
-    """Another record has to be synced first, and that is not done yet; burns no attempt.
+    """Another record has to be synced first. The attempt is not counted.
 
-    `record_key` names that record, if it is one, and `seconds` is the time until its next try.
+    `record_key` names that record, if it is a single one; `seconds` is the time until its next
+    attempt.
     """
 
     retryable = True
@@ -153,17 +160,19 @@ class DependencyNotReady(WooVtigerError):
 
 
 class StaleState(WooVtigerError):
-    """What a request rests on is not so any more: somebody, or a sync, was quicker. Answered to
-    the caller; it never ends a delivery."""
+    """A request was based on a state that another user, or a sync, has changed since.
+
+    It is reported to the caller, and never ends a delivery.
+    """
 
 
 class RemoteError(WooVtigerError):
-    """A remote system did not do what was asked.
+    """A call to a remote failed.
 
-    `code` is the remote's own error code (text, "" if it gave none), `status` the HTTP status.
-    `ambiguous` tells that a write may have happened all the same, so look before writing again.
-    `summary` is the message without the remote's own words, if the message quotes any: those may
-    quote a record.
+    `code` is the remote's own error code ("" if it gave none), `status` the HTTP status.
+    `ambiguous` states that a write may have taken effect in spite of the error, so that the record
+    must be read before it is written again. `summary` is the message without text of the remote,
+    which may quote a record.
     """
 
     reason = "rejected_by_remote"
@@ -192,7 +201,7 @@ class RemoteError(WooVtigerError):
 
 
 class RemoteUnavailable(RemoteError):
-    """The remote could not be reached or failed inside; a later try may succeed."""
+    """The remote could not be reached or failed internally; a later attempt may succeed."""
 
     retryable = True
     reason = "remote_unavailable"
@@ -200,13 +209,13 @@ class RemoteUnavailable(RemoteError):
 
 
 class RemoteTimeout(RemoteUnavailable):
-    """No answer came in time."""
+    """The remote did not answer in time."""
 
     reason = "timeout"
 
 
 class RateLimited(RemoteUnavailable):
-    """The remote asked for fewer calls; `retry_after` is in seconds, if it said."""
+    """The remote asked for fewer calls; `retry_after` is in seconds, None if it was not given."""
 
     reason = "rate_limited"
     ambiguous_class = False
@@ -217,7 +226,7 @@ class RateLimited(RemoteUnavailable):
 
 
 class RemotePaused(RemoteUnavailable):
-    """No call was made: the remote is left alone until a moment, `seconds` from now."""
+    """No call was made: calls to the remote are paused until `until`, `seconds` from now."""
 
     ambiguous_class = False
 
@@ -228,21 +237,22 @@ class RemotePaused(RemoteUnavailable):
 
 
 class CircuitOpen(RemotePaused):
-    """The remote is down, so far as calls of late tell; the next try is a probe at `until`."""
+    """The breaker is open because recent calls failed; the next call is a probe at `until`."""
 
 
 class CallsPaused(RemotePaused):
-    """The remote asked for fewer calls, whichever worker it told."""
+    """The remote asked this worker, or another one, for fewer calls."""
 
     reason = "rate_limited"
 
 
 class ResponseUnreadable(RemoteUnavailable):
-    """The answer is not what the API speaks: HTML, cut JSON, an oversized body, a wrong shape."""
+    """The response is not a valid one of the API: HTML, truncated JSON, an oversized body, a wrong
+    shape."""
 
 
 class AuthRejected(RemoteError):
-    """The credentials were refused; waits for a person, but a later try costs little."""
+    """The credentials were refused. A person has to correct them; retries are cheap."""
 
     retryable = True
     reason = "auth_rejected"
@@ -255,7 +265,7 @@ class NotFound(RemoteError):
 
 
 class Duplicate(RemoteError):
-    """A unique value is taken; `holder_id` is the record that has it, where the remote tells."""
+    """A unique value is taken; `holder_id` is the record that has it, if the remote names it."""
 
     reason = "ambiguous_match"
 
@@ -273,10 +283,10 @@ class Duplicate(RemoteError):
 
 
 class RecordUnreadable(RemoteError):
-    """A record, or a part of it, is not of the shape or type that its system's API promises.
+    """A record, or a part of it, does not have the shape or type that its system's API documents.
 
-    `record_id` is the record's own, `place` the first field that cannot be read. What the field
-    held is not known, so nothing is written on the strength of it.
+    `record_id` is the id of the record, `place` the first field that cannot be read. The value of
+    the field is unknown, so nothing is written that depends on it.
     """
 
     reason = "unreadable"
@@ -288,37 +298,39 @@ class RecordUnreadable(RemoteError):
 
 
 class WrongRecord(RecordUnreadable):
-    """The answer holds another record than the one that was asked for: a cache or a plug-in gave
-    it. What the right one holds is not known, and the wrong one is nobody's business here."""
+    """The response holds another record than the requested one: a cache or a plug-in returned it.
+
+    The content of the requested record is unknown, and that of the other one is not used.
+    """
 
     reason = "wrong_record"
 
     def __init__(self, system: System, kind: str, *, asked: str, given: str) -> None:
-        message = f"{system.label} was asked for {kind} {asked}, and answered with {kind} {given}"
+        message = f"{system.label} was asked for {kind} {asked} and returned {kind} {given}"
         super().__init__(system, message, record_id=asked, place="id")
 
 
 class Rejected(RemoteError):
-    """The remote refused the request for what is in it; sending it again would change nothing."""
+    """The remote refused the request because of its content; a retry would fail in the same way."""
 
 
 class UnsafeVersion(RemoteError):
-    """No call was made: the remote's version is known to refuse or ruin such records."""
+    """No call was made: the version of the remote is known to refuse or corrupt such records."""
 
     reason = "needs_addon"
 
 
-# The words for what is synced: modules, records and the key that orders their hints.
+# Modules, records and record keys
 
 _NUMBERED = re.compile(r"[0-9]*|[0-9]+x[0-9]+|[A-Za-z]{1,10}[0-9]{1,10}", re.ASCII)
-"""A number, Vtiger's id of two, or a record's number there, such as CON217."""
+"""A number, a web service id of Vtiger (`12x34`), or a record number of Vtiger (`CON217`)."""
 
-LONGEST_KEY = 400
-"""Characters of a key; an index of the database holds no more than 2,704 bytes."""
+MAX_KEY_LENGTH = 400
+"""Characters of a record key. An index row of PostgreSQL has 2,704 bytes at most."""
 
 
 GUEST = "guest:"
-"""Begins the id of a guest, who has no account in the shop; the folded e-mail address follows."""
+"""Prefix of the id of a guest, who has no account in the shop. The folded e-mail follows."""
 FORGOTTEN_GUEST = f"{GUEST}forgotten"
 """The id of a guest whose address was erased."""
 
@@ -333,19 +345,19 @@ def is_guest(record_id: str) -> bool:
 
 
 def bounded_key(key: str) -> str:
-    """The key itself, or its beginning and its digest where it is longer than a key may be.
+    """The key, or its beginning and its digest if it is longer than `MAX_KEY_LENGTH`.
 
-    E-mail addresses and the like are as long as the remote systems let them be.
+    The remotes do not limit the length of e-mail addresses and other parts of a key.
     """
-    if len(key) <= LONGEST_KEY:
+    if len(key) <= MAX_KEY_LENGTH:
         return key
     digest = sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{key[: LONGEST_KEY - len(digest) - 1]}#{digest}"
+    return f"{key[: MAX_KEY_LENGTH - len(digest) - 1]}#{digest}"
 
 
 def key_in_logs(key: str) -> str:
-    """A record's key as logs and traces carry it: an id that is no number of a system, such as a
-    guest's e-mail address, is told by its digest."""
+    """A record key for logs and traces: an id that is not a number of a system, such as a guest's
+    e-mail address, is replaced by its digest."""
     *place, record_id = key.split(":", 3)
     if is_guest(record_id):
         return ":".join([*place, GUEST + pseudonym(record_id.removeprefix(GUEST))])
@@ -353,7 +365,7 @@ def key_in_logs(key: str) -> str:
 
 
 class Module(StrEnum):
-    """What is kept in agreement."""
+    """A kind of records that is synced."""
 
     CONTACTS = "contacts"
     PRODUCTS = "products"
@@ -362,7 +374,7 @@ class Module(StrEnum):
 
 
 class Event(StrEnum):
-    """What a hint says happened; a hint may be wrong, so it is never acted on unread."""
+    """The change that a hint reports. A hint may be wrong, so the record is always read first."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -395,11 +407,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing in one system. `module` is None only in rows of earlier versions, which stored
-    topics that no module syncs (coupons), and which may be replayed.
+    """One record of one system.
 
-    `kind` is the system's own name for the thing (`customer`, `coupon`); it keeps the keys of
-    module-less records apart, whose prefix no module has.
+    `module` is None only in rows of earlier versions, which stored topics that no module syncs
+    (coupons), and which may be replayed. `kind` is the system's own name of the record type
+    (`customer`, `coupon`); it distinguishes the keys of records without a module.
     """
 
     store: str
@@ -410,13 +422,13 @@ class Record:
 
     @property
     def key(self) -> str:
-        """What hints of one record share: the order, the lock and the lease go by it."""
+        """The record key: deliveries are ordered, jobs are locked and leases are taken by it."""
         subject = self.module or f"other.{self.kind}"
         return bounded_key(":".join((self.store, subject, self.system, self.id)))
 
 
 class Direction(StrEnum):
-    """Which way values go."""
+    """The direction in which values may be written."""
 
     WOO_TO_VTIGER = "woo_to_vtiger"
     VTIGER_TO_WOO = "vtiger_to_woo"
@@ -429,7 +441,7 @@ class Direction(StrEnum):
         return self in (Direction.BOTH, one_way)
 
     def within(self, outer: "Direction") -> "Direction":
-        """What is left of this direction where only `outer` is allowed."""
+        """The intersection of this direction with `outer`."""
         if self is Direction.BOTH or self is outer:
             return outer
         return self if outer is Direction.BOTH else Direction.OFF
@@ -444,7 +456,7 @@ class WriteCondition(StrEnum):
 
 
 class ConflictPolicy(StrEnum):
-    """Who wins where both sides changed a field; `ask` writes nothing and waits for a person."""
+    """Which value is kept if both sides changed a field; `ask` leaves the decision to a person."""
 
     LATEST_WINS = "latest_wins"
     WOOCOMMERCE_WINS = "woocommerce_wins"
@@ -452,7 +464,7 @@ class ConflictPolicy(StrEnum):
     ASK = "ask"
 
     def winner(self, newer: System) -> System | None:
-        """The system whose value is kept; None if a person has to say."""
+        """The system whose value is kept; None if a person has to decide."""
         settled = {
             ConflictPolicy.LATEST_WINS: newer,
             ConflictPolicy.WOOCOMMERCE_WINS: System.WOOCOMMERCE,
@@ -462,7 +474,7 @@ class ConflictPolicy(StrEnum):
 
 
 class DeletePolicy(StrEnum):
-    """What a deletion on one side does to the other."""
+    """How a deletion on one side is applied to the other."""
 
     IGNORE = "ignore"
     DEACTIVATE = "deactivate"
@@ -470,21 +482,21 @@ class DeletePolicy(StrEnum):
 
 
 class MatchPolicy(StrEnum):
-    """What to do when several records have the natural key."""
+    """How to proceed if several records have the same natural key."""
 
     SKIP = "skip"
     OLDEST = "oldest"
 
 
 class LengthPolicy(StrEnum):
-    """What to do with text that is longer than the target's field."""
+    """How to handle text that is longer than the target's field."""
 
     CUT = "cut"
     SKIP = "skip"
 
 
 class CreationPolicy(StrEnum):
-    """Which of Vtiger's records are made in a shop that does not have them yet."""
+    """Which Vtiger records are created in a shop that does not have them yet."""
 
     NEVER = "never"
     WITH_ORDERS = "with_orders"
@@ -499,7 +511,7 @@ class TaxScope(StrEnum):
 
 
 class GuestPolicy(StrEnum):
-    """Whom a guest's order belongs to in Vtiger; `skip` leaves such orders alone."""
+    """The contact that a guest's order gets in Vtiger; `skip` does not sync such orders."""
 
     CONTACT_PER_EMAIL = "contact_per_email"
     ONE_CONTACT = "one_contact"
@@ -507,7 +519,7 @@ class GuestPolicy(StrEnum):
 
 
 class TotalPolicy(StrEnum):
-    """What to do where WooCommerce's own taxes give another total than Vtiger's order has."""
+    """How to proceed if the taxes of WooCommerce give another total than that of Vtiger's order."""
 
     WARN = "warn"
     ADJUST = "adjust"

@@ -1,4 +1,4 @@
-"""The HTTP application: routes and errors put together, and a life that opens what they need."""
+"""The HTTP application: routes, error handlers, middleware, and the resources of its lifespan."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,7 +23,7 @@ from app.api import (
     sync_runs,
 )
 from app.api import settings as sync_settings
-from app.api.middleware import BodyLimits, RealHosts, TrustedProxies
+from app.api.middleware import BodyLimits, TrustedProxies, ValidHosts
 from app.api.receivers import Receivers
 from app.config.settings import Settings, load_settings
 from app.http.server import AnswerHeaders
@@ -32,7 +32,7 @@ from app.runtime import open_runtime
 from app.web import site
 from app.worker.engine import running_worker
 
-DESCRIPTION = """Keeps WooCommerce and Vtiger CRM in agreement and tells every record's fate.
+DESCRIPTION = """Keeps WooCommerce and Vtiger CRM in sync and logs the outcome of every record.
 
 Ids are text, times are UTC, errors are `application/problem+json` with a stable `code`."""
 
@@ -61,27 +61,30 @@ RECEIVERS = (
 
 
 class Service(FastAPI):
-    """The framework's layers, and around them ours, which its own answers to bugs must pass too.
+    """FastAPI with the service's own middleware outside that of the framework, so that it also
+    applies to the responses to unhandled exceptions.
 
-    Receivers stand before the framework's: it takes longer to route a request than they to read it.
+    Receivers are called before the framework, which takes longer to route a request than they take
+    to read it.
     """
 
-    def __init__(self, *, trusted_proxies: Sequence[str], most_kept: int, **options: Any) -> None:
+    def __init__(self, *, trusted_proxies: Sequence[str], max_kept: int, **options: Any) -> None:
         super().__init__(**options)
         self._trusted_proxies = trusted_proxies
-        self._most_kept = most_kept
+        self._max_kept = max_kept
 
     def build_middleware_stack(self) -> ASGIApp:
         handlers = dict(self.exception_handlers)
-        on_bug = handlers.pop(Exception)
+        on_unhandled = handlers.pop(Exception)
         receivers = Receivers(super().build_middleware_stack(), RECEIVERS)
-        limits = BodyLimits(ExceptionMiddleware(receivers, handlers), most_kept=self._most_kept)
-        inner = RealHosts(ServerErrorMiddleware(limits, handler=on_bug))
+        limits = BodyLimits(ExceptionMiddleware(receivers, handlers), max_kept=self._max_kept)
+        inner = ValidHosts(ServerErrorMiddleware(limits, handler=on_unhandled))
         return TrustedProxies(AnswerHeaders(inner), networks=self._trusted_proxies)
 
 
 def create_app(settings: Settings | None = None, *, worker: bool = True) -> FastAPI:
-    """The app; its lifespan opens database, clients and, unless told otherwise, a worker.
+    """Create the application. Its lifespan opens the database, the clients and, by default, a
+    worker.
 
     Raises ConfigError if the settings cannot be used.
     """
@@ -100,12 +103,12 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
 
     app = Service(
         trusted_proxies=chosen.trusted_proxies,
-        most_kept=chosen.receiver.max_body_bytes,
+        max_kept=chosen.receiver.max_body_bytes,
         title="woo-vtiger",
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        docs_url=None,  # web/api_docs.py, without script of other servers
+        docs_url=None,  # web/site.py serves them without scripts of other servers
         redoc_url=None,
         openapi_url="/openapi.json" if chosen.api_docs else None,
         generate_unique_id_function=lambda route: route.name,
@@ -115,7 +118,7 @@ def create_app(settings: Settings | None = None, *, worker: bool = True) -> Fast
 
 
 def _install(app: FastAPI, settings: Settings) -> None:
-    for path, receive, methods in RECEIVERS:  # for OpenAPI, and for what `Receivers` leaves: 405
+    for path, receive, methods in RECEIVERS:  # for OpenAPI, and for 405 to other methods
         app.add_route(path, receive, methods=list(methods))
         app.add_route(f"{path}/", receive, methods=list(methods), include_in_schema=False)
     for router in ROUTERS:

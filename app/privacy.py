@@ -1,10 +1,9 @@
-"""Erases one person from everything that the service keeps: links, deliveries, log, findings of
-runs. The two systems are not touched.
+"""Erasure of a person's data in the service: links, deliveries, Sync Log, conflicts and findings of
+runs. The two systems are not changed.
 
-The person's records are found by e-mail: contacts, guests, and the orders that are theirs. Ids,
-outcomes, times and totals stay, so that every count is what it was. All of these records are
-leased first: a worker that has one of them in hand would write down at its end what it read
-before."""
+The person's records are found by e-mail: contacts, guests, and their orders. Ids, outcomes, times
+and totals are kept, so that all counts remain correct. All of these records are leased first,
+because a worker that is syncing one of them would store the data that it has read before."""
 
 import json
 import re
@@ -62,16 +61,16 @@ from app.modules.ports import lease_keys
 from app.runs.models import RunDifference, SyncRun
 from app.synclog.models import Entry
 
-# Looking for one e-mail address in whatever columns hold: text, JSON, or bodies as received.
+# Search for an e-mail address in columns: text, JSON, or bodies as received
 
 _BEFORE = r"(?<![[:alnum:]._%+'-])"
 _AFTER = r"(?![[:alnum:]-]|\.[[:alnum:]])"
-"""What stands around an address as a whole: bob@x.org is not in jacob@x.org or bob@x.org.uk."""
+"""The boundary of a whole address: bob@x.org is not in jacob@x.org or bob@x.org.uk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """One person, by e-mail in any case, in one store or in all."""
+    """Conditions that find a person by e-mail, ignoring case, in one store or in all."""
 
     email: str
     store: str | None = None
@@ -84,19 +83,19 @@ class Traces:
         return column == self.store if self.store else column.is_not(None)
 
     def in_text(self, *columns: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-        """Whether one of the columns, JSON ones too, holds the address."""
+        """Whether one of the text or JSON columns contains the address."""
         pattern = _BEFORE + _literal(self.folded) + _AFTER
         texts = (func.coalesce(cast(column, Text), "") for column in columns)
         return or_(*(each.regexp_match(pattern, "i") for each in texts))
 
     def in_body(self, column: InstrumentedAttribute[bytes | None]) -> ColumnElement[bool]:
-        """Whether a body holds it: as it is, in JSON as PHP writes it, or in a form."""
+        """Whether a body contains the address literally, in JSON as PHP writes it, or in a form."""
         shown = func.encode(column, "escape")
         forms = {_BEFORE + _literal(_escaped(form)) + _AFTER for form in self._forms()}
         return or_(*(shown.regexp_match(form, "i") for form in sorted(forms)))
 
     def is_value_in_body(self, column: InstrumentedAttribute[bytes | None]) -> ColumnElement[bool]:
-        """Whether a JSON body has it as the value of a field `email`."""
+        """Whether a JSON body has the address as the value of a field `email`."""
         forms = {f'"email":\\s*"{_literal(_escaped(form))}"' for form in self._forms()}
         shown = func.encode(column, "escape")
         return or_(*(shown.regexp_match(form, "i") for form in sorted(forms)))
@@ -107,17 +106,17 @@ class Traces:
 
 
 def _literal(text: str) -> str:
-    """The text as a pattern that means itself."""
+    """A regular expression that matches the text literally."""
     return re.sub(r"([^\w\s])", r"\\\1", text, flags=re.ASCII)
 
 
 def _escaped(text: str) -> str:
-    """As PostgreSQL's `encode(…, 'escape')` shows the bytes."""
+    """The text in the format of PostgreSQL's `encode(…, 'escape')`."""
     shown = text.replace("\\", "\\\\").encode()
     return "".join(chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in shown)
 
 
-# What comparisons know of one person: the count of differences stays, the values go.
+# Comparisons: the number of differences is kept, the values are erased
 
 _DIFFERENCE_TEXTS = (
     *(RunDifference.record_key, RunDifference.label, RunDifference.message),
@@ -141,7 +140,7 @@ async def erase_differences(session: AsyncSession, traces: Traces, keys: Collect
     return len(ids)
 
 
-# What the log knows of one person: rows and totals stay, names and values go.
+# Sync Log: rows and totals are kept, names and values are erased
 
 _ENTRY_TEXTS = (
     *(Entry.message, Entry.label, Entry.changes, Entry.notes, Entry.conflicts),
@@ -156,7 +155,8 @@ async def erase_entries(
     link_ids: Collection[int],
     places: Collection[tuple[str, str, str]],
 ) -> int:
-    """`places` are store, module and id of the person's records, in either system."""
+    """Erase the entries of a person. `places` are store, module and id of the person's records in
+    either system."""
     theirs = or_(Entry.link_id.in_(link_ids), _at(places), traces.in_text(*_ENTRY_TEXTS))
     erased = await session.scalars(
         update(Entry)
@@ -186,17 +186,17 @@ def _nameless(traces: Traces, column: InstrumentedAttribute[Any]) -> ColumnEleme
     return case((traces.in_text(column), FORGOTTEN_GUEST), else_=column)
 
 
-# What pairs know of one person: found, and erased without parting the pairs.
+# Pairs: the values are erased, the pairs are kept
 #
-# A link keeps its ids and stamps, and its base what is not personal; polls leave it alone until
-# the record changes, and then both sides are compared as when a pair is first found.
+# A link keeps its ids and timestamps, and its base the values that are not personal. Polls skip it
+# until the record changes; then both sides are compared like those of a new pair.
 
 Place = tuple[str, str, str]
-"""Store, module and the id in one of the two systems."""
+"""Store, module, and the id in one of the two systems."""
 
 
 async def find_contacts(session: AsyncSession, traces: Traces) -> Sequence[Link]:
-    """The pairs that are this person."""
+    """The pairs of contacts of this person."""
     mine = or_(Link.woo_id == guest_id_of(traces.folded), traces.in_text(Link.base, Link.attempted))
     found = select(Link).where(Link.module == Module.CONTACTS, traces.of_store(Link.store), mine)
     return (await session.scalars(found)).all()
@@ -205,7 +205,7 @@ async def find_contacts(session: AsyncSession, traces: Traces) -> Sequence[Link]
 async def find_orders(
     session: AsyncSession, traces: Traces, contacts: Sequence[Link]
 ) -> Sequence[Link]:
-    """The pairs of orders that go to this person's contacts, or to what took their place."""
+    """The pairs of orders of this person's contacts, or of contacts that replaced them."""
     named = {each for link in contacts for each in (link.vtiger_id, link.replaced_by)}
     ids = sorted(each for each in named if each)
     theirs = [Link.base["contact"][side].astext.in_(ids) for side in (0, 1)]
@@ -221,7 +221,7 @@ async def find_orders(
 
 
 async def find_at(session: AsyncSession, places: Collection[Place]) -> Sequence[Link]:
-    """The pairs that have one of these records."""
+    """The pairs with one of these records."""
     if not places:
         return []
     columns = ((Link.store, Link.module, each) for each in (Link.woo_id, Link.vtiger_id))
@@ -230,8 +230,8 @@ async def find_at(session: AsyncSession, places: Collection[Place]) -> Sequence[
 
 
 async def erase_links(session: AsyncSession, traces: Traces, links: Sequence[Link]) -> int:
-    """How many of these pairs, which the caller has leased. A guest's link keeps a name that says
-    nothing, and counts as deleted."""
+    """Erase the values of these pairs, which the caller has leased, and return their number. A
+    guest's link gets an anonymous id and counts as deleted."""
     for link in links:
         kept = FACTS[Module(link.module)].impersonal_fields
         link.base = {name: link.base[name] for name in kept if name in link.base}
@@ -250,7 +250,7 @@ async def erase_links(session: AsyncSession, traces: Traces, links: Sequence[Lin
 
 
 async def erase_conflicts(session: AsyncSession, traces: Traces, link_ids: Collection[int]) -> int:
-    """The values; one that is open is filled again by the next merge."""
+    """Erase the values of conflicts. The next merge fills an open one again."""
     held = traces.in_text(
         FieldConflict.label, FieldConflict.woo, FieldConflict.vtiger, FieldConflict.woo_id
     )
@@ -266,8 +266,9 @@ async def erase_conflicts(session: AsyncSession, traces: Traces, link_ids: Colle
 
 
 async def erase_keys(session: AsyncSession, traces: Traces) -> None:
-    """What is kept beside the pairs by keys that name the person; not what polls have seen of a
-    record without a pair, which tells nothing: it would be brought over by surprise."""
+    """Erase other rows whose keys contain the address. The states that polls have stored of records
+    without a pair have no personal data and are kept: without them, a poll would sync the
+    records."""
     named = traces.in_text(Intent.natural_key)
     await session.execute(update(Intent).where(named).values(natural_key=""))
     await session.execute(
@@ -282,21 +283,21 @@ async def erase_keys(session: AsyncSession, traces: Traces) -> None:
     await session.execute(delete(Lease).where(Lease.key.in_(free)))
 
 
-# What deliveries know of one person: whose they are, and what they carried.
+# Deliveries: bodies, and keys that contain the address
 
 PEOPLES = [module for module, facts in FACTS.items() if facts.is_personal]
 
 
 @dataclass(frozen=True, slots=True)
 class ErasedHints:
-    """How many deliveries lost what they carried, and how many of them are not settled yet."""
+    """The number of erased deliveries, and of those that are not settled yet."""
 
     erased: int
     waiting: int
 
 
-async def find_told(session: AsyncSession, traces: Traces) -> set[tuple[str, str, str]]:
-    """Store, module and id of records whose bodies have this e-mail as theirs."""
+async def find_reported(session: AsyncSession, traces: Traces) -> set[tuple[str, str, str]]:
+    """Store, module and id of the records whose bodies have this e-mail address."""
     found = await session.execute(
         select(Delivery.store, Delivery.module, Delivery.record_id)
         .where(
@@ -312,7 +313,8 @@ async def find_told(session: AsyncSession, traces: Traces) -> set[tuple[str, str
 async def erase_deliveries(
     session: AsyncSession, traces: Traces, keys: Collection[str]
 ) -> ErasedHints:
-    """Numbers, times and outcomes stay. A hint that waits keeps the key that it is found by."""
+    """Erase bodies and messages of deliveries. Ids, times and outcomes are kept, and the record key
+    of a waiting delivery."""
     named = traces.in_text(
         Delivery.record_id, Delivery.remote_note, Delivery.last_error, Delivery.waits_for
     )
@@ -343,7 +345,8 @@ async def erase_deliveries(
 
 
 async def _drop_jobs(session: AsyncSession, traces: Traces) -> None:
-    """Jobs only wake: a record that still waits gets another one."""
+    """Delete the jobs whose lock contains the address. Dispatch creates another job for a record
+    that still waits."""
     theirs = update(Wakeup).where(traces.in_text(Wakeup.record_key))
     await session.execute(theirs.values(woken_at=None))
     jobs = text(
@@ -352,20 +355,20 @@ async def _drop_jobs(session: AsyncSession, traces: Traces) -> None:
     await session.execute(jobs, {"email": traces.folded})
 
 
-PATIENCE = 60.0
-"""Seconds to wait for records in other hands."""
+LEASE_TIMEOUT = 60.0
+"""Seconds to wait for records that workers have leased."""
 LEASE_SECONDS = 30.0
 
-IN_WORK = (
-    "A worker has a record of this person in hand and did not end within {seconds:.0f} s: nothing "
-    "was erased. Run this again."
+RECORD_LEASED = (
+    "A worker is syncing a record of this person and did not finish within {seconds:.0f} s: "
+    "nothing was erased. Repeat the command."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many rows of each kind lost what was personal. `waiting`: hints of the person's records
-    that are not settled yet; once they are, what they left is to be erased too."""
+    """The number of rows of each kind whose personal data was erased. `waiting` is the number of
+    deliveries that are not settled yet; the erasure has to be repeated once they are."""
 
     deliveries: int
     log_entries: int
@@ -377,14 +380,14 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """What belongs to the person: pairs, and records in one of the two systems."""
+    """The pairs of a person, and the records in one of the two systems."""
 
     links: Sequence[Link]
     places: frozenset[Place]
 
     @property
     def records(self) -> list[Record]:
-        """Of a place it is not known in which system it is."""
+        """A record in each system for each place, because the system of an id is not known."""
         return [
             Record(store, system, Module(module), record_id)
             for store, module, record_id in self.places
@@ -397,22 +400,22 @@ class _Person:
 
 
 async def forget(
-    sessions: Sessions, email: str, *, store: str | None = None, wait_seconds: float = PATIENCE
+    sessions: Sessions, email: str, *, store: str | None = None, wait_seconds: float = LEASE_TIMEOUT
 ) -> Forgotten:
-    """All of it or nothing.
+    """Erase a person's data, completely or not at all.
 
-    StaleState if a worker has one of the person's records in hand for longer than `wait_seconds`
-    seconds.
+    Raises StaleState if a worker has leased one of the person's records for longer than
+    `wait_seconds` seconds.
     """
     traces = Traces(email, store)
     try:
         return await _forget_leased(sessions, traces, wait_seconds)
     except LeaseLost:
-        raise StaleState(IN_WORK.format(seconds=wait_seconds)) from None
+        raise StaleState(RECORD_LEASED.format(seconds=wait_seconds)) from None
 
 
 async def foresee(sessions: Sessions, email: str, *, store: str | None = None) -> Forgotten:
-    """What `forget` would erase, counted by doing it and taking it back."""
+    """Count what `forget` would erase, by erasing it in a transaction that is rolled back."""
     traces = Traces(email, store)
     async with sessions() as session:
         found = await _erase(session, traces, await _find(session, traces))
@@ -421,8 +424,8 @@ async def foresee(sessions: Sessions, email: str, *, store: str | None = None) -
 
 
 async def _forget_leased(sessions: Sessions, traces: Traces, wait_seconds: float) -> Forgotten:
-    """What becomes the person's while their records are waited for is leased as well. Nobody makes
-    a contact of this e-mail meanwhile."""
+    """Lease all records of the person, including those that appear while it waits for leases, and
+    erase their data. The leased key of the e-mail address prevents new contacts with it."""
     keys, owner = [email_key(traces.folded)], uuid4().hex
     async with hold(
         sessions, keys, owner=owner, seconds=LEASE_SECONDS, wait_seconds=wait_seconds
@@ -439,16 +442,19 @@ async def _forget_leased(sessions: Sessions, traces: Traces, wait_seconds: float
 
 
 async def _find(session: Session, traces: Traces) -> _Person:
-    told = await find_told(session, traces)
+    reported = await find_reported(session, traces)
     contacts = await find_contacts(session, traces)
     orders = await find_orders(session, traces, contacts)
-    found = [*contacts, *orders, *await find_at(session, told)]
+    found = [*contacts, *orders, *await find_at(session, reported)]
     links = list({link.id: link for link in found}.values())
-    return _Person(links, frozenset(told | {place for link in links for place in _places(link)}))
+    return _Person(
+        links, frozenset(reported | {place for link in links for place in _places(link)})
+    )
 
 
 async def _erase(session: Session, traces: Traces, person: _Person) -> Forgotten:
-    """Table after table as a sync locks them: pairs first, deliveries last (decision 16)."""
+    """Erase the data table by table, in the order in which a sync locks them: pairs first,
+    deliveries last (decision 16)."""
     ids = [link.id for link in person.links]
     keys = {record.key for record in person.records}
     links = await erase_links(session, traces, person.links)

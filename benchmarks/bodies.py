@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from app.api.receivers import MOST_QUERY_FIELDS
+from app.api.receivers import MAX_QUERY_FIELDS
 from app.config.settings import ReceiverSettings
 from app.domain import InvalidInput
 from app.parsing import LARGEST_LENIENT, read_fields
@@ -72,7 +72,7 @@ def _check_addon(body: bytes) -> None:
 
 
 def _read_query(query: bytes) -> None:
-    list(read_fields(query, most=MOST_QUERY_FIELDS, longest=len(query)))
+    list(read_fields(query, most=MAX_QUERY_FIELDS, longest=len(query)))
 
 
 def _filled(start: bytes, part: bytes, end: bytes, *, size: int = MOST) -> bytes:

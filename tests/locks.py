@@ -1,4 +1,4 @@
-"""DependencyNotReady until somebody waits for a lock."""
+"""Waiting until somebody waits for a lock."""
 
 import asyncio
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import LONGEST_KEY, Module, Record, System, bounded_key
+from app.domain import MAX_KEY_LENGTH, Module, Record, System, bounded_key
 
 IDS = st.text(st.characters(exclude_categories=()), min_size=1, max_size=900)
 
@@ -11,7 +11,7 @@ IDS = st.text(st.characters(exclude_categories=()), min_size=1, max_size=900)
 @given(IDS, IDS)
 def test_keys_are_bounded_and_never_shared(one: str, other: str) -> None:
     keys = [bounded_key(each * 2) for each in (one, other)]
-    assert all(len(key) <= LONGEST_KEY for key in keys)
+    assert all(len(key) <= MAX_KEY_LENGTH for key in keys)
     assert (keys[0] == keys[1]) is (one == other)
 
 

@@ -70,7 +70,7 @@ def test_a_shop_under_two_keys_has_one_consumer_secret(tmp_path: Path) -> None:
 
 def test_one_token_twice_is_refused(tmp_path: Path) -> None:
     [fault] = faults(tmp_path, API_TOKENS=f"{LONG * 2}, {LONG * 2}")
-    assert fault.startswith("API_TOKENS holds one token twice")
+    assert fault.startswith("API_TOKENS contains a token twice")
 
 
 @pytest.mark.parametrize("name", ["STORES__main__URL", "VTIGER__URL", "PUBLIC_URL"])
@@ -140,11 +140,11 @@ def test_proxies_are_addresses_and_networks(
 
 @pytest.mark.parametrize("text", ["*", "proxy", "10.0.0.1/8", "0.0.0.0/0", "::/0", "127.0.0.1:80"])
 def test_what_is_no_proxys_address_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigError, match=r"^TRUSTED_PROXIES holds "):
+    with pytest.raises(ConfigError, match=r"^TRUSTED_PROXIES contains "):
         load(tmp_path, TRUSTED_PROXIES=text)
 
 
 @pytest.mark.parametrize("text", ["http://woo", "woo:8080", "woo/shop", "me@woo"])
 def test_what_is_no_host_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigError, match=r"^PLAIN_HTTP_HOSTS holds "):
+    with pytest.raises(ConfigError, match=r"^PLAIN_HTTP_HOSTS contains "):
         load(tmp_path, PLAIN_HTTP_HOSTS=text)

@@ -99,7 +99,7 @@ def test_a_webhook_secret_that_the_shop_would_change_is_refused(
     """It signs with the decoded text, so that every webhook would be refused."""
     secret = {"STORES__main__WEBHOOK_SECRET": f"one{entity}two-and-three"}
     fault = _fault(tmp_path, **(STORE | VTIGER | secret))
-    assert fault.startswith(f"STORES__main__WEBHOOK_SECRET holds {entity}")
+    assert fault.startswith(f"STORES__main__WEBHOOK_SECRET contains {entity}")
     secret = {"STORES__main__WEBHOOK_SECRET": "a & b; <c> é & d-e"}
     assert _load(tmp_path, **(STORE | VTIGER | secret)).is_configured
 

@@ -1,7 +1,6 @@
-"""What the add-on in Vtiger calls: changes reported, questions of its pages, and the zip to
-install.
+"""The endpoints of the Vtiger add-on: reported changes, queries of its pages, and its zip.
 
-Asked by Vtiger's server with the secret of its batches of changes; it tells and changes nothing."""
+Vtiger's server signs all requests with the callback secret. The queries change nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.api.deps import Guard, as_utc, only_known
+from app.api.deps import Guard, as_utc, refuse_unknown
 from app.api.errors import Problem, documented
 from app.api.receivers import read_signed_body, store_hints
 from app.config.settings import Settings
@@ -43,21 +42,21 @@ from app.vtiger.callbacks import (
     parse_summary_question,
 )
 
-# The add-on for Vtiger Community Edition: the zip to install, and the changes that it tells.
+# The add-on's zip, and the changes that it reports
 
 CHANGES_PATH = "/callbacks/vtiger"
 ZIP = "application/zip"
 SERVICE = "woo-vtiger"
-"""The word by which the add-on knows that it was this service that answered."""
+"""The value by which the add-on recognises a response of this service."""
 router = APIRouter(
-    tags=["Vtiger add-on"], dependencies=[Depends(Guard(Scope.ADMIN)), Depends(only_known)]
+    tags=["Vtiger add-on"], dependencies=[Depends(Guard(Scope.ADMIN)), Depends(refuse_unknown)]
 )
 
 
 @router.get(
     "/vtiger-addon.zip",
     summary="The add-on for Vtiger Community Edition",
-    description="To be installed in Vtiger's Module Manager; the same bytes each time.",
+    description="Install it in Vtiger's Module Manager. The content is reproducible.",
     response_class=Response,
     responses={
         200: {
@@ -74,15 +73,16 @@ def download_vtiger_addon() -> Response:
 
 
 async def receive_changes(request: Request) -> Response:
-    """A batch of changes; those of modules that are not synced, and repeated ones, are counted."""
+    """Store a batch of changes. Repeated changes, and those of modules that are not synced, are
+    only counted."""
     runtime: Runtime = request.app.state.runtime
     batch = _read(await read_signed_body(request, runtime.settings.receiver.max_body_bytes))
     known = [change for change in batch.changes if change.module in OF_VTIGER]
     async with runtime.sessions() as session:
-        heard = await search_accepted_changes(
+        accepted_before = await search_accepted_changes(
             session, batch.installation, [one.sequence for one in known]
         )
-    fresh = [change for change in known if change.sequence not in heard]
+    fresh = [change for change in known if change.sequence not in accepted_before]
     accepted = await store_hints(runtime, _deliveries(runtime, batch.installation, fresh))
     async with transaction(runtime.sessions) as session:
         await save_accepted_changes(session, batch.installation, {one.sequence for one in fresh})
@@ -136,12 +136,12 @@ def _changes_answer(
 
 STATUS_PATH = "/callbacks/vtiger/status"
 SUMMARY_PATH = "/callbacks/vtiger/summary"
-MOST_RECENT = 20
-NOTED = [outcome for outcome in Outcome if outcome is not Outcome.UNCHANGED]
+RECENT_LIMIT = 20
+RECENT_OUTCOMES = [outcome for outcome in Outcome if outcome is not Outcome.UNCHANGED]
 
 
 async def receive_status(request: Request) -> Response:
-    """Of each record, in the order asked: the shops that anything is known of."""
+    """For each record, in the order of the request: the shops that have data about it."""
     runtime: Runtime = request.app.state.runtime
     body = await read_signed_body(request, MOST_BYTES)
     try:
@@ -151,12 +151,12 @@ async def receive_status(request: Request) -> Response:
     records = [record for each in asked for record in _records(runtime.settings, each)]
     async with runtime.sessions() as session:
         found = await search_statuses(session, records)
-    told = [_describe(runtime.settings, each, found) for each in asked]
-    return _answer({"service": SERVICE, "records": told})
+    records_out = [_describe(runtime.settings, each, found) for each in asked]
+    return _answer({"service": SERVICE, "records": records_out})
 
 
 def _records(settings: Settings, asked: AskedRecord) -> list[Record]:
-    """The record for each shop; none for a module that is not synced."""
+    """The record of each shop; none for a module that is not synced."""
     module = OF_VTIGER.get(asked.module)
     if module is None:
         return []
@@ -181,14 +181,14 @@ def _describe(
 def _describe_standing(
     settings: Settings, record: Record, standing: RecordStatus
 ) -> dict[str, Any]:
-    waits = standing.unsettled
+    unsettled = standing.unsettled
     conflicts = {"store": record.store, "module": record.module}
     return {
         "store": record.store,
         "state": standing.status,
         "partner": _describe_partner(settings, record, standing.partner_id),
         "last": _describe_entry(settings, standing.last) if standing.last else None,
-        "unsettled": _describe_delivery(settings, waits) if waits else None,
+        "unsettled": _describe_delivery(settings, unsettled) if unsettled else None,
         "conflicts": standing.conflicts,
         "conflicts_url": _page(settings, "/ui/conflicts", conflicts),
     }
@@ -237,7 +237,7 @@ def _describe_delivery(settings: Settings, delivery: Delivery) -> dict[str, Any]
 
 
 async def receive_summary(request: Request) -> Response:
-    """Both tables of all time and all shops, what waits, and the last outcomes."""
+    """The totals of all shops and all time, the open deliveries, and the last outcomes."""
     runtime: Runtime = request.app.state.runtime
     body = await read_signed_body(request, MOST_BYTES)
     try:
@@ -248,7 +248,9 @@ async def receive_summary(request: Request) -> Response:
         counts = await summary(session)
         queue = await count_open(session)
         conflicts = await count_open_conflicts(session)
-        recent = await search(session, LogFilter(outcome=NOTED), cursor=None, limit=MOST_RECENT)
+        recent = await search(
+            session, LogFilter(outcome=RECENT_OUTCOMES), cursor=None, limit=RECENT_LIMIT
+        )
     settings = runtime.settings
     tables = {
         target: {module: _counts(settings, target, module, each) for module, each in rows.items()}
@@ -269,7 +271,7 @@ async def receive_summary(request: Request) -> Response:
 def _counts(
     settings: Settings, target: System, module: Module, counts: Mapping[Outcome, int]
 ) -> dict[str, Any]:
-    """Each number with the page of the records that it counts."""
+    """Each count with the address of the page that lists its records."""
     return {
         outcome: {
             "count": count,
@@ -290,12 +292,12 @@ def _queue(settings: Settings, state: str, count: int) -> dict[str, Any]:
 def _page(
     settings: Settings, path: str, query: Mapping[str, str | None] | None = None
 ) -> str | None:
-    """The address of one of our own pages; None where PUBLIC_URL is not set."""
+    """The address of a page of the service; None if PUBLIC_URL is not set."""
     if settings.public_url is None:
         return None
     return f"{settings.public_url}{path}" + (f"?{urlencode(query)}" if query else "")
 
 
-def _answer(told: Mapping[str, Any]) -> Response:
-    raw = orjson.dumps(told, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+def _answer(body: Mapping[str, Any]) -> Response:
+    raw = orjson.dumps(body, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
     return Response(raw, media_type="application/json")

@@ -1,4 +1,4 @@
-"""/deliveries: every accepted hint and where it stands; replay brings them up again."""
+"""/deliveries: every accepted hint with its state, and replays."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +19,7 @@ from app.api.deps import (
     RuntimeDep,
     Time,
     link_next,
-    only_known,
+    refuse_unknown,
 )
 from app.api.errors import FieldProblem, documented, invalid, not_found
 from app.api.examples import ACCEPTED, DELIVERY, REPLAYED, example, page_of
@@ -41,14 +41,14 @@ from app.parsing import Moment, RowNumber, Several, Text
 from app.remotes.gate import RemoteState, explain_pause, keys_of, pause_end, search_remotes
 from app.runtime import Runtime
 
-# What a delivery waits for while a system that it needs is left alone.
+# Deliveries that wait for a paused remote
 
 Remotes = Mapping[str, RemoteState]
 
 
 class Held(BaseModel):
-    """Why a delivery that could be worked on is not: `remote` (`vtiger`, `woocommerce:<store>`) is
-    not called before `until`, when it is probed or the pause that it asked for ends."""
+    """Why a due delivery is not processed: calls to `remote` (`vtiger`, `woocommerce:<store>`) are
+    paused until `until`, when it is probed or the pause that it asked for ends."""
 
     remote: str
     reason: str
@@ -58,9 +58,9 @@ class Held(BaseModel):
 
 
 def find_pause(store: str, remotes: Remotes, now: datetime) -> Held | None:
-    """The remote that makes a store's deliveries wait longest."""
+    """The longest pause among the remotes of a store; None if none is paused."""
     known = {key: remotes[key] for key in keys_of(store) if key in remotes}
-    holds = [
+    pauses = [
         Held(
             remote=key,
             reason=(CircuitOpen if state.is_open else CallsPaused).reason,
@@ -71,31 +71,31 @@ def find_pause(store: str, remotes: Remotes, now: datetime) -> Held | None:
         for key, state in known.items()
         if (until := pause_end(state, now)) is not None
     ]
-    return max(holds, key=lambda held: held.until, default=None)
+    return max(pauses, key=lambda pause: pause.until, default=None)
 
 
 router = APIRouter(
     prefix="/deliveries",
     tags=["Deliveries"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(refuse_unknown)],
     responses=documented(401, 403, 422),
 )
 
 
 class DeliveryFilters(Query):
-    """Every filter may be given several times, which means either."""
+    """Each filter may be repeated; repeated values are alternatives."""
 
-    state: Several[DeliveryState] = Field([], description="where it stands")
+    state: Several[DeliveryState] = Field([], description="state of the delivery")
     store: Several[Text] = Field([], description="key of a shop")
     module: Several[Module] = Field([], description="module of the record")
     source: Several[System | Origin] = Field(
-        [], description="the system that the hint is about, or where it came from"
+        [], description="the system of the record, or the origin of the hint"
     )
     record_id: Several[Text] = Field([], description="id of the record in its system")
-    reason: Several[Text] = Field([], description="reason of its end, or of its last try")
-    outcome: Several[Outcome] = Field([], description="how it ended")
-    since: Several[Moment] = Field([], description="received from this moment on")
-    until: Several[Moment] = Field([], description="received before this moment")
+    reason: Several[Text] = Field([], description="reason of the outcome, or of the last attempt")
+    outcome: Several[Outcome] = Field([], description="outcome of the delivery")
+    since: Several[Moment] = Field([], description="received at this time or later")
+    until: Several[Moment] = Field([], description="received before this time")
 
     def filters(self) -> DeliveryFilter:
         return DeliveryFilter(
@@ -113,11 +113,11 @@ class DeliveryFilters(Query):
 
 
 class DeliveryQuery(DeliveryFilters, PageQuery):
-    """Filters and page."""
+    """Filters and pagination."""
 
 
 class ReplayFilters(DeliveryFilters):
-    """The same in a body, where one value needs no list."""
+    """The same filters in a body, where a single value needs no list."""
 
     @model_validator(mode="before")
     @classmethod
@@ -128,8 +128,8 @@ class ReplayFilters(DeliveryFilters):
 
 
 class DeliveryItem(Answer):
-    """One accepted hint. `duplicates` counts the same hint arriving again while it waited; `held`
-    tells for which system's return it waits, without an attempt."""
+    """One accepted hint. `duplicates` counts copies that arrived while it waited; `held` names the
+    paused remote for which it waits, without an attempt."""
 
     id: Id
     received_at: Time
@@ -158,33 +158,35 @@ _ENDED = (DeliveryState.DONE, DeliveryState.DEAD)
 
 
 def describe(delivery: Delivery) -> DeliveryItem:
-    """A delivery that ended has no next attempt."""
+    """The delivery as the API returns it; one that has ended has no next attempt."""
     item = DeliveryItem.model_validate(delivery)
     return item.model_copy(update={"next_attempt_at": None}) if item.state in _ENDED else item
 
 
-def describe_held(delivery: Delivery, remotes: Remotes, now: datetime) -> DeliveryItem:
-    """With what it waits for: the next attempt is not before that is over."""
-    item, held = describe(delivery), find_pause(delivery.store, remotes, now)
-    if held is None or item.state != DeliveryState.PENDING:
+def describe_with_pause(delivery: Delivery, remotes: Remotes, now: datetime) -> DeliveryItem:
+    """The delivery with the pause that it waits for; its next attempt is not before the pause
+    ends."""
+    item, pause = describe(delivery), find_pause(delivery.store, remotes, now)
+    if pause is None or item.state != DeliveryState.PENDING:
         return item
-    return item.model_copy(update={"held": held, "next_attempt_at": _latest(item, held)})
+    next_attempt = _next_attempt(item, pause)
+    return item.model_copy(update={"held": pause, "next_attempt_at": next_attempt})
 
 
-def _latest(item: DeliveryItem, held: Held) -> datetime:
-    return max(held.until, item.next_attempt_at or held.until)
+def _next_attempt(item: DeliveryItem, pause: Held) -> datetime:
+    return max(pause.until, item.next_attempt_at or pause.until)
 
 
 class Replayed(BaseModel):
-    """The new delivery; `duplicate` tells that a replay of the record was waiting already."""
+    """The new delivery; `duplicate` is true if a replay of the record was waiting already."""
 
     delivery_id: Id
     duplicate: bool = False
 
 
 class ReplayedMany(BaseModel):
-    """How many deliveries matched, how many new ones that gave (one a record), and how many
-    records had a replay waiting already."""
+    """The number of matching deliveries, of new deliveries (one for each record), and of records
+    for which a replay was waiting already."""
 
     matched: int
     replayed: int
@@ -205,7 +207,7 @@ async def search_all_deliveries(
         )
         remotes = await search_remotes(session)
     link_next(request, response, page.next_cursor)
-    items = [describe_held(delivery, remotes, runtime.clock()) for delivery in page.items]
+    items = [describe_with_pause(delivery, remotes, runtime.clock()) for delivery in page.items]
     return PageAnswer(items=items, next_cursor=page.next_cursor)
 
 
@@ -228,8 +230,8 @@ async def replay_deliveries(
     query: Annotated[DeliveryFilters, QueryParameters()],
     body: ReplayFilters | None = None,
 ) -> ReplayedMany:
-    """Bring up again the records of all matching deliveries; filters in query or body."""
-    chosen = DeliveryFilters.model_construct(  # of values that were checked where they came from
+    """Replay the records of all matching deliveries. Filters are given in the query or the body."""
+    chosen = DeliveryFilters.model_construct(  # the values are validated already
         **{
             name: getattr(query, name) + (getattr(body, name) if body else [])
             for name in DeliveryFilters.model_fields
@@ -246,11 +248,11 @@ async def replay_deliveries(
     responses=example(DELIVERY) | documented(404),
 )
 async def get_delivery(runtime: RuntimeDep, delivery_id: RowNumber) -> DeliveryItem:
-    """One delivery; `sync_log_id` names its entry once it is settled."""
+    """One delivery; `sync_log_id` is the id of its Sync Log entry once it is settled."""
     delivery = await _get(runtime, delivery_id)
     async with runtime.sessions() as session:
         remotes = await search_remotes(session)
-    return describe_held(delivery, remotes, runtime.clock())
+    return describe_with_pause(delivery, remotes, runtime.clock())
 
 
 @router.post(
@@ -262,7 +264,7 @@ async def get_delivery(runtime: RuntimeDep, delivery_id: RowNumber) -> DeliveryI
 async def replay_delivery(
     runtime: RuntimeDep, delivery_id: RowNumber, response: Response
 ) -> Replayed:
-    """Bring its record up again. Safe at any time: both sides are read anew."""
+    """Replay the record of the delivery. This is safe at any time: both sides are read again."""
     delivery = await _get(runtime, delivery_id)
     [accepted] = await store_hints(runtime, [hint_again(delivery)])
     response.status_code = 200 if accepted.duplicate else 202

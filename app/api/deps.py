@@ -1,5 +1,5 @@
-"""What routes are given: the runtime, a caller whose token was checked, the kinds of values in
-answers, and refusals of wrong credentials."""
+"""Dependencies of the routes: the runtime, the authenticated caller, common response types, and the
+refusal of wrong credentials."""
 
 import json
 import logging
@@ -30,11 +30,11 @@ from app.policies.access import (
 )
 from app.runtime import Runtime
 
-# What a request without the right credential is answered: 401, or 429 after too many wrong ones.
+# Refusals of wrong credentials
 #
-# The credential is checked first, always. What is slowed down is the answer to wrong ones.
+# The credential is always checked first. Only the responses to wrong credentials are limited.
 
-WHAT = {
+CREDENTIALS = {
     Door.API: "token",
     Door.WEBHOOK: "signature",
     Door.CALLBACK: "callback secret",
@@ -45,27 +45,28 @@ log = logging.getLogger(__name__)
 
 
 def address_of(request: Request) -> str:
-    """Where a request comes from, behind proxies that are trusted; "" if that is not known."""
+    """The client's address, behind trusted proxies; "" if it is not known."""
     return request.client.host if request.client else ""
 
 
 def refused(attempts: Attempts, request: Request, door: Door, problem: Problem) -> Problem:
-    """`problem` for a wrong credential; once its address has sent too many, the same as 429."""
+    """`problem`, the refusal of a wrong credential; a 429 after too many from one address."""
     address = address_of(request)
     wait = attempts.failed(door, address)
     if not wait:
-        log.warning("A wrong %s from %s was refused at %s", WHAT[door], address, request.url.path)
+        kind = CREDENTIALS[door]
+        log.warning("A wrong %s from %s was refused at %s", kind, address, request.url.path)
         return problem
     return Problem(
         429,
         "too_many_failures",
-        f"{problem.detail} Too many wrong ones came from this address: they are answered 429 for"
-        f" another {wait} seconds. A right one is taken at any time.",
+        f"{problem.detail} Too many wrong credentials came from this address: they are answered 429"
+        f" for another {wait} seconds. A valid one is accepted at any time.",
         headers={"Retry-After": str(wait)},
     )
 
 
-# The kinds of values in answers: ids are text, times UTC with `Z`; and what paged lists share.
+# Common response types: ids are text, times are UTC with `Z`
 
 T = TypeVar("T")
 
@@ -84,26 +85,26 @@ Time = Annotated[datetime, AfterValidator(as_utc)]
 
 
 class Query(BaseModel):
-    """Query parameters; an unknown one is refused, so that a mistyped filter is noticed."""
+    """Query parameters. Unknown ones are refused, so that a mistyped filter is noticed."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class PageQuery(Query):
-    """What all paged lists take."""
+    """The parameters of all paginated lists."""
 
     limit: int = Field(50, ge=1, le=MOST_PER_PAGE, description="items per page")
-    cursor: Text | None = Field(None, description="`next_cursor` of the page before")
+    cursor: Text | None = Field(None, description="`next_cursor` of the previous page")
 
 
 class Answer(BaseModel):
-    """Built from a row."""
+    """A response model that is built from a database row."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class PageAnswer(BaseModel, Generic[T]):
-    """One page, newest first; `next_cursor` is null on the last."""
+    """One page, newest first; `next_cursor` is null on the last page."""
 
     items: list[T]
     next_cursor: str | None
@@ -116,7 +117,7 @@ def link_next(request: Request, response: Response, cursor: str | None) -> None:
 
 
 NO_BODY = frozenset({b"", b"{}", b"null"})
-LONGEST_NOTHING = 4
+MAX_EMPTY_BODY = 4
 
 _BEARER = HTTPBearer(auto_error=False, description="A token of scope `read` or `admin`.")
 
@@ -131,15 +132,15 @@ RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, by the name of the token."""
+    """The client of a request, named after its token."""
 
     name: str
     scope: Scope
 
 
 class Guard:
-    """Lets callers of a scope pass; 401 without a token in force, 403 with too small a one, 429
-    for wrong tokens after too many of them."""
+    """Requires a token of a scope: 401 without a valid token, 403 if its scope does not suffice,
+    429 after too many wrong tokens."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -178,9 +179,9 @@ async def _find_caller(runtime: Runtime, secret: str) -> Caller | Expired | None
 Admin = Annotated[Caller, Depends(Guard(Scope.ADMIN))]
 
 
-async def only_known(request: Request) -> None:
-    """Refuses parameters and bodies that the route does not take: a mistyped or misplaced one must
-    not pass unnoticed. Empty bodies, as some clients send them, are none."""
+async def refuse_unknown(request: Request) -> None:
+    """Refuse parameters and bodies that the route does not accept: a mistyped or misplaced one must
+    not go unnoticed. Empty bodies, which some clients send, count as none."""
     route = request.scope["route"]
     known = _query_names(route.dependant)
     unknown = sorted(set(request.query_params) - known)
@@ -197,12 +198,12 @@ async def only_known(request: Request) -> None:
 
 
 def _query_names(dependant: Dependant) -> set[str]:
-    """The parameters of a route and of what it depends on; a model's are its fields."""
+    """The names of the parameters of a route and its dependencies; for a model, its fields."""
     return set(_query_fields(dependant))
 
 
 def _query_fields(dependant: Dependant) -> dict[str, object]:
-    """Each parameter's name with its type."""
+    """The name and the type of each parameter."""
     found: dict[str, object] = {}
     for part in dependant.dependencies:
         found |= _query_fields(part)
@@ -216,32 +217,32 @@ def _query_fields(dependant: Dependant) -> dict[str, object]:
 
 
 def _is_given_twice(request: Request, name: str, dependant: Dependant) -> bool:
-    """Of several values of what is no list all but one would be dropped."""
+    """Whether a parameter that is not a list has several values; all but one would be dropped."""
     is_list = get_origin(_query_fields(dependant)[name]) is list
     return not is_list and len(request.query_params.getlist(name)) > 1
 
 
 def _repeated_keys(body: bytes) -> list[str]:
-    """Keys that an object of a JSON body has twice, of which a reader keeps one; none of what is
-    no JSON, which is refused elsewhere."""
+    """The duplicate keys of all objects in a JSON body, of which a parser keeps one each; none for
+    invalid JSON, which is refused elsewhere."""
     found: list[str] = []
 
-    def look(pairs: list[tuple[str, object]]) -> None:
+    def collect(pairs: list[tuple[str, object]]) -> None:
         counts = Counter(name for name, _ in pairs)
         found.extend(name for name, count in counts.items() if count > 1)
 
     try:
-        json.loads(body, object_pairs_hook=look)
+        json.loads(body, object_pairs_hook=collect)
     except ValueError:
         return []
     return sorted(set(found))
 
 
 async def _first_bytes(request: Request) -> bytes:
-    """Enough of a body to know that it says something."""
+    """As much of a body as decides whether it is empty."""
     found = b""
     async for part in request.stream():
         found += part.strip()
-        if len(found) > LONGEST_NOTHING:
+        if len(found) > MAX_EMPTY_BODY:
             break
     return found

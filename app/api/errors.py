@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 problem+json with a stable `code`; status codes live here alone."""
+"""Errors as RFC 9457 problem+json with a stable `code`; each error's status is defined here."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Problem(Exception):
-    """An answer other than success; `members` are put beside the standard ones."""
+    """An error response; `members` are added to the standard members."""
 
     def __init__(
         self,
@@ -60,14 +60,14 @@ class Problem(Exception):
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one part of a request."""
+    """An error in one part of a request."""
 
     field: str
     message: str
 
 
 class ProblemBody(BaseModel):
-    """The shape of every error answer."""
+    """The body of every error response."""
 
     type: str = "about:blank"
     title: str = Field(examples=["Not Found"])
@@ -78,8 +78,8 @@ class ProblemBody(BaseModel):
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, for its OpenAPI description. Where a credential may be refused, too
-    many wrong ones are answered 429."""
+    """The error responses of a route, for its OpenAPI description. A route that answers 401 also
+    answers 429."""
     if 401 in statuses:
         statuses = (*statuses, 429)
     return {
@@ -102,7 +102,7 @@ def invalid(errors: Sequence[FieldProblem]) -> Problem:
 
 
 def invalid_fields(names: Iterable[str], message: str) -> Problem:
-    """The same said of each of them."""
+    """A 422 with the same message for each of the fields."""
     return invalid([FieldProblem(field=name, message=message) for name in names])
 
 
@@ -116,11 +116,11 @@ def unauthorized() -> Problem:
 
 
 def expired(moment: datetime) -> Problem:
-    """Said only to whoever holds the token."""
+    """A 401 for the holder of an expired token."""
     return Problem(
         401,
         "token_expired",
-        f"This token expired on {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC; make a new one with"
+        f"This token expired on {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC; create a new one with"
         " `woo-vtiger token create`.",
         headers={"WWW-Authenticate": "Bearer"},
     )
@@ -157,7 +157,7 @@ async def _on_validation(_: Request, error: RequestValidationError) -> Response:
 
 
 def _field(location: Sequence[str | int]) -> str:
-    """A parameter's name; in a body the way to the part."""
+    """The name of a parameter, or the path to a part of a body."""
     source, *way = location
     parts = way[:1] if source == "query" else way
     return ".".join(map(str, parts)) or str(source)
@@ -171,7 +171,7 @@ async def _on_invalid(_: Request, error: InvalidInput) -> Response:
     return invalid([FieldProblem(field=error.field, message=str(error))]).response()
 
 
-async def _on_overtaken(_: Request, error: StaleState) -> Response:
+async def _on_stale_state(_: Request, error: StaleState) -> Response:
     return Problem(409, "overtaken", str(error)).response()
 
 
@@ -188,8 +188,8 @@ async def _on_outdated(_: Request, error: Exception) -> Response:
     return Problem(503, "database_outdated", detail, headers={"Retry-After": "30"}).response()
 
 
-async def _on_bug(_: Request, __: Exception) -> Response:
-    detail = "The service failed here; its log has the trace."
+async def _on_unhandled(_: Request, __: Exception) -> Response:
+    detail = "An unhandled exception occurred; the log of the service has its traceback."
     return Problem(500, "internal_error", detail).response()
 
 
@@ -198,9 +198,9 @@ def install(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_on_http)
     app.exception_handler(RequestValidationError)(_on_validation)
     app.exception_handler(InvalidInput)(_on_invalid)
-    app.exception_handler(StaleState)(_on_overtaken)
+    app.exception_handler(StaleState)(_on_stale_state)
     for outage in OUTAGES:
         app.exception_handler(outage)(_on_outage)
     for outdated in OUTDATED:
         app.exception_handler(outdated)(_on_outdated)
-    app.exception_handler(Exception)(_on_bug)
+    app.exception_handler(Exception)(_on_unhandled)

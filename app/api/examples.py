@@ -1,11 +1,11 @@
-"""What answers look like, for the OpenAPI document; people and machines copy from here."""
+"""Examples of responses and requests for the OpenAPI document."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from app.domain import Module, Outcome, System
 
-# What answers of the mapping routes look like, for the OpenAPI document.
+# Mapping routes
 
 _PLAIN_ROW: dict[str, Any] = {
     "direction": "both",

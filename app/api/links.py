@@ -1,5 +1,4 @@
-"""/links and /conflicts: which records are the same in both systems, and a person's decision on
-fields that both sides changed."""
+"""/links and /conflicts: the pairs of records, and decisions on fields that both sides changed."""
 
 from typing import Annotated
 
@@ -17,7 +16,7 @@ from app.api.deps import (
     RuntimeDep,
     Time,
     link_next,
-    only_known,
+    refuse_unknown,
 )
 from app.api.errors import documented, not_found
 from app.api.examples import CONFLICT, LINK, RESOLVED, example, page_of
@@ -27,18 +26,18 @@ from app.links.repository import LinkFilter, search_pairs
 from app.parsing import Moment, RowNumber, Several, Text
 from app.sync.decision import resolve
 
-# GET /links: which records are the same in both systems.
+# GET /links
 
 links_router = APIRouter(
     prefix="/links",
     tags=["Links"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(refuse_unknown)],
     responses=documented(401, 403, 422),
 )
 
 
 class LinkQuery(PageQuery):
-    """Every filter may be given several times, which means either."""
+    """Each filter may be repeated; repeated values are alternatives."""
 
     store: Several[Text] = Field([], description="key of a shop")
     module: Several[Module] = Field([], description="module of the record")
@@ -57,7 +56,7 @@ class LinkQuery(PageQuery):
 
 
 class LinkItem(Answer):
-    """One pair. `*_modified_at` are the systems' own stamps when that side was last seen."""
+    """One pair. `*_modified_at` are the systems' own timestamps as of the last read."""
 
     id: Id
     store: str
@@ -91,17 +90,17 @@ async def search_links(
 router = APIRouter(
     prefix="/conflicts",
     tags=["Conflicts"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(refuse_unknown)],
     responses=documented(401, 403, 422),
 )
 
 
 class ConflictQuery(PageQuery):
-    """Every filter may be given several times, which means either."""
+    """Each filter may be repeated; repeated values are alternatives."""
 
     store: Several[Text] = Field([], description="key of a shop")
     module: Several[Module] = Field([], description="module of the pair")
-    state: Several[ConflictState] = Field([], description="`open`: waits for a person")
+    state: Several[ConflictState] = Field([], description="`open`: waits for a decision")
     link_id: Several[RowNumber] = Field([], description="id of the pair")
     field: Several[Text] = Field([], description="mapped name of the field")
 
@@ -117,7 +116,7 @@ class ConflictQuery(PageQuery):
 
 class ConflictItem(Answer):
     """One field with both values. `resolution` is the system whose value was kept, or `vanished`
-    where nobody had to decide any more; `applied_at` tells when the decision had been written."""
+    if no decision was needed any more; `applied_at` is the time when the decision was written."""
 
     id: Id
     store: str
@@ -141,8 +140,8 @@ class ConflictItem(Answer):
 
 
 class Resolution(BaseModel):
-    """Which side's value is kept. With `updated_at`, as the conflict showed it, the decision is
-    refused if a side has changed since."""
+    """The side whose value is kept. If `updated_at` of the conflict is given, the decision is
+    refused when a side has changed since."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -151,7 +150,7 @@ class Resolution(BaseModel):
 
 
 class Resolved(ConflictItem):
-    """The conflict with the decision, and the delivery that brings it to the pair."""
+    """The conflict with the decision, and the delivery that applies it."""
 
     delivery_id: Id = ""
 
@@ -163,7 +162,7 @@ async def search_all_conflicts(
     request: Request,
     response: Response,
 ) -> PageAnswer[ConflictItem]:
-    """Conflicts that waited or wait for a person, newest first."""
+    """Open and resolved conflicts, newest first."""
     async with runtime.sessions() as session:
         page = await search_conflicts(
             session, query.filters(), cursor=query.cursor, limit=query.limit
@@ -194,7 +193,7 @@ async def get_conflict(runtime: RuntimeDep, conflict_id: RowNumber) -> ConflictI
 async def resolve_conflict(
     runtime: RuntimeDep, caller: Admin, conflict_id: RowNumber, choice: Resolution
 ) -> Resolved:
-    """Keep one side's value. If a side changes before it is written, the conflict opens again."""
+    """Keep one side's value. If a side changes before the write, the conflict is opened again."""
     decided = await resolve(
         runtime, conflict_id, keep=choice.keep, by=caller.name, seen_at=choice.updated_at
     )

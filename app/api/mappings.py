@@ -1,5 +1,4 @@
-"""/mappings/{store}/{module}: which fields carry the same value, their versions, offered fields,
-and previews."""
+"""/mappings/{store}/{module}: the mapping and its versions, the fields to map, and previews."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +7,7 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.api.deps import Admin, Caller, Guard, RuntimeDep, Time, only_known
+from app.api.deps import Admin, Caller, Guard, RuntimeDep, Time, refuse_unknown
 from app.api.errors import FieldProblem, Problem, documented, invalid, invalid_fields, not_found
 from app.api.examples import FIELDS, MAPPING, PREVIEW, VERSIONS, example
 from app.domain import (
@@ -49,13 +48,13 @@ from app.sync.mappings.table import (
     read_table,
 )
 
-# What requests and answers of the mapping routes look like.
+# Request and response models
 
 
 class RowFault(BaseModel):
-    """What is wrong with a row as of now, and how to mend it."""
+    """A current problem of a row, and how to correct it."""
 
-    field: str = Field(description="the part of the row; empty: the row as a whole")
+    field: str = Field(description="the part of the row; empty: the whole row")
     message: str
 
     @classmethod
@@ -64,7 +63,7 @@ class RowFault(BaseModel):
 
 
 class RowIn(RowChoices):
-    """A row as it is to be; one without `id` is named after its field."""
+    """The new content of a row; a row without `id` is named after its field."""
 
     id: RowId | None = Field(None, description="name of the row")
 
@@ -79,12 +78,12 @@ class RowOut(BaseModel):
     origin: str = Field(description="`default`, `changed` (a default row) or `custom`")
     woo: list[str]
     vtiger: str
-    vtiger_label: str = Field(description="empty if Vtiger has no such field, or does not answer")
+    vtiger_label: str = Field(description="empty if Vtiger has no such field or cannot be reached")
     vtiger_type: str
     direction: Direction
     transform: str
     write: WriteCondition
-    required: list[System] = Field(description="systems that take no record without it")
+    required: list[System] = Field(description="systems that require a value")
     given: str
     size: int | None
     pairs: list[tuple[str, str]]
@@ -125,12 +124,12 @@ class MappingOut(BaseModel):
 
     store: str
     module: Module
-    version: int = Field(description="grows with every change; 0: nobody changed anything yet")
+    version: int = Field(description="increases with every change; 0: no change yet")
     updated_at: Time | None
     updated_by: str
-    checked: bool = Field(description="false: Vtiger did not answer, so labels are not known")
+    checked: bool = Field(description="false: Vtiger could not be reached, so labels are not known")
     items: list[RowOut]
-    problems: list[RowFault] = Field(description="of the mapping as a whole")
+    problems: list[RowFault] = Field(description="problems of the whole mapping")
 
     @classmethod
     def of(cls, store: str, module: Module, table: Table) -> Self:
@@ -154,7 +153,7 @@ class VersionOut(BaseModel):
     created_at: Time | None
     created_by: str
     message: str
-    added: list[str] = Field(description="ids of rows that came with it")
+    added: list[str] = Field(description="ids of the rows that it added")
     changed: list[str]
     removed: list[str]
     rows: list[MappingRow]
@@ -184,21 +183,21 @@ class VersionsOut(BaseModel):
 router = APIRouter(
     prefix="/mappings",
     tags=["Mappings"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(refuse_unknown)],
     responses=documented(401, 403, 404, 422),
 )
 
 CHANGES = documented(409, 502)
 Seen = Annotated[
     Version | None,
-    Query(description="the version that was read; refused with 409 if there is a newer one"),
+    Query(description="the version that the change is based on; 409 if there is a newer one"),
 ]
 Row = Annotated[RowId, Path(description="id of the row")]
 
 
 @router.get("/{store}/{module}", responses=example(MAPPING))
 async def get_mapping(runtime: RuntimeDep, store: str, module: Module) -> MappingOut:
-    """The mapping in force: default rows, as changed or as they come, then the users' own."""
+    """The mapping in force: the default rows with their changes, then the custom rows."""
     _check_store(runtime, store)
     return await _read(runtime, store, module)
 
@@ -212,11 +211,11 @@ async def add_mapping_row(
     row: RowIn,
     version: Seen = None,
 ) -> MappingOut:
-    """Add a row. It counts from the next hint on, in every worker."""
+    """Add a row. It applies from the next hint on, in every worker."""
     now = await _current(runtime, store, module, version=version)
     row_id = row.id or new_id(module, now.rows, row.vtiger or "".join(row.woo))
     if now.find_row(row_id) or find_default(module, row_id):
-        message = f"There is a row {row_id}: change it by PUT, or choose another id."
+        message = f"The row {row_id} exists already: change it by PUT, or choose another id."
         raise invalid([FieldProblem(field="id", message=message)])
     rows = [*now.rows, row.named(row_id)]
     change = Change(rows, caller.name, f"Added row {row_id}.", now.version)
@@ -233,14 +232,14 @@ async def put_mapping_row(
     row: RowIn,
     version: Seen = None,
 ) -> MappingOut:
-    """Replace a row of your own, or change a default row: its direction (`off` switches it off),
-    write condition or transform. All that the row says now must be named, for what is left out
-    has its default; PATCH changes some of it."""
+    """Replace a custom row, or change a default row: its direction (`off` switches it off), write
+    condition or transform. Every setting that the row has now must be named, because one that is
+    left out gets its default; PATCH changes single settings."""
     now = await _current(runtime, store, module, version=version)
     _check_row(now, module, row_id, row)
     known = now.find_row(row_id)
-    said = known.stored().keys() - {"id"} if known else set()
-    if missing := sorted(said - row.model_fields_set):
+    stored = known.stored().keys() - {"id"} if known else set()
+    if missing := sorted(stored - row.model_fields_set):
         message = "is missing: PUT replaces the whole row, PATCH changes what it names"
         raise invalid_fields(missing, message)
     return await _keep_row(runtime, caller, store, module, now=now, row=row.named(row_id))
@@ -256,7 +255,7 @@ async def patch_mapping_row(
     row: RowIn,
     version: Seen = None,
 ) -> MappingOut:
-    """Change what is named of a row, your own or a default one, and leave the rest as it is."""
+    """Change the named settings of a custom or default row, and keep the others."""
     now = await _current(runtime, store, module, version=version)
     _check_row(now, module, row_id, row)
     known = now.find_row(row_id)
@@ -282,7 +281,7 @@ async def _keep_row(
     now: StoreMapping,
     row: MappingRow,
 ) -> MappingOut:
-    """In its place, or at the end where it changes a default row for the first time."""
+    """Save the row in its position, or at the end if it is the first change of a default row."""
     rows = [row if each.id == row.id else each for each in now.rows]
     rows = rows if now.find_row(row.id) else [*rows, row]
     change = Change(rows, caller.name, f"Changed row {row.id}.", now.version)
@@ -298,13 +297,13 @@ async def delete_mapping_row(
     row_id: Row,
     version: Seen = None,
 ) -> MappingOut:
-    """Remove a row of your own; a changed default row is again as it comes. Values stay as they
-    are in both systems."""
+    """Remove a custom row, or reset a changed default row. The values in both systems are not
+    changed."""
     now = await _current(runtime, store, module, version=version)
     if now.find_row(row_id) is None:
         if find_default(module, row_id) is None:
             raise not_found(f"row {row_id}")
-        message = "It is a default row: to switch it off, PUT it with direction `off`."
+        message = "This is a default row: to switch it off, PUT it with direction `off`."
         raise invalid([FieldProblem(field="id", message=message)])
     rows = [each for each in now.rows if each.id != row_id]
     change = Change(rows, caller.name, f"Removed row {row_id}.", now.version)
@@ -312,7 +311,7 @@ async def delete_mapping_row(
 
 
 class VersionsQuery:
-    """Newest first, from `before` downwards."""
+    """Pagination of versions, newest first, below `before`."""
 
     def __init__(
         self,
@@ -327,7 +326,7 @@ class VersionsQuery:
 async def search_mapping_versions(
     runtime: RuntimeDep, store: str, module: Module, query: Annotated[VersionsQuery, Depends()]
 ) -> VersionsOut:
-    """Every version of the rows: who made it, when, and what it changed."""
+    """Every version of the rows: its author, its time and its changes."""
     _check_store(runtime, store)
     async with runtime.sessions() as session:
         found = await search_mappings(
@@ -345,10 +344,10 @@ async def restore_mapping_version(
     caller: Admin,
     store: str,
     module: Module,
-    wanted: Annotated[Version, Path(description="version; 0: the defaults alone")],
+    wanted: Annotated[Version, Path(description="version; 0: only the defaults")],
     version: Seen = None,
 ) -> MappingOut:
-    """Make an earlier version's rows a new version, if they can still work."""
+    """Restore the rows of an earlier version as a new version, if they are still valid."""
     now = await _current(runtime, store, module, version=version)
     async with runtime.sessions() as session:
         earlier = await find_mapping(session, store, module, version=wanted)
@@ -365,7 +364,7 @@ async def _read(runtime: Runtime, store: str, module: Module) -> MappingOut:
 async def _current(
     runtime: Runtime, store: str, module: Module, *, version: int | None
 ) -> StoreMapping:
-    """What is to be changed; 409 if the caller read an older version."""
+    """The current rows, for a change; 409 if the caller read an older version."""
     _check_store(runtime, store)
     now = await mapping_of(runtime, store, module)
     if version not in (None, now.version):
@@ -374,14 +373,14 @@ async def _current(
 
 
 async def _change(runtime: Runtime, store: str, module: Module, *, change: Change) -> MappingOut:
-    async with told():
+    async with mapping_problems():
         await change_table(runtime, store, module, change=change)
     return await _read(runtime, store, module)
 
 
 @asynccontextmanager
-async def told() -> AsyncIterator[None]:
-    """Refusals of the mapping and of Vtiger as problems."""
+async def mapping_problems() -> AsyncIterator[None]:
+    """Convert refusals of the mapping, and errors of the remotes, to problems."""
     try:
         yield
     except MappingRefused as refused:
@@ -394,7 +393,7 @@ async def told() -> AsyncIterator[None]:
     except NotFound as missing:
         raise Problem(404, "not_found", str(missing)) from None
     except RemoteError as error:
-        detail = f"{error.system.label} could not be asked: {error}"
+        detail = f"{error.system.label} could not be read: {error}"
         raise Problem(502, error.reason, detail) from None
 
 
@@ -407,21 +406,21 @@ def _check_store(runtime: Runtime, store: str) -> None:
         raise not_found(f"store {store}")
 
 
-# GET …/fields and POST …/preview: what a row may map, and what a sync of one record would do.
+# GET …/fields and POST …/preview
 #
-# Both read records of the two systems at this moment with the service's own keys, whether they are
-# synced or not, so they need a token of scope `admin`.
+# Both read records of the two systems with the service's own keys, whether these are synced or not,
+# so they need a token of scope `admin`.
 
 tools_router = APIRouter(
     prefix="/mappings",
     tags=["Mappings"],
-    dependencies=[Depends(Guard(Scope.ADMIN)), Depends(only_known)],
+    dependencies=[Depends(Guard(Scope.ADMIN)), Depends(refuse_unknown)],
     responses=documented(401, 403, 404, 422, 502),
 )
 
 
 class FieldOut(BaseModel):
-    """A field of one system, as a row names it."""
+    """A field of one system, with the name that a row uses."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -430,9 +429,9 @@ class FieldOut(BaseModel):
     type: str
     writable: bool
     mandatory: bool
-    reserved: str = Field(description="why no row may have it; empty: one may")
-    choices: list[str] = Field(description="what a picklist offers")
-    example: str = Field(description="what a recent record of the shop holds")
+    reserved: str = Field(description="why no row may map it; empty: a row may")
+    choices: list[str] = Field(description="values of a picklist")
+    example: str = Field(description="value in a recent record of the shop")
     written_by: str = Field(description="the row that writes it now")
 
     @classmethod
@@ -448,7 +447,7 @@ class TransformOut(BaseModel):
 
 
 class FieldsOut(BaseModel):
-    """Both systems' fields, and the transforms between them."""
+    """The fields of both systems, and the transforms between them."""
 
     woocommerce: list[FieldOut]
     vtiger: list[FieldOut]
@@ -456,13 +455,13 @@ class FieldsOut(BaseModel):
 
 
 class PreviewIn(BaseModel):
-    """A record, and perhaps rows that are only proposed."""
+    """The record to preview, and optionally proposed rows."""
 
     model_config = ConfigDict(extra="forbid")
 
     system: System
     record_id: Text = Field(min_length=1, description="its id in that system")
-    row: MappingRow | None = Field(None, description="one row to try beside those in force")
+    row: MappingRow | None = Field(None, description="a row to try in addition to those in force")
     rows: list[MappingRow] | None = Field(
         None,
         max_length=500,
@@ -478,7 +477,7 @@ class PreviewIn(BaseModel):
 
 
 class FieldPreviewOut(BaseModel):
-    """One row: both values in plain form, and what a sync would do."""
+    """One row: both values in neutral form, and the action of a sync."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -486,22 +485,26 @@ class FieldPreviewOut(BaseModel):
     woocommerce: str | None = Field(validation_alias="woo")
     vtiger: str | None
     act: FieldAct
-    reason: str = Field(description="reason code, if the value cannot go over as it is")
+    reason: str = Field(description="reason code, if the value cannot be written unchanged")
     message: str
 
 
 class PreviewOut(BaseModel):
-    """What a sync would do with the record; nothing was written."""
+    """The result that a sync of the record would have; nothing was written."""
 
     label: str
     woocommerce_id: str | None
     vtiger_id: str | None
-    reason: str | None = Field(description="why nothing would be done, if so")
+    reason: str | None = Field(description="reason code, if the record would be skipped")
     message: str
     fields: list[FieldPreviewOut]
-    to_woocommerce: dict[str, Any] = Field(description="the request's body, {} for none")
-    to_vtiger: dict[str, Any] = Field(description="the fields sent, but for an order's money")
-    problems: list[RowFault] = Field(description="of proposed rows, which are left out then")
+    to_woocommerce: dict[str, Any] = Field(description="the body of the request; {}: no request")
+    to_vtiger: dict[str, Any] = Field(
+        description="the fields of the request, without the amounts of an order"
+    )
+    problems: list[RowFault] = Field(
+        description="problems of proposed rows, which are then not applied"
+    )
 
     @classmethod
     def of(cls, found: Preview) -> Self:
@@ -523,11 +526,11 @@ class PreviewOut(BaseModel):
 
 @tools_router.get("/{store}/{module}/fields", responses=example(FIELDS))
 async def get_mappable_fields(runtime: RuntimeDep, store: str, module: Module) -> FieldsOut:
-    """What a row may name: the shop's fields, its attributes and meta as recent records have
-    them, and Vtiger's fields as it describes them at this moment."""
+    """The fields that a row may map: those of the shop, with the attributes and metadata of recent
+    records, and those that Vtiger describes at this moment."""
     if store not in runtime.stores:
         raise not_found(f"store {store}")
-    async with told():
+    async with mapping_problems():
         offer = await offer_fields(runtime, store, module)
     transforms = [TransformOut(name=name, meaning=text) for name, text in OFFERED.items()]
     return FieldsOut(
@@ -550,7 +553,7 @@ async def preview_mapping(
         rows = [row for row in now if row.id != wanted.row.id] + [wanted.row]
     trial = Trial(store, module, wanted.system, wanted.record_id, rows)
     try:
-        async with told():
+        async with mapping_problems():
             return PreviewOut.of(await preview(runtime, trial))
     except DependencyNotReady as waiting:
         raise Problem(409, waiting.reason, str(waiting)) from None

@@ -1,9 +1,8 @@
-"""What every request passes before a route sees it: trusted proxies, the host, and limits on
-bodies.
+"""ASGI middleware before the routes: trusted proxies, the Host header, and limits on bodies.
 
-A plain ASGI layer, because a framework reads the whole body of a request before it asks for the
-token. The receivers read their bodies themselves, up to limits of their own, and keep no more of
-one than `RECEIVER__MAX_BODY_BYTES`; all bodies count towards what they may take together in memory.
+The limits are plain ASGI middleware because the framework reads the whole body of a request before
+it checks the token. The receivers read their bodies themselves, with limits of their own, and keep
+at most `RECEIVER__MAX_BODY_BYTES` of one. All bodies count towards the common memory limit.
 """
 
 import asyncio
@@ -18,13 +17,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import Problem, unauthorized
 from app.policies.access import Door, Refusal, count_refusal
 
-# Requests whose Host names no host are refused: addresses are made of it further in.
+# Invalid Host headers, which would otherwise be used to build addresses
 
 HOST = re.compile(rb"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])?(?::[0-9]{0,5})?", re.IGNORECASE)
 
 
-class RealHosts:
-    """The ASGI layer. A request without Host, as of HTTP 1.0, passes."""
+class ValidHosts:
+    """Middleware that refuses invalid or repeated Host headers. A request of HTTP 1.0 may have
+    none."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -39,31 +39,31 @@ class RealHosts:
         await self._app(scope, receive, send)
 
 
-# Who a request comes from and by which scheme, where a trusted proxy stands between.
+# Trusted proxies
 #
-# A plain ASGI layer. uvicorn has one too; that one takes whatever text stands in X-Forwarded-For
-# for an address, and knows no IPv4 addresses in IPv6 form, as a listener on `::` sees them.
+# uvicorn has such a middleware too, but accepts any text in X-Forwarded-For as an address, and does
+# not recognise IPv4-mapped IPv6 addresses, which a listener on `::` receives.
 
 Address = IPv4Address | IPv6Address
 
-MOST_TOLD = 20
-"""Proxies that are not trusted, of which a process tells: each once."""
+MAX_LOGGED_PROXIES = 20
+"""The number of untrusted proxies that a process logs, each of them once."""
 
 log = logging.getLogger(__name__)
 
 
 class TrustedProxies:
-    """Puts the client's address and scheme into the scope, as far as `networks` vouch for them.
+    """Middleware that sets the client's address and scheme from the headers of trusted proxies.
 
-    Each proxy adds the address that it sees at the right end of X-Forwarded-For, so the client is
-    the first address from the right that is no trusted proxy's. What stands further left is the
-    client's own word.
+    Each proxy appends the address of its peer to X-Forwarded-For, so the client is the first
+    address from the right that does not belong to a trusted proxy. Everything further left was
+    sent by the client itself and is ignored.
     """
 
     def __init__(self, app: ASGIApp, *, networks: Sequence[str]) -> None:
         self._app = app
         self._networks = tuple(ip_network(network) for network in networks)
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -77,7 +77,7 @@ class TrustedProxies:
         peer = scope["client"][0] if scope.get("client") else ""
         client = parse_address(peer)
         if client is None or not self._trusts(client):
-            self._tell(peer)
+            self._log_untrusted(peer)
             return
         hops = 1
         for text in reversed(forwarded):
@@ -97,19 +97,19 @@ class TrustedProxies:
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._networks)
 
-    def _tell(self, peer: str) -> None:
-        if peer in self._told or len(self._told) >= MOST_TOLD:
+    def _log_untrusted(self, peer: str) -> None:
+        if peer in self._logged or len(self._logged) >= MAX_LOGGED_PROXIES:
             return
-        self._told.add(peer)
+        self._logged.add(peer)
         log.warning(
-            "%s sends X-Forwarded-For or X-Forwarded-Proto, which is not believed. If that is your"
-            " proxy, set TRUSTED_PROXIES to its address; until then all its visitors count as one.",
+            "%s sends X-Forwarded-For or X-Forwarded-Proto, which is ignored. If it is your proxy,"
+            " set TRUSTED_PROXIES to its address; until then all its clients count as one.",
             peer or "A peer without an address",
         )
 
 
 def _values(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[str]:
-    """All values of a field that may be repeated, from left to right."""
+    """All values of a header that may be repeated, from left to right."""
     lines = [value.decode("latin-1") for name, value in headers if name == wanted]
     return [part.strip() for line in lines for part in line.split(",") if part.strip()]
 
@@ -130,17 +130,17 @@ def parse_address(text: str) -> Address | None:
     return found
 
 
-LARGEST_BODY = 256 * 1024
-"""Bytes of a body of the API and of the pages' forms."""
-MOST_HELD = 32 * 1024 * 1024
-"""Bytes of the bodies of all unanswered requests together."""
+MAX_BODY_BYTES = 256 * 1024
+"""Maximum size of a body of the API or of a form, in bytes."""
+MAX_TOTAL_BYTES = 32 * 1024 * 1024
+"""Maximum total size of the bodies of all unanswered requests, in bytes."""
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 RECEIVERS = ("/webhooks/", "/callbacks/")
 PAGES = ("/ui/", "/sign-in", "/sign-out")
 
 
-class _Held:
-    """The bytes of one body that are kept so far. `refuse` breaks off the wait for more of it."""
+class _IncomingBody:
+    """The size of one body that is in memory. `refuse` cancels the wait for the rest of it."""
 
     __slots__ = ("_waiting", "bytes", "is_refused")
 
@@ -150,7 +150,7 @@ class _Held:
         self._waiting: asyncio.Timeout | None = None
 
     async def receive(self, receive: Receive) -> Message:
-        """The next part; 503 once the body is refused, though its sender may have fallen silent."""
+        """The next part; 503 once the body is refused, even if its sender has stopped sending."""
         if self.is_refused:
             raise _overloaded()
         try:
@@ -168,22 +168,23 @@ class _Held:
 
 
 def _overloaded() -> HTTPException:
-    detail = "Too many large bodies are coming in at once; send it again."
+    detail = "Too many large requests are being received at once; send it again."
     return HTTPException(503, detail, headers={"Retry-After": "5"})
 
 
 class BodyLimits:
-    """The ASGI layer. Answers 401 before the first byte of a body that needs a token, 413 for one
-    that is too large, 503 for the largest incoming one where all together take too much memory.
+    """Middleware that limits bodies.
 
-    Receivers keep `most_kept` bytes of a body at most, whatever its size.
+    It answers 401 before it reads the body of a request that lacks a token, 413 if the body is too
+    large, and 503 to the largest incoming body if all bodies together exceed the memory limit.
+    Receivers keep at most `max_kept` bytes of a body, whatever its size.
     """
 
-    def __init__(self, app: ASGIApp, *, most_kept: int, most_held: int = MOST_HELD) -> None:
+    def __init__(self, app: ASGIApp, *, max_kept: int, max_total: int = MAX_TOTAL_BYTES) -> None:
         self._app = app
-        self._most_kept = most_kept
-        self._most_held = most_held
-        self._incoming: set[_Held] = set()
+        self._max_kept = max_kept
+        self._max_total = max_total
+        self._incoming: set[_IncomingBody] = set()
         self._total = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -197,43 +198,43 @@ class BodyLimits:
             count_refusal(Door.API, Refusal.MISSING)
             await unauthorized().response()(scope, receive, send)
             return
-        most = None if is_receiver else LARGEST_BODY
+        limit = None if is_receiver else MAX_BODY_BYTES
         received = 0
-        held = _Held()
-        self._incoming.add(held)
+        body = _IncomingBody()
+        self._incoming.add(body)
 
         async def bounded() -> Message:
             nonlocal received
-            message = await held.receive(receive)
+            message = await body.receive(receive)
             received += len(message.get("body", b""))
             if not message.get("more_body", False):
-                self._incoming.discard(held)
-            if most is not None and received > most:
-                raise HTTPException(413, f"The body may have {most} bytes at most.")
-            self._hold(held, min(received, self._most_kept) if is_receiver else received)
+                self._incoming.discard(body)
+            if limit is not None and received > limit:
+                raise HTTPException(413, f"The body may have {limit} bytes at most.")
+            self._reserve(body, min(received, self._max_kept) if is_receiver else received)
             return message
 
         try:
             await self._app(scope, bounded, send)
         finally:
-            self._let_go(held)
+            self._release(body)
 
-    def _hold(self, held: _Held, size: int) -> None:
-        if held.is_refused:
+    def _reserve(self, body: _IncomingBody, size: int) -> None:
+        if body.is_refused:
             raise _overloaded()
-        self._total += size - held.bytes
-        held.bytes = size
-        while self._total > self._most_held:
-            largest = max(self._incoming, key=lambda each: each.bytes, default=held)
-            self._let_go(largest)
+        self._total += size - body.bytes
+        body.bytes = size
+        while self._total > self._max_total:
+            largest = max(self._incoming, key=lambda each: each.bytes, default=body)
+            self._release(largest)
             largest.refuse()
-        if held.is_refused:
+        if body.is_refused:
             raise _overloaded()
 
-    def _let_go(self, held: _Held) -> None:
-        self._incoming.discard(held)
-        self._total -= held.bytes
-        held.bytes = 0
+    def _release(self, body: _IncomingBody) -> None:
+        self._incoming.discard(body)
+        self._total -= body.bytes
+        body.bytes = 0
 
 
 def _has_token(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -1,4 +1,4 @@
-"""/health, /incidents and /metrics: what restarts processes, wakes people, and draws graphs."""
+"""/health, /incidents and /metrics: probes for process managers, alerts and dashboards."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from app.api.deps import (
     RuntimeDep,
     Time,
     link_next,
-    only_known,
+    refuse_unknown,
 )
 from app.api.errors import Problem, documented
 from app.api.examples import INCIDENT, LIVE, METRICS, READY, example, page_of
@@ -44,11 +44,11 @@ from app.remotes.models import IncidentKind, IncidentRow
 from app.runtime import Runtime
 from app.sync.status import read_shared
 
-# GET /metrics: what Prometheus reads.
+# GET /metrics
 
 metrics_router = APIRouter(
     tags=["Health"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(refuse_unknown)],
     responses=documented(401, 403, 422),
 )
 TEXT: dict[int | str, dict[str, Any]] = {
@@ -57,30 +57,30 @@ TEXT: dict[int | str, dict[str, Any]] = {
 
 
 def worker_metrics() -> ASGIApp:
-    """What a worker alone serves: its own counters at /metrics, to whoever reaches its port."""
+    """The application of a separate worker: its own counters at /metrics, without a token."""
 
-    async def tell(request: Request) -> Response:
+    async def metrics(request: Request) -> Response:
         del request
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
-    return AnswerHeaders(Starlette(routes=[Route("/metrics", tell)]))
+    return AnswerHeaders(Starlette(routes=[Route("/metrics", metrics)]))
 
 
 @metrics_router.get("/metrics", response_class=Response, responses=TEXT)
 async def get_metrics(runtime: RuntimeDep) -> Response:
-    """This process's counters, and the state of the inbox, polls and incidents of all."""
+    """The counters of this process, and the inbox, polls and incidents of all processes."""
     shared = CollectorRegistry()
     shared.register(await read_shared(runtime))
     text = generate_latest(REGISTRY) + generate_latest(shared)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
-# GET /incidents: what broke around the records, since when, and how it was mended.
+# GET /incidents
 
 incidents_router = APIRouter(
     prefix="/incidents",
     tags=["Incidents"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(refuse_unknown)],
     responses=documented(401, 403, 422),
 )
 
@@ -88,14 +88,16 @@ OptionalText = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 
 
 class IncidentQuery(PageQuery):
-    """Every filter may be given several times, which means either."""
+    """Each filter may be repeated; repeated values are alternatives."""
 
-    store: Several[Text] = Field([], description="key of a shop; those of the CRM have none")
-    system: Several[System] = Field([], description="the system that is in trouble")
-    kind: Several[IncidentKind] = Field([], description="what is broken")
-    lasting: bool | None = Field(None, description="only those that last, or only those that ended")
-    since: Several[Moment] = Field([], description="began at this moment or later")
-    until: Several[Moment] = Field([], description="began before this moment")
+    store: Several[Text] = Field([], description="key of a shop; incidents of Vtiger have none")
+    system: Several[System] = Field([], description="the affected system")
+    kind: Several[IncidentKind] = Field([], description="kind of the incident")
+    lasting: bool | None = Field(
+        None, description="true: only those that last; false: only those that ended"
+    )
+    since: Several[Moment] = Field([], description="began at this time or later")
+    until: Several[Moment] = Field([], description="began before this time")
 
     def filters(self) -> IncidentFilter:
         return IncidentFilter(
@@ -109,9 +111,9 @@ class IncidentQuery(PageQuery):
 
 
 class IncidentItem(Answer):
-    """One incident. `subject` names the broken part (a topic, a module), null for the whole;
-    `ended_at` and `mended`, how it ended, are null as long as it lasts; `remedy` is what a person
-    can do about it."""
+    """One incident. `subject` names the affected part (a topic, a module), null for the whole
+    system; `ended_at`, and `mended`, which states how it ended, are null while it lasts; `remedy`
+    is what a person can do about it."""
 
     id: Id
     kind: IncidentKind
@@ -133,7 +135,7 @@ async def search_incidents(
     request: Request,
     response: Response,
 ) -> PageAnswer[IncidentItem]:
-    """Incidents, those that began last first."""
+    """Incidents, latest beginning first."""
     async with runtime.sessions() as session:
         page = await search(session, query.filters(), cursor=query.cursor, limit=query.limit)
     link_next(request, response, page.next_cursor)
@@ -146,13 +148,15 @@ def _item(row: IncidentRow) -> IncidentItem:
     return IncidentItem.model_validate(row).model_copy(update={"remedy": remedy})
 
 
-KEPT_SECONDS = 1.0
+CACHE_SECONDS = 1.0
 
-router = APIRouter(tags=["Health"], dependencies=[Depends(only_known)], responses=documented(422))
+router = APIRouter(
+    tags=["Health"], dependencies=[Depends(refuse_unknown)], responses=documented(422)
+)
 
 
 class Live(BaseModel):
-    """The process answers, and says what it was built of; null where the build did not tell."""
+    """The process answers. `commit` and `built_at` are null if the build did not record them."""
 
     status: str = "ok"
     version: str = __version__
@@ -161,8 +165,8 @@ class Live(BaseModel):
 
 
 class Ready(Live):
-    """Everything that accepting and settling deliveries rests on. `remotes` is what is known of
-    each shop and the CRM: one that is down makes deliveries wait, and none is refused for it."""
+    """The state of everything that accepting and settling deliveries requires. `remotes` is the
+    state of each shop and of Vtiger: while one is down, deliveries are accepted and wait."""
 
     checks: dict[str, str]
     queue: dict[str, int] = {}
@@ -171,14 +175,14 @@ class Ready(Live):
 
 @router.get("/health/live", responses=example(LIVE))
 async def get_live(runtime: RuntimeDep) -> Live:
-    """Answers as long as the process does, whatever else is down."""
+    """Answers while the process runs, whatever else is down."""
     return Live(**_build(runtime.settings))
 
 
 @router.get("/health/ready", responses=example(READY) | documented(503))
 async def get_ready(request: Request) -> Ready:
-    """503, with the check that failed, unless deliveries can be accepted and wait for a worker.
-    A shop or a CRM that is down shows in `remotes`. The answer is a second old at most."""
+    """503, with the failed check, unless deliveries can be accepted and a worker runs. A shop or a
+    Vtiger that is down is shown in `remotes`. The result is at most one second old."""
     readiness: Readiness = request.app.state.readiness
     ready = await readiness.get()
     failed = [name for name, state in ready.checks.items() if state != "ok"]
@@ -190,8 +194,8 @@ async def get_ready(request: Request) -> Ready:
 
 
 class Readiness:
-    """What /health/ready tells, looked up at most once a second by each process, whoever asks how
-    often: anybody may. Those who ask meanwhile wait for the same look."""
+    """The result of /health/ready, determined at most once a second by each process, because the
+    route needs no token. Concurrent requests wait for the same check."""
 
     def __init__(
         self, runtime: Runtime, *, worker_inside: bool, clock: Callable[[], float] = monotonic
@@ -199,18 +203,18 @@ class Readiness:
         self._runtime = runtime
         self._worker_inside = worker_inside
         self._clock = clock
-        self._known: Ready | None = None
-        self._known_at = 0.0
-        self._looking: asyncio.Task[Ready] | None = None
+        self._cached: Ready | None = None
+        self._cached_at = 0.0
+        self._refreshing: asyncio.Task[Ready] | None = None
 
     async def get(self) -> Ready:
-        if self._known is not None and self._clock() - self._known_at < KEPT_SECONDS:
-            return self._known
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
-        return await asyncio.shield(self._looking)
+        if self._cached is not None and self._clock() - self._cached_at < CACHE_SECONDS:
+            return self._cached
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh())
+        return await asyncio.shield(self._refreshing)
 
-    async def _look(self) -> Ready:
+    async def _refresh(self) -> Ready:
         try:
             ready = await _check(self._runtime, worker_inside=self._worker_inside)
         except OUTAGES as error:
@@ -218,9 +222,9 @@ class Readiness:
         free = free_megabytes(self._runtime.settings)
         if free is not None:
             ready.checks["disk"] = describe_space(free)
-        self._known = ready.model_copy(update=_build(self._runtime.settings))
-        self._known_at = self._clock()
-        return self._known
+        self._cached = ready.model_copy(update=_build(self._runtime.settings))
+        self._cached_at = self._clock()
+        return self._cached
 
 
 def _build(settings: Settings) -> dict[str, str | None]:

@@ -1,5 +1,5 @@
-"""The OpenAPI document: what FastAPI derives, by hand the receivers that it does not know, and the
-errors that every route may answer."""
+"""The OpenAPI document: the routes as FastAPI describes them, the receivers, which FastAPI does not
+know, and the errors that every route may return."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -73,7 +73,7 @@ def _webhook() -> _Document:
         "operationId": "receive_webhook",
         "parameters": [
             _path_parameter("store", "main"),
-            _header("X-WC-Webhook-Signature", "of the raw body", required=True),
+            _header("X-WC-Webhook-Signature", "signature of the raw body", required=True),
             _header("X-WC-Webhook-Topic", "such as `customer.updated`", required=True),
             _header("X-WC-Webhook-ID", "the webhook's id in the shop", required=False),
         ],
@@ -89,7 +89,7 @@ def _webhook() -> _Document:
         },
         "responses": {
             "200": _success(
-                "A ping, a duplicate of a delivery that still waits, or an error envelope",
+                "A ping, a duplicate of a waiting delivery, or an error envelope",
                 ping=PING,
                 duplicate=DUPLICATE,
                 envelope=ACCEPTED,
@@ -104,10 +104,10 @@ def _callback(method: str) -> _Document:
     operation: _Document = {
         "tags": ["Receivers"],
         "summary": "Receive a Vtiger callback",
-        "description": "Names a record as `12x34`, `34` or its number under `id`, `record`,"
-        " `record_id`, `recordid` or `crmid`, in a form, in JSON or in the address. Everything"
-        " else is ignored: the record is read back. The secret comes in `X-Callback-Token`, as"
-        " `?token=`, or as the Basic password.",
+        "description": "Names a record by `12x34`, `34` or its record number under `id`, `record`,"
+        " `record_id`, `recordid` or `crmid`, in a form, in JSON or in the query. Everything"
+        " else is ignored: the record is read from Vtiger. Send the secret in"
+        " `X-Callback-Token`, as `?token=`, or as the Basic password.",
         "operationId": f"receive_callback_{method}",
         "parameters": [
             _path_parameter("module", "contacts"),
@@ -133,8 +133,8 @@ def _changes() -> _Document:
         "summary": "Receive changes from the Vtiger add-on",
         "description": "A batch of at most 1000 changes. The signature is `sha256=` and the"
         " hexadecimal HMAC-SHA256 of the timestamp, a dot and the raw body, made with the callback"
-        " secret. A change is a hint: the record is read back. A sequence that was accepted before"
-        " is counted as a duplicate, a module that is not synced as skipped.",
+        " secret. A change is a hint: the record is read from Vtiger. A sequence number that was"
+        " accepted before is counted as a duplicate, a module that is not synced as skipped.",
         "operationId": "receive_changes",
         "parameters": _signature(),
         "requestBody": {
@@ -142,7 +142,7 @@ def _changes() -> _Document:
             "content": {"application/json": {"schema": {"type": "object"}, "example": body}},
         },
         "responses": {
-            "200": _success("Nothing new in it", nothing=NO_CHANGES),
+            "200": _success("The batch has no new changes", nothing=NO_CHANGES),
             "202": _success("Stored, one delivery for each store", accepted=CHANGES_ACCEPTED),
             **_errors(401),
         },
@@ -153,29 +153,32 @@ def _status() -> _Document:
     body = {"asks": "status", "records": [{"id": "12x34", "module": "Contacts"}]}
     return {
         "tags": ["Receivers"],
-        "summary": "Tell the Vtiger add-on how records stand",
-        "description": "Of 1 to 20 records of Vtiger, in the order asked: the shops of which"
-        " anything is known, with the partner there, the last outcome, and what waits. `state` is"
-        " `in_sync`, `skipped`, `failed`, `waiting`, `conflict`, `held` (a deletion that waits for"
-        " a person) or `deleted`. Addresses are null where there is no page or `PUBLIC_URL` is not"
-        " set. Signed as the add-on's batches are; it changes nothing.",
+        "summary": "Report the state of records to the Vtiger add-on",
+        "description": "For 1 to 20 records of Vtiger, in the order of the request: the shops"
+        " that have data about them, with the partner, the last outcome, and the open delivery."
+        " `state` is `in_sync`, `skipped`, `failed`, `waiting`, `conflict`, `held` (a deletion"
+        " that is held back) or `deleted`. Addresses are null if there is no page or `PUBLIC_URL`"
+        " is not set. The request is signed like a batch of changes; it changes nothing.",
         "operationId": "receive_status_question",
         "parameters": _signature(),
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"type": "object"}, "example": body}},
         },
-        "responses": {"200": _success("How they stand", known=ADDON_STATUS), **_errors(401)},
+        "responses": {
+            "200": _success("The state of each record", known=ADDON_STATUS),
+            **_errors(401),
+        },
     }
 
 
 def _summary() -> _Document:
     return {
         "tags": ["Receivers"],
-        "summary": "Tell the Vtiger add-on the numbers of the Sync Log",
-        "description": "The counts of both tables, of all shops and all time, what waits, and the"
-        " 20 last outcomes without the unchanged, each with the address of the page that shows"
-        " more. Signed as the add-on's batches are; it changes nothing.",
+        "summary": "Report the totals of the Sync Log to the Vtiger add-on",
+        "description": "The totals of all shops and all time, the number of open deliveries, and"
+        " the last 20 outcomes other than unchanged, each with the address of the page that shows"
+        " its records. The request is signed like a batch of changes; it changes nothing.",
         "operationId": "receive_summary_question",
         "parameters": _signature(),
         "requestBody": {
@@ -184,40 +187,40 @@ def _summary() -> _Document:
                 "application/json": {"schema": {"type": "object"}, "example": {"asks": "summary"}}
             },
         },
-        "responses": {"200": _success("The numbers", numbers=ADDON_SUMMARY), **_errors(401)},
+        "responses": {"200": _success("The totals", numbers=ADDON_SUMMARY), **_errors(401)},
     }
 
 
 def _signature() -> list[_Document]:
     return [
         _header("X-WooSync-Timestamp", "Unix seconds, within five minutes", required=True),
-        _header("X-WooSync-Signature", "of the timestamp and the raw body", required=True),
+        _header("X-WooSync-Signature", "signature of the timestamp and the body", required=True),
     ]
 
 
 def _describe_scopes(app: FastAPI, paths: _Document) -> None:
-    """Each route says the scope of the token that it needs, or that it needs none."""
+    """Add the required scope of the token to the description of each route."""
     for route in iter_route_contexts(app.routes):
         for method in route.methods or ():
             operation = paths.get(route.path_format or "", {}).get(method.lower())
             if operation is not None:
                 scope = _needed_scope(route.dependant)
-                said = f"Needs a token of scope `{scope}`." if scope else "Needs no token."
-                told = operation.get("description", "").rstrip()
-                operation["description"] = f"{told}\n\n{said}".lstrip()
+                access = f"Needs a token of scope `{scope}`." if scope else "Needs no token."
+                text = operation.get("description", "").rstrip()
+                operation["description"] = f"{text}\n\n{access}".lstrip()
 
 
 def _needed_scope(dependant: Dependant) -> Scope | None:
-    """The greatest that a route, or what it depends on, asks for."""
+    """The highest scope that a route or one of its dependencies requires; None for none."""
     scopes = {_needed_scope(part) for part in dependant.dependencies}
     if isinstance(dependant.call, Guard):
         scopes.add(dependant.call.scope)
     return next((scope for scope in (Scope.ADMIN, Scope.READ) if scope in scopes), None)
 
 
-def _everywhere(path: str) -> Iterator[int]:
-    """Statuses that come before a route is reached, or from what all routes rest on: the server's
-    limits, those of bodies and of failed sign-ins, and the database."""
+def _common_errors(path: str) -> Iterator[int]:
+    """The error statuses that every route has: those of the server, of the middleware, and of an
+    unreachable database."""
     yield from (400, 408, 413, 431)
     if not path.startswith("/health/"):
         yield from (429, 503)
@@ -229,39 +232,39 @@ def _problem_schemas() -> _Document:
 
 
 def install(app: FastAPI) -> None:
-    """Describe the whole interface under /openapi.json, built once."""
+    """Serve the description of all routes under /openapi.json; it is built once."""
 
     def document() -> _Document:
         if app.openapi_schema is None:
-            found = get_openapi(
+            schema = get_openapi(
                 title=app.title,
                 version=app.version,
                 description=app.description,
                 routes=app.routes,
             )
-            found["components"]["schemas"] |= _problem_schemas()
-            _describe_scopes(app, found["paths"])
+            schema["components"]["schemas"] |= _problem_schemas()
+            _describe_scopes(app, schema["paths"])
             methods = [method.lower() for method in receivers.CALLBACK_METHODS]
-            found["paths"][receivers.WEBHOOK_PATH] = {"post": _webhook()}
-            found["paths"][addon.CHANGES_PATH] = {"post": _changes()}
-            found["paths"][addon.STATUS_PATH] = {"post": _status()}
-            found["paths"][addon.SUMMARY_PATH] = {"post": _summary()}
-            found["paths"][receivers.CALLBACK_PATH] = {
+            schema["paths"][receivers.WEBHOOK_PATH] = {"post": _webhook()}
+            schema["paths"][addon.CHANGES_PATH] = {"post": _changes()}
+            schema["paths"][addon.STATUS_PATH] = {"post": _status()}
+            schema["paths"][addon.SUMMARY_PATH] = {"post": _summary()}
+            schema["paths"][receivers.CALLBACK_PATH] = {
                 method: _callback(method) for method in methods
             }
-            for path, operations in found["paths"].items():
+            for path, operations in schema["paths"].items():
                 for operation in operations.values():
-                    operation["responses"] |= _errors(*_everywhere(path))
-            app.openapi_schema = found
+                    operation["responses"] |= _errors(*_common_errors(path))
+            app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
-    _serve_ready_made(app, document)
+    _serve_serialized(app, document)
 
 
-def _serve_ready_made(app: FastAPI, document: Callable[[], _Document]) -> None:
-    """As bytes that are made once: the framework makes them at each request, which takes many
-    milliseconds and hundreds of kilobytes, and anybody may ask."""
+def _serve_serialized(app: FastAPI, document: Callable[[], _Document]) -> None:
+    """Serialize the document once. The framework does so for each request, which takes many
+    milliseconds and hundreds of kilobytes, and the route needs no token."""
 
     @cache
     def text() -> bytes:

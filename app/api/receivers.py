@@ -1,5 +1,6 @@
-"""POST /webhooks/woocommerce/{store} and /callbacks/vtiger/{module}: credentials checked on the raw
-body, hints stored, then answered 202."""
+"""POST /webhooks/woocommerce/{store} and /callbacks/vtiger/{module}.
+
+Both check the credentials, with signatures over the raw body, store the hints, and answer 202."""
 
 import base64
 import binascii
@@ -44,16 +45,16 @@ from app.woocommerce.webhook import (
     parse_hook,
 )
 
-# The way of a webhook or callback to its endpoint, past the layers that pages and the API need.
+# Dispatch of receiver requests, without the middleware of the pages and the API
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Receivers:
-    """The ASGI layer: requests that a receiver takes are its own, all others the application's.
+    """Middleware that calls the endpoints of the receivers; other requests go to the application.
 
-    `routes` are paths as routes have them, with their endpoints and methods. Typed with a slash at
-    the end a path means the same; a redirect would lose the sender.
+    `routes` are path templates with their endpoints and methods. A trailing slash is accepted, for
+    senders do not follow redirects.
     """
 
     def __init__(self, app: ASGIApp, routes: Iterable[tuple[str, Endpoint, Sequence[str]]]) -> None:
@@ -82,21 +83,21 @@ class Receivers:
         await response(scope, receive, send)
 
 
-MOST_TOGETHER = 20
-"""Hints that are handed to the acceptor at once: it joins those of many requests in one insert."""
+ACCEPT_BATCH = 20
+"""Hints passed to the acceptor at once. The acceptor inserts those of many requests together."""
 
-LONGEST_LENGTH = 20
-"""Digits of a Content-Length."""
+MAX_LENGTH_DIGITS = 20
+"""Digits of a Content-Length that is not parsed any more."""
 TOO_LARGE = 413
 HEAD_BYTES = 64 * 1024
-"""As much of a body as is kept of one that is too large."""
+"""Size of the beginning that is kept of a body that is too large to be kept whole."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body whole, or the first bytes of one that is too large to be kept."""
+    """A whole body, or the beginning of one that is too large to be kept."""
 
     raw: bytes
     is_whole: bool
@@ -105,12 +106,12 @@ class Body:
 async def read_watched(
     request: Request, watch: Callable[[bytes], None] | None, *, keep: int, most: int
 ) -> Body:
-    """A body that is shown to `watch`, if any, part by part; more than `keep` bytes are not kept,
-    more than `most` are answered 413, as soon as that is known."""
-    if _announced(request) > most:
+    """Read a body and pass each part to `watch`, if given. A body of more than `keep` bytes is not
+    kept whole; one of more than `most` bytes is answered 413 as soon as its size is known."""
+    if _content_length(request) > most:
         raise _too_large(most)
     kept, size = bytearray(), 0
-    with _freed_if_refused(kept):
+    with _cleared_on_error(kept):
         async for part in _parts(request):
             if watch is not None:
                 watch(part)
@@ -125,19 +126,19 @@ async def read_watched(
 
 
 def fields_of(request: Request) -> dict[str, str]:
-    """The header fields by their names in lower case; of a repeated one the first."""
+    """The headers by their lower-case names; the first value of a repeated one."""
     raw = reversed(request.scope["headers"])
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
 
 
 async def read_body(request: Request, most: int) -> bytes:
-    """The raw body; 413 as soon as it is known to be too large."""
+    """Read the raw body; 413 as soon as it is known to have more than `most` bytes."""
     body = await read_watched(request, None, keep=most, most=most)
     return body.raw
 
 
 async def read_small(request: Request, most: int) -> bytes | None:
-    """The raw body, None for one that is larger; of that no more is read."""
+    """Read the raw body; None if it has more than `most` bytes, of which no more are read."""
     try:
         return await read_body(request, most)
     except Problem as problem:
@@ -147,9 +148,9 @@ async def read_small(request: Request, most: int) -> bytes | None:
 
 
 @contextmanager
-def _freed_if_refused(body: bytearray) -> Iterator[None]:
-    """An error keeps the frames that it came through, and them the bodies, until they are collected
-    as garbage: too late where many are refused because they fill the memory."""
+def _cleared_on_error(body: bytearray) -> Iterator[None]:
+    """Clear the body if an exception is raised. The exception's traceback refers to the body until
+    it is garbage-collected, which is too late if bodies are refused because memory is short."""
     try:
         yield
     except BaseException:
@@ -157,10 +158,10 @@ def _freed_if_refused(body: bytearray) -> Iterator[None]:
         raise
 
 
-def _announced(request: Request) -> int:
-    """Bytes of the body by its Content-Length, 0 where there is none that can be read."""
+def _content_length(request: Request) -> int:
+    """The Content-Length of the body; 0 if it is missing or invalid."""
     text = request.headers.get("content-length", "")
-    return int(text) if text.isdecimal() and len(text) < LONGEST_LENGTH else 0
+    return int(text) if text.isdecimal() and len(text) < MAX_LENGTH_DIGITS else 0
 
 
 def _too_large(most: int) -> Problem:
@@ -172,22 +173,24 @@ async def _parts(request: Request) -> AsyncIterator[bytes]:
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
-            raise Problem(400, "incomplete", "The connection was closed in mid-body.")
+            raise Problem(
+                400, "incomplete", "The connection was closed before the body was complete."
+            )
         if part := message.get("body", b""):
             yield part
         more = message.get("more_body", False)
 
 
 async def store_hints(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Accepted]:
-    """Committed when it returns; 503 if that could not be done, so that the sender tries again.
+    """Store and commit hints; 503 if that fails, so that the sender retries.
 
-    Of several hints, those that the database refuses are logged, and the others stored: sent
-    again, they would be refused again.
+    If the database refuses some of several hints, these are logged and the others stored: a retry
+    would be refused again.
     """
     accepted: list[Accepted] = []
     try:
-        for start in range(0, len(hints), MOST_TOGETHER):
-            accepted += await _accept(runtime, hints[start : start + MOST_TOGETHER])
+        for start in range(0, len(hints), ACCEPT_BATCH):
+            accepted += await _accept(runtime, hints[start : start + ACCEPT_BATCH])
     except Exception as error:
         if isinstance(error, OUTAGES):
             log.error("Hints could not be stored: %s", driver_message(error))
@@ -199,7 +202,7 @@ async def store_hints(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Ac
 
 
 async def _accept(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Accepted]:
-    """Those that are stored. Raises what the database raised if none is."""
+    """Store hints and return those that were accepted; raise the database's error if none was."""
     accepted: list[Accepted] = []
 
     async def store(some: Sequence[NewDelivery]) -> None:
@@ -209,28 +212,28 @@ async def _accept(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Accept
     if refused and not accepted:
         raise refused[0][1]
     for hint, error in refused:
-        log.error("The hint of %s is refused", hint.record.key, exc_info=error)
+        log.error("The database refused the hint of %s", hint.record.key, exc_info=error)
     return accepted
 
 
-# What the add-on sends is signed with the callback secret; nothing else is read.
+# Signed requests of the add-on
 
 TIMESTAMP = "x-woosync-timestamp"
 SIGNATURE = "x-woosync-signature"
 DETAILS = {
     SignatureFault.MISSING: "Send X-WooSync-Timestamp and X-WooSync-Signature: this address is for"
     " the WooSync add-on. Callbacks with a token go to /callbacks/vtiger/{module}.",
-    SignatureFault.WRONG: "The signature is not made with this service's VTIGER__CALLBACK_SECRET:"
+    SignatureFault.WRONG: "The signature does not match this service's VTIGER__CALLBACK_SECRET:"
     " enter that secret in the add-on's settings.",
-    SignatureFault.STALE: f"The request is more than {WINDOW_SECONDS // 60} minutes off by this"
-    " service's clock: have both servers set their clocks (NTP).",
+    SignatureFault.STALE: f"The request is more than {WINDOW_SECONDS // 60} minutes off this"
+    " service's clock: synchronize the clocks of both servers (NTP).",
 }
 
 
 async def read_signed_body(request: Request, most: int) -> bytes:
-    """The body, of `most` bytes at most, once its signature is known to be right.
+    """Read a body of at most `most` bytes and verify its signature.
 
-    The headers are asked for before the first byte of the body.
+    The headers are checked before the first byte of the body is read.
     """
     runtime: Runtime = request.app.state.runtime
     if not all(request.headers.get(name) for name in (TIMESTAMP, SIGNATURE)):
@@ -253,24 +256,24 @@ async def read_signed_body(request: Request, most: int) -> bytes:
 
 
 def _refused(fault: SignatureFault) -> Problem:
-    """For what is no guess."""
+    """A 401 that does not count as a wrong credential."""
     count_refusal(Door.ADDON, Refusal(fault))
     log.warning("A request of Vtiger's add-on was refused: %s signature", fault)
     return Problem(401, f"signature_{fault}", DETAILS[fault])
 
 
-# POST /callbacks/vtiger/{module}: Vtiger says which record changed; nothing else is believed.
+# POST /callbacks/vtiger/{module}: only the ids of the changed records are used
 
 CALLBACK_PATH = "/callbacks/vtiger/{module}"
 CALLBACK_METHODS = ("POST", "PUT", "GET")
-MOST_QUERY_FIELDS = 100
+MAX_QUERY_FIELDS = 100
 MODULES = {name.casefold(): module for name, module in OF_VTIGER.items()} | {
     module.value: module for module in Module
 }
 
 
 async def receive_callback(request: Request) -> Response:
-    """One delivery a record and store, for the shops share Vtiger's records."""
+    """Store one delivery for each record and store, because the shops share Vtiger's records."""
     runtime: Runtime = request.app.state.runtime
     module = _get_module(request.path_params["module"])
     query = _read_query(request)
@@ -291,10 +294,10 @@ def _get_module(name: str) -> Module:
 
 
 def _read_query(request: Request) -> dict[str, str]:
-    """What the address says beside its path: the sender is not known yet, so only so much."""
+    """The fields of the query; their number is limited because the sender is not authenticated."""
     raw: bytes = request.scope["query_string"]
     try:
-        fields = read_fields(raw, most=MOST_QUERY_FIELDS, longest=len(raw))
+        fields = read_fields(raw, most=MAX_QUERY_FIELDS, longest=len(raw))
     except InvalidInput as error:
         raise Problem(400, "unreadable", f"The address cannot be read: {error}") from error
     return {name: decoded(value) for name, value in fields}
@@ -322,7 +325,7 @@ def _authenticate(request: Request, query: Mapping[str, str], runtime: Runtime) 
 
 def _given_secrets(request: Request, query: Mapping[str, str]) -> Iterator[bytes]:
     if token := request.headers.get("x-callback-token"):
-        yield token.encode("latin-1")  # as header bytes come decoded
+        yield token.encode("latin-1")  # headers are decoded as latin-1
     if token := query.get("token"):
         yield token.encode()
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
@@ -344,7 +347,7 @@ def _read_callback(request: Request, query: Mapping[str, str], body: bytes) -> l
     except InvalidInput as error:
         raise Problem(400, "unreadable", str(error)) from error
     if not all(record_id.isprintable() for record_id in record_ids):
-        raise Problem(400, "unreadable", "A record's id holds control characters.")
+        raise Problem(400, "unreadable", "A record id contains control characters.")
     return record_ids
 
 
@@ -365,19 +368,20 @@ def _delivery(record: Record) -> NewDelivery:
     )
 
 
-# POST /webhooks/woocommerce/{store}: a plain endpoint, for the shop's queue waits for the answer.
+# POST /webhooks/woocommerce/{store}
 #
-# The order of the checks keeps strangers from learning anything but which stores exist.
+# The order of the checks reveals nothing to unauthenticated senders except which stores exist.
 
 WEBHOOK_PATH = "/webhooks/woocommerce/{store}"
-COUNTED_APART = frozenset({"coupon", "action"})
-"""Resources without a module that have a label of their own; the topic is not signed, so that
-labels made of it could be any number."""
+LABELED_RESOURCES = frozenset({"coupon", "action"})
+"""Resources without a module that have a metric label of their own. The topic is not signed, so
+that labels derived from it would be unlimited in number."""
 
 
 async def receive_webhook(request: Request) -> Response:
-    """The ping is answered 200, as are duplicates, what names no record and what no module syncs,
-    for a shop gives up a webhook whose deliveries are refused seven times; new hints 202."""
+    """Store a new hint and answer 202. Pings, duplicates, deliveries without a record and topics
+    that no module syncs are answered 200, because WooCommerce disables a webhook whose
+    deliveries are refused seven times."""
     runtime: Runtime = request.app.state.runtime
     store = request.path_params["store"]
     settings, limits = _get_store(runtime, store), runtime.settings.receiver
@@ -407,12 +411,13 @@ async def receive_webhook(request: Request) -> Response:
 def _get_store(runtime: Runtime, store: str) -> StoreSettings:
     settings = runtime.settings.stores.get(store)
     if settings is None:
-        raise Problem(404, "unknown_store", "There is no store of this key.")
+        raise Problem(404, "unknown_store", "There is no store with this key.")
     return settings
 
 
 async def _is_ping(request: Request) -> bool:
-    """Nobody has proven anything yet, so that no more is read than a ping has."""
+    """Whether the request is a ping. It is not authenticated, so that no more than the length of a
+    ping is read."""
     if not may_be_ping(request.headers):
         return False
     body = await read_small(request, LONGEST_PING)
@@ -420,23 +425,23 @@ async def _is_ping(request: Request) -> bool:
 
 
 def _ignore(store: str, hook: WooHook) -> Response:
-    """Counted and not stored: nothing could come of it."""
-    resource = hook.resource if hook.resource in COUNTED_APART else "other"
+    """Count a delivery that no module syncs, without storing it."""
+    resource = hook.resource if hook.resource in LABELED_RESOURCES else "other"
     IGNORED.labels(store, resource).inc()
     log.info("Store %s: no module syncs %s; its webhook may be removed", store, hook.topic)
     return _answer(200, {"ignored": True})
 
 
 def _secrets(settings: StoreSettings) -> list[str]:
-    kept = (settings.webhook_secret, settings.webhook_secret_previous)
-    return [secret.get_secret_value() for secret in kept if secret is not None]
+    secrets = (settings.webhook_secret, settings.webhook_secret_previous)
+    return [secret.get_secret_value() for secret in secrets if secret is not None]
 
 
 def _bad_signature() -> Problem:
     return Problem(
         401,
         "bad_signature",
-        "The signature is missing or not made with this store's secret.",
+        "The signature is missing or does not match this store's secret.",
     )
 
 
@@ -451,13 +456,14 @@ def _read_webhook(headers: Mapping[str, str], body: Body) -> WooHook:
 
 
 def _hint(store: str, hook: WooHook, body: Body, signature: str) -> NewDelivery:
-    """A body that is not kept whole is told from others by its signature, which was verified."""
+    """The delivery of a webhook. If the body was not kept whole, its verified signature identifies
+    it in the dedupe key."""
     notes = {
         HookKind.ENVELOPE: f"{hook.code}: {hook.message}",
         HookKind.NOTHING: hook.message,
     }
     note = notes.get(hook.kind, hook.topic)
-    told_apart = body.raw if body.is_whole else signature.strip()
+    identity = body.raw if body.is_whole else signature.strip()
     return NewDelivery(
         record=Record(
             store=store,
@@ -468,7 +474,7 @@ def _hint(store: str, hook: WooHook, body: Body, signature: str) -> NewDelivery:
         ),
         origin=Origin.WEBHOOK,
         event=hook.event,
-        dedupe_key=webhook_key(store, hook.webhook_id, hook.topic, told_apart),
+        dedupe_key=webhook_key(store, hook.webhook_id, hook.topic, identity),
         body=body.raw if body.is_whole else None,
         remote_note=note,
     )

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
-from app.api.deps import Admin, Caller, Guard, RuntimeDep, Time, only_known
+from app.api.deps import Admin, Caller, Guard, RuntimeDep, Time, refuse_unknown
 from app.api.errors import FieldProblem, documented, invalid, invalid_fields, not_found
 from app.api.examples import SETTINGS, example
 from app.db.session import transaction
@@ -28,24 +28,26 @@ from app.sync.deletion import confirm_deletions
 
 log = logging.getLogger(__name__)
 
-CHANGED = "Somebody has changed these settings since you read them: read them again, then decide."
-BESIDE = ("store", "module", "updated_at", "updated_by")
-ALWAYS_THERE = [*BESIDE, *EVERYWHERE]
+STALE = "These settings have been changed since you read them: read them again, then decide."
+METADATA = ("store", "module", "updated_at", "updated_by")
+ALWAYS_PRESENT = [*METADATA, *EVERYWHERE]
 MODULE_ANSWER = example(SETTINGS) | documented(404)
 
 router = APIRouter(
     prefix="/settings",
     tags=["Settings"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(refuse_unknown)],
     responses=documented(401, 403, 422),
 )
 
 
 class PolicyAnswer(SyncPolicy):
-    """The settings in force for one module of one store: those that mean something for it, who
-    changed them last and when; null while the defaults hold."""
+    """The settings in force for one module of one store: those that apply to it, with the author
+    and the time of the last change; null if there was no change."""
 
-    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(required=ALWAYS_THERE))
+    model_config = ConfigDict(
+        json_schema_extra=lambda schema: schema.update(required=ALWAYS_PRESENT)
+    )
 
     store: str
     module: Module
@@ -54,9 +56,9 @@ class PolicyAnswer(SyncPolicy):
 
 
 class PolicyChange(SyncPolicy):
-    """Settings as they are to be. What an answer says beside them may be sent back: place names
-    must fit the path, `updated_at` and `updated_by` are refused with 409 if somebody has changed
-    the settings since."""
+    """New settings. The other members of a response may be sent back: `store` and `module` must
+    match the path, and if `updated_at` or `updated_by` is outdated, the change is refused with
+    409."""
 
     store: str | None = None
     module: Module | None = None
@@ -65,12 +67,12 @@ class PolicyChange(SyncPolicy):
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """The settings that it names."""
+        """The settings that the request names."""
         return self.model_dump(exclude_unset=True, include=set(SyncPolicy.model_fields))
 
 
 class Confirmed(BaseModel):
-    """How many deletions go on; GET /links?held=true shows those that wait."""
+    """The number of confirmed deletions; GET /links?held=true lists those that are held back."""
 
     confirmed: int
 
@@ -83,7 +85,7 @@ class AllPolicies(BaseModel):
 
 @router.get("", response_model_exclude_unset=True, responses=example({"items": [SETTINGS]}))
 async def get_settings(runtime: RuntimeDep) -> AllPolicies:
-    """Every module of every configured store."""
+    """The settings of every module of every configured store."""
     stores = runtime.settings.stores
     return AllPolicies(
         items=[await _read(runtime, store, module) for store in stores for module in Module]
@@ -92,7 +94,7 @@ async def get_settings(runtime: RuntimeDep) -> AllPolicies:
 
 @router.get("/{store}/{module}", response_model_exclude_unset=True, responses=MODULE_ANSWER)
 async def get_module_settings(runtime: RuntimeDep, store: str, module: Module) -> PolicyAnswer:
-    """The settings in force, defaults included, with who changed them last and when."""
+    """The settings in force, with defaults, and the author and time of the last change."""
     _check_store(runtime, store)
     return await _read(runtime, store, module)
 
@@ -105,8 +107,8 @@ async def get_module_settings(runtime: RuntimeDep, store: str, module: Module) -
 async def put_module_settings(
     runtime: RuntimeDep, caller: Admin, store: str, module: Module, change: PolicyChange
 ) -> PolicyAnswer:
-    """Replace the settings, all of which must be named; hints that are settled from now on go by
-    them. PATCH changes some and leaves the others."""
+    """Replace the settings, all of which must be named. They apply to all hints that are settled
+    from now on. PATCH changes single settings."""
     _check_store(runtime, store)
     missing = [name for name in settings_of(module) if name not in change.model_fields_set]
     message = "is missing: PUT replaces all settings, PATCH changes those that it names"
@@ -123,7 +125,7 @@ async def put_module_settings(
 async def patch_module_settings(
     runtime: RuntimeDep, caller: Admin, store: str, module: Module, change: PolicyChange
 ) -> PolicyAnswer:
-    """Change the settings that are named, and leave the others as they are."""
+    """Change the named settings and keep the others."""
     _check_store(runtime, store)
     return await _change(runtime, caller, store, module, change=change)
 
@@ -136,7 +138,7 @@ async def patch_module_settings(
 async def confirm_held_deletions(
     runtime: RuntimeDep, caller: Admin, store: str, module: Module
 ) -> Confirmed:
-    """Deletions that the brake holds back are meant: bring them up again, past the brake."""
+    """Confirm the deletions that the brake holds back, and requeue them without the brake."""
     _check_store(runtime, store)
     confirmed = await confirm_deletions(runtime, store, module)
     log.warning("%s confirmed %d deletions of %s %s", caller.name, confirmed, store, module)
@@ -153,14 +155,14 @@ async def _change(
         raise invalid([FieldProblem(field=name, message=why) for name, why in meaningless.items()])
     async with transaction(runtime.sessions) as session:
         now = await lock_choice(session, store, module)
-        _check_seen(change, now)
+        _check_version(change, now)
         policy = SyncPolicy.model_validate(in_force(module, now).model_dump() | chosen)
         await save_policy(session, store, module=module, policy=policy, by=caller.name)
     return await _read(runtime, store, module)
 
 
-def _check_seen(change: PolicyChange, now: SyncSetting | None) -> None:
-    """Who sends an answer back has seen those settings and no newer ones."""
+def _check_version(change: PolicyChange, now: SyncSetting | None) -> None:
+    """Refuse a change that is based on an older response than the current settings."""
     known = {
         "updated_at": now.updated_at if now else None,
         "updated_by": now.updated_by if now else None,
@@ -168,7 +170,7 @@ def _check_seen(change: PolicyChange, now: SyncSetting | None) -> None:
     if any(
         getattr(change, name) != known[name] for name in known if name in change.model_fields_set
     ):
-        raise StaleState(CHANGED)
+        raise StaleState(STALE)
 
 
 async def _read(runtime: Runtime, store: str, module: Module) -> PolicyAnswer:
@@ -190,7 +192,7 @@ def _check_store(runtime: Runtime, store: str) -> None:
 
 
 def _check_place(change: PolicyChange, store: str, module: Module) -> None:
-    """A body that was read from elsewhere is a slip, not a wish."""
+    """Refuse a body whose store or module differs from the path."""
     wrong = [
         FieldProblem(field=name, message=f"is {given}, but the address says {wanted}")
         for name, given, wanted in (

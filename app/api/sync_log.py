@@ -1,5 +1,4 @@
-"""/sync-log: what happened to every record, page by page, entry by entry, in numbers, and as a
-file."""
+"""/sync-log: pages of the Sync Log, single entries, totals, and the export."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from app.api.deps import (
     RuntimeDep,
     Time,
     link_next,
-    only_known,
+    refuse_unknown,
 )
 from app.api.errors import documented, not_found
 from app.api.examples import ENTRY, ENTRY_DETAIL, EXPORT_CSV, SUMMARY, example, page_of
@@ -44,7 +43,7 @@ from app.synclog.repository import (
     summary,
 )
 
-# The log as a file: CSV that a spreadsheet opens without harm, or one JSON object a line.
+# Export: CSV that is safe to open in a spreadsheet, or one JSON object per line
 
 COLUMNS = (
     "id",
@@ -91,27 +90,33 @@ async def ndjson_lines(entries: AsyncIterator[Entry]) -> AsyncIterator[bytes]:
 router = APIRouter(
     prefix="/sync-log",
     tags=["Sync Log"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(refuse_unknown)],
     responses=documented(401, 403, 422),
 )
 
 
 class LogQuery(Query):
-    """Every filter may be given several times, which means either."""
+    """Each filter may be repeated; repeated values are alternatives."""
 
     store: Several[Text] = Field([], description="key of a shop")
-    module: Several[Module | Literal["none"]] = Field([], description="`none`: of no module")
+    module: Several[Module | Literal["none"]] = Field(
+        [], description="`none`: entries without a module"
+    )
     target: Several[System] = Field([], description="the system that was written to")
-    outcome: Several[Outcome] = Field([], description="how it ended")
-    reason: Several[Text] = Field([], description="a reason code, as `echo`")
-    source_id: Several[Text] = Field([], description="id where the change came from")
-    target_id: Several[Text] = Field([], description="id in the target")
+    outcome: Several[Outcome] = Field([], description="outcome of the entry")
+    reason: Several[Text] = Field([], description="a reason code, such as `echo`")
+    source_id: Several[Text] = Field([], description="id of the record in the source system")
+    target_id: Several[Text] = Field([], description="id of the record in the target")
     link_id: Several[RowNumber] = Field([], description="id of the pair")
-    run_id: Several[RowNumber] = Field([], description="id of a manual run")
-    delivery_id: Several[RowNumber] = Field([], description="entries that tell of this delivery")
-    q: Several[Text] = Field([], description="part of message, label or an id, in any case")
-    since: Several[Moment] = Field([], description="from this moment on; UTC unless it says")
-    until: Several[Moment] = Field([], description="before this moment")
+    run_id: Several[RowNumber] = Field([], description="id of a run")
+    delivery_id: Several[RowNumber] = Field([], description="entries of this delivery")
+    q: Several[Text] = Field(
+        [], description="part of the message, the label or an id, ignoring case"
+    )
+    since: Several[Moment] = Field(
+        [], description="at this time or later; UTC unless it has an offset"
+    )
+    until: Several[Moment] = Field([], description="before this time")
 
     def filters(self) -> LogFilter:
         chosen = {name: getattr(self, name) for name in LogQuery.model_fields}
@@ -121,27 +126,29 @@ class LogQuery(Query):
 
 
 class LogPageQuery(LogQuery, PageQuery):
-    """Filters, page, and whether to count."""
+    """Filters, pagination, and whether to count."""
 
-    count: bool = Field(False, description="give the number of all matching items as `total`")
+    count: bool = Field(False, description="return the number of all matching items as `total`")
 
 
 class ExportQuery(LogQuery):
-    """Filters and the form."""
+    """Filters and the file format."""
 
     format: Literal["csv", "ndjson"] = "csv"
 
 
 class SummaryQuery(Query):
-    """Which shops and which time."""
+    """Shops and period."""
 
     store: Several[Text] = Field([], description="key of a shop")
-    since: Several[Moment] = Field([], description="from this moment on; UTC unless it says")
-    until: Several[Moment] = Field([], description="before this moment")
+    since: Several[Moment] = Field(
+        [], description="at this time or later; UTC unless it has an offset"
+    )
+    until: Several[Moment] = Field([], description="before this time")
 
 
 class LogItem(Answer):
-    """One outcome."""
+    """One entry of the Sync Log."""
 
     id: Id
     occurred_at: Time
@@ -163,13 +170,13 @@ class LogItem(Answer):
 
 
 class LogPage(PageAnswer[LogItem]):
-    """`total` is there only if it was asked for."""
+    """A page of entries; `total` is present only if `count` was requested."""
 
     total: int = 0
 
 
 class LogEntry(LogItem):
-    """An entry with what changed, what was left out and why, conflicts, and its deliveries."""
+    """An entry with its changes, notes on fields that were left out, conflicts and deliveries."""
 
     changes: list[dict[str, Any]]
     notes: list[dict[str, Any]]
@@ -184,7 +191,7 @@ async def search_sync_log(
     request: Request,
     response: Response,
 ) -> LogPage:
-    """Entries, newest first. A cursor keeps its place while entries are being added."""
+    """Entries, newest first. A cursor remains valid while entries are added."""
     filters = query.filters()
     async with runtime.sessions() as session:
         page = await search(session, filters, cursor=query.cursor, limit=query.limit)
@@ -198,7 +205,7 @@ async def search_sync_log(
 async def get_summary(
     runtime: RuntimeDep, query: Annotated[SummaryQuery, QueryParameters()]
 ) -> Summary:
-    """The two tables, each named after the system that was written to."""
+    """The two tables of totals, each named after the system that was written to."""
     since, until = min(query.since, default=None), max(query.until, default=None)
     async with runtime.sessions() as session:
         return await summary(session, store=query.store, since=since, until=until)
@@ -208,7 +215,7 @@ async def get_summary(
 async def export_sync_log(
     runtime: RuntimeDep, query: Annotated[ExportQuery, QueryParameters()]
 ) -> StreamingResponse:
-    """All matching entries as a file, streamed, newest first."""
+    """All matching entries as a streamed file, newest first."""
     entries = export(runtime.sessions, query.filters())
     as_csv = query.format == "csv"
     return StreamingResponse(
@@ -223,13 +230,13 @@ async def export_sync_log(
     responses=example(ENTRY_DETAIL) | documented(404),
 )
 async def get_entry(runtime: RuntimeDep, entry_id: RowNumber) -> LogEntry:
-    """One entry with changed fields (old, new, from which side) and the deliveries it settled."""
+    """One entry with its changed fields (old, new, source) and the deliveries that it settled."""
     async with runtime.sessions() as session:
         entry = await find_entry(session, entry_id)
         if entry is None:
             raise not_found(f"entry {entry_id}")
         ids = await delivery_ids_of(session, entry_id, MOST_PER_PAGE)
         filters = DeliveryFilter(id=ids or [0])
-        told = await search_deliveries(session, filters, cursor=None, limit=MOST_PER_PAGE)
-    deliveries = [describe(delivery) for delivery in told.items]
+        page = await search_deliveries(session, filters, cursor=None, limit=MOST_PER_PAGE)
+    deliveries = [describe(delivery) for delivery in page.items]
     return LogEntry.model_validate(entry).model_copy(update={"deliveries": deliveries})

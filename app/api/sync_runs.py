@@ -1,4 +1,4 @@
-"""/sync-runs: whole modules synced or compared, on demand; any worker carries them out."""
+"""/sync-runs: runs, which sync or compare whole modules. Any worker executes them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from app.api.deps import (
     RuntimeDep,
     Time,
     link_next,
-    only_known,
+    refuse_unknown,
 )
 from app.api.errors import documented, not_found
 from app.api.examples import RUN, RUN_DETAIL, example, page_of
@@ -43,22 +43,22 @@ from app.sync.runs.requests import (
 router = APIRouter(
     prefix="/sync-runs",
     tags=["Sync runs"],
-    dependencies=[Depends(Guard(Scope.READ)), Depends(only_known)],
+    dependencies=[Depends(Guard(Scope.READ)), Depends(refuse_unknown)],
     responses=documented(401, 403, 422),
 )
 
 
 class RunQuery(PageQuery):
-    """Every filter may be given several times, which means either."""
+    """Each filter may be repeated; repeated values are alternatives."""
 
     store: Several[Text] = Field([], description="key of a shop")
-    state: Several[RunState] = Field([], description="where the run stands")
-    dry_run: bool | None = Field(None, description="only comparisons, or only syncs")
+    state: Several[RunState] = Field([], description="state of the run")
+    dry_run: bool | None = Field(None, description="true: only comparisons; false: only syncs")
 
 
-def _any_way(direction: Direction) -> Direction:
+def _not_off(direction: Direction) -> Direction:
     if direction is Direction.OFF:
-        raise ValueError("a run of no direction does nothing")
+        raise ValueError("a run with the direction off has no effect")
     return direction
 
 
@@ -71,16 +71,18 @@ class RunRequest(BaseModel):
 
     store: Text | None = Field(None, description="key of a shop; needed if there are several")
     module: Module | Several[Module] = Field([], description="one or several; none: all")
-    direction: Annotated[Direction, AfterValidator(_any_way)] = Field(
+    direction: Annotated[Direction, AfterValidator(_not_off)] = Field(
         Direction.BOTH, description="narrows what the settings allow, never widens it"
     )
-    since: Moment | None = Field(None, description="only what changed from this moment on")
-    dry_run: bool = Field(False, description="tell every difference, write nothing")
+    since: Moment | None = Field(
+        None, description="only records that changed at this time or later"
+    )
+    dry_run: bool = Field(False, description="report every difference, write nothing")
     repair_of: RowNumber | None = Field(None, description="id of a finished dry run")
     confirm: bool = Field(
         False,
-        description="agree beforehand; else a repair, and a run that would make accounts in the"
-        " shop or mail people, asks first",
+        description="confirm in advance; otherwise a repair, and a run that would create accounts"
+        " in the shop or send e-mails, waits for a confirmation",
     )
 
     def wanted(self, runtime: Runtime, started_by: str) -> NewRun:
@@ -100,8 +102,8 @@ class RunRequest(BaseModel):
 
 
 class RunItem(Answer):
-    """One run. `done` of about `total` records were looked at; `last_error` tells why it waits,
-    or how it failed."""
+    """One run. `done` of about `total` records have been processed; `last_error` is the reason why
+    it waits or failed."""
 
     id: Id
     created_at: Time
@@ -125,8 +127,8 @@ class RunItem(Answer):
 
 
 class Difference(Answer):
-    """A record that a dry run told of. `plan` is what a sync would do with it, `act` what it would
-    do with a field."""
+    """A record that a dry run reported. `plan` is the action of a sync on the record, `act` the
+    action on a field."""
 
     id: Id
     module: str
@@ -140,11 +142,11 @@ class Difference(Answer):
 
 
 class FindingQuery(PageQuery):
-    """Which findings of a comparison; several values of one filter mean either."""
+    """Filters of the findings of a comparison; repeated values are alternatives."""
 
     module: Several[Module] = Field([], description="module of the record")
-    plan: Several[Plan] = Field([], description="what a sync would do with it; `agree`: nothing")
-    reason: Several[Text] = Field([], description="why it would be skipped")
+    plan: Several[Plan] = Field([], description="action of a sync; `agree`: none")
+    reason: Several[Text] = Field([], description="reason code, if it would be skipped")
     q: Several[Text] = Field([], description="part of the label, an id or the message")
 
     def filters(self) -> DifferenceFilter:
@@ -152,8 +154,8 @@ class FindingQuery(PageQuery):
 
 
 class ModuleTotals(Answer):
-    """A module's figures of a comparison: `compared` is `agreed` and all of `found` together, a
-    pair counting once."""
+    """The totals of a module in a comparison: `compared` is the sum of `agreed` and all of `found`;
+    a pair counts once."""
 
     module: str
     compared: int
@@ -162,11 +164,11 @@ class ModuleTotals(Answer):
 
 
 class RunDetail(RunItem):
-    """`outcomes` counts records by what became of them, pairs that agreed as unchanged; `waiting`
-    are tried again later. `rate` is records a second; `totals` are those of a comparison.
-    `expected` counts what the run would make, or what a sync of what it found would: new records by
-    system and module, pairs that would be written to, accounts made in the shop, people mailed.
-    `question` says so in words while the run is `asking`."""
+    """A run with its progress. `outcomes` counts records by outcome, pairs that agreed as
+    unchanged; `waiting` counts those that are retried later. `rate` is in records per second;
+    `totals` are those of a comparison. `expected` counts the writes of the run, or of a sync after
+    the comparison: new records by system and module, updated pairs, accounts created in the shop,
+    and people who get an e-mail. `question` is its text while the run is `asking`."""
 
     outcomes: dict[Outcome, int]
     waiting: int
@@ -218,8 +220,9 @@ def _question(run: SyncRun) -> str | None:
 async def start_sync_run(
     runtime: RuntimeDep, caller: Admin, wanted: RunRequest, response: Response
 ) -> RunDetail:
-    """Ask for a run. Runs of one store take turns. One that has to ask first counts what it would
-    make, and is `asking` then: POST /sync-runs/{id}/confirm lets it go on."""
+    """Start a run. Runs of one store are executed one after another. A run that needs a
+    confirmation counts the records that it would create, and is then `asking`: POST
+    /sync-runs/{id}/confirm continues it."""
     run = await start_run(runtime, wanted.wanted(runtime, caller.name))
     response.headers["Location"] = f"/sync-runs/{run.id}"
     return await _detail(runtime, await get_progress(runtime, run.id))
@@ -247,7 +250,7 @@ async def get_sync_run(
     request: Request,
     response: Response,
 ) -> RunDetail:
-    """One run with its progress, and a page of what it found and the filters match."""
+    """One run with its progress, and a page of the findings that match the filters."""
     progress = await find_progress(runtime, run_id)
     if progress is None:
         raise not_found(f"run {run_id}")
@@ -265,7 +268,7 @@ async def get_sync_run(
     responses=example(RUN_DETAIL, status=202) | documented(404, 409),
 )
 async def confirm_sync_run(runtime: RuntimeDep, run_id: RowNumber) -> RunDetail:
-    """Agree to what a run that is `asking` would do; it goes on. DELETE it to say no."""
+    """Confirm a run that is `asking`; it continues. DELETE the run to decline."""
     run = await confirm_run(runtime, run_id)
     if run is None:
         raise not_found(f"run {run_id}")
@@ -278,8 +281,8 @@ async def confirm_sync_run(runtime: RuntimeDep, run_id: RowNumber) -> RunDetail:
     responses=example(RUN_DETAIL) | documented(404),
 )
 async def cancel_sync_run(runtime: RuntimeDep, run_id: RowNumber) -> RunDetail:
-    """Stop a run before its next page. What it has brought up is synced all the same; a run that
-    has ended stays as it is."""
+    """Cancel a run before its next page. Records that it has queued are still synced; a run that
+    has ended is not changed."""
     run = await cancel_run(runtime, run_id)
     if run is None:
         raise not_found(f"run {run_id}")

@@ -1,4 +1,4 @@
-"""The `woo-vtiger` command: what a person or a service manager starts. Decides nothing."""
+"""The `woo-vtiger` command line. It contains no business logic."""
 
 from typing import Annotated
 
@@ -9,11 +9,11 @@ from app.cli import commands
 from app.cli import commands as groups
 from app.cli.failures import Commands
 
-EPILOG = "Exit codes: 0 done, 1 something failed or differs, 2 a wrong setting or option."
+EPILOG = "Exit codes: 0 success, 1 a failure or a difference, 2 an invalid setting or option."
 
 app = typer.Typer(
     cls=Commands,
-    help="Keeps WooCommerce and Vtiger CRM in agreement, both ways.",
+    help="Keeps WooCommerce and Vtiger CRM in sync, both ways.",
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -25,7 +25,7 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def root(
     *,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Settings come from the environment and from .env in this folder."""
     if version:

@@ -1,5 +1,4 @@
-"""Every command with its options, as a person sees them. What does the work is loaded when it
-runs."""
+"""All commands with their options. The implementation of a command is imported when it runs."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,21 +8,30 @@ from typing import Annotated, Any
 
 import typer
 
-from app.domain import LIFETIME, DeliveryState, Direction, Module, Origin, Outcome, Scope, System
+from app.domain import (
+    TOKEN_LIFETIME,
+    DeliveryState,
+    Direction,
+    Module,
+    Origin,
+    Outcome,
+    Scope,
+    System,
+)
 from app.loading import loading
 
-# What some options let one choose from.
+# Choices of options
 
 
 class Form(StrEnum):
-    """CSV for a spreadsheet, or one JSON object a line, with changes, notes and conflicts."""
+    """CSV for a spreadsheet, or one JSON object per line with changes, notes and conflicts."""
 
     CSV = "csv"
     NDJSON = "ndjson"
 
 
 class VtigerVersion(StrEnum):
-    """The releases of Community Edition that are imitated; the first unless one is named."""
+    """The simulated releases of Community Edition; the first one by default."""
 
     V8_2 = "8.2.0"
     V8_3 = "8.3.0"
@@ -31,16 +39,16 @@ class VtigerVersion(StrEnum):
 
 
 class AddonVersion(StrEnum):
-    """The versions of the add-on that are imitated; the last one unless one is named."""
+    """The simulated versions of the add-on; the last one by default."""
 
     V1_1 = "1.1.0"
     V2_0 = "2.0.0"
 
 
-# Options that several commands have: those that name or narrow down, and the like.
+# Options of several commands
 #
-# They take the same values as requests do (`app.parsing`, which is loaded with the first value:
-# help does without); others are told and end with exit code 2.
+# They accept the same values as requests (`app.parsing`, which is imported with the first value, so
+# that `--help` does not need it); invalid values end the command with exit code 2.
 
 
 def _reader(kind: str) -> Callable[[str], Any]:
@@ -62,42 +70,49 @@ moment = _reader("MOMENT")
 
 def _at(help_text: str) -> typer.models.OptionInfo:
     option: typer.models.OptionInfo = typer.Option(
-        parser=moment, metavar="TIME", help=f"{help_text}; UTC unless it says."
+        parser=moment, metavar="TIME", help=f"{help_text}; UTC unless it has an offset."
     )
     return option
 
 
-Since = Annotated[datetime | None, _at("From this moment on")]
-Until = Annotated[datetime | None, _at("Before this moment")]
+Since = Annotated[datetime | None, _at("At this time or later")]
+Until = Annotated[datetime | None, _at("Before this time")]
 Stores = Annotated[
     list[str] | None, typer.Option("--store", parser=word, metavar="KEY", help="Key of a shop.")
 ]
 Modules = Annotated[list[Module] | None, typer.Option("--module", help="Module of the record.")]
-Outcomes = Annotated[list[Outcome] | None, typer.Option("--outcome", help="How it ended.")]
+Outcomes = Annotated[list[Outcome] | None, typer.Option("--outcome", help="Outcome of the record.")]
 Reasons = Annotated[
     list[str] | None,
-    typer.Option("--reason", parser=word, metavar="CODE", help="A reason code, as delete_brake."),
+    typer.Option(
+        "--reason", parser=word, metavar="CODE", help="A reason code, such as delete_brake."
+    ),
 ]
 Store = Annotated[
     str | None,
-    typer.Option(parser=word, metavar="KEY", help="Key of one shop; all of them by default."),
+    typer.Option(parser=word, metavar="KEY", help="Key of a shop; all shops by default."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Go on without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Confirm in advance.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-# The commands that come in groups, as app.cli.commands has the others: loaded when they run.
+# Groups of commands
 
-webhooks = typer.Typer(help="The shops' webhooks towards this service.", no_args_is_help=True)
-tokens = typer.Typer(help="Make, list and revoke tokens of the API.", no_args_is_help=True)
+webhooks = typer.Typer(
+    help="Manage the webhooks of the shops to this service.", no_args_is_help=True
+)
+tokens = typer.Typer(help="Create, list and revoke API tokens.", no_args_is_help=True)
 mappings = typer.Typer(help="Show, export and import field mappings.", no_args_is_help=True)
 
-Chosen = Annotated[Module | None, typer.Option("--module", help="One module; all by default.")]
+Chosen = Annotated[
+    Module | None, typer.Option("--module", help="A module; all modules by default.")
+]
 
 
 @webhooks.command()
 def install(*, store: Store = None, json: Json = False) -> None:
-    """Give every topic an active webhook with the secret of the settings. Can be repeated."""
+    """Install an active webhook for every topic, with the secret of the settings. It can be
+    repeated."""
     with loading():
         from app.cli import webhooks as work
     work.install(store=store, json=json)
@@ -105,8 +120,8 @@ def install(*, store: Store = None, json: Json = False) -> None:
 
 @webhooks.command()
 def heal(*, store: Store = None, json: Json = False) -> None:
-    """Replace webhooks that were paused, disabled or turned elsewhere, add missing ones, drop
-    doubles."""
+    """Repair webhooks: replace paused, disabled and redirected ones, add missing ones, remove
+    duplicates."""
     with loading():
         from app.cli import webhooks as work
     work.heal(store=store, json=json)
@@ -114,7 +129,7 @@ def heal(*, store: Store = None, json: Json = False) -> None:
 
 @webhooks.command()
 def remove(*, store: Store = None, json: Json = False) -> None:
-    """Delete the webhooks that deliver to this service, and no others. None is brought back."""
+    """Delete the webhooks that deliver to this service, and no others. They are not restored."""
     with loading():
         from app.cli import webhooks as work
     work.remove(store=store, json=json)
@@ -122,7 +137,7 @@ def remove(*, store: Store = None, json: Json = False) -> None:
 
 @webhooks.command()
 def status(*, store: Store = None, json: Json = False) -> None:
-    """Show what each shop has. Exit code 1 unless every topic has one active webhook."""
+    """Show the webhooks of each shop. Exit code 1 unless every topic has one active webhook."""
     with loading():
         from app.cli import webhooks as work
     work.status(store=store, json=json)
@@ -132,18 +147,19 @@ def status(*, store: Store = None, json: Json = False) -> None:
 def create(
     *,
     name: Annotated[
-        str, typer.Option(parser=word, metavar="NAME", help="Whose it is, as the logs will say.")
+        str, typer.Option(parser=word, metavar="NAME", help="Name of the owner in the logs.")
     ],
-    scope: Annotated[Scope, typer.Option(help="What it may do; `admin` includes `read`.")],
+    scope: Annotated[Scope, typer.Option(help="Scope of the token; `admin` includes `read`.")],
     expires: Annotated[
         str,
         typer.Option(
-            metavar="WHEN", help="Days, as 90d; a day, as 2027-06-30 (to its end, UTC); or never."
+            metavar="WHEN",
+            help="Days, such as 90d; a date, such as 2027-06-30 (to its end, UTC); or never.",
         ),
-    ] = f"{LIFETIME.days}d",
+    ] = f"{TOKEN_LIFETIME.days}d",
     json: Json = False,
 ) -> None:
-    """Make a token. It is printed this once and cannot be shown again."""
+    """Create a token. It is printed once and cannot be shown again."""
     with loading():
         from app.cli import tokens as work
     work.create(name=name, scope=scope, expires=expires, json=json)
@@ -151,7 +167,7 @@ def create(
 
 @tokens.command("list")
 def list_tokens(*, json: Json = False) -> None:
-    """Every token ever made; not the ones of API_TOKENS, which only the settings hold."""
+    """List all tokens, including expired and revoked ones, except those of API_TOKENS."""
     with loading():
         from app.cli import tokens as work
     work.list_tokens(json=json)
@@ -159,7 +175,7 @@ def list_tokens(*, json: Json = False) -> None:
 
 @tokens.command()
 def revoke(token_id: Annotated[int, typer.Argument(parser=number, metavar="ID")]) -> None:
-    """End a token. It is refused from this moment on."""
+    """Revoke a token. It is refused immediately."""
     with loading():
         from app.cli import tokens as work
     work.revoke(token_id)
@@ -167,7 +183,7 @@ def revoke(token_id: Annotated[int, typer.Argument(parser=number, metavar="ID")]
 
 @mappings.command("list")
 def list_mappings(*, store: Store = None, module: Chosen = None, json: Json = False) -> None:
-    """Every row in force, where it comes from, and what is wrong with it."""
+    """List every row in force with its origin and its problems."""
     with loading():
         from app.cli import mappings as work
     work.list_mappings(store=store, module=module, json=json)
@@ -179,11 +195,12 @@ def export_mappings(
     store: Store = None,
     module: Chosen = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; the screen by default.")
+        Path | None,
+        typer.Option("--output", "-o", help="File to write; standard output by default."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Your own rows and changes as a YAML file, always in the same form."""
+    """Export custom and changed rows as YAML, always in the same format."""
     with loading():
         from app.cli import mappings as work
     work.export(store=store, module=module, output=output, json=json)
@@ -191,20 +208,20 @@ def export_mappings(
 
 @mappings.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file as `export` writes it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file written by `export`.")],
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check it and show what it changes; keep nothing.")
+        bool, typer.Option("--dry-run", help="Check the file and show the changes; save nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Make the mappings say what a file says: all of it, or nothing if a row cannot work."""
+    """Replace the mappings with those of a file: completely, or not at all if a row is invalid."""
     with loading():
         from app.cli import mappings as work
     work.import_(file, dry_run=dry_run, json=json)
 
 
-CREDENTIAL = "Credentials (made up where not given)"
+CREDENTIAL = "Credentials (random by default)"
 
 
 def serve(
@@ -216,12 +233,12 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Port; PORT, 8000 by default.")
     ] = None,
     no_worker: Annotated[
-        bool, typer.Option("--no-worker", help="Only accept and answer; `worker` does the rest.")
+        bool, typer.Option("--no-worker", help="Only accept requests; `worker` processes them.")
     ] = False,
 ) -> None:
-    """Serve webhooks, callbacks and the API, with a worker inside.
+    """Serve webhooks, callbacks, the API and the pages, with a worker in the same process.
 
-    With nothing configured it runs on simulated systems and plays a short day of events.
+    Without a configuration it runs on simulated systems and plays a short day of events.
     """
     with loading():
         from app.cli import serve as work
@@ -229,9 +246,9 @@ def serve(
 
 
 def worker() -> None:
-    """Work on what was accepted, beside any number of other workers.
+    """Process accepted deliveries, together with any number of other workers.
 
-    Without DATABASE_URL it joins the embedded PostgreSQL in DATA_DIR.
+    Without DATABASE_URL it uses the embedded PostgreSQL in DATA_DIR.
     """
     with loading():
         from app.cli import serve as work
@@ -243,13 +260,13 @@ def demo(
     once: Annotated[
         bool,
         typer.Option(
-            "--once", help="End after one day. Without it, days follow until one goes wrong."
+            "--once", help="End after one day. By default days are repeated until one fails."
         ),
     ] = False,
 ) -> None:
     """Play the sandbox day at full speed and check that both systems agree.
 
-    Needs no configuration and touches nothing but a folder of its own, which it removes.
+    It needs no configuration and writes only to a temporary folder.
     """
     with loading():
         from app.cli import sandbox_day as work
@@ -262,12 +279,13 @@ def doctor(
     fix: Annotated[
         bool,
         typer.Option(
-            "--fix", help="Mend what is safe: migrations, webhooks, what orders need in Vtiger."
+            "--fix",
+            help="Repair what is safe: migrations, webhooks, prerequisites of orders in Vtiger.",
         ),
     ] = False,
     json: Json = False,
 ) -> None:
-    """Check what a sync rests on. Exit code 1 if anything keeps records from syncing."""
+    """Check the requirements of a sync. Exit code 1 if a problem keeps records from syncing."""
     with loading():
         from app.cli import doctor as work
     work.doctor(store=store, fix=fix, json=json)
@@ -277,38 +295,45 @@ def sync(
     *,
     store: Store = None,
     module: Annotated[
-        Module | None, typer.Option(help="What to sync: all, unless one is named.")
+        Module | None, typer.Option(help="Module to sync; all modules by default.")
     ] = None,
     direction: Annotated[
         Direction | None,
-        typer.Option(help="Less than what the settings allow, never more; all of it by default."),
+        typer.Option(
+            help="Restricts the direction of the settings, never extends it; both by default."
+        ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every record: the default.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every record (the default).")] = False,
     since: Annotated[
         datetime | None,
         typer.Option(
             parser=moment,
             metavar="TIME",
-            help="Only records changed at or after this moment; UTC unless it says.",
+            help="Only records changed at this time or later; UTC unless it has an offset.",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")
+        bool, typer.Option("--dry-run", help="Report every difference; write nothing.")
     ] = False,
     repair: Annotated[
-        int | None, typer.Option(parser=number, metavar="RUN", help="Sync what this dry run found.")
+        int | None,
+        typer.Option(
+            parser=number, metavar="RUN", help="Sync the differences that this dry run found."
+        ),
     ] = None,
     resume: Annotated[
         int | None,
-        typer.Option(parser=number, metavar="RUN", help="Go on with a run that was interrupted."),
+        typer.Option(parser=number, metavar="RUN", help="Continue an interrupted run."),
     ] = None,
     yes: Yes = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, a line for each run.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON for each run.")
+    ] = False,
 ) -> None:
-    """Bring every record that differs, or has no partner yet, into agreement.
+    """Sync every record that differs or has no partner yet.
 
-    What would make accounts in a shop, or mail people, is told with the numbers and asked about
-    first; so is a repair.
+    A run that would create accounts in a shop or send e-mails shows the numbers and asks for a
+    confirmation first; so does a repair.
     """
     with loading():
         from app.cli import sync as work
@@ -329,16 +354,18 @@ def sync(
 def replay(
     delivery_ids: Annotated[
         list[int] | None,
-        typer.Argument(parser=number, metavar="[ID]...", help="Numbers of deliveries."),
+        typer.Argument(parser=number, metavar="[ID]...", help="Ids of deliveries."),
     ] = None,
     *,
-    state: Annotated[list[DeliveryState] | None, typer.Option(help="Where it stands.")] = None,
+    state: Annotated[
+        list[DeliveryState] | None, typer.Option(help="State of the delivery.")
+    ] = None,
     store: Stores = None,
     module: Modules = None,
     system: Annotated[
-        list[System] | None, typer.Option("--source", help="The system that it is about.")
+        list[System] | None, typer.Option("--source", help="System of the record.")
     ] = None,
-    origin: Annotated[list[Origin] | None, typer.Option(help="Where it came from.")] = None,
+    origin: Annotated[list[Origin] | None, typer.Option(help="Origin of the delivery.")] = None,
     record_id: Annotated[
         list[str] | None,
         typer.Option(parser=word, metavar="ID", help="Id of the record in its system."),
@@ -349,7 +376,7 @@ def replay(
     until: Until = None,
     json: Json = False,
 ) -> None:
-    """Bring records up again; a running service or worker looks at them. Safe at any time."""
+    """Replay records; a running service or worker syncs them. This is safe at any time."""
     with loading():
         from app.cli import replay as work
     work.replay(
@@ -373,11 +400,11 @@ def deletions(
     store: Stores = None,
     module: Modules = None,
     confirm: Annotated[
-        bool, typer.Option("--confirm", help="They are meant: delete the other records too.")
+        bool, typer.Option("--confirm", help="Confirm the deletions: delete the other records too.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show the deletions that wait because there were too many at once, or let them through."""
+    """Show, or confirm, deletions that are held back because there were too many at once."""
     with loading():
         from app.cli import replay as work
     work.deletions(store=store, module=module, confirm=confirm, json=json)
@@ -388,7 +415,7 @@ def forget(
     email: Annotated[
         str,
         typer.Option(
-            parser=word, metavar="EMAIL", help="The person's e-mail address, in any case."
+            parser=word, metavar="EMAIL", help="The person's e-mail address; case is ignored."
         ),
     ],
     store: Annotated[
@@ -396,13 +423,13 @@ def forget(
         typer.Option(
             parser=word,
             metavar="KEY",
-            help="Key of one shop of the settings; all by default, past ones too.",
+            help="Key of a configured shop; by default all shops, including former ones.",
         ),
     ] = None,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Erase one person from deliveries, Sync Log, pairs, conflicts and comparisons."""
+    """Erase a person's data from deliveries, Sync Log, pairs, conflicts and comparisons."""
     with loading():
         from app.cli import data as work
     work.forget(email=email, store=store, yes=yes, json=json)
@@ -410,9 +437,9 @@ def forget(
 
 def export(
     *,
-    form: Annotated[Form, typer.Option("--format", help="The form of the file.")] = Form.CSV,
+    form: Annotated[Form, typer.Option("--format", help="Format of the file.")] = Form.CSV,
     output: Annotated[
-        Path | None, typer.Option(help="Where to write it; by default it is printed.")
+        Path | None, typer.Option(help="File to write; standard output by default.")
     ] = None,
     store: Stores = None,
     module: Modules = None,
@@ -423,18 +450,18 @@ def export(
     reason: Reasons = None,
     run_id: Annotated[
         list[int] | None,
-        typer.Option(parser=number, metavar="RUN", help="Number of a manual run."),
+        typer.Option(parser=number, metavar="RUN", help="Id of a run."),
     ] = None,
     q: Annotated[
         list[str] | None,
         typer.Option(
-            "--search", parser=word, metavar="TEXT", help="Part of message, label or an id."
+            "--search", parser=word, metavar="TEXT", help="Part of the message, the label or an id."
         ),
     ] = None,
     since: Since = None,
     until: Until = None,
 ) -> None:
-    """Write all matching entries of the Sync Log, newest first."""
+    """Export all matching entries of the Sync Log, newest first."""
     with loading():
         from app.cli import data as work
     work.export(
@@ -454,16 +481,18 @@ def export(
 
 def sandbox(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for a free one.")] = 9000,
     shop_data: Annotated[
-        Path | None, typer.Option(help="A shop to load: one JSON object of WooCommerce's objects.")
+        Path | None, typer.Option(help="Shop data to load: a JSON object of WooCommerce objects.")
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print addresses and credentials as one JSON line.")
     ] = False,
     callback_url: Annotated[
         list[str] | None,
-        typer.Option(help="Where the CRM calls when a contact is saved. May be repeated."),
+        typer.Option(
+            help="Address that the CRM calls when a contact is saved. It can be repeated."
+        ),
     ] = None,
     cloud: Annotated[
         bool, typer.Option("--cloud", help="Vtiger Cloud's REST API instead of webservice.php.")
@@ -471,7 +500,7 @@ def sandbox(
     vtiger_version: Annotated[
         VtigerVersion | None,
         typer.Option(
-            help="8.3.0 and 8.4.0 refuse and ruin orders as those versions do, but for those that"
+            help="8.3.0 and 8.4.0 refuse and corrupt orders like those versions, except those that"
             " the add-on writes."
         ),
     ] = None,
@@ -479,20 +508,20 @@ def sandbox(
         bool,
         typer.Option(
             "--lose-lines",
-            help="Orders that two sessions write at once lose lines, as in every version; those"
+            help="Orders that two sessions write at once lose lines, like in every version; those"
             " of the add-on do not.",
         ),
     ] = False,
     addon: Annotated[bool, typer.Option(help="Whether the CRM has the WooSync add-on.")] = False,
     addon_version: Annotated[
         AddonVersion | None,
-        typer.Option(help="1.1.0 tells of changes alone; 2.0.0 writes and reads records, too."),
+        typer.Option(help="1.1.0 only reports changes; 2.0.0 also writes and reads records."),
     ] = None,
     addon_url: Annotated[
-        str, typer.Option(help="Address of the service that the add-on tells at once.")
+        str, typer.Option(help="Address of the service to which the add-on sends changes.")
     ] = "",
     addon_secret: Annotated[
-        str, typer.Option(help="VTIGER__CALLBACK_SECRET of that service, to sign with.")
+        str, typer.Option(help="VTIGER__CALLBACK_SECRET of that service, for signatures.")
     ] = "",
     consumer_key: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
     consumer_secret: Annotated[str | None, typer.Option(rich_help_panel=CREDENTIAL)] = None,
@@ -502,7 +531,7 @@ def sandbox(
 ) -> None:
     """Simulate WooCommerce under /shop and Vtiger under /crm.
 
-    Everything is in memory: it is gone when the command ends.
+    All data is in memory and is lost when the command ends.
     """
     with loading():
         from app.cli import sandbox as work
@@ -527,7 +556,7 @@ def sandbox(
 
 
 def migrate() -> None:
-    """Apply the migrations that the database lacks. Safe beside others that do the same."""
+    """Apply pending migrations. It is safe to run it several times at once."""
     with loading():
         from app.cli import data as work
     work.migrate()
@@ -538,15 +567,15 @@ def backup(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="File to write, - for the standard output; woo-vtiger-<time>.dump by default.",
+            help="File to write, - for standard output; woo-vtiger-<time>.dump by default.",
         ),
     ] = None,
     *,
     yes: Yes = False,
 ) -> None:
-    """Write the database to a file. Safe while the service runs; people's data are in it.
+    """Write the database to a file, while the service may run. The file contains personal data.
 
-    A file that is there already is replaced only if somebody agrees, or with --yes.
+    An existing file is replaced only after a confirmation, or with --yes.
     """
     with loading():
         from app.cli import data as work
@@ -555,14 +584,15 @@ def backup(
 
 def restore(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A file of `backup`, - for the standard input.")
+        Path,
+        typer.Argument(metavar="FILE", help="A file written by `backup`, - for standard input."),
     ],
     *,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Drop the data that the database holds.")
+        bool, typer.Option("--replace", help="Drop the data in the database.")
     ] = False,
 ) -> None:
-    """Put a backup in the database's place: whole, or not at all. The service must be stopped."""
+    """Replace the database by a backup, completely or not at all. The service must be stopped."""
     with loading():
         from app.cli import data as work
     work.restore(file, replace=replace)

@@ -1,5 +1,5 @@
-"""What a person reads and answers: results on stdout, everything else on stderr; the two tables,
-questions, and signals that end a command."""
+"""Input and output of the command line: results on stdout, everything else on stderr; tables,
+confirmations, and signals that end a command."""
 
 import asyncio
 import logging
@@ -22,22 +22,23 @@ from app.escaping import printable
 from app.module_facts import LABELS
 from app.synclog.repository import Summary
 
-# SIGTERM and SIGINT as an event, so that a command ends by finishing what runs.
+# Signals: SIGTERM and SIGINT as an event, so that a command finishes its running work
 
 
 @asynccontextmanager
 async def stop_event() -> AsyncIterator[asyncio.Event]:
-    """Set by the first signal. A second Ctrl-C breaks off what runs.
+    """An event that the first signal sets. A second Ctrl-C aborts running work.
 
-    A second SIGTERM does not: `make` passes on what a service manager has sent to all already.
+    A second SIGTERM does not, because `make` forwards a signal that a service manager has sent to
+    all processes already.
     """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     is_interrupted = False
 
     def heed() -> None:
-        """Called by the loop between two steps: Python's own handler would raise in the middle of
-        whatever task runs, which may take it for an error of its own and go on."""
+        """Called by the event loop between two steps. Python's own handler would raise inside the
+        running task, which may handle it as an error of its own and continue."""
         nonlocal is_interrupted
         if is_interrupted:
             raise KeyboardInterrupt
@@ -59,8 +60,8 @@ KEPT = "\n\t"
 
 
 class PlainConsole(Console):
-    """Prints text, in tables too, as it is: nothing in it is markup, and what a terminal would obey
-    is written out. Styles come from `styled` alone."""
+    """A console that prints text literally, also in tables: it interprets no markup, and escapes
+    control sequences of terminals. Styles come only from `styled`."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
@@ -74,13 +75,13 @@ ERR = PlainConsole(stderr=True)
 
 
 def styled(*parts: str | tuple[str, str]) -> Text:
-    """A line or a cell of several parts: text, or text and its style."""
+    """A line or cell of several parts, each of them a text or a text with its style."""
     pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
     return Text.assemble(*((printable(text, keep=KEPT), style) for text, style in pairs))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """The one event loop of a command. After Ctrl-C nothing that is broken off complains of it."""
+    """Run the event loop of a command. After Ctrl-C, cancelled work logs no errors."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             return runner.run(work)
@@ -90,7 +91,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def print_json(data: Any) -> None:
-    """One line, flushed at once: another program may be waiting for it."""
+    """Print one line of JSON and flush it, because another program may wait for it."""
     text = orjson.dumps(data, default=str, option=JSON)
     sys.stdout.write(text.decode() + "\n")
     sys.stdout.flush()
@@ -110,29 +111,29 @@ def new_table(*columns: str, numbers: tuple[str, ...] = (), title: str = "") -> 
     return table
 
 
-# Asking before something that cannot be taken back, where somebody is there to answer.
+# Confirmations
 
-UNANSWERED = "Nobody is there to say yes: nothing was done. `--yes` goes on without asking."
+UNANSWERED = "No terminal for a confirmation: nothing was done. Use `--yes` to confirm in advance."
 NO = "Nothing was done."
 
 
 def can_ask() -> bool:
-    """Whether somebody sits at the terminal."""
+    """Whether standard input is a terminal."""
     return sys.stdin.isatty()
 
 
-def ask(told: str) -> None:
-    """Returns if the person agrees. Raises typer.Exit if not, and ConfigError where nobody can be
-    asked: standard input is no terminal."""
-    ERR.print(told)
+def ask(question: str) -> None:
+    """Ask for a confirmation. Raises typer.Exit if it is denied, and ConfigError if standard input
+    is not a terminal."""
+    ERR.print(question)
     if not can_ask():
         raise ConfigError(UNANSWERED)
-    if not typer.confirm("Go on?", err=True):
+    if not typer.confirm("Continue?", err=True):
         ERR.print(NO)
         raise typer.Exit(1)
 
 
-# The two tables of the Sync Log: what was done in each system, by module.
+# The two tables of the Sync Log
 
 TITLES = {System.WOOCOMMERCE: "WooCommerce", System.VTIGER: "Vtiger CRM"}
 COLUMNS = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED, Outcome.SKIPPED, Outcome.FAILED)

@@ -1,8 +1,8 @@
-"""The settings, stores and database that a command runs with.
+"""The settings, stores and database of a command.
 
-The demo makes its own settings at each start: a database, two systems, credentials. While it runs
-they lie in a file beside its database, for the commands of the same user in the same folder. A
-lock says whether it still runs; it goes with its process, whatever ends that."""
+The demo generates its settings at each start: a database, two systems, credentials. While it runs,
+they are stored in a file next to its database, for the commands of the same user in the same
+folder. A lock on the file, which the process holds until it ends, shows whether the demo runs."""
 
 import fcntl
 import json
@@ -20,46 +20,47 @@ from app.db.opening import open_database
 from app.db.session import Sessions, open_sessions
 from app.domain import ConfigError
 
-# The database alone, for commands that call neither system.
+# The database, for commands that call neither system
 
 
 @asynccontextmanager
 async def cli_sessions(settings: Settings) -> AsyncIterator[Sessions]:
-    """Of the database that the settings name."""
+    """Sessions of the database in the settings."""
     async with open_database(settings) as (_, engine, _):
         yield open_sessions(engine)
 
 
-# Which shops a command is about.
+# The shops of a command
 
 NO_STORE = (
-    "No shop is set: copy .env.example to .env and fill it in. (While the demo of"
-    " `woo-vtiger serve` runs in this folder, this command is about it.)"
+    "No shop is configured: copy .env.example to .env and fill it in. (While the demo of"
+    " `woo-vtiger serve` runs in this folder, this command uses it.)"
 )
 
 
 def chosen_stores(settings: Settings, store: str | None) -> list[str]:
-    """Raises ConfigError if there is none of this key."""
+    """The keys of the chosen shops. Raises ConfigError if there is no shop with this key."""
     if not settings.stores:
         raise ConfigError(NO_STORE)
     if store is None:
         return list(settings.stores)
     if store not in settings.stores:
         known = ", ".join(settings.stores)
-        raise ConfigError(f"There is no store {store}; the settings know {known}.")
+        raise ConfigError(f"There is no store {store}; the configured stores are {known}.")
     return [store]
 
 
 FILE = "demo.json"
-JOINED = "No shop and no Vtiger are set: this is about the demo that runs at {url}."
+JOINED = "No shop and no Vtiger are configured: the command uses the demo that runs at {url}."
 NO_DEMO = (
-    "No shop and no Vtiger are set, and no demo runs here: this is about the database in"
-    " {folder}, which the service will use once they are set."
+    "No shop and no Vtiger are configured, and no demo runs here: the command uses the database in"
+    " {folder}, which the service will use once they are configured."
 )
 
 
 def load_cli_settings() -> Settings:
-    """As configured; without a configuration those of the running demo, which is said on stderr.
+    """The configured settings; without a configuration those of the running demo, which is reported
+    on stderr.
 
     Raises ConfigError.
     """
@@ -77,7 +78,7 @@ def load_cli_settings() -> Settings:
 
 @contextmanager
 def joinable(settings: Settings, data_dir: Path) -> Iterator[None]:
-    """While the body runs, commands that use `data_dir` find these settings there."""
+    """Publish the settings of the demo in `data_dir` for other commands while the body runs."""
     path = _file_in(data_dir)
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -91,7 +92,7 @@ def joinable(settings: Settings, data_dir: Path) -> Iterator[None]:
 
 
 def _file_in(data_dir: Path) -> Path:
-    """Where the database of the demo is (`~` is a home folder there too)."""
+    """The file for the settings of the demo, next to its database (`~` is expanded)."""
     return data_dir.expanduser() / FILE
 
 
@@ -106,7 +107,7 @@ def _find_demo(data_dir: Path) -> Settings | None:
     except FileNotFoundError:
         return None
     except json.JSONDecodeError:
-        return None  # it is just starting
+        return None  # the demo is starting
     except PermissionError:
         raise ConfigError(
             f"{path} belongs to another user: run the command as that user."
@@ -115,7 +116,7 @@ def _find_demo(data_dir: Path) -> Settings | None:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON, secrets too."""
+    """The settings as JSON values, including secrets."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, BaseModel):

@@ -1,5 +1,4 @@
-"""`export`, `forget`, `backup`, `restore` and `migrate`: what the service keeps, as a file or
-erased."""
+"""`export`, `forget`, `backup`, `restore` and `migrate`: commands on the stored data."""
 
 import shutil
 import sys
@@ -30,7 +29,7 @@ from app.privacy import forget as forget_person
 from app.synclog.repository import LogFilter, search
 from app.synclog.repository import export as export_log
 
-# `migrate`: the database brought up to date by hand, where AUTO_MIGRATE is off.
+# `migrate`
 
 
 def migrate() -> None:
@@ -40,20 +39,20 @@ def migrate() -> None:
     OUT.print(f"Applied: {', '.join(missing)}." if missing else "The database is up to date.")
 
 
-# `backup` and `restore`: everything that the service knows, as one file.
+# `backup` and `restore`
 
 PIPE = Path("-")
 KILO = 1024
 NEXT = (
-    "Start the service now. What changed since the backup is found by its polls and by `woo-vtiger "
-    "sync`; look at `woo-vtiger sync --dry-run` first."
+    "Start the service now. Its polls and `woo-vtiger sync` find the changes since the backup; "
+    "check `woo-vtiger sync --dry-run` first."
 )
 
 
 def backup(file: Path | None, *, yes: bool) -> None:
     target = file or Path(f"woo-vtiger-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dump")
     if target != PIPE and target.exists() and not yes:
-        ask(f"{target} is there already, and is replaced.")
+        ask(f"{target} exists already and will be replaced.")
     with database_address(load_cli_settings()) as address:
         if target == PIPE:
             _to_output(address)
@@ -64,7 +63,7 @@ def backup(file: Path | None, *, yes: bool) -> None:
 
 
 def _to_output(address: str) -> None:
-    """Whole or not at all: nothing is written before the dump is complete."""
+    """Write the dump to standard output once it is complete, so that it is never partial."""
     with tempfile.TemporaryDirectory(prefix="woo-vtiger-") as folder:
         kept = Path(folder) / "backup.dump"
         dump(address, kept)
@@ -90,39 +89,40 @@ def _restore(file: Path, *, replace: bool) -> None:
         missing = pending(address)
         if settings.auto_migrate:
             upgrade(address)
-    told = "and brought up to date" if settings.auto_migrate else "run `woo-vtiger migrate` now"
-    OUT.print(f"Restored{f', {told}' if missing else ''}. {NEXT}")
+    migration = "and migrated" if settings.auto_migrate else "run `woo-vtiger migrate` now"
+    OUT.print(f"Restored{f', {migration}' if missing else ''}. {NEXT}")
 
 
-# `forget`: one person's data erased from what the service keeps.
+# `forget`
 
 NAMES = {
-    "deliveries": "Deliveries: what they carried",
+    "deliveries": "Deliveries: bodies",
     "log_entries": "Sync Log: names, messages and values",
-    "links": "Pairs: the values last agreed on",
+    "links": "Pairs: the values of the last sync",
     "conflicts": "Conflicts: both values",
-    "differences": "Comparisons: what differed",
+    "differences": "Comparisons: differences",
 }
-NOTHING = "Nothing is kept of {email}: nothing was done."
-ASKED = "What the service keeps of {email} is erased for good: {counts}."
+NOTHING = "No data of {email} is stored: nothing was done."
+ASKED = "All data of {email} in the service will be erased permanently: {counts}."
 KEPT = (
-    "Numbers, times, ids and totals are kept; WooCommerce and Vtiger are as they were. If the "
-    "person's record changes there, it is synced, and written down, as any other."
+    "Numbers, times, ids and totals are kept; WooCommerce and Vtiger are not changed. If the "
+    "person's record changes there, it is synced and logged like any other."
 )
 WAITING = (
-    "{count} deliveries of this person's records are not settled yet: run this again once they are."
+    "{count} deliveries of this person's records are not settled yet: repeat the command once they "
+    "are."
 )
 
 
 def forget(*, email: str, store: str | None, yes: bool, json: bool) -> None:
     if "@" not in email.strip("@ "):
-        raise ConfigError(f"{email} is no e-mail address.")
+        raise ConfigError(f"{email} is not an e-mail address.")
     settings = load_cli_settings()
     _check_store(settings, store)
     if not yes:
         foreseen = run(_foresee(settings, email, store))
         if not any(asdict(foreseen).values()):
-            _tell_nothing(email, foreseen, as_json=json)
+            _print_nothing(email, foreseen, as_json=json)
             return
         ask(_question(email, foreseen))
     found = run(_forget(settings, email, store))
@@ -136,12 +136,12 @@ def forget(*, email: str, store: str | None, yes: bool, json: bool) -> None:
 
 
 def _check_store(settings: Settings, store: str | None) -> None:
-    """A mistyped key would find nothing, which looks like a person of whom nothing is kept."""
+    """Refuse an unknown key, for which no data would be found, as for an unknown person."""
     if store is not None and settings.stores:
         chosen_stores(settings, store)
 
 
-def _tell_nothing(email: str, found: Forgotten, *, as_json: bool) -> None:
+def _print_nothing(email: str, found: Forgotten, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
     else:
@@ -217,7 +217,7 @@ async def _export(filters: LogFilter, form: Form, output: Path | None) -> None:
 
 
 async def _check_stores(settings: Settings, sessions: Sessions, stores: Sequence[str]) -> None:
-    """A mistyped key would give an empty file. Shops of the past have their entries still."""
+    """Refuse an unknown key, which would export an empty file. Former shops still have entries."""
     for store in stores:
         if store not in settings.stores:
             async with sessions() as session:
@@ -225,7 +225,7 @@ async def _check_stores(settings: Settings, sessions: Sessions, stores: Sequence
             if not found.items:
                 known = ", ".join(settings.stores) or "none"
                 raise ConfigError(
-                    f"There is no store {store}, and no entry of one; the settings know {known}."
+                    f"There is no store {store}, nor an entry of it; configured: {known}."
                 )
 
 

@@ -1,4 +1,4 @@
-"""`doctor`: every check, what it found, and how to mend it."""
+"""`doctor`: all checks, their findings, and the remedies."""
 
 from dataclasses import asdict
 
@@ -34,8 +34,8 @@ def _print(found: list[Finding]) -> None:
     table = new_table("", "Where", "Check", "Found")
     for finding in found:
         remedy = f"\n→ {finding.remedy}" if finding.remedy else ""
-        told = styled(finding.message, (remedy, "dim"))
-        table.add_row(styled(MARKS[finding.verdict]), finding.subject, finding.check, told)
+        message = styled(finding.message, (remedy, "dim"))
+        table.add_row(styled(MARKS[finding.verdict]), finding.subject, finding.check, message)
     OUT.print(table)
     bad = [finding for finding in found if finding.verdict in {Verdict.FAILED, Verdict.WARNING}]
     fixable = sum(finding.can_fix for finding in bad)
@@ -44,6 +44,10 @@ def _print(found: list[Finding]) -> None:
 
 def _summary(bad: int, fixable: int) -> str:
     if not bad:
-        return "Nothing is wrong."
-    told = f"{bad} to mend"
-    return f"{told}, {fixable} of them by `woo-vtiger doctor --fix`." if fixable else f"{told}."
+        return "No problems were found."
+    text = f"{bad} problem{'' if bad == 1 else 's'} found"
+    return (
+        f"{text}, {fixable} can be repaired by `woo-vtiger doctor --fix`."
+        if fixable
+        else f"{text}."
+    )

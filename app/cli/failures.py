@@ -1,4 +1,4 @@
-"""Expected failures as one sentence on stderr and an exit code; only a bug shows a traceback."""
+"""Expected errors as a sentence on stderr and an exit code; others are shown with a traceback."""
 
 import errno
 import sys
@@ -14,7 +14,7 @@ UNUSABLE = 2
 
 
 class Commands(TyperGroup):
-    """The root of all commands: whatever one of them raises passes here."""
+    """The root of all commands, which handles their errors."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -22,17 +22,17 @@ class Commands(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
-            told = _tell(error)
-            if told is None:
+            described = _describe(error)
+            if described is None:
                 raise
-            from app.cli.console import ERR  # noqa: PLC0415 - what goes well does without
+            from app.cli.console import ERR  # noqa: PLC0415 - only needed on errors
 
-            sentence, code = told
+            sentence, code = described
             ERR.print(sentence, style="red")
             raise typer.Exit(code) from None
 
 
-def _tell(error: Exception) -> tuple[str, int] | None:
+def _describe(error: Exception) -> tuple[str, int] | None:
     match error:
         case ConfigError() | InvalidInput():
             return str(error), UNUSABLE
@@ -40,13 +40,13 @@ def _tell(error: Exception) -> tuple[str, int] | None:
             return str(error), FAILED
         case RemoteError():
             named = error.system.label in str(error)
-            told = str(error).rstrip(".") + "."
-            return told if named else f"{error.system.label}: {told}", FAILED
-    return _tell_of_database(error) if "psycopg" in sys.modules else None
+            message = str(error).rstrip(".") + "."
+            return message if named else f"{error.system.label}: {message}", FAILED
+    return _describe_database_error(error) if "psycopg" in sys.modules else None
 
 
-def _tell_of_database(error: Exception) -> tuple[str, int] | None:
-    """Only a driver that is loaded can have raised it: help and wrong options need none."""
+def _describe_database_error(error: Exception) -> tuple[str, int] | None:
+    """Errors of the database. Only called if the driver is loaded, which `--help` does not need."""
     from app.db.session import driver_message, is_unmigrated  # noqa: PLC0415
     from app.queue import WITHOUT_DATABASE  # noqa: PLC0415
 
@@ -58,12 +58,12 @@ def _tell_of_database(error: Exception) -> tuple[str, int] | None:
 
 
 def port_error(host: str, port: int, error: OSError) -> ConfigError:
-    """Why the service cannot listen there, and what to do about it."""
+    """The error that the service cannot listen on a port, with its remedy."""
     match error.errno:
         case errno.EADDRINUSE:
-            trouble = "is taken: stop what runs there, or choose another port"
+            trouble = "is in use: stop the other program, or choose another port"
         case errno.EACCES:
-            trouble = "needs more rights: choose one above 1023"
+            trouble = "needs more permissions: choose a port above 1023"
         case _:
             trouble = f"cannot be used ({error.strerror})"
     return ConfigError(f"Port {port} on {host} {trouble} (--port, or PORT in .env).")

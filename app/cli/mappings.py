@@ -1,4 +1,4 @@
-"""`mappings`: which fields carry the same value, as a table and as a file under version control."""
+"""`mappings`: field mappings as a table, and as a file for version control."""
 
 import os
 import sys
@@ -106,7 +106,7 @@ def export(*, store: str | None, module: Module | None, output: Path | None, jso
     if json and output is not None:
         raise ConfigError("--json prints JSON, --output writes YAML to a file: choose one.")
     if module is not None and module not in WITH_ROWS:
-        raise ConfigError("Taxes have no rows of your own, so there is nothing to export.")
+        raise ConfigError("The module taxes has no custom rows, so there is nothing to export.")
     settings = load_cli_settings()
     rows = run(_rows(settings, chosen_stores(settings, store), _modules(module)))
     if json:
@@ -127,7 +127,7 @@ def export(*, store: str | None, module: Module | None, output: Path | None, jso
 
 
 async def _rows(settings: Settings, stores: Sequence[str], modules: Sequence[Module]) -> Rows:
-    """Taxes have no rows of users."""
+    """The custom and changed rows of each store and module; taxes have none."""
     async with open_database(settings) as (_, engine, _):
         sessions = open_sessions(engine)
         places = [(s, m) for s in stores for m in modules if m in WITH_ROWS]
@@ -147,7 +147,7 @@ def import_(file: Path, *, dry_run: bool, json: bool) -> None:
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{file} is no text in UTF-8.") from None
+        raise ConfigError(f"{file} is not UTF-8 text.") from None
     changes = run(_import(settings, wanted, file.name, dry_run=dry_run))
     if json:
         print_json([asdict(change) for change in changes])
@@ -165,11 +165,11 @@ async def _import(settings: Settings, wanted: Rows, name: str, *, dry_run: bool)
 
 def _print_changes(changes: Sequence[Imported], *, dry_run: bool) -> None:
     if not changes:
-        OUT.print("Nothing to do: the mappings say this already.")
+        OUT.print("No changes: the mappings already have this content.")
         return
     table = new_table("Store", "Module", "Added", "Changed", "Removed", "Version")
     for each in changes:
         parts = (", ".join(ids) for ids in (each.added, each.changed, each.removed))
         table.add_row(each.store, LABELS[each.module], *parts, str(each.version))
     OUT.print(table)
-    OUT.print("Nothing was kept: this was a dry run." if dry_run else "Kept.")
+    OUT.print("Nothing was saved: this was a dry run." if dry_run else "Kept.")

@@ -1,4 +1,4 @@
-"""`replay` and `deletions`: records brought up again, and deletions let through."""
+"""`replay` and `deletions`: replay records, and confirm deletions that are held back."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from app.module_facts import LABELS
 from app.runtime import open_runtime
 from app.sync.deletion import confirm_deletions
 
-# `deletions`: what the brake on deleting holds back, and the word that lets it through.
+# `deletions`
 
 Held = Mapping[tuple[str, str], int]
 
@@ -56,7 +56,7 @@ async def _look(
         return {key: await confirm_deletions(runtime, key[0], Module(key[1])) for key in chosen}
 
 
-NO_FILTER = "Name a delivery, or a filter such as --state dead; --help lists them."
+NO_FILTER = "Name a delivery or a filter, such as --state dead; --help lists the filters."
 
 
 def replay(
@@ -101,10 +101,9 @@ def _report(found: Replayed, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
     elif found.matched:
-        waiting = f", {found.duplicates} wait for that already" if found.duplicates else ""
+        waiting = f", {found.duplicates} are waiting already" if found.duplicates else ""
         OUT.print(
-            f"{found.matched} deliveries match: {found.replayed} records are brought up again"
-            f"{waiting}."
+            f"{found.matched} deliveries match: {found.replayed} records are replayed{waiting}."
         )
     if not found.matched:
         ERR.print("No delivery matches.")

@@ -1,4 +1,4 @@
-"""`sandbox`: both simulated systems alone, for a rehearsal with a service of one's own."""
+"""`sandbox`: only the two simulated systems, for tests with a separate service."""
 
 import logging
 from collections import Counter
@@ -40,7 +40,9 @@ def sandbox(
     if cloud and vtiger_version is not None:
         raise ConfigError("--cloud and --vtiger-version exclude each other: Cloud has no versions.")
     if cloud and lose_lines:
-        raise ConfigError("--cloud and --lose-lines exclude each other: it is Community Edition's.")
+        raise ConfigError(
+            "--cloud and --lose-lines exclude each other: only Community Edition loses lines."
+        )
     given = {
         "consumer_key": consumer_key,
         "consumer_secret": consumer_secret,
@@ -50,7 +52,9 @@ def sandbox(
     }
     empty = next((name for name, text in given.items() if text == ""), None)
     if empty is not None:
-        raise ConfigError(f"--{empty.replace('_', '-')} is empty: give a value, or leave it out.")
+        raise ConfigError(
+            f"--{empty.replace('_', '-')} is empty: give a value, or omit the option."
+        )
     credentials = Credentials(**{name: text for name, text in given.items() if text})
     systems = new_sandbox(
         _load(shop_data),
@@ -73,7 +77,7 @@ def _check_addon(url: str, secret: str, version: AddonVersion | None, *, addon: 
         raise ConfigError("--addon-url, --addon-secret and --addon-version need --addon too.")
     if bool(url) is not bool(secret):
         raise ConfigError(
-            "--addon-url and --addon-secret go together: the add-on signs what it tells."
+            "--addon-url and --addon-secret need each other: the add-on signs its requests."
         )
 
 
@@ -102,12 +106,12 @@ async def _serve(systems: Sandbox, port: int, *, as_json: bool) -> None:
             await stop.wait()
     mails = Counter(mail.kind for mail in systems.shop.mailbox.to_people())
     if mails:
-        told = ", ".join(f"{count} {kind}" for kind, count in sorted(mails.items()))
-        ERR.print(f"A real shop would have mailed its customers: {told}.")
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(mails.items()))
+        ERR.print(f"A real shop would have sent e-mails to its customers: {counts}.")
 
 
 def _print(known: dict[str, dict[str, str]]) -> None:
-    """As lines of an .env for a service of one's own."""
+    """Print the credentials as lines for the .env of a service."""
     OUT.print(
         "Simulated WooCommerce and Vtiger, in memory. Ctrl-C stops. For the service's .env:\n"
     )

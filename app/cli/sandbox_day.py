@@ -1,4 +1,4 @@
-"""A day on both simulated systems: `serve` with nothing configured, and `demo` with a verdict."""
+"""The sandbox day on both simulated systems: `serve` without a configuration, and `demo`."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ from sandbox.story import Step
 from sandbox.vtiger.workflows import Callback
 from sandbox.woocommerce.credentials import ApiKey
 
-# The sandbox day's stage: both simulated systems, and the service between them, in one process.
+# The stage: both simulated systems and the service in one process
 
 STORE = "main"
 HOST = "127.0.0.1"
@@ -57,12 +57,12 @@ LOOK_AGAIN_SECONDS = 0.05
 
 
 class Unsettled(WooVtigerError):
-    """The day's work does not come to an end."""
+    """The work of the day is not completed in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """All of it running; `url` is the service's, the settings are those it runs with."""
+    """The running systems and service; `url` and `settings` are those of the service."""
 
     sandbox: Sandbox
     sandbox_url: str
@@ -73,11 +73,11 @@ class Stage:
     async def play_day(
         self, *, seconds: float, tell: Callable[[Step], None], patience: float = PATIENCE_SECONDS
     ) -> None:
-        """Spread over `seconds`; with 0 each scene as fast as it goes, waiting for the sync after.
+        """Play the events over `seconds`; with 0 without pauses, but waiting for the sync after
+        each scene.
 
-        A step waits up to `patience` seconds for what the sync should have brought before it.
-
-        Raises StoryStuck or Unsettled if the sync does not keep up.
+        A step waits up to `patience` seconds for the result of the sync that it requires. Raises
+        StoryStuck or Unsettled if the sync does not keep up.
         """
         pause = no_pause if seconds else self.settle
         known = self.sandbox.credentials
@@ -87,11 +87,11 @@ class Stage:
             await play(DAY, cast, tell=tell, seconds=seconds, pause=pause)
 
     async def settle(self) -> None:
-        """Wait until nothing is under way any more. Raises Unsettled if that takes too long."""
+        """Wait until all deliveries are settled. Raises Unsettled if that takes too long."""
         quiet = 0
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while quiet < 2:  # one look may miss what is between two queues just then
+                while quiet < 2:  # a single check may miss work between two queues
                     quiet = quiet + 1 if await self._is_quiet() else 0
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
         except TimeoutError:
@@ -109,10 +109,10 @@ class Stage:
 async def open_stage(
     base: Settings, listener: socket, *, address: str, sandbox_port: int, cron_seconds: float
 ) -> AsyncIterator[Stage]:
-    """`base` gives what the user chose, `address` is a database of the stage's own.
+    """Start the stage. `base` are the user's settings, `address` is the stage's own database.
 
-    The sandbox takes the first free port from `sandbox_port` on; 0 takes any. The shop's
-    webhooks are sent every `cron_seconds`.
+    The sandbox uses the first free port from `sandbox_port` on, or any for 0. The shop sends its
+    webhooks every `cron_seconds`.
     """
     sandbox = new_sandbox(cron_interval_s=cron_seconds)
     async with AsyncExitStack() as stack:
@@ -162,8 +162,8 @@ def _grace(settings: Settings) -> int:
 
 
 async def _introduce(stage: Stage) -> None:
-    """Webhooks in the shop and workflow callbacks in the CRM, as a user would set them up. Nobody
-    real is mailed here: every contact becomes a customer."""
+    """Set up webhooks in the shop and workflow callbacks in the CRM, as a user would. Every contact
+    becomes a customer, because no real e-mails are sent."""
     runtime = stage.runtime
     async with transaction(runtime.sessions) as session:
         everyone = SyncPolicy(create_in_shop=CreationPolicy.ALL)
@@ -184,12 +184,12 @@ def _callback(stage: Stage, module: str, route: str) -> Callback:
     return Callback(module, f"{stage.url}/callbacks/vtiger/{route}", headers=headers)
 
 
-# The verdict on a sandbox day: the two tables, and whether both systems agree field by field.
+# The verdict: the two tables, and whether both systems agree field by field
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What was counted and compared once nothing was under way any more."""
+    """The totals and the comparison after all deliveries were settled."""
 
     counts: Summary
     dead: int
@@ -221,7 +221,7 @@ class Verdict:
 
 
 async def judge(stage: Stage) -> Verdict:
-    """Wait until all is settled, then read both systems whole. Raises Unsettled."""
+    """Wait until all is settled, then compare both systems. Raises Unsettled."""
     await stage.settle()
     async with stage.runtime.sessions() as session:
         counts = await summary(session)
@@ -242,16 +242,16 @@ def print_verdict(verdict: Verdict) -> None:
         OUT.print(styled((failed, "red"), ": see GET /sync-log?outcome=failed"))
     if verdict.agrees:
         extent = f"{verdict.pairs} pairs, {verdict.fields} fields"
-        OUT.print(styled(("Both systems agree", "green"), f": {extent}{_but(verdict)}."))
-    mailed = f"Customers were mailed {verdict.mails} times, had the shop been a real one."
+        OUT.print(styled(("Both systems agree", "green"), f": {extent}{_exceptions(verdict)}."))
+    mailed = f"A real shop would have sent {verdict.mails} e-mails to customers."
     OUT.print(mailed, style="dim")
     for label, reason in verdict.left_out:
         OUT.print(f"Left out: {label}, {reason}", style="dim")
 
 
-def _but(verdict: Verdict) -> str:
-    """Fields that cannot be the same: too long for the CRM, or not to be stored there."""
-    return f", {verdict.kept} of them as near as the systems allow" if verdict.kept else ""
+def _exceptions(verdict: Verdict) -> str:
+    """The number of fields that cannot be equal: too long for Vtiger, or not storable there."""
+    return f", {verdict.kept} of them as close as the systems allow" if verdict.kept else ""
 
 
 def _print_difference(compared: Compared) -> None:
@@ -262,7 +262,7 @@ def _print_difference(compared: Compared) -> None:
         OUT.print(styled(f"    {each.field}: {values}  ", (each.act, "dim")))
 
 
-# `demo`: the sandbox day as fast as it goes, with a verdict that an exit code tells.
+# `demo`: the sandbox day without pauses; the exit code is the verdict
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 DEMO_CRON_SECONDS = 0.1
@@ -283,7 +283,7 @@ def _play() -> bool:
         with _scratch_server() as address:
             verdict = run(_play_day(address))
     except (StoryStuck, Unsettled) as error:
-        ERR.print(f"The day broke off: {error}.", style="red")
+        ERR.print(f"The day was aborted: {error}.", style="red")
         return False
     print_verdict(verdict)
     OUT.print(f"{count_steps(DAY)} events in {time.monotonic() - started:.1f} s", style="dim")
@@ -292,9 +292,9 @@ def _play() -> bool:
 
 @contextmanager
 def _scratch_server() -> Iterator[str]:
-    """A PostgreSQL for these few seconds: what it holds need not live through a power cut."""
+    """A temporary PostgreSQL server, whose data need not survive a power failure."""
     with tempfile.TemporaryDirectory(prefix="woo-vtiger-demo-") as folder:
-        Path(folder).chmod(0o711)  # so that root's server account gets in
+        Path(folder).chmod(0o711)  # for the account of the server if root runs this
         server = start_embedded(Path(folder) / "data", FAST)
         try:
             yield server.ensure_database("demo")
@@ -303,7 +303,7 @@ def _scratch_server() -> Iterator[str]:
 
 
 async def _play_day(address: str) -> Verdict:
-    base = Settings.model_construct()  # the defaults, whatever the environment says
+    base = Settings.model_construct()  # the defaults, independent of the environment
     with closing(listen(HOST, 0)) as listener:
         async with open_stage(
             base, listener, address=address, sandbox_port=0, cron_seconds=DEMO_CRON_SECONDS
@@ -318,14 +318,14 @@ DATABASE = "woo_vtiger_sandbox"
 SANDBOX_PORT = 9000
 DAY_SECONDS = 120.0
 SLOW_SECONDS = 600.0
-"""How long a step waits for the sync: a busy machine is no reason to end the day."""
+"""Time that a step waits for the sync, so that a busy machine does not end the day."""
 CRON_SECONDS = 1.0
 TICK_SECONDS = 0.5
-BROKE_OFF = (
-    "\nThe day ends early: {error}. The service and both systems go on; start again for a whole "
-    "day."
+ABORTED = (
+    "\nThe day was aborted: {error}. The service and both systems keep running; restart for a "
+    "whole day."
 )
-NEAR = frozenset({"127.0.0.1", "localhost", "::1"})
+LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 COLOURS = {
     Outcome.CREATED: "green",
     Outcome.UPDATED: "cyan",
@@ -335,7 +335,7 @@ COLOURS = {
 
 
 async def serve_day(settings: Settings, listener: socket) -> None:
-    """Until it is told to stop; the day is over sooner."""
+    """Serve until a signal arrives. The day ends earlier."""
     _log_quietly(settings)
     with _database(settings) as address:
         async with (
@@ -352,20 +352,20 @@ async def serve_day(settings: Settings, listener: socket) -> None:
                 print_banner(stage, settings)
                 day = asyncio.create_task(_live(stage))
                 await stop.wait()
-                OUT.print("\nStopping: what runs is finished first. Ctrl-C again breaks it off.")
+                OUT.print("\nStopping after the running work. Press Ctrl-C again to abort it.")
                 day.cancel()
                 await asyncio.gather(day, return_exceptions=True)
 
 
 def _log_quietly(settings: Settings) -> None:
-    """The story is what there is to read; warnings and errors still show."""
+    """Log only warnings and errors by default, because the events of the day are printed."""
     level = settings.log_level if "log_level" in settings.model_fields_set else "WARNING"
     configure_logging(level, bool(settings.log_json), secrets=settings.secret_values())
 
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[str]:
-    """Always of the embedded server: what is made afresh at each start is never the user's."""
+    """A new database of the embedded server at each start, never a database of the user."""
     server = start_embedded(settings.data_dir)
     try:
         with server.scratch_database(DATABASE) as address:
@@ -385,7 +385,7 @@ def print_banner(stage: Stage, given: Settings) -> None:
     name = (f"woo-vtiger {__version__}", "bold")
     OUT.print(styled(name, " on simulated systems, all on this machine\n"))
     for label, text in {
-        "Open": _door(stage.url, "" if given.api_tokens else token),
+        "Open": _sign_in_address(stage.url, "" if given.api_tokens else token),
         "Service": stage.url,
         **({"API": f"{stage.url}/docs"} if given.api_docs else {}),
         "WooCommerce": f"{stage.sandbox_url}/shop",
@@ -395,59 +395,58 @@ def print_banner(stage: Stage, given: Settings) -> None:
     }.items():
         OUT.print(f"  {label:<12} {text}")
     if given.database_url is not None:
-        OUT.print("\n  DATABASE_URL is left alone: the simulated day keeps its data in DATA_DIR.")
+        OUT.print("\n  DATABASE_URL is not used: the simulated day stores its data in DATA_DIR.")
     OUT.print(
-        "\nWhile it runs, commands in this folder are about this demo: "
-        "try .venv/bin/woo-vtiger doctor."
+        "\nWhile it runs, commands in this folder use this demo: try .venv/bin/woo-vtiger doctor."
     )
     OUT.print("To serve your own shop and CRM, copy .env.example to .env. Ctrl-C stops.\n")
 
 
-def _door(url: str, token: str) -> str:
-    """The Sync Log, one click away: what is behind the # stays in the browser, and the page takes
-    it on this machine alone. A token of the user's own is not printed."""
-    is_near = urlsplit(url).hostname in NEAR
-    return f"{url}/sign-in#{token}" if token and is_near else url
+def _sign_in_address(url: str, token: str) -> str:
+    """The address of the pages, with a token for the sign-in. The part after the # stays in the
+    browser, and the page accepts it only on this machine. The user's own tokens are not printed."""
+    is_local = urlsplit(url).hostname in LOCAL_HOSTS
+    return f"{url}/sign-in#{token}" if token and is_local else url
 
 
 async def _live(stage: Stage) -> None:
-    """The day with what becomes of it, then both tables."""
+    """Play the day and print its outcomes, then both tables."""
     tail = Tail(stage)
     tailing = asyncio.create_task(tail.follow())
     try:
-        await stage.play_day(seconds=DAY_SECONDS, tell=_tell, patience=SLOW_SECONDS)
+        await stage.play_day(seconds=DAY_SECONDS, tell=_print_step, patience=SLOW_SECONDS)
         verdict = await judge(stage)
     except (StoryStuck, Unsettled) as error:
-        OUT.print(BROKE_OFF.format(error=error), style="yellow")
+        OUT.print(ABORTED.format(error=error), style="yellow")
         return
     except Exception:
-        log.exception("the day broke off; the service goes on")
+        log.exception("The day was aborted; the service keeps running")
         return
     finally:
         tailing.cancel()
-    await tail.look()
-    OUT.print(f"\nThe day is over, {count_steps(DAY)} events; the service goes on.\n")
+    await tail.print_new()
+    OUT.print(f"\nThe day is over, {count_steps(DAY)} events; the service keeps running.\n")
     print_verdict(verdict)
 
 
-def _tell(step: Step) -> None:
+def _print_step(step: Step) -> None:
     at = datetime.now().astimezone()
     OUT.print(f"{at:%H:%M:%S}  {step.where:<5} {step.name}")
 
 
 @dataclass(slots=True)
 class Tail:
-    """New rows of the Sync Log as they come, but for echoes and the like."""
+    """Prints new entries of the Sync Log, except unchanged ones."""
 
     stage: Stage
     last: int = 0
 
     async def follow(self) -> None:
         while True:
-            await self.look()
+            await self.print_new()
             await asyncio.sleep(TICK_SECONDS)
 
-    async def look(self) -> None:
+    async def print_new(self) -> None:
         async with self.stage.runtime.sessions() as session:
             page = await search(session, LogFilter(), cursor=None, limit=100)
         for entry in reversed(page.items):

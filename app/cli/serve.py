@@ -1,4 +1,4 @@
-"""`serve` and `worker`: the service until it is told to stop."""
+"""`serve` and `worker`: the service, until a signal stops it."""
 
 import gc
 import logging
@@ -23,8 +23,8 @@ from app.worker.engine import running_worker
 log = logging.getLogger(__name__)
 
 NOTHING_SET = (
-    "No shop and no Vtiger are set: copy .env.example to .env and fill it in. "
-    "(`woo-vtiger serve` alone runs on the sandbox without them.)"
+    "No shop and no Vtiger are configured: copy .env.example to .env and fill it in. "
+    "(Without them, only `woo-vtiger serve` runs, on the sandbox.)"
 )
 
 
@@ -41,7 +41,7 @@ def serve(*, host: str | None, port: int | None, no_worker: bool) -> None:
 
 
 def _listen(settings: Settings, host: str | None, port: int | None) -> socket:
-    """Before anything else: a second service on one folder must not get any further."""
+    """Listen before anything else, so that a second service in the same folder stops here."""
     host = settings.host if host is None else host
     port = settings.port if port is None else port
     try:
@@ -59,11 +59,11 @@ async def _serve_systems(settings: Settings, listener: socket, *, worker: bool) 
         app.router.lifespan_context(app),
         serving(app, listener, lifespan="off", grace_seconds=grace) as served,
     ):
-        inside = "with a worker inside" if worker else "without a worker"
+        inside = "with a worker" if worker else "without a worker"
         log.info("woo-vtiger %s listens on %s, %s", __version__, served.url, inside)
-        _spare_what_stays()
+        _freeze_objects()
         await stop.wait()
-        log.info("stopping: what runs is finished first")
+        log.info("stopping after the running work")
 
 
 def worker() -> None:
@@ -76,7 +76,7 @@ def worker() -> None:
 async def _work(settings: Settings) -> None:
     _log_to_stderr(settings)
     configure_tracing(__version__, wanted=settings.tracing)
-    async with _telling_metrics(settings):
+    async with _serving_metrics(settings):
         await _work_until_stopped(settings)
 
 
@@ -86,15 +86,19 @@ async def _work_until_stopped(settings: Settings) -> None:
         open_runtime(settings) as runtime,
         running_worker(runtime),
     ):
-        log.info("woo-vtiger %s works, %s at a time", __version__, settings.worker.concurrency)
-        _spare_what_stays()
+        log.info(
+            "woo-vtiger %s runs a worker, %s records at a time",
+            __version__,
+            settings.worker.concurrency,
+        )
+        _freeze_objects()
         await stop.wait()
-        log.info("stopping: what runs is finished first")
+        log.info("stopping after the running work")
 
 
 @asynccontextmanager
-async def _telling_metrics(settings: Settings) -> AsyncIterator[None]:
-    """For a worker alone, which serves nothing else."""
+async def _serving_metrics(settings: Settings) -> AsyncIterator[None]:
+    """Serve the metrics of a separate worker."""
     if settings.metrics_port is None:
         yield
         return
@@ -108,8 +112,8 @@ def _log_to_stderr(settings: Settings) -> None:
     configure_logging(settings.log_level, settings.log_json, secrets=settings.secret_values())
 
 
-def _spare_what_stays() -> None:
-    """What is there by now, code for the most part, is there to the end: each time that the garbage
-    collector looked through it, the event loop would stand still for a tenth of a second."""
+def _freeze_objects() -> None:
+    """Exclude all current objects, most of which are code, from garbage collection: each scan of
+    them would block the event loop for a tenth of a second."""
     gc.collect()
     gc.freeze()

@@ -1,5 +1,4 @@
-"""`sync`: whole modules synced or compared, watched until each run has ended, and what they came
-to."""
+"""`sync`: start or resume runs, show their progress, and report their results."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -55,30 +54,31 @@ from app.synclog.repository import LogFilter, Summary, search, summary_of_run
 from app.tasks import in_background
 from app.worker.engine import running_worker
 
-# Watching a run from the command line, and carrying it out where no service does.
+# Progress of a run, which this process executes if no service does
 
-LOOK_AGAIN_S = 0.25
-OTHERS_FIRST_S = 10.0
+REFRESH_S = 0.25
+SERVICE_GRACE_S = 10.0
+"""Time that a running service has to execute the run first."""
 
 
 async def watch_run(runtime: Runtime, run_id: int) -> None:
-    """Until the run has ended, asks somebody first, or waits for another try.
+    """Show a run until it has ended, needs a confirmation, or waits for a retry.
 
-    A service that is there carries it out; without one, this process does.
+    A running service executes it; without one, this process does.
     """
     async with runtime.sessions() as session:
         served = await count_workers(session, runtime.settings.worker.stalled_after)
     async with running_worker(runtime, periodic=False):
-        patience = OTHERS_FIRST_S if served else 0.0
-        async with in_background(_carry_out(runtime, run_id, patience)):
+        delay = SERVICE_GRACE_S if served else 0.0
+        async with in_background(_execute(runtime, run_id, delay)):
             await _show(runtime, run_id)
 
 
-async def _carry_out(runtime: Runtime, run_id: int, patience: float) -> None:
+async def _execute(runtime: Runtime, run_id: int, delay: float) -> None:
     while True:
-        await asyncio.sleep(patience)
+        await asyncio.sleep(delay)
         await execute(runtime, run_id)
-        patience = LOOK_AGAIN_S
+        delay = REFRESH_S
 
 
 async def _show(runtime: Runtime, run_id: int) -> None:
@@ -93,7 +93,7 @@ async def _show(runtime: Runtime, run_id: int) -> None:
                 total=max(found.run.total, found.run.done) or None,
                 rate=f"{found.rate:.0f}/s" if found.rate else "",
             )
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(REFRESH_S)
             found = await get_progress(runtime, run_id)
 
 
@@ -131,16 +131,16 @@ ARROWS = {
     PlannedAction.DIFFERS: "·",
 }
 WAITING = (
-    "{count} records wait for another try: a running service goes on with them, "
-    "GET /deliveries?state=pending says why."
+    "{count} records wait for a retry by a running service; "
+    "GET /deliveries?state=pending shows the reasons."
 )
 REPAIR = "`woo-vtiger sync --repair {run_id}` syncs these records."
-WAITS = "Run {run_id} waits: {error} A running service tries again; so does --resume {run_id}."
+WAITS = "Run {run_id} waits: {error} A running service retries it; so does --resume {run_id}."
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """A run with all that it found; `failures` are a few of its failed records."""
+    """A run with its findings; `failures` are a few of its failed records."""
 
     progress: RunProgress
     summary: Summary
@@ -164,7 +164,7 @@ async def read_report(runtime: Runtime, run_id: int) -> RunReport:
 
 
 async def _found(runtime: Runtime, run_id: int) -> list[RunDifference]:
-    """In the order in which it was found."""
+    """The findings of a run, in their order."""
     found = [each async for each in each_difference(runtime, run_id)]
     return sorted(found, key=lambda each: each.id)
 
@@ -199,9 +199,9 @@ def _print_troubles(report: RunReport) -> None:
 
 def _print_found(report: RunReport) -> None:
     if not report.found:
-        OUT.print("Nothing to do: both systems agree.")
+        OUT.print("No differences: both systems agree.")
         return
-    table = new_table("Module", "Plan", "Record", "WooCommerce", "Vtiger", "What differs")
+    table = new_table("Module", "Plan", "Record", "WooCommerce", "Vtiger", "Differences")
     for each in report.found:
         ids = (each.woo_id or "", each.vtiger_id or "")
         row = (each.plan, each.label, *ids, _reason(each))
@@ -209,7 +209,9 @@ def _print_found(report: RunReport) -> None:
     OUT.print(table)
     expected = report.progress.run.expected
     if expected is not None:
-        OUT.print(f"A sync of this: {describe_forecast(Forecast.from_json(expected))}")
+        OUT.print(
+            f"A sync would have this effect: {describe_forecast(Forecast.from_json(expected))}"
+        )
     OUT.print(REPAIR.format(run_id=report.progress.run.id))
 
 
@@ -262,18 +264,18 @@ def _difference_as_json(each: RunDifference) -> dict[str, Any]:
     }
 
 
-# `sync`: whole modules synced or compared, watched until each run has ended.
+# The command `sync`
 
 INTERRUPTED = 130
 LEFT = (
-    "Run {run_id} is not finished. A running service goes on with it; without one, "
+    "Run {run_id} is not finished. A running service continues it; without one, "
     "`woo-vtiger sync --resume {run_id}` does."
 )
 
 
 @dataclass(slots=True)
 class Wanted:
-    """The runs to watch: one that is there already, or new ones. `left` have not ended."""
+    """The runs to watch: an existing one or new ones. Those in `left` have not ended."""
 
     new: tuple[NewRun, ...]
     resume: int | None
@@ -281,7 +283,7 @@ class Wanted:
     left: list[int] = field(default_factory=list)
 
     async def begin(self, runtime: Runtime) -> list[int]:
-        """The numbers of the runs, in their order. Raises InvalidInput."""
+        """Start the new runs and return the ids of all runs. Raises InvalidInput."""
         if self.resume is not None:
             self.left = [(await get_progress(runtime, self.resume)).run.id]
         for each in self.new:
@@ -315,8 +317,8 @@ def sync(
     _check_choices([name for name, is_given in chosen.items() if is_given])
     settings = load_cli_settings()
     modules = () if module is None else (module,)
-    way = Direction.BOTH if direction is None else direction
-    asked = NewRun("", modules, way, since, dry_run, repair, started_by="cli")
+    allowed = Direction.BOTH if direction is None else direction
+    asked = NewRun("", modules, allowed, since, dry_run, repair, started_by="cli")
     asked = replace(asked, consent=_consent(yes=yes))
     wanted = Wanted(_new_runs(asked, chosen_stores(settings, store), resume), resume, yes=yes)
     configure_logging("WARNING", json=False, secrets=settings.secret_values())
@@ -325,14 +327,15 @@ def sync(
 
 
 def _consent(*, yes: bool) -> Consent:
-    """Very many new records are asked about where somebody can answer; what mails people always."""
+    """At a terminal, also a run that creates very many records needs a confirmation."""
     if yes:
         return Consent.GIVEN
     return Consent.NEEDED_IF_MANY if can_ask() else Consent.NEEDED
 
 
 def _check_choices(given: Sequence[str]) -> None:
-    """A run that is there already has its choices, a repair those of its comparison."""
+    """Refuse options that exclude each other: a resumed run has its own options, a repair those of
+    its comparison."""
     excluded = {
         "--resume": set(given) - {"--resume"},
         "--repair": {"--store", "--module", "--all", "--since", "--dry-run"},
@@ -345,11 +348,11 @@ def _check_choices(given: Sequence[str]) -> None:
 
 
 def _new_runs(asked: NewRun, stores: list[str], resume: int | None) -> tuple[NewRun, ...]:
-    """One for each store; a repair knows its store."""
+    """One run for each store; a repair has the store of its comparison."""
     if resume is not None:
         return ()
     if asked.direction is Direction.OFF:
-        raise ConfigError("--direction off leaves nothing to do.")
+        raise ConfigError("A run with --direction off has no effect.")
     if asked.repair_of is not None:
         return (asked,)
     return tuple(replace(asked, store=store) for store in stores)
@@ -366,8 +369,9 @@ def _run(settings: Settings, wanted: Wanted, *, as_json: bool) -> bool:
     return all(report.is_fine for report in reports)
 
 
-async def _is_agreed(runtime: Runtime, run_id: int, *, yes: bool) -> bool:
-    """Whether the run asked, and goes on now; one that nobody agrees to is cancelled."""
+async def _confirm(runtime: Runtime, run_id: int, *, yes: bool) -> bool:
+    """Whether the run needed a confirmation and continues now. If it is denied, the run is
+    cancelled."""
     run = (await get_progress(runtime, run_id)).run
     if run.state != RunState.ASKING or run.expected is None:
         return False
@@ -377,7 +381,7 @@ async def _is_agreed(runtime: Runtime, run_id: int, *, yes: bool) -> bool:
         except (ConfigError, typer.Exit, typer.Abort):
             await cancel_run(runtime, run_id)
             raise
-    with suppress(StaleState):  # somebody answered on the pages meanwhile: it is watched to its end
+    with suppress(StaleState):  # it was answered on the pages meanwhile: watch it to its end
         await confirm_run(runtime, run_id)
     return True
 
@@ -387,7 +391,7 @@ async def _watch(settings: Settings, wanted: Wanted) -> list[RunReport]:
         reports = []
         for run_id in await wanted.begin(runtime):
             await watch_run(runtime, run_id)
-            while await _is_agreed(runtime, run_id, yes=wanted.yes):
+            while await _confirm(runtime, run_id, yes=wanted.yes):
                 await watch_run(runtime, run_id)
             wanted.left.remove(run_id)
             reports.append(await read_report(runtime, run_id))

@@ -1,4 +1,4 @@
-"""`token`: who may use the API."""
+"""`token`: manage API tokens."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ def create(*, name: str, scope: Scope, expires: str, json: bool) -> None:
         print_json(_as_json(token) | {"token": secret})
         return
     until = f"until {_shown(token.expires_at)}" if token.expires_at else "until it is revoked"
-    ERR.print(f"Token {token.id} ({token.scope}) for {name}, in force {until}, shown this once:")
+    ERR.print(f"Token {token.id} ({token.scope}) for {name}, valid {until}, shown only once:")
     OUT.print(secret)
 
 
@@ -38,11 +38,11 @@ def read_expiry(text: str, now: datetime) -> datetime | None:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise typer.BadParameter(
-            "Write days, as 90d, a day, as 2027-06-30, or never.", param_hint="--expires"
+            "Enter days, such as 90d, a date, such as 2027-06-30, or never.", param_hint="--expires"
         ) from None
     end = day + timedelta(days=1)
     if end <= now:
-        raise typer.BadParameter("That day is over.", param_hint="--expires")
+        raise typer.BadParameter("This date is in the past.", param_hint="--expires")
     return end
 
 
@@ -74,7 +74,7 @@ async def _search() -> list[ApiToken]:
 
 def revoke(token_id: int) -> None:
     if not run(_revoke(token_id)):
-        ERR.print(f"There is no token {token_id} in force.", style="red")
+        ERR.print(f"There is no valid token {token_id}.", style="red")
         raise typer.Exit(FAILED)
     OUT.print(f"Token {token_id} is revoked.")
 

@@ -1,4 +1,4 @@
-"""`webhooks`: the shops' webhooks towards this service, installed, looked at, mended, removed."""
+"""`webhooks`: install, show, repair and remove the shops' webhooks to this service."""
 
 from collections.abc import Awaitable, Callable
 

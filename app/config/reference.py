@@ -1,6 +1,6 @@
-"""docs/configuration.md, written from the settings themselves so that it cannot fall behind.
+"""The reference page of all settings, generated from their models.
 
-python -m app.config.reference > docs/configuration.md"""
+`python -m app.config.reference > docs/configuration.md` writes it."""
 
 import sys
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from app.config.settings import GROUPS
 HEAD = """# Configuration
 
 Settings come from the environment, or from a file `.env` in the folder where the service starts
-(the environment wins). Two underscores nest. With neither a store nor a Vtiger set, the service
-runs on its built-in sandbox of both; with only one of the two it refuses to start and says what is
-missing, as it does for secrets that are empty, placeholders, shorter than 16 characters (tokens:
-32) or used twice, and for `http://` to another machine that `PLAIN_HTTP_HOSTS` does not name. It
-names all that is wrong at once.
+(the environment has precedence). Two underscores separate the levels of a name. If neither a store
+nor Vtiger is configured, the service runs on its built-in sandbox of both; if only one of the two
+is, it refuses to start and names what is missing. It also refuses secrets that are empty,
+placeholders, shorter than 16 characters (tokens: 32) or used twice, and `http://` to another
+machine unless `PLAIN_HTTP_HOSTS` names it. All errors are reported at once.
 
-Any number of shops: choose a key for each (`main` here; a-z, 0-9 and `-`) and repeat the
-`STORES__…` settings with it.
+Any number of shops can be configured: choose a key for each (`main` here; a-z, 0-9 and `-`) and
+repeat the `STORES__…` settings with it.
 """
 
 
 def settings_reference() -> str:
-    """The whole page, as Markdown."""
+    """The whole page in Markdown."""
     sections = (_section(prefix, group) for prefix, group in GROUPS.items())
     return "\n".join([HEAD, *sections])
 

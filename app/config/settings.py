@@ -1,6 +1,6 @@
-"""All settings: their types and defaults, and one sentence for each thing that is set wrong.
+"""All settings: their types, defaults and descriptions, and a sentence for each error in them.
 
-Values come from the environment, then from `.env`; `__` nests: HTTP__READ_TIMEOUT=20."""
+Values come from the environment, then from `.env`; `__` separates levels: HTTP__READ_TIMEOUT=20."""
 
 import logging
 import os
@@ -38,13 +38,13 @@ from pydantic_settings import (
 
 from app.domain import ConfigError
 
-# What is wrong with a setting, in one sentence: which variable, what is wrong, what it is for.
+# Errors of settings: a sentence with the variable, its error and its meaning
 
 Groups = Mapping[str, type[BaseModel]]
 
 
 def fault_sentence(fault: ErrorDetails, groups: Groups) -> str:
-    """`groups` are the settings' models by the prefix of their names."""
+    """The sentence for an error. `groups` are the models of the settings by their prefix."""
     where = [part for part in fault["loc"] if isinstance(part, str) and part != "[key]"]
     message = fault["msg"].removeprefix("Value error, ")
     match fault["type"]:
@@ -65,13 +65,13 @@ def fault_sentence(fault: ErrorDetails, groups: Groups) -> str:
 
 
 def _name(where: list[str]) -> str:
-    """The environment's name of a setting: all in capitals but for the store's key."""
+    """The name of a setting in the environment: in capitals, except the key of a store."""
     key = 1 if where[0] == "stores" else None
     return "__".join(part if at == key else part.upper() for at, part in enumerate(where))
 
 
 def _hint(where: list[str], groups: Groups) -> str:
-    """What was probably meant, by the names of the same group."""
+    """The most similar name of the same group, as a question."""
     known = _group(where, groups).model_fields
     near = get_close_matches(where[-1], list(known), n=1)
     if near:
@@ -88,13 +88,14 @@ def _meaning(where: list[str], groups: Groups) -> str:
     return (field.description if field else None) or "see docs/configuration.md"
 
 
-# Variables that look like settings and are none: a misspelt name must not be passed over.
+# Unknown variables that resemble settings, such as misspelt names
 #
-# `.env` is ours, so whatever resembles a setting there is refused. The environment is shared with
-# other programs: there a name is refused only where nobody else would use it, and else doubted.
+# `.env` belongs to the service, so any such name is refused there. The environment is shared with
+# other programs, so that a name is only refused if it is unlikely to be of another one; others are
+# logged.
 
 ENCODING = "utf-8-sig"
-"""UTF-8, with the mark that some editors put before it."""
+"""UTF-8, with the byte order mark that some editors write."""
 STORES = "STORES"
 STORE_WORDS = frozenset({"STORE", "SHOP", "SHOPS", "WOO", "WOOCOMMERCE"})
 ALL = "docs/configuration.md lists them all."
@@ -104,8 +105,8 @@ NEARLY = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A variable and what it was meant to be, "" if that cannot be told; `certain` unless it may
-    well be another program's."""
+    """An unknown variable and the most similar setting, "" if there is none; not `certain` if it
+    may belong to another program."""
 
     name: str
     meant: str
@@ -117,7 +118,7 @@ class Stray:
 
 
 def settings_file_faults(file: Path, groups: Groups) -> list[str]:
-    """A sentence for each line that cannot be read and each name that is no setting.
+    """A sentence for each line that cannot be read and each name that is not a setting.
 
     Raises ConfigError if the file cannot be read at all.
     """
@@ -139,7 +140,8 @@ def _line_faults(line: Binding, file: Path, groups: Groups) -> Iterator[str]:
 
 
 def environment_faults(groups: Groups) -> tuple[list[str], list[str]]:
-    """A sentence for each variable that is surely meant for us, and for each that may be."""
+    """A sentence for each unknown variable that is certainly meant as a setting, and for each that
+    may be."""
     strays = [stray for name in os.environ if (stray := find_stray(name, groups)) and stray.meant]
     told = {
         stray: f"{stray.name} in the environment is not a setting; {stray.question}"
@@ -150,9 +152,9 @@ def environment_faults(groups: Groups) -> tuple[list[str], list[str]]:
 
 
 def find_stray(name: str, groups: Groups) -> Stray | None:
-    """None for a setting, and for a name that resembles none.
+    """The unknown variable, or None for a setting and for a name that resembles none.
 
-    Names within a group (`HTTP__...`) are settings here: their model refuses what it lacks.
+    Names within a group (`HTTP__...`) count as settings, because their model refuses unknown ones.
     """
     upper = name.upper()
     head, nested, _ = upper.partition("__")
@@ -183,7 +185,7 @@ def _resembling(name: str, groups: Groups) -> Stray | None:
 
 
 def _store_field(parts: list[str], groups: Groups) -> tuple[str, str]:
-    """The key and the field in what follows STORES; "" for what is not there."""
+    """The key and the field of a name after STORES; "" for a missing part."""
     fields = sorted((field.upper() for field in groups["stores__main"].model_fields), key=len)
     flat = "_".join(parts)
     for field in reversed(fields):
@@ -195,8 +197,8 @@ def _store_field(parts: list[str], groups: Groups) -> tuple[str, str]:
 
 
 def _closest(flat: str, groups: Groups) -> tuple[str, float]:
-    """The setting of another group than the stores' that a name with single underscores is most
-    like, and how much; "" and 0 where none is near."""
+    """The setting, except those of stores, that is most similar to a name with single underscores,
+    and the similarity; "" and 0 if there is none."""
     known = {re.sub("_+", "_", name): name for name in _names(groups)}
     near = get_close_matches(flat, known, n=1, cutoff=ALIKE)
     return (known[near[0]], _alike(flat, near[0])) if near else ("", 0.0)
@@ -218,7 +220,7 @@ def _alike(one: str, other: str) -> float:
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
-# The kinds of values that settings take: a secret is never empty, nor a placeholder.
+# Types of values; a secret is neither empty nor a placeholder
 
 PLACEHOLDER = re.compile(
     r"<.*>|\.{2,}|(ck_|cs_|whsec_)?[x*.…]*|your[-_ ].*"
@@ -243,18 +245,18 @@ RANDOM = "`openssl rand -hex 32` makes a good one"
 
 
 def _long(token: SecretStr) -> SecretStr:
-    """What opens the API must not be guessed; it is never typed by hand."""
+    """Check the length of a token, which must not be guessable and is never typed by hand."""
     if len(token.get_secret_value()) < SHORTEST_TOKEN:
         raise ValueError(f"has fewer than {SHORTEST_TOKEN} characters ({RANDOM})")
     return token
 
 
 def _kept_by_shop(secret: SecretStr) -> SecretStr:
-    """WooCommerce signs with wp_specialchars_decode() of the secret that it was given (contract
-    page WooCommerce §1), so an HTML entity in it would make every signature another one."""
+    """Check a webhook secret for HTML entities: WooCommerce signs with wp_specialchars_decode() of
+    the secret (contract page WooCommerce §1), so that no signature would match."""
     if found := ENTITY.search(secret.get_secret_value()):
         raise ValueError(
-            f"holds {found[0]}, which WooCommerce would decode before it signs ({RANDOM})"
+            f"contains {found[0]}, which WooCommerce would decode before it signs ({RANDOM})"
         )
     return secret
 
@@ -264,27 +266,31 @@ def _web_address(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must start with http:// or https:// and a host")
     if parts.username or parts.query or parts.fragment:
-        raise ValueError("must hold no user, question mark or hash")
+        raise ValueError("must not contain a user, question mark or hash")
     return text.strip().rstrip("/")
 
 
 def _network(text: str) -> str:
-    """An address or a network, as 10.0.0.0/8."""
+    """An address or a network, such as 10.0.0.0/8."""
     try:
         network = ip_network(text, strict=False)
     except ValueError:
-        raise ValueError(f"holds {text}, which is no address or network (names are none)") from None
+        raise ValueError(
+            f"contains {text}, which is not an address or a network (host names are not accepted)"
+        ) from None
     if "/" in text and str(network) != text:
-        raise ValueError(f"holds {text}, which is an address within {network}: name one of the two")
+        raise ValueError(
+            f"contains {text}, which is an address within {network}: enter one of the two"
+        )
     if not network.prefixlen:
-        raise ValueError(f"holds {text}, which would let everybody say who they are")
+        raise ValueError(f"contains {text}, with which every client could forge its address")
     return str(network)
 
 
 def _host(text: str) -> str:
     parts = urlsplit(f"//{text}")
     if not parts.hostname or parts.netloc != text or ("@" in text) or _has_port(text):
-        raise ValueError(f"holds {text}: name hosts alone, without http:// and port")
+        raise ValueError(f"contains {text}: enter host names without http:// and port")
     return parts.hostname
 
 
@@ -317,27 +323,27 @@ Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], BeforeValid
 Seconds = Annotated[float, Field(gt=0)]
 
 
-# Settings by which strangers could get in, or read along: short or shared secrets, plain http.
+# Insecure settings: short or shared secrets, unencrypted http
 #
-# These are rules about all settings together, looked at before they are read one by one, so that
-# everything that is wrong is told at once. They hold where the service is configured; what it
-# configures itself, such as its sandbox, has secrets that it drew.
+# These rules about all settings together are checked before the settings are validated one by one,
+# so that all errors are reported at once. They apply to configured settings; those that the service
+# generates, such as its sandbox's, have random secrets.
 
 SHORTEST_SECRET = 16
-"""Characters. Vtiger's access keys have 16, WooCommerce's consumer secrets 43."""
+"""In characters. Access keys of Vtiger have 16, consumer secrets of WooCommerce 43."""
 HOW_TO_LENGTHEN = {
-    "consumer_secret": "copy it whole, or make another REST API key in the shop",
-    "access_key": "copy it whole from Vtiger > My Preferences > User Advanced Options",
-    "webhook_secret": f"{RANDOM}, and `woo-vtiger webhooks install` tells the shop",
-    "webhook_secret_previous": "take it away: polls find what the shop still signs with it",
+    "consumer_secret": "copy it completely, or create another REST API key in the shop",
+    "access_key": "copy it completely from Vtiger > My Preferences > User Advanced Options",
+    "webhook_secret": f"{RANDOM}, and `woo-vtiger webhooks install` sends it to the shop",
+    "webhook_secret_previous": "remove it: polls find changes that the shop still signs with it",
     "callback_secret": f"{RANDOM}, and callbacks and the add-on in Vtiger need the same one",
 }
 COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 def access_faults(given: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each breach in settings as they were given, nested as the models are;
-    `environment` is where the tracing library looks for its own."""
+    """A sentence for each violation in unvalidated settings, which are nested like the models;
+    `environment` has the settings of the tracing library."""
     return [
         *_short(given),
         *_shared(given),
@@ -349,14 +355,14 @@ def _short(given: Mapping[str, Any]) -> Iterator[str]:
     for name, field, secret in _given_secrets(given):
         if field in HOW_TO_LENGTHEN and len(secret) < SHORTEST_SECRET:
             yield (
-                f"{name} has fewer than {SHORTEST_SECRET} characters, so that it could be guessed;"
+                f"{name} has fewer than {SHORTEST_SECRET} characters and could be guessed;"
                 f" {HOW_TO_LENGTHEN[field]}."
             )
 
 
 def _shared(given: Mapping[str, Any]) -> Iterator[str]:
-    """A secret in two places opens both for whoever learns it in one. Only a shop that is set
-    under two keys has the same consumer secret twice, with its consumer key."""
+    """Secrets that are used twice, of which a leak in one place opens the other too. Only a shop
+    that is configured under two keys has the same consumer key and secret twice."""
     holders: dict[str, list[str]] = defaultdict(list)
     for name, field, secret in _given_secrets(given):
         if field == "consumer_secret" and any("CONSUMER_SECRET" in one for one in holders[secret]):
@@ -365,13 +371,13 @@ def _shared(given: Mapping[str, Any]) -> Iterator[str]:
     for first, *others in holders.values():
         for other in others:
             if other == first:
-                yield f"{other} holds one token twice; take one of them away, or draw another."
+                yield f"{other} contains a token twice; remove one of them, or generate another."
             else:
-                yield f"{other} is the same as {first}; give each a secret of its own ({RANDOM})."
+                yield f"{other} is the same as {first}; use a different secret for each ({RANDOM})."
 
 
 def _given_secrets(given: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """The variable, the field and the text of each secret that is set at all."""
+    """The variable, the field and the text of each secret that is set."""
     for prefix, group in _remotes(given):
         for field in HOW_TO_LENGTHEN:
             text = str(group.get(field) or "").strip()
@@ -392,8 +398,8 @@ def _plain_http(given: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
         host = _host_of(address)
         if host and host not in hosts and not _is_this_machine(host):
             yield (
-                f"{name} has http://, so that everybody on the way to {host} can read along;"
-                f" write https://, or, in a network of your own, set PLAIN_HTTP_HOSTS={host}."
+                f"{name} has http://, so that the connection to {host} is not encrypted;"
+                f" use https://, or, in a private network, set PLAIN_HTTP_HOSTS={host}."
             )
 
 
@@ -434,19 +440,19 @@ def _remotes(given: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
         yield "VTIGER", vtiger
 
 
-# The settings of the two systems: where they are, how to be let in, how calls are made.
+# The settings of the two systems: addresses, credentials and calls
 
 MIB = 1024 * 1024
 
 
 class Group(BaseModel):
-    """Settings that share a prefix; an unknown name inside is a typing error, so it is refused."""
+    """Settings with a common prefix. Unknown names are refused as typing errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class RemoteSettings(Group):
-    """What one system may get, where it is other than for all."""
+    """Limits of one system that differ from those of both."""
 
     max_connections: int | None = Field(
         None, ge=1, description="instead of HTTP__MAX_CONNECTIONS for this system"
@@ -457,43 +463,44 @@ class RemoteSettings(Group):
 
 
 class StoreSettings(RemoteSettings):
-    """One WooCommerce shop. The part `main` of the names is the store's key, of your choice."""
+    """One WooCommerce shop. The part `main` of the names is the key of the store (any name)."""
 
-    url: WebAddress = Field(description="address of the shop, as in https://shop.example.com")
+    url: WebAddress = Field(description="address of the shop, such as https://shop.example.com")
     consumer_key: Secret = Field(
         description="consumer key of a REST API key with read/write permission"
         " (WooCommerce > Settings > Advanced > REST API)"
     )
     consumer_secret: Secret = Field(description="consumer secret of the same REST API key")
     webhook_secret: WebhookSecret = Field(
-        description="secret that the shop signs its webhooks with: a long random text"
+        description="secret with which the shop signs its webhooks: a long random text"
         " (`openssl rand -hex 32`)"
     )
     webhook_secret_previous: Secret | None = Field(
-        None, description="former webhook secret, accepted too while you change it"
+        None, description="previous webhook secret, which is also accepted while you change it"
     )
     compare_hours: float = Field(
-        0, ge=0, description="hours between two full comparisons by itself; 0: none"
+        0, ge=0, description="hours between two scheduled full comparisons; 0: none"
     )
     compare_repairs: bool = Field(
-        False, description="whether such a comparison also syncs what differs, or only reports it"
+        False,
+        description="whether such a comparison also syncs the differences, or only reports them",
     )
 
 
 class VtigerSettings(RemoteSettings):
     """The Vtiger CRM."""
 
-    url: WebAddress = Field(description="address of Vtiger, as in https://crm.example.com")
+    url: WebAddress = Field(description="address of Vtiger, such as https://crm.example.com")
     username: Filled = Field(description="name of a user that only this service uses")
     access_key: Secret = Field(
         description="access key of that user (Vtiger > My Preferences > User Advanced Options)"
     )
     api: Literal["webservice", "rest"] = Field(
         "webservice",
-        description="`webservice` is the API of Community Edition, `rest` that of Vtiger Cloud",
+        description="`webservice`: the API of Community Edition; `rest`: that of Vtiger Cloud",
     )
     callback_secret: Secret = Field(
-        description="what callbacks carry, and what the add-on signs with: a long random text"
+        description="secret in callbacks, with which the add-on also signs: a long random text"
         " (`openssl rand -hex 32`)"
     )
 
@@ -502,26 +509,26 @@ class HttpSettings(Group):
     """Calls to the two systems."""
 
     connect_timeout: Seconds = Field(5, description="seconds to wait for a connection")
-    read_timeout: Seconds = Field(30, description="seconds to wait for more of an answer")
+    read_timeout: Seconds = Field(30, description="seconds to wait for the next part of an answer")
     write_timeout: Seconds = Field(30, description="seconds to wait while sending")
     pool_timeout: Seconds = Field(10, description="seconds to wait for a free connection")
-    total_timeout: Seconds = Field(120, description="seconds that one call may take in all")
+    total_timeout: Seconds = Field(120, description="maximum seconds of a call in total")
     max_connections: int = Field(
-        8, ge=1, description="calls to each system at a time, by each process"
+        8, ge=1, description="concurrent calls to each system, by each process"
     )
     calls_per_second: float = Field(
-        100, gt=0, description="calls a second to each system, by all processes together"
+        100, gt=0, description="calls per second to each system, by all processes together"
     )
     recovery_seconds: Seconds = Field(
-        300, description="seconds in which calls that a system asked to be fewer grow back"
+        300, description="seconds in which a rate that a system asked to reduce grows back"
     )
     breaker_failures: int = Field(
-        5, ge=1, description="failed calls in a row after which a system is left alone"
+        5, ge=1, description="consecutive failed calls after which calls to a system are paused"
     )
     breaker_probe_seconds: Seconds = Field(
-        5, description="seconds to the first probe of a system that is left alone; then doubled"
+        5, description="seconds to the first probe of a paused system; then doubled"
     )
-    breaker_probe_max_seconds: Seconds = Field(60, description="seconds between two probes at most")
+    breaker_probe_max_seconds: Seconds = Field(60, description="maximum seconds between two probes")
     max_response_bytes: int = Field(32 * MIB, ge=1, description="largest answer that is read")
 
 
@@ -531,51 +538,60 @@ log = logging.getLogger(__name__)
 
 
 class ReceiverSettings(Group):
-    """Webhooks and callbacks that come in."""
+    """Incoming webhooks and callbacks."""
 
     max_body_bytes: int = Field(
         5 * MIB,
         ge=1,
-        description="larger bodies are not kept: a webhook is taken as a hint without one, "
+        description="larger bodies are not stored: a webhook is accepted as a hint without one, "
         "callbacks are answered 413",
     )
-    max_hint_bytes: int = Field(
-        64 * MIB, ge=1, description="larger webhooks are not read to their end: answered 413"
-    )
+    max_hint_bytes: int = Field(64 * MIB, ge=1, description="larger webhooks are answered 413")
 
 
 class SyncSettings(Group):
-    """How records are brought into agreement."""
+    """The sync of records."""
 
-    poll_interval: Seconds = Field(300, description="seconds between two looks for missed changes")
+    poll_interval: Seconds = Field(300, description="seconds between two polls for missed changes")
     full_pass_interval: Seconds = Field(
-        DAY, description="seconds between two looks at all records, for what was deleted for good"
+        DAY, description="seconds between two scans of all records for permanent deletions"
     )
     fresh_body_seconds: float = Field(
-        300, ge=0, description="age up to which a webhook's body stands in for reading the record"
+        300,
+        ge=0,
+        description="age in seconds up to which a webhook's body replaces a read of the record",
     )
     retry_budget: Seconds = Field(
-        3 * DAY, description="seconds until a failing delivery is given up (a dead letter)"
+        3 * DAY, description="seconds until a failing delivery becomes a dead letter"
     )
     retry_base_delay: Seconds = Field(5, description="seconds to the second attempt; then doubled")
-    retry_max_delay: Seconds = Field(3600, description="seconds between two attempts at most")
+    retry_max_delay: Seconds = Field(3600, description="maximum seconds between two attempts")
     ambiguous_wait_seconds: float = Field(
-        10, ge=0, description="seconds before a create whose answer was lost may be repeated"
+        10, ge=0, description="seconds until a create without an answer may be repeated"
     )
     delete_brake_percent: int = Field(
-        10, ge=0, le=100, description="share of a module's pairs that an hour may delete at most"
+        10,
+        ge=0,
+        le=100,
+        description="maximum share of a module's pairs that may be deleted within an hour",
     )
 
 
 class WorkerSettings(Group):
-    """The workers, inside the API process or apart."""
+    """The workers, in the API process or in separate ones."""
 
-    concurrency: int = Field(4, ge=1, description="records that one worker handles at a time")
-    dispatch_interval: Seconds = Field(1, description="seconds between two looks for due work")
-    lease_seconds: Seconds = Field(8, description="seconds a pair stays reserved without a sign")
-    heartbeat: Seconds = Field(2, description="seconds between two signs of life")
-    stalled_after: Seconds = Field(8, description="seconds of silence that mean death")
-    shutdown_grace: Seconds = Field(30, description="seconds that running work gets at shutdown")
+    concurrency: int = Field(4, ge=1, description="records that a worker processes concurrently")
+    dispatch_interval: Seconds = Field(1, description="seconds between two checks for due work")
+    lease_seconds: Seconds = Field(
+        8, description="seconds until the lease of a pair expires unless it is renewed"
+    )
+    heartbeat: Seconds = Field(2, description="seconds between two heartbeats")
+    stalled_after: Seconds = Field(
+        8, description="seconds without a heartbeat after which a worker counts as stopped"
+    )
+    shutdown_grace: Seconds = Field(
+        30, description="seconds that running work may take at shutdown"
+    )
 
     @model_validator(mode="after")
     def _signs_in_time(self) -> Self:
@@ -588,16 +604,20 @@ class WorkerSettings(Group):
 
 
 class RetentionSettings(Group):
-    """How long what is done is kept; 0 days keep it for ever."""
+    """How long completed data is stored; 0 days: without limit."""
 
     payloads_days: int = Field(
-        30, ge=0, description="days that bodies of settled deliveries are kept"
+        30, ge=0, description="days for which bodies of settled deliveries are stored"
     )
-    deliveries_days: int = Field(90, ge=0, description="days that settled deliveries are kept")
+    deliveries_days: int = Field(
+        90, ge=0, description="days for which settled deliveries are stored"
+    )
     sync_log_days: int = Field(
-        730, ge=0, description="days that Sync Log entries and runs are kept"
+        730, ge=0, description="days for which Sync Log entries and runs are stored"
     )
-    incidents_days: int = Field(730, ge=0, description="days that incidents are kept when mended")
+    incidents_days: int = Field(
+        730, ge=0, description="days for which resolved incidents are stored"
+    )
 
 
 class Settings(BaseSettings):
@@ -609,41 +629,41 @@ class Settings(BaseSettings):
 
     database_url: OptionalSecret = Field(
         None,
-        description="PostgreSQL server, as in postgresql://user:password@host/database;"
+        description="PostgreSQL server, such as postgresql://user:password@host/database;"
         " without it an embedded one runs in DATA_DIR",
     )
     data_dir: Path = Field(Path("data"), description="folder of the embedded PostgreSQL")
-    auto_migrate: bool = Field(True, description="bring the database up to date at start")
+    auto_migrate: bool = Field(True, description="migrate the database at start")
     host: Filled = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
     public_url: OptionalAddress = Field(
-        None, description="address under which the two systems reach this service"
+        None, description="address at which the two systems reach this service"
     )
     api_tokens: Annotated[Tokens, NoDecode] = Field(
         (),
-        description="admin tokens for the API, of 32 characters or more, with commas between them"
+        description="admin tokens for the API, of 32 characters or more, separated by commas"
         " (`openssl rand -hex 32`)",
     )
     trusted_proxies: Annotated[Networks, NoDecode] = Field(
         (),
-        description="addresses or networks, as in 127.0.0.1,10.0.0.0/8, of the proxies in front of"
-        " this service, with commas between them: only what they say in X-Forwarded-For and"
-        " X-Forwarded-Proto is believed",
+        description="addresses or networks, such as 127.0.0.1,10.0.0.0/8, of the proxies before"
+        " this service, separated by commas: X-Forwarded-For and X-Forwarded-Proto are only"
+        " accepted from them",
     )
     plain_http_hosts: Annotated[Hosts, NoDecode] = Field(
         (),
-        description="hosts, with commas between them, that may have an address with http:// though"
-        " they are not this machine, as in a network of containers",
+        description="hosts other than this machine, separated by commas, that may be called by"
+        " http://, such as those in a network of containers",
     )
     api_docs: bool = Field(
         True,
-        description="describe the API at /docs and /openapi.json, to everybody who reaches them",
+        description="serve the description of the API at /docs and /openapi.json, without a token",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="least severity that is logged"
+        "INFO", description="lowest severity that is logged"
     )
     log_json: bool | None = Field(
-        None, description="log lines as JSON; by default unless a person watches (a terminal)"
+        None, description="log lines as JSON; by default unless the output is a terminal"
     )
     tracing: bool = Field(
         False,
@@ -654,42 +674,46 @@ class Settings(BaseSettings):
         None,
         ge=0,
         le=65535,
-        description="port on which a worker alone tells its metrics, at /metrics on HOST;"
-        " the API tells its own at its own port",
+        description="port on which a separate worker serves its metrics, at /metrics on HOST;"
+        " the API serves its own on its own port",
     )
     build_commit: OptionalText = Field(
-        None, description="commit that the running build was made of; the image sets it"
+        None, description="commit of the running build; set in the image"
     )
     build_date: OptionalText = Field(
-        None, description="when the running build was made, UTC; the image sets it"
+        None, description="time of the running build, UTC; set in the image"
     )
     stores: Mapping[StoreKey, StoreSettings] = Field({}, description="the shops, by key")
     vtiger: VtigerSettings | None = Field(None, description="the CRM")
     http: HttpSettings = Field(HttpSettings(), description="calls to the two systems")
-    receiver: ReceiverSettings = Field(ReceiverSettings(), description="what comes in")
+    receiver: ReceiverSettings = Field(ReceiverSettings(), description="webhooks and callbacks")
     sync: SyncSettings = Field(SyncSettings(), description="how records are synced")
     worker: WorkerSettings = Field(WorkerSettings(), description="the workers")
-    retention: RetentionSettings = Field(RetentionSettings(), description="what is kept")
+    retention: RetentionSettings = Field(RetentionSettings(), description="retention of data")
 
     @property
     def is_configured(self) -> bool:
-        """True with real systems to serve; otherwise the sandbox stands in."""
+        """Whether real systems are configured; otherwise the sandbox is used."""
         return bool(self.stores) and self.vtiger is not None
 
     def secret_values(self) -> frozenset[str]:
-        """What no log line may hold."""
+        """All secrets, which must not appear in logs."""
         return frozenset(_secrets(self))
 
     def webhook_url(self, store: str) -> str | None:
-        """Where a shop's webhooks are to go; None while PUBLIC_URL is not set."""
+        """The address for the webhooks of a shop; None if PUBLIC_URL is not set."""
         return self.public_url and f"{self.public_url}/webhooks/woocommerce/{store}"
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
         if self.stores and self.vtiger is None:
-            raise ValueError("a store is set but no Vtiger: set VTIGER__URL and its companions")
+            raise ValueError(
+                "a store is configured but no Vtiger: set VTIGER__URL and its other settings"
+            )
         if self.vtiger and not self.stores:
-            raise ValueError("Vtiger is set but no store: set STORES__main__URL and its companions")
+            raise ValueError(
+                "Vtiger is configured but no store: set STORES__main__URL and its other settings"
+            )
         return self
 
 
@@ -718,10 +742,10 @@ GROUPS: Mapping[str, type[BaseModel]] = {
 
 
 def load_settings(env_file: str | Path | None = ".env") -> Settings:
-    """Read the environment and `env_file`; ConfigError has one sentence for each fault.
+    """Read the environment and `env_file`. ConfigError has one sentence for each error.
 
-    A name that is nearly that of a setting is a fault too: left out in silence, it would leave the
-    service on its sandbox. One that may be another program's is only logged.
+    A name that resembles a setting is an error too: if it were ignored, the service might run on
+    its sandbox. One that may belong to another program is only logged.
     """
     file = Path(env_file) if env_file is not None else None
     faults = settings_file_faults(file, GROUPS) if file else []
@@ -745,7 +769,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
 
 
 def _given(file: Path | None) -> dict[str, Any]:
-    """What environment and file say, not checked yet, nested as the settings are."""
+    """The unvalidated values of the environment and the file, nested like the settings."""
     sources = (
         DotEnvSettingsSource(Settings, env_file=file, env_file_encoding=ENCODING),
         EnvSettingsSource(Settings),

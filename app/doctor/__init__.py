@@ -1,1 +1,1 @@
-"""Checks of everything that a sync rests on, each with how to mend what it finds."""
+"""Checks of the requirements of a sync, each with the remedies for its findings."""

@@ -1,4 +1,4 @@
-"""The whole check-up, and the mending of what can be mended safely."""
+"""All checks, and the repair of findings that can be repaired safely."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,19 +17,22 @@ from app.remotes.gate import probing
 from app.runtime import Runtime, open_runtime
 from app.sync.webhook_watch import open_webhooks
 
-Mending = Callable[[Runtime, Finding], Awaitable[str]]
+Repair = Callable[[Runtime, Finding], Awaitable[str]]
 
 
 async def examine(settings: Settings, stores: Sequence[str], *, fix: bool = False) -> list[Finding]:
-    """Everything, each store in turn; with `fix` what can be mended is, and told as `mended`.
+    """Run all checks; with `fix`, repair what can be repaired and report it as `mended`.
 
-    Nothing is migrated by looking. Raises ConfigError where the settings cannot be used.
+    The checks themselves do not migrate the database. Raises ConfigError if the settings are
+    invalid.
     """
-    as_it_is = settings.model_copy(update={"auto_migrate": False})
+    without_migration = settings.model_copy(update={"auto_migrate": False})
     try:
-        with database_address(as_it_is) as address:  # asked first: pools wait for half a minute
+        with database_address(
+            without_migration
+        ) as address:  # first, because a pool waits half a minute
             await asyncio.to_thread(pending, address)
-            async with open_runtime(as_it_is) as runtime:
+            async with open_runtime(without_migration) as runtime:
                 return await examine_runtime(runtime, stores, fix=fix)
     except OUTAGES as error:
         return [unreachable(driver_message(error))]
@@ -38,31 +41,31 @@ async def examine(settings: Settings, stores: Sequence[str], *, fix: bool = Fals
 async def examine_runtime(
     runtime: Runtime, stores: Sequence[str], *, fix: bool = False
 ) -> list[Finding]:
-    """The same of a service that runs. A system that workers leave alone is asked all the same:
-    somebody wants to know whether it is back."""
+    """Run all checks in a running service. Systems whose breaker is open are called too, to find
+    out whether they answer again."""
     with probing(every=True):
         return await _examine(runtime, stores, fix=fix)
 
 
 async def _examine(runtime: Runtime, stores: Sequence[str], *, fix: bool) -> list[Finding]:
-    found = [*await _treat(runtime, await check_database(runtime), fix=fix)]
+    found = [*await _repair_all(runtime, await check_database(runtime), fix=fix)]
     if any(finding.verdict is Verdict.FAILED for finding in found):
         return found
     found += check_address(runtime.settings)
     found += check_proxies(runtime.settings)
     found += await check_tokens(runtime)
     for store in stores:
-        found += await _treat(runtime, await check_shop(runtime, store), fix=fix)
-    return [*found, *await _treat(runtime, await check_crm(runtime), fix=fix)]
+        found += await _repair_all(runtime, await check_shop(runtime, store), fix=fix)
+    return [*found, *await _repair_all(runtime, await check_crm(runtime), fix=fix)]
 
 
-async def _treat(runtime: Runtime, found: Sequence[Finding], *, fix: bool) -> list[Finding]:
-    return [await _mend(runtime, each) if fix and each.can_fix else each for each in found]
+async def _repair_all(runtime: Runtime, found: Sequence[Finding], *, fix: bool) -> list[Finding]:
+    return [await _repair(runtime, each) if fix and each.can_fix else each for each in found]
 
 
-async def _mend(runtime: Runtime, finding: Finding) -> Finding:
+async def _repair(runtime: Runtime, finding: Finding) -> Finding:
     try:
-        return finding.mended(await MENDINGS[finding.check](runtime, finding))
+        return finding.mended(await REPAIRS[finding.check](runtime, finding))
     except RemoteError as error:
         return finding.still_there(str(error))
 
@@ -84,10 +87,10 @@ async def _heal_webhooks(runtime: Runtime, finding: Finding) -> str:
 
 async def _set_up(runtime: Runtime, _finding: Finding) -> str:
     await ensure_setup(runtime)
-    return "what orders rest on was made"
+    return "the prerequisites of orders were created"
 
 
-MENDINGS: Mapping[str, Mending] = {
+REPAIRS: Mapping[str, Repair] = {
     "migrations": _migrate,
     "webhooks": _heal_webhooks,
     "setup": _set_up,

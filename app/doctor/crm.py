@@ -1,4 +1,4 @@
-"""Checks of the CRM: reachable, the API user's preferences, modules, and fields against the
+"""Checks of Vtiger: reachability, the API user's preferences, modules, taxes, and fields of the
 mapping."""
 
 from collections import Counter
@@ -26,22 +26,22 @@ from app.vtiger.client import check_addon
 from app.vtiger.query import fold
 from app.vtiger.schemas import VtigerModule, VtigerRecord, VtigerTax, damages_orders
 
-# Fields of the CRM against the mapping: mapped ones there, mandatory ones filled, ids kept.
+# Fields: mapped ones exist, mandatory ones are filled, ids are stored
 
 CRM = Subject("vtiger")
 ALWAYS_SENT = frozenset({"assigned_user_id", "invoicestatus", "productid", "quantity"})
 NOT_DESCRIBED = frozenset({"LineItems", "tax1"})
 MANDATORY = (
     "Make it optional in CRM Settings > Module Management > Module Layouts & Fields, or map it"
-    " (Field mapping), so that records made by the service have it."
+    " (Field mapping), so that records created by the service have a value."
 )
 GONE = (
     "Restore the field in CRM Settings > Module Management > Module Layouts & Fields, or switch its"
     " mapping off."
 )
 IDS = (
-    "Add a text field of this label in CRM Settings > Module Management > Module Layouts & Fields."
-    " Without it a record is found by e-mail or SKU alone after a database was lost."
+    "Add a text field with this label in CRM Settings > Module Management > Module Layouts &"
+    " Fields. Without it, records are only matched by e-mail or SKU after a loss of the database."
 )
 
 
@@ -55,7 +55,7 @@ async def check_fields(runtime: Runtime) -> list[Finding]:
 
 
 async def _fields_of(runtime: Runtime, module: Module) -> tuple[set[str], set[str]]:
-    """Vtiger fields that every store's mapping fills, and those that any store's maps."""
+    """The Vtiger fields that the mappings of all stores fill, and those that any mapping has."""
     rules = [await rules_of(runtime, store, module) for store in runtime.stores]
     filled = [{rule.vtiger for rule in each if _fills(rule)} for each in rules]
     mapped = {rule.vtiger for each in rules for rule in each if rule.direction is not Direction.OFF}
@@ -70,7 +70,7 @@ def _mandatory(shape: VtigerModule, mapped: Iterable[str]) -> Finding:
     filled = {*mapped, *ALWAYS_SENT}
     empty = [f.label for f in shape.fields if f.mandatory and f.name not in filled]
     if empty:
-        message = f"{shape.name} demands {_listed(empty)}, which nothing fills"
+        message = f"{shape.name} requires {_listed(empty)}, which no mapping fills"
         return CRM.failed("mandatory fields", f"{message}: new records are refused", MANDATORY)
     return CRM.ok("mandatory fields", f"{shape.name}: all are filled")
 
@@ -78,17 +78,17 @@ def _mandatory(shape: VtigerModule, mapped: Iterable[str]) -> Finding:
 def _mapped(shape: VtigerModule, mapped: Iterable[str]) -> Finding:
     missing = sorted(name for name in mapped if shape.find_field(name) is None)
     if missing:
-        message = f"{shape.name} has no field {_listed(missing)}: it is left alone"
+        message = f"{shape.name} has no field {_listed(missing)}: it is not synced"
         return CRM.warning("mapped fields", message, GONE)
-    return CRM.ok("mapped fields", f"{shape.name}: all are there")
+    return CRM.ok("mapped fields", f"{shape.name}: all exist")
 
 
 def _ids(shape: VtigerModule, runtime: Runtime) -> list[Finding]:
-    """One field for the only shop, or one for each of several."""
+    """The field for the WooCommerce id: one for a single shop, or one for each of several."""
     only = len(runtime.stores) == 1
     missing = [s for s in runtime.stores if foreign_id_field(shape, s, only_store=only) is None]
     if not missing:
-        return [CRM.ok("id field", f"{shape.name} keeps the WooCommerce id")]
+        return [CRM.ok("id field", f"{shape.name} stores the WooCommerce id")]
     labels = [label_of(store, only_store=only) for store in missing]
     return [CRM.warning("id field", f"{shape.name} has no field labelled {_listed(labels)}", IDS)]
 
@@ -104,7 +104,7 @@ REACH = (
     " index.php is in, and VTIGER__API must fit it (`rest` for Cloud)."
 )
 KEY = (
-    "Copy the access key anew from My Preferences of that user (it changes with the password),"
+    "Copy the access key again from My Preferences of that user (it changes with the password),"
     " and set VTIGER__USERNAME and VTIGER__ACCESS_KEY."
 )
 PREFERENCES = "Log in to Vtiger as that user and open My Preferences."
@@ -113,18 +113,18 @@ SEPARATORS = f"{PREFERENCES} Decimal separator: a dot."
 LANGUAGE = f"{PREFERENCES} Language: US English, so that labels and messages are as expected."
 VERSION = (
     "Import WooSync 2.0 from /vtiger-addon.zip of this service in Vtiger's CRM Settings > Module"
-    " Management > Modules, and make the API user an administrator; or run Vtiger 8.2. Orders that"
-    " failed are written by themselves then."
+    " Management > Modules, and make the API user an administrator; or run Vtiger 8.2. Failed"
+    " orders are then retried automatically."
 )
-ROLE = "Give the user's profile the right to view, create and edit these modules, or enable them."
+ROLE = "Grant the user's profile permission to view, create and edit these modules, or enable them."
 MAILS = (
-    "CRM Settings > Automation > Workflows, module Contacts: switch off the workflow that mails the"
-    " owner on every save, before the first full sync."
+    "CRM Settings > Automation > Workflows, module Contacts: switch off the workflow that e-mails"
+    " the owner on every save, before the first full sync."
 )
-SETUP = "Start a worker, or let `doctor --fix` make it."
-LABELS = "Give each tax a label of its own in CRM Settings > Inventory > Tax Management."
+SETUP = "Start a worker, or let `doctor --fix` create it."
+LABELS = "Give each tax a unique label in CRM Settings > Inventory > Tax Management."
 TAX_MODE = (
-    "Have people choose the mode individual for new sales, or set the taxes that do not apply to 0;"
+    "Choose the tax mode individual for new sales orders, or set taxes that do not apply to 0;"
     " delete Vtiger's own example taxes if they are not used."
 )
 CURRENCY = (
@@ -135,7 +135,7 @@ Check = Callable[[Runtime], Awaitable[list[Finding]]]
 
 
 async def check_crm(runtime: Runtime) -> list[Finding]:
-    """In order; what rests on a check that failed is not looked at."""
+    """Run the checks in order. Checks that depend on a failed one are skipped."""
     reached = await check_reach(runtime)
     found = [*reached, *check_clock(CRM, runtime.vtiger.clock_skew)]
     if reached[0].verdict != "ok":
@@ -146,7 +146,14 @@ async def check_crm(runtime: Runtime) -> list[Finding]:
         return found
     for check in AFTER_MODULES:
         found += await _run(check, runtime)
-    return [*found, CRM.note("mails", "whether a workflow mails on every save is not told", MAILS)]
+    return [
+        *found,
+        CRM.note(
+            "mails",
+            "Vtiger does not report whether a workflow sends an e-mail on every save",
+            MAILS,
+        ),
+    ]
 
 
 async def _run(check: Check, runtime: Runtime) -> list[Finding]:
@@ -154,7 +161,7 @@ async def _run(check: Check, runtime: Runtime) -> list[Finding]:
         return await check(runtime)
     except RemoteError as error:
         name = check.__name__.removeprefix("check_")
-        return [CRM.error(name, error, "Mend what it says, then look again.")]
+        return [CRM.error(name, error, "Correct the error, then repeat the check.")]
 
 
 async def check_reach(runtime: Runtime) -> list[Finding]:
@@ -163,14 +170,15 @@ async def check_reach(runtime: Runtime) -> list[Finding]:
     except AuthRejected as error:
         return [CRM.error("credentials", error, KEY)]
     except RateLimited as error:
-        return [CRM.warning("reachable", str(error), "Wait a while, then look again.")]
+        return [CRM.warning("reachable", str(error), "Wait for a while, then repeat the check.")]
     except RemoteError as error:
         return [CRM.error("reachable", error, REACH)]
     return [CRM.ok("reachable", "the API user is logged in")]
 
 
 async def check_user(runtime: Runtime) -> list[Finding]:
-    """Money is rounded to the user's decimals on the way in (contract page Vtiger §0.3)."""
+    """Vtiger rounds amounts to the user's decimals when they are written (contract page Vtiger
+    §0.3)."""
     try:
         user = await runtime.vtiger.retrieve(await runtime.vtiger.user_id(), "Users")
     except (NotFound, Rejected) as error:
@@ -191,7 +199,7 @@ def _decimals(user: VtigerRecord) -> Finding:
 def _separator(user: VtigerRecord) -> Finding:
     separator = user.get("currency_decimal_separator")
     if separator in {"", "."}:
-        return CRM.ok("separator", "decimals are told by a dot")
+        return CRM.ok("separator", "the decimal separator is a dot")
     message = f"the API user's decimal separator is {separator!r}"
     return CRM.warning("separator", message, SEPARATORS)
 
@@ -205,8 +213,8 @@ def _language(user: VtigerRecord) -> Finding:
 
 
 async def check_version(runtime: Runtime) -> list[Finding]:
-    """Which version it is, and whether orders can be written: told first, for without the add-on
-    8.3 and 8.4 take none (page Vtiger add-on writes, F2 and F3)."""
+    """The version, and whether orders can be written: 8.3 and 8.4 accept none without the add-on
+    (page Vtiger add-on writes, F2 and F3)."""
     version = await runtime.vtiger.fetch_version()
     if not version:
         return []
@@ -215,9 +223,9 @@ async def check_version(runtime: Runtime) -> list[Finding]:
     if await runtime.vtiger.accepts_orders(anew=True):
         return [CRM.ok("version", f"Vtiger {version}, where WooSync writes orders")]
     message = (
-        f"Vtiger {version} refuses new orders with lines over its web service, and loses lines and"
-        " totals of orders that are changed or deleted over it: no such write is sent, and orders"
-        " end as failed / needs_addon. Contacts, products and statuses are synced"
+        f"Vtiger {version} refuses new orders with lines through its web service, and loses lines"
+        " and totals of orders that are changed or deleted through it: no such write is sent,"
+        " orders end as failed / needs_addon. Contacts, products and statuses are synced"
     )
     return [CRM.failed("version", message, VERSION)]
 
@@ -232,14 +240,14 @@ async def check_modules(runtime: Runtime) -> list[Finding]:
 
 
 async def check_currencies(runtime: Runtime) -> list[Finding]:
-    """An order in a currency that Vtiger does not have is skipped."""
+    """The currency of each shop: an order in a currency that Vtiger does not have is skipped."""
     active = {one.code for one in await runtime.vtiger.search_currencies() if one.active}
     found: list[Finding] = []
     for store, woo in runtime.stores.items():
         try:
             code = await woo.get_setting("general", "woocommerce_currency")
         except RemoteError:
-            continue  # the shop's own checks tell that
+            continue  # reported by the checks of the shop
         found.append(_currency(store, code, active))
     return found
 
@@ -252,29 +260,30 @@ def _currency(store: str, code: str, active: set[str]) -> Finding:
 
 
 async def check_taxes(runtime: Runtime) -> list[Finding]:
-    """Two taxes of one label take each other's column when one is written (70-tax-revise)."""
+    """The labels of taxes: writing one of two taxes with the same label corrupts the column of the
+    other (70-tax-revise)."""
     taxes = await runtime.vtiger.search_taxes()
     labels = [tax.label for tax in taxes]
     counts = Counter(fold(label) for label in labels)
     twice = sorted({label for label in labels if counts[fold(label)] > 1})
     if twice:
-        message = f"several taxes share the label {', '.join(map(repr, twice))}"
+        message = f"several taxes have the label {', '.join(map(repr, twice))}"
         found = CRM.warning("taxes", f"{message}: they are not changed", LABELS)
     else:
-        found = CRM.ok("taxes", f"{len(labels)} taxes, each with a label of its own")
+        found = CRM.ok("taxes", f"{len(labels)} taxes, each with a unique label")
     return [found, *_tax_mode(taxes)]
 
 
 def _tax_mode(taxes: Sequence[VtigerTax]) -> list[Finding]:
-    """The form of a new sale begins in group mode, with every tax (Vtiger 8.2,
-    Inventory/partials/LineItemsEdit.tpl)."""
+    """The default tax mode: the form of a new sales order has the mode group, with every tax
+    (Vtiger 8.2, Inventory/partials/LineItemsEdit.tpl)."""
     charged = [tax.percentage for tax in taxes if tax.percentage]
     if len(charged) < 2:
         return []
     together = decimal_text(sum(charged, Decimal(0)))
     message = (
-        f"a sale that is typed in Vtiger begins in the tax mode group, with all {len(charged)}"
-        f" taxes, {together} % together; the shop taxes by its own rates"
+        f"a new sales order in Vtiger has the tax mode group, with all {len(charged)}"
+        f" taxes, {together} % in total; the shop calculates taxes by its own rates"
     )
     return [CRM.note("tax mode", message, TAX_MODE)]
 
@@ -282,24 +291,24 @@ def _tax_mode(taxes: Sequence[VtigerTax]) -> list[Finding]:
 async def check_setup(runtime: Runtime) -> list[Finding]:
     missing: Sequence[str] = await missing_setup_records(runtime)
     if missing:
-        message = f"not there yet: {', '.join(missing).replace('_', ' ')}"
+        message = f"missing: {', '.join(missing).replace('_', ' ')}"
         return [CRM.warning("setup", message, SETUP, can_fix=True)]
-    return [CRM.ok("setup", "what orders rest on is there")]
+    return [CRM.ok("setup", "the prerequisites of orders exist")]
 
 
 async def check_changes(runtime: Runtime) -> list[Finding]:
-    """How changes are found: the add-on tells them, or polls ask for what is new."""
+    """How changes are found: reported by the add-on, or by polls."""
     report = await check_addon(runtime.vtiger, runtime.settings.public_url)
     found = [CRM.warning("changes", each.message, each.remedy) for each in report.warnings]
     if report.facts is not None:
         facts = report.facts
-        message = f"read from WooSync {facts.version}'s outbox, {facts.waiting} wait to be sent"
+        message = f"read from WooSync {facts.version}'s outbox, {facts.waiting} to be sent"
         return [CRM.ok("changes", message), *found]
     return found or [CRM.ok("changes", "queried by time: the add-on WooSync is not installed")]
 
 
 async def check_calls(runtime: Runtime) -> list[Finding]:
-    """Vtiger Cloud alone counts calls."""
+    """The quota of calls, which only Vtiger Cloud has."""
     quota = runtime.vtiger.quota
     if quota is None or quota.daily_limit is None:
         return []

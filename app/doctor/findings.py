@@ -1,5 +1,4 @@
-"""What a check found: how bad it is, in one sentence, and what to do about it. The check of clocks,
-which both systems share."""
+"""Findings of checks: severity, message and remedy; and the check of clocks for both systems."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,7 +8,8 @@ from app.domain import WooVtigerError
 
 
 class Verdict(StrEnum):
-    """`failed` keeps records from syncing; `warning` costs something; `note` cannot be checked."""
+    """The severity: `failed` keeps records from syncing, `warning` has disadvantages, `note` cannot
+    be checked, `mended` was repaired."""
 
     OK = "ok"
     NOTE = "note"
@@ -20,7 +20,8 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`subject` is a store's key, `vtiger` or `service`; `can_fix` that `--fix` would mend it."""
+    """The result of a check. `subject` is the key of a store, `vtiger` or `service`; `can_fix`
+    states that `--fix` can repair it."""
 
     check: str
     subject: str
@@ -33,12 +34,12 @@ class Finding:
         return replace(self, verdict=Verdict.MENDED, message=message, remedy="", can_fix=False)
 
     def still_there(self, why: str) -> "Finding":
-        return replace(self, message=f"{self.message}; mending it failed: {why}")
+        return replace(self, message=f"{self.message}; the repair failed: {why}")
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Makes findings about one thing."""
+    """Creates findings about one subject."""
 
     name: str
 
@@ -59,23 +60,23 @@ class Subject:
 
 
 def worst(findings: Iterable[Finding]) -> bool:
-    """Whether anything keeps records from syncing."""
+    """Whether a finding keeps records from syncing."""
     return any(finding.verdict is Verdict.FAILED for finding in findings)
 
 
-# Clocks that differ: a shop refuses signatures of another hour, the newest edit is misjudged.
+# Clocks: a shop refuses signatures with a wrong time, and the latest edit is misjudged
 
 CHECK = "clock"
 TOLERATED_S = 60.0
-REMEDY = "Let NTP set both clocks (`timedatectl set-ntp true`)."
+REMEDY = "Synchronize both clocks by NTP (`timedatectl set-ntp true`)."
 
 
 def check_clock(subject: Subject, skew_seconds: float | None) -> list[Finding]:
-    """`skew_seconds`: how far the other clock is ahead of ours; None where nothing told it."""
+    """Compare the clocks. `skew_seconds` is the lead of the other clock; None if it is unknown."""
     if skew_seconds is None:
         return []
     if abs(skew_seconds) <= TOLERATED_S:
-        return [subject.ok(CHECK, f"within {TOLERATED_S:.0f} s of ours")]
+        return [subject.ok(CHECK, f"within {TOLERATED_S:.0f} s of the service's clock")]
     ahead = "ahead" if skew_seconds > 0 else "behind"
-    message = f"{abs(skew_seconds):.0f} s {ahead} of ours"
+    message = f"{abs(skew_seconds):.0f} s {ahead} the service's clock"
     return [subject.failed(CHECK, message, REMEDY)]

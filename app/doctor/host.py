@@ -1,4 +1,4 @@
-"""The service itself: its database, its clock, its workers, and where it can be reached."""
+"""Checks of the service itself: database, clock, workers, tokens, and its public address."""
 
 import asyncio
 import ipaddress
@@ -16,24 +16,25 @@ from app.runtime import Runtime
 SERVICE = Subject("service")
 ALLOWED_PORTS = frozenset({80, 443, 8080})
 MIGRATE = "Run `woo-vtiger migrate`, or let `doctor --fix` do it."
-MAKE_ROOM = "Make room on the disk of DATA_DIR, or set DATABASE_URL to a server elsewhere."
-NAME_PROXY = "Set TRUSTED_PROXIES to the address from which the proxy calls, as in 127.0.0.1."
+MAKE_ROOM = "Free space on the disk of DATA_DIR, or set DATABASE_URL to another server."
+NAME_PROXY = "Set TRUSTED_PROXIES to the address of the proxy, such as 127.0.0.1."
 RENEW = (
-    "Make another with `woo-vtiger token create`, give it to whoever uses this one, then"
+    "Create another one with `woo-vtiger token create`, give it to the user of this one, then"
     " `woo-vtiger token revoke {id}`."
 )
 GUIDE = (
     "Allow it in the shop by the WordPress filters `http_request_host_is_external` and "
-    "`http_allowed_safe_ports`, in a small plugin as the guide “Connect WooCommerce” has it."
+    "`http_allowed_safe_ports`, in a small plug-in (see the guide “Connect WooCommerce”)."
 )
 
 
 async def check_database(runtime: Runtime) -> list[Finding]:
-    """Reachable, up to date, of the same time, with a worker; later checks need the earlier."""
+    """Check that the database is reachable, migrated and of the same time, and that a worker runs.
+    Later checks depend on earlier ones."""
     try:
         missing = await asyncio.to_thread(pending, runtime.address)
         if missing:
-            message = f"{len(missing)} migrations wait: {', '.join(missing)}"
+            message = f"{len(missing)} migrations are pending: {', '.join(missing)}"
             return [SERVICE.failed("migrations", message, MIGRATE, can_fix=True)]
         async with runtime.sessions() as session:
             skew = await find_clock_skew(session)
@@ -46,10 +47,10 @@ async def check_database(runtime: Runtime) -> list[Finding]:
 
 
 def check_space(free: int | None) -> list[Finding]:
-    """Megabytes left for the embedded database; None where another server is used."""
+    """Check the free space of the embedded database in megabytes; None if it is not used."""
     if free is None:
         return []
-    message = f"{free} MB free where the embedded database is"
+    message = f"{free} MB free on the disk of the embedded database"
     if free < NEEDED_MB:
         return [SERVICE.failed("disk", message, MAKE_ROOM)]
     return [
@@ -60,47 +61,48 @@ def check_space(free: int | None) -> list[Finding]:
 
 
 def unreachable(why: str) -> Finding:
-    """Nothing else is looked at until the database answers."""
+    """The finding for an unreachable database, without which nothing else is checked."""
     return SERVICE.failed("database", why, "Start PostgreSQL, or correct DATABASE_URL.")
 
 
 def _workers(count: int) -> Finding:
     if count:
-        return SERVICE.ok("workers", f"{count} at work")
-    message = "none gives a sign of life; hints are accepted but not worked on"
+        return SERVICE.ok("workers", f"{count} active")
+    message = "none is active; hints are accepted but not processed"
     return SERVICE.warning("workers", message, "Start `woo-vtiger serve` or `woo-vtiger worker`.")
 
 
 def check_address(settings: Settings) -> list[Finding]:
-    """WordPress calls neither private addresses nor odd ports unless filters allow it
-    (contract page WooCommerce §1)."""
+    """Check the public address: WordPress calls private addresses and unusual ports only if filters
+    allow it (contract page WooCommerce §1)."""
     if settings.public_url is None:
-        message = "PUBLIC_URL is not set: webhooks cannot be installed, polls alone find changes"
+        message = "PUBLIC_URL is not set: webhooks cannot be installed, only polls find changes"
         remedy = "Set PUBLIC_URL to the address at which the shop reaches this service."
         return [SERVICE.warning("address", message, remedy)]
     parts = urlsplit(settings.public_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     if port not in ALLOWED_PORTS or _is_private(parts.hostname or ""):
-        message = f"WordPress refuses to call {settings.public_url} by itself"
+        message = f"WordPress refuses to call {settings.public_url} by default"
         return [SERVICE.note("address", message, GUIDE)]
     return [SERVICE.ok("address", settings.public_url)]
 
 
 def check_proxies(settings: Settings) -> list[Finding]:
-    """The service speaks no TLS itself, so where its address has https:// a proxy is in front."""
+    """Check the trusted proxies. The service has no TLS of its own, so that an https:// address
+    implies a proxy."""
     if not (settings.public_url or "").startswith("https:"):
         return []
     if settings.trusted_proxies:
-        return [SERVICE.ok("proxy", f"{', '.join(settings.trusted_proxies)} are believed")]
+        return [SERVICE.ok("proxy", f"{', '.join(settings.trusted_proxies)} are trusted")]
     message = (
-        "PUBLIC_URL has https://, so there is a proxy, but TRUSTED_PROXIES is not set: all who"
-        " come through it count as one address"
+        "PUBLIC_URL has https://, so there is a proxy, but TRUSTED_PROXIES is not set: all its"
+        " clients count as one address"
     )
     return [SERVICE.warning("proxy", message, NAME_PROXY)]
 
 
 async def check_tokens(runtime: Runtime) -> list[Finding]:
-    """Tokens that are about to expire, or did so of late; nothing for all others."""
+    """Findings for tokens that expire soon or have expired recently."""
     async with runtime.sessions() as session:
         expiring = await search_expiring(session)
     now = runtime.clock()

@@ -1,4 +1,4 @@
-"""One shop: reachable, credentials that read and write everything, webhooks, clock."""
+"""Checks of one shop: reachability, permissions of the credentials, webhooks, e-mails and clock."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -23,26 +23,26 @@ REACH = (
     " and permalinks other than *Plain* (Settings > Permalinks), which hide the REST API."
 )
 NOISE = (
-    "The shop answers, but not with JSON alone: the message shows what stands where JSON breaks"
-    " off. A PHP notice is a plug-in's: set WP_DEBUG_DISPLAY to false and look into the PHP log."
+    "The shop answers, but not with valid JSON: the message shows the text at the error. A PHP"
+    " notice comes from a plug-in: set WP_DEBUG_DISPLAY to false and check the PHP log."
     " A web page means that permalinks are *Plain* (Settings > Permalinks), which hide the REST"
-    " API, or that a firewall or a maintenance page stands in front of it."
+    " API, or that a firewall or a maintenance page is in front of it."
 )
 KEYS = (
-    "Make a new key under WooCommerce > Settings > Advanced > REST API, for an administrator,"
+    "Create a new key under WooCommerce > Settings > Advanced > REST API, for an administrator,"
     " with permission Read/Write, and set CONSUMER_KEY and CONSUMER_SECRET of this store."
 )
-LOOK = "Look into the shop's log (WooCommerce > Status > Logs) for what failed."
+LOOK = "Check the shop's log (WooCommerce > Status > Logs) for the error."
 WEBHOOKS = "Run `woo-vtiger webhooks heal`, or let `doctor --fix` do it."
 MAILS = (
-    f"Switch them off in {WHERE}, before the first sync, if nobody should be mailed for what comes"
-    " from Vtiger; `create_in_shop` decides which contacts become customers."
+    f"Switch them off in {WHERE}, before the first sync, if records from Vtiger should not cause"
+    " e-mails; `create_in_shop` sets which contacts become customers."
 )
 Look = Callable[[], Awaitable[object]]
 
 
 async def check_shop(runtime: Runtime, store: str) -> list[Finding]:
-    """In order; what rests on a check that failed is not looked at."""
+    """Run the checks in order. Checks that depend on a failed one are skipped."""
     client, subject = runtime.stores[store], Subject(store)
     reached = await check_reach(subject, client)
     found = [*reached, *check_clock(subject, client.clock_skew)]
@@ -62,7 +62,9 @@ async def check_reach(subject: Subject, client: WooClient) -> list[Finding]:
     except AuthRejected as error:
         return [subject.error("credentials", error, KEYS)]
     except RateLimited as error:
-        return [subject.warning("reachable", str(error), "Wait a while, then look again.")]
+        return [
+            subject.warning("reachable", str(error), "Wait for a while, then repeat the check.")
+        ]
     except ResponseUnreadable as error:
         return [subject.error("reachable", error, NOISE)]
     except RemoteError as error:
@@ -71,8 +73,9 @@ async def check_reach(subject: Subject, client: WooClient) -> list[Finding]:
 
 
 async def check_rights(subject: Subject, client: WooClient) -> list[Finding]:
-    """Reads a little of everything, then an empty batch, which writes nothing but needs the right
-    (contract page WooCommerce §2, Auth; recording auth_readonly_key_post)."""
+    """Check the permissions of the key: read one record of each kind, then send an empty batch,
+    which writes nothing but needs write permission (contract page WooCommerce §2, Auth; recording
+    auth_readonly_key_post)."""
     looks: dict[str, Look] = {
         "customers": lambda: client.search_customers(page=1, per_page=1, role="all"),
         "products": client.find_last_product_change,
@@ -83,17 +86,17 @@ async def check_rights(subject: Subject, client: WooClient) -> list[Finding]:
     refused = {name: error for name, look in looks.items() if (error := await _try(look))}
     if refused:
         return [_unread(subject, refused)]
-    found = [subject.ok("credentials", "the key reads everything that is synced")]
+    found = [subject.ok("credentials", "the key can read all synced records")]
     error = await _try(client.probe_write)
     if error is not None:
-        return [*found, subject.failed("permission", f"the key may not write: {error}", KEYS)]
-    return [*found, subject.ok("permission", "the key may write")]
+        return [*found, subject.failed("permission", f"the key cannot write: {error}", KEYS)]
+    return [*found, subject.ok("permission", "the key can write")]
 
 
 def _unread(subject: Subject, refused: Mapping[str, RemoteError]) -> Finding:
     names, first = ", ".join(refused), next(iter(refused.values()))
     if all(isinstance(error, AuthRejected) for error in refused.values()):
-        return subject.failed("credentials", f"the key may not read {names}: {first}", KEYS)
+        return subject.failed("credentials", f"the key cannot read {names}: {first}", KEYS)
     return subject.failed("reachable", f"{names} cannot be read: {first}", LOOK)
 
 
@@ -106,22 +109,23 @@ async def _try(look: Look) -> RemoteError | None:
 
 
 async def check_webhooks(subject: Subject, client: WooClient, address: str | None) -> Finding:
-    """Without PUBLIC_URL there is nothing to compare with, which its own check tells."""
+    """Check the webhooks; not without PUBLIC_URL, for which there is a check of its own."""
     if address is None:
-        return subject.note("webhooks", "not looked at: PUBLIC_URL is not set", "Set PUBLIC_URL.")
+        return subject.note("webhooks", "not checked: PUBLIC_URL is not set", "Set PUBLIC_URL.")
     report = await webhooks.status(client, address)
     if report.healthy:
         return subject.ok("webhooks", f"{len(report.steps)} topics, all active")
-    told = ", ".join(f"{step.topic} ({_state(step)})" for step in report.steps if _is_bad(step))
-    return subject.failed("webhooks", f"to {address}: {told}", WEBHOOKS, can_fix=True)
+    states = ", ".join(f"{step.topic} ({_state(step)})" for step in report.steps if _is_bad(step))
+    return subject.failed("webhooks", f"to {address}: {states}", WEBHOOKS, can_fix=True)
 
 
 async def check_mails(subject: Subject, client: WooClient) -> Finding:
-    """What the shop tells people for what is written to it (recording email-settings)."""
+    """Check which e-mails the shop sends when records are written to it (recording
+    email-settings)."""
     try:
         on = await client.find_mails()
     except RemoteError as error:
-        return subject.note("mails", f"the settings of e-mails cannot be read: {error}", MAILS)
+        return subject.note("mails", f"the e-mail settings cannot be read: {error}", MAILS)
     message = describe_mails(on)
     return subject.note("mails", message, MAILS) if on else subject.ok("mails", message)
 

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.session import Base, Message, Numbered
-from app.domain import LONGEST_KEY, DeliveryState, Module, Record, System
+from app.domain import MAX_KEY_LENGTH, DeliveryState, Module, Record, System
 
 
 class Delivery(Numbered, Base):
@@ -17,7 +17,7 @@ class Delivery(Numbered, Base):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        CheckConstraint(f"length(record_key) <= {LONGEST_KEY}", name="record_key_length"),
+        CheckConstraint(f"length(record_key) <= {MAX_KEY_LENGTH}", name="record_key_length"),
         Index(
             "uq_deliveries_pending_dedupe_key",
             "dedupe_key",

@@ -283,7 +283,7 @@ async def record_failed_create(
     An ambiguous create may become visible late, so its waiting time starts anew. An error after a
     successful create changes nothing. Raises LeaseLost if another worker has the intent by now.
     """
-    if error.made:
+    if error.record_created:
         return
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)

@@ -1,4 +1,4 @@
-"""What waits for a person: fields that both sides changed, side by side, and held deletions."""
+"""The page Conflicts: fields that both sides changed, and deletions that are held back."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Deletions of one module that the brake holds until a person says that they are meant."""
+    """Deletions of one module that the brake holds back until a person confirms them."""
 
     store: str
     module: str
@@ -47,7 +47,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The conflicts of one pair, and where both records are found."""
+    """The conflicts of one pair, with links to both records."""
 
     label: str
     module: str
@@ -72,7 +72,7 @@ def _pairs(settings: Settings, found: Sequence[FieldConflict]) -> Iterator[Pair]
 
 @router.get("")
 async def show_conflicts(request: Request, visitor: Reader) -> Response:
-    """Those that wait; others on demand."""
+    """The open conflicts, or those that match the filters."""
     return await _show(request, visitor)
 
 
@@ -80,7 +80,7 @@ async def _show(request: Request, visitor: Visitor, *, error: str = "") -> Respo
     runtime: Runtime = request.app.state.runtime
     stores = {store: store for store in runtime.settings.stores}
     filters = (
-        Filter("state", "State", "choice", DECIDED, otherwise="DependencyNotReady for a person"),
+        Filter("state", "State", "choice", DECIDED, otherwise="Open"),
         Filter("module", "Module", "choice", MODULES),
         Filter("store", "Store", "choice", stores),
     )
@@ -113,7 +113,7 @@ async def _show(request: Request, visitor: Visitor, *, error: str = "") -> Respo
 
 @router.post("/{conflict_id}/resolve")
 async def decide_conflict(request: Request, posted: AdminForm, conflict_id: RowNumber) -> Response:
-    """Keep one side's value, if the conflict still is as the person saw it."""
+    """Keep one side's value, unless the conflict has changed since it was displayed."""
     keep, seen_at = _choice(posted.text("keep"), posted.text("seen_at"))
     try:
         runtime: Runtime = request.app.state.runtime
@@ -130,12 +130,12 @@ def _choice(keep: str, seen_at: str) -> tuple[System, datetime]:
         return System(keep), MOMENT.read(seen_at)
     except ValueError:
         detail = "The form does not say which value to keep. Reload the page and try again."
-        raise PageFault(422, "That cannot be understood", detail) from None
+        raise PageFault(422, "Invalid request", detail) from None
 
 
 @router.post("/deletions/{store}/{module}")
 async def confirm(request: Request, posted: AdminForm, store: str, module: Module) -> Response:
-    """Let the deletions that wait go on: they are meant."""
+    """Confirm the deletions of a module that are held back."""
     runtime: Runtime = request.app.state.runtime
     if store not in runtime.settings.stores:
         raise not_found(f"store {store}")

@@ -1,4 +1,4 @@
-"""Deliveries: every accepted hint and where it stands; dead letters with what stopped them."""
+"""The pages of deliveries: every accepted hint, its state, and its last error."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ MOST_BODY = 20_000
 
 
 def filters_of(stores: Sequence[str]) -> tuple[Filter, ...]:
-    """Those of GET /deliveries."""
+    """The filters of GET /deliveries."""
     return (
         Filter("state", "State", "choice", STATES),
         Filter("module", "Module", "choice", MODULES),
@@ -52,7 +52,7 @@ def delivery_filter(chosen: Chosen) -> DeliveryFilter:
 
 @router.get("")
 async def show_deliveries(request: Request, visitor: Reader) -> Response:
-    """Newest first, page by page."""
+    """A page of deliveries, newest first."""
     runtime: Runtime = request.app.state.runtime
     params = request.query_params
     chosen = choose("/ui/deliveries", filters_of(list(runtime.settings.stores)), params)
@@ -77,7 +77,7 @@ async def show_deliveries(request: Request, visitor: Reader) -> Response:
 
 @router.get("/{delivery_id}")
 async def show_delivery(request: Request, visitor: Reader, delivery_id: RowNumber) -> Response:
-    """One hint: where it stands, what stopped it, what came with it, what was logged."""
+    """One delivery: its state, its last error, its body and its entries in the Sync Log."""
     runtime: Runtime = request.app.state.runtime
     delivery = await _get(runtime, delivery_id)
     async with runtime.sessions() as session:
@@ -105,29 +105,31 @@ async def show_delivery(request: Request, visitor: Reader, delivery_id: RowNumbe
 
 
 def _readable(body: bytes | None) -> str:
-    """What was received, as text; only its beginning if it is long."""
+    """The received body as text; only the beginning of a long one."""
     text = (body or b"").decode("utf-8", "replace")
     return text if len(text) <= MOST_BODY else f"{text[:MOST_BODY]}…"
 
 
 @router.post("/replay")
 async def replay_all(request: Request, posted: AdminForm) -> Response:
-    """Have the records of all deliveries looked at again that the filters in force match."""
+    """Replay the records of all deliveries that match the filters."""
     runtime: Runtime = request.app.state.runtime
     filters = filters_of(list(runtime.settings.stores))
     chosen = choose("/ui/deliveries", filters, QueryParams(posted.text("filters")))
     if chosen.errors:
         raise PageFault(422, "Not replayed", " ".join(dict.fromkeys(chosen.errors.values())))
     if not chosen.chips:
-        raise PageFault(422, "Not replayed", "Choose a filter first, so that not everything is.")
+        raise PageFault(
+            422, "Not replayed", "Choose a filter first, so that not all deliveries are replayed."
+        )
     found = await replay(runtime.sessions, delivery_filter(chosen))
     return go_to(chosen.address(replayed=str(found.replayed + found.duplicates)))
 
 
 @router.post("/{delivery_id}/replay")
 async def replay_delivery(request: Request, posted: AdminForm, delivery_id: RowNumber) -> Response:
-    """Have its record looked at again. Safe at any time: both sides are read anew."""
-    del posted  # it was checked
+    """Replay the record of a delivery. This is safe at any time: both sides are read again."""
+    del posted  # is validated
     runtime: Runtime = request.app.state.runtime
     delivery = await _get(runtime, delivery_id)
     [accepted] = await runtime.acceptor.accept([hint_again(delivery)])

@@ -1,4 +1,4 @@
-"""What forms and filters send, believed only with the token of the visitor's session."""
+"""Posted forms, which need the form token of the visitor's session, and filters of lists."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,26 +13,26 @@ from app.parsing import MOMENT, MOST_VALUES, NUMBER, TEXT
 from app.web.pages import PageFault, SignInNeeded
 from app.web.session import Visitor, find_visitor
 
-# What forms send, believed only with the token of the visitor's session.
+# Posted forms
 
-TOKEN_FIELD = "form_token"  # noqa: S105 (a field's name)
+TOKEN_FIELD = "form_token"  # noqa: S105 (the name of a field)
 
 
 async def read_form(request: Request) -> FormData:
-    """The fields of a posted form, in order. PageFault for one that is unreadable."""
+    """Read the fields of a posted form, in order; PageFault if the form cannot be read."""
     body = await request.body()
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=1000)
     except ValueError:
-        raise PageFault(400, "That cannot be read", "The form is not in order.") from None
+        raise PageFault(400, "The form cannot be read", "The form is malformed.") from None
     if any("\x00" in value for values in fields.values() for value in values):
-        raise PageFault(400, "That cannot be read", "The form holds a NUL character.")
+        raise PageFault(400, "The form cannot be read", "The form contains a NUL character.")
     return FormData([(name, value) for name, values in fields.items() for value in values])
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A form that was checked, and the visitor who sent it."""
+    """A form with a valid form token, and the visitor who sent it."""
 
     visitor: Visitor
     form: FormData
@@ -42,11 +42,11 @@ class Posted:
         return self.visitor.principal.name if self.visitor.principal else ""
 
     def text(self, name: str) -> str:
-        """The field's text, trimmed; "" if it is not there."""
+        """The text of a field, trimmed; "" if the field is missing."""
         return text_of(self.form, name)
 
     def texts(self, name: str) -> list[str]:
-        """All of a field's texts but empty ones."""
+        """All texts of a field except empty ones."""
         return [text for value in self.form.getlist(name) if (text := str(value).strip())]
 
 
@@ -65,18 +65,18 @@ def check_form(visitor: Visitor, form: FormData) -> None:
 
 
 async def get_reader(visitor: Annotated[Visitor, Depends(find_visitor)]) -> Visitor:
-    """Who is signed in; everybody else is led to the sign-in page."""
+    """The signed-in visitor; others are redirected to the sign-in page."""
     if visitor.principal is None:
         raise SignInNeeded
     return visitor
 
 
 async def get_admin(visitor: Annotated[Visitor, Depends(get_reader)]) -> Visitor:
-    """An admin who is signed in."""
+    """The signed-in visitor with a token of scope admin; 403 for others."""
     if not visitor.is_admin:
         raise PageFault(
             403,
-            "Your token may only look",
+            "Your token has read access only",
             "This needs a token of scope admin. Sign in with one to make changes.",
         )
     return visitor
@@ -85,7 +85,7 @@ async def get_admin(visitor: Annotated[Visitor, Depends(get_reader)]) -> Visitor
 async def get_admin_form(
     request: Request, visitor: Annotated[Visitor, Depends(get_admin)]
 ) -> Posted:
-    """What an admin posted."""
+    """The validated form of an administrator."""
     form = await read_form(request)
     check_form(visitor, form)
     return Posted(visitor, form)
@@ -99,8 +99,8 @@ AdminForm = Annotated[Posted, Depends(get_admin_form)]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One field of a filter form. `apart` ones are behind "More filters"; `otherwise` says what is
-    shown where nothing is chosen."""
+    """One field of a filter form. Those that are `apart` are under "More filters"; `otherwise` is
+    the label of the empty choice."""
 
     name: str
     label: str
@@ -110,7 +110,7 @@ class Filter:
     otherwise: str = "Any"
 
     def read(self, text: str) -> Any:
-        """The value that a repository takes. ValueError tells what is wrong."""
+        """The value for a repository; ValueError, with a message for the form, if it is invalid."""
         if self.kind == "choice":
             return self._choice(text)
         if self.kind == "number":
@@ -119,7 +119,7 @@ class Filter:
 
     def _choice(self, text: str) -> str:
         if text not in self.choices:
-            raise ValueError("Choose one of the list.")
+            raise ValueError("Choose a value from the list.")
         return text
 
     def say(self, text: str) -> str:
@@ -128,7 +128,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter in force, and the address of the list without it."""
+    """An active filter, and the address of the list without it."""
 
     label: str
     value: str
@@ -137,7 +137,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What was asked for: `values` for the repository, `texts` for the form, `errors` by name."""
+    """The chosen filters: `values` for the repository, `texts` for the form, `errors` by name."""
 
     path: str
     filters: Sequence[Filter]
@@ -159,17 +159,17 @@ class Chosen:
 
     @property
     def some_apart(self) -> bool:
-        """Whether a filter is in force that the form keeps out of sight."""
+        """Whether a filter under "More filters" is active."""
         return any(each.apart and self.texts.get(each.name) for each in self.filters)
 
     def address(self, **more: str) -> str:
-        """This list, with more parameters."""
+        """The address of this list with additional parameters."""
         pairs = [*self._pairs(), *more.items()]
         return f"{self.path}?{urlencode(pairs)}" if pairs else self.path
 
     @property
     def query(self) -> str:
-        """The filters in force alone."""
+        """The active filters as a query string."""
         return urlencode(self._pairs())
 
     @property
@@ -189,14 +189,15 @@ class Chosen:
 
 
 def choose(path: str, filters: Sequence[Filter], params: QueryParams) -> Chosen:
-    """Empty fields ask for nothing; a wrong value is told and asks for nothing either."""
+    """Read the filters of a request. Empty fields are ignored; so are invalid values, which are
+    reported at their fields."""
     texts: dict[str, list[str]] = {}
     values: dict[str, list[Any]] = {}
     errors: dict[str, str] = {}
     for each in filters:
         given = dict.fromkeys(filter(None, map(str.strip, params.getlist(each.name))))
         if len(given) > MOST_VALUES:
-            errors[each.name] = f"Give at most {MOST_VALUES} values."
+            errors[each.name] = f"Enter at most {MOST_VALUES} values."
             continue
         for text in given:
             texts.setdefault(each.name, []).append(text)

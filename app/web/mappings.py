@@ -1,4 +1,4 @@
-"""The field mapping of each module: every row in force, its history, and the form of one row."""
+"""The pages of field mappings: the rows in force, their history, and the form of one row."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,19 +32,19 @@ from app.web.pages import PageFault, PageRoute, go_to, not_found, render
 from app.web.session import Visitor
 from app.web.words import DIRECTIONS, describe_faults
 
-# The form of one mapping row: what it says, as a row, and a row's faults at its fields.
+# The form of one mapping row
 
 TEXTS = ("vtiger", "transform", "direction", "write", "given", "size", "value", "notation")
 MORE_TEXTS = ("separator", "comment")
-NO_PAIR = "Write each line as: WooCommerce's value = Vtiger's value."
-MADE_OF = {"id": "Begin with a small letter; go on with small letters, digits and _."}
+NO_PAIR = "Write each line as: WooCommerce value = Vtiger value."
+MADE_OF = {"id": "Start with a small letter, followed by small letters, digits and _."}
 UNNAMED = "unnamed"
-"""The id of a new row that is only tried out."""
+"""The id of a new row in a preview."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowForm:
-    """A row as its form holds it, and what is wrong where; "" is the row as a whole."""
+    """The values of the form of a row, and its errors by field; "" is the whole row."""
 
     id: str = ""
     woo: Sequence[str] = ()
@@ -57,12 +57,13 @@ class RowForm:
 
     @property
     def paths(self) -> list[str]:
-        """The inputs for WooCommerce fields: those that are filled, and one more, two at least."""
+        """The values of the inputs for WooCommerce fields: the given ones and an empty one, at
+        least two."""
         return [*self.woo, *[""] * max(1, 2 - len(self.woo))][:4]
 
 
 def form_of(row: MappingRow | None, rule: FieldRule | None = None) -> RowForm:
-    """A row as the form shows it; for a default row that nobody changed, as it works."""
+    """The form of a row, or of a default row without changes."""
     if row is None:
         shown = {"direction": rule.direction, "transform": rule.transform} if rule else {}
         shown |= {"write": rule.write} if rule else {}
@@ -74,21 +75,21 @@ def form_of(row: MappingRow | None, rule: FieldRule | None = None) -> RowForm:
 
 
 def read_form(posted: Posted, row_id: str) -> RowForm:
-    """What was sent, as it was sent."""
+    """The form with the values as posted."""
     texts = {name: posted.text(name) for name in (*TEXTS, *MORE_TEXTS)}
     return RowForm(row_id, posted.texts("woo"), texts, posted.text("pairs"))
 
 
 def row_of(form: RowForm, row_id: str) -> MappingRow:
-    """The row that the form says. InvalidInput names the field that cannot be as it is."""
+    """The row in the form. InvalidInput names the first field with an invalid value."""
     said: dict[str, object] = {name: text for name, text in form.texts.items() if text}
     said["separator"] = form.text("separator")
     said |= {"id": row_id, "woo": list(form.woo), "pairs": _pairs(form.pairs)}
     try:
         return MappingRow.model_validate(said)
     except ValidationError as error:
-        name, told = next(iter(describe_faults(error, MADE_OF).items()))
-        raise InvalidInput(told, name) from None
+        name, message = next(iter(describe_faults(error, MADE_OF).items()))
+        raise InvalidInput(message, name) from None
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
@@ -102,13 +103,13 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 
 
 def with_faults(form: RowForm, faults: Iterable[RuleFault], row_id: str) -> RowForm:
-    """The form again, each fault at its field; those of other rows at the row as a whole."""
+    """The form with each fault at its field; those of other rows at the whole row."""
     errors: dict[str, str] = {}
     for fault in faults:
         own = fault.row == row_id
-        told = fault.message if own else f"{fault.row}: {fault.message}"
+        message = fault.message if own else f"{fault.row}: {fault.message}"
         name = fault.field if own else ""
-        errors[name] = f"{errors[name]} {told}" if name in errors else told
+        errors[name] = f"{errors[name]} {message}" if name in errors else message
     return RowForm(form.id, form.woo, form.texts, form.pairs, errors)
 
 
@@ -117,20 +118,20 @@ def with_error(form: RowForm, error: InvalidInput) -> RowForm:
     return RowForm(form.id, form.woo, form.texts, form.pairs, errors)
 
 
-# The field mapping of each module: every row in force, what is wrong with it, and its history.
+# The mapping of a module
 
 router = APIRouter(prefix="/ui/mappings", route_class=PageRoute, include_in_schema=False)
 
 MOST_VERSIONS = 20
-OVERTAKEN = (
-    "Somebody changed this mapping meanwhile, so nothing was saved. Look at it as it is now, then"
-    " make your change again."
+STALE = (
+    "This mapping has been changed in the meantime, so nothing was saved. Check the current"
+    " version, then make your change again."
 )
 
 
 @router.get("")
 async def show_mappings(request: Request, visitor: Reader) -> Response:
-    """To the first one; others are a click away."""
+    """Redirect to the mapping of the first store."""
     del visitor  # is signed in
     runtime: Runtime = request.app.state.runtime
     return go_to(address(next(iter(runtime.settings.stores)), Module.CONTACTS))
@@ -142,8 +143,8 @@ def address(store: str, module: Module) -> str:
 
 @router.get("/{store}/{module}")
 async def show_mapping(request: Request, visitor: Reader, store: str, module: Module) -> Response:
-    """All rows in force. With `record_id`, what a sync of that record would do by them: for admins,
-    as records of both systems are read for it."""
+    """All rows in force. With `record_id`, a preview of a sync of that record: only for admins,
+    because it reads records of both systems."""
     return await show(request, visitor, store, module=module)
 
 
@@ -179,7 +180,7 @@ async def show(
 async def _try(
     runtime: Runtime, store: str, *, module: Module, request: Request
 ) -> tuple[Preview | None, str]:
-    """What a sync would do with the record that the address names, or why that cannot be told."""
+    """A preview for the record in the address, or the error; neither without a record."""
     params = request.query_params
     record_id = params.get("record_id", "").strip()
     if not record_id:
@@ -189,7 +190,7 @@ async def _try(
 
 
 async def try_out(runtime: Runtime, trial: Trial) -> tuple[Preview | None, str]:
-    """A preview, or why there is none."""
+    """A preview, or None and the error."""
     try:
         TEXT.read(trial.record_id)
     except ValueError as error:
@@ -197,15 +198,15 @@ async def try_out(runtime: Runtime, trial: Trial) -> tuple[Preview | None, str]:
     try:
         return await preview(runtime, trial), ""
     except RemoteError as error:
-        label, told = error.system.label, str(error)
-        return None, told if told.startswith(label) else f"{label}: {told}"
+        label, message = error.system.label, str(error)
+        return None, message if message.startswith(label) else f"{label}: {message}"
     except (InvalidInput, DependencyNotReady) as error:
         return None, str(error)
 
 
 @router.post("/{store}/{module}/restore")
 async def restore(request: Request, posted: AdminForm, store: str, module: Module) -> Response:
-    """Make an earlier version's rows a new version, if they can still work."""
+    """Restore the rows of an earlier version as a new version, if they are still valid."""
     runtime = check_place(request, store, module)
     wanted = _number(posted.text("wanted"))
     async with runtime.sessions() as session:
@@ -217,17 +218,17 @@ async def restore(request: Request, posted: AdminForm, store: str, module: Modul
     try:
         await change_table(runtime, store, module, change=change)
     except MappingChanged:
-        return await show(request, posted.visitor, store, module=module, error=OVERTAKEN)
+        return await show(request, posted.visitor, store, module=module, error=STALE)
     except MappingRefused as error:
         return await show(request, posted.visitor, store, module=module, error=str(error))
     except RemoteError as error:
-        told = f"{error.system.label} could not be asked: {error}"
-        return await show(request, posted.visitor, store, module=module, error=told)
+        message = f"{error.system.label} could not be read: {error}"
+        return await show(request, posted.visitor, store, module=module, error=message)
     return go_to(f"{address(store, module)}?saved=restored")
 
 
 def version_of(posted: Posted) -> int:
-    """The version that the form was made of."""
+    """The version that the form is based on."""
     return _number(posted.text("version"))
 
 
@@ -235,8 +236,8 @@ def _number(text: str) -> int:
     try:
         return VERSION.read(text)
     except ValueError:
-        detail = "The form names no version."
-        raise PageFault(422, "That cannot be understood", detail) from None
+        detail = "The form has no version."
+        raise PageFault(422, "Invalid request", detail) from None
 
 
 def check_place(request: Request, store: str, module: Module) -> Runtime:
@@ -256,8 +257,8 @@ NEW = "new"
 
 @dataclass(frozen=True, slots=True)
 class MappingEditor:
-    """One row of one mapping, being looked at. `row_id` is "" for a new one; `default` is the
-    default row that it is or changes."""
+    """One row of a mapping in the editor. `row_id` is "" for a new row; `default` is the default
+    row that it is or changes."""
 
     runtime: Runtime
     store: str
@@ -275,7 +276,7 @@ class MappingEditor:
         return f"{address(self.store, self.module)}/rows/{self.row_id or NEW}"
 
     def with_row(self, row: MappingRow) -> list[MappingRow]:
-        """All rows of users with this one in its place, or at the end."""
+        """All changed and custom rows with this one in its position, or at the end."""
         if self.row is None:
             return [*self.now.rows, row]
         return [row if each.id == row.id else each for each in self.now.rows]
@@ -295,73 +296,73 @@ async def _editor(request: Request, store: str, module: Module, *, row_id: str) 
 async def show_row(
     request: Request, visitor: Admin, store: str, module: Module, row_id: str
 ) -> Response:
-    """The form of one row, with examples of recent records; `new` for one that is added."""
-    desk = await _editor(request, store, module, row_id=row_id)
-    form = form_of(desk.row, desk.default)
-    return await _form(request, visitor, desk, form=form, version=desk.now.version)
+    """The form of one row, with examples from recent records; the id `new` is for a new row."""
+    editor = await _editor(request, store, module, row_id=row_id)
+    form = form_of(editor.row, editor.default)
+    return await _form(request, visitor, editor, form=form, version=editor.now.version)
 
 
 @router.post("/{store}/{module}/rows/{row_id}")
 async def save_row(
     request: Request, posted: AdminForm, store: str, module: Module, row_id: str
 ) -> Response:
-    """Keep the row, or show the form again with what is wrong where."""
-    desk = await _editor(request, store, module, row_id=row_id)
-    form = read_form(posted, desk.row_id)
+    """Save the row, or show the form with its errors."""
+    editor = await _editor(request, store, module, row_id=row_id)
+    form = read_form(posted, editor.row_id)
     try:
-        row = row_of(form, desk.row_id or _name(desk, posted))
-        message = f"Changed row {row.id}." if desk.row_id else f"Added row {row.id}."
-        change = Change(desk.with_row(row), posted.by, message, version_of(posted))
-        await change_table(desk.runtime, store, module, change=change)
+        row = row_of(form, editor.row_id or _name(editor, posted))
+        message = f"Changed row {row.id}." if editor.row_id else f"Added row {row.id}."
+        change = Change(editor.with_row(row), posted.by, message, version_of(posted))
+        await change_table(editor.runtime, store, module, change=change)
     except MappingRefused as refused:
         form = with_faults(form, refused.faults, row.id)
     except MappingChanged:
-        form = with_error(form, InvalidInput(OVERTAKEN))
+        form = with_error(form, InvalidInput(STALE))
     except InvalidInput as error:
         form = with_error(form, error)
     except RemoteError as error:
-        told = f"{error.system.label} could not be asked, so nothing was saved: {error}"
-        form = with_error(form, InvalidInput(told))
+        message = f"{error.system.label} could not be read, so nothing was saved: {error}"
+        form = with_error(form, InvalidInput(message))
     else:
         return go_to(f"{address(store, module)}?saved={row.id}")
-    return await _form(request, posted.visitor, desk, form=form, version=version_of(posted))
+    return await _form(request, posted.visitor, editor, form=form, version=version_of(posted))
 
 
-def _name(desk: MappingEditor, posted: Posted) -> str:
-    """The id of a new row: as said, or after its field."""
-    said = posted.text("id")
-    taken = desk.now.find_row(said) or (said and find_default(desk.module, said))
+def _name(editor: MappingEditor, posted: Posted) -> str:
+    """The id of a new row: as given, or after its field."""
+    given = posted.text("id")
+    taken = editor.now.find_row(given) or (given and find_default(editor.module, given))
     if taken:
-        raise InvalidInput(f"There is a row {said} already: choose another name.", "id")
+        raise InvalidInput(f"The row {given} exists already: choose another name.", "id")
     wanted = posted.text("vtiger") or "".join(posted.texts("woo"))
-    return said or new_id(desk.module, desk.now.rows, wanted)
+    return given or new_id(editor.module, editor.now.rows, wanted)
 
 
 @router.post("/{store}/{module}/rows/{row_id}/try")
 async def try_row(
     request: Request, posted: AdminForm, store: str, module: Module, row_id: str
 ) -> Response:
-    """What a sync of one record would do if the row were as the form says. Nothing is kept."""
-    desk = await _editor(request, store, module, row_id=row_id)
-    form = read_form(posted, desk.row_id)
+    """A preview of a sync of one record with the row in the form. Nothing is saved."""
+    editor = await _editor(request, store, module, row_id=row_id)
+    form = read_form(posted, editor.row_id)
     record_id, tried = posted.text("record_id"), None
     try:
         if not record_id:
-            raise InvalidInput("Say which record to try it on.", "record_id")
-        row = row_of(form, desk.row_id or UNNAMED)
+            raise InvalidInput("Enter the id of a record for the preview.", "record_id")
+        row = row_of(form, editor.row_id or UNNAMED)
     except InvalidInput as error:
         form = with_error(form, error)
     else:
         system = System.VTIGER if posted.text("system") == System.VTIGER else System.WOOCOMMERCE
-        trial = Trial(store, module, system, record_id, desk.with_row(row))
-        tried, trouble = await try_out(desk.runtime, trial)
+        trial = Trial(store, module, system, record_id, editor.with_row(row))
+        tried, trouble = await try_out(editor.runtime, trial)
         form = with_error(form, InvalidInput(trouble)) if trouble else form
         form = with_faults(form, tried.faults, row.id) if tried and tried.faults else form
     asked = {"system": posted.text("system"), "record_id": record_id}
     return await _form(
         request,
         posted.visitor,
-        desk,
+        editor,
         form=form,
         version=version_of(posted),
         tried=tried,
@@ -373,42 +374,42 @@ async def try_row(
 async def remove_row(
     request: Request, posted: AdminForm, store: str, module: Module, row_id: str
 ) -> Response:
-    """Take a row of one's own away, or make a changed default row what it was."""
-    desk = await _editor(request, store, module, row_id=row_id)
-    if desk.row is None:
+    """Remove a custom row, or reset a changed default row."""
+    editor = await _editor(request, store, module, row_id=row_id)
+    if editor.row is None:
         raise PageFault(422, "Not removed", "A default row cannot be removed: switch it off.")
-    rows = [row for row in desk.now.rows if row.id != desk.row_id]
-    message = f"Removed row {desk.row_id}."
+    rows = [row for row in editor.now.rows if row.id != editor.row_id]
+    message = f"Removed row {editor.row_id}."
     change = Change(rows, posted.by, message, version_of(posted))
     try:
-        await change_table(desk.runtime, store, module, change=change)
+        await change_table(editor.runtime, store, module, change=change)
     except MappingChanged:
-        return await show(request, posted.visitor, store, module=module, error=OVERTAKEN)
+        return await show(request, posted.visitor, store, module=module, error=STALE)
     except MappingRefused as error:
         return await show(request, posted.visitor, store, module=module, error=str(error))
     except RemoteError as error:
-        told = f"{error.system.label} could not be asked: {error}"
-        return await show(request, posted.visitor, store, module=module, error=told)
-    return go_to(f"{address(store, module)}?saved={desk.row_id}")
+        message = f"{error.system.label} could not be read: {error}"
+        return await show(request, posted.visitor, store, module=module, error=message)
+    return go_to(f"{address(store, module)}?saved={editor.row_id}")
 
 
 async def _form(
     request: Request,
     visitor: Visitor,
-    desk: MappingEditor,
+    editor: MappingEditor,
     *,
     form: RowForm,
     version: int,
     tried: Preview | None = None,
     asked: dict[str, str] | None = None,
 ) -> Response:
-    offer, trouble = await _offer(desk)
+    offer, trouble = await _offer(editor)
     return render(
         request,
         "mapping_row.html",
         visitor=visitor,
         status=422 if form.errors else 200,
-        desk=desk,
+        editor=editor,
         form=form,
         version=version,
         offer=offer,
@@ -419,18 +420,18 @@ async def _form(
         off=Direction.OFF,
         tried=tried,
         asked=asked or {"system": "", "record_id": ""},
-        country_rows=_country_rows(desk),
+        country_rows=_country_rows(editor),
     )
 
 
-async def _offer(desk: MappingEditor) -> tuple[Offer, str]:
-    """What both systems have; nothing, and why, while one does not answer."""
+async def _offer(editor: MappingEditor) -> tuple[Offer, str]:
+    """The fields of both systems; none, and the error, if one system cannot be read."""
     try:
-        return await offer_fields(desk.runtime, desk.store, desk.module), ""
+        return await offer_fields(editor.runtime, editor.store, editor.module), ""
     except RemoteError as error:
-        return Offer((), ()), f"{error.system.label} could not be asked for its fields: {error}"
+        return Offer((), ()), f"{error.system.label} could not be read for its fields: {error}"
 
 
-def _country_rows(desk: MappingEditor) -> Sequence[str]:
-    """Rows that a state may read its country from."""
-    return [row.id for row in desk.now.rows if row.transform == "country"]
+def _country_rows(editor: MappingEditor) -> Sequence[str]:
+    """The ids of the rows that a state row may take its country from."""
+    return [row.id for row in editor.now.rows if row.transform == "country"]

@@ -1,4 +1,4 @@
-"""Making pages of templates, and what every answer of the pages carries."""
+"""Rendering of the pages, their response headers, cookies and error pages."""
 
 import logging
 from collections.abc import Callable, Coroutine
@@ -24,11 +24,11 @@ from app.web import words
 from app.web import words as values
 from app.web.session import COOKIE, LASTS, SessionCookie, Visitor
 
-# What can go wrong while a page is made, told to a person.
+# Errors of pages
 
 
 class PageFault(Exception):
-    """Answered by a page of its own, with a heading and a sentence."""
+    """An error that is shown as a page with a heading and a sentence."""
 
     def __init__(self, status: int, title: str, detail: str) -> None:
         super().__init__(detail)
@@ -38,7 +38,8 @@ class PageFault(Exception):
 
 
 class SignInNeeded(Exception):
-    """Nobody is signed in: a page leads to the sign-in and back, a form to the sign-in alone."""
+    """The visitor is not signed in. A page redirects to the sign-in and back, a form only to the
+    sign-in."""
 
 
 def not_found(what: str) -> PageFault:
@@ -54,31 +55,32 @@ HEADERS = {
     ),
     "Referrer-Policy": "same-origin",
 }
-"""Where pages differ from what every answer carries (`app.http.server`)."""
+"""Response headers of pages that differ from those of all responses (`app.http.server`)."""
 
 log = logging.getLogger(__name__)
 
 
 def address_of_file(path: Path, place: str = "/ui/static") -> str:
-    """The address of a static file; it changes with the file, so that browsers may keep it."""
+    """The address of a static file. It contains a digest of the file, so that browsers may cache
+    it."""
     digest = sha256(path.read_bytes()).hexdigest()[:12]
     return f"{place}/{path.name}?v={digest}"
 
 
 def _environment() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=PackageLoader(__package__),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"words": words, "REASONS": REASONS, "app_version": __version__}
-    made.globals["assets"] = {each.name: address_of_file(each) for each in STATIC.iterdir()}
-    made.filters |= {"time": words.clock_time, "duration": words.duration}
-    made.filters |= {"iso": _iso, "field_name": words.field_name, "shown": values.shown}
-    made.filters |= {"label": words.split_label, "prose": values.prose}
-    return made
+    environment.globals |= {"words": words, "REASONS": REASONS, "app_version": __version__}
+    environment.globals["assets"] = {each.name: address_of_file(each) for each in STATIC.iterdir()}
+    environment.filters |= {"time": words.clock_time, "duration": words.duration}
+    environment.filters |= {"iso": _iso, "field_name": words.field_name, "shown": values.shown}
+    environment.filters |= {"label": words.split_label, "prose": values.prose}
+    return environment
 
 
 def _iso(moment: datetime) -> str:
@@ -96,7 +98,7 @@ def render(
     status: int = 200,
     **context: Any,
 ) -> Response:
-    """A page; a visitor's first one brings the cookie that later forms are tied to."""
+    """Render a page. The first page of a visitor sets the session cookie that forms depend on."""
     given = {"request": request, "visitor": visitor, **context}
     response = HTMLResponse(_TEMPLATES.get_template(template).render(given), status)
     if visitor is not None and visitor.is_new:
@@ -121,22 +123,22 @@ def _is_https(request: Request) -> bool:
     return request.scope["scheme"] == "https" or public_url.startswith("https:")
 
 
-def hand_over(
+def redirect_with_session(
     request: Request, visitor: Visitor, session_cookie: SessionCookie, location: str
 ) -> Response:
-    """Go on with another session_cookie."""
+    """Redirect with another session cookie."""
     response = go_to(location)
     set_session_cookie(request, response, visitor.cookie_signer.close(session_cookie))
     return response
 
 
 def go_to(location: str) -> Response:
-    """Show another page after a form was taken in."""
+    """Redirect to another page after a form was processed."""
     return RedirectResponse(location, 303)
 
 
 class PageRoute(APIRoute):
-    """A route whose faults are pages too, and whose answers carry the pages' policy."""
+    """A route whose errors are pages too, and whose responses have the headers of pages."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
@@ -166,9 +168,9 @@ def _to_sign_in(request: Request) -> Response:
     return go_to(f"{SIGN_IN}?next={quote(way, safe='/')}" if way != "/" else SIGN_IN)
 
 
-def _say(error: InvalidInput) -> str:
+def _detail(error: InvalidInput) -> str:
     if error.field == "cursor":
-        return "This address names no place in the list: start again without it, from the menu."
+        return "This address has an invalid position in the list: open the list from the menu."
     return str(error)
 
 
@@ -176,14 +178,14 @@ def _as_fault(error: Exception) -> PageFault:
     if isinstance(error, PageFault):
         return error
     if isinstance(error, InvalidInput):
-        return PageFault(422, "That cannot be understood", _say(error))
+        return PageFault(422, "Invalid request", _detail(error))
     if isinstance(error, RequestValidationError):
         return PageFault(404, "Not found", "There is nothing at this address.")
     if isinstance(error, HTTPException):
-        return PageFault(error.status_code, "That was not taken", error.detail)
+        return PageFault(error.status_code, "The request was refused", error.detail)
     if isinstance(error, OUTAGES):
         log.error("The database cannot be reached: %s", type(error).__name__)
-        detail = "The database cannot be reached. What comes in is refused until it can; try again."
+        detail = "The database cannot be reached. New hints are refused until then; try again."
         return PageFault(503, "No database", detail)
-    log.exception("A page could not be made", exc_info=error)
-    return PageFault(500, "Something went wrong", "The service's log has the trace.")
+    log.exception("A page could not be rendered", exc_info=error)
+    return PageFault(500, "Something went wrong", "The service's log has the traceback.")

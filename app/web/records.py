@@ -1,4 +1,4 @@
-"""The records: the log with all its filters, an entry with why and what changed, and replay."""
+"""The pages of records: the Sync Log with all filters, one entry with its details, and replay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from app.web.forms import AdminForm, Chosen, Filter, Reader, choose
 from app.web.pages import PageRoute, go_to, not_found, render
 from app.web.words import MODULES, OUTCOMES, SYSTEMS
 
-# Links to the screens on which the two systems' own users see a record.
+# Links to records in the two systems
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteLink:
-    """A record in one system; `url` is None where no screen shows it."""
+    """A link to a record in one system; `url` is None if no screen shows it."""
 
     system: System
     record_id: str
@@ -40,7 +40,7 @@ class RemoteLink:
 def remote_link(
     settings: Settings, store: str, *, system: System, module: Module | None, record_id: str
 ) -> RemoteLink:
-    """None as `url` for a store or CRM that is not configured any more, too."""
+    """A link to a record; its `url` is also None for a store or CRM that is not configured now."""
     url = find_screen(settings, store, system=system, module=module, record_id=record_id)
     return RemoteLink(system, record_id, url)
 
@@ -51,7 +51,7 @@ PER_PAGE = 50
 
 
 def filters_of(stores: Sequence[str]) -> tuple[Filter, ...]:
-    """Those of GET /sync-log."""
+    """The filters of GET /sync-log."""
     reasons = {code: code.replace("_", " ") for code in sorted(REASONS)}
     return (
         Filter("q", "Search"),
@@ -62,7 +62,7 @@ def filters_of(stores: Sequence[str]) -> tuple[Filter, ...]:
         Filter("store", "Store", "choice", {store: store for store in stores}),
         Filter("since", "From (UTC)", "time"),
         Filter("until", "Before (UTC)", "time"),
-        Filter("source_id", "Id where it came from", apart=True),
+        Filter("source_id", "Id in the source", apart=True),
         Filter("target_id", "Id in the target", apart=True),
         Filter("link_id", "Pair", "number", apart=True),
         Filter("run_id", "Run", "number", apart=True),
@@ -82,7 +82,7 @@ def _log_filter(chosen: Chosen) -> LogFilter:
 
 @router.get("")
 async def show_records(request: Request, visitor: Reader) -> Response:
-    """Newest first, page by page."""
+    """A page of entries, newest first."""
     runtime: Runtime = request.app.state.runtime
     params = request.query_params
     chosen = choose("/ui/records", filters_of(list(runtime.settings.stores)), params)
@@ -102,8 +102,8 @@ async def show_records(request: Request, visitor: Reader) -> Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
-    """An entry with all that belongs to it."""
+class EntryDetails:
+    """An entry with its deliveries and links."""
 
     entry: Entry
     deliveries: Sequence[Delivery]
@@ -112,13 +112,13 @@ class Behind:
 
     @property
     def hints(self) -> list[NewDelivery]:
-        """One for each record that the entry tells of."""
+        """One hint for each record of the entry."""
         told = {delivery.record_key: hint_again(delivery) for delivery in self.deliveries}
         return list(told.values()) or _hint_source(self.entry)
 
 
 def _hint_source(entry: Entry) -> list[NewDelivery]:
-    """Where the deliveries are gone by age, the record that it came from is looked at again."""
+    """The record to replay if the deliveries of an entry have been removed after retention."""
     if entry.module is None:
         return []
     module, system = Module(entry.module), System(entry.target).other
@@ -126,7 +126,7 @@ def _hint_source(entry: Entry) -> list[NewDelivery]:
     return [hint_record(record, Event(entry.event), note=f"replay of entry {entry.id}")]
 
 
-async def _look_behind(runtime: Runtime, entry_id: int) -> Behind:
+async def _read_details(runtime: Runtime, entry_id: int) -> EntryDetails:
     async with runtime.sessions() as session:
         entry = await find_entry(session, entry_id)
         if entry is None:
@@ -136,7 +136,7 @@ async def _look_behind(runtime: Runtime, entry_id: int) -> Behind:
             session, DeliveryFilter(id=ids or [0]), cursor=None, limit=MOST_PER_PAGE
         )
     target = System(entry.target)
-    return Behind(
+    return EntryDetails(
         entry,
         told.items,
         source=_link(runtime, entry, target.other, entry.source_id),
@@ -153,16 +153,16 @@ def _link(runtime: Runtime, entry: Entry, system: System, record_id: str) -> Rem
 
 @router.get("/{entry_id}")
 async def show_entry(request: Request, visitor: Reader, entry_id: RowNumber) -> Response:
-    """What happened, why, and what to do about it."""
-    behind = await _look_behind(request.app.state.runtime, entry_id)
-    reason = REASONS.get(behind.entry.reason or "")
+    """One entry: its outcome, reason and remedy, changes and deliveries."""
+    details = await _read_details(request.app.state.runtime, entry_id)
+    reason = REASONS.get(details.entry.reason or "")
     replayed = request.query_params.get("replayed")
     return render(
         request,
         "entry.html",
         visitor=visitor,
-        behind=behind,
-        entry=behind.entry,
+        details=details,
+        entry=details.entry,
         reason=reason,
         reasons=REASONS,
         replayed=replayed,
@@ -171,9 +171,9 @@ async def show_entry(request: Request, visitor: Reader, entry_id: RowNumber) -> 
 
 @router.post("/{entry_id}/replay")
 async def replay_entry(request: Request, posted: AdminForm, entry_id: RowNumber) -> Response:
-    """Have its record looked at again. Safe at any time: both sides are read anew."""
-    del posted  # it was checked
+    """Replay the record of an entry. This is safe at any time: both sides are read again."""
+    del posted  # is validated
     runtime: Runtime = request.app.state.runtime
-    hints = (await _look_behind(runtime, entry_id)).hints
+    hints = (await _read_details(runtime, entry_id)).hints
     accepted = await runtime.acceptor.accept(hints) if hints else []
     return go_to(f"/ui/records/{entry_id}?replayed={len(accepted)}")

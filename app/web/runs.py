@@ -1,4 +1,4 @@
-"""Runs: whole modules synced or compared on demand, watched to their end, reported and repaired."""
+"""The pages of runs: start a run, follow its progress, read its report and repair differences."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -35,7 +35,7 @@ from app.web.records import RemoteLink, remote_link
 from app.web.session import Visitor
 from app.web.words import ACTS, DIRECTIONS, FOUND, MODULES, PLANS, RUN_STATES
 
-# What a comparison found: the filters of its findings, and these as a file.
+# The findings of a comparison: filters and export
 
 COLUMNS = (
     "Module",
@@ -74,7 +74,7 @@ def difference_filter(chosen: Chosen) -> DifferenceFilter:
 
 
 async def csv_of(runtime: Runtime, run: SyncRun, filters: DifferenceFilter) -> AsyncIterator[str]:
-    """A line for each field that differs, and one for a record without any."""
+    """A line for each field that differs, and one for each finding without such a field."""
     yield csv_line(COLUMNS)
     async for row in each_difference(runtime, run.id, filters):
         for field in row.fields or [{}]:
@@ -113,18 +113,18 @@ def _cells(
 router = APIRouter(prefix="/ui/runs", route_class=PageRoute, include_in_schema=False)
 
 PER_PAGE = 50
-WAYS = {key: name for key, name in DIRECTIONS.items() if key != Direction.OFF}
+DIRECTION_CHOICES = {key: name for key, name in DIRECTIONS.items() if key != Direction.OFF}
 
 
 @router.get("")
 async def show_runs(request: Request, visitor: Reader) -> Response:
-    """All runs, newest first, and the form that asks for another."""
+    """All runs, newest first, and the form to start one."""
     return await _show(request, visitor, Asked())
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The form as it was sent, with what is wrong."""
+    """The values of the form as posted, with its error."""
 
     store: str = ""
     modules: Sequence[str] = ()
@@ -155,20 +155,20 @@ async def _show(request: Request, visitor: Visitor, asked: Asked) -> Response:
         page=page,
         cursor=cursor,
         asked=asked,
-        ways=WAYS,
+        directions=DIRECTION_CHOICES,
         stores=list(stores),
         any_open=any(run.is_open for run in page.items),
     )
 
 
 @router.post("")
-async def ask_for_run(request: Request, posted: AdminForm) -> Response:
-    """On to the run, or back to the form with what is wrong."""
+async def start(request: Request, posted: AdminForm) -> Response:
+    """Start a run and redirect to it, or show the form with its error."""
     runtime: Runtime = request.app.state.runtime
     try:
         run = await start_run(runtime, _wanted(runtime, posted))
     except InvalidInput as error:
-        return await _show(request, posted.visitor, _asked(posted, error))
+        return await _show(request, posted.visitor, _posted_values(posted, error))
     return go_to(f"/ui/runs/{run.id}")
 
 
@@ -180,7 +180,7 @@ def _wanted(runtime: Runtime, posted: Posted) -> NewRun:
         return NewRun(
             store=posted.text("store") or only,
             modules=tuple(Module(each) for each in posted.texts("module")),
-            direction=Direction(_way(posted.text("direction"))),
+            direction=Direction(_direction(posted.text("direction"))),
             since=_since(posted.text("since")),
             dry_run=posted.text("dry_run") == "1",
             repair_of=repair_of,
@@ -188,12 +188,12 @@ def _wanted(runtime: Runtime, posted: Posted) -> NewRun:
             consent=Consent.NEEDED_IF_MANY,
         )
     except ValueError:
-        raise InvalidInput("Choose modules of the list.") from None
+        raise InvalidInput("Choose modules from the list.") from None
 
 
-def _way(text: str) -> str:
-    if text and text not in WAYS:
-        raise InvalidInput("Choose a direction of the list.", "direction")
+def _direction(text: str) -> str:
+    if text and text not in DIRECTION_CHOICES:
+        raise InvalidInput("Choose a direction from the list.", "direction")
     return text or Direction.BOTH
 
 
@@ -215,29 +215,29 @@ def _since(text: str) -> datetime | None:
         raise InvalidInput(str(error), "since") from None
 
 
-def _asked(posted: Posted, error: InvalidInput) -> Asked:
+def _posted_values(posted: Posted, error: InvalidInput) -> Asked:
     return Asked(
         store=posted.text("store"),
         modules=posted.texts("module"),
         direction=posted.text("direction"),
         since=posted.text("since"),
         dry_run=posted.text("dry_run") == "1",
-        error=_say(error),
+        error=_message(error),
         field=error.field,
     )
 
 
-def _say(error: InvalidInput) -> str:
-    """What is wrong, with a module by the name that the pages have for it."""
-    said = str(error)
+def _message(error: InvalidInput) -> str:
+    """The message of an error, with the display names of modules."""
+    message = str(error)
     for module, name in MODULES.items():
-        said = said.replace(f"Module {module} ", f"{name} ")
-    return said
+        message = message.replace(f"Module {module} ", f"{name} ")
+    return message
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record that a comparison told of, and where it is found."""
+    """A finding of a comparison, with links to its records."""
 
     row: RunDifference
     links: Sequence[RemoteLink]
@@ -261,7 +261,7 @@ def _found(settings: Settings, run: SyncRun, row: RunDifference) -> Found:
 
 @router.get("/{run_id}")
 async def show_run(request: Request, visitor: Reader, run_id: RowNumber) -> Response:
-    """How far it has come, what became of the records, and what a comparison found."""
+    """One run: its progress, the outcomes of its records, and the findings of a comparison."""
     runtime: Runtime = request.app.state.runtime
     progress = await _get(runtime, run_id)
     params = request.query_params
@@ -290,24 +290,25 @@ async def show_run(request: Request, visitor: Reader, run_id: RowNumber) -> Resp
 
 
 def _expected(run: SyncRun) -> str:
-    """What the run would make, or a sync of what it found; "" while that is not counted."""
+    """The number of records that the run, or a sync after the comparison, would create and change;
+    "" before they are counted."""
     return describe_forecast(Forecast.from_json(run.expected)) if run.expected else ""
 
 
 @router.post("/{run_id}/confirm")
 async def confirm(request: Request, posted: AdminForm, run_id: RowNumber) -> Response:
-    """Agree to what the run would do."""
-    del posted  # it was checked
+    """Confirm a run that waits for confirmation."""
+    del posted  # is validated
     runtime: Runtime = request.app.state.runtime
     await _get(runtime, run_id)
-    with contextlib.suppress(StaleState):  # the page shows how it stands
+    with contextlib.suppress(StaleState):  # the page shows the current state
         await confirm_run(runtime, run_id)
     return go_to(f"/ui/runs/{run_id}")
 
 
 @router.get("/{run_id}/export.csv")
 async def export_found(request: Request, visitor: Reader, run_id: RowNumber) -> Response:
-    """What a comparison found and the filters match, as a file for a spreadsheet."""
+    """The findings of a comparison that match the filters, as CSV for a spreadsheet."""
     del visitor  # is signed in
     runtime: Runtime = request.app.state.runtime
     run = (await _get(runtime, run_id)).run
@@ -321,8 +322,8 @@ async def export_found(request: Request, visitor: Reader, run_id: RowNumber) -> 
 
 @router.post("/{run_id}/cancel")
 async def cancel(request: Request, posted: AdminForm, run_id: RowNumber) -> Response:
-    """Stop it before its next page; what it has brought up is synced all the same."""
-    del posted  # it was checked
+    """Cancel a run before its next page; records that it has queued are still synced."""
+    del posted  # is validated
     runtime: Runtime = request.app.state.runtime
     await _get(runtime, run_id)
     await cancel_run(runtime, run_id)

@@ -1,4 +1,4 @@
-"""Who looks at a page: the signed session cookie, and what the visitor's token may do."""
+"""Sessions of the pages: the signed session cookie, and the visitor's token and scope."""
 
 import hmac
 import secrets
@@ -26,10 +26,10 @@ from app.policies.access import (
 from app.policies.models import ApiToken
 from app.runtime import Runtime
 
-# The session cookie: a signed session_cookie that names a token, never holds one.
+# The session cookie, which identifies a token without containing it
 #
-# Whether the session is still open and its token still in force is asked at every request, so that
-# signing out ends a session, and revoking a token all of its sessions.
+# Each request checks that the session is open and the token is valid, so that signing out ends a
+# session, and revoking a token ends all of its sessions.
 
 COOKIE = "woo_vtiger_session"
 LASTS = timedelta(hours=12)
@@ -37,19 +37,20 @@ LASTS = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class SessionCookie:
-    """`principal` is a token's id, or the fingerprint of one of API_TOKENS; "" before sign-in."""
+    """The content of the cookie. `principal` is the id of a token, or the fingerprint of one of
+    API_TOKENS; "" before sign-in."""
 
     nonce: str
     principal: str = ""
 
 
 def new_session_cookie(principal: str = "") -> SessionCookie:
-    """A nonce of its own for each session, so that no form outlives the session it was made for."""
+    """A cookie with a new nonce, so that no form is valid beyond its session."""
     return SessionCookie(secrets.token_urlsafe(16), principal)
 
 
 class CookieSigner:
-    """Signs and checks what goes through a browser, with the one secret all processes share."""
+    """Signs and verifies cookies and form tokens with the secret that all processes share."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
@@ -63,7 +64,7 @@ class CookieSigner:
         return sealed if isinstance(sealed, str) else sealed.decode()
 
     def open(self, text: str) -> SessionCookie | None:
-        """None for what is not ours, or too old."""
+        """The content of a cookie; None if its signature is invalid or it has expired."""
         try:
             nonce, principal = self._tickets.loads(text, max_age=int(LASTS.total_seconds()))
         except BadSignature:
@@ -71,14 +72,14 @@ class CookieSigner:
         return SessionCookie(nonce, principal)
 
     def form_token(self, session_cookie: SessionCookie) -> str:
-        """What the forms of a session carry, so that no other site can post them."""
+        """The token in the forms of a session, against cross-site request forgery."""
         return self._forms.get_signature(session_cookie.nonce).decode()
 
     def is_form_token(self, session_cookie: SessionCookie, given: str) -> bool:
         return hmac.compare_digest(self.form_token(session_cookie).encode(), given.encode())
 
     def fingerprint(self, token: str) -> str:
-        """Names a token of the settings, which has no id, without giving it away."""
+        """An identifier of a token in the settings, which has no id, that does not reveal it."""
         return "env:" + hmac.digest(self._secret.encode(), token.encode(), sha256).hex()
 
     def find_fingerprint(self, principal: str, tokens: Iterable[str]) -> bool:
@@ -88,7 +89,7 @@ class CookieSigner:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whose token it is; `id` is how a session_cookie names it."""
+    """The owner of a token; `id` identifies it in a session cookie."""
 
     id: str
     name: str
@@ -114,7 +115,8 @@ class Visitor:
 
 
 async def find_visitor(request: Request) -> Visitor:
-    """Anybody: strangers get a session_cookie of their own, which the sign-in form is tied to."""
+    """The visitor of a request. Visitors without a session get a session cookie, which the sign-in
+    form depends on."""
     runtime: Runtime = request.app.state.runtime
     cookie_signer = await open_cookie_signer(runtime)
     session_cookie = cookie_signer.open(request.cookies.get(COOKIE, ""))
@@ -152,7 +154,7 @@ async def _find_principal(
 
 
 async def find_principal(runtime: Runtime, secret: str) -> Principal | Expired | None:
-    """Whose token this is; None if it is nobody's, or revoked."""
+    """The owner of a token; None if the token is unknown or revoked."""
     bootstrap = find_bootstrap(runtime.settings.api_tokens, secret)
     if bootstrap is not None:
         cookie_signer = await open_cookie_signer(runtime)
@@ -163,7 +165,7 @@ async def find_principal(runtime: Runtime, secret: str) -> Principal | Expired |
 
 
 async def sign_in(runtime: Runtime, visitor: Visitor, principal: Principal) -> SessionCookie:
-    """The session_cookie of a new session; one that the visitor had before ends."""
+    """The session cookie of a new session; the visitor's previous session ends."""
     session_cookie = new_session_cookie(principal.id)
     async with transaction(runtime.sessions) as session:
         await end_session(session, visitor.session_cookie.nonce)
@@ -172,8 +174,7 @@ async def sign_in(runtime: Runtime, visitor: Visitor, principal: Principal) -> S
 
 
 async def sign_out(runtime: Runtime, visitor: Visitor) -> SessionCookie:
-    """The session_cookie of a stranger, in place of that of the session, which ends in every
-    process."""
+    """End the session in every process, and return a session cookie without a principal."""
     async with transaction(runtime.sessions) as session:
         await end_session(session, visitor.session_cookie.nonce)
     return new_session_cookie()

@@ -1,4 +1,4 @@
-"""The sync settings of each store and module: seen together, changed one module at a time."""
+"""The pages of sync settings: an overview of all modules, and the form of one module."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -29,12 +29,12 @@ from app.web.words import CONFLICTS, DELETIONS, SettingField, describe_faults, f
 router = APIRouter(prefix="/ui/settings", route_class=PageRoute, include_in_schema=False)
 
 PATIENCE_S = 3.0
-UNREAD = f"The shop could not be asked whom it mails for what is written to it: look in {WHERE}."
+UNREAD = f"The e-mail settings of the shop could not be read: check them in {WHERE}."
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The settings of one module, and who chose them when; None while the defaults hold."""
+    """The settings of one module, and their last change; None if there was none."""
 
     store: str
     module: Module
@@ -54,7 +54,7 @@ async def _read(runtime: Runtime, store: str, module: Module) -> Choice:
 
 @router.get("")
 async def show_settings(request: Request, visitor: Reader) -> Response:
-    """All modules of all stores."""
+    """The settings of all modules of all stores."""
     runtime: Runtime = request.app.state.runtime
     choices = {
         store: [await _read(runtime, store, module) for module in Module]
@@ -72,7 +72,7 @@ async def show_settings(request: Request, visitor: Reader) -> Response:
 
 @router.get("/{store}/{module}")
 async def show_module(request: Request, visitor: Reader, store: str, module: Module) -> Response:
-    """The form of one module."""
+    """The form of the settings of one module."""
     choice = await _read(*_place(request, store), module)
     fields = fields_of(module)
     texts = {field.name: field.text(choice.policy) for field in fields}
@@ -82,7 +82,7 @@ async def show_module(request: Request, visitor: Reader, store: str, module: Mod
 
 
 async def _mails(request: Request, choice: Choice) -> str:
-    """Whom the shop mails for what is written to it; "" where that is nobody's business here."""
+    """Whom the shop sends e-mails when records are written to it; "" if that does not apply."""
     runtime: Runtime = request.app.state.runtime
     if not SPECS[choice.module].mails:
         return ""
@@ -91,13 +91,13 @@ async def _mails(request: Request, choice: Choice) -> str:
             on = await mails_of(runtime, choice.store)
     except (TimeoutError, RemoteError):
         return UNREAD
-    return describe_mails(on, choice.module) + f" These are switched in {WHERE}."
+    return describe_mails(on, choice.module) + f" Change this in {WHERE}."
 
 
 @router.post("/{store}/{module}")
 async def save_module(request: Request, posted: AdminForm, store: str, module: Module) -> Response:
-    """Keep the choices, or show the form again with what is wrong where. One that was filled with
-    settings that somebody has changed since is shown again too, with the choices made."""
+    """Save the settings, or show the form with its errors. If the settings have been changed since
+    the form was opened, it is shown again with the values as posted."""
     runtime, store = _place(request, store)
     choice = await _read(runtime, store, module)
     fields = fields_of(module)
@@ -112,17 +112,17 @@ async def save_module(request: Request, posted: AdminForm, store: str, module: M
         return _form(request, posted.visitor, choice, texts=texts, errors=errors)
     async with transaction(runtime.sessions) as session:
         now = await lock_choice(session, store, module)
-        overtaken = "seen" in posted.form and posted.text("seen") != _stamp(now)
-        if not overtaken:
+        is_stale = "seen" in posted.form and posted.text("seen") != _stamp(now)
+        if not is_stale:
             await save_policy(session, store, module=module, policy=policy, by=posted.by)
-    if overtaken:
+    if is_stale:
         choice = await _read(runtime, store, module)
-        return _form(request, posted.visitor, choice, texts=texts, overtaken=True)
+        return _form(request, posted.visitor, choice, texts=texts, is_stale=True)
     return go_to(f"{choice.address}?saved=1")
 
 
 def _stamp(chosen: SyncSetting | None) -> str:
-    """By which a form tells the settings that it was filled with from later ones."""
+    """The version of the settings that a form is based on."""
     return chosen.updated_at.isoformat() if chosen else ""
 
 
@@ -134,7 +134,9 @@ def _place(request: Request, store: str) -> tuple[Runtime, str]:
 
 
 def _errors(error: ValidationError, fields: Sequence[SettingField]) -> dict[str, str]:
-    return describe_faults(error, {field.name: field.made_of for field in fields if field.made_of})
+    return describe_faults(
+        error, {field.name: field.pattern_help for field in fields if field.pattern_help}
+    )
 
 
 def _form(
@@ -145,20 +147,20 @@ def _form(
     texts: Mapping[str, str],
     errors: Mapping[str, Any] | None = None,
     saved: bool = False,
-    overtaken: bool = False,
+    is_stale: bool = False,
     mails: str = "",
 ) -> Response:
     return render(
         request,
         "module_settings.html",
         visitor=visitor,
-        status=422 if errors else 409 if overtaken else 200,
+        status=422 if errors else 409 if is_stale else 200,
         choice=choice,
         fields=fields_of(choice.module),
         texts=texts,
         errors=errors or {},
         saved=saved,
-        overtaken=overtaken,
+        is_stale=is_stale,
         seen=_stamp(choice.by),
         mails=mails,
     )

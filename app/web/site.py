@@ -1,4 +1,4 @@
-"""All pages put together, their static files, and `/docs` with no script of other servers."""
+"""Registration of all pages, their static files, and `/docs` without scripts of other servers."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -20,13 +20,13 @@ from app.web import (
 )
 from app.web.pages import STATIC, PageFault, PageRoute, address_of_file, go_to, render
 
-# Static files whose addresses change with their content.
+# Static files
 
 KEPT = "public, max-age=31536000, immutable"
 
 
-class KeptFiles(StaticFiles):
-    """Their addresses change with them, so browsers need not ask again."""
+class CachedFiles(StaticFiles):
+    """Static files that browsers may cache forever, because their addresses contain a digest."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -34,11 +34,10 @@ class KeptFiles(StaticFiles):
         return response
 
 
-# `/docs`: the API's description as Swagger UI shows it, with no script or style of other servers.
+# `/docs`: the description of the API in Swagger UI, without scripts or styles of other servers
 #
-# The files come from the package fastapi-offline, whose own page has inline script; this page has
-# the same content policy as all others, and can be looked at without signing in, as /openapi.json
-# can.
+# The files come from the package fastapi-offline, whose own page has inline scripts. This page has
+# the same content policy as all others. Like /openapi.json, it needs no sign-in.
 
 SWAGGER = Path(str(files("fastapi_offline") / "static"))
 PLACE = "/ui/swagger"
@@ -52,19 +51,19 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 @router.get("/docs")
 async def show_api(request: Request) -> Response:
-    """Every route of the API, to be tried out with a token."""
+    """The page of Swagger UI."""
     return render(request, "api_docs.html", swagger=ASSETS, openapi=request.app.openapi_url)
 
 
 @router.get("/redoc")
 async def lead_to_docs() -> Response:
-    """Where frameworks put another view of the same description."""
+    """Redirect from the address of ReDoc, another view of the same description."""
     return go_to("/docs")
 
 
 def describe_api(app: FastAPI) -> None:
-    """Serve the page and its files."""
-    app.mount(PLACE, KeptFiles(directory=SWAGGER), name="swagger")
+    """Add the routes of the page and its files."""
+    app.mount(PLACE, CachedFiles(directory=SWAGGER), name="swagger")
     app.include_router(router)
 
 
@@ -86,13 +85,13 @@ rest = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 @rest.get("/ui/{way:path}")
 async def show_nothing(request: Request, way: str) -> Response:
-    """Addresses below /ui that lead nowhere are answered by a page."""
+    """Answer unknown addresses below /ui with an error page."""
     del request
     raise PageFault(404, "Not found", f"There is nothing at /ui/{way}.")
 
 
 def install(app: FastAPI, *, api_docs: bool) -> None:
-    app.mount("/ui/static", KeptFiles(directory=STATIC), name="static")
+    app.mount("/ui/static", CachedFiles(directory=STATIC), name="static")
     for router in ROUTERS:
         app.include_router(router)
     if api_docs:

@@ -1,5 +1,5 @@
-"""The status: how each system stands, what waits, what is broken; findings on demand, and the add-
-on."""
+"""The page Status: the state of each system, the queue, incidents, polls and check results; and the
+download of the add-on."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from app.web.pages import PageFault, PageRoute, render
 from app.web.session import Visitor
 from app.web.words import SYSTEMS, duration
 
-# The add-on for Vtiger Community Edition, saved from the status page by an administrator.
+# Download of the add-on
 
 addon_router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -37,18 +37,19 @@ addon_router = APIRouter(route_class=PageRoute, include_in_schema=False)
 async def save_vtiger_addon(visitor: Reader) -> Response:
     if not visitor.is_admin:
         detail = "This needs a token of scope admin. Sign in with one to save the add-on."
-        raise PageFault(403, "Your token may only look", detail)
+        raise PageFault(403, "Your token has read access only", detail)
     package = await asyncio.to_thread(build_package)
     name = {"Content-Disposition": f'attachment; filename="{package.name}"'}
     return Response(package.content, media_type="application/zip", headers=name)
 
 
-NOTABLE = timedelta(seconds=5)
+SLOW_CALL = timedelta(seconds=5)
+"""Duration after which a call without an answer is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One system at one moment."""
+    """The state of one system at one moment."""
 
     system: System
     store: str
@@ -59,12 +60,12 @@ class Standing:
 
     @property
     def verdict(self) -> tuple[str, str]:
-        """How it stands, as the class of a mark and in words."""
+        """The state, as a CSS class and a label."""
         state = self.state
         if state.opened_at is not None and state.is_open:
-            return "failed", f"Out of reach for {self._ago(state.opened_at)}"
+            return "failed", f"Unreachable for {self._ago(state.opened_at)}"
         if state.rejected_at is not None:
-            return "failed", "Refuses writes" if state.rejected_write else "Refuses the key"
+            return "failed", "Refuses writes" if state.rejected_write else "Refuses the credentials"
         if state.slow_at is not None:
             return "failed", f"No answer for {self._ago(state.slow_at)}"
         if self.owes_answer:
@@ -75,13 +76,14 @@ class Standing:
 
     @property
     def owes_answer(self) -> bool:
-        """Whether a call is without an answer long enough to be told, and no incident tells it."""
-        told = self.state.is_open or self.state.slow_at is not None
-        return not told and self.now - self._owed_since >= NOTABLE
+        """Whether a call has been without an answer for so long that it is shown, unless an
+        incident shows it already."""
+        is_incident = self.state.is_open or self.state.slow_at is not None
+        return not is_incident and self.now - self._owed_since >= SLOW_CALL
 
     @property
     def owed_for(self) -> float:
-        """Seconds since the oldest call was made that is without an answer."""
+        """Seconds since the start of the oldest call without an answer."""
         return (self.now - self._owed_since).total_seconds()
 
     @property
@@ -100,13 +102,13 @@ class Standing:
         return duration(max(0.0, (self.now - moment).total_seconds()))
 
 
-def stand(
+def system_states(
     settings: Settings,
     remotes: Mapping[str, RemoteState],
     calls: Mapping[str, CallsInProgress],
     now: datetime,
 ) -> list[Standing]:
-    """Every shop and the CRM."""
+    """The state of every shop and of Vtiger."""
     places = [(System.WOOCOMMERCE, store, shop.url) for store, shop in settings.stores.items()]
     if settings.vtiger is not None:
         address = f"{settings.vtiger.url}, user {settings.vtiger.username}"
@@ -119,8 +121,8 @@ def stand(
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Incidents of one kind and place, which one remedy mends."""
+class IncidentGroup:
+    """Incidents of one kind and system, which have the same remedy."""
 
     kind: str
     system: System
@@ -136,35 +138,35 @@ class Trouble:
         return min(row.began_at for row in self.rows)
 
 
-def gather(rows: Sequence[IncidentRow]) -> list[Trouble]:
-    """Incidents as people count them: those of one kind and place are one."""
+def group_incidents(rows: Sequence[IncidentRow]) -> list[IncidentGroup]:
+    """Group incidents by kind, system and store."""
 
     def place(row: IncidentRow) -> tuple[str, str, str]:
         return row.kind, row.system, row.store
 
     return [
-        Trouble(kind, System(system), store, list(together))
+        IncidentGroup(kind, System(system), store, list(together))
         for (kind, system, store), together in groupby(sorted(rows, key=place), key=place)
     ]
 
 
-# The status: what waits, what is broken, how far the polls are; findings on demand.
+# The page
 
 router = APIRouter(prefix="/ui/status", route_class=PageRoute, include_in_schema=False)
 
-PATIENCE_S = 60.0
+CHECK_TIMEOUT_S = 60.0
 MOST_ENDED = 10
 MOST_LASTING = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the database knows."""
+class StatusData:
+    """The data of the page from the database."""
 
     queue: Mapping[str, int]
     oldest: datetime | None
     workers: int
-    lasting: Sequence[Trouble]
+    lasting: Sequence[IncidentGroup]
     ended: Sequence[IncidentRow]
     marks: Mapping[str, datetime]
     systems: Sequence[Standing]
@@ -175,7 +177,7 @@ class Known:
 
 @router.get("")
 async def show_status(request: Request, visitor: Reader) -> Response:
-    """With ?check=1 everything is checked anew, which asks both systems and may take seconds."""
+    """The page; with ?check=1 after a new check, which calls both systems and may take seconds."""
     asked = request.query_params.get("check") == "1"
     runtime: Runtime = request.app.state.runtime
     findings = await _examine(runtime) if asked else None
@@ -184,17 +186,19 @@ async def show_status(request: Request, visitor: Reader) -> Response:
 
 @router.post("/mend")
 async def mend(request: Request, posted: AdminForm) -> Response:
-    """Check everything, and mend what is safe to mend."""
+    """Check everything, and repair what can be repaired safely."""
     runtime: Runtime = request.app.state.runtime
     return await _show(request, posted.visitor, await _examine(runtime, fix=True))
 
 
 async def _examine(runtime: Runtime, *, fix: bool = False) -> list[Finding]:
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
             return await examine_runtime(runtime, list(runtime.stores), fix=fix)
     except TimeoutError:
-        detail = f"The checks took more than {PATIENCE_S:.0f} seconds: a system answers too slowly."
+        detail = (
+            f"The checks took more than {CHECK_TIMEOUT_S:.0f} seconds: a system answers too slowly."
+        )
         raise PageFault(504, "No answer in time", detail) from None
 
 
@@ -216,23 +220,23 @@ async def _show(request: Request, visitor: Visitor, findings: Sequence[Finding] 
 
 
 def _subjects(runtime: Runtime) -> dict[str, str]:
-    """What the doctor's findings are about, in words."""
+    """The labels of the subjects of the doctor's findings."""
     stores = {store: f"WooCommerce, store {store}" for store in runtime.settings.stores}
     return {"service": "This service", "vtiger": "Vtiger CRM", **stores}
 
 
-async def _read(runtime: Runtime) -> Known:
+async def _read(runtime: Runtime) -> StatusData:
     async with runtime.sessions() as session:
         lasting, ended = IncidentFilter(lasting=True), IncidentFilter(lasting=False)
         remotes, calls = await search_remotes(session), await search_calls(session)
-        return Known(
+        return StatusData(
             queue=await count_open(session),
             oldest=await find_oldest_due(session),
             workers=await count_workers(session, runtime.settings.worker.stalled_after),
-            lasting=gather(await _incidents(session, lasting, MOST_LASTING)),
+            lasting=group_incidents(await _incidents(session, lasting, MOST_LASTING)),
             ended=await _incidents(session, ended, MOST_ENDED),
             marks=await search_watermarks(session),
-            systems=stand(runtime.settings, remotes, calls, runtime.clock()),
+            systems=system_states(runtime.settings, remotes, calls, runtime.clock()),
         )
 
 

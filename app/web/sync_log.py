@@ -1,4 +1,4 @@
-"""The Sync Log: both tables, outcomes over time as a chart, and what happened last."""
+"""The page Sync Log: both tables, a chart of outcomes over time, and the last outcomes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from app.web.forms import Reader
 from app.web.pages import PageRoute, render
 from app.web.words import duration
 
-# The geometry of the chart of outcomes over time: stacked bars in a box of 1000 by 200.
+# The chart: stacked bars in a box of 1000 by 200
 
 WIDTH, HEIGHT = 1000.0, 200.0
 GAP = 0.24
@@ -44,13 +44,13 @@ STEPS = (
 
 
 def step_for(span: timedelta) -> timedelta:
-    """The finest step that does not make too many bars."""
+    """The finest step that does not exceed the maximum number of bars."""
     return next((step for step in STEPS if span / step <= MOST_BARS), STEPS[-1])
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One outcome's part of a bar."""
+    """The part of a bar for one outcome."""
 
     outcome: Outcome
     count: int
@@ -60,7 +60,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One step of time."""
+    """The bar of one step."""
 
     bucket: Bucket
     x: float
@@ -70,8 +70,8 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """The time of one bar: `x` is the bar's middle, in percent of the width; where the text would
-    leave the box, it begins or ends there instead of having its middle there."""
+    """The label of a bar: `x` is the middle of the bar, in percent of the width; `anchor` keeps the
+    text inside the box."""
 
     text: str
     x: float
@@ -85,7 +85,7 @@ def _label(bar: Bar, text: str) -> Label:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`top` is what the upper edge stands for."""
+    """The chart; `top` is the value of its upper edge."""
 
     bars: Sequence[Bar]
     top: int
@@ -94,25 +94,25 @@ class Chart:
 
     @property
     def labels(self) -> list[Label]:
-        """The times of some bars, evenly spread, the last bar's among them."""
+        """Labels of some bars at equal distances, including the last bar."""
         every = max(1, -(-len(self.bars) // MOST_LABELS))
         named = reversed(self.bars[::-1][::every])
-        return [_label(bar, self.say(bar.bucket.starts_at)) for bar in named]
+        return [_label(bar, self.time_label(bar.bucket.starts_at)) for bar in named]
 
     @property
     def scale(self) -> Sequence[int]:
-        """What the lines across stand for, from the top down."""
+        """The values of the grid lines, from top to bottom."""
         return (self.top, self.top // 2, 0) if self.top % 2 == 0 else (self.top, 0)
 
     @property
     def step_name(self) -> str:
-        """How long a bar lasts, as in 30 min."""
+        """The duration of a step, such as 30 min."""
         days = self.step.days
         if days:
             return "day" if days == 1 else f"{days} days"
         return "hour" if self.step == timedelta(hours=1) else duration(self.step.total_seconds())
 
-    def say(self, moment: datetime) -> str:
+    def time_label(self, moment: datetime) -> str:
         if self.step >= timedelta(days=1):
             return f"{moment:%-d %b}"
         if self.step >= timedelta(minutes=1):
@@ -130,7 +130,7 @@ class Chart:
 
 
 def draw(buckets: Sequence[Bucket], step: timedelta, outcomes: Sequence[Outcome]) -> Chart:
-    """Stacked in the order of `outcomes`, the first at the bottom."""
+    """The chart of `buckets`, stacked in the order of `outcomes` from bottom to top."""
     heights = [sum(bucket.counts[outcome] for outcome in outcomes) for bucket in buckets]
     top = nice_top(max(heights, default=0))
     width = WIDTH / max(1, len(buckets))
@@ -153,7 +153,8 @@ def _stack(bucket: Bucket, top: int, outcomes: Sequence[Outcome]) -> list[Piece]
 
 
 def nice_top(highest: int) -> int:
-    """The next round number at or above: 1, 2, 4 or 10 times a power of ten, even beyond one."""
+    """The next round number that is not less than `highest`: 1, 2, 4 or 10 times a power of ten,
+    and even if it is greater than one."""
     power = 1
     while power * 10 < highest:
         power *= 10
@@ -170,14 +171,14 @@ PERIODS: Mapping[str, tuple[str, timedelta | None]] = {
     "month": ("30 days", timedelta(days=30)),
     "all": ("All time", None),
 }
-MOST_RECENT = 12
+RECENT_LIMIT = 12
 MOST_RUNS = 5
 SHORTEST = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the address asks for; what it does not name is everything."""
+    """The choices in the address; everything by default."""
 
     period: str
     store: str
@@ -198,20 +199,20 @@ class View:
         return None if length is None else (self.now - length).replace(microsecond=0)
 
     def address(self, **changed: str) -> str:
-        """This page with other choices; defaults are not written out."""
+        """The address of this page with other choices, without defaults."""
         chosen = {"period": self.period, "store": self.store, **changed}
         chosen |= {"unchanged": "1"} if self.unchanged and "unchanged" not in changed else {}
         named = {name: text for name, text in chosen.items() if text and text != "all"}
         return f"/?{urlencode(named)}" if named else "/"
 
     def records(self, system: System, module: Module, outcome: Outcome) -> str:
-        """The records behind a number."""
+        """The address of the records that a number counts."""
         wanted = {"target": system, "module": module, "outcome": outcome, "store": self.store}
         wanted["since"] = self.since.isoformat() if self.since else ""
         return "/ui/records?" + urlencode({name: text for name, text in wanted.items() if text})
 
     def records_of_bar(self, chart: Chart, bar: Bar, outcome: Outcome | None = None) -> str:
-        """The records that a bar of the chart counts, or those of one outcome."""
+        """The address of the records that a bar counts, or of those of one outcome."""
         begin = bar.bucket.starts_at
         wanted: list[tuple[str, str]] = [("store", store) for store in self.stores]
         wanted += [("since", f"{begin:%Y-%m-%dT%H:%M:%S}")]
@@ -234,8 +235,8 @@ def _view(request: Request, runtime: Runtime) -> View:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the database holds for a view."""
+class LogData:
+    """The data of the page from the database."""
 
     counts: Summary
     chart: Chart
@@ -249,35 +250,35 @@ class Told:
 
 @router.get("/")
 async def show_sync_log(request: Request, visitor: Reader) -> Response:
-    """Both tables, each named after the system that was written to."""
+    """The page with both tables, each named after the system that was written to."""
     runtime: Runtime = request.app.state.runtime
     view = _view(request, runtime)
-    told = await _tell(runtime, view)
+    log = await _read(runtime, view)
     stores = list(runtime.settings.stores)
     return render(
         request,
         "sync_log.html",
         visitor=visitor,
         view=view,
-        told=told,
+        log=log,
         stores=stores,
         periods=PERIODS,
     )
 
 
-async def _tell(runtime: Runtime, view: View) -> Told:
+async def _read(runtime: Runtime, view: View) -> LogData:
     async with runtime.sessions() as session:
         first = view.since or await first_logged_at(session, view.stores) or view.now
         since = min(first, view.now - SHORTEST)
         step = step_for(view.now - since)
         buckets = await series(session, since=since, until=view.now, step=step, store=view.stores)
-        noted = [outcome for outcome in Outcome if outcome is not Outcome.UNCHANGED]
-        filters = LogFilter(store=view.stores, outcome=noted)
+        changed = [outcome for outcome in Outcome if outcome is not Outcome.UNCHANGED]
+        filters = LogFilter(store=view.stores, outcome=changed)
         under_way = RunFilter(store=view.stores, state=OPEN_STATES)
-        return Told(
+        return LogData(
             counts=await summary(session, store=view.stores, since=view.since),
             chart=draw(buckets, step, view.columns),
-            recent=(await search(session, filters, cursor=None, limit=MOST_RECENT)).items,
+            recent=(await search(session, filters, cursor=None, limit=RECENT_LIMIT)).items,
             queue=await count_open(session),
             conflicts=await count_open_conflicts(session, view.stores),
             held=sum((await count_held(session)).values()),

@@ -1,4 +1,4 @@
-"""How the pages say what the code calls by its own names: settings, values, faults of forms."""
+"""Display texts of the pages: labels of settings and values, and messages for form errors."""
 
 import json
 import re
@@ -34,52 +34,53 @@ from app.modules.orders.lines import Sold, SoldLine
 from app.policies.repository import SyncPolicy, find_inapplicable, settings_of
 from app.remotes.models import IncidentKind
 
-# What is wrong with a field of a form, in words that a person uses.
+# Form errors
 
-MOST_SHOWN = 40
-CHOOSE = "Choose one of the list."
-UNFIT = "This cannot be as it is."
-LINE = "Leave out line breaks and other control characters."
+MAX_QUOTED = 40
+"""Characters of a value that an error message quotes."""
+CHOOSE = "Choose a value from the list."
+INVALID = "This value is not valid."
+LINE = "Remove line breaks and other control characters."
 
 
 def describe_faults(
     error: ValidationError, patterns: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """By field, the first fault of each. `patterns` says what a field is made of, where it is
-    made of something."""
+    """The first error of each field, by its name. `patterns` are the messages for fields whose
+    values have to match a pattern."""
     found: dict[str, str] = {}
     for each in error.errors(include_url=False):
         name, *way = each["loc"] or ("",)
-        told = describe_fault(each, (patterns or {}).get(str(name), LINE))
-        found.setdefault(str(name), f"{_shown(each['input'])}: {told}" if way else told)
+        message = describe_fault(each, (patterns or {}).get(str(name), LINE))
+        found.setdefault(str(name), f"{_quoted(each['input'])}: {message}" if way else message)
     return found
 
 
 def describe_fault(fault: ErrorDetails, pattern: str = LINE) -> str:
-    """One fault of pydantic's, as a sentence that says how to mend it."""
+    """An error of Pydantic as a sentence that states how to correct it."""
     given: Mapping[str, Any] = fault.get("ctx", {})
     sentences = {
         "string_pattern_mismatch": pattern,
-        "string_too_long": "Give at most {max_length} characters.",
-        "string_too_short": "Give something.",
-        "too_long": "Name at most {max_length}, not {actual_length}.",
+        "string_too_long": "Enter at most {max_length} characters.",
+        "string_too_short": "Enter a value.",
+        "too_long": "Enter at most {max_length} values, not {actual_length}.",
         "enum": CHOOSE,
         "literal_error": CHOOSE,
-        "int_parsing": "Give a whole number.",
-        "int_parsing_size": "Give a smaller number.",
-        "greater_than_equal": "Give a number of at least {ge}.",
-        "less_than_equal": "Give a number of at most {le}.",
+        "int_parsing": "Enter a whole number.",
+        "int_parsing_size": "Enter a smaller number.",
+        "greater_than_equal": "Enter a number of at least {ge}.",
+        "less_than_equal": "Enter a number of at most {le}.",
         "country": fault["msg"].replace("{", "{{").replace("}", "}}"),
     }
-    return sentences.get(fault["type"], UNFIT).format(**given)
+    return sentences.get(fault["type"], INVALID).format(**given)
 
 
-def _shown(value: Any) -> str:
+def _quoted(value: Any) -> str:
     text = str(value)
-    return f"“{text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + '…'}”"
+    return f"“{text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + '…'}”"
 
 
-# How the pages say what the code calls by its own names.
+# Labels of values
 
 SYSTEMS: Mapping[str, str] = {System.WOOCOMMERCE: "WooCommerce", System.VTIGER: "Vtiger CRM"}
 MODULES = LABELS
@@ -100,7 +101,7 @@ ORIGINS: Mapping[str, str] = {
     Origin.DEPENDENCY: "Needed by another record",
 }
 INCIDENTS: Mapping[str, str] = {
-    IncidentKind.REMOTE_DOWN: "Out of reach",
+    IncidentKind.REMOTE_DOWN: "Unreachable",
     IncidentKind.REMOTE_SLOW: "Slow",
     IncidentKind.AUTH_REJECTED: "Credentials refused",
     IncidentKind.WEBHOOK_BROKEN: "Webhook broken",
@@ -110,7 +111,7 @@ _SETTINGS = ("Settings", "/ui/settings/{store}/{module}")
 _MAPPING = ("Field mapping", "/ui/mappings/{store}/{module}")
 _STATUS = ("Status", "/ui/status")
 _CONFLICTS = ("Conflicts", "/ui/conflicts")
-MENDED_AT: Mapping[str, tuple[str, str]] = {
+REMEDY_PAGES: Mapping[str, tuple[str, str]] = {
     "direction_off": _SETTINGS,
     "creation_off": _SETTINGS,
     "other_shop": _SETTINGS,
@@ -131,18 +132,18 @@ MENDED_AT: Mapping[str, tuple[str, str]] = {
     "timeout": _STATUS,
     "attempts_exhausted": _STATUS,
 }
-"""The page on which what a reason tells of is mended, by reason: its name and its address."""
+"""The page on which the cause of a reason can be corrected, by reason: its name and address."""
 STATES: Mapping[str, str] = {
-    "pending": "DependencyNotReady",
-    "processing": "In work",
+    "pending": "Waiting",
+    "processing": "Processing",
     "done": "Done",
     "dead": "Dead letter",
 }
 
 RUN_STATES: Mapping[str, str] = {
-    "queued": "DependencyNotReady",
+    "queued": "Waiting",
     "running": "Running",
-    "asking": "Waits for you",
+    "asking": "Waits for confirmation",
     "done": "Done",
     "failed": "Failed",
     "cancelled": "Cancelled",
@@ -155,13 +156,13 @@ PLANS: Mapping[str, str] = {
     "skip": "Would be skipped",
 }
 FOUND: Mapping[str, str] = {**PLANS, "agree": "Differs, and stays so"}
-"""What a comparison tells of: pairs that agree are not, only those that differ for no reason that
-is known, though a sync would do nothing."""
+"""The findings of a comparison. Of the pairs that a sync would not change, only those are findings
+that differ without a known reason."""
 ACTS: Mapping[str, str] = {
-    "to_woocommerce": "WooCommerce gets Vtiger's",
-    "to_vtiger": "Vtiger gets WooCommerce's",
+    "to_woocommerce": "WooCommerce gets Vtiger's value",
+    "to_vtiger": "Vtiger gets WooCommerce's value",
     "conflict": "Changed on both sides",
-    "kept": "As near as the target can hold",
+    "kept": "As close as the target can store",
     "differs": "Differs, and stays so",
 }
 FIELD_ACTS: Mapping[str, str] = {
@@ -177,14 +178,14 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 def clock_time(moment: datetime) -> str:
-    """UTC, as in 24 Nov 2026, 08:15:04; this year goes without saying."""
+    """A time in UTC, such as 24 Nov 2026, 08:15:04; without the year if it is the current one."""
     at = moment.astimezone(UTC)
     this_year = at.year == datetime.now(UTC).year
     return f"{at:%-d %b, %H:%M:%S}" if this_year else f"{at:%-d %b %Y, %H:%M:%S}"
 
 
 def duration(seconds: float) -> str:
-    """The largest unit alone, as in 3 min."""
+    """A duration in its largest unit, such as 3 min."""
     if seconds < _MINUTE:
         return f"{seconds:.0f} s"
     if seconds < _HOUR:
@@ -195,36 +196,37 @@ def duration(seconds: float) -> str:
 
 
 def field_name(name: str) -> str:
-    """`billing_street` as a person writes it."""
+    """The display name of a field such as `billing_street`."""
     return name.replace("_", " ").capitalize()
 
 
 def split_label(label: str) -> tuple[str, str]:
-    """A label's name, and the e-mail behind it if there is one."""
+    """The name in a label, and its e-mail address, "" if it has none."""
     name, _, email = label.partition(" <")
     return name, email.removesuffix(">")
 
 
 @dataclass(frozen=True, slots=True)
 class SettingField:
-    """One setting as a form shows it; `made_of` says what its texts may be made of."""
+    """The form field of a setting; `pattern_help` is the error message for values that do not match
+    its pattern."""
 
     name: str
     label: str
     kind: Literal["switch", "choice", "list", "text"]
     help: str = ""
-    made_of: str = ""
+    pattern_help: str = ""
     choices: Mapping[StrEnum, tuple[str, str]] = field(default_factory=dict)
 
     def text(self, policy: SyncPolicy) -> str:
-        """The setting in force, as the form holds it."""
+        """The value of the setting in the form."""
         value = getattr(policy, self.name)
         if self.kind == "switch":
             return "on" if value else ""
         return ", ".join(value) if self.kind == "list" else str(value)
 
     def read(self, form: FormData) -> Any:
-        """What was sent, for the model to judge."""
+        """The posted value, which is validated by the model."""
         text = str(form.get(self.name, "")).strip()
         if self.kind == "switch":
             return text == "on"
@@ -233,19 +235,21 @@ class SettingField:
         return text
 
     def name_of(self, value: str) -> str:
-        """What the form calls a choice; "" for none of its choices."""
+        """The label of a choice; "" for any other value."""
         return next((name for each, (name, _) in self.choices.items() if each == value), "")
 
     def say(self, policy: SyncPolicy) -> str:
-        """The setting in force, in words."""
+        """The value of the setting as a text for the overview."""
         value = getattr(policy, self.name)
         return self.choices[value][0] if self.kind == "choice" else self.text(policy)
 
 
-STATUS = "A status is its key in WooCommerce, such as on-hold: small letters, digits, - and _."
+STATUS = (
+    "Enter the key of a status in WooCommerce, such as on-hold: small letters, digits, - and _."
+)
 
 ENABLED = SettingField(
-    "enabled", "Sync this module", "switch", "Off: what comes in is logged as skipped, module_off."
+    "enabled", "Sync this module", "switch", "Off: changes are logged as skipped, module_off."
 )
 DIRECTION = SettingField(
     "direction",
@@ -263,9 +267,12 @@ CONFLICTS = SettingField(
     "When both sides changed the same field",
     "choice",
     choices={
-        ConflictPolicy.LATEST_WINS: ("The latest wins", "By the systems' own times."),
-        ConflictPolicy.WOOCOMMERCE_WINS: ("WooCommerce wins", "Vtiger's value is in the log."),
-        ConflictPolicy.VTIGER_WINS: ("Vtiger wins", "The shop's value is in the log."),
+        ConflictPolicy.LATEST_WINS: ("The latest wins", "According to the systems' own times."),
+        ConflictPolicy.WOOCOMMERCE_WINS: (
+            "WooCommerce wins",
+            "The Sync Log records Vtiger's value.",
+        ),
+        ConflictPolicy.VTIGER_WINS: ("Vtiger wins", "The Sync Log records the shop's value."),
         ConflictPolicy.ASK: ("Ask a person", "The field waits under Conflicts."),
     },
 )
@@ -274,12 +281,15 @@ DELETIONS = SettingField(
     "When a record is deleted",
     "choice",
     choices={
-        DeletePolicy.IGNORE: ("Leave the other one alone", "It is logged, and may come back."),
+        DeletePolicy.IGNORE: (
+            "Keep the other one",
+            "The deletion is logged. A restored record is synced again.",
+        ),
         DeletePolicy.DEACTIVATE: (
             "Deactivate the other one",
             "A product becomes inactive or private, an order is cancelled.",
         ),
-        DeletePolicy.PROPAGATE: ("Delete the other one", "A brake stops mass deletions."),
+        DeletePolicy.PROPAGATE: ("Delete the other one", "Mass deletions are held back."),
     },
 )
 MATCHES = SettingField(
@@ -287,8 +297,8 @@ MATCHES = SettingField(
     "When several records match a new one",
     "choice",
     choices={
-        MatchPolicy.SKIP: ("Skip it", "Somebody merges the twins, then replays."),
-        MatchPolicy.OLDEST: ("Take the oldest", "The one that was made first."),
+        MatchPolicy.SKIP: ("Skip it", "Merge the duplicates, then replay."),
+        MatchPolicy.OLDEST: ("Take the oldest", "The one that was created first."),
     },
 )
 LENGTHS = SettingField(
@@ -296,7 +306,7 @@ LENGTHS = SettingField(
     "When a text is too long for the other system",
     "choice",
     choices={
-        LengthPolicy.CUT: ("Cut it at a word", "The whole text is in the log."),
+        LengthPolicy.CUT: ("Truncate it at a word", "The Sync Log records the whole text."),
         LengthPolicy.SKIP: ("Leave that field out", "The rest of the record is synced."),
     },
 )
@@ -305,61 +315,67 @@ MAKING = SettingField(
     "Records of Vtiger that the shop does not have",
     "choice",
     choices={
-        CreationPolicy.NEVER: ("Are never made there", "They are logged as skipped."),
+        CreationPolicy.NEVER: ("Are never created there", "They are logged as skipped."),
         CreationPolicy.WITH_ORDERS: (
-            "Are made if an order needs them, or somebody chose them",
-            "Chosen: the box Create in WooCommerce is ticked in Vtiger.",
+            "Are created if an order needs them or if they are selected",
+            "Selected: the box Create in WooCommerce is ticked in Vtiger.",
         ),
-        CreationPolicy.ALL: ("Are all made there", "Each new customer may be mailed by the shop."),
+        CreationPolicy.ALL: (
+            "Are all created there",
+            "The shop may send an e-mail to each new customer.",
+        ),
     },
 )
 OTHER_SHOPS = SettingField(
     "from_other_shops",
-    "Also make what came from another shop",
+    "Also create records of other shops",
     "switch",
-    "Off: a record that another shop brought into the CRM is not made in this one.",
+    "Off: a record that came into Vtiger from another shop is not created in this one.",
 )
 ROLES = SettingField(
     "roles",
     "User roles that are synced",
     "list",
-    "WooCommerce roles, with commas between them. Others are skipped as filtered.",
-    "A role is its key in WordPress, such as shop_manager: letters, digits, - and _.",
+    "WooCommerce roles, separated by commas. Others are skipped as filtered.",
+    "Enter the key of a role in WordPress, such as shop_manager: letters, digits, - and _.",
 )
 TAX_SCOPE = SettingField(
     "tax_scope",
     "Rates that become Vtiger taxes",
     "choice",
     choices={
-        TaxScope.USED: ("Those in use", "By a product or an order: a shop may have hundreds."),
-        TaxScope.ALL: ("All of them", "Each makes a column on Vtiger's order lines."),
+        TaxScope.USED: (
+            "Those in use",
+            "Used by a product or an order; a shop may have hundreds of rates.",
+        ),
+        TaxScope.ALL: ("All of them", "Each adds a column to Vtiger's order lines."),
     },
 )
 TAX_COUNTRY = SettingField(
     "tax_country",
-    "Country of rates made from Vtiger taxes",
+    "Country of rates created from Vtiger taxes",
     "text",
-    "Two letters, such as FR. Empty: no rates are made.",
+    "Two letters, such as FR. Empty: no rates are created.",
 )
 PRODUCT_STATUSES = SettingField(
     "product_statuses",
     "Product statuses that are synced",
     "list",
-    "WooCommerce statuses, with commas between them. Empty: all but unsaved ones.",
+    "WooCommerce statuses, separated by commas. Empty: all but unsaved products.",
     STATUS,
 )
 PRODUCT_CATEGORIES = SettingField(
     "product_categories",
     "Product categories that are synced",
     "list",
-    "Names or slugs, with commas between them; one of them is enough. Empty: all products.",
-    "Leave out line breaks and tabs.",
+    "Names or slugs, separated by commas; one match is enough. Empty: all products.",
+    "Remove line breaks and tabs.",
 )
 STATUSES = SettingField(
     "order_statuses",
     "Order statuses that are synced",
     "list",
-    "WooCommerce statuses, with commas between them. Empty: all but drafts.",
+    "WooCommerce statuses, separated by commas. Empty: all but drafts.",
     STATUS,
 )
 GUESTS = SettingField(
@@ -367,8 +383,11 @@ GUESTS = SettingField(
     "Orders of guests",
     "choice",
     choices={
-        GuestPolicy.CONTACT_PER_EMAIL: ("A contact for each e-mail", "As if they had an account."),
-        GuestPolicy.ONE_CONTACT: ("One contact for all guests", "For shops with many of them."),
+        GuestPolicy.CONTACT_PER_EMAIL: (
+            "A contact for each e-mail address",
+            "As if they had an account.",
+        ),
+        GuestPolicy.ONE_CONTACT: ("One contact for all guests", "For shops with many guests."),
         GuestPolicy.SKIP: ("Are not synced", "They are logged as skipped, filtered."),
     },
 )
@@ -376,15 +395,15 @@ ACCOUNT = SettingField(
     "order_account",
     "Organization of all orders",
     "text",
-    "The name of one Vtiger Account. Empty: that of the company, else of the person.",
+    "The name of a Vtiger organization. Empty: that of the company, or of the person.",
 )
 TOTALS = SettingField(
     "order_total",
-    "When WooCommerce makes another total of a Vtiger order",
+    "When WooCommerce calculates another total for a Vtiger order",
     "choice",
     choices={
-        TotalPolicy.WARN: ("Note it", "The difference is in the log."),
-        TotalPolicy.ADJUST: ("Even it out", "With a fee line."),
+        TotalPolicy.WARN: ("Note it", "The Sync Log records the difference."),
+        TotalPolicy.ADJUST: ("Compensate it", "With a fee line."),
     },
 )
 
@@ -400,42 +419,42 @@ SETTINGS = {
 
 
 def fields_of(module: Module) -> tuple[SettingField, ...]:
-    """The settings of a module, with the choices that mean something for it."""
+    """The settings of a module, with the choices that apply to it."""
     return tuple(_for(module, SETTINGS[name]) for name in settings_of(module))
 
 
 def _for(module: Module, each: SettingField) -> SettingField:
     choices = {
-        choice: told
-        for choice, told in each.choices.items()
+        choice: text
+        for choice, text in each.choices.items()
         if not find_inapplicable(module, {each.name: choice})
     }
     return replace(each, choices=choices)
 
 
-# Values and messages as people read them: what was sold in lines, settings as code.
+# Display of values and messages
 
 _CODE = re.compile(r"`([^`]+)`")
-_WAY = re.compile(rf"\b({Direction.WOO_TO_VTIGER}|{Direction.VTIGER_TO_WOO})\b")
+_DIRECTION = re.compile(rf"\b({Direction.WOO_TO_VTIGER}|{Direction.VTIGER_TO_WOO})\b")
 _FORM_LABELS = {"given": "Row of its country"}
 
 
 def prose(text: str, store: str = "", module: str | None = "") -> Markup:
-    """A sentence whose `parts in backticks` are shown as code; everything in it is escaped.
+    """A message as HTML: `parts in backticks` are shown as code, and everything is escaped.
 
-    Settings and their values are said as the settings page says them, and lead there: to that of
-    a store and module, where these are given.
+    Settings and their values get the labels of the settings page and a link to it: to that of the
+    store and module, if these are given.
     """
     place = f"/ui/settings/{store}/{module}" if store and module else "/ui/settings"
     marked, setting = [], ""
     for n, part in enumerate(_CODE.split(text)):
         if not n % 2:
-            marked.append(escape(_WAY.sub(lambda way: f"“{DIRECTIONS[way[1]]}”", part)))
+            marked.append(escape(_DIRECTION.sub(lambda found: f"“{DIRECTIONS[found[1]]}”", part)))
         elif part in SETTINGS:
             setting = part
             marked.append(Markup('<a href="%s">%s</a>') % (place, SETTINGS[part].label))
-        elif setting and (said := SETTINGS[setting].name_of(part)):
-            marked.append(escape(f"“{said}”"))
+        elif setting and (label := SETTINGS[setting].name_of(part)):
+            marked.append(escape(f"“{label}”"))
         elif part in _FORM_LABELS:
             marked.append(escape(f"“{_FORM_LABELS[part]}”"))
         else:
@@ -453,7 +472,7 @@ def shown(value: Any) -> list[str]:
 
 
 def _sold(text: str) -> list[str]:
-    """What an order's composite value holds; nothing if this is none."""
+    """The lines of an order's composite value; empty for any other text."""
     if not text.startswith("{"):
         return []
     try:

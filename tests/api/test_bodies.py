@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.middleware import LARGEST_BODY, BodyLimits
+from app.api.middleware import MAX_BODY_BYTES, BodyLimits
 from app.api.receivers import read_body, read_watched
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ async def test_no_byte_of_a_body_is_read_without_a_token(
 
 
 async def test_a_body_of_the_api_is_bounded(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/sync-runs", content=b" " * (LARGEST_BODY + 1))
+    answer = await client.post("/sync-runs", content=b" " * (MAX_BODY_BYTES + 1))
 
     assert answer.status_code == 413
     assert answer.json()["code"] == "too_large"
@@ -53,7 +53,7 @@ async def test_the_largest_unfinished_body_makes_room_for_the_others() -> None:
         del send
         whole.append(len(await read_body(Request(scope, receive), 10_000)))
 
-    limits = BodyLimits(app, most_kept=10_000, most_held=100)
+    limits = BodyLimits(app, max_kept=10_000, max_total=100)
     parts = [b"x" * 90, b"x" * 5]
 
     async def large() -> Message:
@@ -77,7 +77,7 @@ async def test_a_large_body_whose_sender_falls_silent_makes_room_too() -> None:
         del send
         await read_body(Request(scope, receive), 10_000)
 
-    limits = BodyLimits(app, most_kept=10_000, most_held=100)
+    limits = BodyLimits(app, max_kept=10_000, max_total=100)
     begun = asyncio.Event()
     parts = [b"x" * 90]
 
@@ -113,7 +113,7 @@ async def test_a_webhook_that_is_not_kept_takes_nobodys_room() -> None:
     async def receive() -> Message:
         return {"type": "http.request", "body": parts.pop(), "more_body": bool(parts)}
 
-    await BodyLimits(app, most_kept=50, most_held=100)(HOOK, receive, _ignore)
+    await BodyLimits(app, max_kept=50, max_total=100)(HOOK, receive, _ignore)
     assert passed == [900]  # less than the head that is kept of any
 
 

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from app.api.middleware import LARGEST_BODY
+from app.api.middleware import MAX_BODY_BYTES
 from app.db.session import transaction
 from app.domain import Scope
 from app.policies.access import create_token, revoke_token
@@ -213,7 +213,7 @@ async def test_a_byte_more_than_a_route_takes_is_refused(
     doors: Mapping[str, list[Door]], app: FastAPI, client: httpx.AsyncClient
 ) -> None:
     browser = await _signed_in(app, ADMIN)
-    body = b"x" * (LARGEST_BODY + 1)
+    body = b"x" * (MAX_BODY_BYTES + 1)
     for door in doors["api"]:
         answer = await client.request(door.method, door.way, content=body)
         assert problem(answer) == (413, "too_large"), door

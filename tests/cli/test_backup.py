@@ -43,5 +43,5 @@ def test_a_file_that_is_there_is_replaced_only_if_somebody_agrees(
     agreed = shell.run("backup", "woo.dump", "--yes", env=env)
 
     assert (refused.exit_code, kept) == (2, "kept")
-    assert "woo.dump is there already" in refused.stderr
+    assert "woo.dump exists already" in refused.stderr
     assert (agreed.exit_code, file.read_bytes()[:5]) == (0, b"PGDMP")

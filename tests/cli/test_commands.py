@@ -97,13 +97,13 @@ def test_a_store_that_is_not_set_is_told(shell: Shell, env: Env) -> None:
     done = shell.run("webhooks", "status", "--store", "shop-fr", env=env)
 
     assert done.exit_code == 2
-    assert done.stderr == "There is no store shop-fr; the settings know main.\n"
+    assert done.stderr == "There is no store shop-fr; the configured stores are main.\n"
 
 
 def test_without_a_shop_there_is_nothing_to_sync(shell: Shell) -> None:
     done = shell.run("sync")
 
-    assert (done.exit_code, "No shop is set" in done.stderr) == (2, True)
+    assert (done.exit_code, "No shop is configured" in done.stderr) == (2, True)
 
 
 def test_a_shop_that_does_not_answer_is_told(shell: Shell, env: Env) -> None:
@@ -131,7 +131,7 @@ async def test_a_dry_run_tells_and_a_sync_does(shell: Shell, env: Env, shop: Woo
     assert (plan["plan"], plan["woocommerce_id"], plan["vtiger_id"]) == ("create", made.id, None)
     assert done.exit_code == 0
     assert "Contacts             1" in done.stdout.partition("Vtiger CRM")[2]
-    assert after.stdout == "Nothing to do: both systems agree.\n"
+    assert after.stdout == "No differences: both systems agree.\n"
     assert json.loads(again.stdout)["waiting"] == 0
 
 
@@ -253,7 +253,7 @@ def test_a_sync_is_of_all_modules_unless_one_is_named(shell: Shell, env: Env) ->
         (("--resume", "1", "--direction", "both"), "exclude each other"),
         (("--resume", "1", "--all"), "exclude each other"),
         (("--repair", "999999"), "not a finished comparison"),
-        (("--direction", "off"), "leaves nothing to do"),
+        (("--direction", "off"), "has no effect"),
     ],
 )
 def test_what_cannot_be_synced_is_told(

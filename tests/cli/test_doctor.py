@@ -10,7 +10,7 @@ def test_what_is_wrong_is_told_with_how_to_mend_it(shell: Shell, systems: dict[s
     done = shell.run("doctor", env=env)
     assert done.exit_code == 1
     assert "webhooks heal" in done.stdout
-    assert "to mend, " in done.stdout
+    assert "found, " in done.stdout
     assert "Traceback" not in done.stderr
 
 

@@ -43,7 +43,7 @@ def test_dead_letters_are_replayed_by_filter_and_by_number(shell: Shell, env: En
     one = shell.json("replay", "1", "--since", "2026-01-01", env=env)
 
     assert by_filter == {"matched": 3, "replayed": 3, "duplicates": 0}
-    assert "3 records are brought up again, 3 wait for that already" in again.stdout
+    assert "3 records are replayed, 3 are waiting already" in again.stdout
     assert one == {"matched": 1, "replayed": 0, "duplicates": 1}
 
 
@@ -105,7 +105,7 @@ def test_a_person_is_forgotten(shell: Shell, env: Env) -> None:
 def test_nothing_is_asked_about_a_person_of_whom_nothing_is_kept(shell: Shell, env: Env) -> None:
     done = shell.run("forget", "--email", "nobody@shop.example", env=env)
     assert done.exit_code == 0
-    assert done.stdout == "Nothing is kept of nobody@shop.example: nothing was done.\n"
+    assert done.stdout == "No data of nobody@shop.example is stored: nothing was done.\n"
 
 
 def test_whoever_says_no_at_the_terminal_keeps_everything(env: Env, folder: Path) -> None:

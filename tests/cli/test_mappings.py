@@ -43,7 +43,7 @@ def test_a_file_is_tried_imported_and_then_nothing_is_left_to_do(
     assert tried == kept
     assert (kept[0]["added"], kept[0]["version"]) == (["title", "mobile"], 1)
     assert row_ids(shell, systems) == ["mobile", "title"]
-    assert again.stdout == "Nothing to do: the mappings say this already.\n"
+    assert again.stdout == "No changes: the mappings already have this content.\n"
 
 
 def test_what_is_exported_can_be_imported(

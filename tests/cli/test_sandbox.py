@@ -127,7 +127,7 @@ def test_a_taken_port_is_told(shell: Shell) -> None:
     with listen("127.0.0.1", 0) as listener:
         done = shell.run("sandbox", "--port", str(listener.getsockname()[1]))
 
-    assert (done.exit_code, "is taken" in done.stderr) == (2, True)
+    assert (done.exit_code, "is in use" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_taken_port_is_told(shell: Shell) -> None:
     [
         (("--addon-url", "http://127.0.0.1:1"), "need --addon too"),
         (("--addon-version", "1.1.0"), "need --addon too"),
-        (("--addon", "--addon-secret", "x"), "go together"),
+        (("--addon", "--addon-secret", "x"), "need each other"),
         (("--consumer-key", ""), "--consumer-key is empty"),
         (("--cloud", "--vtiger-version", "8.4.0"), "exclude each other"),
         (("--cloud", "--lose-lines"), "exclude each other"),

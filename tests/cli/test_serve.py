@@ -37,7 +37,7 @@ def test_without_configuration_the_day_is_played(folder: Path, database_url: str
     with running("serve", "--port", "0", folder=folder, env=env) as service:
         url = _text_after(service.line_with("  Service"), "Service")
         token = _text_after(service.line_with("  Token"), "Token")
-        service.line_with("DATABASE_URL is left alone")
+        service.line_with("DATABASE_URL is not used")
         service.line_with("→ Vtiger CRM  created Anna Schmidt")
         headers = {"Authorization": f"Bearer {token}"}
         summary = httpx.get(f"{url}/sync-log/summary", headers=headers, trust_env=False).json()
@@ -76,7 +76,7 @@ def test_configured_systems_are_served_until_a_signal_comes(
         service.popen.send_signal(signal.SIGTERM)
         code = service.stop(signal.SIGTERM)  # as `make` passes on what it got
 
-    assert "with a worker inside" in started
+    assert "with a worker" in started
     assert ready.status_code == 200
     assert code == 0
     assert systems["STORES__main__CONSUMER_SECRET"] not in "".join(service.errors)
@@ -95,7 +95,7 @@ def test_a_service_without_a_worker_and_a_worker_share_the_work(
         codes = service.stop(signal.SIGTERM), worker.stop(signal.SIGTERM)
 
     assert "without a worker" in started
-    assert "works, 4 at a time" in working
+    assert "runs a worker, 4 records at a time" in working
     assert codes == (0, 0)
 
 
@@ -117,7 +117,7 @@ def test_a_taken_port_is_told_in_one_sentence(shell: Shell, taken: socket.socket
     assert done.exit_code == 2
     assert done.stdout == ""
     assert done.stderr == (
-        f"Port {_port(taken)} on 127.0.0.1 is taken: stop what runs there, or choose another "
+        f"Port {_port(taken)} on 127.0.0.1 is in use: stop the other program, or choose another "
         "port (--port, or PORT in .env).\n"
     )
     assert list(Path().iterdir()) == []

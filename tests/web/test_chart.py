@@ -77,7 +77,7 @@ def test_each_label_stands_under_the_bar_whose_time_it_says(number: int, step: t
         next(bar for bar in chart.bars if bar.x <= label.x * WIDTH / 100 <= bar.x + bar.width)
         for label in chart.labels
     ]
-    assert [chart.say(bar.bucket.starts_at) for bar in under] == texts(chart)
+    assert [chart.time_label(bar.bucket.starts_at) for bar in under] == texts(chart)
     assert under[-1] is chart.bars[-1]
 
 

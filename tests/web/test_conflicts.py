@@ -52,9 +52,9 @@ async def test_a_decision_is_kept_and_brought_to_the_pair(admin: Browser, runtim
     assert conflict is not None
     assert (conflict.resolution, conflict.resolved_by) == (System.VTIGER, "API_TOKENS")
     assert (hint.origin, hint.system, hint.record_id) == (Origin.MANUAL, System.VTIGER, "12x7")
-    assert "No conflict waits for you." in waiting
+    assert "No open conflicts." in waiting
     assert "Vtiger CRM was kept by API_TOKENS" in decided
-    assert "It waits for its turn to be written." in decided
+    assert "It is still to be written." in decided
 
 
 async def test_a_decision_on_values_that_changed_is_refused(
@@ -117,13 +117,13 @@ async def test_deletions_that_the_brake_holds_go_on_when_they_are_meant(
 
     assert "<b>2</b> deletions to confirm" in front
     assert "<b>2</b> of Contacts of main" in page
-    assert "They are meant" in page
-    assert "They are meant" not in seen
+    assert "Confirm<span" in page
+    assert "Confirm<span" not in seen
     assert refused.status_code == 403
     assert answer.headers["location"] == f"{PAGE}?confirmed=2"
     assert [hint.record_key for hint in hints] == [
         "main:contacts:woocommerce:7",
         "main:contacts:woocommerce:8",
     ]
-    assert "2 deletions go on." in await admin.text(answer.headers["location"])
+    assert "2 deletions were confirmed." in await admin.text(answer.headers["location"])
     assert (await admin.post(f"{PAGE}/deletions/x/contacts", on=PAGE)).status_code == 404

@@ -80,7 +80,7 @@ async def test_all_that_match_are_replayed_and_no_others(admin: Browser, runtime
 
     assert answer.headers["location"] == "/ui/deliveries?state=dead&replayed=2"
     assert {each.record_id for each in replays} == {"7", "8"}
-    assert "2 records will be looked at again." in await admin.text(answer.headers["location"])
+    assert "2 records are replayed." in await admin.text(answer.headers["location"])
 
 
 async def test_everything_is_never_replayed_by_accident(admin: Browser, runtime: Runtime) -> None:

@@ -75,7 +75,7 @@ async def test_a_row_is_added_and_named_after_its_field(desk: Desk) -> None:
     page = await desk.browser.text(answer.headers["location"])
     assert answer.headers["location"] == f"{PAGE}?saved=cf_869"
     assert await desk.rows() == ["cf_869"]
-    assert "It counts from the next hint on." in page
+    assert "It applies from the next hint on." in page
     assert "by API_TOKENS" in page
 
 
@@ -99,10 +99,10 @@ async def test_a_picklists_pairs_are_written_line_by_line(desk: Desk) -> None:
         (VAT_ROW | {"woo": "billing.moon"}, "woo", "billing.moon"),
         (VAT_ROW | {"transform": "magic"}, "transform", "magic"),
         (VAT_ROW | {"transform": "picklist", "pairs": "gold"}, "pairs", "Write each line as"),
-        (VAT_ROW | {"size": "many"}, "size", "Give a whole number"),
-        (VAT_ROW | {"id": "Big Name!"}, "id", "Begin with a small letter"),
-        (VAT_ROW | {"id": "phone"}, "id", "There is a row phone already"),
-        (VAT_ROW | {"direction": "sideways"}, "direction", "Choose one of the list"),
+        (VAT_ROW | {"size": "many"}, "size", "Enter a whole number"),
+        (VAT_ROW | {"id": "Big Name!"}, "id", "Start with a small letter"),
+        (VAT_ROW | {"id": "phone"}, "id", "The row phone exists already"),
+        (VAT_ROW | {"direction": "sideways"}, "direction", "Choose a value from the list"),
     ],
 )
 async def test_a_row_that_cannot_work_is_refused_at_its_field(
@@ -143,7 +143,7 @@ async def test_a_row_is_tried_on_a_record_before_it_counts(desk: Desk) -> None:
     marked = tried.text.partition('<tr class="mark">')[2].partition("</tr>")[0]
     assert "FR 12" in marked
     assert "write it to Vtiger" in marked
-    assert "Say which record to try it on." in unsaid.text
+    assert "Enter the id of a record for the preview." in unsaid.text
     assert "cf_999" in faulty.text.partition('id="e-vtiger"')[2].partition("</p>")[0]
     assert await desk.rows() == []
     assert desk.world.contacts()[0]["cf_869"] == ""
@@ -189,7 +189,7 @@ async def test_two_who_change_at_once_do_not_undo_each_other(desk: Desk) -> None
     restored = await desk.browser.post(f"{PAGE}/restore", on=PAGE, version="0", wanted="0")
     for answer in (late, restored):
         assert answer.status_code == 422
-        assert "Somebody changed this mapping meanwhile" in answer.text
+        assert "This mapping has been changed in the meantime" in answer.text
     assert await desk.rows() == ["vat"]
 
 

@@ -107,7 +107,7 @@ async def test_replay_brings_the_record_up_again_once(admin: Browser, runtime: R
         assert answer.headers["location"] == f"{path}?replayed=1"
     first, replay = await stored(runtime)
 
-    assert "It will be looked at again." in await admin.text(f"{path}?replayed=1")
+    assert "The record is replayed." in await admin.text(f"{path}?replayed=1")
     assert (first.id, first.state) == (delivery, DeliveryState.DEAD)
     assert (replay.origin, replay.record_key, replay.duplicates) == (
         Origin.REPLAY,
@@ -132,7 +132,7 @@ async def test_what_comes_of_a_replay_is_one_click_away(
 ) -> None:
     [entry, _] = await log(runtime, replace(ENTRY, link_id=link_id), replace(ENTRY, source_id="8"))
     page = await admin.text(f"/ui/records/{entry}?replayed=1")
-    address = page.partition('">See what comes of it')[0].rpartition('href="')[2]
+    address = page.partition('">Show the result')[0].rpartition('href="')[2]
     shown = await admin.text(address.replace("&amp;", "&"))
     assert rows(shown) == (2 if link_id else 1)
 

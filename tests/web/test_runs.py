@@ -76,8 +76,8 @@ async def test_sync_now_asks_for_all_modules_of_a_store(admin: Browser, runtime:
     ("wanted", "told"),
     [
         ({"store": "nowhere"}, "There is no store nowhere"),
-        ({"store": "main", "module": "coupons"}, "Choose modules of the list"),
-        ({"store": "main", "direction": "sideways"}, "Choose a direction of the list"),
+        ({"store": "main", "module": "coupons"}, "Choose modules from the list"),
+        ({"store": "main", "direction": "sideways"}, "Choose a direction from the list"),
         ({"store": "main", "since": "yesterday"}, "Give a time such as"),
         ({"repair_of": "999"}, "Run 999 is not a finished comparison"),
         ({"repair_of": "x"}, "Open a comparison below"),
@@ -102,7 +102,7 @@ async def test_progress_is_told_until_the_end(admin: Browser, runtime: Runtime) 
         await finish_run(session, run_id, RunState.FAILED, totals={}, message="No answer.")
     ended = await admin.text(f"{PAGE}/{run_id}")
 
-    assert "30 of about 30 records looked at" in running
+    assert "30 of about 30 records processed" in running
     assert 'data-live="1"' in running
     assert "Cancel the run" in running
     assert 'value="100"' in ended
@@ -150,14 +150,14 @@ async def test_a_run_that_asks_shows_the_numbers_and_goes_on_when_told(
     async with transaction(runtime.sessions) as session:
         await request_consent(session, run_id, told)
     page, seen = await admin.text(path), await reader.text(path)
-    assert "Waits for you" in await admin.text(PAGE)
+    assert "Waits for confirmation" in await admin.text(PAGE)
     answer = await admin.post(f"{path}/confirm", on=path)
     again = await admin.post(f"{path}/confirm", on=path)
     run = (await get_progress(runtime, run_id)).run
 
     for text in (page, seen):
         assert "12 accounts will be created in the shop, 12 people mailed by it." in text
-    assert ("Go on</button>" in page, "Go on</button>" in seen) == (True, False)
+    assert ("Confirm</button>" in page, "Confirm</button>" in seen) == (True, False)
     assert (answer.headers["location"], again.status_code) == (path, 303)
     assert (run.state, run.consent) == (RunState.QUEUED, Consent.GIVEN)
 
@@ -195,7 +195,7 @@ async def test_a_comparison_has_totals_that_add_up_and_lead_to_what_was_found(
     assert numbers[0] == sum(numbers[1:])
     assert f'href="{path}?module=contacts&amp;plan=skip">1</a>' in row
     assert ("Walter" in led_to, "Ada" in led_to) == (True, False)
-    assert "Nothing of it matches." in await admin.text(f"{path}?q=nobody")
+    assert "No findings match." in await admin.text(f"{path}?q=nobody")
     assert (await admin.get(f"{path}?plan=explode")).status_code == 422
 
 
@@ -223,7 +223,7 @@ async def test_a_run_that_is_under_way_shows_on_the_first_page(
     path = await compared(admin, runtime)
     page = await admin.text("/")
     assert f'href="{path}"><b>Comparison' in page
-    assert "5 of about 5 looked at" in page
+    assert "5 of about 5 processed" in page
     assert "under way" not in await admin.text("/?store=shop-fr")
     await admin.post(f"{path}/cancel", on=path)
     assert "under way" not in await admin.text("/")

@@ -86,7 +86,7 @@ async def test_guessing_is_slowed_down_and_the_right_token_is_taken(stranger: Br
     refused = await stranger.sign_in("guess")
     assert refused.status_code == 429
     assert 1 <= int(refused.headers["retry-after"]) <= 300
-    assert "Too many wrong ones" in refused.text
+    assert "Too many wrong tokens" in refused.text
     assert (await stranger.sign_in(ADMIN)).status_code == 303
 
 

@@ -86,7 +86,7 @@ async def test_the_unchanged_are_shown_on_demand(admin: Browser, runtime: Runtim
 
 
 async def test_an_empty_log_says_what_will_come(admin: Browser) -> None:
-    assert "Nothing was synced yet." in await admin.text("/")
+    assert "No records have been synced yet." in await admin.text("/")
 
 
 async def test_a_series_tells_the_same_as_the_summary(runtime: Runtime) -> None:

@@ -10,7 +10,7 @@ from app.domain import Module
 from app.policies.repository import SyncPolicy, get_policy, is_country
 from app.reasons import REASONS
 from app.runtime import Runtime
-from app.web.words import MENDED_AT, SETTINGS, fields_of, prose
+from app.web.words import REMEDY_PAGES, SETTINGS, fields_of, prose
 from tests.setting import SERVICE, TOKEN
 from tests.web.browsing import Browser
 from tests.web.test_settings import AS_DELIVERED
@@ -134,14 +134,14 @@ async def test_what_is_no_country_is_refused_with_what_to_give(
 
 
 def test_what_to_do_about_a_reason_names_settings_as_the_page_does_and_leads_there() -> None:
-    assert set(MENDED_AT) <= set(REASONS)
+    assert set(REMEDY_PAGES) <= set(REASONS)
     remedy = str(prose(REASONS["direction_off"].remedy, "main", "contacts"))
     assert remedy.startswith(
         'Set <a href="/ui/settings/main/contacts">Direction</a> to “Both ways”, or'
     )
     for code, reason in REASONS.items():
         named = set(re.findall(r"`([^`]+)`", reason.remedy)) & set(SETTINGS)
-        assert not named or MENDED_AT[code][0] == "Settings", code
+        assert not named or REMEDY_PAGES[code][0] == "Settings", code
         for text in (reason.meaning, reason.remedy):
             assert not FOREIGN.search(str(prose(text))), text
             for name in SyncPolicy.model_fields:

@@ -35,7 +35,7 @@
       if (!button) return;
       button.setAttribute("aria-pressed", String(on));
       button.classList.toggle("trouble", trouble);
-      button.querySelector(".say").textContent = !on ? "Paused" : trouble ? "Out of reach" : "Live";
+      button.querySelector(".say").textContent = !on ? "Paused" : trouble ? "Unreachable" : "Live";
     }
 
     function plan() {

@@ -55,9 +55,9 @@ async def test_why_an_order_was_skipped_is_found_mended_and_replayed(
     currency(world, "USD")
     forget_books(world)
     await page.get_by_role("button", name="Replay").click()
-    await expect(page.get_by_role("status")).to_contain_text("It will be looked at again.")
+    await expect(page.get_by_role("status")).to_contain_text("The record is replayed.")
     await world.settle()
-    await page.get_by_role("link", name="See what comes of it").click()
+    await page.get_by_role("link", name="Show the result").click()
     created = page.get_by_role("row").filter(has_text="Created").filter(has_text="Sales Orders")
     await expect(created).to_have_count(1)
     assert len(sales(world)) == 1
@@ -98,7 +98,7 @@ async def test_a_conflict_is_decided(site: Site, admin: Window) -> None:
     await expect(page.get_by_text("Lyon")).to_be_visible()
     await expect(page.get_by_text("Marseille")).to_be_visible()
     await page.get_by_role("button", name="Keep Vtiger CRM").click()
-    await expect(page.get_by_text("No conflict waits for you.")).to_be_visible()
+    await expect(page.get_by_text("No open conflicts.")).to_be_visible()
     await world.settle()
     assert (await world.get_customer(customer))["billing"]["city"] == "Marseille"
 
@@ -114,7 +114,7 @@ async def test_a_custom_mapping_is_added_and_counts_with_the_next_webhook(
 
     await page.get_by_role("link", name="Field mapping").first.click()
     await page.get_by_role("link", name="+ Add custom mapping").click()
-    await expect(page.get_by_label("Values and their partners")).to_be_hidden()
+    await expect(page.get_by_label("Values in both systems")).to_be_hidden()
     await page.get_by_label("WooCommerce field", exact=True).fill("meta:vat_number")
     await page.get_by_label("Vtiger field").select_option(label="VAT number (cf_869), string")
     await page.get_by_label("Id of a record there").fill(customer)
@@ -122,7 +122,7 @@ async def test_a_custom_mapping_is_added_and_counts_with_the_next_webhook(
     tried = page.get_by_role("row", name="Unnamed FR 12")
     await expect(tried).to_contain_text("write it to Vtiger")
     await page.get_by_role("button", name="Save").click()
-    await expect(page.get_by_role("status")).to_contain_text("It counts from the next hint on.")
+    await expect(page.get_by_role("status")).to_contain_text("It applies from the next hint on.")
     await expect(page.get_by_role("row", name="VAT number")).to_contain_text("Custom")
 
     world.later()
@@ -170,7 +170,7 @@ async def test_a_run_is_watched_to_its_end(site: Site, admin: Window) -> None:
     await page.get_by_role("checkbox", name="Contacts").check()
     await page.get_by_role("button", name="Start").click()
     await expect(page.get_by_role("heading", name="Sync of Contacts")).to_be_visible()
-    await expect(page.get_by_text("DependencyNotReady", exact=True)).to_be_visible()
+    await expect(page.get_by_text("Waiting", exact=True)).to_be_visible()
     async with working(site):
         await expect(page.get_by_text("Done", exact=True)).to_be_visible()
         await expect(page.get_by_role("link", name="3 created")).to_be_visible()
@@ -192,7 +192,7 @@ async def test_a_comparison_is_read_and_repaired(site: Site, admin: Window) -> N
         await expect(page.get_by_role("heading", name="Repair of Contacts")).to_be_visible()
         await expect(page.get_by_text("1 contact will be created in Vtiger.")).to_be_visible()
         assert world.contacts() == []
-        await page.get_by_role("button", name="Go on").click()
+        await page.get_by_role("button", name="Confirm").click()
         await expect(page.get_by_role("link", name="1 created")).to_be_visible()
     assert [row["email"] for row in world.contacts()] == ["c0@shop.example"]
 
@@ -232,7 +232,7 @@ async def test_all_of_it_works_without_javascript(site: Site, browser: Browser) 
         await page.get_by_role("link", name="1 Contacts skipped in WooCommerce").click()
         await page.get_by_role("link", name="Walter").click()
         await page.get_by_role("button", name="Replay").click()
-        await expect(page.get_by_role("status")).to_contain_text("It will be looked at again.")
+        await expect(page.get_by_role("status")).to_contain_text("The record is replayed.")
         await page.get_by_role("button", name="Sign out").first.click()
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert (await world.deliveries())[-1].origin == "replay"
