@@ -161,7 +161,7 @@ class Dependencies:
         known = {record.id: self.known.get(record.key) for record in records}
         return found | {key: link for key, link in known.items() if link is not None}
 
-    async def foresee(self, records: Collection[Record]) -> None:
+    async def preload_links(self, records: Collection[Record]) -> None:
         """Preload the links of many records of one system into `known`, and of their partners."""
         async with self.runtime.sessions() as session:
             found = await search_links(session, records)

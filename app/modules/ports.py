@@ -57,7 +57,7 @@ class FieldDifference:
 
 # Lease keys: what a drain leases while it works on a pair.
 
-PATIENCE = 2.0
+LEASE_WAIT_SECONDS = 2.0
 """Seconds to wait for a twin or a new Account that another worker has leased. Of two workers that
 create one pair from its two ends, the one with the natural key waits and the other gives up at
 once; if both gave up, they would collide again at each retry."""
@@ -266,7 +266,7 @@ class Adapter(Protocol):
         """Write these mapped fields of `current` and no others; the values come from `source`."""
         ...
 
-    async def mark(self, current: Side, foreign_id: str) -> Side:
+    async def write_external_id(self, current: Side, foreign_id: str) -> Side:
         """Write the other system's id to our id field, where there is one; the side after that."""
         ...
 
@@ -370,7 +370,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ListedRecord:
     """One raw record of a listing."""
 
     system: System
@@ -412,7 +412,9 @@ class Listing(Protocol):
         """About how many records `each` is going to yield."""
         ...
 
-    def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+    def each(
+        self, system: System, changed_since: datetime | None
+    ) -> AsyncIterator[list[ListedRecord]]:
         """Records changed since a time, or all, in pages; those that the module does not sync, such
         as variable parents, are left out."""
         ...
@@ -425,11 +427,11 @@ class Listing(Protocol):
         """The ids of all records in Vtiger."""
         ...
 
-    async def sides(self, page: Sequence[Seen]) -> list[Read]:
+    async def sides(self, page: Sequence[ListedRecord]) -> list[Read]:
         """The sides of a page's records; a field that the listing does not show is None."""
         ...
 
-    async def complete(self, page: Sequence[Seen]) -> list[Read]:
+    async def complete(self, page: Sequence[ListedRecord]) -> list[Read]:
         """The same with all fields: what the listing does not show is read for each record.
         Records that are gone by then are left out."""
         ...
@@ -532,10 +534,10 @@ def without(side: Side, name: str) -> Side:
 # A page's records are searched for in the target by a few queries, and written to a shop in one
 # batch; Vtiger takes one record a call (contract page Vtiger §8).
 
-Made = Written | Side | Skip | WooVtigerError
+CreateResult = Written | Side | Skip | WooVtigerError
 """The result of one create: what `Adapter.create` returns, or its error."""
 
-IdsWritten = datetime | None | RemoteError
+IdWriteResult = datetime | None | RemoteError
 """The stamp after an external id was written, or the error."""
 
 
@@ -549,12 +551,12 @@ class Bulk(Protocol):
     @property
     def adapter(self) -> Adapter: ...
 
-    async def search_first(self, seen: Sequence[Seen]) -> list[Seen]:
+    async def search_prerequisites(self, seen: Sequence[ListedRecord]) -> list[ListedRecord]:
         """People who must be contacts before these records can be read, and who are certainly new,
         so that they can be created together."""
         ...
 
-    async def foresee(self, seen: Sequence[Seen]) -> None:
+    async def preload_links(self, seen: Sequence[ListedRecord]) -> None:
         """Preload the links that reading these records needs from the database."""
         ...
 
@@ -567,13 +569,13 @@ class Bulk(Protocol):
         rival."""
         ...
 
-    async def create_in_shop(self, sources: Sequence[Side]) -> list[Made]:
+    async def create_in_shop(self, sources: Sequence[Side]) -> list[CreateResult]:
         """Create a twin for each source; results in their order. Raises no RemoteError."""
         ...
 
     async def write_external_ids_in_shop(
         self, marks: Sequence[tuple[Side, str]]
-    ) -> list[IdsWritten]:
+    ) -> list[IdWriteResult]:
         """Write Vtiger's id to each of these records of the shop; results in their order. Raises
         no RemoteError."""
         ...

@@ -125,7 +125,7 @@ class ShopCreation:
     async def _with_orders(self, ids: Sequence[str]) -> set[str]:
         """The ids of contacts of orders entered in Vtiger that go to this store. An order of a shop
         does not count: its buyer has an account, or wanted none."""
-        if await find_home(self.runtime) != self.store:
+        if await find_default_store(self.runtime) != self.store:
             return set()
         found = set()
         columns = ("id", "contact_id", PURCHASE_ORDER)
@@ -137,7 +137,7 @@ class ShopCreation:
         return found
 
 
-async def find_home(runtime: Runtime) -> str | None:
+async def find_default_store(runtime: Runtime) -> str | None:
     """The store that orders entered in Vtiger go to: the first whose settings create them."""
     async with runtime.sessions() as session:
         for store in runtime.stores:

@@ -44,8 +44,8 @@ from app.links.repository import (
 )
 from app.modules.ports import (
     Bulk,
-    IdsWritten,
-    Made,
+    CreateResult,
+    IdWriteResult,
     Side,
     Skip,
     Written,
@@ -295,7 +295,7 @@ class BulkCreation:
                 adapter = self.choice.bulk.adapter
                 with calling_for(key_in_logs(item.delivery.record_key)):
                     target = item.side.system.other
-                    response: Made = await adapter.create(target, item.side, item.key)
+                    response: CreateResult = await adapter.create(target, item.side, item.key)
             except OUTAGES:
                 raise
             except Exception as error:
@@ -303,7 +303,7 @@ class BulkCreation:
             else:
                 await self._record_created(item, response)
 
-    async def _record_created(self, item: Item, response: Made) -> None:
+    async def _record_created(self, item: Item, response: CreateResult) -> None:
         """Record the result of a create; a Duplicate is left undecided, to be settled singly."""
         if isinstance(response, Written):
             await self._save_link(item, response)
@@ -353,7 +353,7 @@ class BulkCreation:
             await self.wait()
             try:
                 self.choice.lease.check()
-                marked = await self.choice.bulk.adapter.mark(item.side, item.twin_id)
+                marked = await self.choice.bulk.adapter.write_external_id(item.side, item.twin_id)
             except WooVtigerError as error:
                 item.note_missing_external_id(error)
             else:
@@ -428,7 +428,7 @@ class BulkCreation:
             await postpone(session, [hint.id for hint in item.hints], RETRY_SINGLY)
 
 
-def _note_external_id(item: Item, marked: IdsWritten) -> None:
+def _note_external_id(item: Item, marked: IdWriteResult) -> None:
     if isinstance(marked, RemoteError):
         item.note_missing_external_id(marked)
     elif item.link is not None:

@@ -24,7 +24,7 @@ from app.mapping.values import Agreed
 from app.module_facts import FACTS
 from app.modules.dependencies import hint_waiting_for
 from app.modules.ports import (
-    PATIENCE,
+    LEASE_WAIT_SECONDS,
     Adapter,
     Side,
     Skip,
@@ -148,7 +148,7 @@ async def claim_twin(
 def _max_wait(work: Work, source: Side) -> float:
     """Seconds to wait for the lease: without a natural key only a source of the shop waits."""
     waits = work.adapter.natural_keys(source) or source.system is System.WOOCOMMERCE
-    return PATIENCE if waits else 0.0
+    return LEASE_WAIT_SECONDS if waits else 0.0
 
 
 async def choose_twin(

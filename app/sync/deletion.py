@@ -21,7 +21,7 @@ from app.links.models import Link
 from app.links.repository import save_sightings, search_sightings
 from app.mapping.rules import read_base, write_base
 from app.mapping.values import Agreed, Base, Mapped, Value
-from app.modules.ports import PATIENCE, Side, Skip, Written, pair_keys, stamp_written
+from app.modules.ports import LEASE_WAIT_SECONDS, Side, Skip, Written, pair_keys, stamp_written
 from app.runtime import Runtime
 from app.sync.agreement import agree
 from app.sync.work import (
@@ -53,7 +53,7 @@ async def hold_back(work: Work, link: Link) -> Skip | datetime:
     The checks of a module are serialised by a lease, so that each counts all earlier deletions.
     """
     store, module = work.record.store, work.adapter.module
-    await work.lease.extend([f"deletions:{store}:{module}"], wait_seconds=PATIENCE)
+    await work.lease.extend([f"deletions:{store}:{module}"], wait_seconds=LEASE_WAIT_SECONDS)
     percent = work.runtime.settings.sync.delete_brake_percent
     async with work.runtime.sessions() as session:
         brake = await check_brake(session, store, module, percent=percent)

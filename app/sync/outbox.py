@@ -22,7 +22,7 @@ from app.links.repository import (
     save_watermark,
 )
 from app.module_facts import FACTS
-from app.modules.ports import PAGE, Seen, pages
+from app.modules.ports import PAGE, ListedRecord, pages
 from app.modules.registry import SPECS
 from app.runtime import Runtime
 from app.sync.sweep import Sweep
@@ -197,7 +197,7 @@ class OutboxPoll:
         found = self.runtime.vtiger.search(FACTS[module].vtiger_name, where, columns=columns)
         hints = 0
         async for page in pages(found):
-            seen = [Seen(System.VTIGER, record.id, record) for record in page]
+            seen = [ListedRecord(System.VTIGER, record.id, record) for record in page]
             hints += await self.sweep.hint_changes(seen)
         return hints
 

@@ -13,7 +13,7 @@ from app.links.models import Link
 from app.links.repository import find_link, remove_link
 from app.mapping.rules import read_base, write_base
 from app.mapping.values import Agreed
-from app.modules.ports import PATIENCE, Side, Skip, Successor, lease_keys
+from app.modules.ports import LEASE_WAIT_SECONDS, Side, Skip, Successor, lease_keys
 from app.sync.agreement import agree
 from app.sync.creation import oldest_first
 from app.sync.deletion import mark_deleted
@@ -53,7 +53,7 @@ async def rebind_to_successor(work: Work, link: Link, source: Side | None) -> Se
     if successor is None:
         return None
     record = Record(link.store, System.VTIGER, work.adapter.module, successor.side.id)
-    await work.lease.extend(lease_keys(record), wait_seconds=PATIENCE)
+    await work.lease.extend(lease_keys(record), wait_seconds=LEASE_WAIT_SECONDS)
     async with work.runtime.sessions() as session:
         taken = await find_link(session, record)
     if taken is None:

@@ -18,7 +18,7 @@ from app.links.models import Link
 from app.links.repository import save_sightings, search_links, search_sightings, stream_live_links
 from app.mapping.rules import FieldRule, holds, read_base
 from app.mapping.values import Base, Value
-from app.modules.ports import Adapter, Listing, Seen, Side, Unreadable, pages
+from app.modules.ports import Adapter, ListedRecord, Listing, Side, Unreadable, pages
 from app.modules.registry import IN_BULK
 from app.runtime import Runtime
 
@@ -44,7 +44,7 @@ class Change:
     event: Event = Event.CHANGED
     digest: str = ""
     paired: bool = True
-    seen: Seen | None = None
+    seen: ListedRecord | None = None
     reported: str | None = None
 
 
@@ -72,12 +72,12 @@ class Sweep:
     def record(self, system: System, record_id: str) -> Record:
         return Record(self.store, system, self.module, record_id)
 
-    async def hint_changes(self, page: Sequence[Seen]) -> int:
+    async def hint_changes(self, page: Sequence[ListedRecord]) -> int:
         """Hint each record that differs from its base and was not hinted in this state before;
         returns their number."""
         return await self.hint(await self.find_changes(page))
 
-    async def find_changes(self, page: Sequence[Seen]) -> list[Change]:
+    async def find_changes(self, page: Sequence[ListedRecord]) -> list[Change]:
         """The records that `hint_changes` would hint. An unreadable record is included once for
         each error, so that it appears in the log."""
         if not page:
@@ -111,13 +111,13 @@ class Sweep:
                 changed.append(change)
         return changed
 
-    def _predates_baseline(self, seen: Seen) -> bool:
+    def _predates_baseline(self, seen: ListedRecord) -> bool:
         """Whether a record existed at the baseline and has not changed since. Those that changed
         shortly before it are recognised by their digests instead."""
         at = seen.changed_at
         return self.baseline_at is not None and at is not None and at <= self.baseline_at - OVERLAP
 
-    def _baseline_digest(self, seen: Seen, digest: str) -> str:
+    def _baseline_digest(self, seen: ListedRecord, digest: str) -> str:
         """The digest of a record without a link at the baseline, from its own data only: its
         mapped values may change with other pairs, as an order's do when its buyer is paired."""
         if seen.changed_at is None:

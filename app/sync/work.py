@@ -466,7 +466,7 @@ async def _write_external_id(work: Work, link: Link, side: Side, partner: str) -
     if side.foreign_id == partner or not work.may_write(side.system):
         return
     work.lease.check()
-    written = await work.adapter.mark(side, partner)
+    written = await work.adapter.write_external_id(side, partner)
     if written is not side:
         stamp_written(link, written)
 

@@ -587,7 +587,7 @@ class ContactAdapter:
         account = await self.accounts.find_or_create(patch.apart[COMPANY])
         return fields | {"account_id": account.id}, account.name
 
-    async def mark(self, current: Side, foreign_id: str) -> Side:
+    async def write_external_id(self, current: Side, foreign_id: str) -> Side:
         """Write the external id; nothing if it is there already, or if there is no such field."""
         if current.foreign_id == foreign_id or is_guest(current.id) or is_guest(foreign_id):
             return current

@@ -32,16 +32,16 @@ from app.modules.contacts.mapping import (
 )
 from app.modules.orders.history import OrderHistory
 from app.modules.ports import (
+    LEASE_WAIT_SECONDS,
     NO_PREDICATES,
     PAGE,
-    PATIENCE,
     Bulk,
     ChangePredicate,
+    CreateResult,
     FieldDifference,
-    IdsWritten,
-    Made,
+    IdWriteResult,
+    ListedRecord,
     Read,
-    Seen,
     Side,
     Written,
     attempt,
@@ -121,11 +121,11 @@ class BulkContacts:
     orders: OrderHistory
     emails: Emails = field(default_factory=Emails)
 
-    async def search_first(self, seen: Sequence[Seen]) -> list[Seen]:  # noqa: ARG002
+    async def search_prerequisites(self, seen: Sequence[ListedRecord]) -> list[ListedRecord]:  # noqa: ARG002
         """None: contacts have no dependencies."""
         return []
 
-    async def foresee(self, seen: Sequence[Seen]) -> None:
+    async def preload_links(self, seen: Sequence[ListedRecord]) -> None:
         """Nothing: contacts have no dependencies."""
 
     async def prepare(self, sources: Sequence[Side]) -> None:
@@ -175,7 +175,7 @@ class BulkContacts:
             self.emails.known = frozenset([user.email.strip().casefold() async for user in users])
         return self.emails.known
 
-    async def create_in_shop(self, sources: Sequence[Side]) -> list[Made]:
+    async def create_in_shop(self, sources: Sequence[Side]) -> list[CreateResult]:
         patches = [new_customer(side, self.adapter.rules, self._options) for side in sources]
         created = await self.adapter.woo.batch_customers(create=[patch.body for patch in patches])
         return [
@@ -191,7 +191,7 @@ class BulkContacts:
 
     async def write_external_ids_in_shop(
         self, marks: Sequence[tuple[Side, str]]
-    ) -> list[IdsWritten]:
+    ) -> list[IdWriteResult]:
         """With customers only meta keys without an underscore are stored (contract page
         WooCommerce §2)."""
         update = {
@@ -201,7 +201,7 @@ class BulkContacts:
         return [_stamp(each) for each in await self.adapter.woo.batch_customers(update=update)]
 
 
-def _stamp(marked: WooCustomer | RemoteError) -> IdsWritten:
+def _stamp(marked: WooCustomer | RemoteError) -> IdWriteResult:
     if isinstance(marked, RemoteError):
         return marked
     return marked.modified_at or marked.created_at
@@ -232,11 +232,13 @@ class ContactListing:
             return await self.adapter.woo.count_customers(role=self._role)
         return await self.adapter.vtiger.count(CONTACTS, changed_where(changed_since))
 
-    def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+    def each(
+        self, system: System, changed_since: datetime | None
+    ) -> AsyncIterator[list[ListedRecord]]:
         """Always all customers, by ascending id (contract page WooCommerce §2), without guests."""
         return self._contacts(changed_since) if system is System.VTIGER else self._customers()
 
-    async def _customers(self) -> AsyncIterator[list[Seen]]:
+    async def _customers(self) -> AsyncIterator[list[ListedRecord]]:
         roles = self.adapter.policy.roles
         async for page in pages(self.adapter.woo.each_customer(role=self._role)):
             yield [_seen(customer) for customer in page if customer.role in roles]
@@ -245,7 +247,7 @@ class ContactListing:
     def _role(self) -> Role:
         return "customer" if set(self.adapter.policy.roles) == {"customer"} else "all"
 
-    async def each_guest(self) -> AsyncIterator[list[Seen]]:
+    async def each_guest(self) -> AsyncIterator[list[ListedRecord]]:
         """The guests, each with the data of its latest order, a hundred a call
         (order_get_guest_storefront)."""
         async with self.runtime.sessions() as session:
@@ -254,11 +256,11 @@ class ContactListing:
             orders = await self.adapter.woo.search_orders_by_id(ids[start : start + PAGE])
             yield [_seen(guest_of(order)) for order in orders if find_guest_id(order)]
 
-    async def _contacts(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+    async def _contacts(self, changed_since: datetime | None) -> AsyncIterator[list[ListedRecord]]:
         """Contract page Vtiger §1, query."""
         found = self.adapter.vtiger.search(CONTACTS, changed_where(changed_since))
         async for page in pages(found):
-            yield [Seen(System.VTIGER, record.id, record) for record in page]
+            yield [ListedRecord(System.VTIGER, record.id, record) for record in page]
 
     async def each_trashed(self) -> AsyncIterator[str]:
         """None: users have no trash (contract page WooCommerce §2, Errors)."""
@@ -269,13 +271,13 @@ class ContactListing:
         async for record in self.adapter.vtiger.search(CONTACTS, columns=("id",)):
             yield record.id
 
-    async def sides(self, page: Sequence[Seen]) -> list[Read]:
+    async def sides(self, page: Sequence[ListedRecord]) -> list[Read]:
         raws = [seen.raw for seen in page if isinstance(seen.raw, VtigerRecord)]
         accounts = [raw.get("account_id") for raw in raws if not raw.faults]
         names = await self.adapter.accounts.names_of(accounts)
         return [await attempt(each.system, each.id, self._side(each, names)) for each in page]
 
-    async def _side(self, seen: Seen, accounts: Mapping[str, str]) -> Side:
+    async def _side(self, seen: ListedRecord, accounts: Mapping[str, str]) -> Side:
         if isinstance(seen.raw, VtigerRecord):
             record = seen.raw.checked()
             account = accounts.get(record.get("account_id"), "")
@@ -285,14 +287,14 @@ class ContactListing:
             customer = WooCustomer.parse(customer.data)
         return self.adapter.woo_side(customer)
 
-    async def complete(self, page: Sequence[Seen]) -> list[Read]:
+    async def complete(self, page: Sequence[ListedRecord]) -> list[Read]:
         return await self.sides(page)
 
     async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
         if system is System.WOOCOMMERCE or not ids:
             return await find_each(self.adapter, system, ids)
         found = await self.adapter.vtiger.query(Query(CONTACTS, where=(one_of("id", ids),)))
-        return await self.sides([Seen(system, record.id, record) for record in found])
+        return await self.sides([ListedRecord(system, record.id, record) for record in found])
 
     def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
         options = PatchOptions(too_long=self.adapter.policy.too_long.value)
@@ -303,8 +305,8 @@ class ContactListing:
         return ()
 
 
-def _seen(customer: WooCustomer) -> Seen:
-    return Seen(System.WOOCOMMERCE, customer.id, customer)
+def _seen(customer: WooCustomer) -> ListedRecord:
+    return ListedRecord(System.WOOCOMMERCE, customer.id, customer)
 
 
 # The ModuleSpec of contacts.
@@ -318,7 +320,7 @@ async def _open(context: Context) -> ContactAdapter:
         woo=context.runtime.stores[context.store],
         vtiger=context.runtime.vtiger,
         accounts=Accounts(
-            context.runtime.vtiger, partial(context.lease.extend, wait_seconds=PATIENCE)
+            context.runtime.vtiger, partial(context.lease.extend, wait_seconds=LEASE_WAIT_SECONDS)
         ),
         guests=Guests(
             context.runtime.sessions, context.store, context.runtime.stores[context.store]
@@ -335,7 +337,7 @@ def _begin_bulk() -> Callable[[Context, ContactAdapter], Bulk]:
     emails = Emails()
 
     def open_page(context: Context, adapter: ContactAdapter) -> BulkContacts:
-        acquire = partial((context.names or context.lease).extend, wait_seconds=PATIENCE)
+        acquire = partial((context.names or context.lease).extend, wait_seconds=LEASE_WAIT_SECONDS)
         accounts = KnownAccounts(context.runtime.vtiger, acquire)
         orders = OrderHistory(context.runtime, context.store)
         return BulkContacts(replace(adapter, accounts=accounts), accounts, orders, emails)

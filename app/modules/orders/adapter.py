@@ -444,7 +444,7 @@ class OrderAdapter:
         after = await self.sides.of_woo(written.order)
         return Written(after, written.notes, written.unwritten)
 
-    async def mark(self, current: Side, foreign_id: str) -> Side:
+    async def write_external_id(self, current: Side, foreign_id: str) -> Side:
         """Write the other system's id; a purchase order that somebody entered is kept."""
         if current.foreign_id == foreign_id:
             return current

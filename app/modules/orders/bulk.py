@@ -54,16 +54,16 @@ from app.modules.orders.references import (
 from app.modules.orders.to_vtiger import VtigerOrderWriter, plan_order
 from app.modules.orders.to_woocommerce import WooOrderWriter, woo_order_patch
 from app.modules.ports import (
+    LEASE_WAIT_SECONDS,
     PAGE,
-    PATIENCE,
     Bulk,
     ChangePredicate,
+    CreateResult,
     FieldDifference,
-    IdsWritten,
-    Made,
+    IdWriteResult,
+    ListedRecord,
     PlannedAction,
     Read,
-    Seen,
     Side,
     Unreadable,
     attempt,
@@ -74,7 +74,7 @@ from app.modules.ports import (
     read_each,
 )
 from app.modules.reference_data import FEE_SERVICE, ensure_setup, setup_ids
-from app.modules.shop_creation import find_home
+from app.modules.shop_creation import find_default_store
 from app.modules.spec import Context, ModuleSpec
 from app.runtime import Runtime
 from app.tasks import run_together
@@ -97,7 +97,7 @@ class BulkOrders:
     accounts: KnownAccounts
     customers: frozenset[str] | None
 
-    async def search_first(self, seen: Sequence[Seen]) -> list[Seen]:
+    async def search_prerequisites(self, seen: Sequence[ListedRecord]) -> list[ListedRecord]:
         """New guests, each with the data of the latest of its orders."""
         if self.adapter.policy.guests is not GuestPolicy.CONTACT_PER_EMAIL:
             return []
@@ -111,9 +111,9 @@ class BulkOrders:
                 latest[guest_id] = order
         new = await references.buyers.search_new_guests(latest, self.customers)
         people = [guest_of(order) for order in new]
-        return [Seen(System.WOOCOMMERCE, person.id, person) for person in people]
+        return [ListedRecord(System.WOOCOMMERCE, person.id, person) for person in people]
 
-    async def foresee(self, seen: Sequence[Seen]) -> None:
+    async def preload_links(self, seen: Sequence[ListedRecord]) -> None:
         """Preload the links of the orders, their buyers and products."""
         orders = _readable(seen)
         store, dependencies = self.adapter.sides.store, self.adapter.sides.references.dependencies
@@ -128,7 +128,7 @@ class BulkOrders:
             (Module.PRODUCTS, products),
         ):
             records = [Record(store, System.WOOCOMMERCE, module, each) for each in sorted(ids)]
-            await dependencies.foresee(records)
+            await dependencies.preload_links(records)
 
     async def prepare(self, sources: Sequence[Side]) -> None:
         orders = [side.raw.order for side in sources if isinstance(side.raw, ShopOrder)]
@@ -149,7 +149,7 @@ class BulkOrders:
             found |= await vtiger.search_purchase_orders(part)
         return frozenset(by_number[number] for number in found if number in by_number)
 
-    async def create_in_shop(self, sources: Sequence[Side]) -> list[Made]:
+    async def create_in_shop(self, sources: Sequence[Side]) -> list[CreateResult]:
         """Create the twins in one batch; an order with a dependency that is not ready is not
         sent."""
         patches = await run_together(self._new_order(side) for side in sources)
@@ -170,7 +170,7 @@ class BulkOrders:
 
     async def _finish_create(
         self, side: Side, patch: Patch, answer: WooOrder | RemoteError
-    ) -> Made:
+    ) -> CreateResult:
         if isinstance(answer, RemoteError):
             return answer
         try:
@@ -181,7 +181,7 @@ class BulkOrders:
 
     async def write_external_ids_in_shop(
         self, marks: Sequence[tuple[Side, str]]
-    ) -> list[IdsWritten]:
+    ) -> list[IdWriteResult]:
         update = {
             side.id: {"meta_data": [{"key": FOREIGN_ID_META, "value": partner}]}
             for side, partner in marks
@@ -190,7 +190,7 @@ class BulkOrders:
         return [one if isinstance(one, RemoteError) else one.modified_at for one in marked]
 
 
-def _readable(seen: Sequence[Seen]) -> list[WooOrder]:
+def _readable(seen: Sequence[ListedRecord]) -> list[WooOrder]:
     """The shop's orders among these, without those that cannot be read."""
     found = [each.raw for each in seen if isinstance(each.raw, WooOrder)]
     return [order for order in found if not order.faults]
@@ -236,19 +236,21 @@ class OrderListing:
             return await self._woo.count_orders(changed_since)
         return await self._vtiger.count(ORDERS, changed_where(changed_since))
 
-    def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+    def each(
+        self, system: System, changed_since: datetime | None
+    ) -> AsyncIterator[list[ListedRecord]]:
         """Orders without the trash, but with drafts (recording orders_list_modified_after_gmt)."""
         of_shop = system is System.WOOCOMMERCE
         return self._shop(changed_since) if of_shop else self._crm(changed_since)
 
-    async def _shop(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+    async def _shop(self, changed_since: datetime | None) -> AsyncIterator[list[ListedRecord]]:
         async for page in pages(self._woo.each_order(changed_since)):
-            yield [Seen(System.WOOCOMMERCE, order.id, order) for order in page]
+            yield [ListedRecord(System.WOOCOMMERCE, order.id, order) for order in page]
 
-    async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+    async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[ListedRecord]]:
         where = changed_where(changed_since)
         async for page in pages(self._vtiger.search(ORDERS, where, columns=HEADER_COLUMNS)):
-            yield [Seen(System.VTIGER, record.id, record) for record in page]
+            yield [ListedRecord(System.VTIGER, record.id, record) for record in page]
 
     async def each_trashed(self) -> AsyncIterator[str]:
         async for order in self._woo.each_trashed_order():
@@ -258,7 +260,7 @@ class OrderListing:
         async for record in self._vtiger.search(ORDERS, columns=("id",)):
             yield record.id
 
-    async def sides(self, page: Sequence[Seen]) -> list[Read]:
+    async def sides(self, page: Sequence[ListedRecord]) -> list[Read]:
         """The sides of a page. Dependencies, such as the contacts of guests, are synced on the
         way: as many at a time as fit a call of Vtiger's add-on, else one. An order whose dependency
         is not ready is Unreadable. All reads finish before an error of one is raised, since a
@@ -267,7 +269,7 @@ class OrderListing:
         places = await self.adapter.sides.references.decimals()
         turns = asyncio.Semaphore(MOST_ITEMS if await self._vtiger.saves(ORDERS) else 1)
 
-        async def read(seen: Seen) -> Read | Exception:
+        async def read(seen: ListedRecord) -> Read | Exception:
             async with turns:
                 try:
                     return await attempt(seen.system, seen.id, self._side(seen, places))
@@ -283,7 +285,7 @@ class OrderListing:
             reads.append(found)
         return reads
 
-    async def _side(self, seen: Seen, places: int) -> Side:
+    async def _side(self, seen: ListedRecord, places: int) -> Side:
         if isinstance(seen.raw, VtigerRecord):
             return self._listed_side(seen.raw, places)
         order = seen.raw if isinstance(seen.raw, WooOrder) else WooOrder.parse(seen.raw.data)
@@ -306,7 +308,7 @@ class OrderListing:
             raw=record,
         )
 
-    async def complete(self, page: Sequence[Seen]) -> list[Read]:
+    async def complete(self, page: Sequence[ListedRecord]) -> list[Read]:
         of_shop = [seen for seen in page if seen.system is System.WOOCOMMERCE]
         rest = [seen.id for seen in page if seen.system is System.VTIGER]
         return [*await self.sides(of_shop), *await self.whole(System.VTIGER, rest)]
@@ -391,7 +393,9 @@ async def _open(context: Context) -> OrderAdapter:
     dependencies = context.dependencies
     id_field = await context.id_field(ORDERS)
     rules = await context.rules(Module.SALES_ORDERS)
-    accounts = Accounts(runtime.vtiger, partial(context.lease.extend, wait_seconds=PATIENCE))
+    accounts = Accounts(
+        runtime.vtiger, partial(context.lease.extend, wait_seconds=LEASE_WAIT_SECONDS)
+    )
     guests = Guests(runtime.sessions, store, runtime.stores[store])
     buyers = Buyers(runtime, store, policy, accounts, guests, dependencies)
     tax_field = await _shipping_tax_field(runtime)
@@ -412,7 +416,7 @@ async def _default_store(runtime: Runtime, store: str) -> str:
     them."""
     if len(runtime.stores) == 1:
         return store
-    return await find_home(runtime) or store
+    return await find_default_store(runtime) or store
 
 
 async def _shipping_tax_field(runtime: Runtime) -> str | None:
@@ -426,7 +430,7 @@ async def _shipping_tax_field(runtime: Runtime) -> str | None:
 
 def _begin_bulk() -> Callable[[Context, OrderAdapter], Bulk]:
     def open_page(context: Context, adapter: OrderAdapter) -> BulkOrders:
-        acquire = partial((context.names or context.lease).extend, wait_seconds=PATIENCE)
+        acquire = partial((context.names or context.lease).extend, wait_seconds=LEASE_WAIT_SECONDS)
         accounts = KnownAccounts(context.runtime.vtiger, acquire)
         writer = replace(adapter.writer, accounts=accounts)
         return BulkOrders(replace(adapter, writer=writer), accounts, context.customers)

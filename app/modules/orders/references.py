@@ -35,7 +35,7 @@ from app.modules.orders.lines import (
 )
 from app.modules.orders.mapping import order_refusal
 from app.modules.orders.vtiger_totals import Rates
-from app.modules.ports import PATIENCE, shared_key
+from app.modules.ports import LEASE_WAIT_SECONDS, shared_key
 from app.modules.products.adapter import PRODUCTS
 from app.modules.products.mapping import carry_taxes, taxes_from_text, vtiger_taxes
 from app.modules.reference_data import (
@@ -94,7 +94,9 @@ class TaxCarriers:
         """
         gone = set()
         for vtiger_id, fields in sorted(lacking.items()):
-            await self.lease.extend([shared_key(self._record(vtiger_id))], wait_seconds=PATIENCE)
+            await self.lease.extend(
+                [shared_key(self._record(vtiger_id))], wait_seconds=LEASE_WAIT_SECONDS
+            )
             try:
                 await self._assign(vtiger_id, fields, currency_id)
             except NotFound:
@@ -118,7 +120,9 @@ class TaxCarriers:
         Nothing is created if both labels are taken (contract page WooCommerce month, rate 24).
         """
         labels = [rate.label, f"{rate.label} {rate.percentage}%"]
-        await self.lease.extend([tax_key(label) for label in labels], wait_seconds=PATIENCE)
+        await self.lease.extend(
+            [tax_key(label) for label in labels], wait_seconds=LEASE_WAIT_SECONDS
+        )
         self.lease.check()
         percentage = rounded(amount(rate.percentage), TAX_PLACES)
         for label in labels:

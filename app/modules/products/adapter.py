@@ -620,7 +620,7 @@ class ProductAdapter:
             return await self.writer.revise(current, changes)
         return await self.writer.update_in_shop(current, changes)
 
-    async def mark(self, current: Side, foreign_id: str) -> Side:
+    async def write_external_id(self, current: Side, foreign_id: str) -> Side:
         if current.foreign_id == foreign_id:
             return current
         if current.system is System.WOOCOMMERCE:

@@ -12,11 +12,11 @@ from app.modules.ports import (
     NO_PREDICATES,
     Bulk,
     ChangePredicate,
+    CreateResult,
     FieldDifference,
-    IdsWritten,
-    Made,
+    IdWriteResult,
+    ListedRecord,
     Read,
-    Seen,
     Side,
     attempt,
     changed_where,
@@ -55,11 +55,11 @@ class BulkProducts:
 
     adapter: ProductAdapter
 
-    async def search_first(self, seen: Sequence[Seen]) -> list[Seen]:  # noqa: ARG002
+    async def search_prerequisites(self, seen: Sequence[ListedRecord]) -> list[ListedRecord]:  # noqa: ARG002
         """None: products depend on no contacts."""
         return []
 
-    async def foresee(self, seen: Sequence[Seen]) -> None:
+    async def preload_links(self, seen: Sequence[ListedRecord]) -> None:
         """Nothing: products have no links to preload."""
 
     async def prepare(self, sources: Sequence[Side]) -> None:
@@ -99,13 +99,13 @@ class BulkProducts:
             found |= await self.adapter.sides.woo.search_skus(part)
         return found
 
-    async def create_in_shop(self, sources: Sequence[Side]) -> list[Made]:
+    async def create_in_shop(self, sources: Sequence[Side]) -> list[CreateResult]:
         """Create the twins in one batch; a SKU that is taken fails its item only
         (products_batch_dup_sku)."""
         writer = self.adapter.writer
         patches = [writer.new_in_shop(side) for side in sources]
         create = [patch.body for patch in patches]
-        results: list[Made] = []
+        results: list[CreateResult] = []
         for each, patch in zip(
             await self.adapter.sides.woo.batch_products(create=create), patches, strict=True
         ):
@@ -120,12 +120,12 @@ class BulkProducts:
 
     async def write_external_ids_in_shop(
         self, marks: Sequence[tuple[Side, str]]
-    ) -> list[IdsWritten]:
+    ) -> list[IdWriteResult]:
         groups: dict[str | None, dict[str, dict[str, object]]] = defaultdict(dict)
         for side, partner in marks:
             meta = [{"key": FOREIGN_ID_META, "value": partner}]
             groups[shop_product(side).parent_id][side.id] = {"meta_data": meta}
-        stamps: dict[str, IdsWritten] = {}
+        stamps: dict[str, IdWriteResult] = {}
         for parent_id, update in groups.items():
             found = await self.adapter.sides.woo.batch_products(update=update, parent_id=parent_id)
             stamps |= dict(zip(update, map(_stamp, found), strict=True))
@@ -136,7 +136,7 @@ def _skus(sources: Sequence[Side]) -> list[str]:
     return sorted({(side.values.get("sku") or "").strip() for side in sources} - {""})
 
 
-def _stamp(marked: WooProduct | RemoteError) -> IdsWritten:
+def _stamp(marked: WooProduct | RemoteError) -> IdWriteResult:
     return marked if isinstance(marked, RemoteError) else marked.modified_at or marked.created_at
 
 
@@ -164,13 +164,15 @@ class ProductListing:
             return await self._sides.woo.count_products(changed_since)
         return await self._sides.vtiger.count(PRODUCTS, changed_where(changed_since))
 
-    def each(self, system: System, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+    def each(
+        self, system: System, changed_since: datetime | None
+    ) -> AsyncIterator[list[ListedRecord]]:
         """Variations are listed by their parents: the change of a variation changes the parent's
         modification time as well (contract page WooCommerce §1)."""
         of_shop = system is System.WOOCOMMERCE
         return self._shop(changed_since) if of_shop else self._crm(changed_since)
 
-    async def _shop(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+    async def _shop(self, changed_since: datetime | None) -> AsyncIterator[list[ListedRecord]]:
         async for page in pages(self._sides.woo.each_product(changed_since)):
             parents = [product for product in page if product.is_variable]
             yield [_seen(product) for product in page if not product.is_variable]
@@ -178,7 +180,7 @@ class ProductListing:
                 async for variations in self._variations(parent):
                     yield variations
 
-    async def _variations(self, parent: WooProduct) -> AsyncIterator[list[Seen]]:
+    async def _variations(self, parent: WooProduct) -> AsyncIterator[list[ListedRecord]]:
         self._sides.parents[parent.id] = parent
         try:
             async for page in pages(self._sides.woo.each_variation(parent.id)):
@@ -186,11 +188,11 @@ class ProductListing:
         except NotFound:
             return
 
-    async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[Seen]]:
+    async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[ListedRecord]]:
         """Contract page Vtiger §1, query."""
         where = changed_where(changed_since)
         async for page in pages(self._sides.vtiger.search(PRODUCTS, where)):
-            yield [Seen(System.VTIGER, record.id, record) for record in page]
+            yield [ListedRecord(System.VTIGER, record.id, record) for record in page]
 
     async def each_trashed(self) -> AsyncIterator[str]:
         async for product in self._sides.woo.each_trashed_product():
@@ -200,16 +202,16 @@ class ProductListing:
         async for record in self._sides.vtiger.search(PRODUCTS, columns=("id",)):
             yield record.id
 
-    async def sides(self, page: Sequence[Seen]) -> list[Read]:
+    async def sides(self, page: Sequence[ListedRecord]) -> list[Read]:
         return [await attempt(seen.system, seen.id, self._side(seen)) for seen in page]
 
-    async def _side(self, seen: Seen) -> Side:
+    async def _side(self, seen: ListedRecord) -> Side:
         if isinstance(seen.raw, VtigerRecord):
             return without(self._sides.of_vtiger(seen.raw), "taxes")
         product = seen.raw if isinstance(seen.raw, WooProduct) else WooProduct.parse(seen.raw.data)
         return await self._sides.of_listed(product)
 
-    async def complete(self, page: Sequence[Seen]) -> list[Read]:
+    async def complete(self, page: Sequence[ListedRecord]) -> list[Read]:
         shown = [seen for seen in page if _is_whole(seen)]
         sides = await self.sides(shown)
         for system in System:
@@ -233,11 +235,11 @@ class ProductListing:
         return ()
 
 
-def _seen(product: WooProduct) -> Seen:
-    return Seen(System.WOOCOMMERCE, product.id, product)
+def _seen(product: WooProduct) -> ListedRecord:
+    return ListedRecord(System.WOOCOMMERCE, product.id, product)
 
 
-def _is_whole(seen: Seen) -> bool:
+def _is_whole(seen: ListedRecord) -> bool:
     return isinstance(seen.raw, WooProduct) and seen.raw.parent_id is None
 
 

@@ -325,7 +325,7 @@ class TaxAdapter:
             return Written(current, (*patch.notes, note), names, sent=False)
         return Written(tax_side(tax_record(revised)), patch.notes, patch.unwritten)
 
-    async def mark(self, current: Side, foreign_id: str) -> Side:  # noqa: ARG002 - no room for it
+    async def write_external_id(self, current: Side, foreign_id: str) -> Side:  # noqa: ARG002 - no room for it
         return current
 
     async def delete(self, system: System, record_id: str) -> Skip | None:

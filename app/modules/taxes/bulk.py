@@ -11,8 +11,8 @@ from app.modules.ports import (
     NO_PREDICATES,
     ChangePredicate,
     FieldDifference,
+    ListedRecord,
     Read,
-    Seen,
     Side,
     attempt,
     find_each,
@@ -41,11 +41,11 @@ class TaxListing:
         self,
         system: System,
         changed_since: datetime | None,  # noqa: ARG002
-    ) -> AsyncIterator[list[Seen]]:
+    ) -> AsyncIterator[list[ListedRecord]]:
         if system is System.VTIGER:
             self.adapter.reference_data.forget_taxes()
             taxes = (await self.adapter.reference_data.crm()).taxes
-            yield [Seen(System.VTIGER, tax.id, tax) for tax in taxes]
+            yield [ListedRecord(System.VTIGER, tax.id, tax) for tax in taxes]
             return
         self.adapter.reference_data.forget_shop()
         sides = await self.adapter.rate_sides((await self.adapter.reference_data.shop()).rates)
@@ -69,7 +69,7 @@ class TaxListing:
         for tax in (await self.adapter.reference_data.crm()).taxes:
             yield tax.id
 
-    async def sides(self, page: Sequence[Seen]) -> list[Read]:
+    async def sides(self, page: Sequence[ListedRecord]) -> list[Read]:
         wanted = {seen.id for seen in page}
         rates: list[Side] = []
         if not all(isinstance(seen.raw, VtigerRecord) for seen in page):
@@ -84,7 +84,7 @@ class TaxListing:
             ],
         ]
 
-    async def complete(self, page: Sequence[Seen]) -> list[Read]:
+    async def complete(self, page: Sequence[ListedRecord]) -> list[Read]:
         return await self.sides(page)
 
     async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
@@ -99,8 +99,8 @@ class TaxListing:
         return ()
 
 
-def _seen(side: Side) -> Seen:
-    return Seen(System.WOOCOMMERCE, side.id, rate_of(side))
+def _seen(side: Side) -> ListedRecord:
+    return ListedRecord(System.WOOCOMMERCE, side.id, rate_of(side))
 
 
 async def _tax(tax: VtigerRecord) -> Side:

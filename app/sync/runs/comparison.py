@@ -28,10 +28,10 @@ from app.module_facts import IN_ORDER
 from app.modules.ports import (
     Adapter,
     FieldDifference,
+    ListedRecord,
     Listing,
     PlannedAction,
     Read,
-    Seen,
     Side,
     Skip,
     Unreadable,
@@ -274,7 +274,7 @@ class Survey:
     def _adapter(self) -> Adapter:
         return self.listing.adapter
 
-    async def _page(self, page: Sequence[Seen]) -> list[Compared]:
+    async def _page(self, page: Sequence[ListedRecord]) -> list[Compared]:
         new = [seen for seen in page if not self._is_compared(seen)]
         reads = await self.listing.complete(new) if new else []
         if not reads:
@@ -306,7 +306,7 @@ class Survey:
             self.compared_keys.add(link.record(read.system.other).key)
         return compare_unreadable(read)
 
-    def _is_compared(self, seen: Seen) -> bool:
+    def _is_compared(self, seen: ListedRecord) -> bool:
         return self._record(seen.system, seen.id).key in self.compared_keys
 
     def _record(self, system: System, record_id: str) -> Record:
@@ -390,7 +390,7 @@ class Survey:
         return Skip("direction_off", message)
 
 
-def changed_since(page: Sequence[Seen], since: datetime | None) -> list[Seen]:
+def changed_since(page: Sequence[ListedRecord], since: datetime | None) -> list[ListedRecord]:
     """The listed records that changed at or after `since`.
 
     A customer that was never changed counts by its registration date; records without times are

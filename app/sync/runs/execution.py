@@ -26,7 +26,7 @@ from app.links.leases import PairLease, hold
 from app.links.repository import count_links, search_guest_orders
 from app.module_facts import IN_ORDER
 from app.modules.contacts.bulk import ContactListing
-from app.modules.ports import PAGE, Listing, Seen, pages
+from app.modules.ports import PAGE, ListedRecord, Listing, pages
 from app.modules.registry import SPECS, narrowed, open_listing, policy_of
 from app.modules.spec import Context
 from app.policies.repository import SyncPolicy
@@ -163,7 +163,7 @@ def _row(store: str, module: Module, compared: Compared) -> dict[str, Any]:
     }
 
 
-def _emails_of(page: Sequence[Seen]) -> set[str]:
+def _emails_of(page: Sequence[ListedRecord]) -> set[str]:
     customers = [seen.raw for seen in page if isinstance(seen.raw, WooCustomer)]
     return {customer.email.strip().casefold() for customer in customers}
 

@@ -35,7 +35,7 @@ from app.inbox.repository import (
 from app.links.leases import PairLease, hold
 from app.links.repository import save_sightings
 from app.modules.dependencies import Dependencies
-from app.modules.ports import Bulk, Seen, Side
+from app.modules.ports import Bulk, ListedRecord, Side
 from app.modules.registry import IN_BULK, BulkOpener, listing_of, narrowed, policy_of
 from app.modules.spec import Context
 from app.policies.repository import SyncPolicy
@@ -218,7 +218,7 @@ class RunExecutor:
         bulk = await self.opener.open(context, module)
         seen = [change.seen for change in changes if change.seen is not None]
         await self._create_prerequisites(bulk, seen)
-        await bulk.foresee(seen)
+        await bulk.preload_links(seen)
         reads = await listing_of(context, bulk.adapter).complete(seen)
         sides = [read for read in reads if isinstance(read, Side)]
         choice = BulkChoice(self.runtime, store, policy, bulk, lease)
@@ -236,7 +236,7 @@ class RunExecutor:
         )
         return BulkPage(creation, changes, sides, {c.record.id: self._hint(c) for c in changes})
 
-    async def _create_prerequisites(self, bulk: Bulk, seen: Sequence[Seen]) -> None:
+    async def _create_prerequisites(self, bulk: Bulk, seen: Sequence[ListedRecord]) -> None:
         """Create the new contacts that these records depend on in bulk; all other dependencies are
         synced by the record that needs them."""
         store, module = self.run.store, Module.CONTACTS
@@ -246,7 +246,7 @@ class RunExecutor:
             return
         contacts = {
             Record(store, each.system, module, each.id): each
-            for each in await bulk.search_first(seen)
+            for each in await bulk.search_prerequisites(seen)
         }
         async with self.runtime.sessions() as session:
             keys = [record.key for record in contacts]

@@ -13,9 +13,9 @@ from app.links.leases import PairLease
 from app.links.repository import count_links, search_links
 from app.module_facts import FACTS
 from app.modules.orders.mapping import find_store
-from app.modules.ports import PAGE, Bulk, Listing, PlannedAction, Seen, Side
+from app.modules.ports import PAGE, Bulk, ListedRecord, Listing, PlannedAction, Side
 from app.modules.registry import IN_BULK, BulkOpener, listing_of, mails_of, narrowed, policy_of
-from app.modules.shop_creation import ShopCreation, find_home
+from app.modules.shop_creation import ShopCreation, find_default_store
 from app.modules.spec import Context
 from app.runs.models import Consent, RunDifference, SyncRun
 from app.runs.repository import search_differences
@@ -174,7 +174,7 @@ class Forecaster:
 
     async def _note_orders(self, sides: Sequence[Side]) -> None:
         """Count orders created in Vtiger, and the contacts that become customers with them."""
-        if await find_home(self.runtime) not in (None, self.run.store):
+        if await find_default_store(self.runtime) not in (None, self.run.store):
             return
         records = [side.raw for side in sides if isinstance(side.raw, VtigerRecord)]
         own = [each for each in records if find_store(each.get(PURCHASE_ORDER)) is None]
@@ -187,7 +187,7 @@ class Forecaster:
         known = await self._paired(Module.CONTACTS, named)
         self.new_customers |= named - known
 
-    async def _unpaired(self, module: Module, page: Sequence[Seen]) -> set[str]:
+    async def _unpaired(self, module: Module, page: Sequence[ListedRecord]) -> set[str]:
         ids = {seen.id for seen in page}
         return ids - await self._paired(module, ids)
 
