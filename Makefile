@@ -56,7 +56,7 @@ walk: setup-dev ## files, calls and transactions that one event goes through
 docs: setup-dev ## write the pages of docs/ that come from the code anew
 	@$(PYTHON) -m app.config.reference > docs/configuration.md
 	@$(PYTHON) -m app.reasons > docs/reason-codes.md
-	@$(PYTHON) -m app.modules.reference > docs/mapping.md
+	@$(PYTHON) -m app.modules.mapping_page > docs/mapping.md
 
 lock: setup-dev ## renew the lock files
 	@$(PYTHON) -m pip install --quiet uv

@@ -8,14 +8,12 @@ import asyncio
 import logging
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from textwrap import indent
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
 import orjson
 
@@ -36,16 +34,6 @@ _LARGEST = 2**63
 QUIET = ("httpx", "httpcore", "alembic", "procrastinate", "uvicorn.access")
 
 _trace: ContextVar[str] = ContextVar("trace", default="")
-
-
-@contextmanager
-def traced(trace: str = "") -> Iterator[str]:
-    """Add this trace id, a new one by default, to all lines that are logged inside."""
-    token = _trace.set(trace or uuid4().hex[:12])
-    try:
-        yield _trace.get()
-    finally:
-        _trace.reset(token)
 
 
 def configure_logging(

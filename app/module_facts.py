@@ -1,7 +1,7 @@
 """Static facts of each synced module: its names, its order, its own settings.
 
 One entry for each module, dependencies first. How its records are mapped is in
-`app/modules/catalogue.py`, how they are read and written in `app/modules/registry.py`."""
+`app/modules/default_mappings.py`, how they are read and written in `app/modules/registry.py`."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field

@@ -1,14 +1,26 @@
 """Metrics for Prometheus, and OpenTelemetry spans. Logging is separate, and imports neither.
 
-State that all processes share (inbox, breakers, polls) is read from the database at scrape time.
-"""
+State that all processes share (inbox, breakers, polls) is read from the database at scrape time."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from app.domain import ConfigError
+from app.logging import _trace
+
+
+@contextmanager
+def traced(trace: str = "") -> Iterator[str]:
+    """Add this trace id, a new one by default, to all lines that are logged inside."""
+    token = _trace.set(trace or uuid4().hex[:12])
+    try:
+        yield _trace.get()
+    finally:
+        _trace.reset(token)
+
 
 # OpenTelemetry spans for the receipt of a hint, the sync of a record and each call (extra
 # `tracing`).

@@ -15,9 +15,9 @@ from app.config.settings import Settings, StoreSettings, VtigerSettings
 from app.db.opening import open_database
 from app.db.session import Pulse, Sessions, open_sessions
 from app.domain import ConfigError, System
+from app.http.attempts import Attempts
 from app.http.client import FREE_GATE, ClientLimits, Gate
-from app.inbox.acceptor import Acceptor
-from app.policies.access import Attempts
+from app.inbox.repository import Acceptor
 from app.queue import open_jobs
 from app.remotes.gate import RemoteLimits, SharedGate, remote_key
 from app.vtiger import client as vtiger

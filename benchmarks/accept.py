@@ -34,7 +34,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.db.opening import sqlalchemy_url
-from app.woocommerce.webhook import sign
+from app.woocommerce.webhook_delivery import sign
 from benchmarks.receiver import open_database
 from benchmarks.strangers import SECRET, SETTINGS
 

@@ -27,7 +27,7 @@ from app.vtiger.callbacks import (
     parse_callback,
     sign,
 )
-from app.woocommerce.webhook import LARGEST_PARSED, SignatureCheck, find_ping, parse_hook
+from app.woocommerce.webhook_delivery import LARGEST_PARSED, SignatureCheck, find_ping, parse_hook
 
 MOST = ReceiverSettings().max_body_bytes
 FORM = "application/x-www-form-urlencoded"

@@ -15,7 +15,7 @@ from asgi_lifespan import LifespanManager
 from app.config.settings import Settings
 from app.db.embedded import start_embedded
 from app.main import create_app
-from app.woocommerce.webhook import SignatureCheck, sign
+from app.woocommerce.webhook_delivery import SignatureCheck, sign
 
 SECRET = "bench-signing-words"  # noqa: S105 (signs nothing but these)
 CLIENTS = 32

@@ -22,7 +22,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from app.woocommerce.webhook import sign
+from app.woocommerce.webhook_delivery import sign
 from benchmarks.crowd import peak_memory, post_alone
 from benchmarks.receiver import open_database
 

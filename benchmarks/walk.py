@@ -26,10 +26,9 @@ import app
 from app.db.migrate import upgrade
 from app.domain import Module, Outcome
 from app.inbox.models import Wakeup
-from app.modules.reference_data import ensure_setup
-from app.sync.pipeline import drain
+from app.modules.context import ensure_setup
+from app.sync.pipeline import Dispatcher, drain
 from app.sync.polling import poll
-from app.worker.engine import Dispatcher
 from benchmarks.receiver import open_database
 from tests.goods import product, rate
 from tests.running import run

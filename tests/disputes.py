@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from app.domain import System
 from app.links.models import FieldConflict
-from app.sync.decision import resolve
+from app.sync.conflicts import resolve
 from tests.world import World
 
 

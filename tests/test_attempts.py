@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.policies.access import MOST_CALLERS, MOST_FAILURES, WINDOW, Attempts, Door, network_of
+from app.http.attempts import MOST_CALLERS, MOST_FAILURES, WINDOW, Attempts, Door, network_of
 from tests.setting import Clock
 
 

@@ -19,7 +19,7 @@ from psycopg import sql
 from app.db.opening import libpq_url
 from app.domain import Module, Scope
 from app.logging import HumanFormatter, JsonFormatter, configure_logging
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.privacy import forget
 from app.sync.polling import poll
 from tests.api.calls import FORM

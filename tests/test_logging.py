@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from app.domain import key_in_logs, pseudonym
-from app.logging import HumanFormatter, JsonFormatter, configure_logging, traced
+from app.logging import HumanFormatter, JsonFormatter, configure_logging
+from app.observability import traced
 
 SECRET = 'k7Qm-super-hidden+"vålue"/1'
 JSON, HUMAN = JsonFormatter([SECRET]), HumanFormatter([SECRET])

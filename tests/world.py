@@ -24,10 +24,9 @@ from app.inbox.repository import NewDelivery
 from app.links.models import Link
 from app.main import create_app
 from app.policies.repository import SyncPolicy, save_policy
-from app.sync.pipeline import drain
+from app.sync.pipeline import Dispatcher, drain
 from app.sync.polling import poll
 from app.synclog.models import Entry, EntryDelivery
-from app.worker.engine import Dispatcher
 from app.worker.upkeep import probe_if_due
 from sandbox.app import Sandbox, create_sandbox_app
 from sandbox.server import serve

@@ -17,17 +17,9 @@ from app.api.errors import Problem, expired, invalid_fields, unauthorized
 from app.db.pagination import MOST_PER_PAGE
 from app.db.session import transaction
 from app.domain import Scope
+from app.http.attempts import Attempts, Door, Refusal, count_refusal
 from app.parsing import Text
-from app.policies.access import (
-    BOOTSTRAP,
-    Attempts,
-    Door,
-    Expired,
-    Refusal,
-    count_refusal,
-    find_bootstrap,
-    find_token,
-)
+from app.policies.access import BOOTSTRAP, Expired, find_bootstrap, find_token
 from app.runtime import Runtime
 
 # Refusals of wrong credentials

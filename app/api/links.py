@@ -24,7 +24,7 @@ from app.domain import Module, Scope, System
 from app.links.conflicts import ConflictFilter, ConflictState, find_conflict, search_conflicts
 from app.links.repository import LinkFilter, search_pairs
 from app.parsing import Moment, RowNumber, Several, Text
-from app.sync.decision import resolve
+from app.sync.conflicts import resolve
 
 # GET /links
 

@@ -22,9 +22,9 @@ from app.domain import (
 )
 from app.mapping.rules import FieldRule
 from app.mapping.transforms import OFFERED
-from app.modules.catalogue import find_default
+from app.modules.context import mapping_of
+from app.modules.default_mappings import find_default
 from app.modules.mapping_checks import RuleFault
-from app.modules.reference_data import mapping_of
 from app.parsing import RowNumber, Text, Version
 from app.policies.repository import (
     Change,

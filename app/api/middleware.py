@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import Problem, unauthorized
-from app.policies.access import Door, Refusal, count_refusal
+from app.http.attempts import Door, Refusal, count_refusal
 
 # Invalid Host headers, which would otherwise be used to build addresses
 

@@ -28,14 +28,14 @@ from app.api.errors import Problem
 from app.config.settings import StoreSettings
 from app.db.session import OUTAGES, driver_message, store_rows
 from app.domain import Event, InvalidInput, Module, Origin, Record, System
+from app.http.attempts import Door, Refusal, count_refusal
 from app.inbox.repository import Accepted, NewDelivery, callback_key, webhook_key
 from app.module_facts import FACTS, OF_VTIGER
 from app.observability import IGNORED
 from app.parsing import decoded, read_fields
-from app.policies.access import Door, Refusal, count_refusal
 from app.runtime import Runtime
 from app.vtiger.callbacks import WINDOW_SECONDS, SignatureFault, find_fault, parse_callback
-from app.woocommerce.webhook import (
+from app.woocommerce.webhook_delivery import (
     LONGEST_PING,
     HookKind,
     SignatureCheck,

@@ -10,7 +10,7 @@ from app.cli.failures import FAILED
 from app.config.settings import Settings
 from app.runtime import open_store
 from app.sync.webhook_watch import ShopWebhooks, open_webhooks
-from app.woocommerce.webhooks import WebhookAction, WebhookReport, WebhookStep
+from app.woocommerce.webhook_setup import WebhookAction, WebhookReport, WebhookStep
 
 Work = Callable[[ShopWebhooks], Awaitable[WebhookReport]]
 

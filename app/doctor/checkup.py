@@ -12,7 +12,7 @@ from app.doctor.findings import Finding, Verdict
 from app.doctor.host import check_address, check_database, check_proxies, check_tokens, unreachable
 from app.doctor.shop import check_shop
 from app.domain import RemoteError
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.remotes.gate import probing
 from app.runtime import Runtime, open_runtime
 from app.sync.webhook_watch import open_webhooks

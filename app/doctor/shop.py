@@ -14,9 +14,9 @@ from app.domain import (
 )
 from app.modules.registry import WHERE, describe_mails
 from app.runtime import Runtime
-from app.woocommerce import webhooks
+from app.woocommerce import webhook_setup
 from app.woocommerce.client import WooClient
-from app.woocommerce.webhooks import WebhookAction
+from app.woocommerce.webhook_setup import WebhookAction
 
 REACH = (
     "Open the address in a browser from this machine: name, port and certificate must be right,"
@@ -112,7 +112,7 @@ async def check_webhooks(subject: Subject, client: WooClient, address: str | Non
     """Check the webhooks; not without PUBLIC_URL, for which there is a check of its own."""
     if address is None:
         return subject.note("webhooks", "not checked: PUBLIC_URL is not set", "Set PUBLIC_URL.")
-    report = await webhooks.status(client, address)
+    report = await webhook_setup.status(client, address)
     if report.healthy:
         return subject.ok("webhooks", f"{len(report.steps)} topics, all active")
     states = ", ".join(f"{step.topic} ({_state(step)})" for step in report.steps if _is_bad(step))
@@ -130,11 +130,11 @@ async def check_mails(subject: Subject, client: WooClient) -> Finding:
     return subject.note("mails", message, MAILS) if on else subject.ok("mails", message)
 
 
-def _is_bad(step: webhooks.WebhookStep) -> bool:
+def _is_bad(step: webhook_setup.WebhookStep) -> bool:
     return step.act is not WebhookAction.KEEP
 
 
-def _state(step: webhooks.WebhookStep) -> str:
+def _state(step: webhook_setup.WebhookStep) -> str:
     if step.act is WebhookAction.CREATE:
         return "missing"
     if step.act is WebhookAction.REMOVE:

@@ -4,11 +4,13 @@ All times are those of the database's clock. A statement that changes several de
 locks them in the bytewise order of their dedupe keys, which is Python's order of text too
 (decision 16)."""
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 
 from sqlalchemy import (
     ARRAY,
@@ -42,14 +44,16 @@ from app.db.pagination import Page, fetch_page
 from app.db.session import (
     LONGEST_MESSAGE,
     Driver,
+    GroupCommit,
     Sessions,
     autocommitting,
     driver_of,
     fetch_prepared,
     storable,
 )
-from app.domain import DeliveryState, Event, Origin, Record
+from app.domain import DeliveryState, Event, Origin, Record, key_in_logs
 from app.inbox.models import AcceptedChange, Delivery
+from app.observability import ACCEPTED, traced
 
 # Retention: bodies are dropped first, the deliveries themselves later.
 
@@ -759,3 +763,47 @@ async def expedite(session: AsyncSession, reasons: Sequence[str], *, store: str 
     )
     await session.execute(select(func.pg_notify(CHANNEL, "")))
     return len(hastened.all())
+
+
+# Stores hints before their senders get an answer, those of many requests in one transaction.
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 200
+
+
+class Acceptor:
+    """Stores hints, which are committed when `accept` returns. Raises the database's errors."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._groups = GroupCommit(self._commit, most_at_once=MOST_AT_ONCE)
+
+    async def accept(self, hints: Sequence[NewDelivery]) -> list[Accepted]:
+        return await self._groups.store(hints)
+
+    async def _commit(self, groups: Sequence[Sequence[NewDelivery]]) -> list[list[Accepted]]:
+        hints = [hint for group in groups for hint in group]
+        accepted = await accept_at_once(self._sessions, hints)
+        _count(hints, accepted)
+        stored = iter(accepted)
+        return [list(islice(stored, len(group))) for group in groups]
+
+
+def _count(hints: Sequence[NewDelivery], accepted: Sequence[Accepted]) -> None:
+    """Log and count the hints that were stored together, with one log line."""
+    keys: dict[str, str] = {}
+    sums: Counter[tuple[str, str, str, str, str]] = Counter()
+    for hint, stored in zip(hints, accepted, strict=True):
+        record = hint.record
+        keys[str(stored.id)] = key_in_logs(record.key)
+        duplicate = "true" if stored.duplicate else "false"
+        sums[record.store, record.system, hint.origin, record.module or "", duplicate] += 1
+    if len(keys) == 1:
+        [(trace, key)] = keys.items()
+        with traced(trace):
+            log.info("hint accepted", extra={"record": key, "origin": str(hints[0].origin)})
+    else:
+        log.info("hints accepted", extra={"records": " ".join(map("=".join, keys.items()))})
+    for labels, count in sums.items():
+        ACCEPTED.labels(*labels).inc(count)

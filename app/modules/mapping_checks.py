@@ -8,7 +8,7 @@ from app.domain import Direction, Module, System
 from app.mapping.paths import ATTRIBUTE, META, WooField
 from app.mapping.rules import FieldRule
 from app.mapping.transforms import OFFERED, find_transform
-from app.modules.catalogue import (
+from app.modules.default_mappings import (
     CONSTANT_AS,
     MAPPINGS,
     TRANSFORMABLE,

@@ -7,10 +7,10 @@ from typing import Any
 from app.domain import Direction, Module
 from app.inbox.models import Delivery
 from app.modules.contacts.bulk import CONTACTS_SPEC
+from app.modules.context import Context, ModuleSpec
 from app.modules.orders.bulk import ORDERS_SPEC
 from app.modules.ports import Adapter, Bulk, Listing
 from app.modules.products.bulk import PRODUCTS_SPEC
-from app.modules.spec import Context, ModuleSpec
 from app.modules.taxes.bulk import TAXES_SPEC
 from app.policies.repository import SyncPolicy, get_policy
 from app.runs.repository import directions_of
@@ -18,7 +18,7 @@ from app.runtime import Runtime
 from app.woocommerce.client import MAILS
 
 # The synced modules. A new one needs its facts (`app/module_facts.py`), its mapping
-# (`app/modules/catalogue.py`), and a `ModuleSpec` here.
+# (`app/modules/default_mappings.py`), and a `ModuleSpec` here.
 
 SPECS: Mapping[Module, ModuleSpec[Any]] = {
     Module.TAXES: TAXES_SPEC,

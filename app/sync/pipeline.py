@@ -1,9 +1,12 @@
-"""Processes the hints of one record, from the inbox to exactly one row of the Sync Log.
+"""The way of one hint: given a job when it is due, drained, and ended in exactly one row of the
+Sync Log.
 
 Architecture, "The way of one hint": each step runs once, in order, and no transaction is open
 while a remote is called. Expected failures are WooVtigerErrors; any other exception is unhandled
 and recorded as outcome `failed` with reason `bug`."""
 
+import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Sequence
@@ -26,15 +29,32 @@ from app.domain import (
 )
 from app.http.client import calling_for
 from app.inbox.models import Delivery
-from app.inbox.repository import Postponement, claim, dead_letter_unreported, peek, postpone, settle
+from app.inbox.repository import (
+    CHANNEL,
+    Postponement,
+    claim,
+    dead_letter_unreported,
+    peek,
+    postpone,
+    settle,
+)
 from app.links.leases import PairLease, hold
 from app.links.models import Link
 from app.links.repository import find_link
-from app.logging import traced
 from app.modules.dependencies import Dependencies
 from app.modules.ports import Skip, lease_keys, with_partner
-from app.observability import RETRIES, span
-from app.queue import clear_wakeup, put_off
+from app.observability import RETRIES, span, traced
+from app.queue import (
+    RetryStrategy,
+    clear_wakeup,
+    dispatch,
+    dispatch_one,
+    is_without_database,
+    put_off,
+    rescue,
+    search_due,
+    top_up,
+)
 from app.runtime import Runtime
 from app.sync.reconcile import reconcile
 from app.sync.work import (
@@ -340,3 +360,95 @@ async def _settle_without_pair(
         await lease.confirm(session)
         entry_id = await record_outcome(session, entry, ids)
         await settle(session, ids, entry_id, state=state, ended={deliveries[-1].record_key})
+
+
+PAUSE_SECONDS = 0.05
+"""Pause between two dispatches, which coalesces deliveries; a full queue is topped up after it."""
+
+
+AHEAD = 2
+"""Queued jobs for each concurrent job of a worker: enough until the next dispatch, and few enough
+that a new delivery does not wait long."""
+
+
+class Dispatcher:
+    """`run` and `listen` run concurrently; `run_once` dispatches everything that is due."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._accepted = asyncio.Event()
+        self._rescued_at = float("-inf")
+        settings = runtime.settings
+        self._retry_strategy = RetryStrategy(
+            settings.worker.lease_seconds, settings.sync.retry_budget
+        )
+
+    async def run(self) -> None:
+        worker = self._runtime.settings.worker
+        is_full = False
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_SECONDS if is_full else worker.dispatch_interval):
+                    await self._accepted.wait()
+            self._accepted.clear()
+            is_full = await self._top_up(AHEAD * worker.concurrency)
+            await self._rescue_if_due()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def run_once(self) -> None:
+        """Wake every record that is due."""
+        woken = 1
+        while woken:
+            try:
+                async with transaction(self._runtime.sessions) as session:
+                    woken = await dispatch(self._runtime.jobs, session, self._retry_strategy)
+            except Exception as error:
+                await self._dispatch_each(error)
+                return
+
+    async def _top_up(self, ahead: int) -> bool:
+        """Whether due records are left because the queue is full."""
+        try:
+            async with transaction(self._runtime.sessions) as session:
+                topped_up = await top_up(
+                    self._runtime.jobs, session, self._retry_strategy, ahead=ahead
+                )
+        except Exception as error:
+            await self._dispatch_each(error)
+            return False
+        return topped_up.is_full
+
+    async def _dispatch_each(self, error: Exception) -> None:
+        """Dispatch records one by one; those that cannot be dispatched are recorded as failed."""
+        if is_without_database(error):
+            raise error
+        log.error(
+            "A batch of records could not be woken; each is dispatched singly", exc_info=error
+        )
+        async with self._runtime.sessions() as session:
+            keys = await search_due(session, self._retry_strategy)
+        for key in keys:
+            try:
+                async with transaction(self._runtime.sessions) as session:
+                    await dispatch_one(self._runtime.jobs, session, key)
+            except Exception as second:
+                if is_without_database(second):
+                    raise
+                await fail_unprocessable(self._runtime, key, second)
+
+    async def _rescue_if_due(self) -> None:
+        now = asyncio.get_running_loop().time()
+        worker = self._runtime.settings.worker
+        if now - self._rescued_at < worker.heartbeat:
+            return
+        self._rescued_at = now
+        async with transaction(self._runtime.sessions) as session:
+            await rescue(self._runtime.jobs, session, worker.stalled_after)
+
+    async def listen(self) -> None:
+        """Receive notifications of accepted deliveries, so that `run` dispatches them at once."""
+        pulse, address = self._runtime.pulse, self._runtime.address
+        async with await pulse.connect(address, autocommit=True) as connection:
+            await connection.execute(f"LISTEN {CHANNEL}")
+            async for _ in connection.notifies():
+                self._accepted.set()

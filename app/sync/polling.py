@@ -32,15 +32,15 @@ from app.links.repository import (
     save_watermark,
 )
 from app.module_facts import IN_ORDER
+from app.modules.context import Context
 from app.modules.dependencies import retry_missing
 from app.modules.ports import Listing
 from app.modules.registry import open_listing, policy_of
-from app.modules.spec import Context
 from app.policies.repository import SyncPolicy
 from app.remotes.incidents import Trouble, report, report_resolved
 from app.remotes.models import IncidentKind
 from app.runtime import Runtime
-from app.sync.outbox import OutboxReader, find_outbox_poll, save_mark
+from app.sync.addon_outbox import OutboxReader, find_outbox_poll, save_mark
 from app.sync.sweep import OVERLAP, Sweep
 
 log = logging.getLogger(__name__)

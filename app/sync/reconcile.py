@@ -25,7 +25,7 @@ from app.sync.work import (
     with_notes,
     write_external_ids,
 )
-from app.woocommerce.webhook import NO_RECORD
+from app.woocommerce.webhook_delivery import NO_RECORD
 
 # When a webhook's body replaces a read of the record. Pure functions.
 #

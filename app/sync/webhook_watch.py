@@ -21,9 +21,9 @@ from app.remotes.incidents import IncidentFilter, Trouble, report, report_resolv
 from app.remotes.models import IncidentKind
 from app.remotes.watches import find_watch, forget_watch, save_watch
 from app.runtime import Runtime
-from app.woocommerce import webhooks
+from app.woocommerce import webhook_setup
 from app.woocommerce.client import WooClient
-from app.woocommerce.webhooks import WebhookAction, WebhookReport, WebhookStep
+from app.woocommerce.webhook_setup import WebhookAction, WebhookReport, WebhookStep
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +62,13 @@ class ShopWebhooks:
     lease_seconds: float
 
     async def status(self) -> WebhookReport:
-        return await webhooks.status(self.client, self.address, known=await self._known())
+        return await webhook_setup.status(self.client, self.address, known=await self._known())
 
     async def install(self) -> WebhookReport:
         """Install all webhooks; healthy ones get the secret again, which cannot be read back."""
         async with self._turn(TURN_TIMEOUT):
             known = await self._known()
-            done = await webhooks.install(
+            done = await webhook_setup.install(
                 self.client, self.address, secret=self.secret, known=known
             )
             await self._save_if_healthy()
@@ -83,7 +83,7 @@ class ShopWebhooks:
         """Remove the webhooks; the watch does not install them again."""
         async with self._turn(TURN_TIMEOUT):
             known = await self._known()
-            done = await webhooks.remove(self.client, self.address, known=known)
+            done = await webhook_setup.remove(self.client, self.address, known=known)
             if not done.failed:
                 async with transaction(self.sessions) as session:
                     await forget_watch(session, self.store)
@@ -108,7 +108,7 @@ class ShopWebhooks:
         for step in found.steps:
             if step.act is not WebhookAction.KEEP:
                 await report(self.sessions, self._trouble(step), _message(step))
-        healed = await webhooks.heal(
+        healed = await webhook_setup.heal(
             self.client, self.address, secret=self.secret, known=await self._known()
         )
         for step in healed.steps:

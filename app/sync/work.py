@@ -27,6 +27,7 @@ from app.links.repository import close_intent, find_intent, save_link, search_li
 from app.mapping.rules import holds, read_base
 from app.mapping.values import FieldNote, Value
 from app.module_facts import FACTS
+from app.modules.context import Context
 from app.modules.dependencies import Dependencies, hint_waiting_for
 from app.modules.ports import Adapter, Side, Skip, stamp_written, with_partner
 from app.modules.registry import (
@@ -37,7 +38,6 @@ from app.modules.registry import (
     open_adapter,
     policy_of,
 )
-from app.modules.spec import Context
 from app.observability import OUTCOMES, SYNC_SECONDS
 from app.policies.repository import SyncPolicy
 from app.runtime import Runtime

@@ -20,7 +20,7 @@ from app.links.conflicts import (
 from app.links.models import FieldConflict
 from app.parsing import MOMENT, RowNumber
 from app.runtime import Runtime
-from app.sync.decision import resolve
+from app.sync.conflicts import resolve
 from app.sync.deletion import confirm_deletions
 from app.web.forms import AdminForm, Filter, Reader, choose
 from app.web.pages import PageFault, PageRoute, go_to, not_found, render

@@ -18,9 +18,9 @@ from app.domain import (
 from app.mapping.rules import FieldRule
 from app.mapping.transforms import OFFERED
 from app.module_facts import WITH_ROWS
-from app.modules.catalogue import find_default
+from app.modules.context import mapping_of
+from app.modules.default_mappings import find_default
 from app.modules.mapping_checks import RuleFault
-from app.modules.reference_data import mapping_of
 from app.parsing import TEXT, VERSION
 from app.policies.repository import Change, MappingRow, StoreMapping, find_mapping, search_mappings
 from app.runtime import Runtime

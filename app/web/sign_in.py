@@ -4,7 +4,8 @@ import logging
 
 from fastapi import APIRouter, Request, Response
 
-from app.policies.access import Door, Expired, Refusal, count_refusal
+from app.http.attempts import Door, Refusal, count_refusal
+from app.policies.access import Expired
 from app.runtime import Runtime
 from app.web.forms import Anybody, Reader, check_form, read_form, text_of
 from app.web.pages import SIGN_IN, PageRoute, redirect_with_session, render

@@ -7,23 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from app.db.session import OUTAGES, driver_message, transaction
+from app.db.session import OUTAGES, driver_message
 from app.domain import key_in_logs
-from app.inbox.repository import CHANNEL
-from app.queue import (
-    DRAIN,
-    QUEUE,
-    WITHOUT_DATABASE,
-    RetryStrategy,
-    dispatch,
-    dispatch_one,
-    is_without_database,
-    rescue,
-    search_due,
-    top_up,
-)
+from app.queue import DRAIN, QUEUE, WITHOUT_DATABASE
 from app.runtime import Runtime
-from app.sync.pipeline import drain, fail_unprocessable
+from app.sync.pipeline import Dispatcher, drain
 from app.sync.runs.execution import execute_due
 from app.sync.runs.requests import schedule_due_runs
 from app.worker.upkeep import run_prober, upkeep
@@ -42,95 +30,6 @@ async def execute_runs(runtime: Runtime) -> None:
 # The dispatcher: gives due records jobs when a delivery was accepted, and about once a second.
 
 log = logging.getLogger(__name__)
-
-PAUSE_SECONDS = 0.05
-"""Pause between two dispatches, which coalesces deliveries; a full queue is topped up after it."""
-AHEAD = 2
-"""Queued jobs for each concurrent job of a worker: enough until the next dispatch, and few enough
-that a new delivery does not wait long."""
-
-
-class Dispatcher:
-    """`run` and `listen` run concurrently; `run_once` dispatches everything that is due."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._accepted = asyncio.Event()
-        self._rescued_at = float("-inf")
-        settings = runtime.settings
-        self._retry_strategy = RetryStrategy(
-            settings.worker.lease_seconds, settings.sync.retry_budget
-        )
-
-    async def run(self) -> None:
-        worker = self._runtime.settings.worker
-        is_full = False
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PAUSE_SECONDS if is_full else worker.dispatch_interval):
-                    await self._accepted.wait()
-            self._accepted.clear()
-            is_full = await self._top_up(AHEAD * worker.concurrency)
-            await self._rescue_if_due()
-            await asyncio.sleep(PAUSE_SECONDS)
-
-    async def run_once(self) -> None:
-        """Wake every record that is due."""
-        woken = 1
-        while woken:
-            try:
-                async with transaction(self._runtime.sessions) as session:
-                    woken = await dispatch(self._runtime.jobs, session, self._retry_strategy)
-            except Exception as error:
-                await self._dispatch_each(error)
-                return
-
-    async def _top_up(self, ahead: int) -> bool:
-        """Whether due records are left because the queue is full."""
-        try:
-            async with transaction(self._runtime.sessions) as session:
-                topped_up = await top_up(
-                    self._runtime.jobs, session, self._retry_strategy, ahead=ahead
-                )
-        except Exception as error:
-            await self._dispatch_each(error)
-            return False
-        return topped_up.is_full
-
-    async def _dispatch_each(self, error: Exception) -> None:
-        """Dispatch records one by one; those that cannot be dispatched are recorded as failed."""
-        if is_without_database(error):
-            raise error
-        log.error(
-            "A batch of records could not be woken; each is dispatched singly", exc_info=error
-        )
-        async with self._runtime.sessions() as session:
-            keys = await search_due(session, self._retry_strategy)
-        for key in keys:
-            try:
-                async with transaction(self._runtime.sessions) as session:
-                    await dispatch_one(self._runtime.jobs, session, key)
-            except Exception as second:
-                if is_without_database(second):
-                    raise
-                await fail_unprocessable(self._runtime, key, second)
-
-    async def _rescue_if_due(self) -> None:
-        now = asyncio.get_running_loop().time()
-        worker = self._runtime.settings.worker
-        if now - self._rescued_at < worker.heartbeat:
-            return
-        self._rescued_at = now
-        async with transaction(self._runtime.sessions) as session:
-            await rescue(self._runtime.jobs, session, worker.stalled_after)
-
-    async def listen(self) -> None:
-        """Receive notifications of accepted deliveries, so that `run` dispatches them at once."""
-        pulse, address = self._runtime.pulse, self._runtime.address
-        async with await pulse.connect(address, autocommit=True) as connection:
-            await connection.execute(f"LISTEN {CHANNEL}")
-            async for _ in connection.notifies():
-                self._accepted.set()
 
 
 RESTART_SECONDS = 2.0

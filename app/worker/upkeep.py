@@ -16,7 +16,7 @@ from app.inbox.repository import (
     prune_payloads,
 )
 from app.links.conflicts import prune_conflicts
-from app.modules.reference_data import prepare
+from app.modules.context import prepare
 from app.remotes.gate import SharedGate, probing
 from app.remotes.incidents import prune_incidents
 from app.runs.repository import prune_runs

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.domain import DeliveryState, Module, Outcome
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.sync.runs.comparison import Plan, compare_store
 from app.sync.runs.requests import modules_of
 from app.synclog.models import EntryDelivery

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.sync.polling import poll
 from sandbox.woocommerce.app import create_shop_app
 from tests.acceptance.ledger import open_ledger

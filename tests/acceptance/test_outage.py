@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from app.domain import Module
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.runtime import utc_now
 from app.sync.polling import poll
 from sandbox.faults import FaultAction, FaultKind

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import orjson
 
-from app.woocommerce.webhook import sign
+from app.woocommerce.webhook_delivery import sign
 
 SECRET = "labsecret"
 CALLBACK_SECRET = "callback-secret-of-the-tests"

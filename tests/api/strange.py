@@ -8,7 +8,7 @@ import orjson
 from hypothesis import strategies as st
 
 from app.vtiger.callbacks import sign as sign_batch
-from app.woocommerce.webhook import sign
+from app.woocommerce.webhook_delivery import sign
 from tests.api.calls import CALLBACK_SECRET, SECRET
 
 NASTY = [

@@ -13,12 +13,13 @@ from sqlalchemy import event
 from app.config.settings import Settings
 from app.db.session import transaction
 from app.domain import Scope
+from app.http.attempts import MOST_FAILURES
 from app.main import create_app
 from app.observability import REGISTRY
-from app.policies.access import MOST_FAILURES, create_token
+from app.policies.access import create_token
 from app.runtime import Runtime
 from app.vtiger.callbacks import sign as sign_changes
-from app.woocommerce.webhook import sign
+from app.woocommerce.webhook_delivery import sign
 from tests.api.calls import ADMIN, CALLBACK_SECRET, HOOKS, SECRET, hook_headers, problem
 from tests.api.conftest import BASE
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from app.runtime import Runtime
-from app.woocommerce.webhook import ACTIONS, MODULES
+from app.woocommerce.webhook_delivery import ACTIONS, MODULES
 from tests.api.calls import HOOKS
 from tests.recorded import Delivery
 from tests.recorded import deliveries as recorded

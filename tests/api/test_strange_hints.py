@@ -22,7 +22,7 @@ from app.domain import DeliveryState
 from app.inbox.models import Wakeup
 from app.main import create_app
 from app.runtime import Runtime
-from app.worker.engine import Dispatcher
+from app.sync.pipeline import Dispatcher
 from tests.api.calls import HOOKS, hook_headers
 from tests.api.rows import stored
 from tests.api.strange import Strange, requests

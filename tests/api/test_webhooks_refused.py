@@ -10,7 +10,7 @@ from sqlalchemy import text
 from starlette.types import Message
 
 from app.runtime import Runtime
-from app.woocommerce.webhook import sign
+from app.woocommerce.webhook_delivery import sign
 from tests.api.calls import FORM, HOOKS, hook_headers, problem, send_hook
 from tests.api.rows import stored
 

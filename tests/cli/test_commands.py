@@ -16,7 +16,7 @@ from app.domain import CreationPolicy, Module
 from app.policies.repository import SyncPolicy, save_policy
 from app.vtiger.client import open_vtiger
 from app.woocommerce.client import WooClient
-from app.woocommerce.webhook import TOPICS
+from app.woocommerce.webhook_delivery import TOPICS
 from tests.cli.processes import END_OF_INPUT, Shell, at_terminal
 
 COMMANDS = (

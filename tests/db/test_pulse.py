@@ -7,14 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db.opening import sqlalchemy_url
-from app.db.session import (
-    GRACE_SECONDS,
-    OUTAGES,
-    PING_SECONDS,
-    TIMEOUT_SECONDS,
-    Pulse,
-    open_engine,
-)
+from app.db.session import GRACE_SECONDS, OUTAGES, PING_SECONDS, TIMEOUT_SECONDS, Pulse, open_engine
 from tests.acceptance.process import wait_until
 from tests.standstill import standing_between
 

@@ -19,7 +19,7 @@ from app.doctor.findings import Finding, Subject, Verdict, check_clock, worst
 from app.doctor.host import check_address, check_proxies, check_tokens
 from app.domain import Module, Scope
 from app.http.client import ClientLimits, find_skew
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.policies.access import create_token
 from app.policies.repository import Change, MappingRow, save_mapping
 from app.runtime import Runtime

@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import select, text
 
 from app.db.session import OUTAGES, Sessions, StatementRefused, open_engine, open_sessions
-from app.inbox.acceptor import Acceptor
 from app.inbox.models import Delivery
-from app.inbox.repository import CHANNEL, claim
+from app.inbox.repository import CHANNEL, Acceptor, claim
 from app.observability import REGISTRY
 from tests.inbox.hints import hint
 from tests.refusals import refusing
@@ -105,7 +104,7 @@ async def test_callers_share_a_statement_and_a_transaction(
 async def test_one_line_and_one_sum_tell_of_all_that_are_stored_together(
     sessions: Sessions, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "app.inbox.acceptor")
+    caplog.set_level(logging.INFO, "app.inbox.repository")
     before = _counted("false"), _counted("true")
     acceptor = Acceptor(sessions)
     told = await asyncio.gather(*(acceptor.accept([hint(each)]) for each in ("5", "6", "5")))

@@ -6,9 +6,9 @@ import pytest
 
 from app.domain import DeletePolicy, Module
 from app.mapping.rules import FieldRule
-from app.modules.catalogue import DEFAULT_RULES, MAPPINGS, TRANSFORM_NOTES
+from app.modules.default_mappings import DEFAULT_RULES, MAPPINGS, TRANSFORM_NOTES
+from app.modules.mapping_page import mapping_reference
 from app.modules.orders.lines import StatusMap
-from app.modules.reference import mapping_reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "mapping.md"
 ROWS = [(module, rule) for module, rules in DEFAULT_RULES.items() for rule in rules]

@@ -4,9 +4,9 @@ import pytest
 
 from app.domain import Module
 from app.mapping.rules import FieldRule
-from app.modules.catalogue import DEFAULT_RULES
+from app.modules.context import rules_with
+from app.modules.default_mappings import DEFAULT_RULES
 from app.modules.mapping_checks import Scene, check_rule, check_table, lacking_sources
-from app.modules.reference_data import rules_with
 from app.policies.repository import MappingRow
 from app.vtiger.schemas import VtigerModule
 from tests.mapping.records import recorded

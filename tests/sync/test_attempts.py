@@ -5,7 +5,7 @@ next edit of the one who made the first meets no conflict. Decision 15.
 import pytest
 
 from app.domain import Module
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from tests.disputes import conflicts
 from tests.goods import edit as edit_product
 from tests.goods import links_of, product, shelf

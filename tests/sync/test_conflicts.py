@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain import Module, StaleState, System
-from app.sync.decision import resolve
+from app.sync.conflicts import resolve
 from app.sync.polling import poll
 from tests.disputes import conflicts, decide, ends
 from tests.goods import product

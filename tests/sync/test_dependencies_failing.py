@@ -7,7 +7,7 @@ import pytest
 
 from app.domain import DeliveryState, Module, Origin
 from app.inbox.models import Delivery
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from tests import goods, trade
 from tests.setting import STORE
 from tests.world import World, open_world

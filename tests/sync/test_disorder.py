@@ -12,8 +12,7 @@ from sqlalchemy import select
 from app.domain import DeliveryState, Outcome
 from app.inbox.models import Wakeup
 from app.runtime import Runtime, utc_now
-from app.sync.pipeline import drain
-from app.worker.engine import Dispatcher
+from app.sync.pipeline import Dispatcher, drain
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

@@ -27,17 +27,16 @@ from app.inbox.repository import NewDelivery
 from app.links.leases import PairLease, hold
 from app.links.models import Intent, Link, OutboxMark, SetupRecord, Watermark
 from app.links.repository import open_intent
-from app.modules.reference_data import prepare
+from app.modules.context import Context, prepare
 from app.modules.registry import open_listing, policy_of
-from app.modules.spec import Context
 from app.privacy import forget
 from app.runs.models import Consent, RunDifference, RunState
+from app.sync.addon_outbox import save_mark
 from app.sync.deletion import confirm_deletions
-from app.sync.outbox import save_mark
 from app.sync.polling import poll
 from app.sync.runs.execution import execute
-from app.sync.runs.executor import RunExecutor
 from app.sync.runs.requests import get_progress
+from app.sync.runs.settling import RunExecutor
 from app.sync.sweep import Sweep
 from app.synclog.models import Entry
 from app.vtiger.addon import new_key

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.domain import Module, StaleState, System
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.runs.models import Consent, RunState, SyncRun
 from app.sync.runs.execution import execute
 from app.sync.runs.forecast import MANY, Forecast, describe_forecast, needs_consent

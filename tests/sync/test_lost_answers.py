@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from app.domain import Module
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from sandbox.faults import Faults
 from tests.goods import listed, product, rate, rows_of
 from tests.trade import item, off, order, sale, sales, total, typed

@@ -7,7 +7,7 @@ import pytest
 from app.domain import GuestPolicy, Module, Outcome
 from app.links.models import Link
 from app.links.repository import find_watermark
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.sync.polling import poll
 from tests import goods, trade
 from tests.running import run

@@ -9,7 +9,7 @@ import pytest
 from app.db.session import transaction
 from app.domain import Module
 from app.links.repository import expire_passes
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.sync.polling import poll
 from tests import goods, trade
 from tests.setting import STORE

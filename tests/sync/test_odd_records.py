@@ -7,7 +7,7 @@ import pytest
 
 from app.domain import DeliveryState, Event, Module, Origin, Outcome, Record, System
 from app.inbox.repository import NewDelivery
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.sync.mappings.preview import Trial, preview
 from app.sync.polling import poll
 from app.sync.runs.requests import differences

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain import Module
-from app.modules.reference_data import ensure_setup, setup_ids
+from app.modules.context import ensure_setup, setup_ids
 from tests.goods import links_of, product, rate, rows_of, told_of
 from tests.trade import edit, kept, lines, off, order, sale, sales, total
 from tests.world import World

@@ -8,8 +8,8 @@ import pytest
 from app.domain import Direction, GuestPolicy, Module, pseudonym
 from app.links.repository import find_guest_order
 from app.logging import JsonFormatter
+from app.modules.context import ensure_setup
 from app.modules.orders.history import OrderHistory
-from app.modules.reference_data import ensure_setup
 from tests.goods import links_of, product, rows_of, told_of
 from tests.setting import STORE
 from tests.trade import ADDRESS, edit, item, order, sale, sales, typed

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from app.domain import Module
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from sandbox.woocommerce.orderload import load_order
 from sandbox.woocommerce.shopdata import check_shop_data
 from tests.expected_orders import account, faults

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.domain import DeletePolicy, Module
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.sync.polling import poll
 from tests.goods import product, rate, rows_of
 from tests.trade import edit, kept, lines, off, order, sale, sales, total, trash

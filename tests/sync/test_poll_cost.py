@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.sync.polling import poll
 from tests import goods, trade
 from tests.world import World, open_world

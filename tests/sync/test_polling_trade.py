@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.domain import Module
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.remotes.incidents import IncidentFilter, search_incidents
 from app.sync.polling import poll
 from tests import goods, trade

@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain import Module
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from tests.goods import (
     links_of,
     listed,

@@ -4,7 +4,7 @@ import pytest
 
 from app.domain import Module
 from app.module_facts import FACTS, IN_ORDER, OF_VTIGER
-from app.modules.catalogue import MAPPINGS
+from app.modules.default_mappings import MAPPINGS
 from app.modules.registry import SPECS
 from app.policies.repository import SyncPolicy, settings_of
 

@@ -6,7 +6,7 @@ from math import ceil
 import pytest
 
 from app.domain import Module, Outcome
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from tests import goods, trade
 from tests.running import run
 from tests.world import World

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.domain import Module, Outcome, System
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.modules.shop_creation import CHOSEN_LABEL
 from app.sync.mappings.preview import Trial, preview
 from app.sync.runs.requests import differences

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from app.domain import Module, Outcome
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.runs.repository import NewRun
 from app.sync.runs.execution import execute
 from app.sync.runs.requests import start_run

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain import Module
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from sandbox.vtiger.cloud import Limits
 from tests.goods import product, rate, told_of
 from tests.trade import order, sale, total

@@ -11,7 +11,7 @@ from app.remotes.incidents import IncidentFilter, search_incidents
 from app.remotes.models import IncidentRow
 from app.sync.polling import poll
 from app.sync.webhook_watch import ShopWebhooks, open_webhooks, watch_webhooks
-from app.woocommerce.webhook import TOPICS
+from app.woocommerce.webhook_delivery import TOPICS
 from sandbox.woocommerce.webhooks import Webhook
 from tests import goods
 from tests.setting import SERVICE, STORE

@@ -12,7 +12,7 @@ from app.db.session import transaction
 from app.domain import Event, Module, Origin, Outcome, Record, System
 from app.inbox.repository import NewDelivery
 from app.links.repository import find_intent, open_intent
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.vtiger import addon as batches
 from app.vtiger.addon import new_key
 from sandbox.vtiger.addon import Addon, SaveMishap

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.domain import Module, Scope
-from app.modules.reference_data import mapping_of
+from app.modules.context import mapping_of
 from tests.custom import VAT, add_fields, add_row
 from tests.setting import SERVICE, STORE, TOKEN
 from tests.web.browsing import Browser, new_token

@@ -12,8 +12,9 @@ from sqlalchemy import text
 from app.config.settings import Settings
 from app.db.session import transaction
 from app.domain import Scope
+from app.http.attempts import MOST_FAILURES
 from app.main import create_app
-from app.policies.access import MOST_FAILURES, create_token, revoke_token
+from app.policies.access import create_token, revoke_token
 from app.policies.models import ApiToken
 from app.runtime import Runtime
 from app.web.session import COOKIE

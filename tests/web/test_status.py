@@ -24,7 +24,7 @@ from app.remotes.models import IncidentKind
 from app.runtime import Runtime
 from app.sync.polling import EARLIEST, poll
 from app.sync.webhook_watch import watch_webhooks
-from app.woocommerce.webhook import TOPICS
+from app.woocommerce.webhook_delivery import TOPICS
 from tests.api.rows import hint
 from tests.setting import SERVICE, TOKEN
 from tests.web.browsing import Browser

@@ -22,8 +22,8 @@ from app.domain import (
 )
 from app.http.client import ClientLimits
 from app.woocommerce.client import WooClient
-from app.woocommerce.webhook import TOPICS, HookKind, SignatureCheck, WooHook, parse_hook
-from app.woocommerce.webhooks import heal, install, remove, status
+from app.woocommerce.webhook_delivery import TOPICS, HookKind, SignatureCheck, WooHook, parse_hook
+from app.woocommerce.webhook_setup import heal, install, remove, status
 from sandbox.app import Sandbox, create_sandbox_app, new_sandbox
 from sandbox.server import serve
 from sandbox.woocommerce.app import create_shop_app

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.woocommerce.webhook import SignatureCheck, sign
+from app.woocommerce.webhook_delivery import SignatureCheck, sign
 from tests.recorded import Delivery, deliveries
 
 RECORDED = [

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import Event, InvalidInput, Module
-from app.woocommerce.webhook import LARGEST_PARSED, TOPICS, HookKind, WooHook, find_ping, parse_hook
+from app.woocommerce.webhook_delivery import (
+    LARGEST_PARSED,
+    TOPICS,
+    HookKind,
+    WooHook,
+    find_ping,
+    parse_hook,
+)
 from tests.recorded import Delivery, deliveries
 
 HOOKS = deliveries("woocommerce-hooks")

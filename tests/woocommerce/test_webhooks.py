@@ -10,8 +10,8 @@ import pytest
 from app.domain import AuthRejected, RemoteError
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooWebhook
-from app.woocommerce.webhook import TOPICS
-from app.woocommerce.webhooks import (
+from app.woocommerce.webhook_delivery import TOPICS
+from app.woocommerce.webhook_setup import (
     WebhookAction,
     WebhookReport,
     heal,

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from app.domain import DeliveryState
-from app.worker.engine import Dispatcher, running_worker
+from app.sync.pipeline import Dispatcher
+from app.worker.engine import running_worker
 from tests.acceptance.process import wait_until
 from tests.refusals import refusing
 from tests.world import World, open_world

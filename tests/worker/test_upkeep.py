@@ -15,7 +15,7 @@ from app.links.conflicts import Report, note
 from app.links.leases import PairLease, hold
 from app.links.models import Link
 from app.links.repository import save_link
-from app.modules.reference_data import prepare, setup_ids
+from app.modules.context import prepare, setup_ids
 from app.runtime import utc_now
 from app.sync.polling import poll
 from app.sync.webhook_watch import watch_webhooks

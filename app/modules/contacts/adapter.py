@@ -5,12 +5,14 @@ import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from app.db.session import Sessions, transaction
 from app.domain import (
     GUEST,
     Duplicate,
+    GuestPolicy,
     InvalidInput,
     Module,
     NotFound,
@@ -37,8 +39,10 @@ from app.modules.contacts.mapping import (
     woo_guest,
     woo_patch,
 )
+from app.modules.context import Context
 from app.modules.orders.mapping import CREATED_VIA, DRAFTS, purchase_order
 from app.modules.ports import (
+    LEASE_WAIT_SECONDS,
     Side,
     Skip,
     Successor,
@@ -47,7 +51,7 @@ from app.modules.ports import (
     is_plausible,
     left_out_notes,
 )
-from app.policies.repository import SyncPolicy
+from app.policies.repository import SyncPolicy, get_policy
 from app.vtiger.client import ORDERS, PURCHASE_ORDER, VtigerClient
 from app.vtiger.query import Query, equals, fold, one_of
 from app.vtiger.schemas import VtigerRecord
@@ -630,3 +634,23 @@ def _fold(email: str) -> str:
 def _label(values: Mapped) -> str:
     name = " ".join(filter(None, (values.get("first_name"), values.get("last_name"))))
     return f"{name} <{email}>" if (email := values.get("email")) else name
+
+
+async def open_contacts(context: Context) -> ContactAdapter:
+    async with context.runtime.sessions() as session:
+        orders = await get_policy(session, context.store, Module.SALES_ORDERS)
+    return ContactAdapter(
+        store=context.store,
+        woo=context.runtime.stores[context.store],
+        vtiger=context.runtime.vtiger,
+        accounts=Accounts(
+            context.runtime.vtiger, partial(context.lease.extend, wait_seconds=LEASE_WAIT_SECONDS)
+        ),
+        guests=Guests(
+            context.runtime.sessions, context.store, context.runtime.stores[context.store]
+        ),
+        rules=await context.rules(Module.CONTACTS),
+        policy=context.policy,
+        id_field=await context.id_field(CONTACTS),
+        guests_are_contacts=orders.guests is GuestPolicy.CONTACT_PER_EMAIL,
+    )

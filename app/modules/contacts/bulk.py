@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import ClassVar
 
-from app.domain import GuestPolicy, LeaseLost, Module, RemoteError, System
+from app.domain import LeaseLost, RemoteError, System
 from app.links.repository import search_guest_emails, search_guest_orders
 from app.mapping.values import Patch, PatchOptions, Value
 from app.modules.contacts.adapter import (
@@ -17,11 +17,11 @@ from app.modules.contacts.adapter import (
     Account,
     Accounts,
     ContactAdapter,
-    Guests,
     account_key,
     find_guest_id,
     guest_of,
     new_customer,
+    open_contacts,
 )
 from app.modules.contacts.mapping import (
     COMPANY,
@@ -30,6 +30,7 @@ from app.modules.contacts.mapping import (
     vtiger_patch,
     woo_patch,
 )
+from app.modules.context import Context, ModuleSpec
 from app.modules.orders.history import OrderHistory
 from app.modules.ports import (
     LEASE_WAIT_SECONDS,
@@ -50,8 +51,6 @@ from app.modules.ports import (
     last_change,
     pages,
 )
-from app.modules.spec import Context, ModuleSpec
-from app.policies.repository import get_policy
 from app.runtime import Runtime
 from app.vtiger.query import Query, fold, one_of, portions
 from app.vtiger.schemas import VtigerRecord
@@ -312,26 +311,6 @@ def _seen(customer: WooCustomer) -> ListedRecord:
 # The ModuleSpec of contacts.
 
 
-async def _open(context: Context) -> ContactAdapter:
-    async with context.runtime.sessions() as session:
-        orders = await get_policy(session, context.store, Module.SALES_ORDERS)
-    return ContactAdapter(
-        store=context.store,
-        woo=context.runtime.stores[context.store],
-        vtiger=context.runtime.vtiger,
-        accounts=Accounts(
-            context.runtime.vtiger, partial(context.lease.extend, wait_seconds=LEASE_WAIT_SECONDS)
-        ),
-        guests=Guests(
-            context.runtime.sessions, context.store, context.runtime.stores[context.store]
-        ),
-        rules=await context.rules(Module.CONTACTS),
-        policy=context.policy,
-        id_field=await context.id_field(CONTACTS),
-        guests_are_contacts=orders.guests is GuestPolicy.CONTACT_PER_EMAIL,
-    )
-
-
 def _begin_bulk() -> Callable[[Context, ContactAdapter], Bulk]:
     """The shop's e-mails are kept from page to page of a run."""
     emails = Emails()
@@ -358,7 +337,7 @@ async def _draft(
 
 
 CONTACTS_SPEC = ModuleSpec(
-    open=_open,
+    open=open_contacts,
     listing=lambda context, adapter: ContactListing(context.runtime, adapter),
     begin_bulk=_begin_bulk,
     draft=_draft,

@@ -1,6 +1,7 @@
 """The adapter of sales orders: it reads orders of both systems, finds their twins, and writes."""
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,6 +12,8 @@ from app.links.models import Link
 from app.links.repository import find_intent, find_link
 from app.mapping.rules import FieldRule
 from app.mapping.values import Mapped, PatchOptions, Refusal, Value, decimal_text
+from app.modules.contacts.adapter import Accounts, Guests
+from app.modules.context import FEE_SERVICE, Context, setup_ids
 from app.modules.orders.history import OrderHistory
 from app.modules.orders.mapping import (
     CREATED_VIA,
@@ -22,7 +25,7 @@ from app.modules.orders.mapping import (
     woo_order,
 )
 from app.modules.orders.money import adds_up
-from app.modules.orders.references import CrmOrder, OrderReferences, ShopOrder
+from app.modules.orders.references import Buyers, CrmOrder, OrderReferences, ShopOrder, TaxCarriers
 from app.modules.orders.to_vtiger import (
     VtigerOrderWriter,
     VtigerOrderWritten,
@@ -31,6 +34,7 @@ from app.modules.orders.to_vtiger import (
 )
 from app.modules.orders.to_woocommerce import WooOrderWriter, WooOrderWritten
 from app.modules.ports import (
+    LEASE_WAIT_SECONDS,
     Side,
     Skip,
     Written,
@@ -39,7 +43,7 @@ from app.modules.ports import (
     is_plausible,
     left_out_notes,
 )
-from app.modules.shop_creation import ShopCreation
+from app.modules.shop_creation import ShopCreation, find_default_store
 from app.policies.repository import SyncPolicy
 from app.runtime import Runtime
 from app.tasks import offload
@@ -506,3 +510,52 @@ class OrderAdapter:
                 await self.woo_writer.woo.trash_order(record_id)
             else:
                 await self.sides.runtime.vtiger.delete_order(record_id)
+
+
+CHARGE_TAX = re.compile(r".+_shtax(?P<number>[0-9]+)", re.ASCII)
+
+
+async def open_orders(context: Context) -> OrderAdapter:
+    """Assemble the adapter of a context."""
+    runtime, store, policy, reference_data = (
+        context.runtime,
+        context.store,
+        context.policy,
+        context.reference_data,
+    )
+    dependencies = context.dependencies
+    id_field = await context.id_field(ORDERS)
+    rules = await context.rules(Module.SALES_ORDERS)
+    accounts = Accounts(
+        runtime.vtiger, partial(context.lease.extend, wait_seconds=LEASE_WAIT_SECONDS)
+    )
+    guests = Guests(runtime.sessions, store, runtime.stores[store])
+    buyers = Buyers(runtime, store, policy, accounts, guests, dependencies)
+    tax_field = await _shipping_tax_field(runtime)
+    references = OrderReferences(
+        runtime, store, policy, reference_data, buyers, dependencies, tax_field
+    )
+    default_store = await _default_store(runtime, store)
+    sides = OrderSides(runtime, store, policy, rules, id_field, references, default_store)
+    woo_writer = WooOrderWriter(runtime, store, policy, rules, references, buyers)
+    fee_service_id = (await setup_ids(runtime)).get(FEE_SERVICE, "")
+    carriers = TaxCarriers(runtime, store, context.lease, fee_service_id)
+    writer = VtigerOrderWriter(runtime, policy, rules, reference_data, accounts, carriers)
+    return OrderAdapter(rules, policy, sides, OrderTwins(sides, woo_writer), writer, woo_writer)
+
+
+async def _default_store(runtime: Runtime, store: str) -> str:
+    """The store that orders entered in Vtiger go to; this one, if no store's settings create
+    them."""
+    if len(runtime.stores) == 1:
+        return store
+    return await find_default_store(runtime) or store
+
+
+async def _shipping_tax_field(runtime: Runtime) -> str | None:
+    """The field for the tax of shipping, derived from the charges in the module's describe
+    (contract page Vtiger §3; recording 03-describe-SalesOrder); None if there is none."""
+    shape = await runtime.shapes.get(ORDERS)
+    found = (CHARGE_TAX.fullmatch(field.name) for field in shape.fields)
+    numbers = [int(match["number"]) for match in found if match]
+    return f"shtax{min(numbers)}_sh_percent" if numbers else None

@@ -1,7 +1,6 @@
 """Sales orders in bulk: listed for sweeps and runs, and created a page at a time."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,29 +29,16 @@ from app.mapping.values import (
     decimal_text,
     rounded,
 )
-from app.modules.contacts.adapter import (
-    Accounts,
-    Guests,
-    age_of,
-    find_guest_id,
-    guest_of,
-    is_of_vtiger,
-)
+from app.modules.contacts.adapter import age_of, find_guest_id, guest_of, is_of_vtiger
 from app.modules.contacts.bulk import KnownAccounts
-from app.modules.orders.adapter import OrderAdapter, OrderSides, OrderTwins, crm_order, shop_order
+from app.modules.context import Context, ModuleSpec, ensure_setup
+from app.modules.orders.adapter import OrderAdapter, crm_order, open_orders, shop_order
 from app.modules.orders.lines import OrderRefs, Sold
 from app.modules.orders.mapping import FOREIGN_ID_META, purchase_order, vtiger_order
 from app.modules.orders.money import same_goods, total_differences
-from app.modules.orders.references import (
-    Buyers,
-    CrmOrder,
-    OrderReferences,
-    ShopOrder,
-    TaxCarriers,
-    products_of,
-)
-from app.modules.orders.to_vtiger import VtigerOrderWriter, plan_order
-from app.modules.orders.to_woocommerce import WooOrderWriter, woo_order_patch
+from app.modules.orders.references import CrmOrder, ShopOrder, products_of
+from app.modules.orders.to_vtiger import plan_order
+from app.modules.orders.to_woocommerce import woo_order_patch
 from app.modules.ports import (
     LEASE_WAIT_SECONDS,
     PAGE,
@@ -73,10 +59,6 @@ from app.modules.ports import (
     pages,
     read_each,
 )
-from app.modules.reference_data import FEE_SERVICE, ensure_setup, setup_ids
-from app.modules.shop_creation import find_default_store
-from app.modules.spec import Context, ModuleSpec
-from app.runtime import Runtime
 from app.tasks import run_together
 from app.vtiger.addon import MOST_ITEMS
 from app.vtiger.client import HEADER_COLUMNS, ORDER_COLUMNS, ORDERS, VtigerClient
@@ -379,54 +361,6 @@ def _has_other_total(link: Link, side: Side) -> bool:
 
 # The ModuleSpec of sales orders.
 
-CHARGE_TAX = re.compile(r".+_shtax(?P<number>[0-9]+)", re.ASCII)
-
-
-async def _open(context: Context) -> OrderAdapter:
-    """Assemble the adapter of a context."""
-    runtime, store, policy, reference_data = (
-        context.runtime,
-        context.store,
-        context.policy,
-        context.reference_data,
-    )
-    dependencies = context.dependencies
-    id_field = await context.id_field(ORDERS)
-    rules = await context.rules(Module.SALES_ORDERS)
-    accounts = Accounts(
-        runtime.vtiger, partial(context.lease.extend, wait_seconds=LEASE_WAIT_SECONDS)
-    )
-    guests = Guests(runtime.sessions, store, runtime.stores[store])
-    buyers = Buyers(runtime, store, policy, accounts, guests, dependencies)
-    tax_field = await _shipping_tax_field(runtime)
-    references = OrderReferences(
-        runtime, store, policy, reference_data, buyers, dependencies, tax_field
-    )
-    default_store = await _default_store(runtime, store)
-    sides = OrderSides(runtime, store, policy, rules, id_field, references, default_store)
-    woo_writer = WooOrderWriter(runtime, store, policy, rules, references, buyers)
-    fee_service_id = (await setup_ids(runtime)).get(FEE_SERVICE, "")
-    carriers = TaxCarriers(runtime, store, context.lease, fee_service_id)
-    writer = VtigerOrderWriter(runtime, policy, rules, reference_data, accounts, carriers)
-    return OrderAdapter(rules, policy, sides, OrderTwins(sides, woo_writer), writer, woo_writer)
-
-
-async def _default_store(runtime: Runtime, store: str) -> str:
-    """The store that orders entered in Vtiger go to; this one, if no store's settings create
-    them."""
-    if len(runtime.stores) == 1:
-        return store
-    return await find_default_store(runtime) or store
-
-
-async def _shipping_tax_field(runtime: Runtime) -> str | None:
-    """The field for the tax of shipping, derived from the charges in the module's describe
-    (contract page Vtiger §3; recording 03-describe-SalesOrder); None if there is none."""
-    shape = await runtime.shapes.get(ORDERS)
-    found = (CHARGE_TAX.fullmatch(field.name) for field in shape.fields)
-    numbers = [int(match["number"]) for match in found if match]
-    return f"shtax{min(numbers)}_sh_percent" if numbers else None
-
 
 def _begin_bulk() -> Callable[[Context, OrderAdapter], Bulk]:
     def open_page(context: Context, adapter: OrderAdapter) -> BulkOrders:
@@ -461,7 +395,7 @@ async def _draft(
 
 
 ORDERS_SPEC = ModuleSpec(
-    open=_open,
+    open=open_orders,
     listing=lambda _, adapter: OrderListing(adapter),
     begin_bulk=_begin_bulk,
     draft=_draft,

@@ -22,6 +22,16 @@ from app.modules.contacts.adapter import (
     is_of_vtiger,
 )
 from app.modules.contacts.mapping import woo_guest
+from app.modules.context import (
+    FEE_SERVICE,
+    GUEST_CONTACT,
+    PLACEHOLDER,
+    PLACEHOLDER_CODE,
+    ReferenceData,
+    get_orders_setup,
+    rules_of,
+    setup_ids,
+)
 from app.modules.dependencies import Dependencies, note_missing
 from app.modules.orders.lines import (
     Buyer,
@@ -38,16 +48,6 @@ from app.modules.orders.vtiger_totals import Rates
 from app.modules.ports import LEASE_WAIT_SECONDS, shared_key
 from app.modules.products.adapter import PRODUCTS
 from app.modules.products.mapping import carry_taxes, taxes_from_text, vtiger_taxes
-from app.modules.reference_data import (
-    FEE_SERVICE,
-    GUEST_CONTACT,
-    PLACEHOLDER,
-    PLACEHOLDER_CODE,
-    ReferenceData,
-    get_orders_setup,
-    rules_of,
-    setup_ids,
-)
 from app.modules.taxes.mapping import OrderRate
 from app.policies.repository import SyncPolicy, get_policy
 from app.runtime import Runtime

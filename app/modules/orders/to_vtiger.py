@@ -28,6 +28,7 @@ from app.mapping.rules import (
 )
 from app.mapping.values import FieldNote, PatchOptions, Value, amount, decimal_text, plain
 from app.modules.contacts.adapter import Accounts, find_guest_id, is_of_vtiger
+from app.modules.context import ReferenceData
 from app.modules.dependencies import SAFE_ORDERS, note_missing
 from app.modules.orders.lines import OrderRefs, product_id_of
 from app.modules.orders.mapping import (
@@ -41,7 +42,6 @@ from app.modules.orders.mapping import (
 )
 from app.modules.orders.money import MoneyPlan, adds_up, plan_money
 from app.modules.orders.references import ShopOrder, TaxCarriers
-from app.modules.reference_data import ReferenceData
 from app.modules.taxes.mapping import OrderRate, order_rates, order_tax_fields
 from app.policies.repository import SyncPolicy, get_policy
 from app.runtime import Runtime

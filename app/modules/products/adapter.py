@@ -31,6 +31,7 @@ from app.mapping.values import (
     Value,
     canonical_text,
 )
+from app.modules.context import PLACEHOLDER_CODE, Context, ReferenceData
 from app.modules.ports import (
     Side,
     Skip,
@@ -55,7 +56,6 @@ from app.modules.products.mapping import (
     woo_product,
     woo_product_patch,
 )
-from app.modules.reference_data import PLACEHOLDER_CODE, ReferenceData
 from app.modules.taxes.mapping import product_rates
 from app.modules.taxes.mapping import product_taxes as taxes_value
 from app.policies.repository import SyncPolicy
@@ -665,3 +665,20 @@ class ProductAdapter:
         if not isinstance(product, WooProduct) or not product.is_variable:
             return ()
         return await self.sides.of_variations(product)
+
+
+async def open_products(context: Context) -> ProductAdapter:
+    runtime, reference_data = context.runtime, context.reference_data
+    code = (await reference_data.shop()).currency
+    sides = ProductSides(
+        woo=runtime.stores[context.store],
+        vtiger=runtime.vtiger,
+        reference_data=reference_data,
+        rules=await context.rules(Module.PRODUCTS),
+        id_field=await context.id_field(PRODUCTS),
+        currency_code=code,
+        currency=(await reference_data.crm()).find_currency(code),
+        writes_vtiger=context.policy.direction.allows(System.VTIGER),
+    )
+    options = PatchOptions(too_long=context.policy.too_long.value)
+    return ProductAdapter(sides, ProductWriter(sides, options), options, context.policy)

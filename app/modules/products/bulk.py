@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from app.domain import Module, NotFound, RemoteError, System, WooVtigerError
-from app.mapping.values import Patch, PatchOptions, Value
+from app.domain import NotFound, RemoteError, System, WooVtigerError
+from app.mapping.values import Patch, Value
+from app.modules.context import Context, ModuleSpec
 from app.modules.ports import (
     NO_PREDICATES,
     Bulk,
@@ -30,8 +31,8 @@ from app.modules.products.adapter import (
     PRODUCTS,
     ProductAdapter,
     ProductSides,
-    ProductWriter,
     crm_product,
+    open_products,
     shop_product,
 )
 from app.modules.products.mapping import (
@@ -41,7 +42,6 @@ from app.modules.products.mapping import (
     vtiger_product_patch,
     woo_product_patch,
 )
-from app.modules.spec import Context, ModuleSpec
 from app.vtiger.query import one_of, portions
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooProduct
@@ -246,23 +246,6 @@ def _is_whole(seen: ListedRecord) -> bool:
 # The ModuleSpec of products.
 
 
-async def _open(context: Context) -> ProductAdapter:
-    runtime, reference_data = context.runtime, context.reference_data
-    code = (await reference_data.shop()).currency
-    sides = ProductSides(
-        woo=runtime.stores[context.store],
-        vtiger=runtime.vtiger,
-        reference_data=reference_data,
-        rules=await context.rules(Module.PRODUCTS),
-        id_field=await context.id_field(PRODUCTS),
-        currency_code=code,
-        currency=(await reference_data.crm()).find_currency(code),
-        writes_vtiger=context.policy.direction.allows(System.VTIGER),
-    )
-    options = PatchOptions(too_long=context.policy.too_long.value)
-    return ProductAdapter(sides, ProductWriter(sides, options), options, context.policy)
-
-
 def _begin_bulk() -> Callable[[Context, ProductAdapter], Bulk]:
     return lambda _, adapter: BulkProducts(adapter)
 
@@ -285,7 +268,7 @@ async def _draft(
 
 
 PRODUCTS_SPEC = ModuleSpec(
-    open=_open,
+    open=open_products,
     listing=lambda _, adapter: ProductListing(adapter),
     begin_bulk=_begin_bulk,
     draft=_draft,

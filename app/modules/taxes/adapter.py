@@ -19,8 +19,8 @@ from app.domain import (
 )
 from app.mapping.rules import FieldRule
 from app.mapping.values import FieldNote, Patch, PatchOptions, Value, base_from_json
+from app.modules.context import TAX, Context, ReferenceData
 from app.modules.ports import Side, Skip, Written
-from app.modules.reference_data import TAX, ReferenceData
 from app.modules.taxes.mapping import (
     TAX_RULES,
     label_forms,
@@ -345,3 +345,13 @@ def _sharing(rate: WooTaxRate, leader: str) -> WooTaxRate:
     if leader == rate.id:
         return rate
     return SharingRate(rate.data, rate.faults, rate.dropped, leader=leader)
+
+
+async def open_taxes(context: Context) -> TaxAdapter:
+    return TaxAdapter(
+        woo=context.runtime.stores[context.store],
+        vtiger=context.runtime.vtiger,
+        reference_data=context.reference_data,
+        policy=context.policy,
+        is_needed=context.is_needed,
+    )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from app.domain import System
+from app.modules.context import ModuleSpec
 from app.modules.ports import (
     NO_PREDICATES,
     ChangePredicate,
@@ -17,8 +18,7 @@ from app.modules.ports import (
     attempt,
     find_each,
 )
-from app.modules.spec import Context, ModuleSpec
-from app.modules.taxes.adapter import TaxAdapter, rate_of, tax_side
+from app.modules.taxes.adapter import TaxAdapter, open_taxes, rate_of, tax_side
 from app.vtiger.schemas import VtigerRecord
 
 
@@ -115,14 +115,4 @@ async def _rate(rate: Side) -> Side:
 # The ModuleSpec of taxes.
 
 
-async def _open(context: Context) -> TaxAdapter:
-    return TaxAdapter(
-        woo=context.runtime.stores[context.store],
-        vtiger=context.runtime.vtiger,
-        reference_data=context.reference_data,
-        policy=context.policy,
-        is_needed=context.is_needed,
-    )
-
-
-TAXES_SPEC = ModuleSpec(open=_open, listing=lambda _, adapter: TaxListing(adapter))
+TAXES_SPEC = ModuleSpec(open=open_taxes, listing=lambda _, adapter: TaxListing(adapter))

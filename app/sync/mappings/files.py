@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app.domain import InvalidInput, Module
-from app.modules.catalogue import find_default
+from app.modules.default_mappings import find_default
 from app.policies.repository import MappingRow
 
 Place = tuple[str, Module]

@@ -13,12 +13,11 @@ from app.links.repository import find_link
 from app.mapping.rules import FieldRule, read_base
 from app.mapping.values import Patch, Value
 from app.module_facts import WITH_ROWS
+from app.modules.context import Context, mapping_of, placed, rules_with
 from app.modules.mapping_checks import RuleFault
 from app.modules.ports import Adapter, Side, Skip, only_in
-from app.modules.reference_data import mapping_of, placed, rules_with
 from app.modules.registry import SPECS, open_adapter, policy_of
 from app.modules.shop_creation import ShopCreation
-from app.modules.spec import Context
 from app.policies.repository import MappingRow, SyncPolicy
 from app.runtime import Runtime
 from app.sync.agreement import newer_side

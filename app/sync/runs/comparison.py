@@ -25,6 +25,7 @@ from app.links.repository import search_links
 from app.mapping.rules import FieldRule, holds, read_base
 from app.mapping.values import Base
 from app.module_facts import IN_ORDER
+from app.modules.context import Context
 from app.modules.ports import (
     Adapter,
     FieldDifference,
@@ -41,7 +42,6 @@ from app.modules.ports import (
 )
 from app.modules.registry import open_listing, policy_of
 from app.modules.shop_creation import ShopCreation
-from app.modules.spec import Context
 from app.policies.repository import SyncPolicy
 from app.runs.models import SyncRun
 from app.runs.repository import count_differences

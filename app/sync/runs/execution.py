@@ -26,9 +26,9 @@ from app.links.leases import PairLease, hold
 from app.links.repository import count_links, search_guest_orders
 from app.module_facts import IN_ORDER
 from app.modules.contacts.bulk import ContactListing
+from app.modules.context import Context
 from app.modules.ports import PAGE, ListedRecord, Listing, pages
 from app.modules.registry import SPECS, narrowed, open_listing, policy_of
-from app.modules.spec import Context
 from app.policies.repository import SyncPolicy
 from app.runs.models import DUE_STATES, Consent, RunDifference, RunState, SyncRun
 from app.runs.repository import (
@@ -46,9 +46,9 @@ from app.runs.repository import (
 from app.runtime import Runtime
 from app.sync.pipeline import delay_seconds, retry_policy, should_retry
 from app.sync.runs.comparison import SECOND, Compared, Survey, changed_since
-from app.sync.runs.executor import RunExecutor
 from app.sync.runs.forecast import Forecast, Forecaster, describe_forecast, needs_consent
 from app.sync.runs.requests import count_outcomes, each_difference, modules_of
+from app.sync.runs.settling import RunExecutor
 from app.sync.sweep import Change, Sweep
 from app.tasks import overlapping
 from app.woocommerce.schemas import WooCustomer

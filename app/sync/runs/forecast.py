@@ -12,11 +12,11 @@ from app.domain import CreationPolicy, Direction, Module, Record, RemoteError, S
 from app.links.leases import PairLease
 from app.links.repository import count_links, search_links
 from app.module_facts import FACTS
+from app.modules.context import Context
 from app.modules.orders.mapping import find_store
 from app.modules.ports import PAGE, Bulk, ListedRecord, Listing, PlannedAction, Side
 from app.modules.registry import IN_BULK, BulkOpener, listing_of, mails_of, narrowed, policy_of
 from app.modules.shop_creation import ShopCreation, find_default_store
-from app.modules.spec import Context
 from app.runs.models import Consent, RunDifference, SyncRun
 from app.runs.repository import search_differences
 from app.runtime import Runtime

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, expect
 
-from app.modules.reference_data import ensure_setup
+from app.modules.context import ensure_setup
 from app.sync.runs.execution import execute_due
 from tests.custom import add_fields
 from tests.goods import currency, forget_books, product

@@ -34,10 +34,10 @@ from app.inbox.repository import (
 )
 from app.links.leases import PairLease, hold
 from app.links.repository import save_sightings
+from app.modules.context import Context
 from app.modules.dependencies import Dependencies
 from app.modules.ports import Bulk, ListedRecord, Side
 from app.modules.registry import IN_BULK, BulkOpener, listing_of, narrowed, policy_of
-from app.modules.spec import Context
 from app.policies.repository import SyncPolicy
 from app.runs.models import SyncRun
 from app.runtime import Runtime

@@ -14,7 +14,7 @@ from app.domain import NotFound, RemoteError
 from app.http.client import show_address
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooWebhook
-from app.woocommerce.webhook import TOPICS
+from app.woocommerce.webhook_delivery import TOPICS
 
 NAME = "Woo–Vtiger Sync"
 ACTIVE = "active"

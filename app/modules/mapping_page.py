@@ -1,12 +1,12 @@
 """docs/mapping.md, generated from the default tables.
 
-python -m app.modules.reference > docs/mapping.md"""
+python -m app.modules.mapping_page > docs/mapping.md"""
 
 import sys
 
 from app.domain import Direction, Module, WriteCondition
 from app.mapping.rules import FieldRule
-from app.modules.catalogue import DEFAULT_RULES, HEAD, MAPPINGS, TAIL, TRANSFORM_NOTES
+from app.modules.default_mappings import DEFAULT_RULES, HEAD, MAPPINGS, TAIL, TRANSFORM_NOTES
 from app.modules.orders.lines import StatusMap
 
 _ARROWS = {
