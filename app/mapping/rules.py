@@ -248,7 +248,7 @@ def _matches(rule: FieldRule, side: Mapped, converted: Mapped) -> bool:
 # The stored base of a pair: its keys are the name and the mark of the row.
 #
 # A user's row that maps other fields than before, under the same name, starts without a base, so
-# that values of the old fields are not taken for changes of the new ones. Architecture, "Merge".
+# that values of the old fields are not taken for changes of the new ones. Decision 6.
 
 _MARK = "#"
 

@@ -248,7 +248,7 @@ def _rebind(link: Link, source: Side) -> Link:
 # The intent is stored before the call and stays open until the outcome is logged. If the add-on
 # writes in Vtiger, the call carries the intent's token as create key: after a crash the next worker
 # queries the key or repeats the call. Elsewhere the next worker searches first, and what it finds
-# may be the result of the interrupted call. Architecture, "Exactly one effect"; decision 24.
+# may be the result of the interrupted call. Decisions 15 and 24.
 
 
 async def create(work: Work, source: Side) -> Settlement | Side:

@@ -1,7 +1,7 @@
 """Three-way merge of two sides and their base into the values to write to each system.
 
 Per field: a change on one side is written to the other; the same change on both sides is agreed;
-different changes are a conflict, resolved by the policy. Architecture, "Merge"."""
+different changes are a conflict, resolved by the policy. Decision 6."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,7 @@
 """The way of one hint: given a job when it is due, drained, and ended in exactly one row of the
 Sync Log.
 
-Architecture, "The way of one hint": each step runs once, in order, and no transaction is open
+Architecture, "The trip of a webhook": each step runs once, in order, and no transaction is open
 while a remote is called. Expected failures are WooVtigerErrors; any other exception is unhandled
 and recorded as outcome `failed` with reason `bug`."""
 

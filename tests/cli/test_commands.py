@@ -201,7 +201,7 @@ async def test_a_question_is_answered_at_the_terminal_or_on_the_pages(
     )
     with psycopg.connect(env["DATABASE_URL"]) as connection:
         states = connection.execute("SELECT state FROM sync_runs ORDER BY id").fetchall()
-    told = ("made in the shop", agree_elsewhere)
+    told = ("created in the shop", agree_elsewhere)
     done = await anyio.to_thread.run_sync(
         lambda: at_terminal(
             *command,
