@@ -141,7 +141,7 @@ async def test_taxes_take_no_rows(world: World) -> None:
     body = {"woo": "name", "vtiger": "taxlabel"}
     answer = await call(world, "POST", "/mappings/main/taxes", body=body)
     assert problem(answer) == (422, "invalid_request")
-    assert "Taxes have no rows" in answer.json()["detail"]
+    assert "Taxes have no custom rows" in answer.json()["detail"]
 
 
 async def test_a_field_that_vanished_is_flagged_and_keeps_nobody_from_changing_the_rest(
