@@ -8,7 +8,7 @@ from sqlalchemy import delete, text
 from sqlalchemy.engine import make_url
 
 from app.db.session import transaction
-from app.inbox.models import Delivery
+from app.inbox.models import Delivery, Wakeup
 from app.links.models import Link
 from app.runtime import Runtime
 from app.synclog.models import Entry
@@ -57,6 +57,7 @@ class Tampering:
         """Deliveries that wait are lost."""
         async with transaction(self.runtime.sessions) as session:
             await session.execute(delete(Delivery))
+            await session.execute(delete(Wakeup))
 
     async def forget_links(self) -> None:
         async with transaction(self.runtime.sessions) as session:

@@ -116,7 +116,9 @@ async def test_a_custom_mapping_is_added_and_counts_with_the_next_webhook(
     await page.get_by_role("link", name="+ Add custom mapping").click()
     await expect(page.get_by_label("Values in both systems")).to_be_hidden()
     await page.get_by_label("WooCommerce field", exact=True).fill("meta:vat_number")
-    await page.get_by_label("Vtiger field").select_option(label="VAT number (cf_869), string")
+    await page.get_by_label("Vtiger field", exact=True).select_option(
+        label="VAT number (cf_869), string"
+    )
     await page.get_by_label("Id of a record there").fill(customer)
     await page.get_by_role("button", name="Show what a sync would do").click()
     tried = page.get_by_role("row", name="Unnamed FR 12")
