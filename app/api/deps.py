@@ -13,7 +13,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.api.errors import Problem, expired, invalid_fields, unauthorized
+from app.api.errors import Problem, expired, invalid_fields, not_found, unauthorized
 from app.db.pagination import MOST_PER_PAGE
 from app.db.session import transaction
 from app.domain import Scope
@@ -238,3 +238,9 @@ async def _first_bytes(request: Request) -> bytes:
         if len(found) > MAX_EMPTY_BODY:
             break
     return found
+
+
+def check_store(runtime: Runtime, store: str) -> None:
+    """Raise 404 unless the store is configured."""
+    if store not in runtime.settings.stores:
+        raise not_found(f"store {store}")

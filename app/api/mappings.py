@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.api.deps import Admin, Caller, Guard, RuntimeDep, Time, refuse_unknown
+from app.api.deps import Admin, Caller, Guard, RuntimeDep, Time, check_store, refuse_unknown
 from app.api.errors import FieldProblem, Problem, documented, invalid, invalid_fields, not_found
 from app.api.examples import FIELDS, MAPPING, PREVIEW, VERSIONS, example
 from app.domain import (
@@ -198,7 +198,7 @@ Row = Annotated[RowId, Path(description="id of the row")]
 @router.get("/{store}/{module}", responses=example(MAPPING))
 async def get_mapping(runtime: RuntimeDep, store: str, module: Module) -> MappingOut:
     """The mapping in force: the default rows with their changes, then the custom rows."""
-    _check_store(runtime, store)
+    check_store(runtime, store)
     return await _read(runtime, store, module)
 
 
@@ -327,7 +327,7 @@ async def search_mapping_versions(
     runtime: RuntimeDep, store: str, module: Module, query: Annotated[VersionsQuery, Depends()]
 ) -> VersionsOut:
     """Every version of the rows: its author, its time and its changes."""
-    _check_store(runtime, store)
+    check_store(runtime, store)
     async with runtime.sessions() as session:
         found = await search_mappings(
             session, store, module, before=query.before, limit=query.limit + 1
@@ -365,7 +365,7 @@ async def _current(
     runtime: Runtime, store: str, module: Module, *, version: int | None
 ) -> StoreMapping:
     """The current rows, for a change; 409 if the caller read an older version."""
-    _check_store(runtime, store)
+    check_store(runtime, store)
     now = await mapping_of(runtime, store, module)
     if version not in (None, now.version):
         raise _conflict(f"The mapping is at version {now.version}: read it again.")
@@ -399,11 +399,6 @@ async def mapping_problems() -> AsyncIterator[None]:
 
 def _conflict(detail: str) -> Problem:
     return Problem(409, "mapping_changed", detail)
-
-
-def _check_store(runtime: Runtime, store: str) -> None:
-    if store not in runtime.settings.stores:
-        raise not_found(f"store {store}")
 
 
 # GET …/fields and POST …/preview

@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
-from app.api.deps import Admin, Caller, Guard, RuntimeDep, Time, refuse_unknown
-from app.api.errors import FieldProblem, documented, invalid, invalid_fields, not_found
+from app.api.deps import Admin, Caller, Guard, RuntimeDep, Time, check_store, refuse_unknown
+from app.api.errors import FieldProblem, documented, invalid, invalid_fields
 from app.api.examples import SETTINGS, example
 from app.db.session import transaction
 from app.domain import Module, Scope, StaleState
@@ -95,7 +95,7 @@ async def get_settings(runtime: RuntimeDep) -> AllPolicies:
 @router.get("/{store}/{module}", response_model_exclude_unset=True, responses=MODULE_ANSWER)
 async def get_module_settings(runtime: RuntimeDep, store: str, module: Module) -> PolicyAnswer:
     """The settings in force, with defaults, and the author and time of the last change."""
-    _check_store(runtime, store)
+    check_store(runtime, store)
     return await _read(runtime, store, module)
 
 
@@ -109,7 +109,7 @@ async def put_module_settings(
 ) -> PolicyAnswer:
     """Replace the settings, all of which must be named. They apply to all hints that are settled
     from now on. PATCH changes single settings."""
-    _check_store(runtime, store)
+    check_store(runtime, store)
     missing = [name for name in settings_of(module) if name not in change.model_fields_set]
     message = "is missing: PUT replaces all settings, PATCH changes those that it names"
     if missing:
@@ -126,7 +126,7 @@ async def patch_module_settings(
     runtime: RuntimeDep, caller: Admin, store: str, module: Module, change: PolicyChange
 ) -> PolicyAnswer:
     """Change the named settings and keep the others."""
-    _check_store(runtime, store)
+    check_store(runtime, store)
     return await _change(runtime, caller, store, module, change=change)
 
 
@@ -139,7 +139,7 @@ async def confirm_held_deletions(
     runtime: RuntimeDep, caller: Admin, store: str, module: Module
 ) -> Confirmed:
     """Confirm the deletions that the brake holds back, and requeue them without the brake."""
-    _check_store(runtime, store)
+    check_store(runtime, store)
     confirmed = await confirm_deletions(runtime, store, module)
     log.warning("%s confirmed %d deletions of %s %s", caller.name, confirmed, store, module)
     return Confirmed(confirmed=confirmed)
@@ -184,11 +184,6 @@ async def _read(runtime: Runtime, store: str, module: Module) -> PolicyAnswer:
         updated_by=chosen.updated_by if chosen else None,
         **{name: getattr(policy, name) for name in settings_of(module)},
     )
-
-
-def _check_store(runtime: Runtime, store: str) -> None:
-    if store not in runtime.settings.stores:
-        raise not_found(f"store {store}")
 
 
 def _check_place(change: PolicyChange, store: str, module: Module) -> None:

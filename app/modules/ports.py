@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from app.db.session import OUTAGES
 from app.domain import (
+    Direction,
     InvalidInput,
     Module,
     NotFound,
@@ -170,6 +171,12 @@ class Skip:
     reason: str
     message: str
     retires: bool = False
+
+
+def direction_skip(direction: Direction, target: System) -> Skip:
+    """The skip of a record whose target may not be written in this direction."""
+    message = f"The direction is {direction}: {target.label} is not written from this side."
+    return Skip("direction_off", message)
 
 
 @dataclass(frozen=True, slots=True)

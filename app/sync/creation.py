@@ -42,6 +42,7 @@ from app.sync.work import (
     Work,
     describe_changes,
     describe_notes,
+    record_of,
     skipped,
     with_headline,
     write_external_ids,
@@ -140,7 +141,7 @@ async def claim_twin(
 ) -> Twin | Skip:
     """The twin and a new link; Skip if it may not be synced or has another partner."""
     await work.lease.extend(
-        lease_keys(_record_of(work, chosen)), wait_seconds=_max_wait(work, source)
+        lease_keys(record_of(work, chosen)), wait_seconds=_max_wait(work, source)
     )
     return await _pair(work, source, chosen, is_recovered=is_recovered)
 
@@ -204,16 +205,12 @@ def _choose(
     return ordered[-1] if is_recovered else _ambiguous(candidates[0].system, candidates)
 
 
-def _record_of(work: Work, side: Side) -> Record:
-    return Record(work.record.store, side.system, work.adapter.module, side.id)
-
-
 async def _pair(work: Work, source: Side, twin: Side, *, is_recovered: bool) -> Twin | Skip:
     refused = work.adapter.objection(twin)
     if refused is not None:
         return refused
     async with transaction(work.runtime.sessions) as session:
-        taken = await find_link(session, _record_of(work, twin))
+        taken = await find_link(session, record_of(work, twin))
     if taken is None:
         link = new_link(work.record.store, work.adapter.module, source, twin.id)
         link.made_in = twin.system if is_recovered else None

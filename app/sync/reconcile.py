@@ -9,7 +9,7 @@ from app.inbox.models import Delivery
 from app.links.models import Link
 from app.mapping.rules import holds, read_base, write_base
 from app.mapping.values import Agreed
-from app.modules.ports import Side, Skip, is_echo, stamp_read
+from app.modules.ports import Side, Skip, direction_skip, is_echo, stamp_read
 from app.modules.shop_creation import ShopCreation
 from app.parsing import parse_json
 from app.sync.agreement import agree, needs_fresh_read
@@ -71,9 +71,6 @@ def is_fresh(
     if modified_at is None or known_at is None:
         return False
     return modified_at > known_at and -MAX_CLOCK_SKEW <= now - modified_at <= within
-
-
-DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
 
 
 async def reconcile(work: Work, link: Link | None) -> Settlement:
@@ -248,8 +245,7 @@ async def _sync_unpaired(work: Work, source: Side) -> Settlement:
     if found is not None:
         return await _pair(work, source, found)
     if not work.may_write(work.target):
-        text = DIRECTION_OFF.format(direction=work.policy.direction, system=work.target.label)
-        return _skip(work, source, Skip("direction_off", text))
+        return _skip(work, source, direction_skip(work.policy.direction, work.target))
     refused = await _shop_refusal(work, source) or work.adapter.creation_objection(source)
     if refused is not None:
         return _skip(work, source, refused)

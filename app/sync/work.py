@@ -407,7 +407,7 @@ async def open_work(
 async def hint_dependents(work: Work, side: Side) -> None:
     """Hint the dependents of a record that have no link or differ from their base."""
     dependents = await work.adapter.dependents(side) if work.may_write(System.VTIGER) else ()
-    records = {each.id: _record(work, each) for each in dependents}
+    records = {each.id: record_of(work, each) for each in dependents}
     async with work.runtime.sessions() as session:
         links = await search_links(session, list(records.values()))
     changed = [records[each.id] for each in dependents if _differs(work, links.get(each.id), each)]
@@ -415,7 +415,8 @@ async def hint_dependents(work: Work, side: Side) -> None:
         await work.runtime.acceptor.accept([_hint(record) for record in changed])
 
 
-def _record(work: Work, side: Side) -> Record:
+def record_of(work: Work, side: Side) -> Record:
+    """The record of a side of the work's pair."""
     return Record(work.record.store, side.system, work.adapter.module, side.id)
 
 

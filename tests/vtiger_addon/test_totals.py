@@ -8,7 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from app.modules.orders.vtiger_totals import column, predict
+from app.mapping.values import rounded
+from app.modules.orders.vtiger_totals import predict
 from app.vtiger.addon_package import SOURCES
 from tests.mapping.orders import read_lines
 from tests.mapping.test_vtiger_totals import CARRIED, PRICES, shown
@@ -37,7 +38,7 @@ def reckon(orders: Iterable[Order]) -> list[dict[str, Decimal] | None]:
     return [
         None
         if "refused" in answer
-        else {field: column(Decimal(answer[name]), 8) for name, field in NAMES.items()}
+        else {field: rounded(Decimal(answer[name]), 8) for name, field in NAMES.items()}
         for answer in answers
     ]
 

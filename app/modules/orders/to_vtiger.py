@@ -53,9 +53,9 @@ from app.woocommerce.schemas import WooOrder, WooRecord
 
 # The plan: a WooCommerce order, or changes of it, as one SalesOrder write.
 
-_MONEY = frozenset({"lines", "currency"})
+MONEY = frozenset({"lines", "currency"})
 _DESCRIPTION = frozenset({"note", "refunded"})
-_APART = _MONEY | _DESCRIPTION
+_APART = MONEY | _DESCRIPTION
 _REFERENCES = frozenset({"contact", "account"})
 
 
@@ -100,7 +100,7 @@ def plan_order(
     wanted = header.held if changes is None else changes
     values = {rule.name: v for rule, v in changed_rules(wanted, rules, target=System.VTIGER)}
     header.put(values)
-    has_money = current is None or _MONEY & values.keys()
+    has_money = current is None or MONEY & values.keys()
     money = plan_money(order, refs, held=current) if has_money else None
     fields = {**header.draft.body, **(money.fields if money else {})}
     if current is None:
@@ -198,7 +198,6 @@ class _Header:
             self.draft.body["description"] = fitted.text
 
 
-MONEY = frozenset({"lines", "currency"})
 NEGLIGIBLE = Decimal("0.000001")
 ANONYMOUS = "Guest"
 NO_RATE = "0"

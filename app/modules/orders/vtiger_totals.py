@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import Any
 
 from app.domain import InvalidInput
+from app.mapping.values import rounded
 
 Rates = Mapping[str, Decimal]
 """Percentages by tax field: {"tax1": Decimal("20")}."""
@@ -23,7 +24,6 @@ _CHARGE = "shipping_&_handling"
 _CHARGE_TAX = re.compile(r"shipping_&_handling_shtax[0-9]+", re.ASCII)
 _EXACT = Context(prec=80)
 _DOUBLE_DIGITS = 14
-_UNITS = [Decimal(1).scaleb(-places) for places in range(9)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _totals(element: Mapping[str, Any], lines: Sequence[LineTotals], *, group: b
     discount = _discount(element, sub)
     tax = _group_tax(element, sub - discount) if group else Decimal(0)
     shipping, shipping_tax = _shipping(element)
-    adjustment = column(number(element, "txtAdjustment"), 8)
+    adjustment = rounded(number(element, "txtAdjustment"), 8)
     return Totals(
         sub_total=stored(sub),
         pre_tax_total=stored(net - discount + shipping),
@@ -101,18 +101,18 @@ def _net(item: Mapping[str, Any], prices: Mapping[str, Decimal]) -> Decimal:
     price = prices.get(str(item.get("productid")), Decimal(0))
     if item.get("listprice") is not None:
         price = number(item, "listprice")
-    gross = column(price, 8) * column(number(item, "quantity"), 3)
-    amount = column(number(item, "discount_amount"), 8)
+    gross = rounded(price, 8) * rounded(number(item, "quantity"), 3)
+    amount = rounded(number(item, "discount_amount"), 8)
     if amount:
         return gross - amount
-    return gross - column(number(item, "discount_percent"), 3) / 100 * gross
+    return gross - rounded(number(item, "discount_percent"), 3) / 100 * gross
 
 
 def _line_tax(item: Mapping[str, Any], net: Decimal, *, carried: Mapping[str, Rates]) -> Decimal:
     own = carried.get(str(item.get("productid")), {})
     if not any(map(_TAX_FIELD.fullmatch, item)):
         return sum((net * rate / 100 for rate in own.values()), Decimal(0))
-    rates = (column(number(item, name), 3) for name in own)
+    rates = (rounded(number(item, name), 3) for name in own)
     return sum((net * rate / 100 for rate in rates if rate), Decimal(0))
 
 
@@ -123,10 +123,10 @@ def _group_tax(element: Mapping[str, Any], base: Decimal) -> Decimal:
 
 
 def _discount(element: Mapping[str, Any], sub: Decimal) -> Decimal:
-    amount = column(number(element, "hdnDiscountAmount"), 8)
+    amount = rounded(number(element, "hdnDiscountAmount"), 8)
     if amount:
         return max(amount, Decimal(0))
-    return column(number(element, "hdnDiscountPercent"), 3) / 100 * sub
+    return rounded(number(element, "hdnDiscountPercent"), 3) / 100 * sub
 
 
 def _shipping(element: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
@@ -134,7 +134,7 @@ def _shipping(element: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
     pattern = _CHARGE_TAX if charge else _SHIPPING_TAX
     amount = charge or number(element, "hdnS_H_Amount")
     rates = (number(element, name) for name in _matching(element, pattern))
-    return column(amount, 8), sum((amount * rate / 100 for rate in rates), Decimal(0))
+    return rounded(amount, 8), sum((amount * rate / 100 for rate in rates), Decimal(0))
 
 
 def _matching(element: Mapping[str, Any], pattern: re.Pattern[str]) -> Iterator[str]:
@@ -153,14 +153,9 @@ def number(fields: Mapping[str, Any], name: str) -> Decimal:
     return Decimal(text)
 
 
-def column(value: Decimal, places: int) -> Decimal:
-    """`value` as a column of `places` decimals stores it: rounded half up."""
-    return value.quantize(_UNITS[places], ROUND_HALF_UP, _EXACT)
-
-
 def stored(value: Decimal) -> Decimal:
     """A computed total as a retrieve shows it: 14 digits of a double, then 8 decimals."""
     with localcontext(_EXACT) as context:
         context.prec, context.rounding = _DOUBLE_DIGITS, ROUND_HALF_UP
         shown = +value
-    return column(shown, 8)
+    return rounded(shown, 8)

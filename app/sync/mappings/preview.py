@@ -15,7 +15,7 @@ from app.mapping.values import Patch, Value
 from app.module_facts import WITH_ROWS
 from app.modules.context import Context, mapping_of, placed, rules_with
 from app.modules.mapping_checks import RuleFault
-from app.modules.ports import Adapter, Side, Skip, only_in
+from app.modules.ports import Adapter, Side, Skip, direction_skip, only_in
 from app.modules.registry import SPECS, open_adapter, policy_of
 from app.modules.shop_creation import ShopCreation
 from app.policies.repository import MappingRow, SyncPolicy
@@ -41,7 +41,6 @@ async def draft(
 
 NO_TAXES = "Taxes have no custom rows, so there is nothing to preview."
 GONE = "{system} has no {module} {id}."
-DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
 NOTHING_BLOCKED: Mapping[str, Blocked] = {}
 
 
@@ -180,8 +179,7 @@ class _Previewer:
     async def _creation(self, source: Side) -> Preview:
         target, direction = source.system.other, self.policy.direction
         if not direction.allows(target):
-            message = DIRECTION_OFF.format(direction=direction, system=target.label)
-            return self._alone(source, Skip("direction_off", message))
+            return self._alone(source, direction_skip(direction, target))
         creation = ShopCreation(self.runtime, self.trial.store, self.adapter.module, self.policy)
         refused = (await creation.refuse([source])).get(source.id)
         refused = refused or self.adapter.creation_objection(source)

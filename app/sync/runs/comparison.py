@@ -38,6 +38,7 @@ from app.modules.ports import (
     Unreadable,
     as_pair,
     attempt,
+    direction_skip,
     only_in,
 )
 from app.modules.registry import open_listing, policy_of
@@ -242,7 +243,6 @@ PARTNER_GONE = "Its partner {id} is gone from {system}."
 TAKEN = "{system} {id} matches, but is paired with another record."
 SECOND = timedelta(seconds=1)
 """A shop lists changes after a time, excluding that second (contract page WooCommerce §2)."""
-DIRECTION_OFF = "The direction is {direction}: {system} is not written from this side."
 
 
 @dataclass(slots=True)
@@ -384,10 +384,7 @@ class Survey:
 
     def _direction_skip(self, side: Side) -> Skip | None:
         direction, target = self.policy.direction, side.system.other
-        if direction.allows(target):
-            return None
-        message = DIRECTION_OFF.format(direction=direction, system=target.label)
-        return Skip("direction_off", message)
+        return None if direction.allows(target) else direction_skip(direction, target)
 
 
 def changed_since(page: Sequence[ListedRecord], since: datetime | None) -> list[ListedRecord]:
