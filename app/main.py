@@ -5,8 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
 from app import __version__
@@ -74,11 +72,9 @@ class Service(FastAPI):
         self._max_kept = max_kept
 
     def build_middleware_stack(self) -> ASGIApp:
-        handlers = dict(self.exception_handlers)
-        on_unhandled = handlers.pop(Exception)
-        receivers = Receivers(super().build_middleware_stack(), RECEIVERS)
-        limits = BodyLimits(ExceptionMiddleware(receivers, handlers), max_kept=self._max_kept)
-        inner = ValidHosts(ServerErrorMiddleware(limits, handler=on_unhandled))
+        framework = super().build_middleware_stack()
+        receivers = Receivers(framework, RECEIVERS, self.exception_handlers)
+        inner = ValidHosts(BodyLimits(receivers, max_kept=self._max_kept))
         return TrustedProxies(AnswerHeaders(inner), networks=self._trusted_proxies)
 
 

@@ -7,7 +7,6 @@ import binascii
 import hmac
 import logging
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
     Iterable,
@@ -17,6 +16,7 @@ from collections.abc import (
 )
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from fastapi import Request, Response
@@ -54,11 +54,18 @@ class Receivers:
     """Middleware that calls the endpoints of the receivers; other requests go to the application.
 
     `routes` are path templates with their endpoints and methods. A trailing slash is accepted, for
-    senders do not follow redirects.
+    senders do not follow redirects. `handlers` are those of the application by class of exception:
+    they answer a request that raised one, so that no other layer has to watch each request.
     """
 
-    def __init__(self, app: ASGIApp, routes: Iterable[tuple[str, Endpoint, Sequence[str]]]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: Iterable[tuple[str, Endpoint, Sequence[str]]],
+        handlers: Mapping[Any, Callable[[Request, Any], Response | Awaitable[Response]]],
+    ) -> None:
         self._app = app
+        self._handlers = handlers
         self._routes = [
             (compile_path(each)[0], endpoint, frozenset(methods))
             for path, endpoint, methods in routes
@@ -76,11 +83,28 @@ class Receivers:
         await self._app(scope, receive, send)
 
     async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
         try:
-            response = await endpoint(Request(scope, receive))
-        except Problem as problem:
-            response = problem.response()
+            response = await endpoint(request)
+        except Exception as error:
+            response = await self._answer_error(request, error)
         await response(scope, receive, send)
+
+    async def _answer_error(self, request: Request, error: Exception) -> Response:
+        """The answer of the first handler, from the exception's class upwards, that has one."""
+        for kind in type(error).__mro__:
+            if (handler := self._handlers.get(kind)) is not None and kind is not Exception:
+                try:
+                    return await _answered(handler(request, error))
+                except Exception as left:  # a handler that leaves some errors to others
+                    error = left
+                    break
+        log.error("Unhandled exception at %s", request.url.path, exc_info=error)
+        return await _answered(self._handlers[Exception](request, error))
+
+
+async def _answered(answer: Response | Awaitable[Response]) -> Response:
+    return answer if isinstance(answer, Response) else await answer
 
 
 ACCEPT_BATCH = 20
@@ -110,9 +134,14 @@ async def read_watched(
     kept whole; one of more than `most` bytes is answered 413 as soon as its size is known."""
     if _content_length(request) > most:
         raise _too_large(most)
+    part, more = await _part(request)
+    if not more and len(part) <= keep:  # nearly all bodies arrive whole
+        if watch is not None:
+            watch(part)
+        return Body(part, is_whole=True)
     kept, size = bytearray(), 0
     with _cleared_on_error(kept):
-        async for part in _parts(request):
+        while part or more:
             if watch is not None:
                 watch(part)
             size += len(part)
@@ -122,6 +151,7 @@ async def read_watched(
                 kept += part
             if size > keep:
                 del kept[HEAD_BYTES:]
+            part, more = await _part(request) if more else (b"", False)
     return Body(bytes(kept), is_whole=size <= keep)
 
 
@@ -168,17 +198,12 @@ def _too_large(most: int) -> Problem:
     return Problem(TOO_LARGE, "too_large", f"The body may have {most} bytes at most.")
 
 
-async def _parts(request: Request) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise Problem(
-                400, "incomplete", "The connection was closed before the body was complete."
-            )
-        if part := message.get("body", b""):
-            yield part
-        more = message.get("more_body", False)
+async def _part(request: Request) -> tuple[bytes, bool]:
+    """The next part of the body, and whether more of it follows."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise Problem(400, "incomplete", "The connection was closed before the body was complete.")
+    return message.get("body", b""), message.get("more_body", False)
 
 
 async def store_hints(runtime: Runtime, hints: Sequence[NewDelivery]) -> list[Accepted]:

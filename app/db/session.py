@@ -271,6 +271,11 @@ class GroupCommit(Generic[Item, Answer]):
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether items wait for the batch after the one that is being committed."""
+        return bool(self._waiting)
+
     async def store(self, item: Item) -> Answer:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))

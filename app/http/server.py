@@ -208,7 +208,6 @@ class BoundedHttp(HttpToolsProtocol):
     _head_bytes = 0
     _body_bytes = 0
     _unwanted_bytes = 0
-    _field_bytes = 0
     _framing_bytes = 0
     _in_head = True
     _has_ended = False
@@ -295,19 +294,15 @@ class BoundedHttp(HttpToolsProtocol):
         else:
             self._head_bytes += around
         framing_limit = 2 * self._limits.head_bytes + FRAMING_PER_BYTE * self._body_bytes
-        if self._head_bytes > self._limits.head_bytes or self._framing_bytes > framing_limit:
+        is_too_large = (
+            self._head_bytes > self._limits.head_bytes or self._framing_bytes > framing_limit
+        )
+        if is_too_large or len(self.headers) > self._limits.fields:  # of the head or the trailers
             self._refuse(431)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._field_bytes = self._body_bytes = self._framing_bytes = self._unwanted_bytes = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._field_bytes += len(name) + len(value)
-        if len(self.headers) < self._limits.fields:
-            super().on_header(name, value)
-        else:
-            self._refuse(431)
+        self._body_bytes = self._framing_bytes = self._unwanted_bytes = 0
 
     def send_400_response(self, msg: str) -> None:
         del msg
@@ -317,7 +312,8 @@ class BoundedHttp(HttpToolsProtocol):
         """Log nothing: a client that asks for another protocol is answered in this one."""
 
     def on_headers_complete(self) -> None:
-        if len(self.url) + self._field_bytes > self._limits.head_bytes:
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > self._limits.head_bytes or len(self.headers) > self._limits.fields:
             self._refuse(431)
         is_known = self.parser.get_http_version() in ("1.0", "1.1")
         if not is_known or len(self.pipeline) >= self._limits.pipelined:

@@ -7,6 +7,7 @@ locks them in the bytewise order of their dedupe keys, which is Python's order o
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -376,12 +377,6 @@ async def accept(
     A hint joins a pending delivery of the same key; deliveries in any other state do not matter.
     `announce` notifies the dispatcher of new rows."""
     return await _accept(await driver_of(session), hints, announce=announce)
-
-
-async def accept_at_once(sessions: Sessions, hints: Sequence[NewDelivery]) -> list[Accepted]:
-    """`accept` in a transaction of its own, which is one round trip to the database."""
-    async with autocommitting(sessions) as driver:
-        return await _accept(driver, hints, announce=True)
 
 
 async def _accept(
@@ -773,21 +768,42 @@ MOST_AT_ONCE = 200
 
 
 class Acceptor:
-    """Stores hints, which are committed when `accept` returns. Raises the database's errors."""
+    """Stores hints, which are committed when `accept` returns. Raises the database's errors.
+
+    Its connection goes back to the pool when no more hints wait: borrowing one costs as much as
+    storing ten hints.
+    """
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._groups = GroupCommit(self._commit, most_at_once=MOST_AT_ONCE)
+        self._borrowed = AsyncExitStack()
+        self._driver: Driver | None = None
 
     async def accept(self, hints: Sequence[NewDelivery]) -> list[Accepted]:
         return await self._groups.store(hints)
 
     async def _commit(self, groups: Sequence[Sequence[NewDelivery]]) -> list[list[Accepted]]:
         hints = [hint for group in groups for hint in group]
-        accepted = await accept_at_once(self._sessions, hints)
+        accepted = await self._accept_at_once(hints)
         _count(hints, accepted)
         stored = iter(accepted)
         return [list(islice(stored, len(group))) for group in groups]
+
+    async def _accept_at_once(self, hints: Sequence[NewDelivery]) -> list[Accepted]:
+        """`accept` in a transaction of its own, which is one round trip to the database."""
+        is_kept = False
+        try:
+            if self._driver is None:
+                opened = autocommitting(self._sessions)
+                self._driver = await self._borrowed.enter_async_context(opened)
+            accepted = await _accept(self._driver, hints, announce=True)
+            is_kept = self._groups.has_waiting
+        finally:
+            if not is_kept:
+                self._driver = None
+                await self._borrowed.aclose()
+        return accepted
 
 
 def _count(hints: Sequence[NewDelivery], accepted: Sequence[Accepted]) -> None:

@@ -1,11 +1,16 @@
 """Every error is a problem with a stable code, bugs included, and tells no secret."""
 
+from dataclasses import replace
+from datetime import datetime
+
 import httpx
+import orjson
 import pytest
 from fastapi import FastAPI
 
 from app.runtime import Runtime
 from tests.api.calls import problem
+from tests.api.test_addon import change, send
 
 pytestmark = pytest.mark.anyio
 
@@ -77,3 +82,27 @@ async def test_a_wrong_query_of_ours_is_a_bug_all_the_same(
     response = await client.get("/broken")
     assert problem(response) == (500, "internal_error")
     assert "secret detail" not in response.text
+
+
+async def test_a_bug_of_a_receiver_is_a_problem_and_is_logged(
+    app: FastAPI, stranger: httpx.AsyncClient, runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> datetime:
+        raise RuntimeError("secret detail")
+
+    app.state.runtime = replace(runtime, clock=broken)
+    response = await send(stranger, [change(1)])
+    assert problem(response) == (500, "internal_error")
+    assert "secret detail" not in response.text
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "Unhandled exception at /callbacks/vtiger" in caplog.text
+
+
+async def test_a_receiver_without_its_tables_says_what_to_do(
+    stranger: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    async with runtime.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE links DROP vtiger_id")
+    body = orjson.dumps({"asks": "status", "records": [{"id": "12x1", "module": "Contacts"}]})
+    response = await send(stranger, body, path="/callbacks/vtiger/status")
+    assert problem(response) == (503, "database_outdated")

@@ -6,11 +6,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from app.db.session import OUTAGES, Sessions, StatementRefused, open_engine, open_sessions
 from app.inbox.models import Delivery
-from app.inbox.repository import CHANNEL, Acceptor, claim
+from app.inbox.repository import CHANNEL, MOST_AT_ONCE, Acceptor, claim
 from app.observability import REGISTRY
 from tests.inbox.hints import hint
 from tests.refusals import refusing
@@ -99,6 +99,23 @@ async def test_callers_share_a_statement_and_a_transaction(
     async with sessions() as session:
         by_transaction = text("SELECT count(*) FROM deliveries GROUP BY xmin::text ORDER BY 1")
         assert (await session.scalars(by_transaction)).all() == [1, 100]
+
+
+async def test_a_burst_borrows_one_connection_and_gives_it_back(sessions: Sessions) -> None:
+    pool = sessions.kw["bind"].sync_engine.pool
+    borrowed: list[object] = []
+
+    def count(connection: object, *_: object) -> None:
+        borrowed.append(connection)
+
+    event.listen(pool, "checkout", count)
+    acceptor = Acceptor(sessions)
+    many = MOST_AT_ONCE * 3
+    await asyncio.gather(*(acceptor.accept([hint(str(number))]) for number in range(many)))
+    event.remove(pool, "checkout", count)
+
+    assert (len(borrowed), pool.checkedout()) == (1, 0)
+    assert len(await _rows(sessions)) == many
 
 
 async def test_one_line_and_one_sum_tell_of_all_that_are_stored_together(
