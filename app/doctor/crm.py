@@ -23,8 +23,7 @@ from app.modules.context import missing_setup_records, rules_of
 from app.modules.ports import foreign_id_field, label_of
 from app.runtime import Runtime
 from app.vtiger.client import check_addon
-from app.vtiger.query import fold
-from app.vtiger.schemas import VtigerModule, VtigerRecord, VtigerTax, damages_orders
+from app.vtiger.schemas import VtigerModule, VtigerRecord, VtigerTax, damages_orders, fold
 
 # Fields: mapped ones exist, mandatory ones are filled, ids are stored
 

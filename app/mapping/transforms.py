@@ -22,7 +22,7 @@ from app.mapping.values import (
     rounded,
 )
 from app.parsing import find_decimal
-from app.vtiger.query import fold
+from app.vtiger.schemas import fold
 
 _NO_COUNTRY = (
     "It is not a country of the shop's list: write the country's name in English, in its own "

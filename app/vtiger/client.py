@@ -38,7 +38,7 @@ from app.vtiger.addon import (
     new_key,
 )
 from app.vtiger.addon_package import addon_version
-from app.vtiger.query import COUNT, MAX_ROWS, Query, Where, after, equals, fold, one_of
+from app.vtiger.query import COUNT, MAX_ROWS, Query, Where, after, equals, one_of
 from app.vtiger.rest import RestApi
 from app.vtiger.schemas import (
     CHANGES,
@@ -53,6 +53,7 @@ from app.vtiger.schemas import (
     VtigerRecord,
     VtigerTax,
     damages_orders,
+    fold,
     kind_of,
 )
 from app.vtiger.webservice import VTIGER, Quota, VtigerApi, Webservice, read_error

@@ -4,7 +4,6 @@ Contract page Vtiger §1 (query), recordings 53-query-*: no parentheses, no IS N
 in single quotes, a semicolon at the end, at most 100 rows."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -97,12 +96,6 @@ def equals(column: str, value: str) -> Condition:
     """`column = 'value'`. Vtiger ignores case, accents and trailing spaces, so callers compare the
     results exactly."""
     return Condition(column, "=", value)
-
-
-def fold(text: str) -> str:
-    """A text as Vtiger compares it: equal for texts that are equal by its `=`."""
-    plain = unicodedata.normalize("NFKD", text)
-    return "".join(one for one in plain if not unicodedata.combining(one)).casefold().rstrip(" ")
 
 
 def one_of(column: str, values: Sequence[str]) -> OneOf:

@@ -5,6 +5,7 @@ import asyncio
 import html
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -387,3 +388,9 @@ def parse_time(value: object) -> datetime | None:
         return in_utc(datetime.strptime(value, "%Y-%m-%d %H:%M:%S"))  # noqa: DTZ007
     except ValueError:
         return None
+
+
+def fold(text: str) -> str:
+    """A text as Vtiger compares it: equal for texts that are equal by its `=`."""
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(one for one in plain if not unicodedata.combining(one)).casefold().rstrip(" ")

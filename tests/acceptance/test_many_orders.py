@@ -19,7 +19,7 @@ import pytest
 from app.inbox.repository import count_open
 from app.queue import count_workers
 from app.runtime import utc_now
-from app.vtiger.query import fold
+from app.vtiger.schemas import fold
 from sandbox.woocommerce.delivery import Outbound
 from tests.acceptance.process import NeverCame, wait_until
 from tests.acceptance.town import Town, open_town

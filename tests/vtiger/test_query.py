@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import InvalidInput
-from app.vtiger.query import Condition, Query, after, equals, fold, one_of, quote, since
+from app.vtiger.query import Condition, Query, after, equals, one_of, quote, since
+from app.vtiger.schemas import fold
 from tests.recorded import exchanges
 
 TOKEN = re.compile(r"'((?:[^'\\]|''|\\\\)*)'", re.DOTALL)

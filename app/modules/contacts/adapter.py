@@ -53,8 +53,8 @@ from app.modules.ports import (
 )
 from app.policies.repository import SyncPolicy, get_policy
 from app.vtiger.client import ORDERS, PURCHASE_ORDER, VtigerClient
-from app.vtiger.query import Query, equals, fold, one_of
-from app.vtiger.schemas import VtigerRecord
+from app.vtiger.query import Query, equals, one_of
+from app.vtiger.schemas import VtigerRecord, fold
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooCustomer, WooOrder
 

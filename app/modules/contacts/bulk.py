@@ -52,8 +52,8 @@ from app.modules.ports import (
     pages,
 )
 from app.runtime import Runtime
-from app.vtiger.query import Query, fold, one_of, portions
-from app.vtiger.schemas import VtigerRecord
+from app.vtiger.query import Query, one_of, portions
+from app.vtiger.schemas import VtigerRecord, fold
 from app.woocommerce.client import NEW_ACCOUNT, Role
 from app.woocommerce.schemas import WooCustomer, WooRecord
 

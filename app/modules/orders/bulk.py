@@ -62,8 +62,8 @@ from app.modules.ports import (
 from app.tasks import run_together
 from app.vtiger.addon import MOST_ITEMS
 from app.vtiger.client import HEADER_COLUMNS, ORDER_COLUMNS, ORDERS, VtigerClient
-from app.vtiger.query import fold, portions
-from app.vtiger.schemas import VtigerRecord
+from app.vtiger.query import portions
+from app.vtiger.schemas import VtigerRecord, fold
 from app.woocommerce.client import MAILS, NEW_ACCOUNT, WooClient
 from app.woocommerce.schemas import WooOrder
 

@@ -52,8 +52,8 @@ from app.modules.taxes.mapping import OrderRate
 from app.policies.repository import SyncPolicy, get_policy
 from app.runtime import Runtime
 from app.tasks import offload, run_together
-from app.vtiger.query import Query, equals, fold
-from app.vtiger.schemas import VtigerCurrency, VtigerOrder, VtigerRecord
+from app.vtiger.query import Query, equals
+from app.vtiger.schemas import VtigerCurrency, VtigerOrder, VtigerRecord, fold
 from app.woocommerce.schemas import WooOrder, find_id
 
 # The taxes that Vtiger's products and the fee service carry. Vtiger applies a tax to an order's

@@ -35,8 +35,7 @@ from app.modules.taxes.mapping import (
 )
 from app.policies.repository import SyncPolicy
 from app.vtiger.client import UNSAFE, VtigerClient
-from app.vtiger.query import fold
-from app.vtiger.schemas import VtigerRecord, VtigerTax
+from app.vtiger.schemas import VtigerRecord, VtigerTax, fold
 from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooTaxRate
 
