@@ -1,9 +1,10 @@
 """What the service goes through for one event: `make walk`.
 
 Each walk is played through the real service on a real database, with both systems simulated, and
-every call into `app/` is counted, except into the sandbox. A coroutine that goes on after it waited
-counts as called again: it is a place to which a reader comes back. No figure is a limit: they are
-there to be compared with those of another version.
+every call into `app/` is counted, but none by the simulated systems, whose servers use
+`app/http/server.py` as well. A coroutine that goes on after it waited counts as called again: it is
+a place to which a reader comes back. No figure is a limit: they are there to be compared with those
+of another version.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType
@@ -42,6 +44,10 @@ STATEMENTS = {
     "commit": "commits",
 }
 EMAIL = "zoe@shop.example"
+
+_IS_WALKED: ContextVar[bool] = ContextVar("is_walked", default=False)
+"""True in what a walk calls and in the tasks that it starts. The servers of the simulated systems
+were started before, and run in a context of their own."""
 
 
 @dataclass(slots=True)
@@ -74,6 +80,7 @@ class Walk:
         counting = {name: self._counter(what) for name, what in STATEMENTS.items()}
         for name, count in counting.items():
             event.listen(engine, name, count)
+        walked = _IS_WALKED.set(True)
         threading.setprofile(self._enter)
         sys.setprofile(self._enter)
         try:
@@ -81,6 +88,7 @@ class Walk:
         finally:
             sys.setprofile(None)
             threading.setprofile(None)
+            _IS_WALKED.reset(walked)
             for name, count in counting.items():
                 event.remove(engine, name, count)
             traffic = world.traffic
@@ -93,7 +101,7 @@ class Walk:
         return count
 
     def _enter(self, frame: FrameType, happening: str, _: object) -> None:
-        if happening != "call":
+        if happening != "call" or not _IS_WALKED.get():
             return
         code = frame.f_code
         if (name := self._ours.get(code)) is None:
