@@ -79,10 +79,16 @@ async def places_of(runtime: Runtime, store: str) -> Places:
     return await runtime.memory.get(f"places:{store}", find)
 
 
-# The mapping in force: the default rows, overridden by the users' rows. It is read for every hint,
-# by key, so that a change applies in every worker at once.
+# The settings and the mapping in force: the defaults, overridden by what users chose. They are read
+# for every hint, by key, so that a change applies in every worker at once.
 
 _MARK_LENGTH = 8
+
+
+async def policy_of(runtime: Runtime, store: str, module: Module) -> SyncPolicy:
+    """The settings in force."""
+    async with runtime.sessions() as session:
+        return await get_policy(session, store, module)
 
 
 async def mapping_of(runtime: Runtime, store: str, module: Module) -> StoreMapping:
@@ -532,3 +538,7 @@ class ModuleSpec(Generic[A]):
     mails: frozenset[str] = frozenset()
     notifies_old_address: bool = False
     prepare_run: Callable[[Runtime], Awaitable[object]] | None = None
+
+    async def open_listing(self, context: Context) -> Listing:
+        """The bulk reader of its records, with an adapter of its own."""
+        return self.listing(context, await self.open(context))

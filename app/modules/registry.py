@@ -1,19 +1,16 @@
-"""Every module's adapter and listing, opened by the name of the module."""
+"""The synced modules by name, the e-mails that their writes cause, and their bulk sides."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.domain import Direction, Module
-from app.inbox.models import Delivery
+from app.domain import Module
 from app.modules.contacts.bulk import CONTACTS_SPEC
 from app.modules.context import Context, ModuleSpec
 from app.modules.orders.bulk import ORDERS_SPEC
-from app.modules.ports import Adapter, Bulk, Listing
+from app.modules.ports import Bulk
 from app.modules.products.bulk import PRODUCTS_SPEC
 from app.modules.taxes.bulk import TAXES_SPEC
-from app.policies.repository import SyncPolicy, get_policy
-from app.runs.repository import directions_of
 from app.runtime import Runtime
 from app.woocommerce.client import MAILS
 
@@ -73,50 +70,3 @@ class BulkOpener:
         if module not in self.openers:
             self.openers[module] = spec.begin_bulk()
         return self.openers[module](context, await spec.open(context))
-
-
-NO_MODULE = "Topic {kind} belongs to no synced module; remove its webhook to save calls."
-MODULE_OFF = "Module {module} is switched off for store {store}: switch it on in its settings."
-NO_STORE = "Store {store} is no longer configured: set STORES__{store}__URL and its companions."
-
-
-async def policy_of(runtime: Runtime, store: str, module: Module) -> SyncPolicy:
-    async with runtime.sessions() as session:
-        return await get_policy(session, store, module)
-
-
-def narrowed(policy: SyncPolicy, direction: Direction) -> SyncPolicy:
-    """The policy with its direction restricted to that of a run."""
-    return policy.model_copy(update={"direction": direction.within(policy.direction)})
-
-
-async def _policy_for(
-    runtime: Runtime, deliveries: Sequence[Delivery], module: Module
-) -> SyncPolicy:
-    """The policy in force; narrowed if all deliveries come from runs of one direction."""
-    policy = await policy_of(runtime, deliveries[-1].store, module)
-    run_ids = {delivery.run_id for delivery in deliveries}
-    if None in run_ids:
-        return policy
-    async with runtime.sessions() as session:
-        directions = await directions_of(session, run_ids)
-    return narrowed(policy, directions.pop()) if len(directions) == 1 else policy
-
-
-async def open_adapter(context: Context, module: Module) -> Adapter:
-    """The adapter of a module."""
-    adapter: Adapter = await SPECS[module].open(context)
-    return adapter
-
-
-# Opens the bulk reader of a module.
-
-
-async def open_listing(context: Context, module: Module) -> Listing:
-    """The bulk reader of a module."""
-    return listing_of(context, await open_adapter(context, module))
-
-
-def listing_of(context: Context, adapter: Adapter) -> Listing:
-    """The bulk reader behind an adapter."""
-    return SPECS[adapter.module].listing(context, adapter)

@@ -338,6 +338,11 @@ def find_inapplicable(module: Module, chosen: Mapping[str, Any]) -> dict[str, st
     return found
 
 
+def narrowed(policy: SyncPolicy, direction: Direction) -> SyncPolicy:
+    """The policy with its direction restricted to that of a run."""
+    return policy.model_copy(update={"direction": direction.within(policy.direction)})
+
+
 # Storage of settings.
 
 

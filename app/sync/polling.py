@@ -32,10 +32,10 @@ from app.links.repository import (
     save_watermark,
 )
 from app.module_facts import IN_ORDER
-from app.modules.context import Context
+from app.modules.context import Context, policy_of
 from app.modules.dependencies import retry_missing
 from app.modules.ports import Listing
-from app.modules.registry import open_listing, policy_of
+from app.modules.registry import SPECS
 from app.policies.repository import SyncPolicy
 from app.remotes.incidents import Trouble, report, report_resolved
 from app.remotes.models import IncidentKind
@@ -95,7 +95,7 @@ async def _poll_module(
     trouble = Trouble(IncidentKind.POLL_FAILED, System.WOOCOMMERCE, store, module)
     try:
         with calling_for(f"poll:{store}:{module}"):
-            listing = await open_listing(Context(runtime, store, policy, lease), module)
+            listing = await SPECS[module].open_listing(Context(runtime, store, policy, lease))
             polls = [
                 ModulePoll(runtime, store, listing, policy, system, outbox, lease)
                 for system in System

@@ -27,19 +27,13 @@ from app.links.repository import close_intent, find_intent, save_link, search_li
 from app.mapping.rules import holds, read_base
 from app.mapping.values import FieldNote, Value
 from app.module_facts import FACTS
-from app.modules.context import Context
+from app.modules.context import Context, policy_of
 from app.modules.dependencies import Dependencies, hint_waiting_for
 from app.modules.ports import Adapter, Side, Skip, stamp_written, with_partner
-from app.modules.registry import (
-    MODULE_OFF,
-    NO_MODULE,
-    NO_STORE,
-    _policy_for,
-    open_adapter,
-    policy_of,
-)
+from app.modules.registry import SPECS
 from app.observability import OUTCOMES, SYNC_SECONDS
-from app.policies.repository import SyncPolicy
+from app.policies.repository import SyncPolicy, narrowed
+from app.runs.repository import directions_of
 from app.runtime import Runtime
 from app.sync.merge import Conflict
 from app.synclog.repository import NewEntry, append, append_each
@@ -359,6 +353,11 @@ def build_entry(
     )
 
 
+NO_MODULE = "Topic {kind} belongs to no synced module; remove its webhook to save calls."
+MODULE_OFF = "Module {module} is switched off for store {store}: switch it on in its settings."
+NO_STORE = "Store {store} is no longer configured: set STORES__{store}__URL and its companions."
+
+
 async def find_objection(runtime: Runtime, record: Record) -> Skip | None:
     """Why the record is not synced, if so; decided without calling a remote."""
     if record.store not in runtime.stores:
@@ -394,8 +393,21 @@ async def open_work(
     module = Module(record.module or "")
     policy = await _policy_for(runtime, deliveries, module)
     context = Context(runtime, record.store, policy, lease, dependencies, is_needed(deliveries))
-    adapter = await open_adapter(context, module)
+    adapter: Adapter = await SPECS[module].open(context)
     return Work(runtime, adapter, policy, record, deliveries, lease)
+
+
+async def _policy_for(
+    runtime: Runtime, deliveries: Sequence[Delivery], module: Module
+) -> SyncPolicy:
+    """The policy in force; narrowed if all deliveries come from runs of one direction."""
+    policy = await policy_of(runtime, deliveries[-1].store, module)
+    run_ids = {delivery.run_id for delivery in deliveries}
+    if None in run_ids:
+        return policy
+    async with runtime.sessions() as session:
+        directions = await directions_of(session, run_ids)
+    return narrowed(policy, directions.pop()) if len(directions) == 1 else policy
 
 
 # Dependents: records that contain values of another one and are hinted when that one changes.

@@ -27,8 +27,8 @@ from app.inbox.repository import NewDelivery
 from app.links.leases import PairLease, hold
 from app.links.models import Intent, Link, OutboxMark, SetupRecord, Watermark
 from app.links.repository import open_intent
-from app.modules.context import Context, prepare
-from app.modules.registry import open_listing, policy_of
+from app.modules.context import Context, policy_of, prepare
+from app.modules.registry import SPECS
 from app.privacy import forget
 from app.runs.models import Consent, RunDifference, RunState
 from app.sync.addon_outbox import save_mark
@@ -242,7 +242,7 @@ async def bring(world: World, system: System = System.WOOCOMMERCE) -> None:
     runtime, started = world.runtime, await begin(world, CONTACTS)
     policy = await policy_of(runtime, STORE, CONTACTS)
     async with hold(runtime.sessions, [RUN], owner=uuid4().hex, seconds=60) as lease:
-        listing = await open_listing(Context(runtime, STORE, policy, lease), CONTACTS)
+        listing = await SPECS[CONTACTS].open_listing(Context(runtime, STORE, policy, lease))
         sweep = Sweep(runtime, STORE, listing, is_run=True)
         async for page in listing.each(system, None):
             await RunExecutor(runtime, started).settle(await sweep.find_changes(page), policy)

@@ -13,10 +13,10 @@ from app.links.repository import find_link
 from app.mapping.rules import FieldRule, read_base
 from app.mapping.values import Patch, Value
 from app.module_facts import WITH_ROWS
-from app.modules.context import Context, mapping_of, placed, rules_with
+from app.modules.context import Context, mapping_of, placed, policy_of, rules_with
 from app.modules.mapping_checks import RuleFault
 from app.modules.ports import Adapter, Side, Skip, direction_skip, only_in
-from app.modules.registry import SPECS, open_adapter, policy_of
+from app.modules.registry import SPECS
 from app.modules.shop_creation import ShopCreation
 from app.policies.repository import MappingRow, SyncPolicy
 from app.runtime import Runtime
@@ -113,7 +113,7 @@ async def preview(runtime: Runtime, trial: Trial) -> Preview:
     key, seconds = f"preview:{uuid4().hex}", runtime.settings.worker.lease_seconds
     async with hold(runtime.sessions, [key], owner=key, seconds=seconds) as lease:
         context = Context(runtime, trial.store, policy, lease, proposed=rules)
-        adapter = await open_adapter(context, trial.module)
+        adapter: Adapter = await SPECS[trial.module].open(context)
         try:
             return await _Previewer(runtime, trial, policy, adapter, tuple(faults)).run()
         except RecordUnreadable as error:

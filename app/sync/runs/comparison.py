@@ -25,7 +25,7 @@ from app.links.repository import search_links
 from app.mapping.rules import FieldRule, holds, read_base
 from app.mapping.values import Base
 from app.module_facts import IN_ORDER
-from app.modules.context import Context
+from app.modules.context import Context, policy_of
 from app.modules.ports import (
     Adapter,
     FieldDifference,
@@ -41,7 +41,7 @@ from app.modules.ports import (
     direction_skip,
     only_in,
 )
-from app.modules.registry import open_listing, policy_of
+from app.modules.registry import SPECS
 from app.modules.shop_creation import ShopCreation
 from app.policies.repository import SyncPolicy
 from app.runs.models import SyncRun
@@ -419,7 +419,7 @@ async def compare_store(
         async with hold(
             runtime.sessions, [f"run:{store}"], owner=uuid4().hex, seconds=seconds
         ) as lease:
-            listing = await open_listing(Context(runtime, store, policy, lease), module)
+            listing = await SPECS[module].open_listing(Context(runtime, store, policy, lease))
             async for compared in Survey(runtime, store, listing, policy).run(since):
                 yield compared
     except LeaseLost:

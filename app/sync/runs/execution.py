@@ -26,10 +26,10 @@ from app.links.leases import PairLease, hold
 from app.links.repository import count_links, search_guest_orders
 from app.module_facts import IN_ORDER
 from app.modules.contacts.bulk import ContactListing
-from app.modules.context import Context
+from app.modules.context import Context, policy_of
 from app.modules.ports import PAGE, ListedRecord, Listing, pages
-from app.modules.registry import SPECS, narrowed, open_listing, policy_of
-from app.policies.repository import SyncPolicy
+from app.modules.registry import SPECS
+from app.policies.repository import SyncPolicy, narrowed
 from app.runs.models import DUE_STATES, Consent, RunDifference, RunState, SyncRun
 from app.runs.repository import (
     add_counts,
@@ -374,7 +374,7 @@ class RunSteps:
     async def _listing(self, module: Module) -> Listing:
         store, direction = self.run.store, Direction(self.run.direction)
         policy = narrowed(await policy_of(self.runtime, store, module), direction)
-        return await open_listing(Context(self.runtime, store, policy, self.lease), module)
+        return await SPECS[module].open_listing(Context(self.runtime, store, policy, self.lease))
 
 
 def _parts(run: SyncRun, steps: Sequence[Sequence[str]]) -> list[Part]:

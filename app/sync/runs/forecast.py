@@ -12,11 +12,12 @@ from app.domain import CreationPolicy, Direction, Module, Record, RemoteError, S
 from app.links.leases import PairLease
 from app.links.repository import count_links, search_links
 from app.module_facts import FACTS
-from app.modules.context import Context
+from app.modules.context import Context, policy_of
 from app.modules.orders.mapping import find_store
 from app.modules.ports import PAGE, Bulk, ListedRecord, Listing, PlannedAction, Side
-from app.modules.registry import IN_BULK, BulkOpener, listing_of, mails_of, narrowed, policy_of
+from app.modules.registry import IN_BULK, SPECS, BulkOpener, mails_of
 from app.modules.shop_creation import ShopCreation, find_default_store
+from app.policies.repository import narrowed
 from app.runs.models import Consent, RunDifference, SyncRun
 from app.runs.repository import search_differences
 from app.runtime import Runtime
@@ -137,7 +138,7 @@ class Forecaster:
         policy = narrowed(await policy_of(self.runtime, store, module), direction)
         context = Context(self.runtime, store, policy, self.lease)
         bulk = await BulkOpener().open(context, module)
-        listing = listing_of(context, bulk.adapter)
+        listing = SPECS[module].listing(context, bulk.adapter)
         if policy.direction.allows(System.VTIGER):
             self.created[System.VTIGER][module] += await self._count_new(listing, module)
         if not policy.direction.allows(System.WOOCOMMERCE):

@@ -9,7 +9,7 @@ from app.db.session import transaction
 from app.domain import DeliveryState, InvalidInput, Module, Outcome, StaleState
 from app.inbox.repository import count_run
 from app.module_facts import IN_ORDER
-from app.modules.registry import policy_of
+from app.modules.context import policy_of
 from app.runs.models import RunDifference, RunState, SyncRun
 from app.runs.repository import (
     ALL_DIFFERENCES,

@@ -34,11 +34,11 @@ from app.inbox.repository import (
 )
 from app.links.leases import PairLease, hold
 from app.links.repository import save_sightings
-from app.modules.context import Context
+from app.modules.context import Context, policy_of
 from app.modules.dependencies import Dependencies
 from app.modules.ports import Bulk, ListedRecord, Side
-from app.modules.registry import IN_BULK, BulkOpener, listing_of, narrowed, policy_of
-from app.policies.repository import SyncPolicy
+from app.modules.registry import IN_BULK, SPECS, BulkOpener
+from app.policies.repository import SyncPolicy, narrowed
 from app.runs.models import SyncRun
 from app.runtime import Runtime
 from app.sync.bulk import BulkChoice, BulkCreation, Item
@@ -219,7 +219,7 @@ class RunExecutor:
         seen = [change.seen for change in changes if change.seen is not None]
         await self._create_prerequisites(bulk, seen)
         await bulk.preload_links(seen)
-        reads = await listing_of(context, bulk.adapter).complete(seen)
+        reads = await SPECS[module].listing(context, bulk.adapter).complete(seen)
         sides = [read for read in reads if isinstance(read, Side)]
         choice = BulkChoice(self.runtime, store, policy, bulk, lease)
         link_writer = LinkWriter(self.runtime.sessions, lease)
