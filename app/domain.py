@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 def pseudonym(text: str) -> str:
@@ -419,6 +419,13 @@ class Record:
     module: Module | None
     id: str
     kind: str = ""
+
+    @classmethod
+    def stored(
+        cls, store: str, system: str, module: str | None, record_id: str, kind: str = ""
+    ) -> Self:
+        """The record of a row, which holds the texts of these."""
+        return cls(store, System(system), Module(module) if module else None, record_id, kind)
 
     @property
     def key(self) -> str:

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.session import Base, Message, Numbered
-from app.domain import MAX_KEY_LENGTH, DeliveryState, Module, Record, System
+from app.domain import MAX_KEY_LENGTH, DeliveryState
 
 
 class Delivery(Numbered, Base):
@@ -85,16 +85,6 @@ class Delivery(Numbered, Base):
         """The age at the last claim, by the database's clock, so that a worker's clock does not
         matter."""
         return (self.claimed_at or self.received_at) - self.received_at
-
-    @property
-    def record(self) -> Record:
-        return Record(
-            store=self.store,
-            system=System(self.system),
-            module=Module(self.module) if self.module else None,
-            id=self.record_id,
-            kind=self.kind,
-        )
 
 
 class Wakeup(Base):

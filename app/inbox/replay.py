@@ -39,6 +39,7 @@ from app.inbox.repository import (
     is_waiting_for_run,
     locked,
     matching,
+    record_of,
     replay_key,
     replay_key_in_sql,
 )
@@ -49,7 +50,7 @@ from app.inbox.repository import (
 def hint_again(delivery: Delivery) -> NewDelivery:
     """A hint for the delivery's record, which joins a pending replay of the record."""
     note = f"replay of delivery {delivery.id}"
-    return hint_record(delivery.record, Event(delivery.event), note=note)
+    return hint_record(record_of(delivery), Event(delivery.event), note=note)
 
 
 def hint_record(record: Record, event: Event, *, note: str) -> NewDelivery:

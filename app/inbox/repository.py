@@ -685,14 +685,28 @@ async def _find_open(session: AsyncSession, condition: ColumnElement[bool]) -> O
     return Open(row[0], row[1], max(0.0, float(row[2]))) if row is not None else None
 
 
+def record_of(delivery: Delivery) -> Record:
+    """The record that a delivery is about."""
+    return Record.stored(
+        delivery.store, delivery.system, delivery.module, delivery.record_id, delivery.kind
+    )
+
+
 async def peek(session: AsyncSession, record_key: str) -> Record | None:
     """The record with this key; None if it has no open delivery."""
-    found = await session.scalar(
-        select(Delivery)
+    found = await session.execute(
+        select(
+            Delivery.store,
+            Delivery.system,
+            Delivery.module,
+            Delivery.record_id,
+            Delivery.kind,
+        )
         .where(Delivery.record_key == record_key, Delivery.state.in_(_OPEN))
         .limit(1)
     )
-    return found.record if found is not None else None
+    row = found.first()
+    return Record.stored(*row) if row is not None else None
 
 
 async def was_attempted(session: AsyncSession, record_key: str) -> bool:

@@ -137,7 +137,7 @@ async def take_missing(session: AsyncSession, needs: Collection[str]) -> Sequenc
     )
     return sorted(
         {
-            Record(store, System(system), Module(module), record_id)
+            Record.stored(store, system, module, record_id)
             for store, system, module, record_id in found
         },
         key=lambda record: record.key,
@@ -286,6 +286,17 @@ def _side(record: Record) -> ColumnElement[bool]:
 async def find_link(session: AsyncSession, record: Record) -> Link | None:
     found: Link | None = await session.scalar(select(Link).where(_side(record)))
     return found
+
+
+async def find_link_with_conflicts(
+    session: AsyncSession, record: Record
+) -> tuple[Link | None, Sequence[FieldConflict]]:
+    """The record's link, and its conflicts that are open, or resolved but not written yet."""
+    unsettled = (FieldConflict.link_id == Link.id) & FieldConflict.applied_at.is_(None)
+    found = select(Link, FieldConflict).outerjoin(FieldConflict, unsettled).where(_side(record))
+    rows = (await session.execute(found.order_by(FieldConflict.id))).all()
+    link = rows[0][0] if rows else None
+    return link, [conflict for _, conflict in rows if conflict is not None]
 
 
 async def search_links(session: AsyncSession, records: Collection[Record]) -> dict[str, Link]:

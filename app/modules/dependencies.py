@@ -106,7 +106,7 @@ async def _paired_keys(runtime: Runtime, keys: Collection[str]) -> set[str]:
     by_system: dict[System, list[Record]] = {system: [] for system in System}
     for key in keys:
         store, module, system, record_id = key.split(":", 3)
-        record = Record(store, System(system), Module(module), record_id)
+        record = Record.stored(store, system, module, record_id)
         by_system[record.system].append(record)
     paired: set[str] = set()
     for records in by_system.values():

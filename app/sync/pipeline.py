@@ -36,11 +36,12 @@ from app.inbox.repository import (
     dead_letter_unreported,
     peek,
     postpone,
+    record_of,
     settle,
 )
 from app.links.leases import PairLease, hold
 from app.links.models import Link
-from app.links.repository import find_link
+from app.links.repository import find_link, find_link_with_conflicts
 from app.modules.dependencies import Dependencies
 from app.modules.ports import Skip, lease_keys, with_partner
 from app.observability import RETRIES, span, traced
@@ -232,7 +233,7 @@ async def _retry_or_fail(
 
 
 async def _sync(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
-    hinted = deliveries[-1].record
+    hinted = record_of(deliveries[-1])
     skip = await find_objection(runtime, hinted)
     if skip is not None:
         result = skipped(hinted.system.other, hinted.id, skip)
@@ -254,9 +255,7 @@ async def _link_under_lease(work: Work) -> Link | None:
     if link is None:
         return None
     async with work.runtime.sessions() as session:
-        link = await find_link(session, work.record)
-    if link is not None:
-        await work.read_conflicts(link)
+        link, work.unsettled = await find_link_with_conflicts(session, work.record)
     return link
 
 
@@ -284,7 +283,7 @@ async def _record_unprocessable(runtime: Runtime, record_key: str, error: Except
         deliveries = await claim(session, record_key)
         if not deliveries:
             return
-        record = deliveries[-1].record
+        record = record_of(deliveries[-1])
         result = failed(record.system.other, record.id, WooVtigerError(describe_unhandled(error)))
         entry = build_entry(record, deliveries, result, None, monotonic())
         ids = [delivery.id for delivery in deliveries]
@@ -335,7 +334,7 @@ async def _dead_letter(
     A record that does not exist is recorded as `skipped`. If writing back to the hinted system
     failed, the entry names that system as its target.
     """
-    record = deliveries[-1].record
+    record = record_of(deliveries[-1])
     if isinstance(error, NotFound):
         result = skipped(record.system.other, record.id, Skip("not_found", str(error)))
     elif error.retryable:
@@ -355,7 +354,7 @@ async def _settle_without_pair(
     ids = [delivery.id for delivery in deliveries]
     dead = result.outcome is Outcome.FAILED
     state = DeliveryState.DEAD if dead else DeliveryState.DONE
-    entry = build_entry(deliveries[-1].record, deliveries, result, None, monotonic())
+    entry = build_entry(record_of(deliveries[-1]), deliveries, result, None, monotonic())
     async with transaction(runtime.sessions) as session:
         await lease.confirm(session)
         entry_id = await record_outcome(session, entry, ids)

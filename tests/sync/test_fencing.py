@@ -23,7 +23,7 @@ from app.domain import (
     StaleState,
     System,
 )
-from app.inbox.repository import NewDelivery
+from app.inbox.repository import NewDelivery, record_of
 from app.links.leases import PairLease, hold
 from app.links.models import Intent, Link, OutboxMark, SetupRecord, Watermark
 from app.links.repository import open_intent
@@ -190,7 +190,7 @@ async def test_an_intent_whose_key_is_unknown_stays_open_after_the_lease(world: 
     await new_customer(world)
     [hint, *_] = await world.deliveries()
     async with transaction(world.runtime.sessions) as session:
-        await open_intent(session, hint.record, "", token=new_key())
+        await open_intent(session, record_of(hint), "", token=new_key())
     await world.contact(lastname="M", email=EMAIL)
     world.traffic.before["vtiger woosync_save"] = take_over(world)
     await world.step()
