@@ -44,7 +44,7 @@ from app.domain import (
 )
 from app.inbox.models import Delivery, Wakeup
 from app.inbox.repository import locked
-from app.links.leases import hold
+from app.links.leases import hold, lease_keys
 from app.links.models import (
     FieldConflict,
     GuestOrder,
@@ -57,7 +57,6 @@ from app.links.models import (
 from app.links.repository import refusing_stale
 from app.module_facts import FACTS
 from app.modules.contacts.adapter import email_key
-from app.modules.ports import lease_keys
 from app.runs.models import RunDifference, SyncRun
 from app.synclog.models import Entry
 

@@ -19,8 +19,7 @@ from app.domain import (
 from app.mapping.rules import FieldRule
 from app.mapping.values import decimal_text
 from app.module_facts import FACTS, WITH_ROWS
-from app.modules.context import missing_setup_records, rules_of
-from app.modules.ports import foreign_id_field, label_of
+from app.modules.context import foreign_id_field, label_of, missing_setup_records, rules_of
 from app.runtime import Runtime
 from app.vtiger.client import check_addon
 from app.vtiger.schemas import VtigerModule, VtigerRecord, VtigerTax, damages_orders, fold

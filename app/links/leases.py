@@ -33,11 +33,48 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import Sessions, transaction
-from app.domain import LeaseLost, bounded_key
-from app.links.models import Lease
+from app.domain import LeaseLost, Record, System, bounded_key
+from app.links.models import Lease, Link
 from app.tasks import in_background
 
 STEP_SECONDS = 0.05
+
+# Lease keys: what a drain leases while it works on a pair.
+
+LEASE_WAIT_SECONDS = 2.0
+"""Seconds to wait for a twin or a new Account that another worker has leased. Of two workers that
+create one pair from its two ends, the one with the natural key waits and the other gives up at
+once; if both gave up, they would collide again at each retry."""
+
+
+def lease_keys(*records: Record) -> list[str]:
+    """A key for each record, and for each Vtiger record one more that all stores share.
+
+    Two shops may sync the same Vtiger record. Without the shared key two workers could both read
+    it before either writes, and one shop's edit would be lost (lost update).
+    """
+    return [key for record in records for key in (record.key, shared_key(record)) if key]
+
+
+def pair_keys(link: Link) -> list[str]:
+    """The keys of both records of a pair."""
+    return lease_keys(*(link.record(system) for system in System))
+
+
+def with_partner(record: Record, link: Link | None) -> list[Record]:
+    """The record and, if it has a pair, its partner."""
+    return [record] if link is None else [record, link.record(record.system.other)]
+
+
+def shared_key(record: Record) -> str:
+    """The key that all stores share for a Vtiger record; "" for a shop's record, which belongs to
+    one store only."""
+    if record.system is System.WOOCOMMERCE:
+        return ""
+    return f"any:{record.module}:{record.system}:{record.id}"
+
+
+# Leases.
 
 
 def _array(keys: Collection[str]) -> ColumnElement[list[str]]:

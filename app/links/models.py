@@ -70,6 +70,27 @@ class Link(Numbered, Base):
         """The pair's record in one system."""
         return Record(self.store, system, Module(self.module), self.side(system).id)
 
+    def stamp_read(self, system: System, modified_at: datetime | None) -> None:
+        """Note the state in which the system's record was read; one that was marked as deleted
+        exists again."""
+        self.delete_held_at = self.delete_confirmed_at = None
+        seen = self.side(system)
+        seen.modified_at, seen.deleted_at = modified_at, None
+
+    def stamp_written(self, system: System, modified_at: datetime | None) -> None:
+        """Note the stamp that our write left: a hint that shows it is an echo."""
+        self.stamp_read(system, modified_at)
+        self.side(system).written_at = modified_at
+
+    def stamp_external_id(self, modified_at: datetime | None) -> None:
+        """Note the stamp of the shop's record after Vtiger's id was written to it."""
+        self.woo_modified_at = self.woo_written_at = modified_at
+
+    def is_echo(self, system: System, modified_at: datetime | None) -> bool:
+        """Whether a record still shows the stamp that our own last write left there."""
+        written_at = self.side(system).written_at
+        return written_at is not None and modified_at == written_at
+
 
 class _PerSystem(Generic[T]):
     """A descriptor for a pair of columns `woo_*` and `vtiger_*`."""

@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal
 from html.entities import name2codepoint
@@ -278,6 +278,20 @@ class FieldNote:
     reason: str
     message: str
     value: str
+
+
+NO_OBJECTS = "Rows of this list are not objects (counted from 0): they were left out."
+
+
+def left_out_notes(dropped: Sequence[str]) -> tuple[FieldNote, ...]:
+    """One note for each list of which rows were left out; `dropped` as in WooRecord."""
+    lists: dict[str, list[str]] = {}
+    for place in dropped:
+        name, _, index = place.rpartition("[")
+        lists.setdefault(name, []).append(index.rstrip("]"))
+    return tuple(
+        FieldNote(name, "unreadable", NO_OBJECTS, ", ".join(rows)) for name, rows in lists.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,10 @@ from app.mapping.rules import FieldRule, effective_rules, rules_at
 from app.mapping.transforms import PLAIN, TransformOptions
 from app.mapping.values import Patch, Value
 from app.module_facts import FACTS
+from app.modules.contacts.mapping import FOREIGN_ID_LABEL
 from app.modules.default_mappings import DEFAULT_RULES, MAPPINGS, find_default
 from app.modules.dependencies import Dependencies
-from app.modules.ports import Adapter, Bulk, Listing, Side, foreign_id_field
+from app.modules.ports import Adapter, Bulk, Listing, Side
 from app.modules.taxes.mapping import ShopBase, tax_leaders
 from app.policies.repository import MappingRow, StoreMapping, SyncPolicy, get_mapping, get_policy
 from app.runtime import Runtime
@@ -455,6 +456,35 @@ def _column(tax: VtigerRecord) -> str:
     does not fail the others."""
     name = tax.data.get("taxname")
     return name if isinstance(name, str) else ""
+
+
+# External ids: the field of a Vtiger record that carries the id of the shop's.
+
+
+def foreign_id_field(shape: VtigerModule, store: str, *, only_store: bool) -> str | None:
+    """The name of our id field, found by its label: one for the only shop, or one named after each
+    of several; None if there is none."""
+    labels = [label_of(store, only_store=False)]
+    labels += [label_of(store, only_store=True)] if only_store else []
+    found = (shape.field_labelled(label) for label in labels)
+    return next((field.name for field in found if field is not None), None)
+
+
+def label_of(store: str, *, only_store: bool) -> str:
+    """The label that an administrator is to give the id field."""
+    return FOREIGN_ID_LABEL if only_store else of_store(FOREIGN_ID_LABEL, store)
+
+
+def of_store(label: str, store: str) -> str:
+    """The label of a field that belongs to one of several stores."""
+    return f"{label} ({store})"
+
+
+def foreign_id_fields(shape: VtigerModule | None) -> frozenset[str]:
+    """The id fields of all shops."""
+    label = FOREIGN_ID_LABEL.casefold()
+    fields = shape.fields if shape else ()
+    return frozenset(field.name for field in fields if field.label.casefold().startswith(label))
 
 
 # How the sync opens, lists, previews and creates the records of a module.

@@ -1,5 +1,5 @@
-"""The interface between a module's adapter and the pipeline: sides of a pair, listings, bulk
-creation, lease keys and modification stamps.
+"""The interface between a module's adapter and the pipeline: sides of a pair, listings and bulk
+creation.
 
 A listing yields raw records in pages; their values are mapped only for the records that need it."""
 
@@ -17,7 +17,6 @@ from app.domain import (
     InvalidInput,
     Module,
     NotFound,
-    Record,
     RecordUnreadable,
     RemoteError,
     System,
@@ -27,11 +26,10 @@ from app.domain import (
 from app.links.models import Link
 from app.mapping.rules import FieldRule
 from app.mapping.values import FieldNote, Mapped, Patch, Value
-from app.modules.contacts.mapping import FOREIGN_ID_LABEL
 from app.tasks import run_together
 from app.vtiger.client import VtigerClient
 from app.vtiger.query import Query, Where, since
-from app.vtiger.schemas import VtigerModule, VtigerRecord
+from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 
 
@@ -56,46 +54,9 @@ class FieldDifference:
     act: PlannedAction
 
 
-# Lease keys: what a drain leases while it works on a pair.
-
-LEASE_WAIT_SECONDS = 2.0
-"""Seconds to wait for a twin or a new Account that another worker has leased. Of two workers that
-create one pair from its two ends, the one with the natural key waits and the other gives up at
-once; if both gave up, they would collide again at each retry."""
-
-
-def lease_keys(*records: Record) -> list[str]:
-    """A key for each record, and for each Vtiger record one more that all stores share.
-
-    Two shops may sync the same Vtiger record. Without the shared key two workers could both read
-    it before either writes, and one shop's edit would be lost (lost update).
-    """
-    return [key for record in records for key in (record.key, shared_key(record)) if key]
-
-
-def pair_keys(link: Link) -> list[str]:
-    """The keys of both records of a pair."""
-    return lease_keys(*(link.record(system) for system in System))
-
-
-def with_partner(record: Record, link: Link | None) -> list[Record]:
-    """The record and, if it has a pair, its partner."""
-    return [record] if link is None else [record, link.record(record.system.other)]
-
-
-def shared_key(record: Record) -> str:
-    """The key that all stores share for a Vtiger record; "" for a shop's record, which belongs to
-    one store only."""
-    if record.system is System.WOOCOMMERCE:
-        return ""
-    return f"any:{record.module}:{record.system}:{record.id}"
-
-
 # One side of a pair, and the adapter that reads and writes it.
 
 T = TypeVar("T")
-
-NO_OBJECTS = "Rows of this list are not objects (counted from 0): they were left out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +108,6 @@ class Unreadable:
     @property
     def skip(self) -> "Skip":
         return Skip(self.error.reason, str(self.error))
-
-
-def left_out_notes(dropped: Sequence[str]) -> tuple[FieldNote, ...]:
-    """One note for each list of which rows were left out; `dropped` as in WooRecord."""
-    lists: dict[str, list[str]] = {}
-    for place in dropped:
-        name, _, index = place.rpartition("[")
-        lists.setdefault(name, []).append(index.rstrip("]"))
-    return tuple(
-        FieldNote(name, "unreadable", NO_OBJECTS, ", ".join(rows)) for name, rows in lists.items()
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,61 +245,7 @@ class Successor:
     means: str
 
 
-# The remotes' modification stamps in a link: those of the last read and of our last write.
-
-
-def stamp_read(link: Link, side: Side) -> None:
-    """Record in the link that the side was read in this state; a record that was marked as deleted
-    exists again."""
-    link.delete_held_at = link.delete_confirmed_at = None
-    seen = link.side(side.system)
-    seen.modified_at, seen.deleted_at = side.modified_at, None
-
-
-def stamp_written(link: Link, side: Side) -> None:
-    """Record in the link the stamp that our write left: a hint that shows it is an echo."""
-    stamp_read(link, side)
-    link.side(side.system).written_at = side.modified_at
-
-
-def stamp_external_id(link: Link, modified_at: datetime | None) -> None:
-    """Record in the link the stamp of the shop's record after Vtiger's id was written to it."""
-    link.woo_modified_at = link.woo_written_at = modified_at
-
-
-def is_echo(link: Link, side: Side) -> bool:
-    """Whether the side still shows the stamp that our own last write left there."""
-    written_at = link.side(side.system).written_at
-    return written_at is not None and side.modified_at == written_at
-
-
-# External ids: where a record carries the other system's id, and whether a text can be one.
-
-
-def foreign_id_field(shape: VtigerModule, store: str, *, only_store: bool) -> str | None:
-    """The name of our id field, found by its label: one for the only shop, or one named after each
-    of several; None if there is none."""
-    labels = [label_of(store, only_store=False)]
-    labels += [label_of(store, only_store=True)] if only_store else []
-    found = (shape.field_labelled(label) for label in labels)
-    return next((field.name for field in found if field is not None), None)
-
-
-def label_of(store: str, *, only_store: bool) -> str:
-    """The label that an administrator is to give the id field."""
-    return FOREIGN_ID_LABEL if only_store else of_store(FOREIGN_ID_LABEL, store)
-
-
-def of_store(label: str, store: str) -> str:
-    """The label of a field that belongs to one of several stores."""
-    return f"{label} ({store})"
-
-
-def foreign_id_fields(shape: VtigerModule | None) -> frozenset[str]:
-    """The id fields of all shops."""
-    label = FOREIGN_ID_LABEL.casefold()
-    fields = shape.fields if shape else ()
-    return frozenset(field.name for field in fields if field.label.casefold().startswith(label))
+# External ids: whether a text can be one, and that of a deleted record.
 
 
 def is_plausible(system: System, text: str) -> bool:

@@ -10,8 +10,9 @@ from app.domain import CreationPolicy, Module, System
 from app.links.models import Link
 from app.links.repository import search_links_of_other_stores
 from app.module_facts import FACTS
+from app.modules.context import foreign_id_field, of_store
 from app.modules.orders.mapping import find_store
-from app.modules.ports import Side, Skip, foreign_id_field, of_store
+from app.modules.ports import Side, Skip
 from app.policies.repository import SyncPolicy, get_policy
 from app.runtime import Runtime
 from app.vtiger.client import ORDERS, PURCHASE_ORDER

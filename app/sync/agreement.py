@@ -11,7 +11,7 @@ from app.links.conflicts import Both, ConflictState, Report
 from app.links.models import FieldConflict, Link, LinkSide
 from app.mapping.rules import FieldRule, read_base, read_values, write_base, write_values
 from app.mapping.values import Agreed, Base, FieldNote, Mapped, Value
-from app.modules.ports import Adapter, Side, Written, is_echo, stamp_read, stamp_written
+from app.modules.ports import Adapter, Side, Written
 from app.sync.merge import Decision, Merge, describe_blocked, merge, next_base
 from app.sync.work import (
     RECOVERED,
@@ -250,7 +250,8 @@ def _conflict_reason(agreement: Agreement, target: System) -> str | None:
 def _unwritten(agreement: Agreement) -> Result:
     """The result if nothing was sent: a conflict, withheld or blocked fields, echo, no change."""
     result = _unchanged(agreement, agreement.work.target)
-    echo = is_echo(agreement.link, agreement.sides[agreement.work.record.system])
+    hinted = agreement.sides[agreement.work.record.system]
+    echo = agreement.link.is_echo(hinted.system, hinted.modified_at)
     if agreement.is_open and not (echo and agreement.is_reported):
         return replace(
             result, outcome=Outcome.SKIPPED, reason="conflict_open", message=CONFLICT_OPEN
@@ -485,7 +486,7 @@ def _update_link(agreement: Agreement) -> None:
     )
     link.base, link.forgotten_at = write_base(base, rules), None
     for side in agreement.sides.values():
-        stamp_read(link, side)
+        link.stamp_read(side.system, side.modified_at)
     for each in written.values():
         if each.sent:
-            stamp_written(link, each.after)
+            link.stamp_written(each.after.system, each.after.modified_at)

@@ -33,7 +33,7 @@ from app.inbox.repository import (
     settle_each,
     store_claimed,
 )
-from app.links.leases import PairLease
+from app.links.leases import PairLease, lease_keys
 from app.links.models import Link
 from app.links.repository import (
     close_intents,
@@ -42,18 +42,7 @@ from app.links.repository import (
     search_links,
     stamp_links,
 )
-from app.modules.ports import (
-    Bulk,
-    CreateResult,
-    IdWriteResult,
-    Side,
-    Skip,
-    Written,
-    lease_keys,
-    stamp_external_id,
-    stamp_written,
-    whole_error,
-)
+from app.modules.ports import Bulk, CreateResult, IdWriteResult, Side, Skip, Written, whole_error
 from app.modules.shop_creation import ShopCreation
 from app.policies.repository import SyncPolicy
 from app.runtime import Runtime
@@ -358,7 +347,7 @@ class BulkCreation:
                 item.note_missing_external_id(error)
             else:
                 if marked is not item.side and item.link is not None:
-                    stamp_written(item.link, marked)
+                    item.link.stamp_written(marked.system, marked.modified_at)
 
     async def _record_outcomes(self, items: Sequence[Item]) -> None:
         for item, error in await store_rows(items, self._record_outcomes_together):
@@ -432,4 +421,4 @@ def _note_external_id(item: Item, marked: IdWriteResult) -> None:
     if isinstance(marked, RemoteError):
         item.note_missing_external_id(marked)
     elif item.link is not None:
-        stamp_external_id(item.link, marked)
+        item.link.stamp_external_id(marked)

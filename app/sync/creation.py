@@ -16,23 +16,14 @@ from app.domain import (
     WooVtigerError,
     is_guest,
 )
-from app.links.leases import PairLease
+from app.links.leases import LEASE_WAIT_SECONDS, PairLease, lease_keys
 from app.links.models import Link
 from app.links.repository import add_links, close_intent, find_link, open_intent, renew_intent
 from app.mapping.rules import write_base
 from app.mapping.values import Agreed
 from app.module_facts import FACTS
 from app.modules.dependencies import hint_waiting_for
-from app.modules.ports import (
-    LEASE_WAIT_SECONDS,
-    Adapter,
-    Side,
-    Skip,
-    Written,
-    lease_keys,
-    stamp_read,
-    stamp_written,
-)
+from app.modules.ports import Adapter, Side, Skip, Written
 from app.policies.repository import SyncPolicy
 from app.runtime import Runtime
 from app.sync.agreement import field_gone_note
@@ -317,8 +308,8 @@ def build_link(adapter: Adapter, store: str, source: Side, *, written: Written) 
     link = new_link(store, adapter.module, source, written.after.id)
     link.made_in = written.after.system
     link.base = write_base(_first_base(adapter, source, written), adapter.rules)
-    stamp_read(link, source)
-    stamp_written(link, written.after)
+    link.stamp_read(source.system, source.modified_at)
+    link.stamp_written(written.after.system, written.after.modified_at)
     return link
 
 

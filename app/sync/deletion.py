@@ -16,12 +16,12 @@ from app.db.session import transaction
 from app.domain import DeletePolicy, Event, LeaseLost, Module, Origin, Outcome, System
 from app.inbox.repository import NewDelivery, accept, confirmation_key, was_attempted
 from app.links.conflicts import Report, check_brake, confirm_held, search_held
-from app.links.leases import STEP_SECONDS, hold
+from app.links.leases import LEASE_WAIT_SECONDS, STEP_SECONDS, hold, pair_keys
 from app.links.models import Link
 from app.links.repository import save_sightings, search_sightings
 from app.mapping.rules import read_base, write_base
 from app.mapping.values import Agreed, Base, Mapped, Value
-from app.modules.ports import LEASE_WAIT_SECONDS, Side, Skip, Written, pair_keys, stamp_written
+from app.modules.ports import Side, Skip, Written
 from app.runtime import Runtime
 from app.sync.agreement import agree
 from app.sync.work import (
@@ -149,7 +149,7 @@ async def restore_partner(work: Work, link: Link, source: Side) -> Settlement | 
     restored = await work.adapter.restore(link.side(work.target).id, source)
     if restored is None:
         return None
-    stamp_written(link, restored)
+    link.stamp_written(restored.system, restored.modified_at)
     link.deleted_by_us_at = None
     settlement = await agree(work, link, source, restored)
     if settlement.result.outcome is not Outcome.UNCHANGED:
@@ -197,7 +197,7 @@ async def retire(work: Work, link: Link, gone: System) -> Result | None:
     old = before if written.sent else replace(before, values=_values_on(base, other))
     agreed = {name: Agreed(value, value) for name, value in changes.items()}
     link.base = write_base(base | agreed, rules)
-    stamp_written(link, written.after)
+    link.stamp_written(written.after.system, written.after.modified_at)
     return Result(
         target=other,
         outcome=Outcome.UPDATED,

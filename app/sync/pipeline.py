@@ -39,11 +39,11 @@ from app.inbox.repository import (
     record_of,
     settle,
 )
-from app.links.leases import PairLease, hold
+from app.links.leases import PairLease, hold, lease_keys, with_partner
 from app.links.models import Link
 from app.links.repository import find_link, find_link_with_conflicts
 from app.modules.dependencies import Dependencies
-from app.modules.ports import Skip, lease_keys, with_partner
+from app.modules.ports import Skip
 from app.observability import RETRIES, span, traced
 from app.queue import (
     RetryStrategy,

@@ -9,7 +9,7 @@ from app.inbox.models import Delivery
 from app.links.models import Link
 from app.mapping.rules import holds, read_base, write_base
 from app.mapping.values import Agreed
-from app.modules.ports import Side, Skip, direction_skip, is_echo, stamp_read
+from app.modules.ports import Side, Skip, direction_skip
 from app.modules.shop_creation import ShopCreation
 from app.parsing import parse_json
 from app.sync.agreement import agree, needs_fresh_read
@@ -201,7 +201,11 @@ async def _sync_pair(work: Work, link: Link, source: Side) -> Settlement:
 
 
 def _edited(link: Link, *sides: Side) -> list[Side]:
-    return [side for side in sides if not is_echo(link, side) and not _is_outdated_body(link, side)]
+    return [
+        side
+        for side in sides
+        if not link.is_echo(side.system, side.modified_at) and not _is_outdated_body(link, side)
+    ]
 
 
 def _is_outdated_body(link: Link, side: Side) -> bool:
@@ -223,9 +227,9 @@ def _matches_base(work: Work, link: Link, side: Side) -> bool:
 
 
 def _unchanged(work: Work, link: Link, side: Side) -> Settlement:
-    echo = is_echo(link, side)
+    echo = link.is_echo(side.system, side.modified_at)
     if not side.from_webhook_body:
-        stamp_read(link, side)
+        link.stamp_read(side.system, side.modified_at)
     result = Result(
         target=work.target,
         outcome=Outcome.UNCHANGED,

@@ -9,11 +9,12 @@ from typing import Protocol, runtime_checkable
 
 from app.db.session import transaction
 from app.domain import MatchPolicy, Outcome, Record, System
+from app.links.leases import LEASE_WAIT_SECONDS, lease_keys
 from app.links.models import Link
 from app.links.repository import find_link, remove_link
 from app.mapping.rules import read_base, write_base
 from app.mapping.values import Agreed
-from app.modules.ports import LEASE_WAIT_SECONDS, Side, Skip, Successor, lease_keys
+from app.modules.ports import Side, Skip, Successor
 from app.sync.agreement import agree
 from app.sync.creation import oldest_first
 from app.sync.deletion import mark_deleted

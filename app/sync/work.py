@@ -21,7 +21,7 @@ from app.domain import (
 from app.inbox.models import Delivery
 from app.inbox.repository import NewDelivery, external_id_key, member_key, settle
 from app.links.conflicts import Report, note, search_unsettled
-from app.links.leases import PairLease
+from app.links.leases import PairLease, with_partner
 from app.links.models import FieldConflict, Intent, Link
 from app.links.repository import close_intent, find_intent, save_link, search_links
 from app.mapping.rules import holds, read_base
@@ -29,7 +29,7 @@ from app.mapping.values import FieldNote, Value
 from app.module_facts import FACTS
 from app.modules.context import Context, policy_of
 from app.modules.dependencies import Dependencies, hint_waiting_for
-from app.modules.ports import Adapter, Side, Skip, stamp_written, with_partner
+from app.modules.ports import Adapter, Side, Skip
 from app.modules.registry import SPECS
 from app.observability import OUTCOMES, SYNC_SECONDS
 from app.policies.repository import SyncPolicy, narrowed
@@ -481,7 +481,7 @@ async def _write_external_id(work: Work, link: Link, side: Side, partner: str) -
     work.lease.check()
     written = await work.adapter.write_external_id(side, partner)
     if written is not side:
-        stamp_written(link, written)
+        link.stamp_written(written.system, written.modified_at)
 
 
 def external_id_hint(record: Record) -> NewDelivery:

@@ -23,10 +23,11 @@ from app.domain import (
     guest_id_of,
     is_guest,
 )
+from app.links.leases import LEASE_WAIT_SECONDS
 from app.links.repository import find_guest_order, save_guest_order
 from app.mapping.paths import with_meta
 from app.mapping.rules import FieldRule
-from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value
+from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value, left_out_notes
 from app.modules.contacts.mapping import (
     COMPANY,
     WOO_META_KEY,
@@ -41,16 +42,7 @@ from app.modules.contacts.mapping import (
 )
 from app.modules.context import Context
 from app.modules.orders.mapping import CREATED_VIA, DRAFTS, purchase_order
-from app.modules.ports import (
-    LEASE_WAIT_SECONDS,
-    Side,
-    Skip,
-    Successor,
-    Written,
-    deleted_twin,
-    is_plausible,
-    left_out_notes,
-)
+from app.modules.ports import Side, Skip, Successor, Written, deleted_twin, is_plausible
 from app.policies.repository import SyncPolicy, get_policy
 from app.vtiger.client import ORDERS, PURCHASE_ORDER, VtigerClient
 from app.vtiger.query import Query, equals, one_of

@@ -9,6 +9,7 @@ from functools import partial
 from typing import ClassVar
 
 from app.domain import LeaseLost, RemoteError, System
+from app.links.leases import LEASE_WAIT_SECONDS
 from app.links.repository import search_guest_emails, search_guest_orders
 from app.mapping.values import Patch, PatchOptions, Value
 from app.modules.contacts.adapter import (
@@ -33,7 +34,6 @@ from app.modules.contacts.mapping import (
 from app.modules.context import Context, ModuleSpec
 from app.modules.orders.history import OrderHistory
 from app.modules.ports import (
-    LEASE_WAIT_SECONDS,
     NO_PREDICATES,
     PAGE,
     Bulk,

@@ -8,10 +8,11 @@ from datetime import timedelta
 from functools import partial
 
 from app.domain import CreationPolicy, InvalidInput, Module, NotFound, Record, System, after_create
+from app.links.leases import LEASE_WAIT_SECONDS
 from app.links.models import Link
 from app.links.repository import find_intent, find_link
 from app.mapping.rules import FieldRule
-from app.mapping.values import Mapped, PatchOptions, Refusal, Value, decimal_text
+from app.mapping.values import Mapped, PatchOptions, Refusal, Value, decimal_text, left_out_notes
 from app.modules.contacts.adapter import Accounts, Guests
 from app.modules.context import FEE_SERVICE, Context, setup_ids
 from app.modules.orders.history import OrderHistory
@@ -33,16 +34,7 @@ from app.modules.orders.to_vtiger import (
     plan_order,
 )
 from app.modules.orders.to_woocommerce import WooOrderWriter, WooOrderWritten
-from app.modules.ports import (
-    LEASE_WAIT_SECONDS,
-    Side,
-    Skip,
-    Written,
-    custom_objection,
-    deleted_twin,
-    is_plausible,
-    left_out_notes,
-)
+from app.modules.ports import Side, Skip, Written, custom_objection, deleted_twin, is_plausible
 from app.modules.shop_creation import ShopCreation, find_default_store
 from app.policies.repository import SyncPolicy
 from app.runtime import Runtime

@@ -17,6 +17,7 @@ from app.domain import (
     WooVtigerError,
     WriteCondition,
 )
+from app.links.leases import LEASE_WAIT_SECONDS
 from app.links.models import Link
 from app.mapping.rules import FieldRule
 from app.mapping.values import (
@@ -40,7 +41,6 @@ from app.modules.orders.references import CrmOrder, ShopOrder, products_of
 from app.modules.orders.to_vtiger import plan_order
 from app.modules.orders.to_woocommerce import woo_order_patch
 from app.modules.ports import (
-    LEASE_WAIT_SECONDS,
     PAGE,
     Bulk,
     ChangePredicate,

@@ -8,7 +8,7 @@ from functools import partial
 
 from app.db.session import transaction
 from app.domain import GUEST, Duplicate, GuestPolicy, Module, NotFound, Record, System, is_guest
-from app.links.leases import PairLease
+from app.links.leases import LEASE_WAIT_SECONDS, PairLease, shared_key
 from app.links.models import Link
 from app.links.repository import find_link, save_carried, search_carried, search_links
 from app.mapping.rules import holds, read_base
@@ -45,7 +45,6 @@ from app.modules.orders.lines import (
 )
 from app.modules.orders.mapping import order_refusal
 from app.modules.orders.vtiger_totals import Rates
-from app.modules.ports import LEASE_WAIT_SECONDS, shared_key
 from app.modules.products.adapter import PRODUCTS
 from app.modules.products.mapping import carry_taxes, taxes_from_text, vtiger_taxes
 from app.modules.taxes.mapping import OrderRate

@@ -30,6 +30,7 @@ from app.mapping.values import (
     Refusal,
     Value,
     canonical_text,
+    left_out_notes,
 )
 from app.modules.context import PLACEHOLDER_CODE, Context, ReferenceData
 from app.modules.ports import (
@@ -40,7 +41,6 @@ from app.modules.ports import (
     deleted_twin,
     is_plausible,
     leave_out,
-    left_out_notes,
 )
 from app.modules.products.mapping import (
     FOREIGN_ID_META,

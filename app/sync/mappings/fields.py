@@ -8,10 +8,9 @@ from app.domain import Module, System
 from app.mapping.paths import ATTRIBUTE, META, find_raw, scalar_text
 from app.mapping.rules import FieldRule
 from app.module_facts import FACTS
-from app.modules.context import rules_of
+from app.modules.context import foreign_id_fields, rules_of
 from app.modules.default_mappings import MAPPINGS, UNMAPPABLE
 from app.modules.mapping_checks import is_own_meta, writes
-from app.modules.ports import foreign_id_fields
 from app.parsing import rows_of
 from app.runtime import Runtime
 from app.vtiger.schemas import VtigerField, VtigerModule

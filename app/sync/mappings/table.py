@@ -10,10 +10,9 @@ from app.db.session import transaction
 from app.domain import InvalidInput, Module, RemoteError, System
 from app.mapping.rules import FieldRule
 from app.module_facts import FACTS, WITH_ROWS
-from app.modules.context import mapping_of, rules_with
+from app.modules.context import foreign_id_fields, mapping_of, rules_with
 from app.modules.default_mappings import DEFAULT_RULES, find_default
 from app.modules.mapping_checks import RuleFault, Scene, check_table, lacking_sources
-from app.modules.ports import foreign_id_fields
 from app.policies.repository import (
     Change,
     MappingRow,
