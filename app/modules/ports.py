@@ -28,7 +28,6 @@ from app.mapping.rules import FieldRule
 from app.mapping.values import FieldNote, Mapped, Patch, Value
 from app.tasks import run_together
 from app.vtiger.client import VtigerClient
-from app.vtiger.query import Query, Where, since
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord
 
@@ -362,16 +361,6 @@ async def pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
             page = []
     if page:
         yield page
-
-
-def last_change(module: str) -> Query:
-    """The query for a Vtiger module's latest change."""
-    return Query(module, ("modifiedtime",), order_by="modifiedtime", limit=1, descending=True)
-
-
-def changed_where(changed_since: datetime | None) -> tuple[Where, ...]:
-    """The condition for Vtiger's records that changed since a time; none for all records."""
-    return (since(changed_since),) if changed_since is not None else ()
 
 
 async def find_each(adapter: Adapter, system: System, ids: Sequence[str]) -> list[Read]:

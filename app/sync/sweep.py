@@ -86,7 +86,11 @@ class Sweep:
         async with self.runtime.sessions() as session:
             links = await search_links(session, list(records.values()))
             known = await search_sightings(session, [each.key for each in records.values()])
-        page = [seen for seen in page if seen.id in links or not self._predates_baseline(seen)]
+        page = [
+            seen
+            for seen in page
+            if seen.id in links or not self._is_of_baseline(seen, known.get(records[seen.id].key))
+        ]
         changed = [
             Change(
                 records[seen.id], paired=False, seen=seen, reported=known.get(records[seen.id].key)
@@ -103,7 +107,8 @@ class Sweep:
                     changed.append(fault)
                 continue
             digest = digest_of(side, link)
-            initial = self._baseline_digest(to_read[side.id], digest) if link is None else digest
+            initial = self._baseline_digest(to_read[side.id]) if link is None else None
+            initial = initial or digest
             taken = self.take_baseline and link is None
             change = Change(record, digest=initial if taken else digest, paired=link is not None)
             is_known = known.get(record.key) in (digest, initial)
@@ -111,20 +116,23 @@ class Sweep:
                 changed.append(change)
         return changed
 
-    def _predates_baseline(self, seen: ListedRecord) -> bool:
-        """Whether a record existed at the baseline and has not changed since. Those that changed
-        shortly before it are recognised by their digests instead."""
+    def _is_of_baseline(self, seen: ListedRecord, known: str | None) -> bool:
+        """Whether a record without a link existed at the baseline and has not changed since: it
+        need not be read. One that changed shortly before is recognised by its digest, `known`."""
         at = seen.changed_at
-        return self.baseline_at is not None and at is not None and at <= self.baseline_at - OVERLAP
+        if self.baseline_at is not None and at is not None and at <= self.baseline_at - OVERLAP:
+            return True
+        return not self.is_run and known is not None and known == self._baseline_digest(seen)
 
-    def _baseline_digest(self, seen: ListedRecord, digest: str) -> str:
+    def _baseline_digest(self, seen: ListedRecord) -> str | None:
         """The digest of a record without a link at the baseline, from its own data only: its
-        mapped values may change with other pairs, as an order's do when its buyer is paired."""
+        mapped values may change with other pairs, as an order's do when its buyer is paired. None
+        where it is that of the values."""
         if seen.changed_at is None:
             content = orjson.dumps(seen.raw.data, option=orjson.OPT_SORT_KEYS)
             return f"{BASELINE_PREFIX}:{sha256(content).hexdigest()}"
         if seen.system in self.listing.lists_all:
-            return digest
+            return None
         return f"{BASELINE_PREFIX}:{seen.changed_at.isoformat()}"
 
     def _skips_known(self, link: Link | None, side: Side) -> bool:

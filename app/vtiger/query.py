@@ -124,6 +124,16 @@ def since(moment: datetime, column: str = "modifiedtime") -> Condition:
     return Condition(column, ">=", f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}")
 
 
+def last_change(module: str) -> Query:
+    """The query for a Vtiger module's latest change."""
+    return Query(module, ("modifiedtime",), order_by="modifiedtime", limit=1, descending=True)
+
+
+def changed_where(changed_since: datetime | None) -> tuple[Where, ...]:
+    """The condition for Vtiger's records that changed since a time; none for all records."""
+    return (since(changed_since),) if changed_since is not None else ()
+
+
 def after(record_id: str) -> Condition:
     """Ids greater than this one. Vtiger compares ids of a module as numbers, so that they allow
     keyset pagination (recording 53-query-id-gt)."""

@@ -46,13 +46,11 @@ from app.modules.ports import (
     Side,
     Written,
     attempt,
-    changed_where,
     find_each,
-    last_change,
     pages,
 )
 from app.runtime import Runtime
-from app.vtiger.query import Query, one_of, portions
+from app.vtiger.query import Query, changed_where, last_change, one_of, portions
 from app.vtiger.schemas import VtigerRecord, fold
 from app.woocommerce.client import NEW_ACCOUNT, Role
 from app.woocommerce.schemas import WooCustomer, WooRecord

@@ -53,16 +53,14 @@ from app.modules.ports import (
     Side,
     Unreadable,
     attempt,
-    changed_where,
     find_each,
-    last_change,
     pages,
     read_each,
 )
 from app.tasks import run_together
 from app.vtiger.addon import MOST_ITEMS
 from app.vtiger.client import HEADER_COLUMNS, ORDER_COLUMNS, ORDERS, VtigerClient
-from app.vtiger.query import portions
+from app.vtiger.query import changed_where, last_change, portions
 from app.vtiger.schemas import VtigerRecord, fold
 from app.woocommerce.client import MAILS, NEW_ACCOUNT, WooClient
 from app.woocommerce.schemas import WooOrder
@@ -201,7 +199,8 @@ class OrderListing:
 
     @property
     def _woo(self) -> WooClient:
-        return self.adapter.woo_writer.woo
+        sides = self.adapter.sides
+        return sides.runtime.stores[sides.store]
 
     @property
     def _vtiger(self) -> VtigerClient:

@@ -20,9 +20,7 @@ from app.modules.ports import (
     Read,
     Side,
     attempt,
-    changed_where,
     find_each,
-    last_change,
     pages,
     read_each,
     without,
@@ -42,7 +40,7 @@ from app.modules.products.mapping import (
     vtiger_product_patch,
     woo_product_patch,
 )
-from app.vtiger.query import one_of, portions
+from app.vtiger.query import changed_where, last_change, one_of, portions
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooProduct
 
