@@ -21,10 +21,9 @@ from app.api import (
     sync_runs,
 )
 from app.api import settings as sync_settings
-from app.api.middleware import BodyLimits, TrustedProxies, ValidHosts
+from app.api.middleware import AnswerHeaders, BodyLimits, TrustedProxies, ValidHosts
 from app.api.receivers import Receivers
 from app.config.settings import Settings, load_settings
-from app.http.server import AnswerHeaders
 from app.observability import configure_tracing
 from app.runtime import open_runtime
 from app.web import site

@@ -2,9 +2,10 @@
 
 Each walk is played through the real service on a real database, with both systems simulated, and
 every call into `app/` is counted, but none by the simulated systems, whose servers use
-`app/http/server.py` as well. A coroutine that goes on after it waited counts as called again: it is
-a place to which a reader comes back. No figure is a limit: they are there to be compared with those
-of another version.
+`app/http/server.py` as well. Webhooks and callbacks are handed to the application: the service's
+own HTTP server is not walked. A coroutine that goes on after it waited counts as called again: it
+is a place to which a reader comes back. No figure is a limit: they are there to be compared with
+those of another version.
 """
 
 import asyncio

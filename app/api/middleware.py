@@ -1,4 +1,5 @@
-"""ASGI middleware before the routes: trusted proxies, the Host header, and limits on bodies.
+"""ASGI middleware before the routes: trusted proxies, the Host header, limits on bodies, and header
+fields of answers.
 
 The limits are plain ASGI middleware because the framework reads the whole body of a request before
 it checks the token. The receivers read their bodies themselves, with limits of their own, and keep
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import Problem, unauthorized
 from app.http.attempts import Door, Refusal, count_refusal
+from app.http.server import FIELDS
 
 # Invalid Host headers, which would otherwise be used to build addresses
 
@@ -239,3 +241,35 @@ class BodyLimits:
 
 def _has_token(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name == b"authorization" and value.strip() for name, value in headers)
+
+
+# Header fields of answers
+
+TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
+"""For a year, and for this host name only: other services of the domain may lack TLS."""
+_FIELDS = [(name.lower().encode(), value.encode()) for name, value in FIELDS.items()]
+_SECURE_FIELDS = [*_FIELDS, (TRANSPORT[0].lower().encode(), TRANSPORT[1].encode())]
+
+
+class AnswerHeaders:
+    """Middleware that adds those of FIELDS that an answer does not set. `scheme` of the scope says
+    whether TLS was used, as the server or a trusted proxy saw it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        fields = _SECURE_FIELDS if scope.get("scheme") == "https" else _FIELDS
+
+        async def send_with_fields(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.get("headers", ())
+                present = {name for name, _ in headers}
+                missing = (each for each in fields if each[0] not in present)
+                message["headers"] = [*headers, *missing]
+            await send(message)
+
+        await self._app(scope, receive, send_with_fields)

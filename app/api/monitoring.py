@@ -27,12 +27,12 @@ from app.api.deps import (
 )
 from app.api.errors import Problem, documented
 from app.api.examples import INCIDENT, LIVE, METRICS, READY, example, page_of
+from app.api.middleware import AnswerHeaders
 from app.config.settings import Settings
 from app.db.embedded import describe_space, free_megabytes
 from app.db.migrate import find_pending
 from app.db.session import OUTAGES
 from app.domain import Scope, System
-from app.http.server import AnswerHeaders
 from app.inbox.repository import count_open
 from app.observability import REGISTRY
 from app.parsing import Moment, Several, Text

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import orjson
 import uvicorn
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -27,10 +27,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-# Header fields of all answers: of routes, errors and files.
-#
-# `AnswerHeaders` is the outermost ASGI layer. It adds the fields that an answer does not set, so
-# that the default is the strictest policy: browsers display, execute and store nothing.
+# Header fields of all answers: of routes, errors and files, which `AnswerHeaders` adds, and of the
+# server itself.
 
 FIELDS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -42,39 +40,10 @@ FIELDS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-"""Pages set their own content policy and referrer policy, files may be cached by browsers."""
-TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
-"""For a year, and for this host name only: other services of the domain may lack TLS."""
+"""The strictest policy: browsers display, execute and store nothing. Pages set their own content
+policy and referrer policy, files may be cached by browsers."""
 RAW_FIELDS = b"".join(f"{name.lower()}: {value}\r\n".encode() for name, value in FIELDS.items())
 """The fields for answers that the server sends itself, before a request was parsed."""
-
-_FIELDS = [(name.lower().encode(), value.encode()) for name, value in FIELDS.items()]
-_SECURE_FIELDS = [*_FIELDS, (TRANSPORT[0].lower().encode(), TRANSPORT[1].encode())]
-
-
-class AnswerHeaders:
-    """The ASGI layer that adds the fields. `scheme` of the scope says whether TLS was used, as the
-    server or a trusted proxy saw it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        fields = _SECURE_FIELDS if scope.get("scheme") == "https" else _FIELDS
-
-        async def send_with_fields(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = message.get("headers", ())
-                present = {name for name, _ in headers}
-                missing = (each for each in fields if each[0] not in present)
-                message["headers"] = [*headers, *missing]
-            await send(message)
-
-        await self._app(scope, receive, send_with_fields)
-
 
 FRAMING_PER_BYTE = 8
 """Bytes of chunk framing allowed for each byte of a body; a chunk of one byte needs five."""
