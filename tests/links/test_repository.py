@@ -19,6 +19,7 @@ from app.links.repository import (
     count_links,
     find_intent,
     find_link,
+    find_link_with_conflicts,
     find_watermark,
     open_intent,
     open_intents,
@@ -312,6 +313,27 @@ def _conflict(link: Link, field: str, applied_at: datetime | None = None) -> Fie
         store=link.store, module=link.module, link_id=link.id, woo_id=link.woo_id,
         vtiger_id=link.vtiger_id, label="Zoe", field=field, state="open", applied_at=applied_at,
     )  # fmt: skip
+
+
+async def test_a_pair_is_found_with_its_unsettled_conflicts(sessions: Sessions) -> None:
+    link, other = await _pair(sessions, "5", "12x7"), await _pair(sessions, "6", "12x8")
+    async with transaction(sessions) as session:
+        for each in (_conflict(other, "city"), _conflict(link, "phone"), _conflict(link, "city")):
+            session.add(each)
+            await session.flush()
+        session.add(_conflict(link, "email", applied_at=NOW))
+
+    async with sessions() as session:
+        found, unsettled = await find_link_with_conflicts(session, _crm("12x7"))
+        assert found is not None
+        assert (found.id, [each.field for each in unsettled]) == (link.id, ["phone", "city"])
+        assert await find_link_with_conflicts(session, _crm("12x9")) == (None, [])
+
+    await _pair(sessions, "7", "12x9")
+    async with sessions() as session:
+        found, unsettled = await find_link_with_conflicts(session, _woo("7"))
+    assert found is not None
+    assert unsettled == []
 
 
 async def test_intents_of_many_records_are_opened_found_and_closed(sessions: Sessions) -> None:
