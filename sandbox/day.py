@@ -40,11 +40,11 @@ async def play(
     scenes: Sequence[Scene],
     cast: Cast,
     *,
-    tell: Callable[[Step], None],
+    report: Callable[[Step], None],
     seconds: float = 0.0,
     pause: Callable[[], Awaitable[None]] = no_pause,
 ) -> None:
-    """Take the steps in order, spread over `seconds`; `tell` hears of each as it begins.
+    """Take the steps in order, spread over `seconds`; `report` is called with each as it begins.
 
     `pause` is awaited after each scene: a day without time to spare waits there for the sync.
     Raises StoryStuck if the sync does not bring what a step waits for.
@@ -55,7 +55,7 @@ async def play(
     for scene in scenes:
         for step in scene.steps:
             await asyncio.sleep(max(0.0, began_at + apart * taken - loop.time()))
-            tell(step)
+            report(step)
             await step.act(cast)
             taken += 1
         await pause()

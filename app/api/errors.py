@@ -150,8 +150,8 @@ async def _on_validation(_: Request, error: RequestValidationError) -> Response:
     for part in error.errors():
         messages.setdefault(_field(part["loc"]), []).append(_message(part))
     problems = [
-        FieldProblem(field=field, message=" or ".join(dict.fromkeys(told)))
-        for field, told in messages.items()
+        FieldProblem(field=field, message=" or ".join(dict.fromkeys(parts)))
+        for field, parts in messages.items()
     ]
     return invalid(problems).response()
 

@@ -72,7 +72,7 @@ class RowIn(RowChoices):
 
 
 class RowOut(BaseModel):
-    """One row in force."""
+    """One current row."""
 
     id: str
     origin: str = Field(description="`default`, `changed` (a default row) or `custom`")
@@ -197,7 +197,7 @@ Row = Annotated[RowId, Path(description="id of the row")]
 
 @router.get("/{store}/{module}", responses=example(MAPPING))
 async def get_mapping(runtime: RuntimeDep, store: str, module: Module) -> MappingOut:
-    """The mapping in force: the default rows with their changes, then the custom rows."""
+    """The current mapping: the default rows with their changes, then the custom rows."""
     check_store(runtime, store)
     return await _read(runtime, store, module)
 
@@ -456,12 +456,12 @@ class PreviewIn(BaseModel):
 
     system: System
     record_id: Text = Field(min_length=1, description="its id in that system")
-    row: MappingRow | None = Field(None, description="a row to try in addition to those in force")
+    row: MappingRow | None = Field(None, description="a row to try in addition to the current ones")
     rows: list[MappingRow] | None = Field(
         None,
         max_length=500,
         fail_fast=True,
-        description="all rows to try instead of those in force",
+        description="all rows to try instead of the current ones",
     )
 
     @model_validator(mode="after")
@@ -539,7 +539,7 @@ async def get_mappable_fields(runtime: RuntimeDep, store: str, module: Module) -
 async def preview_mapping(
     runtime: RuntimeDep, store: str, module: Module, wanted: PreviewIn
 ) -> PreviewOut:
-    """A dry run on one record, with the mapping in force or a proposed one. Writes nothing."""
+    """A dry run on one record, with the current mapping or a proposed one. Writes nothing."""
     if store not in runtime.stores:
         raise not_found(f"store {store}")
     rows = wanted.rows

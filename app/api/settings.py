@@ -42,7 +42,7 @@ router = APIRouter(
 
 
 class PolicyAnswer(SyncPolicy):
-    """The settings in force for one module of one store: those that apply to it, with the author
+    """The current settings of one module of one store: those that apply to it, with the author
     and the time of the last change; null if there was no change."""
 
     model_config = ConfigDict(
@@ -94,7 +94,7 @@ async def get_settings(runtime: RuntimeDep) -> AllPolicies:
 
 @router.get("/{store}/{module}", response_model_exclude_unset=True, responses=MODULE_ANSWER)
 async def get_module_settings(runtime: RuntimeDep, store: str, module: Module) -> PolicyAnswer:
-    """The settings in force, with defaults, and the author and time of the last change."""
+    """The current settings, with defaults, and the author and time of the last change."""
     check_store(runtime, store)
     return await _read(runtime, store, module)
 

@@ -183,7 +183,7 @@ def revoke(token_id: Annotated[int, typer.Argument(parser=number, metavar="ID")]
 
 @mappings.command("list")
 def list_mappings(*, store: Store = None, module: Chosen = None, json: Json = False) -> None:
-    """List every row in force with its origin and its problems."""
+    """List every current row with its origin and its problems."""
     with loading():
         from app.cli import mappings as work
     work.list_mappings(store=store, module=module, json=json)

@@ -12,7 +12,7 @@ from app.doctor.findings import Finding, Verdict, worst
 
 MARKS = {
     Verdict.OK: ("✓", "green"),
-    Verdict.MENDED: ("mended", "green"),
+    Verdict.MENDED: ("repaired", "green"),
     Verdict.NOTE: ("note", "blue"),
     Verdict.WARNING: ("warning", "yellow"),
     Verdict.FAILED: ("failed", "red"),

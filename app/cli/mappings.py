@@ -71,9 +71,9 @@ def _print_table(store: str, module: Module, table: Table) -> None:
         rule = row.rule
         vtiger = f"{rule.vtiger} ({row.label})" if row.label else rule.vtiger
         cells = (rule.name, ", ".join(rule.woo), ARROWS[rule.direction], vtiger, rule.transform)
-        told = "; ".join(fault.message for fault in row.faults)
+        faults = "; ".join(fault.message for fault in row.faults)
         origin = styled((row.origin, "" if row.origin == DEFAULT else "bold"))
-        shown.add_row(*cells, origin, styled((told, "red")))
+        shown.add_row(*cells, origin, styled((faults, "red")))
     OUT.print(shown, "")
 
 

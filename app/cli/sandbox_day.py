@@ -71,7 +71,7 @@ class Stage:
     runtime: Runtime
 
     async def play_day(
-        self, *, seconds: float, tell: Callable[[Step], None], patience: float = PATIENCE_SECONDS
+        self, *, seconds: float, report: Callable[[Step], None], patience: float = PATIENCE_SECONDS
     ) -> None:
         """Play the events over `seconds`; with 0 without pauses, but waiting for the sync after
         each scene.
@@ -84,7 +84,7 @@ class Stage:
         key = ApiKey(known.consumer_key, known.consumer_secret)
         async with ShopCalls(f"{self.sandbox_url}{SHOP_PATH}", key) as shop:
             cast = Cast(self.sandbox, shop, patience_s=patience)
-            await play(DAY, cast, tell=tell, seconds=seconds, pause=pause)
+            await play(DAY, cast, report=report, seconds=seconds, pause=pause)
 
     async def settle(self) -> None:
         """Wait until all deliveries are settled. Raises Unsettled if that takes too long."""
@@ -308,7 +308,7 @@ async def _play_day(address: str) -> Verdict:
         async with open_stage(
             base, listener, address=address, sandbox_port=0, cron_seconds=DEMO_CRON_SECONDS
         ) as stage:
-            await stage.play_day(seconds=0, tell=lambda _: None)
+            await stage.play_day(seconds=0, report=lambda _: None)
             return await judge(stage)
 
 
@@ -414,7 +414,7 @@ async def _live(stage: Stage) -> None:
     tail = Tail(stage)
     tailing = asyncio.create_task(tail.follow())
     try:
-        await stage.play_day(seconds=DAY_SECONDS, tell=_print_step, patience=SLOW_SECONDS)
+        await stage.play_day(seconds=DAY_SECONDS, report=_print_step, patience=SLOW_SECONDS)
         verdict = await judge(stage)
     except (StoryStuck, Unsettled) as error:
         OUT.print(ABORTED.format(error=error), style="yellow")

@@ -159,8 +159,8 @@ async def read_report(runtime: Runtime, run_id: int) -> RunReport:
         counts = await summary_of_run(session, run_id)
         filters = LogFilter(run_id=[run_id], outcome=[Outcome.FAILED])
         failed = (await search(session, filters, cursor=None, limit=MOST_SHOWN)).items
-    told = [f"{entry.label or entry.source_id}: {entry.message}" for entry in failed]
-    return RunReport(progress, counts, await _found(runtime, run_id), told)
+    failures = [f"{entry.label or entry.source_id}: {entry.message}" for entry in failed]
+    return RunReport(progress, counts, await _found(runtime, run_id), failures)
 
 
 async def _found(runtime: Runtime, run_id: int) -> list[RunDifference]:

@@ -143,12 +143,12 @@ def environment_faults(groups: Groups) -> tuple[list[str], list[str]]:
     """A sentence for each unknown variable that is certainly meant as a setting, and for each that
     may be."""
     strays = [stray for name in os.environ if (stray := find_stray(name, groups)) and stray.meant]
-    told = {
+    sentences = {
         stray: f"{stray.name} in the environment is not a setting; {stray.question}"
         for stray in strays
     }
-    certain = [sentence for stray, sentence in told.items() if stray.certain]
-    return certain, [sentence for stray, sentence in told.items() if not stray.certain]
+    certain = [sentence for stray, sentence in sentences.items() if stray.certain]
+    return certain, [sentence for stray, sentence in sentences.items() if not stray.certain]
 
 
 def find_stray(name: str, groups: Groups) -> Stray | None:

@@ -1,5 +1,5 @@
 """What a module's work needs beside the record: reference data of the shop and the CRM, the
-mapping in force, the setup records; and how a module is opened.
+current mapping, the setup records; and how a module is opened.
 
 It changes seldom and every product and order needs it, so it is cached; code that changes some of
 it invalidates the cache by `forget`."""
@@ -80,26 +80,26 @@ async def places_of(runtime: Runtime, store: str) -> Places:
     return await runtime.memory.get(f"places:{store}", find)
 
 
-# The settings and the mapping in force: the defaults, overridden by what users chose. They are read
+# The current settings and mapping: the defaults, overridden by what users chose. They are read
 # for every hint, by key, so that a change applies in every worker at once.
 
 _MARK_LENGTH = 8
 
 
 async def policy_of(runtime: Runtime, store: str, module: Module) -> SyncPolicy:
-    """The settings in force."""
+    """The current settings."""
     async with runtime.sessions() as session:
         return await get_policy(session, store, module)
 
 
 async def mapping_of(runtime: Runtime, store: str, module: Module) -> StoreMapping:
-    """The users' rows in force."""
+    """The users' current rows."""
     async with runtime.sessions() as session:
         return await get_mapping(session, store, module)
 
 
 async def rules_of(runtime: Runtime, store: str, module: Module) -> tuple[FieldRule, ...]:
-    """All rules in force, with the countries and states of the shop."""
+    """All current rules, with the countries and states of the shop."""
     rules = rules_with(module, (await mapping_of(runtime, store, module)).rows)
     return await placed(runtime, store, rules)
 
@@ -499,7 +499,7 @@ class Context:
 
     - `dependencies`: syncs the records that others need; None for an adapter that only reads.
     - `is_needed`: the record is synced because another one depends on it.
-    - `proposed`: a mapping to use instead of the one in force.
+    - `proposed`: a mapping to use instead of the current one.
     - `names`: the lease for the names of new Accounts, where `lease` must not take them.
     - `customers`: the e-mails of the shop's customers, where a run has listed them.
     """
@@ -520,7 +520,7 @@ class Context:
         return foreign_id_field(shape, self.store, only_store=len(self.runtime.stores) == 1)
 
     async def rules(self, module: Module) -> tuple[FieldRule, ...]:
-        """The proposed mapping if there is one, else the mapping in force."""
+        """The proposed mapping if there is one, else the current mapping."""
         if self.proposed is not None:
             return self.proposed
         rules = await rules_of(self.runtime, self.store, module)

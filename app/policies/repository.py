@@ -347,13 +347,13 @@ def narrowed(policy: SyncPolicy, direction: Direction) -> SyncPolicy:
 
 
 async def get_policy(session: AsyncSession, store: str, module: Module) -> SyncPolicy:
-    """The settings in force: the defaults, overridden by what users chose."""
+    """The current settings: the defaults, overridden by what users chose."""
     chosen = await session.get(SyncSetting, (store, module))
     return in_force(module, chosen)
 
 
 def in_force(module: Module, chosen: SyncSetting | None) -> SyncPolicy:
-    """The settings in force for a stored choice. Values without effect for the module, which
+    """The current settings for a stored choice. Values without effect for the module, which
     earlier versions accepted, are ignored."""
     defaults = defaults_of(module)
     if chosen is None:

@@ -81,8 +81,8 @@ async def show_delivery(request: Request, visitor: Reader, delivery_id: RowNumbe
     runtime: Runtime = request.app.state.runtime
     delivery = await _get(runtime, delivery_id)
     async with runtime.sessions() as session:
-        told = LogFilter(delivery_id=[delivery.id])
-        entries = await search(session, told, cursor=None, limit=MOST_ENTRIES)
+        filters = LogFilter(delivery_id=[delivery.id])
+        entries = await search(session, filters, cursor=None, limit=MOST_ENTRIES)
     link = remote_link(
         runtime.settings,
         delivery.store,

@@ -1,4 +1,4 @@
-"""The pages of field mappings: the rows in force, their history, and the form of one row."""
+"""The pages of field mappings: the current rows, their history, and the form of one row."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -143,7 +143,7 @@ def address(store: str, module: Module) -> str:
 
 @router.get("/{store}/{module}")
 async def show_mapping(request: Request, visitor: Reader, store: str, module: Module) -> Response:
-    """All rows in force. With `record_id`, a preview of a sync of that record: only for admins,
+    """All current rows. With `record_id`, a preview of a sync of that record: only for admins,
     because it reads records of both systems."""
     return await show(request, visitor, store, module=module)
 

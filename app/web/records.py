@@ -113,8 +113,8 @@ class EntryDetails:
     @property
     def hints(self) -> list[NewDelivery]:
         """One hint for each record of the entry."""
-        told = {delivery.record_key: hint_again(delivery) for delivery in self.deliveries}
-        return list(told.values()) or _hint_source(self.entry)
+        hints = {delivery.record_key: hint_again(delivery) for delivery in self.deliveries}
+        return list(hints.values()) or _hint_source(self.entry)
 
 
 def _hint_source(entry: Entry) -> list[NewDelivery]:
@@ -132,13 +132,13 @@ async def _read_details(runtime: Runtime, entry_id: int) -> EntryDetails:
         if entry is None:
             raise not_found(f"entry {entry_id}")
         ids = await delivery_ids_of(session, entry_id, MOST_PER_PAGE)
-        told = await search_deliveries(
+        found = await search_deliveries(
             session, DeliveryFilter(id=ids or [0]), cursor=None, limit=MOST_PER_PAGE
         )
     target = System(entry.target)
     return EntryDetails(
         entry,
-        told.items,
+        found.items,
         source=_link(runtime, entry, target.other, entry.source_id),
         target=_link(runtime, entry, target, entry.target_id) if entry.target_id else None,
     )

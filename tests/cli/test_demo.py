@@ -87,7 +87,7 @@ async def stage(database_url: str) -> AsyncIterator[Stage]:
 async def test_what_is_told_is_what_both_systems_hold(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await stage.play_day(seconds=0, tell=lambda _: None)
+    await stage.play_day(seconds=0, report=lambda _: None)
     print_verdict(await judge(stage))
     printed = capsys.readouterr().out
     headers = {"Authorization": "Bearer a-token-of-my-own"}

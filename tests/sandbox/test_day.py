@@ -47,7 +47,7 @@ async def evening(cast: Cast, mirror: Mirror) -> Cast:
     """The day is over, each of its steps synced."""
     for scene in DAY:
         for step in scene.steps:
-            await play([Scene("", (step,))], cast, tell=_hear, pause=mirror.sync)
+            await play([Scene("", (step,))], cast, report=_hear, pause=mirror.sync)
     return cast
 
 
@@ -62,7 +62,7 @@ def _orders(cast: Cast) -> list[Order]:
 async def test_the_steps_are_told_in_order_and_of_either_system(cast: Cast, mirror: Mirror) -> None:
     told: list[Step] = []
     for step in DAY[0].steps:
-        await play([Scene("", (step,))], cast, tell=told.append, pause=mirror.sync)
+        await play([Scene("", (step,))], cast, report=told.append, pause=mirror.sync)
 
     assert told == list(DAY[0].steps)
     assert {step.where for scene in DAY for step in scene.steps} == {"shop", "CRM", "both"}
@@ -125,7 +125,7 @@ async def test_who_is_typed_in_with_a_company_shares_its_account(cast: Cast) -> 
         type_in("one", "Northgate", lastname="Brown"),
         type_in("two", "Northgate", lastname="Conti"),
     )
-    await play([Scene("", steps)], cast, tell=_hear)
+    await play([Scene("", steps)], cast, report=_hear)
 
     accounts = {contact["account_id"] for contact in cast.sandbox.crm.records("Contacts")}
     assert len(accounts) == len(cast.sandbox.crm.records("Accounts")) == 1
@@ -135,8 +135,8 @@ async def test_a_step_waits_for_the_record_that_it_is_about(cast: Cast, mirror: 
     patient = Cast(cast.sandbox, cast.shop, patience_s=5)
     customer = register("", "zoe@shop.example", first="Zoë", last="M", billing={})
     edit = change("CRM", "", whose="zoe@shop.example", phone="1")
-    editing = asyncio.create_task(play([Scene("", (edit,))], patient, tell=_hear))
-    await play([Scene("", (customer,))], patient, tell=_hear, pause=mirror.sync)
+    editing = asyncio.create_task(play([Scene("", (edit,))], patient, report=_hear))
+    await play([Scene("", (customer,))], patient, report=_hear, pause=mirror.sync)
     await editing
 
     [contact] = [c for c in cast.sandbox.crm.records("Contacts") if c["phone"] == "1"]
@@ -146,13 +146,13 @@ async def test_a_step_waits_for_the_record_that_it_is_about(cast: Cast, mirror: 
 async def test_a_story_without_a_sync_gets_stuck(cast: Cast) -> None:
     step = change("CRM", "", whose="nobody@shop.example", phone="1")
     with pytest.raises(StoryStuck, match=r"Contacts nobody@shop\.example"):
-        await play([Scene("", (step,))], cast, tell=_hear)
+        await play([Scene("", (step,))], cast, report=_hear)
 
 
 async def test_what_the_shop_refuses_ends_the_story(cast: Cast) -> None:
     twice = (publish("", "A", "Mug", "1"), publish("", "A", "Cup", "1"))
     with pytest.raises(CallRefused, match=r"POST products: 400 .*product_invalid_sku"):
-        await play([Scene("", twice)], cast, tell=_hear)
+        await play([Scene("", twice)], cast, report=_hear)
 
 
 async def test_both_sides_of_a_pair_are_edited_before_either_is_told(
@@ -164,7 +164,7 @@ async def test_both_sides_of_a_pair_are_edited_before_either_is_told(
             "", "zoe@shop.example", shop={"billing": {"city": "Lyon"}}, crm={"mobile": "7"}
         ),
     )
-    await play([Scene("", (step,)) for step in steps], cast, tell=_hear, pause=mirror.sync)
+    await play([Scene("", (step,)) for step in steps], cast, report=_hear, pause=mirror.sync)
 
     user = cast.sandbox.shop.users.find_by_email("zoe@shop.example")
     assert user is not None
@@ -181,7 +181,7 @@ async def test_a_cart_is_changed_line_by_line(cast: Cast, mirror: Mirror) -> Non
         check_out("", GUEST, {"A": 2, "B": 1}, order="hers"),
         edit_cart("", "hers", {"A": 3, "B": 0, "C": 1}),
     )
-    await play([Scene("", (step,)) for step in steps], cast, tell=_hear, pause=mirror.sync)
+    await play([Scene("", (step,)) for step in steps], cast, report=_hear, pause=mirror.sync)
 
     [order] = _orders(cast)
     lines = [(line.name, line.quantity, float(line.total)) for line in order.lines]
@@ -191,14 +191,14 @@ async def test_a_cart_is_changed_line_by_line(cast: Cast, mirror: Mirror) -> Non
 async def test_only_what_is_in_the_trash_is_taken_out_of_it(cast: Cast) -> None:
     steps = (publish("", "A", "Mug", "10"), restore_item("", "A"))
     with pytest.raises(StoryStuck, match="trashed A"):
-        await play([Scene("", steps)], cast, tell=_hear)
+        await play([Scene("", steps)], cast, report=_hear)
 
 
 async def test_the_steps_are_spread_over_the_time_given(cast: Cast) -> None:
     loop, told_at = asyncio.get_running_loop(), []
     steps = tuple(type_in(name, lastname=name) for name in ("one", "two", "three"))
     began_at = loop.time()
-    await play([Scene("", steps)], cast, seconds=0.3, tell=lambda _: told_at.append(loop.time()))
+    await play([Scene("", steps)], cast, seconds=0.3, report=lambda _: told_at.append(loop.time()))
 
     assert count_steps([Scene("", steps)]) == 3
     assert all(at >= began_at + 0.1 * number for number, at in enumerate(told_at))

@@ -86,7 +86,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The record to preview, and the custom rows to use; None for the rows in force."""
+    """The record to preview, and the custom rows to use; None for the current rows."""
 
     store: str
     module: Module

@@ -54,7 +54,7 @@ class MappingChanged(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row in force. `row` is the user's row, None for an unchanged default row."""
+    """One current row. `row` is the user's row, None for an unchanged default row."""
 
     rule: FieldRule
     row: MappingRow | None
@@ -79,7 +79,7 @@ class Table:
 
 
 async def read_table(runtime: Runtime, store: str, module: Module) -> Table:
-    """The mapping in force with its present faults."""
+    """The current mapping with its present faults."""
     mapping = await mapping_of(runtime, store, module)
     shape = await _find_shape(runtime, module)
     scene = _scene(module, mapping.rows, shape)
@@ -156,7 +156,7 @@ async def check_change(
 async def faults_of(
     runtime: Runtime, store: str, module: Module, *, rows: Sequence[MappingRow]
 ) -> list[RuleFault]:
-    """The faults of these rows, independent of the rows in force."""
+    """The faults of these rows, independent of the current rows."""
     shape = await runtime.shapes.get(FACTS[module].vtiger_name)
     return _shape_faults(module, rows) or await _faults(runtime, store, _scene(module, rows, shape))
 

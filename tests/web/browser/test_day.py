@@ -44,7 +44,7 @@ async def test_one_order_of_the_crm_and_42_of_the_shop_on_the_screen(
         async with open_stage(
             base, listener, address=database_url, sandbox_port=0, cron_seconds=0.05
         ) as stage:
-            await stage.play_day(seconds=0, tell=lambda _: None, patience=300)
+            await stage.play_day(seconds=0, report=lambda _: None, patience=300)
             async with open_window(browser, stage.url) as window:
                 await window.sign_in(TOKEN)
                 await _compare(stage, window)
