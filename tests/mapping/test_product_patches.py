@@ -1,8 +1,12 @@
 """Products as writes: nothing wiped in Vtiger, nothing given away in WooCommerce."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
-from app.mapping.values import Patch, PatchOptions, Value
+from app.mapping.rules import FieldRule
+from app.mapping.values import FieldNote, Patch, PatchOptions, Value
 from app.modules.products.mapping import (
     PRODUCT_RULES,
     carry_taxes,
@@ -233,3 +237,129 @@ def test_a_variation_of_any_type_keeps_its_name(kind: str) -> None:
     patch = to_woo(made_product(type=kind, parent_id=70), name="Other", price="13")
     assert patch.body == {"regular_price": "13"}
     assert reasons(patch) == [("name", "unsafe_in_woocommerce")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason", "message"),
+    [
+        ("name", " ", "missing_required_field", "Vtiger needs it."),
+        (
+            "price", "", "unsafe_in_vtiger",
+            "An empty price means not for sale, and 0 would give the product away.",
+        ),
+        ("price", "12,5", "unsafe_in_vtiger", "It is not a number that Vtiger accepts."),
+        (
+            "price", "1.234567", "unsafe_in_vtiger",
+            "Vtiger stores 5 decimals of a price: rounded.",
+        ),
+        ("stock", "many", "unsafe_in_vtiger", "It is not a number that Vtiger accepts."),
+    ],
+)  # fmt: skip
+def test_what_vtiger_gets_otherwise_is_noted_with_its_value(
+    name: str, value: str, reason: str, message: str
+) -> None:
+    notes = to_vtiger(made_vtiger(), **{name: value}).notes
+    assert notes == (FieldNote(name, reason, message, value),)
+
+
+def test_the_largest_price_is_sent_and_an_emptied_stock_is_none() -> None:
+    largest = "99999999999999999.99999999"
+    patch = to_vtiger(made_vtiger(), price=largest, stock="")
+    assert patch.body["unit_price"] == "100000000000000000"
+    assert patch.body["qtyinstock"] == "0"
+    assert to_vtiger(made_vtiger(), price="1" + "0" * 17).unwritten == {"price"}
+
+
+PARENTS_STOCK = "The variation sells from its parent's stock: change that, or give it its own."
+UNMANAGED = "WooCommerce does not manage this product's stock: switch that on there."
+SALE = "The shop's sale price 8 is not below this price: WooCommerce ends the sale and erases it."
+
+
+@pytest.mark.parametrize(
+    ("held", "name", "value", "reason", "message"),
+    [
+        ({}, "name", " ", "missing_required_field", "WooCommerce needs it."),
+        (
+            {"type": "variation", "parent_id": 70}, "name", "Cup", "unsafe_in_woocommerce",
+            "A variation is named after its parent and its attributes.",
+        ),
+        (
+            {}, "price", "", "unsafe_in_woocommerce",
+            "An empty price means not for sale, and 0 would give the product away.",
+        ),
+        (
+            {}, "price", "-1", "unsafe_in_woocommerce",
+            "WooCommerce would pay the buyer: a price must not be below 0.",
+        ),
+        ({"sale_price": "8.00"}, "price", "8", "unsafe_in_woocommerce", SALE),
+        ({}, "stock", "7.5", "not_integer", "WooCommerce accepts whole numbers only."),
+        ({"manage_stock": "parent"}, "stock", "7", "filtered", PARENTS_STOCK),
+        ({}, "stock", "7", "filtered", UNMANAGED),
+        (
+            {}, "name", "a \\ b", "unsafe_in_woocommerce",
+            "WooCommerce removes a product's backslashes, more with every change.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_woocommerce_gets_otherwise_is_noted_with_its_value(
+    held: dict[str, Any], name: str, value: str, reason: str, message: str
+) -> None:
+    notes = to_woo(made_product(**held), **{name: value}).notes
+    assert notes == (FieldNote(name, reason, message, value),)
+
+
+def test_a_price_of_less_than_one_is_a_price() -> None:
+    assert to_woo(made_product(), price="0.50").body == {"regular_price": "0.5"}
+
+
+def test_an_empty_value_of_a_new_product_hides_none_that_follows() -> None:
+    assert to_woo(None, name="Mug", sku="", price="5").body == {"name": "Mug", "regular_price": "5"}
+
+
+def test_characters_that_vtiger_does_not_hold_are_the_shops_after_an_edit_there() -> None:
+    assert to_woo(made_product(name="Mug \U0001f375"), name="Cup \ufffd").body == {
+        "name": "Cup \U0001f375"
+    }
+
+
+COUNTRY = FieldRule(
+    "made_in", ("meta:made_in",), "cf_1", transform="country", custom=True
+)  # fmt: skip
+STATE = FieldRule(
+    "made_in_state", ("meta:state",), "cf_2", transform="state", given="made_in", custom=True
+)  # fmt: skip
+ROWS: Sequence[FieldRule] = (STATE, COUNTRY)
+MADE = [{"key": "made_in", "value": "US"}, {"key": "state", "value": "CA"}]
+
+
+def test_a_custom_state_is_read_and_written_by_its_country() -> None:
+    product = made_product(meta_data=MADE)
+    values = woo_product(product, ROWS, parent=None, taxes=None).values
+    assert values == {"made_in": "US", "made_in_state": "US-CA"}
+    patch = vtiger_product_patch(
+        values, ROWS, current=None, tax_fields=(), currency_id="21x1", options=OPTIONS
+    )
+    assert (patch.body["cf_1"], patch.body["cf_2"]) == ("United States", "California")
+    record = VtigerRecord("14x5", "Products", patch.body)
+    assert vtiger_product(record, ROWS).values == values
+
+
+@pytest.mark.parametrize("held", [None, made_product(meta_data=MADE)])
+def test_a_custom_state_is_written_to_the_shop_by_its_country(held: WooRecord | None) -> None:
+    """The country is that of the same change, or the one that the product has."""
+    changes: dict[str, Value] = {"made_in_state": "US-NV"}
+    if held is None:
+        changes["made_in"] = "US"
+    patch = woo_product_patch(changes, ROWS, current=held, options=OPTIONS)
+    assert patch.notes == ()
+    assert {"key": "state", "value": "NV"} in patch.body["meta_data"]
+
+
+def test_a_custom_row_that_the_shop_does_not_take_is_noted() -> None:
+    rows = (FieldRule("code", ("meta:code",), "cf_3", transform="integer", custom=True),)
+    patch = woo_product_patch({"code": "twelve"}, rows, current=made_product(), options=OPTIONS)
+    assert patch.body == {}
+    assert patch.unwritten == {"code"}
+    assert [(note.field, note.reason, note.value) for note in patch.notes] == [
+        ("code", "wrong_type", "twelve")
+    ]

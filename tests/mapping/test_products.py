@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.mapping.values import Mapped, canonical_text, plain
+from app.mapping.rules import Fitted
+from app.mapping.values import Mapped, Refusal, canonical_text, plain
 from app.modules.products.mapping import (
     PRODUCT_RULES,
     fit_product_text,
@@ -161,6 +162,15 @@ def test_what_is_no_product_of_its_own(fields: dict[str, str], reason: str | Non
     assert (refusal and refusal.reason) == reason
 
 
+def test_what_is_no_product_of_its_own_says_why_and_retires_its_twin() -> None:
+    family = "A variable product is not sold itself: the products in it are synced one by one."
+    unsaved = "The product has not been saved yet: it is synced once it is."
+    assert product_refusal(made_product(type="variable")) == Refusal(
+        "filtered", family, retires=True
+    )
+    assert product_refusal(made_product(status="auto-draft")) == Refusal("draft", unsaved)
+
+
 def test_skus_are_one_key_in_any_case() -> None:
     left, right = (woo(made_product(sku=sku)) for sku in ("Ab-1 ", "aB-1"))
     assert product_key(left) == product_key(right) == "ab-1"
@@ -208,11 +218,52 @@ def test_texts_that_woocommerce_would_change_are_not_sent(text: str, path: str) 
 
 
 @pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("\ud83d", "name", "It is not valid Unicode: WooCommerce refuses the whole record."),
+        (
+            "x &amp;amp; y", "name",
+            "It contains a doubly encoded HTML entity, which would lose a level on the way back.",
+        ),
+        (
+            "", "short_description",
+            "WooCommerce cannot empty a short description once it has one.",
+        ),
+        (
+            "0", "short_description",
+            "WooCommerce cannot empty a short description once it has one.",
+        ),
+        ("a \\ b", "name", "WooCommerce removes a product's backslashes, more with every change."),
+        ("<script>", "name", "WooCommerce removes markup that could be active."),
+        ("a%20b", "sku", "WooCommerce removes entities and percent codes from a SKU."),
+        ("0", "name", 'WooCommerce treats the name "0" as empty.'),
+    ],
+)  # fmt: skip
+def test_a_text_that_is_not_sent_says_why(text: str, path: str, message: str) -> None:
+    assert fit_product_text(text, path) == Fitted(None, "unsafe_in_woocommerce", message)
+
+
+def test_the_longest_text_is_sent_and_one_byte_more_is_not() -> None:
+    longest = "x" * 65_535
+    message = "WooCommerce ignores a text of more than 65535 bytes."
+    assert fit_product_text(longest, "name").text == longest
+    assert fit_product_text(longest + "x", "name") == Fitted(None, "value_too_long", message)
+
+
+@pytest.mark.parametrize(
     ("text", "path"),
-    [("1 < 2 & 3", "name"), ("<b>bold</b>", "name"), ("a\\b", "sku"), ("a \\ b", "meta:x")],
-)
+    [
+        ("1 < 2 & 3", "name"), ("<b>bold</b>", "name"), ("a\\b", "sku"), ("a \\ b", "meta:x"),
+        ("a  b", "name"), ("", "name"), ("0", "sku"), ("Tea", "short_description"),
+        ("<<b>", "name"),
+    ],
+)  # fmt: skip
 def test_harmless_texts_are_sent(text: str, path: str) -> None:
     assert fit_product_text(text, path).text == text
+
+
+def test_of_a_sku_blanks_are_sent_as_the_shop_keeps_them() -> None:
+    assert fit_product_text(" a  b ", "sku") == Fitted("a b")
 
 
 @pytest.mark.parametrize(
@@ -241,3 +292,22 @@ def test_a_variation_is_in_its_parents_categories_and_as_hidden_as_it() -> None:
     red = WooRecord({"id": 2, "status": "publish", "categories": []})
     assert product_filtered(red, parent, statuses=(), categories=("garden",)) is None
     assert product_filtered(red, parent, statuses=("publish",), categories=()) is not None
+
+
+def test_what_a_filter_leaves_out_says_which_setting_to_change() -> None:
+    parent = WooRecord({"id": 1, "status": "draft"})
+    red = WooRecord({"id": 2, "status": "private"})
+    status = "Products of status draft, private are not synced: add it to `product_statuses`."
+    category = "The product is in none of `product_categories`: add one of its categories."
+    assert product_filtered(red, parent, statuses=("publish",), categories=()) == Refusal(
+        "filtered", status
+    )
+    assert product_filtered(red, parent, statuses=(), categories=("garden",)) == Refusal(
+        "filtered", category
+    )
+
+
+def test_a_product_without_a_status_or_a_slug_is_in_none_of_the_filters() -> None:
+    bare = WooRecord({"id": 1, "categories": [{"name": "Garden"}]})
+    assert product_filtered(bare, bare, statuses=("publish",), categories=()) is None
+    assert product_filtered(bare, bare, statuses=(), categories=("kitchen",)) is not None
