@@ -26,7 +26,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import ClassVar, Self
@@ -40,6 +40,11 @@ def pseudonym(text: str) -> str:
     """
     folded = text.replace("%40", "@").casefold()
     return "#" + sha256(folded.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def utc_now() -> datetime:
+    """The time of this machine's clock, the clock unless a test has one of its own."""
+    return datetime.now(UTC)
 
 
 # API tokens
@@ -381,6 +386,11 @@ class Event(StrEnum):
     DELETED = "deleted"
     RESTORED = "restored"
     CHANGED = "changed"
+
+    @classmethod
+    def named(cls, name: object) -> "Event":
+        """The event of this name; CHANGED for any other value."""
+        return next((event for event in cls if event.value == name), cls.CHANGED)
 
 
 class Origin(StrEnum):

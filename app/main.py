@@ -26,6 +26,7 @@ from app.api.receivers import Receivers
 from app.config.settings import Settings, load_settings
 from app.observability import configure_tracing
 from app.runtime import open_runtime
+from app.vtiger.addon import CHANGES_PATH
 from app.web import site
 from app.worker.engine import running_worker
 
@@ -50,7 +51,7 @@ ROUTERS = (
 )
 RECEIVERS = (
     (receivers.WEBHOOK_PATH, receivers.receive_webhook, ("POST",)),
-    (addon.CHANGES_PATH, addon.receive_changes, ("POST",)),
+    (CHANGES_PATH, addon.receive_changes, ("POST",)),
     (addon.STATUS_PATH, addon.receive_status, ("POST",)),
     (addon.SUMMARY_PATH, addon.receive_summary, ("POST",)),
     (receivers.CALLBACK_PATH, receivers.receive_callback, receivers.CALLBACK_METHODS),

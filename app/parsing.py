@@ -77,7 +77,7 @@ def _in_utc(moment: datetime) -> datetime:
     which all rows lie and times can be added in every zone."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if not EARLIEST <= aware.replace(tzinfo=UTC) <= LATEST:
-        raise ValueError("Give a time between 1970 and 2200.")
+        raise ValueError("Enter a time between 1970 and 2200.")
     return aware.astimezone(UTC)
 
 
@@ -110,10 +110,10 @@ class Kind(Generic[T]):
             raise ValueError(str(own)) from None
 
 
-NUMBER: Kind[int] = Kind(RowNumber, "Give a whole number.")
-VERSION: Kind[int] = Kind(Version, "Give the number of a version.")
-TEXT: Kind[str] = Kind(Text, f"Give at most {LONGEST_TEXT} characters.")
-MOMENT: Kind[datetime] = Kind(Moment, "Give a time such as 2026-11-24T08:00:00Z.")
+NUMBER: Kind[int] = Kind(RowNumber, "Enter a whole number.")
+VERSION: Kind[int] = Kind(Version, "Enter the number of a version.")
+TEXT: Kind[str] = Kind(Text, f"Enter at most {LONGEST_TEXT} characters.")
+MOMENT: Kind[datetime] = Kind(Moment, "Enter a time such as 2026-11-24T08:00:00Z.")
 
 
 LARGEST_LENIENT = 256 * 1024

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 import procrastinate
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.config.settings import Settings, StoreSettings, VtigerSettings
 from app.db.opening import open_database
 from app.db.session import Pulse, Sessions, open_sessions
-from app.domain import ConfigError, System
+from app.domain import ConfigError, System, utc_now
 from app.http.attempts import Attempts
 from app.http.client import FREE_GATE, ClientLimits, Gate
 from app.inbox.repository import Acceptor
@@ -107,10 +107,6 @@ def _connections(settings: Settings, remote: StoreSettings | VtigerSettings) -> 
 
 
 T = TypeVar("T")
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from app.runtime import utc_now
+from app.domain import utc_now
 from app.woocommerce.webhook_delivery import TOPICS
 from sandbox.app import Credentials, Sandbox
 from sandbox.vtiger.cloud import Limits

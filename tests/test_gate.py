@@ -15,9 +15,9 @@ from app.domain import (
     RemoteUnavailable,
     ResponseUnreadable,
     System,
+    utc_now,
 )
 from app.http.client import Answer, Verdict, calling_for, cause, is_overloaded, judge
-from app.runtime import utc_now
 from app.vtiger.webservice import read_result
 
 CRM, SHOP = System.VTIGER, System.WOOCOMMERCE

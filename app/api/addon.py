@@ -44,7 +44,6 @@ from app.vtiger.callbacks import (
 
 # The add-on's zip, and the changes that it reports
 
-CHANGES_PATH = "/callbacks/vtiger"
 ZIP = "application/zip"
 SERVICE = "woo-vtiger"
 """The value by which the add-on recognises a response of this service."""

@@ -27,6 +27,7 @@ from app.api.examples import (
     PING,
 )
 from app.domain import Scope
+from app.vtiger.addon import CHANGES_PATH
 
 _Document = dict[str, Any]
 
@@ -246,7 +247,7 @@ def install(app: FastAPI) -> None:
             _describe_scopes(app, schema["paths"])
             methods = [method.lower() for method in receivers.CALLBACK_METHODS]
             schema["paths"][receivers.WEBHOOK_PATH] = {"post": _webhook()}
-            schema["paths"][addon.CHANGES_PATH] = {"post": _changes()}
+            schema["paths"][CHANGES_PATH] = {"post": _changes()}
             schema["paths"][addon.STATUS_PATH] = {"post": _status()}
             schema["paths"][addon.SUMMARY_PATH] = {"post": _summary()}
             schema["paths"][receivers.CALLBACK_PATH] = {

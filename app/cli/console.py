@@ -20,7 +20,7 @@ from rich.text import Text
 from app.domain import ConfigError, Module, Outcome, System
 from app.escaping import printable
 from app.module_facts import LABELS
-from app.synclog.repository import Summary
+from app.synclog.repository import TABLE_OUTCOMES, Summary
 
 # Signals: SIGTERM and SIGINT as an event, so that a command finishes its running work
 
@@ -136,7 +136,6 @@ def ask(question: str) -> None:
 # The two tables of the Sync Log
 
 TITLES = {System.WOOCOMMERCE: "WooCommerce", System.VTIGER: "Vtiger CRM"}
-COLUMNS = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED, Outcome.SKIPPED, Outcome.FAILED)
 
 
 def print_summary(counts: Summary) -> None:
@@ -145,12 +144,13 @@ def print_summary(counts: Summary) -> None:
 
 
 def _tables(counts: Summary) -> Iterator[Table]:
-    headings = tuple(outcome.title() for outcome in COLUMNS)
+    headings = tuple(outcome.title() for outcome in TABLE_OUTCOMES)
     for system, title in TITLES.items():
         table = new_table("Module", *headings, numbers=headings, title=title)
         for module in Module:
             row = counts[system][module]
-            table.add_row(LABELS[module], *(_cell(outcome, row[outcome]) for outcome in COLUMNS))
+            cells = (_cell(outcome, row[outcome]) for outcome in TABLE_OUTCOMES)
+            table.add_row(LABELS[module], *cells)
         yield table
 
 

@@ -28,9 +28,9 @@ class WooField:
 
 
 _KEPT = "The sync maintains it."
-_STAMP = "It changes with every write of the sync."
+STAMP = "It changes with every write of the sync."
 _LINES = "Lines are synced as a whole, by the default row `lines`."
-_TAXED = "Taxes are synced by the module taxes and the default row `taxes`."
+TAXED = "Taxes are synced by the module taxes and the default row `taxes`."
 
 _PARTS = {
     "first_name": "first name",
@@ -60,7 +60,7 @@ def _held(path: str, reason: str) -> WooField:
 
 
 _CREATED = _read("date_created_gmt", "Created", "datetime")
-_MODIFIED = (_held("date_modified", _STAMP), _held("date_modified_gmt", _STAMP))
+_MODIFIED = (_held("date_modified", STAMP), _held("date_modified_gmt", STAMP))
 
 CUSTOMER_FIELDS = (
     WooField("email", "E-mail", "email"),
@@ -130,8 +130,8 @@ PRODUCT_FIELDS = (
     *_MODIFIED,
     _held("parent_id", _KEPT),
     _held("manage_stock", "The default row `stock` maintains it."),
-    _held("tax_class", _TAXED),
-    _held("tax_status", _TAXED),
+    _held("tax_class", TAXED),
+    _held("tax_status", TAXED),
     _held("attributes", "Name one: attribute:Color."),
 )
 
@@ -168,7 +168,7 @@ ORDER_FIELDS = (
     *_MODIFIED,
     *(_held(path, _LINES) for path in ("line_items", "fee_lines", "tax_lines", "refunds")),
     _held("parent_id", _KEPT),
-    _held("cart_hash", _STAMP),
+    _held("cart_hash", STAMP),
     _held("version", _KEPT),
 )
 

@@ -11,8 +11,17 @@ from typing import Any
 from app.domain import Direction, System, WriteCondition
 from app.mapping.paths import LIST, META, WooField, find_path, find_raw, scalar_text
 from app.mapping.places import Places, shipped_places
-from app.mapping.transforms import PLACED, PLAIN, Constant, Text, TransformOptions, find_transform
+from app.mapping.transforms import (
+    PLACED,
+    PLAIN,
+    YES,
+    Constant,
+    Text,
+    TransformOptions,
+    find_transform,
+)
 from app.mapping.values import (
+    SURROGATES,
     Agreed,
     Base,
     FieldNote,
@@ -296,10 +305,9 @@ def holds(rule: FieldRule, base: Base, value: Value, *, system: System) -> bool:
     return agreed is not None and rule.same(value, agreed.on(system))
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SCRIPT = re.compile(r"script.*/script", re.IGNORECASE)
 _SERIALISED = re.compile(r"\s*(?:N;|[aOsCE]:[0-9]+:|[bid]:[0-9.E+-]+;)")
-_PERCENT_HEX = re.compile("%[0-9A-Fa-f]{2}")
+PERCENT_HEX = re.compile("%[0-9A-Fa-f]{2}")
 _NAME_MARKUP = re.compile("<|&#|%[0-9A-Fa-f]{2}")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%'*+/=?^_`{|}~.-]+")
 _DOMAIN_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
@@ -342,7 +350,7 @@ def fit_vtiger(text: str, size: int | None, *, options: PatchOptions) -> Fitted:
 
 
 def _vtiger_hazard(text: str) -> str:
-    if _SURROGATE.search(text):
+    if SURROGATES.search(text):
         return "It is not valid Unicode: Vtiger refuses the whole record."
     if decode_entities(text) != text:
         return "It contains a doubly encoded HTML entity, which Vtiger decodes on some writes only."
@@ -367,7 +375,7 @@ def fit_woo(text: str, path: str, *, options: PatchOptions) -> Fitted:
 
 
 def _woo_hazard(text: str, path: str) -> str:
-    if _SURROGATE.search(text):
+    if SURROGATES.search(text):
         return "It is not valid Unicode: WooCommerce refuses the whole record."
     if decode_entities(text) != text:
         return "It contains a doubly encoded HTML entity, which would lose a level on the way back."
@@ -400,7 +408,7 @@ def email_hazard(text: str) -> str:
         return "WooCommerce would erase an address with an ampersand."
     if len(text) > _EMAIL_SIZE:
         return f"WooCommerce accepts at most {_EMAIL_SIZE} characters of address."
-    if _PERCENT_HEX.search(text):
+    if PERCENT_HEX.search(text):
         return "WooCommerce removes percent codes from addresses."
     return "" if _is_email(text) else "WooCommerce does not accept this as an e-mail address."
 
@@ -463,7 +471,6 @@ WRONG_TYPE = "wrong_type"
 Fit = Callable[[str, str], Fitted]
 """Fits a text to a WooCommerce path, by the rules of the module."""
 
-_YES = frozenset({"1", "yes", "true", "on"})
 _STRUCTURE = "The shop has a list or an object there, which this transform would overwrite."
 _CHOICE = "WooCommerce accepts one of {choices} there."
 _NEEDED = "WooCommerce does not accept an empty value."
@@ -550,7 +557,7 @@ def _json(rule: FieldRule, text: str) -> Any:
     """The JSON value of a text: in the type of the REST field; meta and texts are strings."""
     kind = rule.shop.type if rule.shop else ""
     if kind == "boolean":
-        return text.strip().casefold() in _YES
+        return text.strip().casefold() in YES
     if kind == "integer":
         return int(text)
     if rule.transform_pair.many and LIST in text:

@@ -369,7 +369,7 @@ class Constant(Text):
 # of the current value. In Vtiger a number or a checkbox is never empty: 0 and no are treated as
 # empty, so that a field that was never set overwrites nothing. Contract page Vtiger §9.
 
-_YES = frozenset({"1", "yes", "true", "on"})
+YES = frozenset({"1", "yes", "true", "on"})
 _NO = frozenset({"0", "no", "false", "off"})
 NOTATIONS = ("yes/no", "true/false", "1/0")
 _WORDS = {word: each.split("/") for each in NOTATIONS for word in each.split("/")}
@@ -424,7 +424,7 @@ class YesNo(Text):
     def read(self, text: str, given: str) -> str:  # noqa: ARG002
         word = collapse(text)
         folded = word.casefold()
-        return "1" if folded in _YES else "0" if folded in _NO else word
+        return "1" if folded in YES else "0" if folded in _NO else word
 
     def vtiger_text(self, value: str, given: str, *, size: int | None) -> str:  # noqa: ARG002
         return value if value.strip() else "0"

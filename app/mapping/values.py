@@ -71,7 +71,7 @@ _ENTITY = re.compile(
     r"&(?:#(?P<dec>[0-9]+)|#[xX](?P<hex>[0-9A-Fa-f]+)|(?P<name>[A-Za-z][A-Za-z0-9]*));"
 )
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
+SURROGATES = re.compile("[\ud800-\udfff]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
@@ -113,7 +113,7 @@ def plain(raw: str) -> str:
 
 def storable(text: str) -> str:
     """The text without C0 controls, and with U+FFFD for lone surrogates."""
-    return _SURROGATES.sub(REPLACEMENT, _CONTROLS.sub("", text))
+    return SURROGATES.sub(REPLACEMENT, _CONTROLS.sub("", text))
 
 
 def collapse(text: str) -> str:

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.domain import Module
-from app.mapping.paths import CUSTOMER_FIELDS, ORDER_FIELDS, PRODUCT_FIELDS, WooField
+from app.mapping.paths import (
+    CUSTOMER_FIELDS,
+    ORDER_FIELDS,
+    PRODUCT_FIELDS,
+    STAMP,
+    TAXED,
+    WooField,
+)
 from app.mapping.rules import (
     ACCOUNT_NAME_SIZE,
     CONTACT_SIZES,
@@ -75,16 +82,14 @@ def suits_woo(transform: str, type_: str) -> bool:
 
 
 _KEPT = "Vtiger or the sync maintains it."
-_STAMP = "It changes with every write of the sync."
 _MONEY = "The sync computes it with an order's totals: another value would make the total wrong."
 _LINE = "It belongs to an order's lines, which are synced as a whole."
-_TAX = "Taxes are synced by the module taxes and the default row `taxes`."
 
 RESERVED_EVERYWHERE: Mapping[str, str] = {
     "id": _KEPT,
     "assigned_user_id": _KEPT,
-    "modifiedtime": _STAMP,
-    "modifiedby": _STAMP,
+    "modifiedtime": STAMP,
+    "modifiedby": STAMP,
     "source": _KEPT,
     "starred": _KEPT,
     "tags": _KEPT,
@@ -96,7 +101,7 @@ Reserved = tuple[tuple[re.Pattern[str], str], ...]
 """Patterns of Vtiger fields that users may not map, each with the reason."""
 
 PRODUCT_RESERVED: Reserved = (
-    (re.compile(r"tax[0-9]+|taxclass"), _TAX),
+    (re.compile(r"tax[0-9]+|taxclass"), TAXED),
     (re.compile(r"currency[0-9]+"), "Prices in other currencies are not changed."),
 )
 ORDER_RESERVED: Reserved = (

@@ -226,6 +226,16 @@ async def _take_shard(session: AsyncSession) -> int:
     return int(shard or 0)
 
 
+TABLE_OUTCOMES = (
+    Outcome.CREATED,
+    Outcome.UPDATED,
+    Outcome.DELETED,
+    Outcome.SKIPPED,
+    Outcome.FAILED,
+)
+"""The outcomes that the two tables of the Sync Log always show."""
+
+
 async def summary(
     session: AsyncSession,
     *,

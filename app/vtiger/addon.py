@@ -17,7 +17,6 @@ import orjson
 from app.domain import Event, RemoteError, RemoteUnavailable, ResponseUnreadable
 from app.http.client import Sleep
 from app.parsing import rows_of
-from app.vtiger.callbacks import read_event
 from app.vtiger.schemas import CHANGES, DENIED, SAVE, Abilities, parse_time, read_abilities
 from app.vtiger.webservice import VTIGER, VtigerApi
 
@@ -227,7 +226,8 @@ class Batches:
 
 
 MOST_PER_PAGE = 1000
-HINTS_PATH = "/callbacks/vtiger"
+CHANGES_PATH = "/callbacks/vtiger"
+"""Where the add-on sends its batches of changes."""
 CRON_LATE_SECONDS = 1800
 RENEW = (
     "Import /vtiger-addon.zip of this service over it: CRM Settings > Module Management > Modules."
@@ -327,9 +327,9 @@ class AddonFacts:
             missing = "address" if not self.url else "secret"
             message = f"WooSync has no {missing} to send with: changes wait for the next poll"
             return AddonWarning(message, ENTER_ADDRESS.format(url=public_url or "PUBLIC_URL"))
-        if public_url is None or self.url == f"{public_url}{HINTS_PATH}":
+        if public_url is None or self.url == f"{public_url}{CHANGES_PATH}":
             return None
-        sends_to = self.url.removesuffix(HINTS_PATH)
+        sends_to = self.url.removesuffix(CHANGES_PATH)
         message = f"WooSync sends to {sends_to}, but PUBLIC_URL is {public_url}"
         return AddonWarning(message, SAME_ADDRESS)
 
@@ -392,7 +392,7 @@ def _read_row(row: Mapping[str, Any]) -> OutboxChange:
         sequence=int(row["seq"]),
         record_id=str(row["id"] or ""),
         module=str(row["module"]),
-        event=read_event(row["event"]),
+        event=Event.named(row["event"]),
         created_at=_moment(row["created_at"]),
     )
 

@@ -86,7 +86,6 @@ WINDOW_SECONDS = 300
 MOST_CHANGES = 1000
 MOST_BATCH_VALUES = 20 * MOST_CHANGES
 """A change has four values; later versions of the add-on may send more."""
-EVENTS = {event.value: event for event in Event}
 BIGGEST_SEQUENCE = 2**63 - 1
 
 
@@ -174,12 +173,7 @@ def _read_change(row: Any) -> AddonChange | None:
         return None
     if not ID_PATTERN.fullmatch(record_id) or not isinstance(module, str):
         return None
-    return AddonChange(sequence, record_id, module, read_event(row.get("event")))
-
-
-def read_event(text: Any) -> Event:
-    """The event of a change; an unknown word means `changed`."""
-    return EVENTS.get(text, Event.CHANGED) if isinstance(text, str) else Event.CHANGED
+    return AddonChange(sequence, record_id, module, Event.named(row.get("event")))
 
 
 ID_NAMES = ("id", "record", "record_id", "recordid", "crmid")

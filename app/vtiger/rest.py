@@ -10,12 +10,19 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
 
-from app.domain import AuthRejected, CallsPaused, ConfigError, RateLimited, ResponseUnreadable
+from app.domain import (
+    AuthRejected,
+    CallsPaused,
+    ConfigError,
+    RateLimited,
+    ResponseUnreadable,
+    utc_now,
+)
 from app.http.client import (
     FREE_GATE,
     Answer,
@@ -47,10 +54,6 @@ NO_MORE_CALLS = "Vtiger allows no more calls in this minute"
 BASE = "/restapi/v1/vtiger/default"
 ALL_TYPES = {"fieldTypeList": "null"}
 DENIED_TEXTS = ("permission to perform the operation is denied", "is not found", "not exist")
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class RestApi:

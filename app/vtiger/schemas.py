@@ -13,9 +13,9 @@ from decimal import Decimal
 from time import monotonic
 from typing import Any, Self
 
-from app.domain import RecordUnreadable, Rejected, ResponseUnreadable, System, WrongRecord
+from app.domain import RecordUnreadable, Rejected, ResponseUnreadable, WrongRecord
 from app.parsing import Fault, Shape, find_decimal, find_list, in_utc, rows_of, shaped
-from app.vtiger.webservice import VERSION_SECONDS, VtigerApi
+from app.vtiger.webservice import VERSION_SECONDS, VTIGER, VtigerApi
 
 # Versions of Vtiger Community Edition.
 
@@ -162,7 +162,6 @@ def read_abilities(result: object) -> frozenset[str]:
     return frozenset(str(name) for name in names or ())
 
 
-VTIGER = System.VTIGER
 ID_PATTERN = re.compile(r"\d+x\d+", re.ASCII)
 MOST_FAULTS = 3
 TOTALS = ("hdnGrandTotal", "pre_tax_total")

@@ -387,7 +387,7 @@ class Webservice:
         self._endpoint = read_crm_url(url)
         self._auth = VtigerAuth(self._endpoint, username, access_key, sleep=sleep)
         self._channel = Channel(
-            System.VTIGER,
+            VTIGER,
             limits or ClientLimits(),
             auth=self._auth,
             transport=transport,

@@ -17,6 +17,7 @@ from app.runs.repository import RunFilter, search_runs
 from app.runtime import Runtime
 from app.synclog.models import Entry
 from app.synclog.repository import (
+    TABLE_OUTCOMES,
     Bucket,
     LogFilter,
     Summary,
@@ -163,7 +164,6 @@ def nice_top(highest: int) -> int:
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-COLUMNS = (Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED, Outcome.SKIPPED, Outcome.FAILED)
 PERIODS: Mapping[str, tuple[str, timedelta | None]] = {
     "hour": ("Hour", timedelta(hours=1)),
     "day": ("24 hours", timedelta(days=1)),
@@ -187,7 +187,7 @@ class View:
 
     @property
     def columns(self) -> Sequence[Outcome]:
-        return (*COLUMNS, Outcome.UNCHANGED) if self.unchanged else COLUMNS
+        return (*TABLE_OUTCOMES, Outcome.UNCHANGED) if self.unchanged else TABLE_OUTCOMES
 
     @property
     def stores(self) -> Sequence[str]:

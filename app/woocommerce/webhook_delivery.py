@@ -54,7 +54,6 @@ class SignatureCheck:
 
 
 MODULES = {facts.woo_resource: module for module, facts in FACTS.items() if facts.woo_events}
-EVENTS = {event.value: event for event in Event}
 ACTIONS = {
     action: (module, facts.woo_resource, event)
     for module, facts in FACTS.items()
@@ -137,7 +136,7 @@ def parse_hook(headers: Mapping[str, str], body: bytes, *, is_whole: bool = True
     data, fault = _read_object(body, is_whole=is_whole)
     if is_action:
         return _read_action(name, data, common, fault)
-    common |= {"module": MODULES[resource], "event": EVENTS.get(name, Event.CHANGED)}
+    common |= {"module": MODULES[resource], "event": Event.named(name)}
     if _is_envelope(data):
         code, message = str(data["code"]), str(data["message"])
         return WooHook(HookKind.ENVELOPE, code=code, message=message, **common)

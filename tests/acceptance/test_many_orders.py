@@ -16,9 +16,9 @@ import httpx
 import orjson
 import pytest
 
+from app.domain import utc_now
 from app.inbox.repository import count_open
 from app.queue import count_workers
-from app.runtime import utc_now
 from app.vtiger.schemas import fold
 from sandbox.woocommerce.delivery import Outbound
 from tests.acceptance.process import NeverCame, wait_until

@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
+from app.domain import utc_now
 from app.modules.context import ensure_setup
-from app.runtime import utc_now
 from app.sync.polling import poll
 from tests.acceptance.bazaar import Bazaar
 from tests.acceptance.quiet import quiet_faults

@@ -6,9 +6,8 @@ from random import Random
 
 import pytest
 
-from app.domain import Module
+from app.domain import Module, utc_now
 from app.modules.context import ensure_setup
-from app.runtime import utc_now
 from app.sync.polling import poll
 from sandbox.faults import FaultAction, FaultKind
 from tests.acceptance.bazaar import Bazaar

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import Result
 
-from app.cli.console import COLUMNS, TITLES
+from app.cli.console import TITLES
 from app.cli.context import joinable
 from app.cli.sandbox_day import (
     HOST,
@@ -32,6 +32,7 @@ from app.http.server import listen
 from app.module_facts import LABELS
 from app.runtime import open_store
 from app.sync.runs.comparison import Compared, Plan
+from app.synclog.repository import TABLE_OUTCOMES
 from sandbox.app import Sandbox
 from tests.cli.processes import Shell, run
 from tests.made import made_in_crm, made_in_shop
@@ -97,7 +98,7 @@ async def test_what_is_told_is_what_both_systems_hold(
     for system, title in TITLES.items():
         for module, name in LABELS.items():
             counts = told[system][module]
-            assert _row(printed, title, name) == [counts[outcome] for outcome in COLUMNS]
+            assert _row(printed, title, name) == [counts[outcome] for outcome in TABLE_OUTCOMES]
     assert made_in_crm(stage.sandbox) == {
         Module.CONTACTS: told["vtiger"]["contacts"]["created"],
         Module.PRODUCTS: told["vtiger"]["products"]["created"],

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db.session import Sessions, transaction
-from app.domain import Scope
+from app.domain import Scope, utc_now
 from app.policies.access import (
     Expired,
     create_token,
@@ -17,7 +17,6 @@ from app.policies.access import (
     search_tokens,
 )
 from app.policies.models import ApiToken
-from app.runtime import utc_now
 
 pytestmark = pytest.mark.anyio
 

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from app.domain import DeliveryState, Outcome
+from app.domain import DeliveryState, Outcome, utc_now
 from app.inbox.models import Wakeup
-from app.runtime import Runtime, utc_now
+from app.runtime import Runtime
 from app.sync.pipeline import Dispatcher, drain
 from tests.world import World
 

@@ -4,10 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain import InvalidInput, Module, Outcome, System
+from app.domain import InvalidInput, Module, Outcome, System, utc_now
 from app.links.leases import hold
 from app.modules.ports import PlannedAction
-from app.runtime import utc_now
 from app.sync.runs.comparison import Compared, Plan, compare_store
 from app.sync.runs.execution import execute
 from app.synclog.repository import summary_of_run

@@ -20,8 +20,8 @@ from app.domain import (
     RemoteUnavailable,
     System,
     WooVtigerError,
+    utc_now,
 )
-from app.runtime import utc_now
 from app.sync.pipeline import RetryPolicy, counts_as_attempt, delay_seconds, should_retry
 
 DOWN = RemoteUnavailable(System.VTIGER, "down")

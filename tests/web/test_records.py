@@ -50,7 +50,7 @@ async def test_a_wrong_filter_is_told_at_its_field(admin: Browser, runtime: Runt
     answer = await admin.get("/ui/records?since=yesterday&run_id=x")
     assert answer.status_code == 422
     assert 'aria-describedby="e-since"' in answer.text
-    assert "Give a time such as 2026-11-24T08:00:00Z." in answer.text
+    assert "Enter a time such as 2026-11-24T08:00:00Z." in answer.text
     assert '<details class="more" id="more-filters" open>' in answer.text
 
 

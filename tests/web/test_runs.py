@@ -78,7 +78,7 @@ async def test_sync_now_asks_for_all_modules_of_a_store(admin: Browser, runtime:
         ({"store": "nowhere"}, "There is no store nowhere"),
         ({"store": "main", "module": "coupons"}, "Choose modules from the list"),
         ({"store": "main", "direction": "sideways"}, "Choose a direction from the list"),
-        ({"store": "main", "since": "yesterday"}, "Give a time such as"),
+        ({"store": "main", "since": "yesterday"}, "Enter a time such as"),
         ({"repair_of": "999"}, "Run 999 is not a finished comparison"),
         ({"repair_of": "x"}, "Open a comparison below"),
     ],

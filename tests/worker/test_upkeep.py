@@ -9,14 +9,13 @@ import pytest
 from sqlalchemy import func, select
 
 from app.db.session import transaction
-from app.domain import Module
+from app.domain import Module, utc_now
 from app.inbox.models import Delivery
 from app.links.conflicts import Report, note
 from app.links.leases import PairLease, hold
 from app.links.models import Link
 from app.links.repository import save_link
 from app.modules.context import prepare, setup_ids
-from app.runtime import utc_now
 from app.sync.polling import poll
 from app.sync.webhook_watch import watch_webhooks
 from app.synclog.models import Entry

@@ -11,6 +11,7 @@ from typing import Any
 from app.domain import Direction, System
 from app.mapping.paths import find_path, find_raw, scalar_text, set_path
 from app.mapping.rules import (
+    PERCENT_HEX,
     PRODUCT_SIZES,
     WOO_TEXT_BYTES,
     Conversion,
@@ -26,6 +27,7 @@ from app.mapping.rules import (
     unsafe_reason,
 )
 from app.mapping.values import (
+    SURROGATES,
     Mapped,
     Patch,
     PatchOptions,
@@ -67,8 +69,6 @@ PRODUCT_RULES: tuple[FieldRule, ...] = (
 # customers, backslashes are lost with every later change of a text, and WordPress's kses removes
 # markup.
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_PERCENT_HEX = re.compile("%[0-9A-Fa-f]{2}")
 _KEPT_TAG = re.compile(r"</?(?:b|i|u|s|p|em|strong|small|sub|sup|code|br)>", re.IGNORECASE)
 _MARKUP = re.compile(r"<\s*[a-zA-Z/!?]")
 _UNSAFE = unsafe_reason(System.WOOCOMMERCE)
@@ -85,7 +85,7 @@ def fit_product_text(text: str, path: str) -> Fitted:
 
 
 def _hazard(text: str, path: str) -> str:
-    if _SURROGATE.search(text):
+    if SURROGATES.search(text):
         return "It is not valid Unicode: WooCommerce refuses the whole record."
     if decode_entities(text) != text:
         return "It contains a doubly encoded HTML entity, which would lose a level on the way back."
@@ -97,7 +97,7 @@ def _hazard(text: str, path: str) -> str:
         return "WooCommerce removes a product's backslashes, more with every change."
     if _MARKUP.search(text if path == "sku" else _KEPT_TAG.sub("", text)):
         return "WooCommerce removes markup that could be active."
-    if path == "sku" and ("&#" in text or _PERCENT_HEX.search(text)):
+    if path == "sku" and ("&#" in text or PERCENT_HEX.search(text)):
         return "WooCommerce removes entities and percent codes from a SKU."
     return 'WooCommerce treats the name "0" as empty.' if (path, text) == ("name", "0") else ""
 
