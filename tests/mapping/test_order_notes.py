@@ -8,7 +8,7 @@ import pytest
 
 from app.mapping.values import FieldNote
 from app.modules.orders.lines import FEE_PREFIX, LineItem
-from app.modules.orders.money import keep_comments, lost_amounts, plan_money
+from app.modules.orders.money import keep_comments, lacking_taxes, lost_amounts, plan_money
 from app.woocommerce.schemas import WooRecord
 from tests.mapping.orders import (
     FEE_SERVICE,
@@ -120,3 +120,30 @@ def test_a_comment_on_a_fee_stays_while_the_fee_has_its_name() -> None:
     held = made_sales_order(made_item(productid=FEE_SERVICE, comment="In blue"))
     (kept,), notes = keep_comments([fee], held, refs)
     assert (kept.comment, notes) == ("In blue", ())
+
+
+def test_a_plan_over_an_order_in_vtiger_keeps_its_comments_and_quotes_its_adjustment() -> None:
+    order = made_order()
+    refs = refs_for(order, agreed_texts=frozenset({"Thing"}), agreed_total="20")
+    held = made_sales_order(
+        made_item(productid="14x50", comment="Ring twice"),
+        hdnGrandTotal="15.00000000", pre_tax_total="20", txtAdjustment="-5.00000000",
+    )  # fmt: skip
+    plan = plan_money(order, refs, held=held)
+    assert plan.fields["LineItems"][0]["comment"] == "Ring twice"
+    assert [(note.reason, note.value) for note in plan.notes] == [("conflict_lost", "-5")]
+
+
+def test_an_adjustment_of_a_cent_of_rounding_is_not_noted() -> None:
+    order = made_order(total="10.01")
+    plan = plan_money(order, refs_for(order))
+    assert (plan.rest, plan.notes) == (Decimal("0.01"), ())
+
+
+def test_the_taxes_that_a_product_lacks_are_those_of_all_its_lines() -> None:
+    refs = refs_for(made_order(), carried=False)
+    lines = [
+        LineItem("14x50", "Mug", Decimal(1), Decimal(10), Decimal(10), {name: Decimal(20)})
+        for name in ("tax1", "tax2")
+    ]
+    assert lacking_taxes(lines, refs) == {"14x50": frozenset({"tax1", "tax2"})}

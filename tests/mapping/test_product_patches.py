@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.domain import Direction
 from app.mapping.rules import FieldRule
 from app.mapping.values import FieldNote, Patch, PatchOptions, Value
 from app.modules.products.mapping import (
@@ -64,7 +65,9 @@ def test_a_new_product_is_active_unless_told_otherwise() -> None:
 
 
 def test_any_change_sends_price_currency_and_taxes_again() -> None:
-    current = made_vtiger(tax1="20.000", tax2="", tax3="0.000", currency1="9.9", currency2="11.50")
+    current = made_vtiger(
+        tax1="20.000", tax2="", tax3="0.000", currency1="9.9", currency2="11.50", currency3=""
+    )  # fmt: skip
     assert to_vtiger(current, name="Cup").body == {
         "productname": "Cup",
         "unit_price": "9.90000000",
@@ -139,6 +142,11 @@ def test_taxes_can_be_carried_for_orders_without_changing_anything_else() -> Non
         "currency_id": "21x1",
     }
     assert carry_taxes(record, ["tax1"], currency_id="21x1") == {}
+
+
+def test_taxes_are_carried_with_the_shops_currency_where_a_product_shows_none() -> None:
+    record = made_vtiger(currency_id="")
+    assert carry_taxes(record, ["tax1"], currency_id="21x3")["currency_id"] == "21x3"
 
 
 def test_a_new_woocommerce_product() -> None:
@@ -363,3 +371,14 @@ def test_a_custom_row_that_the_shop_does_not_take_is_noted() -> None:
     assert [(note.field, note.reason, note.value) for note in patch.notes] == [
         ("code", "wrong_type", "twelve")
     ]
+
+
+def test_a_custom_row_that_goes_to_the_shop_alone_is_written_there() -> None:
+    row = FieldRule(
+        "code", ("meta:code",), "cf_3", direction=Direction.VTIGER_TO_WOO, custom=True
+    )  # fmt: skip
+    patch = woo_product_patch({"code": "A1"}, [row], current=made_product(), options=OPTIONS)
+    assert patch.body == {"meta_data": [{"key": "code", "value": "A1"}]}
+    assert vtiger_product_patch(
+        {"code": "A1"}, [row], current=made_vtiger(), tax_fields=(), currency_id="", options=OPTIONS
+    ).body == {}  # fmt: skip

@@ -102,6 +102,10 @@ def test_names_are_plain_text() -> None:
         ({"manage_stock": "parent", "stock_quantity": 3}, "stock", "3"),
         ({"status": "private"}, "status", "0"),
         ({"status": "draft"}, "status", "0"),
+        ({"status": None}, "status", None),
+        ({"manage_stock": False, "stock_quantity": 3}, "stock", None),
+        ({"name": 7}, "name", "7"),
+        ({"categories": ["Tea"]}, "category", None),
         ({"name": "Tea <3 &amp; cake <b>"}, "name", "Tea <3 & cake"),
         ({"name": "a &lt;b&gt; c"}, "name", "a <b> c"),
         ({"categories": [{"name": "<i>Tea</i>"}]}, "category", "Tea"),
@@ -311,3 +315,13 @@ def test_a_product_without_a_status_or_a_slug_is_in_none_of_the_filters() -> Non
     bare = WooRecord({"id": 1, "categories": [{"name": "Garden"}]})
     assert product_filtered(bare, bare, statuses=("publish",), categories=()) is None
     assert product_filtered(bare, bare, statuses=(), categories=("kitchen",)) is not None
+
+
+def test_a_variation_is_named_by_what_its_parent_and_its_choices_say() -> None:
+    red = made_product(type="variation", attributes=[{"option": None}, {"option": "Red"}])
+    assert woo(red, made_product(name="T-shirt")).get("name") == "T-shirt – Red"
+    assert woo(red, made_product(name=None)).get("name") == " – Red"
+
+
+def test_taxes_have_three_decimals_as_vtiger_keeps_them() -> None:
+    assert taxes_text({"tax1": Decimal("5.50049")}) == '{"tax1":"5.5"}'
