@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from app.db.session import Sessions, transaction
 from app.domain import DeliveryState
 from app.inbox.models import Delivery
-from app.inbox.repository import Postponement, accept, claim, postpone, settle
+from app.inbox.repository import Postponement, accept, claim, postpone, settle, settle_each
 from tests.inbox.hints import KEY, hint
 from tests.locks import until_blocked
 
@@ -64,6 +64,30 @@ async def test_hints_are_stored_in_the_order_in_which_python_sorts_their_keys(
             free = await session.scalars(_waiting("B").with_for_update(skip_locked=True))
             assert free.all() == []
     await accepting
+
+
+async def test_deliveries_are_settled_together_in_the_order_of_their_keys(
+    sessions: Sessions, emptied_database_url: str
+) -> None:
+    """B before a, though a was accepted first: whoever waits for a has locked B."""
+    await _accept(sessions, "a")
+    await _accept(sessions, "B")
+    async with transaction(sessions) as session:
+        entries = {each.id: 1 for each in await claim(session, KEY.format(id="5"))}
+
+    async with transaction(sessions) as other:
+        await other.execute(_waiting("a").with_for_update())
+        settling = asyncio.create_task(_settle_each(sessions, dict(sorted(entries.items()))))
+        await until_blocked(emptied_database_url)
+        async with transaction(sessions) as session:
+            free = await session.scalars(_waiting("B").with_for_update(skip_locked=True))
+            assert free.all() == []
+    await settling
+
+
+async def _settle_each(sessions: Sessions, entries: dict[int, int]) -> None:
+    async with transaction(sessions) as session:
+        await settle_each(session, entries, ended=())
 
 
 def _waiting(dedupe_key: str) -> Select[int]:
