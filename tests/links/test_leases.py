@@ -308,6 +308,31 @@ async def test_that_order_does_not_depend_on_how_the_database_sorts(
     assert [each for each in locking if 'COLLATE "C"' not in each] == []
 
 
+async def test_a_renewal_that_failed_is_followed_by_another(sessions: Sessions) -> None:
+    failed, renewed = asyncio.Event(), asyncio.Event()
+
+    def note_failure(_: object) -> None:
+        failed.set()
+
+    def note_renewal(_: object, __: object, statement: str, *___: object) -> None:
+        if failed.is_set() and "INSERT INTO leases" in statement:
+            renewed.set()
+
+    engine = sessions.kw["bind"].sync_engine
+    async with hold(sessions, ["a"], owner="one", seconds=0.3):
+        event.listen(engine, "handle_error", note_failure)
+        event.listen(engine, "after_cursor_execute", note_renewal)
+        async with transaction(sessions) as session:
+            await session.execute(text("ALTER TABLE leases RENAME TO elsewhere"))
+        await failed.wait()
+        async with transaction(sessions) as session:
+            await session.execute(text("ALTER TABLE elsewhere RENAME TO leases"))
+        await renewed.wait()
+    event.remove(engine, "handle_error", note_failure)
+    event.remove(engine, "after_cursor_execute", note_renewal)
+    assert await _keys(sessions) == []
+
+
 async def test_the_turn_of_a_worker_that_died_is_waited_out(sessions: Sessions) -> None:
     await PairLease(sessions, "dead", 0.2).extend(["a"])
     async with acquire_turn(sessions, "a", owner="two", seconds=LONG) as lease:
