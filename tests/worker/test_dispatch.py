@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid4
 
 import psycopg
@@ -18,9 +19,11 @@ from app.queue import (
     RetryStrategy,
     TopUp,
     clear_wakeup,
+    count_workers,
     dispatch,
     dispatch_one,
     open_jobs,
+    put_off,
     rescue,
     search_due,
     top_up,
@@ -345,6 +348,19 @@ async def test_a_wakeup_whose_job_was_lost_is_forgotten(jobs: App, sessions: Ses
     assert sorted(await _locks(sessions)) == [KEY.format(id="5"), KEY.format(id="6")]
 
 
+async def test_a_wakeup_whose_job_has_ended_is_forgotten(jobs: App, sessions: Sessions) -> None:
+    """Its drain ended before it began with the record: another job is needed."""
+    await _accept(sessions, "5")
+    await _dispatch(jobs, sessions)
+    await _execute(sessions, TAKE_JOB, silent=0)
+    await _execute(sessions, "UPDATE procrastinate_jobs SET status = 'failed'")
+    await _execute(sessions, "UPDATE wakeups SET woken_at = now() - interval '9 seconds'")
+    async with transaction(sessions) as session:
+        await rescue(jobs, session, STRANDED)
+
+    assert await _dispatch(jobs, sessions) == 1
+
+
 async def test_jobs_of_a_silent_worker_are_handed_on(jobs: App, sessions: Sessions) -> None:
     await _accept(sessions, "5", "6")
     await _dispatch(jobs, sessions)
@@ -357,3 +373,46 @@ async def test_jobs_of_a_silent_worker_are_handed_on(jobs: App, sessions: Sessio
     async with sessions() as session:
         states = await session.scalars(text("SELECT status FROM procrastinate_jobs ORDER BY id"))
         assert list(states) == ["todo", "doing"]
+
+
+async def test_workers_with_a_recent_heartbeat_are_counted(jobs: App, sessions: Sessions) -> None:
+    async with sessions() as session:
+        assert await count_workers(session, STRANDED) == 0
+    await _accept(sessions, "5", "6", "7")
+    await _dispatch(jobs, sessions)
+    for silent_seconds in (9, 1, 0):
+        await _execute(sessions, TAKE_JOB, silent=silent_seconds)
+
+    async with sessions() as session:
+        assert await count_workers(session, STRANDED) == 2
+
+
+async def test_a_record_that_is_put_off_gets_a_job_later(jobs: App, sessions: Sessions) -> None:
+    """Its own time stays if that is later."""
+    await _accept(sessions, "5", "6")
+    await _dispatch(jobs, sessions)
+    await _execute(
+        sessions,
+        "UPDATE wakeups SET due_at = now() + interval '1 hour' WHERE record_key = :key",
+        key=KEY.format(id="6"),
+    )
+    async with transaction(sessions) as session:
+        for record_id in ("5", "6"):
+            await put_off(session, KEY.format(id=record_id), 60)
+    assert await _dispatch(jobs, sessions) == 0
+
+    due_in = "SELECT due_at - now() FROM wakeups ORDER BY record_key"
+    async with sessions() as session:
+        soon, later = (await session.scalars(text(due_in))).all()
+    assert soon <= timedelta(seconds=60) < timedelta(minutes=59) < later
+
+
+async def test_a_superfluous_job_leaves_its_record_with_the_time_of_its_deliveries(
+    jobs: App, sessions: Sessions
+) -> None:
+    await _accept(sessions, "5")
+    await _dispatch(jobs, sessions)
+    await _execute(sessions, "UPDATE wakeups SET due_at = now() + interval '1 hour'")
+    async with transaction(sessions) as session:
+        await clear_wakeup(session, KEY.format(id="5"), has_work=False)
+    assert await _dispatch(jobs, sessions) == 1
