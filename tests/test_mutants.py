@@ -6,7 +6,14 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from benchmarks.mutants import ROOT, ChosenMutant, chosen_mutants, read_project, table_of
+from benchmarks.mutants import (
+    ROOT,
+    ChosenMutant,
+    chosen_mutants,
+    draw_sample,
+    read_project,
+    table_of,
+)
 
 
 def test_all_files_that_are_to_be_broken_and_their_tests_exist() -> None:
@@ -27,3 +34,12 @@ def test_the_score_counts_mutants_that_were_tried() -> None:
     printed = StringIO()
     Console(file=printed).print(table_of({"app.queue": tried}))
     assert "70.0%" in printed.getvalue()
+
+
+def test_a_sample_has_the_same_mutants_each_time() -> None:
+    names = [f"app.queue.x_put_off__mutmut_{number}" for number in range(50)]
+    sample = draw_sample([*names, "app.links.leases.x_hold__mutmut_1"], ["app.queue*"], 10)
+    assert len(set(sample)) == 10
+    assert set(sample) <= set(names)
+    assert draw_sample(names[::-1], ["app.queue*"], 10) == sample
+    assert sorted(draw_sample(names, ["app.queue*"], 60)) == sorted(names)
