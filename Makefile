@@ -49,6 +49,8 @@ bench: setup-dev ## the benchmarks
 	@$(PYTHON) -m benchmarks $(ARGS)
 	@$(PYTHON) -m benchmarks.accept
 	@$(PYTHON) -m benchmarks.strangers
+	@$(PYTHON) -m benchmarks.backlog
+	@$(PYTHON) -m benchmarks.delay
 
 walk: setup-dev ## files, calls and transactions that one event goes through
 	@$(PYTHON) -m benchmarks.walk $(ARGS)

@@ -45,7 +45,8 @@ class Sandbox:
 
     `cron_interval_s` is how often the shop's webhook queue is run once `start` was called; None
     leaves that to explicit `shop.webhooks.flush()`. With `cloud` the CRM is a Vtiger Cloud
-    with these call limits: its REST API in the place of webservice.php.
+    with these call limits: its REST API in the place of webservice.php. `latency_s` is how long
+    each request waits before it is handled, as if both systems were far away or slow.
     """
 
     shop: Shop
@@ -53,6 +54,7 @@ class Sandbox:
     credentials: Credentials
     cron_interval_s: float | None = 1.0
     cloud: Limits | None = None
+    latency_s: float = 0.0
     shop_faults: Faults = field(default_factory=Faults)
     crm_faults: Faults = field(default_factory=Faults)
     _cron: asyncio.Task[None] | None = None
@@ -155,6 +157,8 @@ class _SandboxApp:
                 await page(scope, receive, send)
                 return
             app, root_path = self._mounted(scope)
+            if self._sandbox.latency_s:
+                await asyncio.sleep(self._sandbox.latency_s)
             await app({**scope, "root_path": root_path}, receive, send)
 
     def _mounted(self, scope: Scope) -> tuple[ASGIApp, str]:

@@ -512,6 +512,9 @@ def sandbox(
             " of the add-on do not.",
         ),
     ] = False,
+    latency: Annotated[
+        int, typer.Option(min=0, help="Milliseconds that each request waits before it is handled.")
+    ] = 0,
     addon: Annotated[bool, typer.Option(help="Whether the CRM has the WooSync add-on.")] = False,
     addon_version: Annotated[
         AddonVersion | None,
@@ -543,6 +546,7 @@ def sandbox(
         cloud=cloud,
         vtiger_version=vtiger_version,
         lose_lines=lose_lines,
+        latency=latency,
         addon=addon,
         addon_version=addon_version,
         addon_url=addon_url,

@@ -26,6 +26,7 @@ def sandbox(
     cloud: bool,
     vtiger_version: VtigerVersion | None,
     lose_lines: bool,
+    latency: int,
     addon: bool,
     addon_version: AddonVersion | None,
     addon_url: str,
@@ -63,6 +64,7 @@ def sandbox(
         vtiger_version=vtiger_version or VtigerVersion.V8_2,
     )
     systems.crm.workflows.callbacks += [Callback("Contacts", url) for url in callback_url or ()]
+    systems.latency_s = latency / 1000
     if lose_lines:
         systems.crm.lose_lines()
     if addon:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -67,6 +68,25 @@ async def test_the_crm_answers_beside_the_shop(sandbox: Sandbox, base_url: str) 
         answer = await client.get(f"{known['url']}/webservice.php", params=params)
 
     assert answer.json()["success"] is True
+
+
+async def test_each_request_waits_for_the_latency_before_it_is_handled(
+    sandbox: Sandbox, base_url: str, shop: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    async def note(seconds: float) -> None:
+        if seconds == sandbox.latency_s:
+            waits.append(seconds)
+
+    await shop.get("/customers")
+    sandbox.latency_s = 86_400.0
+    monkeypatch.setattr("sandbox.app.asyncio", SimpleNamespace(sleep=note))
+    await shop.get("/customers")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await client.get(f"{base_url}/crm/webservice.php")
+
+    assert waits == [86_400.0, 86_400.0]
 
 
 async def test_webhooks_are_delivered_in_the_background(shop: httpx.AsyncClient) -> None:
