@@ -186,7 +186,12 @@ class State(Text):
         return self.places.find_state(text, given) or text
 
     def woo_text(self, value: str, given: str) -> str:
-        return self.places.state_code(value, given) or value
+        return self._find_code(value, given) or value
+
+    def _find_code(self, value: str, given: str) -> str | None:
+        """The shop's code of a state of `given`; `value` may be its name, read beside another
+        country."""
+        return self.places.state_code(self.read(value, given), given)
 
     def vtiger_text(self, value: str, given: str, *, size: int | None) -> str:
         return self.places.state_text(value, given, size=size)
@@ -196,7 +201,7 @@ class State(Text):
             return ""
         if given not in self.places.countries:
             return _NO_COUNTRY_OF_STATE
-        unlisted = self.places.has_states(given) and not self.places.state_code(value, given)
+        unlisted = self.places.has_states(given) and not self._find_code(value, given)
         return _NO_STATE.format(country=self.places.countries[given].name) if unlisted else ""
 
 

@@ -329,6 +329,9 @@ async def agree(
     sides = {source.system: source, other.system: other}
     pending_writes = _add_pending_writes(work, link, sides)
     merged = await _merge(work, link, sides)
+    if merged.reopened:
+        rules = work.adapter.rules
+        link.base = write_base({**read_base(link.base, rules), **merged.reopened}, rules)
     agreement = Agreement(work, link, sides, merged, pending_writes, is_recovered=is_recovered)
     await _record_attempts(agreement)
     for target in agreement.targets:

@@ -5,6 +5,7 @@ different changes are a conflict, resolved by the policy. Decision 6."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from app.domain import ConflictPolicy, Direction, System, WriteCondition
 from app.mapping.rules import FieldRule
@@ -42,7 +43,8 @@ class Merge:
     difference is not to be synced (direction, write condition), so that it is not evaluated again
     on every hint. `missing_fields` names custom rows with a changed value for which one system has
     no field any more, and that system. `blocked` names changed fields that the direction does not
-    allow to write.
+    allow to write. `reopened` are base entries to be stored before the writes: those of fields that
+    a target refused until now, because of another field's value.
     """
 
     to_woo: dict[str, Value] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class Merge:
     seen: dict[str, Agreed] = field(default_factory=dict)
     missing_fields: dict[str, System] = field(default_factory=dict)
     blocked: dict[str, "Blocked"] = field(default_factory=dict)
+    reopened: dict[str, Agreed] = field(default_factory=dict)
 
     def changes(self, target: System) -> dict[str, Value]:
         """What to write to one system."""
@@ -97,14 +100,18 @@ def merge(
     changes that field, and reported as `blocked` if the record's direction is the cause. A rule
     that is off keeps its base entry, and is reported only if the record's direction is off. A side
     without the field (None) never changes the other.
+
+    A value that a target refused because of another field (a state that its country does not list)
+    is no change. It is written once that field has changed to a value with which it is accepted.
     """
     merged = Merge()
     conflicts = []
+    pairs = {}
     for rule in rules:
         if rule.direction is Direction.OFF:
             continue
         effective = rule.direction.within(direction)
-        pair = _Pair(
+        pair = pairs[rule.name] = _Pair(
             rule, effective, direction, base.get(rule.name), woo, vtiger, rule.name in carried
         )
         if pair.lacks_field():
@@ -120,6 +127,7 @@ def merge(
             merged.blocked.update(pair.blocked())
         if conflict is None or source:
             _apply(merged, pair, source)
+    _reopen(merged, pairs)
     return replace(merged, conflicts=tuple(conflicts))
 
 
@@ -209,6 +217,27 @@ class _Pair:
         seen = same(self.woo, decision.woo) and same(self.vtiger, decision.vtiger)
         return decision.winner if seen else None
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether a side differs from the base."""
+        return self.base is not None and any(map(self._changed, System))
+
+    def is_admitted(self, target: System, given: "_Pair", value: str) -> bool:
+        """Whether `target` refused the other side's value because of the field `given`, and accepts
+        it now that `given` has `value` there. Both sides equal the base otherwise."""
+        wanted = self.value(target.other)
+        if wanted is None or self.base is None or self.same() or self.is_edited:
+            return False
+        if not self.effective.allows(target) or not self._condition_allows(target):
+            return False
+        fault = partial(self.rule.transform_pair.fault, wanted, target)
+        return not fault(given=value) and any(fault(given=each or "") for each in given.known())
+
+    def known(self) -> list[Value]:
+        """The values of both sides, in the base and now."""
+        agreed = [self.base.woo, self.base.vtiger] if self.base is not None else []
+        return [*agreed, self.woo, self.vtiger]
+
     def _writable_changes(self) -> list[System]:
         return [system for system in self.changed() if self._condition_allows(system.other)]
 
@@ -256,6 +285,23 @@ def _apply(merged: Merge, pair: _Pair, source: System | None) -> None:
         merged.seen[name] = pair.read()
     elif pair.base is None or pair.same() or pair.changed():
         merged.agreed[name] = pair.read()
+
+
+def _reopen(merged: Merge, pairs: Mapping[str, _Pair]) -> None:
+    """Write what a target refused because of another field, whose change admits it now.
+
+    The base entry in `reopened` makes it a change of its side, should the write be interrupted.
+    """
+    settled = merged.to_woo.keys() | merged.to_vtiger.keys() | merged.agreed.keys()
+    for name, pair in pairs.items():
+        given = pairs.get(pair.rule.given)
+        if given is None or given.rule.name not in settled or not given.is_edited:
+            continue
+        for target in System:
+            value = merged.changes(target).get(given.rule.name, given.value(target)) or ""
+            if pair.is_admitted(target, given, value):
+                _apply(merged, pair, target.other)
+                merged.reopened[name] = Agreed(pair.value(target), pair.value(target))
 
 
 def next_base(

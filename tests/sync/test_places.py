@@ -66,3 +66,76 @@ async def test_shop_that_does_not_tell_its_list_is_synced_by_woocommerces(world:
     await world.settle()
     assert [contact["mailingstate"] for contact in world.contacts()] == ["Chihuahua"]
     assert world.traffic.reads["GET data"] == 2
+
+
+async def refused_state(world: World, *, state: str = "", country: str = "Japan") -> tuple[str, str]:
+    """Somebody in Japan who gets the state New York in the CRM, which the shop does not let in."""
+    customer_id = await world.customer(
+        "ana@shop.example", last_name="Paz", billing={"country": "JP", "state": state}
+    )
+    await world.settle()
+    [contact] = world.contacts()
+    world.later()
+    await world.edit_contact(contact["id"], mailingcountry=country, mailingstate="New York")
+    await world.settle()
+    assert (await world.get_customer(customer_id))["billing"]["state"] == state
+    world.later()
+    return customer_id, contact["id"]
+
+
+async def places(world: World, customer_id: str, contact_id: str) -> list[tuple[str, str]]:
+    """Country and state in the shop and in the CRM, when nothing is written any more."""
+    await world.settle()
+    world.traffic.reset()
+    await world.settle_again()
+    assert not world.traffic.writes
+    billing = (await world.get_customer(customer_id))["billing"]
+    contact = world.get_contact(contact_id)
+    return [
+        (billing["country"], billing["state"]),
+        (contact["mailingcountry"], contact["mailingstate"]),
+    ]
+
+
+@pytest.mark.parametrize("state", ["", "JP13"])
+@pytest.mark.parametrize("country", ["Japan", "Narnia"])
+async def test_refused_state_goes_over_when_the_crm_corrects_the_country(
+    world: World, state: str, country: str
+) -> None:
+    ids = await refused_state(world, state=state, country=country)
+    await world.edit_contact(ids[1], mailingcountry="France")
+    assert await places(world, *ids) == [("FR", "New York"), ("France", "New York")]
+
+
+@pytest.mark.parametrize(
+    ("country", "found"),
+    [
+        ("FR", [("FR", "New York"), ("France", "New York")]),
+        ("US", [("US", "NY"), ("United States", "New York")]),
+        ("", [("", "New York"), ("", "New York")]),
+        ("DE", [("DE", ""), ("Germany", "New York")]),
+    ],
+)
+async def test_refused_state_goes_over_when_the_shop_changes_the_country(
+    world: World, country: str, found: list[tuple[str, str]]
+) -> None:
+    ids = await refused_state(world)
+    world.edit_customer(ids[0], billing={"country": country})
+    assert await places(world, *ids) == found
+
+
+async def test_refused_state_is_no_edit_against_a_state_of_the_shop(world: World) -> None:
+    ids = await refused_state(world)
+    world.edit_customer(ids[0], billing={"country": "FR", "state": "Var"})
+    assert await places(world, *ids) == [("FR", "Var"), ("France", "Var")]
+    assert not [row for row in await world.log() if row.conflicts]
+
+
+async def test_refused_state_goes_over_though_the_shop_fails_after_the_crm_was_written(
+    world: World,
+) -> None:
+    ids = await refused_state(world)
+    world.sandbox.shop_faults.fail("PUT", "/customers", status=503)
+    world.edit_customer(ids[0], billing={"country": "FR"})
+    assert await places(world, *ids) == [("FR", "New York"), ("France", "New York")]
+    assert world.sandbox.shop_faults.hits == 1
