@@ -486,6 +486,7 @@ def _update_link(agreement: Agreement) -> None:
         vtiger_after=vtiger.after.values if vtiger else None,
         unwritten=unwritten,
         deferred=frozenset().union(*(each.deferred for each in written.values())),
+        rules=rules,
     )
     link.base, link.forgotten_at = write_base(base, rules), None
     for side in agreement.sides.values():

@@ -312,6 +312,7 @@ def next_base(
     vtiger_after: Mapped | None,
     unwritten: frozenset[str] = frozenset(),
     deferred: frozenset[str] = frozenset(),
+    rules: Sequence[FieldRule] = (),
 ) -> dict[str, Agreed]:
     """The base after the writes. `*_after` is the target's mapped response, None if not written.
 
@@ -319,6 +320,9 @@ def next_base(
     both patches) takes both sides as read, so that it is not written again until somebody edits it.
     All other fields take the merged values, never the response, which may contain an edit made in
     the meantime. Fields in `deferred` keep their base entry.
+
+    Of `rules` those are looked at whose value depends on another field that was written: a state
+    that was not written reads differently with its new country, which is nobody's edit.
     """
     result = {**base, **merged.agreed}
     for name in (merged.to_woo.keys() | merged.to_vtiger.keys()) - deferred:
@@ -329,4 +333,17 @@ def next_base(
             result[name] = Agreed(woo_after.get(name), seen.vtiger)
         elif name in merged.to_vtiger and vtiger_after is not None:
             result[name] = Agreed(seen.woo, vtiger_after.get(name))
+    for rule in rules:
+        written = rule.given in merged.to_woo and rule.given not in unwritten
+        if written and woo_after is not None and rule.name in result:
+            result[rule.name] = _reread(rule, result[rule.name], merged.seen[rule.given], woo_after)
     return result
+
+
+def _reread(rule: FieldRule, agreed: Agreed, given: Agreed, woo_after: Mapped) -> Agreed:
+    """The base entry with the shop's value as it reads beside the new value of `rule.given`, unless
+    the shop's text is another one by now."""
+    text = rule.transform_pair.woo_text(agreed.woo or "", given.woo or "")
+    shown = woo_after.get(rule.name)
+    expected = rule.transform_pair.read(text, woo_after.get(rule.given) or "")
+    return Agreed(shown, agreed.vtiger) if rule.same(shown, expected) else agreed

@@ -139,3 +139,28 @@ async def test_refused_state_goes_over_though_the_shop_fails_after_the_crm_was_w
     world.edit_customer(ids[0], billing={"country": "FR"})
     assert await places(world, *ids) == [("FR", "New York"), ("France", "New York")]
     assert world.sandbox.shop_faults.hits == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "country", "code"), [("JP13", "Italy", "IT"), ("BY", "Germany", "DE")]
+)
+async def test_refused_state_stays_in_the_crm_with_another_country_that_refuses_it(
+    world: World, state: str, country: str, code: str
+) -> None:
+    """The shop's own state reads differently beside the new country, which is no edit of it."""
+    ids = await refused_state(world, state=state)
+    await world.edit_contact(ids[1], mailingcountry=country)
+    assert await places(world, *ids) == [(code, state), (country, "New York")]
+
+
+async def test_state_edited_in_the_shop_while_its_country_is_written_goes_over(
+    world: World,
+) -> None:
+    ids = await refused_state(world, state="JP13")
+
+    async def edit() -> None:
+        world.edit_customer(ids[0], billing={"state": "BY"})
+
+    world.traffic.before["PUT customers"] = edit
+    await world.edit_contact(ids[1], mailingcountry="Germany")
+    assert await places(world, *ids) == [("DE", "BY"), ("Germany", "Bayern")]
