@@ -222,6 +222,13 @@ def test_state_that_the_shop_does_not_list_never_reaches_it() -> None:
     assert "Mexico" in note.message
 
 
+def test_state_that_was_read_beside_no_country_is_found_in_the_one_of_the_shop() -> None:
+    current = customer(billing={"country": "US", "state": ""})
+    changes: dict[str, Value] = {"mailing_state": "New York"}
+    patch = woo_patch(changes, CONTACT_RULES, current=current, options=PatchOptions())
+    assert (patch.body, patch.notes) == ({"billing": {"state": "NY"}}, ())
+
+
 def test_state_of_a_country_without_a_list_is_any_text() -> None:
     patch = to_shop("United Kingdom", "Kent")
     assert (patch.body, patch.notes) == ({"billing": {"country": "GB", "state": "Kent"}}, ())

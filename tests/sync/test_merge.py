@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -458,3 +459,97 @@ def test_a_direction_comes_before_a_persons_word() -> None:
     decided = {"city": Decision(VTIGER, "Lyon", "Nice")}
     merged = run("Lyon", "Nice", direction=Direction.WOO_TO_VTIGER, decided=decided)
     assert (merged.to_woo, merged.to_vtiger) == ({}, {"city": "Lyon"})
+
+
+COUNTRY = FieldRule("country", ("billing.country",), "mailingcountry", transform="country")
+STATE = FieldRule("state", ("billing.state",), "mailingstate", transform="state", given="country")
+REFUSED = {"state": Agreed("", "Nowhere"), "country": Agreed("JP", "JP")}
+"""A state of the CRM that the shop does not list for its country."""
+
+
+def placed(
+    woo: tuple[str, str],
+    vtiger: tuple[str, str],
+    *,
+    base: Mapping[str, Agreed] = REFUSED,
+    direction: Direction = Direction.BOTH,
+    state: FieldRule = STATE,
+    policy: ConflictPolicy = ConflictPolicy.ASK,
+) -> Merge:
+    """The merge of two sides, each a country and a state."""
+    return merge(
+        base,
+        Mapped({"country": woo[0], "state": woo[1]}),
+        Mapped({"country": vtiger[0], "state": vtiger[1]}),
+        rules=(state, COUNTRY),
+        direction=direction,
+        policy=policy,
+        newer=VTIGER,
+    )
+
+
+@pytest.mark.parametrize(
+    ("woo", "vtiger"), [("JP", "FR"), ("FR", "JP"), ("FR", "FR"), ("JP", ""), ("", "JP")]
+)
+def test_value_that_was_refused_is_written_once_the_field_it_depends_on_admits_it(
+    woo: str, vtiger: str
+) -> None:
+    merged = placed((woo, ""), (vtiger, "Nowhere"))
+    assert merged.to_woo["state"] == "Nowhere"
+    assert merged.seen["state"] == REFUSED["state"]
+    assert merged.reopened == {"state": Agreed("", "")}
+    assert (merged.to_vtiger.get("state"), merged.conflicts) == (None, ())
+
+
+def test_value_that_was_refused_for_an_unknown_country_is_written_with_a_known_one() -> None:
+    base = {**REFUSED, "country": Agreed("", "Narnia")}
+    assert placed(("", ""), ("Narnia", "Nowhere"), base=base) == Merge()
+    assert placed(("FR", ""), ("Narnia", "Nowhere"), base=base).to_woo == {"state": "Nowhere"}
+    both = {"country": "FR", "state": "Nowhere"}
+    assert placed(("", ""), ("FR", "Nowhere"), base=base).to_woo == both
+
+
+@pytest.mark.parametrize(
+    ("woo", "vtiger", "choices"),
+    [
+        (("JP", ""), ("JP", "Nowhere"), {}),
+        (("DE", ""), ("JP", "Nowhere"), {}),
+        (("FR", ""), ("JP", "Nowhere"), {"direction": Direction.WOO_TO_VTIGER}),
+        (
+            ("FR", "Var"),
+            ("JP", "Nowhere"),
+            {
+                "base": {**REFUSED, "state": Agreed("Var", "Nowhere")},
+                "state": replace(STATE, write=WriteCondition.IF_EMPTY),
+            },
+        ),
+        (("FR", ""), ("IT", "Nowhere"), {}),
+    ],
+    ids=["same", "refuses", "one way", "condition", "country in conflict"],
+)
+def test_value_that_was_refused_is_left_alone_otherwise(
+    woo: tuple[str, str], vtiger: tuple[str, str], choices: dict[str, Any]
+) -> None:
+    merged = placed(woo, vtiger, **choices)
+    assert "state" not in merged.to_woo | merged.to_vtiger
+    assert merged.reopened == {}
+
+
+def test_value_that_differs_for_another_reason_is_not_written_for_a_new_country() -> None:
+    base = {"state": Agreed("&amp;amp;", ""), "country": Agreed("JP", "JP")}
+    merged = placed(("FR", "&amp;amp;"), ("JP", ""), base=base)
+    assert (merged.to_woo, merged.to_vtiger) == ({}, {"country": "FR"})
+
+
+def test_country_that_is_decided_later_admits_what_the_country_in_conflict_refused() -> None:
+    base = {**REFUSED, "country": Agreed("FR", "FR")}
+    sides = ("JP", ""), ("GB", "Nowhere")
+    assert placed(*sides, base=base) == Merge(conflicts=(Conflict("country", "JP", "GB", None),))
+    merged = placed(*sides, base=base, policy=ConflictPolicy.VTIGER_WINS)
+    assert merged.to_woo == {"country": "GB", "state": "Nowhere"}
+
+
+def test_edit_of_the_shop_stands_against_a_value_that_was_refused() -> None:
+    merged = placed(("FR", "Var"), ("JP", "Nowhere"))
+    assert (merged.to_woo, merged.conflicts) == ({}, ())
+    assert merged.to_vtiger == {"country": "FR", "state": "Var"}

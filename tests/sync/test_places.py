@@ -68,7 +68,9 @@ async def test_shop_that_does_not_tell_its_list_is_synced_by_woocommerces(world:
     assert world.traffic.reads["GET data"] == 2
 
 
-async def refused_state(world: World, *, state: str = "", country: str = "Japan") -> tuple[str, str]:
+async def refused_state(
+    world: World, *, state: str = "", country: str = "Japan"
+) -> tuple[str, str]:
     """Somebody in Japan who gets the state New York in the CRM, which the shop does not let in."""
     customer_id = await world.customer(
         "ana@shop.example", last_name="Paz", billing={"country": "JP", "state": state}
