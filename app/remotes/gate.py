@@ -1,25 +1,24 @@
 """The gate to one remote: rate limit, breaker, turns, and the result of every call.
 
-The state is in the database and shared by all workers. A worker reserves permits for a few calls at
-a time and uses them within a second, so it notices a breaker that another worker opened with a
-delay of at most one second."""
+The state is in the database and shared by all workers. A worker reserves a block of permits at a
+time and uses them within a second, so it notices a breaker that another worker opened with a delay
+of at most one second. A call for which a permit is held makes no query (decision 29)."""
 
 import asyncio
 import itertools
 import logging
 import random
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -61,9 +60,9 @@ class RemoteState:
     `booked_until` is the time up to which permits are reserved.
 
     `rejected_write` is True if a write was refused for its credentials: an answered read does not
-    clear that. `answered_at` is the time of the last answer, recorded with a delay of a few seconds
-    at most. `silent_since` is when the first call without an answer since the last answer was made.
-    `slow_at` is since when the remote counts as slow. Both are None otherwise.
+    clear that. `answered_at` is the time of the last answer, recorded with a delay of about
+    `ANSWER_SECONDS` at most. `silent_since` is when the first call without an answer since the last
+    answer was made. `slow_at` is since when the remote counts as slow. Both are None otherwise.
     """
 
     failures: int = 0
@@ -87,11 +86,10 @@ class RemoteState:
     def is_open(self) -> bool:
         return self.opened_at is not None and self.closed_at is None
 
-    @property
-    def is_troubled(self) -> bool:
-        """Whether an answered call would change the state."""
-        symptoms = (self.rejected_at, self.silent_since)
-        return self.failures > 0 or any(moment is not None for moment in symptoms)
+    def is_cleared_by_answer(self, *, write: bool) -> bool:
+        """Whether the answer to a call would change more than `answered_at`."""
+        was_rejected = self.rejected_at is not None and (write or not self.rejected_write)
+        return self.failures > 0 or self.silent_since is not None or was_rejected
 
     def is_paused(self, now: datetime) -> bool:
         return self.paused_until is not None and self.paused_until > now
@@ -99,7 +97,10 @@ class RemoteState:
 
 # The rate limit: halved when the remote throttles, then growing linearly. Pure functions.
 #
-# All workers reserve permits on one timeline, so that they keep the rate together.
+# All workers reserve permits on one timeline, so that they keep the rate together. A permit is a
+# point of it: the call begins at that time or up to two seconds later. So any w seconds see at most
+# rate * (w + 2) + 1 calls, however many workers there are: those of w seconds, those of an idle
+# second, and what workers hold for up to a second.
 
 BURST = timedelta(seconds=1)
 MIN_RATE = 0.5
@@ -145,9 +146,61 @@ def reserve(
     return replace(state, booked_until=start + timedelta(seconds=seconds)), wait
 
 
-# Reads and changes of the stored state; times are those of the database's clock.
+# Blocks: the permits that a process holds. Pure functions too.
 
-Step = Callable[[RemoteState, datetime], RemoteState]
+PERMIT_SECONDS = 1.0
+PERMIT_SHARE = 0.25
+"""The share of one second's permits that a block has at most."""
+
+
+@dataclass(slots=True)
+class Block:
+    """Permits of one process: the first is valid at `valid_at`, each other one `step` seconds after
+    the one before, and all until `expires_at`. Times are those of the monotonic clock."""
+
+    permits: int
+    valid_at: float
+    step: float
+    expires_at: float
+    used: int = 0
+
+    def has_left(self, now: float) -> bool:
+        return self.used < self.permits and now < self.expires_at
+
+    def use(self) -> float:
+        """Use the next permit; return when it is valid."""
+        self.used += 1
+        return self.valid_at + (self.used - 1) * self.step
+
+    def next_size(self, waiting: int) -> int:
+        """The permits for the next block: twice as many if all were used in time, else as many as
+        were used, so that a process with few calls leaves the rest to others; at least one for
+        each of the calls that wait."""
+        wanted = self.used * 2 if self.used == self.permits else self.used
+        return max(1, wanted, waiting)
+
+
+def reserve_block(
+    state: RemoteState,
+    limits: RemoteLimits,
+    *,
+    now: datetime,
+    monotonic: float,
+    last: Block | None,
+    waiting: int,
+) -> tuple[RemoteState, Block]:
+    """Reserve a block for a process that had the block `last`; `monotonic` is `now` by its own
+    clock."""
+    rate = rate_of(state, limits, now)
+    most = max(1, int(rate * PERMIT_SHARE))
+    permits = most if last is None else min(most, last.next_size(waiting))
+    after, wait = reserve(state, limits, now=now, calls=permits)
+    assert after.booked_until is not None  # noqa: S101 - just reserved
+    valid_in = (after.booked_until - now).total_seconds() - permits / rate
+    return after, Block(permits, monotonic + valid_in, 1 / rate, monotonic + wait + PERMIT_SECONDS)
+
+
+# Reads and changes of the stored state; times are those of the database's clock.
 
 PROCESS_TIMEOUT = timedelta(seconds=10)
 """A process whose row is older than this counts as terminated."""
@@ -155,28 +208,38 @@ PROCESS_TIMEOUT = timedelta(seconds=10)
 _FIELDS = [field.name for field in fields(RemoteState)]
 
 
-async def change(
-    session: AsyncSession, key: str, step: Step
-) -> tuple[RemoteState, RemoteState, datetime]:
-    """Apply `step` to the locked state and the current time; return both states and that time.
+async def lock(session: AsyncSession, key: str) -> tuple[RemoteState, datetime]:
+    """Lock the state of a remote; return it and the current time.
 
-    The commit is asynchronous, so a crash may lose the change; the next result corrects it."""
-    before, now = await _lock(session, key)
-    after = step(before, now)
-    if after != before:
-        await session.execute(update(Remote).filter_by(key=key).values(**asdict(after)))
-    return before, after, now
-
-
-async def _lock(session: AsyncSession, key: str) -> tuple[RemoteState, datetime]:
+    The commit will be asynchronous, so a crash may lose a change; the next result corrects it."""
     asynchronous = func.set_config("synchronous_commit", "off", True)
-    found = select(Remote, func.clock_timestamp(), asynchronous).filter_by(key=key)
-    found = found.with_for_update(of=Remote)
+    found = _select(key).add_columns(asynchronous).with_for_update(of=Remote)
     row = (await session.execute(found)).first()
     if row is None:
         await session.execute(insert(Remote).values(key=key).on_conflict_do_nothing())
         row = (await session.execute(found)).one()
-    return _state_of(row[0]), row[1]
+    now, *state, _ = row
+    return RemoteState(*state), now
+
+
+async def find_state(session: AsyncSession, key: str) -> tuple[RemoteState, datetime] | None:
+    """The state of a remote and the current time; None for a remote that was not called yet."""
+    row = (await session.execute(_select(key))).first()
+    return None if row is None else (RemoteState(*row[1:]), row[0])
+
+
+def _select(key: str) -> Select[Any]:
+    columns = [getattr(Remote, name) for name in _FIELDS]
+    return select(func.clock_timestamp(), *columns).where(Remote.key == key)
+
+
+async def save(session: AsyncSession, key: str, *, before: RemoteState, after: RemoteState) -> None:
+    """Store what differs from the state `before`, which is locked."""
+    names = [name for name in _FIELDS if getattr(after, name) != getattr(before, name)]
+    if names:
+        changed = {name: getattr(after, name) for name in names}
+        statement = update(Remote).where(Remote.key == key).values(**changed)
+        await session.execute(statement, execution_options={"synchronize_session": False})
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,9 +389,50 @@ async def _end(session: Session, trouble: Trouble, resolution: str) -> list[LogC
 #
 # A turn is a row that expires by the database's clock: the turn of a process that died is free
 # within seconds, and no connection has to stay the same one (PgBouncer). Callers in one process
-# wait in line; each process polls the table for the first of them only.
+# wait in line and pass the turn on before it is released; each process polls the table for the
+# first of its line only. The process that polled first is the next one: it has a second row, and
+# while that lasts no other process takes the turn. So a busy process does not keep it.
 
 STEP_SECONDS = 0.05
+NEXT_SECONDS = 1.0
+"""How long the next process is waited for after its last poll."""
+TURN_CALLS = 8
+"""The calls for which a process keeps a turn."""
+
+_TAKE = text("""
+INSERT INTO remote_turns (key, owner, expires_at)
+SELECT :key, CAST(:owner AS varchar), clock_timestamp() + make_interval(secs => :seconds)
+WHERE NOT EXISTS (
+    SELECT FROM remote_turns
+    WHERE key = :next AND owner <> CAST(:owner AS varchar) AND expires_at > clock_timestamp()
+)
+ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+WHERE remote_turns.expires_at < clock_timestamp()
+RETURNING key
+""")
+_BE_NEXT = text("""
+INSERT INTO remote_turns (key, owner, expires_at)
+VALUES (:next, :owner, clock_timestamp() + make_interval(secs => :seconds))
+ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+WHERE remote_turns.owner = excluded.owner OR remote_turns.expires_at < clock_timestamp()
+""")
+
+
+@dataclass(slots=True)
+class _Line:
+    """The callers of one process that wait for one turn. `owner` is the turn's while the process
+    has it, "" otherwise; it was taken at `taken_at` and used for `calls` since."""
+
+    key: str
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+    owner: str = ""
+    taken_at: float = 0.0
+    calls: int = 0
+
+    @property
+    def next_key(self) -> str:
+        return f"{self.key}:next"
 
 
 @dataclass(slots=True)
@@ -340,9 +444,7 @@ class Turns:
     remote: str
     seconds: float
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _lines: defaultdict[str, asyncio.Lock] = field(
-        default_factory=lambda: defaultdict(asyncio.Lock)
-    )
+    _lines: dict[str, _Line] = field(default_factory=dict)
 
     @asynccontextmanager
     async def take(self, name: str) -> AsyncIterator[None]:
@@ -350,63 +452,86 @@ class Turns:
 
         A call that was given up may still be processed by the remote, so its turn is not released
         but expires."""
-        key, owner = f"{self.remote}:{name}", uuid4().hex
-        async with self._lines[name]:
-            while not await self._take(key, owner):
-                await self.sleep(STEP_SECONDS)
-            may_continue = False
+        line = self._lines.setdefault(name, _Line(f"{self.remote}:{name}"))
+        await self._wait_in_line(line)
+        try:
+            if not line.owner:
+                await self._take(line)
+            line.calls += 1
+            async with in_background(self._renew_until_cancelled(line.key, line.owner)):
+                yield
+        except asyncio.CancelledError:
+            line.owner = ""
+            raise
+        except RemoteTimeout as error:
+            line.owner = "" if error.ambiguous else line.owner
+            raise
+        finally:
             try:
-                async with in_background(self._renew_until_cancelled(key, owner)):
-                    yield
-            except asyncio.CancelledError:
-                may_continue = True
-                raise
-            except RemoteTimeout as error:
-                may_continue = error.ambiguous
-                raise
+                if not (line.waiting and self._may_be_passed_on(line)):
+                    await self._release(line)
             finally:
-                if not may_continue:
-                    await self._release(key, owner)
+                line.lock.release()
 
-    async def _take(self, key: str, owner: str) -> bool:
-        row = {"owner": owner, "expires_at": self._expiry}
+    async def _wait_in_line(self, line: _Line) -> None:
+        """Wait for the callers before; afterwards the line is locked, and the turn may have been
+        passed on."""
+        line.waiting += 1
+        try:
+            await line.lock.acquire()
+        except asyncio.CancelledError:
+            if line.waiting == 1 and not line.lock.locked():
+                await self._release(line)  # no other caller is left for the turn
+            raise
+        finally:
+            line.waiting -= 1
+
+    def _may_be_passed_on(self, line: _Line) -> bool:
+        """Whether the turn was neither used often nor is due for renewal."""
+        return line.calls < TURN_CALLS and time.monotonic() - line.taken_at < self.seconds / 3
+
+    async def _take(self, line: _Line) -> None:
+        owner, has_polled = uuid4().hex, False
+        while not await self._try_to_take(line, owner, has_polled=has_polled):
+            has_polled = True
+            await self.sleep(STEP_SECONDS)
+        line.owner, line.taken_at, line.calls = owner, time.monotonic(), 0
+
+    async def _try_to_take(self, line: _Line, owner: str, *, has_polled: bool) -> bool:
+        """Take the turn if it is free for this process; otherwise try to be the next one."""
+        values = {"key": line.key, "next": line.next_key, "owner": owner}
         async with transaction(self.sessions) as session:
-            taken = await session.scalar(
-                insert(RemoteTurn)
-                .values(key=key, **row)
-                .on_conflict_do_update(
-                    index_elements=[RemoteTurn.key],
-                    set_=row,
-                    where=RemoteTurn.expires_at < func.clock_timestamp(),
-                )
-                .returning(RemoteTurn.key)
-            )
+            taken = await session.scalar(_TAKE, {**values, "seconds": self.seconds})
+            if taken is None:
+                await session.execute(_BE_NEXT, {**values, "seconds": NEXT_SECONDS})
+            elif has_polled:
+                await self._delete(session, line.next_key, owner)
         return taken is not None
 
     async def _renew_until_cancelled(self, key: str, owner: str) -> None:
         """Renew every third of the turn's time; a short outage of the database is tolerated."""
+        expiry = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, self.seconds)
         while True:
             await self.sleep(self.seconds / 3)
             try:
                 async with transaction(self.sessions) as session:
                     await session.execute(
-                        update(RemoteTurn)
-                        .filter_by(key=key, owner=owner)
-                        .values(expires_at=self._expiry)
+                        update(RemoteTurn).filter_by(key=key, owner=owner).values(expires_at=expiry)
                     )
             except OUTAGES as error:
                 log.warning("a turn at %s could not be renewed: %s", self.remote, error)
 
-    async def _release(self, key: str, owner: str) -> None:
-        """Release the turn. During an outage of the database it expires instead, so that the
-        call's own result is not lost."""
-        with suppress(*OUTAGES):
-            async with transaction(self.sessions) as session:
-                await session.execute(delete(RemoteTurn).filter_by(key=key, owner=owner))
+    async def _release(self, line: _Line) -> None:
+        """Release the turn if the process has it. During an outage of the database it expires
+        instead, so that the call's own result is not lost."""
+        owner, line.owner = line.owner, ""
+        if owner:
+            with suppress(*OUTAGES):
+                async with transaction(self.sessions) as session:
+                    await self._delete(session, line.key, owner)
 
-    @property
-    def _expiry(self) -> object:
-        return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, self.seconds)
+    async def _delete(self, session: AsyncSession, key: str, owner: str) -> None:
+        await session.execute(delete(RemoteTurn).filter_by(key=key, owner=owner))
 
 
 # The breaker of one remote: how a call's result changes the state. Pure functions.
@@ -547,9 +672,8 @@ def detect_slow(state: RemoteState, now: datetime, *, oldest_at: datetime | None
 
 T = TypeVar("T")
 
-PERMIT_SECONDS = 1.0
-PERMIT_SHARE = 0.25
-"""The share of one second's permits that a worker reserves at a time."""
+ANSWER_SECONDS = 10.0
+"""How long the time of an answer waits for another change with which it is stored."""
 
 
 @dataclass(slots=True)
@@ -577,6 +701,16 @@ def probing(*, every: bool = False) -> Iterator[None]:
 
 
 @dataclass(slots=True)
+class _Change:
+    """A change of the locked state, from `before` to `after`; `now` is the database's time."""
+
+    session: Session
+    before: RemoteState
+    now: datetime
+    after: RemoteState
+
+
+@dataclass(slots=True)
 class SharedGate:
     """The gate of one process to a remote that several processes call.
 
@@ -593,8 +727,8 @@ class SharedGate:
     _slots: asyncio.Semaphore = field(init=False)
     _turns: Turns = field(init=False)
     _permit_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _permits: int = 0
-    _permits_until: float = 0.0
+    _block: Block | None = None
+    _waiting: int = 0
     _in_progress: dict[int, float] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _process: str = field(default_factory=lambda: uuid4().hex)
@@ -632,33 +766,33 @@ class SharedGate:
         """Store the calls in progress and the time of the last answer, and decide whether the
         remote is slow. Makes no query while nothing changed."""
         now, in_progress = time.monotonic(), list(self._in_progress.values())
-        has_changed = bool(in_progress) or self._reported or self._answered is not None
-        if not has_changed and self.known.slow_at is None and self.known.silent_since is None:
+        is_known = not in_progress and not self._reported and not self._is_answer_due(now)
+        if is_known and self.known.slow_at is None and self.known.silent_since is None:
             return
-        answered, self._answered = self._answered, None
         self._reported = bool(in_progress)
-        async with transaction(self.sessions) as session:
+        oldest_seconds = now - min(in_progress, default=now)
+        async with self._changing() as change:
             oldest_at = await report_calls(
-                session,
+                change.session,
                 self.key,
                 self._process,
                 calls=len(in_progress),
-                oldest_seconds=now - min(in_progress, default=now),
+                oldest_seconds=oldest_seconds,
             )
+            change.after = detect_slow(change.after, change.now, oldest_at=oldest_at)
 
-        def step(known: RemoteState, moment: datetime) -> RemoteState:
-            if answered is not None:
-                answered_at = moment - timedelta(seconds=now - answered)
-                latest = max(answered_at, known.answered_at or answered_at)
-                known = replace(known, answered_at=latest)
-            return detect_slow(known, moment, oldest_at=oldest_at)
-
-        await self._change(step)
+    def _is_answer_due(self, now: float) -> bool:
+        """Whether the time of the last answer is to be stored: it is the remote's first, or no
+        other change took it along."""
+        if self._answered is None:
+            return False
+        return self.known.answered_at is None or now - self._answered >= ANSWER_SECONDS
 
     async def claim_probe(self) -> bool:
         """Whether a probe was due and is claimed now; a call inside `probing` makes it."""
-        before, after, _ = await self._change(claim_probe)
-        return after != before
+        async with self._changing() as change:
+            change.after = claim_probe(change.after, change.now)
+        return change.after.probe_at != change.before.probe_at
 
     async def _call(self, call: Callable[[], Awaitable[T]], *, probe: bool, write: bool) -> T:
         began, number = time.monotonic(), next(self._numbers)
@@ -683,28 +817,52 @@ class SharedGate:
         """Wait for a permit. Raises RemotePaused as `run` does.
 
         Permits are reserved in the database for several calls at a time."""
-        async with self._permit_lock:
-            if self._permits <= 0 or time.monotonic() >= self._permits_until:
-                self._permits, wait = await self._reserve()
-                await self.sleep(wait)
-                self._permits_until = time.monotonic() + PERMIT_SECONDS
-            self._permits -= 1
+        self._waiting += 1
+        try:
+            async with self._permit_lock:
+                while not await self._use_permit():
+                    pass
+        finally:
+            self._waiting -= 1
 
-    async def _reserve(self) -> tuple[int, float]:
-        """How many permits were reserved, and in how many seconds they are valid."""
-        calls, wait = 1, 0.0
+    async def _use_permit(self) -> bool:
+        """Wait until the next permit is valid; return whether it still is one afterwards."""
+        block = self._block
+        if block is None or not block.has_left(time.monotonic()):
+            block = self._block = await self._reserve()
+        wait = block.use() - time.monotonic()
+        if wait > 0:
+            await self.sleep(wait)
+        if wait > PERMIT_SECONDS:
+            await self._refuse_paused_meanwhile()
+        return block.expires_at > 0
 
-        def step(known: RemoteState, now: datetime) -> RemoteState:
-            nonlocal calls, wait
-            if pause_end(known, now) is not None:
-                return known
-            calls = max(1, int(rate_of(known, self.limits, now) * PERMIT_SHARE))
-            known, wait = reserve(known, self.limits, now=now, calls=calls)
-            return known
+    async def _reserve(self) -> Block:
+        block = None
+        async with self._changing() as change:
+            if pause_end(change.after, change.now) is None:
+                change.after, block = reserve_block(
+                    change.after,
+                    self.limits,
+                    now=change.now,
+                    monotonic=time.monotonic(),
+                    last=self._block,
+                    waiting=self._waiting,
+                )
+        self._refuse_paused(change.after, change.now)
+        assert block is not None  # noqa: S101 - calls are not paused
+        return block
 
-        _, known, now = await self._change(step)
-        self._refuse_paused(known, now)
-        return calls, wait
+    async def _refuse_paused_meanwhile(self) -> None:
+        """Read the state again after a long wait for a permit. Raises RemotePaused."""
+        async with self.sessions() as session:
+            found = await find_state(session, self.key)
+        if found is not None:
+            self._refuse_paused(*found)
+
+    def _drop_permits(self) -> None:
+        if self._block is not None:
+            self._block.expires_at = 0.0
 
     def _refuse_paused(self, known: RemoteState, now: datetime) -> None:
         until = pause_end(known, now)
@@ -722,27 +880,45 @@ class SharedGate:
         if call_result.verdict is Verdict.NOTHING:
             return
         if call_result.verdict is not Verdict.ANSWERED:
-            self._permits = 0
-        elif not call_result.probe and not self.known.is_troubled:
+            self._drop_permits()
+        elif not call_result.probe and not self.known.is_cleared_by_answer(write=call_result.write):
             return
-        _, known, now = await self._change(
-            lambda known, now: record_result(known, self.limits, call_result=call_result, now=now)
-        )
+        async with self._changing() as change:
+            change.after = record_result(
+                change.after, self.limits, call_result=call_result, now=change.now
+            )
         if call_result.verdict is Verdict.THROTTLED:
-            rate = rate_of(known, self.limits, now)
-            details = {"remote": self.key, "until": known.paused_until, "calls_per_second": rate}
+            rate = rate_of(change.after, self.limits, change.now)
+            until = change.after.paused_until
+            details = {"remote": self.key, "until": until, "calls_per_second": rate}
             log.warning("%s asks for fewer calls", self.system.label, extra=details)
 
-    async def _change(self, step: Step) -> tuple[RemoteState, RemoteState, datetime]:
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[_Change]:
+        """Lock the state; store it as the body left it, with the time of the last answer, and the
+        incidents that begin or end with the change."""
+        answered = self._answered
         async with transaction(self.sessions) as session:
-            before, after, now = await change(session, self.key, step)
+            before, now = await lock(session, self.key)
+            change = _Change(session, before, now, _add_answer(before, now, answered))
+            yield change
+            await save(session, self.key, before=before, after=change.after)
             log_calls = await announce_changes(
-                session, self.system, self.store, before=before, after=after
+                session, self.system, self.store, before=before, after=change.after
             )
-        self.known = after
+        self.known = change.after
+        if self._answered == answered:
+            self._answered = None
         for log_call in log_calls:
             log_call()
-        return before, after, now
+
+
+def _add_answer(state: RemoteState, now: datetime, answered: float | None) -> RemoteState:
+    """The state with the time of an answer, which is given by the monotonic clock."""
+    if answered is None:
+        return state
+    answered_at = now - timedelta(seconds=time.monotonic() - answered)
+    return replace(state, answered_at=max(answered_at, state.answered_at or answered_at))
 
 
 def _call_result(error: RemoteError, *, probe: bool, write: bool, seconds: float) -> CallResult:

@@ -3,6 +3,7 @@ remotes whose breaker is open."""
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -40,10 +41,17 @@ async def run_prober(runtime: Runtime) -> None:
             group.create_task(_report(runtime, gate))
 
 
+LOOK_SECONDS = 5.0
+"""How often a process looks whether another one opened a breaker, which may be gone since."""
+
+
 async def _watch(runtime: Runtime, gate: SharedGate) -> None:
+    looked_at = float("-inf")
     while True:
         await asyncio.sleep(runtime.settings.worker.dispatch_interval)
-        await probe_if_due(runtime, gate)
+        if gate.known.is_open or time.monotonic() - looked_at >= LOOK_SECONDS:
+            looked_at = time.monotonic()
+            await probe_if_due(runtime, gate)
 
 
 async def _report(runtime: Runtime, gate: SharedGate) -> None:
