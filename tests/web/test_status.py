@@ -1,8 +1,6 @@
 """The status: queue, incidents, how far the polls are, and both systems asked on demand."""
 
 import re
-from datetime import datetime
-from functools import partial
 
 import httpx
 import pytest
@@ -14,10 +12,10 @@ from app.links.repository import save_watermark
 from app.remotes.gate import (
     CallResult,
     RemoteLimits,
-    RemoteState,
-    change,
+    lock,
     record_result,
     report_calls,
+    save,
 )
 from app.remotes.incidents import Trouble, report, report_resolved
 from app.remotes.models import IncidentKind
@@ -64,7 +62,9 @@ async def test_what_each_system_was_asked_and_when_it_last_answered(
     asked = CallResult(Verdict.ANSWERED), CallResult(Verdict.DOWN, seconds=3)
     async with transaction(runtime.sessions) as session:
         for key, call_result in zip(("vtiger", "woocommerce:main"), asked, strict=True):
-            await change(session, key, partial(learned, call_result))
+            before, now = await lock(session, key)
+            after = record_result(before, RemoteLimits(), call_result=call_result, now=now)
+            await save(session, key, before=before, after=after)
         await report_calls(session, "vtiger", "of another process", calls=2, oldest_seconds=2)
     page = await admin.text("/ui/status")
     assert "Answers" in row(page, "Vtiger CRM")
@@ -83,10 +83,6 @@ async def test_a_system_that_hangs_is_told_before_it_is_an_incident(
     assert re.search(r"Vtiger CRM has not answered a call for 1\d s", page)
     assert re.search(r"No answer for 1\d s", row(page, "Vtiger CRM"))
     assert "No current incidents." not in page
-
-
-def learned(call_result: CallResult, known: RemoteState, now: datetime) -> RemoteState:
-    return record_result(known, RemoteLimits(), call_result=call_result, now=now)
 
 
 def row(page: str, system: str) -> str:
