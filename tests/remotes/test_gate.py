@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -17,6 +18,7 @@ from app.domain import (
     RemoteTimeout,
     RemoteUnavailable,
     System,
+    utc_now,
 )
 from app.remotes.gate import RemoteLimits, SharedGate, probing, search_calls, search_remotes
 from app.remotes.incidents import IncidentFilter, search_incidents
@@ -188,13 +190,24 @@ async def test_after_the_pause_calls_go_on_at_half_the_rate(
     assert sum(waits) > 1
 
 
-async def test_workers_keep_the_rate_together(gate_of: GateOf, waits: list[float]) -> None:
-    """Twenty a second and twenty saved up: of sixty calls the last has to wait two seconds."""
+async def test_workers_keep_the_rate_together(gate_of: GateOf, sessions: Sessions) -> None:
+    """Their permits are on one line, which begins far ahead, so that they can be counted."""
     gates, shop = [gate_of() for _ in range(3)], Shop()
+    start = utc_now() + timedelta(days=1)
+    async with transaction(sessions) as session:
+        await session.execute(
+            text("INSERT INTO remotes (key, booked_until) VALUES (:key, :start)"),
+            {"key": gates[0].key, "start": start},
+        )
     for number in range(60):
         await gates[number % 3].run(shop)
 
-    assert 1 < max(waits) <= 2
+    async with sessions() as session:
+        booked_until = (await search_remotes(session))[gates[0].key].booked_until
+    assert booked_until is not None
+    block = 5
+    permits = round((booked_until - start).total_seconds() * LIMITS.calls_per_second)
+    assert 60 <= permits < 60 + 3 * block
 
 
 async def test_no_more_calls_at_once_than_allowed(gate_of: GateOf) -> None:

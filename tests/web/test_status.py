@@ -68,7 +68,7 @@ async def test_what_each_system_was_asked_and_when_it_last_answered(
         await report_calls(session, "vtiger", "of another process", calls=2, oldest_seconds=2)
     page = await admin.text("/ui/status")
     assert "Answers" in row(page, "Vtiger CRM")
-    assert "2 calls, the oldest for 2 s" in row(page, "Vtiger CRM")
+    assert re.search(r"2 calls, the oldest for \d+ s", row(page, "Vtiger CRM"))
     assert "<time" in row(page, "Vtiger CRM")
     assert "No current incidents." in page
     assert "never" in row(page, "WooCommerce")
