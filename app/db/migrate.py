@@ -1,6 +1,7 @@
 """Migrates a database: one process at a time, and with a limit on waiting for locks."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -27,6 +28,9 @@ def load_tables() -> MetaData:
 
 
 LOCK_KEY = 8_090_318_114  # an arbitrary number, the same in all versions
+LOCK_RETRY_SECONDS = 0.2
+"""A process asks again for the lock: a statement that waited for it would be one that the creation
+of an index waits for, as that waits for the end of all older ones."""
 LOCK_TIMEOUT = "10s"  # a migration that waits for a table blocks all later statements on it
 
 
@@ -93,7 +97,9 @@ def _connection(address: str) -> Iterator[Connection]:
 @contextmanager
 def _migration_lock(connection: Connection) -> Iterator[None]:
     key = {"key": LOCK_KEY}
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
+        connection.rollback()
+        time.sleep(LOCK_RETRY_SECONDS)
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.commit()
     try:
