@@ -30,7 +30,8 @@ from app.remotes.screens import find_screen
 from app.runtime import Runtime
 from app.sync.status import RecordStatus, search_statuses
 from app.synclog.models import Entry
-from app.synclog.repository import LogFilter, search, summary
+from app.synclog.search import LogFilter, search
+from app.synclog.totals import summary
 from app.vtiger.addon_package import build_package
 from app.vtiger.callbacks import (
     MOST_BYTES,

@@ -32,16 +32,9 @@ from app.escaping import csv_line
 from app.inbox.repository import DeliveryFilter, search_deliveries
 from app.parsing import Moment, RowNumber, Several, Text
 from app.synclog.models import Entry
-from app.synclog.repository import (
-    LogFilter,
-    Summary,
-    count,
-    delivery_ids_of,
-    export,
-    find_entry,
-    search,
-    summary,
-)
+from app.synclog.repository import delivery_ids_of, find_entry
+from app.synclog.search import LogFilter, count, export, search
+from app.synclog.totals import Summary, summary
 
 # Export: CSV that is safe to open in a spreadsheet, or one JSON object per line
 

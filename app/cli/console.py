@@ -20,7 +20,7 @@ from rich.text import Text
 from app.domain import ConfigError, Module, Outcome, System
 from app.escaping import printable
 from app.module_facts import LABELS
-from app.synclog.repository import TABLE_OUTCOMES, Summary
+from app.synclog.totals import TABLE_OUTCOMES, Summary
 
 # Signals: SIGTERM and SIGINT as an event, so that a command finishes its running work
 

@@ -26,8 +26,8 @@ from app.db.session import Sessions
 from app.domain import ConfigError, Module, Outcome, System
 from app.privacy import Forgotten, foresee
 from app.privacy import forget as forget_person
-from app.synclog.repository import LogFilter, search
-from app.synclog.repository import export as export_log
+from app.synclog.search import LogFilter, search
+from app.synclog.search import export as export_log
 
 # `migrate`
 

@@ -36,7 +36,8 @@ from app.sync.runs.comparison import Compared, compare_store
 from app.sync.runs.requests import modules_of
 from app.sync.webhook_watch import open_webhooks
 from app.synclog.models import Entry
-from app.synclog.repository import LogFilter, Summary, search, summary
+from app.synclog.search import LogFilter, search
+from app.synclog.totals import Summary, summary
 from sandbox.app import SHOP_PATH, Sandbox, create_sandbox_app, new_sandbox
 from sandbox.cast import Cast, StoryStuck
 from sandbox.day import DAY, count_steps, no_pause, play

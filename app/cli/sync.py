@@ -50,7 +50,8 @@ from app.sync.runs.requests import (
     get_progress,
     start_run,
 )
-from app.synclog.repository import LogFilter, Summary, search, summary_of_run
+from app.synclog.search import LogFilter, search
+from app.synclog.totals import Summary, summary_of_run
 from app.tasks import in_background
 from app.worker.engine import running_worker
 

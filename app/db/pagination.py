@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -84,9 +85,14 @@ async def fetch_page(
         after = Cursor.decode(cursor)
         statement = statement.where(tuple_(at, row_id) < tuple_(after.at, after.id))
     ordered = statement.order_by(at.desc(), row_id.desc()).limit(limit + 1)
-    rows = list(await session.scalars(ordered))
+    return page_of(list(await session.scalars(ordered)), key=key, limit=limit)
+
+
+def page_of(rows: Sequence[T], *, key: Key, limit: int) -> Page[T]:
+    """The page of the first `limit` rows, newest first by the key. One row more means that there is
+    another page."""
     more = len(rows) > limit
-    return Page(rows[:limit], _cursor_after(rows[limit - 1], key) if more else None)
+    return Page(list(rows[:limit]), _cursor_after(rows[limit - 1], key) if more else None)
 
 
 def _cursor_after(row: Any, key: Key) -> str:

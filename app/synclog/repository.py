@@ -1,124 +1,31 @@
-"""The Sync Log: writes entries and their totals in one transaction, searches and counts them."""
+"""The Sync Log: writes entries and counts them in one transaction, and finds those of a record."""
 
-from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    CompoundSelect,
-    Select,
-    and_,
-    cast,
-    delete,
-    func,
-    or_,
-    select,
-    text,
-    union_all,
-)
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, defer
+from sqlalchemy.orm import defer
 
-from app.db.pagination import Page, fetch_page
-from app.db.session import Sessions
 from app.domain import Event, Module, Outcome, Record, System
 from app.synclog.models import SHARDS, Entry, EntryDelivery, Total
+from app.synclog.totals import floor_of
 
 # Retention: entries are deleted by age. Totals are kept, so that the summary does not change.
 
 
 async def prune_entries(session: AsyncSession, days: int, *, most: int) -> int:
-    """Delete at most `most` entries older than `days` days; return how many."""
+    """Delete at most `most` entries older than `days` days, the oldest first; return how many."""
     old = Entry.occurred_at < func.now() - func.make_interval(0, 0, 0, days)
-    ids = (await session.scalars(select(Entry.id).where(old).limit(most))).all()
+    oldest = select(Entry.id).where(old).order_by(Entry.occurred_at, Entry.id).limit(most)
+    ids = (await session.scalars(oldest)).all()
     await session.execute(delete(EntryDelivery).where(EntryDelivery.entry_id.in_(ids)))
     await session.execute(delete(Entry).where(Entry.id.in_(ids)))
     return len(ids)
-
-
-# Outcomes over time, for charts: steps of an hour or more from totals, shorter ones from the log.
-
-_HOUR = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """The number of entries by outcome in the step that begins at `starts_at`."""
-
-    starts_at: datetime
-    counts: Mapping[Outcome, int]
-
-
-async def first_logged_at(session: AsyncSession, store: Sequence[str] = ()) -> datetime | None:
-    """The time of the first entry, or its hour if entries were deleted since; None without any."""
-    hour, entry = select(func.min(Total.hour_at)), select(func.min(Entry.occurred_at))
-    if store:
-        hour, entry = hour.where(Total.store.in_(store)), entry.where(Entry.store.in_(store))
-    first_hour, first_entry = await session.scalar(hour), await session.scalar(entry)
-    if first_hour is None or first_entry is None:
-        return first_hour
-    found: datetime = first_entry if first_entry - first_hour < _HOUR else first_hour
-    return found
-
-
-async def series(
-    session: AsyncSession,
-    *,
-    since: datetime,
-    until: datetime,
-    step: timedelta,
-    store: Sequence[str] = (),
-) -> list[Bucket]:
-    """A bucket for each step that `since <= time < until` touches, empty ones included."""
-    counted = _hours(step) if step >= _HOUR else _entries(step)
-    source = Total if step >= _HOUR else Entry
-    at = Total.hour_at if step >= _HOUR else Entry.occurred_at
-    first = _number(since, step)
-    counted = counted.where(at >= _moment(first, step), at < until)
-    if store:
-        counted = counted.where(source.store.in_(store))
-    found: dict[int, dict[Outcome, int]] = {}
-    for number, outcome, count in await session.execute(counted):
-        found.setdefault(int(number), {})[Outcome(outcome)] = int(count)
-    last = _number(until - timedelta.resolution, step)
-    return [
-        Bucket(
-            _moment(number, step), {each: found.get(number, {}).get(each, 0) for each in Outcome}
-        )
-        for number in range(first, last + 1)
-    ]
-
-
-def _hours(step: timedelta) -> Select[Any]:
-    number = _number_column(Total.hour_at, step)
-    counted = select(number, Total.outcome, func.sum(Total.count))
-    return counted.group_by(number, Total.outcome)
-
-
-def _entries(step: timedelta) -> Select[Any]:
-    number = _number_column(Entry.occurred_at, step)
-    counted = select(number, Entry.outcome, func.count()).where(Entry.module.is_not(None))
-    return counted.group_by(number, Entry.outcome)
-
-
-def _number_column(column: Any, step: timedelta) -> Any:
-    return cast(
-        func.floor(func.extract("epoch", column) / int(step.total_seconds())), BigInteger
-    ).label("number")
-
-
-def _number(moment: datetime, step: timedelta) -> int:
-    """Steps since 1970: those of a day begin at midnight UTC."""
-    return int(moment.timestamp() // step.total_seconds())
-
-
-def _moment(number: int, step: timedelta) -> datetime:
-    return datetime.fromtimestamp(number * step.total_seconds(), UTC)
 
 
 # The latest outcome of each of a few records, in either direction.
@@ -173,8 +80,6 @@ def _record(entry: Entry, system: System) -> Record:
 
 # Hourly totals: updated with each entry, so that a summary need not read the log.
 
-Summary = dict[System, dict[Module, dict[Outcome, int]]]
-
 _SHARD_LOCKS = 0x53594E43  # the namespace of these advisory locks
 
 
@@ -192,7 +97,7 @@ async def count_outcomes(
     session: AsyncSession, tallies: Mapping[Tally, int], occurred_at: datetime
 ) -> None:
     """Add counts to the totals of the hour of `occurred_at`."""
-    common = {"hour_at": _hour(occurred_at), "shard": await _take_shard(session)}
+    common = {"hour_at": floor_of(occurred_at, "hour"), "shard": await _take_shard(session)}
     statement = insert(Total).values(
         [asdict(tally) | common | {"count": count} for tally, count in tallies.items()]
     )
@@ -202,10 +107,6 @@ async def count_outcomes(
             set_={"count": Total.count + statement.excluded.count},
         )
     )
-
-
-def _hour(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 async def _take_shard(session: AsyncSession) -> int:
@@ -224,111 +125,6 @@ async def _take_shard(session: AsyncSession) -> int:
         waiting = text("SELECT pg_advisory_xact_lock(:space, 0)")
         await session.execute(waiting, {"space": _SHARD_LOCKS})
     return int(shard or 0)
-
-
-TABLE_OUTCOMES = (
-    Outcome.CREATED,
-    Outcome.UPDATED,
-    Outcome.DELETED,
-    Outcome.SKIPPED,
-    Outcome.FAILED,
-)
-"""The outcomes that the two tables of the Sync Log always show."""
-
-
-async def summary(
-    session: AsyncSession,
-    *,
-    store: Sequence[str] = (),
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Summary:
-    """Counts by target, module and outcome, zeros included, for `since <= time < until`.
-
-    Whole hours come from the totals, the rest of a first and last hour from the log.
-    """
-    hours, edges = _split(since, until)
-    counts: CompoundSelect[Any, Any, Any, Any] = union_all(
-        _totals(store, hours), _logged(store, edges)
-    )
-    return _filled(await session.execute(counts))
-
-
-async def summary_of_run(session: AsyncSession, run_id: int) -> Summary:
-    """Counts by target, module and outcome of one run, zeros included, from the log."""
-    counted = select(Entry.target, Entry.module, Entry.outcome, func.count())
-    counted = counted.where(Entry.run_id == run_id, Entry.module.is_not(None))
-    return _filled(
-        await session.execute(counted.group_by(Entry.target, Entry.module, Entry.outcome))
-    )
-
-
-async def outcomes_of_run(session: AsyncSession, run_id: int) -> dict[Outcome, int]:
-    """The number of a run's entries by outcome, zeros included."""
-    counted = select(Entry.outcome, func.count()).where(Entry.run_id == run_id)
-    rows = await session.execute(counted.group_by(Entry.outcome))
-    counts = {Outcome(outcome): int(count) for outcome, count in rows}
-    return {outcome: counts.get(outcome, 0) for outcome in Outcome}
-
-
-def _filled(counts: Iterable[Any]) -> Summary:
-    found: Summary = {
-        target: {module: dict.fromkeys(Outcome, 0) for module in Module} for target in System
-    }
-    for target, module, outcome, count in counts:
-        found[System(target)][Module(module)][Outcome(outcome)] += int(count)
-    return found
-
-
-Span = tuple[datetime | None, datetime | None]
-
-
-def _split(since: datetime | None, until: datetime | None) -> tuple[Span, list[Span]]:
-    """The whole hours to read from the totals, and the remaining spans to count in the log."""
-    first = None if since is None else _hour(since + _HOUR - timedelta.resolution)
-    last = None if until is None else _hour(until)
-    if first is not None and last is not None and first > last:
-        return (first, first), [(since, until)]
-    edges: list[Span] = []
-    if since != first:
-        edges.append((since, first))
-    if until != last:
-        edges.append((last, until))
-    return (first, last), edges
-
-
-def _within(column: InstrumentedAttribute[datetime], span: Span) -> ColumnElement[bool]:
-    since, until = span
-    bounds = [column >= since] if since is not None else []
-    bounds += [column < until] if until is not None else []
-    return and_(True, *bounds)
-
-
-_Counts = Select[str, Any, str, int]
-
-
-def _totals(store: Sequence[str], hours: Span) -> _Counts:
-    count = func.sum(Total.count)
-    counted = select(Total.target, Total.module, Total.outcome, count)
-    counted = counted.where(_within(Total.hour_at, hours))
-    if store:
-        counted = counted.where(Total.store.in_(store))
-    return counted.group_by(Total.target, Total.module, Total.outcome)
-
-
-def _logged(store: Sequence[str], edges: Sequence[Span]) -> _Counts:
-    spans = or_(False, *(_within(Entry.occurred_at, edge) for edge in edges))
-    counted = select(Entry.target, Entry.module, Entry.outcome, func.count())
-    counted = counted.where(Entry.module.is_not(None), spans)
-    if store:
-        counted = counted.where(Entry.store.in_(store))
-    return counted.group_by(Entry.target, Entry.module, Entry.outcome)
-
-
-KEY = (Entry.occurred_at, Entry.id)
-NO_MODULE = "none"
-
-_EXPORT_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,9 +179,12 @@ async def append_each(
         for delivery in deliveries
     ]
     await session.execute(insert(EntryDelivery), pairs)
-    tallies = [_tally(entry, entry.module) for entry, _ in entries if entry.module is not None]
-    if tallies:
-        await count_outcomes(session, Counter(tallies), found[0].occurred_at)
+    tallies: defaultdict[datetime, Counter[Tally]] = defaultdict(Counter)
+    for row, (entry, _) in zip(found, entries, strict=True):
+        if entry.module is not None:
+            tallies[floor_of(row.occurred_at, "hour")][_tally(entry, entry.module)] += 1
+    for hour, counted in tallies.items():
+        await count_outcomes(session, counted, hour)
     return [int(row.id) for row in found]
 
 
@@ -395,84 +194,6 @@ def _row(entry: NewEntry) -> dict[str, Any]:
 
 def _tally(entry: NewEntry, module: Module) -> Tally:
     return Tally(entry.store, module, entry.target, entry.outcome)
-
-
-@dataclass(frozen=True, slots=True)
-class LogFilter:
-    """Values of one filter are combined by OR, filters by AND; an empty filter matches all.
-
-    `q` are words to find in message, label or ids."""
-
-    store: Sequence[str] = ()
-    module: Sequence[str] = ()
-    target: Sequence[str] = ()
-    outcome: Sequence[str] = ()
-    reason: Sequence[str] = ()
-    source_id: Sequence[str] = ()
-    target_id: Sequence[str] = ()
-    link_id: Sequence[int] = ()
-    run_id: Sequence[int] = ()
-    delivery_id: Sequence[int] = ()
-    q: Sequence[str] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-_EQUAL = ("store", "target", "outcome", "reason", "source_id", "target_id", "link_id", "run_id")
-_SEARCHED = (Entry.message, Entry.label, Entry.source_id, Entry.target_id)
-
-
-def _conditions(filters: LogFilter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [
-        getattr(Entry, name).in_(getattr(filters, name))
-        for name in _EQUAL
-        if getattr(filters, name)
-    ]
-    if filters.module:
-        found.append(_in_modules(filters.module))
-    if filters.delivery_id:
-        found.append(Entry.id.in_(_entry_ids_of(filters.delivery_id)))
-    if filters.q:
-        found.append(
-            or_(
-                *(
-                    column.icontains(word, autoescape=True)
-                    for word in filters.q
-                    for column in _SEARCHED
-                )
-            )
-        )
-    return found + _between(filters.since, filters.until)
-
-
-def _in_modules(modules: Sequence[str]) -> ColumnElement[bool]:
-    return func.coalesce(Entry.module, NO_MODULE).in_(modules)
-
-
-def _entry_ids_of(delivery_ids: Sequence[int]) -> Select[int]:
-    return select(EntryDelivery.entry_id).where(EntryDelivery.delivery_id.in_(delivery_ids))
-
-
-def _between(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if since is not None:
-        found.append(Entry.occurred_at >= since)
-    if until is not None:
-        found.append(Entry.occurred_at < until)
-    return found
-
-
-async def search(
-    session: AsyncSession, filters: LogFilter, *, cursor: str | None, limit: int
-) -> Page[Entry]:
-    """One page of entries, newest first. InvalidInput for an invalid cursor."""
-    matching = select(Entry).where(*_conditions(filters))
-    return await fetch_page(session, matching, key=KEY, cursor=cursor, limit=limit)
-
-
-async def count(session: AsyncSession, filters: LogFilter) -> int:
-    found = select(func.count()).select_from(Entry).where(*_conditions(filters))
-    return int(await session.scalar(found) or 0)
 
 
 async def find_entry(session: AsyncSession, entry_id: int) -> Entry | None:
@@ -490,17 +211,3 @@ async def delivery_ids_of(session: AsyncSession, entry_id: int, limit: int) -> l
     found = select(EntryDelivery.delivery_id).where(EntryDelivery.entry_id == entry_id)
     ordered = found.order_by(EntryDelivery.delivery_id).limit(limit)
     return list(await session.scalars(ordered))
-
-
-async def export(sessions: Sessions, filters: LogFilter) -> AsyncIterator[Entry]:
-    """Yield every matching entry, newest first. Reads in batches, so that no transaction stays open
-    for a slow reader."""
-    cursor: str | None = None
-    while True:
-        async with sessions() as session:
-            page = await search(session, filters, cursor=cursor, limit=_EXPORT_BATCH)
-        for entry in page.items:
-            yield entry
-        cursor = page.next_cursor
-        if cursor is None:
-            return

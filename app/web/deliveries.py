@@ -12,7 +12,7 @@ from app.inbox.repository import DeliveryFilter, count_open, find_delivery, sear
 from app.parsing import RowNumber
 from app.reasons import REASONS
 from app.runtime import Runtime
-from app.synclog.repository import LogFilter, search
+from app.synclog.search import LogFilter, search
 from app.web.forms import AdminForm, Chosen, Filter, Reader, choose
 from app.web.pages import PageFault, PageRoute, go_to, not_found, render
 from app.web.records import remote_link

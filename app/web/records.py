@@ -15,8 +15,9 @@ from app.parsing import RowNumber
 from app.reasons import REASONS
 from app.remotes.screens import find_screen
 from app.runtime import Runtime
-from app.synclog.models import Entry
-from app.synclog.repository import NO_MODULE, LogFilter, delivery_ids_of, find_entry, search
+from app.synclog.models import NO_MODULE, Entry
+from app.synclog.repository import delivery_ids_of, find_entry
+from app.synclog.search import LogFilter, search
 from app.web.forms import AdminForm, Chosen, Filter, Reader, choose
 from app.web.pages import PageRoute, go_to, not_found, render
 from app.web.words import MODULES, OUTCOMES, SYSTEMS

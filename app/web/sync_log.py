@@ -16,13 +16,12 @@ from app.runs.models import OPEN_STATES, SyncRun
 from app.runs.repository import RunFilter, search_runs
 from app.runtime import Runtime
 from app.synclog.models import Entry
-from app.synclog.repository import (
+from app.synclog.search import LogFilter, search
+from app.synclog.totals import (
     TABLE_OUTCOMES,
     Bucket,
-    LogFilter,
     Summary,
     first_logged_at,
-    search,
     series,
     summary,
 )

@@ -1,5 +1,5 @@
-"""The periodic tasks of a worker: setup, catch-up polls, the webhook watch, pruning, and probes of
-remotes whose breaker is open."""
+"""The periodic tasks of a worker: setup, catch-up polls, the webhook watch, pruning, compaction of
+totals, and probes of remotes whose breaker is open."""
 
 import asyncio
 import logging
@@ -25,6 +25,7 @@ from app.runtime import Runtime
 from app.sync.polling import poll
 from app.sync.webhook_watch import watch_webhooks
 from app.synclog.repository import prune_entries
+from app.synclog.totals import compact_totals
 
 # Probes remotes whose breaker is open, one read at a time, and reports the calls in progress.
 
@@ -86,6 +87,7 @@ async def _probe(runtime: Runtime, gate: SharedGate) -> None:
 
 
 PRUNE_BATCH = 5000
+COMPACT_BATCH = 20_000
 
 
 async def upkeep(runtime: Runtime) -> None:
@@ -94,7 +96,7 @@ async def upkeep(runtime: Runtime) -> None:
     Several workers may run it at the same time at the cost of a few more reads.
     """
     while True:
-        for part in (prepare, watch_webhooks, poll, prune):
+        for part in (prepare, watch_webhooks, poll, prune, compact):
             await _attempt(part, runtime)
         await asyncio.sleep(runtime.settings.sync.poll_interval)
 
@@ -121,6 +123,14 @@ async def prune(runtime: Runtime) -> None:
             await prune_runs(session, keep.sync_log_days)
         if keep.incidents_days:
             await prune_incidents(session, keep.incidents_days)
+
+
+async def compact(runtime: Runtime) -> None:
+    """Compact the totals of past hours, so that the summary reads few rows."""
+    compacted = COMPACT_BATCH
+    while compacted == COMPACT_BATCH:
+        async with transaction(runtime.sessions) as session:
+            compacted = await compact_totals(session, most=COMPACT_BATCH)
 
 
 class Pruner(Protocol):

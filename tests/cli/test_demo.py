@@ -32,7 +32,7 @@ from app.http.server import listen
 from app.module_facts import LABELS
 from app.runtime import open_store
 from app.sync.runs.comparison import Compared, Plan
-from app.synclog.repository import TABLE_OUTCOMES
+from app.synclog.totals import TABLE_OUTCOMES
 from sandbox.app import Sandbox
 from tests.cli.processes import Shell, run
 from tests.made import made_in_crm, made_in_shop

@@ -9,7 +9,7 @@ from app.links.leases import hold
 from app.modules.ports import PlannedAction
 from app.sync.runs.comparison import Compared, Plan, compare_store
 from app.sync.runs.execution import execute
-from app.synclog.repository import summary_of_run
+from app.synclog.totals import summary_of_run
 from tests.running import begin, run
 from tests.setting import STORE
 from tests.world import World

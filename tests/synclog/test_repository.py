@@ -10,16 +10,8 @@ import pytest
 from app.db.session import Sessions, transaction
 from app.domain import Module, Outcome, System
 from app.synclog.models import Entry
-from app.synclog.repository import (
-    LogFilter,
-    NewEntry,
-    append,
-    count,
-    delivery_ids_of,
-    export,
-    find_entry,
-    search,
-)
+from app.synclog.repository import NewEntry, append, delivery_ids_of, find_entry
+from app.synclog.search import LogFilter, count, export, search
 from tests.synclog.entries import ORDINARY, log, random_entry
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import Outcome
-from app.synclog.repository import Bucket
+from app.synclog.totals import Bucket
 from app.web.sync_log import HEIGHT, MOST_BARS, STEPS, WIDTH, Chart, draw, nice_top, step_for
 
 START = datetime(2026, 11, 24, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from app.db.session import transaction
 from app.domain import Module, Outcome, System
 from app.runtime import Runtime
-from app.synclog.repository import first_logged_at, series, summary
+from app.synclog.totals import first_logged_at, series, summary
 from tests.api.calls import ADMIN
 from tests.api.rows import ENTRY, log
 from tests.web.browsing import Browser

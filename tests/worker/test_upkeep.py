@@ -19,7 +19,7 @@ from app.modules.context import prepare, setup_ids
 from app.sync.polling import poll
 from app.sync.webhook_watch import watch_webhooks
 from app.synclog.models import Entry
-from app.synclog.repository import summary
+from app.synclog.totals import summary
 from app.worker.upkeep import prune
 from tests.disputes import conflicts
 from tests.setting import SERVICE

@@ -25,7 +25,7 @@ from app.runs.repository import (
     search_runs,
 )
 from app.runtime import Runtime
-from app.synclog.repository import outcomes_of_run
+from app.synclog.totals import outcomes_of_run
 
 # Scheduled comparisons: the setting `STORES__<key>__COMPARE_HOURS`.
 
