@@ -48,8 +48,16 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The compacted counts of hours hold all that the totals of longer periods do."""
+    """Compacted counts become new ones of a shard that nobody writes to, as the next upgrade begins
+    without totals of longer periods."""
     with op.get_context().autocommit_block():
         for name in INDEXES:
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+    op.execute("""
+WITH compacted AS (DELETE FROM sync_totals WHERE shard = -1 RETURNING *)
+INSERT INTO sync_totals AS known (store, module, target, outcome, hour_at, shard, count)
+SELECT store, module, target, outcome, hour_at, 16, count FROM compacted
+ON CONFLICT (store, module, target, outcome, hour_at, shard)
+    DO UPDATE SET count = known.count + excluded.count
+""")
     op.drop_table("sync_period_totals")

@@ -6,17 +6,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from alembic import command
-from alembic.config import Config
 from psycopg import sql
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
 from app.db.dump import dump, restore
 from app.db.migrate import load_tables, pending, upgrade
-from app.db.opening import MIGRATIONS, sqlalchemy_url
 from app.domain import ConfigError
 from tests.conftest import new_database
+from tests.revisions import downgrade
 
 KNOWN = frozenset(load_tables().tables)
 FILL = """
@@ -94,24 +90,14 @@ def test_a_backup_of_an_older_release_can_be_brought_up_to_date(
     admin_url: str, empty_database_url: str, template: str, tmp_path: Path
 ) -> None:
     """On top of a newer database, whose newer tables must not stay behind."""
-    _upgrade_to(empty_database_url, "head-3")
+    upgrade(empty_database_url)
+    downgrade(empty_database_url, "-3")
     dump(empty_database_url, tmp_path / "old.dump")
     with new_database(admin_url, template) as target:
         restore(target, tmp_path / "old.dump", known=KNOWN, replace=True)
         assert len(pending(target)) == 3
         upgrade(target)
         assert pending(target) == ()
-
-
-def _upgrade_to(address: str, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    engine = create_engine(sqlalchemy_url(address), poolclass=NullPool)
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        command.downgrade(config, revision.replace("head", ""))
 
 
 def _newer(address: str, folder: Path) -> Path:
