@@ -18,9 +18,9 @@ from app.links.repository import save_link
 from app.modules.context import prepare, setup_ids
 from app.sync.polling import poll
 from app.sync.webhook_watch import watch_webhooks
-from app.synclog.models import Entry
+from app.synclog.models import COMPACTED, Entry, Total
 from app.synclog.totals import summary
-from app.worker.upkeep import prune
+from app.worker.upkeep import compact, prune
 from tests.disputes import conflicts
 from tests.setting import SERVICE
 from tests.world import World, open_world
@@ -118,6 +118,19 @@ async def test_nothing_is_dropped_where_the_settings_keep_all(
         await prune(world.runtime)
 
         assert len(await world.log()) == before
+
+
+async def test_totals_of_past_hours_are_compacted(world: World) -> None:
+    await world.customer("zoe@shop.example", last_name="M")
+    await world.settle()
+    await world.execute("UPDATE sync_totals SET hour_at = hour_at - interval '3 hours'")
+    async with world.runtime.sessions() as session:
+        before = await summary(session)
+    await compact(world.runtime)
+
+    async with world.runtime.sessions() as session:
+        assert set(await session.scalars(select(Total.shard))) == {COMPACTED}
+        assert await summary(session) == before
 
 
 async def test_what_orders_rest_on_is_made_and_tried_again_with_the_next_round(
