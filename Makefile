@@ -51,6 +51,7 @@ bench: setup-dev ## the benchmarks
 	@$(PYTHON) -m benchmarks.strangers
 	@$(PYTHON) -m benchmarks.backlog
 	@$(PYTHON) -m benchmarks.delay
+	@$(PYTHON) -m benchmarks.log_reads
 
 walk: setup-dev ## files, calls and transactions that one event goes through
 	@$(PYTHON) -m benchmarks.walk $(ARGS)
