@@ -199,25 +199,31 @@ class _Parts:
     """A division of the log into parts, of each of which an index finds the matching entries.
 
     `parts` are the names and the tables of a FROM clause with a row for each part, `conditions`
-    those of its entries. Parts follow each other in time if `order` names their number."""
+    those of its entries. Parts follow each other in time if `order` names their number. If the
+    index has the entries of a part in no order, `is_sorted` is False: all of the part that match
+    are sorted, so that the planner does not look for them in the order of time."""
 
     names: str
     tables: str
     conditions: str
     values: Mapping[str, Any]
     order: str = ""
+    is_sorted: bool = True
     may_repeat: bool = False
 
     async def find_ids(self, session: AsyncSession, most: int) -> list[int]:
-        """The newest `most` matching entries, newest first. Reads as many of each part at most,
-        and no part beyond the one that fills the page if the parts are in order."""
+        """The newest `most` matching entries, newest first. Returns as many of each part at most,
+        and reads no part beyond the one that fills the page if the parts are in order."""
         order = [*([self.order] if self.order else []), "page.occurred_at", "page.id"]
         statement = f"""
 WITH RECURSIVE {self.names}
 SELECT id FROM (
     SELECT {"DISTINCT" if self.may_repeat else ""} {", ".join(order)}
     FROM {self.tables}, LATERAL (
-        SELECT id, occurred_at FROM sync_log WHERE {self.conditions}
+        SELECT id, occurred_at FROM (
+            SELECT id, occurred_at FROM sync_log WHERE {self.conditions}
+            {"" if self.is_sorted else "OFFSET 0"}
+        ) AS part
         ORDER BY occurred_at DESC, id DESC LIMIT :most
     ) AS page
     ORDER BY {", ".join(f"{each} DESC" for each in order)} LIMIT :most
@@ -323,5 +329,6 @@ def _by_word(query: _Query) -> _Parts:
         conditions=" AND ".join([*conditions, query.conditions]),
         values={**query.values, **tags, "words": query.words},
         order="spans.number",
+        is_sorted=False,
         may_repeat=len(query.words) > 1,
     )

@@ -179,18 +179,21 @@ RARE: list[dict[str, Any]] = [
 
 
 async def test_a_page_reads_few_entries_however_many_there_are(sessions: Sessions) -> None:
-    """The newest 2,000 are read before an index is asked; the log has ten times as many."""
+    """The newest 2,000 are read before an index is asked; the log has ten times as many.
+
+    A page of one entry is to the planner what a page of fifty is in a longer log: it looks as if a
+    scan by time came upon it soon."""
     entries = 20_000
     await log_at(sessions, _random_entries(random.Random(5), 60))
     await _fill(sessions, entries, NOW + timedelta(days=30))
     async with sessions() as session:
         await session.execute(text("ANALYZE sync_log, sync_log_deliveries"))
         await session.commit()
-        for chosen in RARE:
+        for chosen, limit in itertools.product(RARE, (1, 50)):
             before = await session.scalar(READ)
-            await search(session, LogFilter(**chosen), cursor=None, limit=50)
+            await search(session, LogFilter(**chosen), cursor=None, limit=limit)
             read = await session.scalar(READ) - before
-            assert read < 3_500, (chosen, read)
+            assert read < 3_500, (chosen, limit, read)
             await session.rollback()
 
 
