@@ -199,16 +199,15 @@ class _Parts:
     """A division of the log into parts, of each of which an index finds the matching entries.
 
     `parts` are the names and the tables of a FROM clause with a row for each part, `conditions`
-    those of its entries. Parts follow each other in time if `order` names their number. If the
-    index has the entries of a part in no order, `is_sorted` is False: all of the part that match
-    are sorted, so that the planner does not look for them in the order of time."""
+    those of its entries. Parts follow each other in time if `order` names their number. `entries`
+    is what the conditions choose from."""
 
     names: str
     tables: str
     conditions: str
     values: Mapping[str, Any]
     order: str = ""
-    is_sorted: bool = True
+    entries: str = "sync_log"
     may_repeat: bool = False
 
     async def find_ids(self, session: AsyncSession, most: int) -> list[int]:
@@ -220,10 +219,7 @@ WITH RECURSIVE {self.names}
 SELECT id FROM (
     SELECT {"DISTINCT" if self.may_repeat else ""} {", ".join(order)}
     FROM {self.tables}, LATERAL (
-        SELECT id, occurred_at FROM (
-            SELECT id, occurred_at FROM sync_log WHERE {self.conditions}
-            {"" if self.is_sorted else "OFFSET 0"}
-        ) AS part
+        SELECT id, occurred_at FROM {self.entries} WHERE {self.conditions}
         ORDER BY occurred_at DESC, id DESC LIMIT :most
     ) AS page
     ORDER BY {", ".join(f"{each} DESC" for each in order)} LIMIT :most
@@ -236,7 +232,7 @@ SELECT id FROM (
         statement = f"""
 WITH RECURSIVE {self.names}
 SELECT count({counted}) FROM {self.tables},
-    LATERAL (SELECT id FROM sync_log WHERE {self.conditions}) AS entry
+    LATERAL (SELECT id FROM {self.entries} WHERE {self.conditions}) AS entry
 """  # noqa: S608
         return int(await session.scalar(text(statement), self.values) or 0)
 
@@ -317,18 +313,25 @@ _HASHES = """ARRAY(SELECT hashtextextended(term COLLATE "C", spans.number)
 
 
 def _by_word(query: _Query) -> _Parts:
-    tagged = [name for name in TAGS if name in query.filters]
-    hashes = [_HASHES.format(terms="words.grams", name="word")]
+    chosen = {
+        name: [f"{name}={each}" for each in query.values[name]]
+        for name in TAGS
+        if name in query.filters
+    }
+    single = [values[0] for values in chosen.values() if len(values) == 1]
+    tagged = [name for name, values in chosen.items() if len(values) > 1]
+    hashes = [_HASHES.format(terms="words.grams || CAST(:single AS text[])", name="word")]
     hashes += [_HASHES.format(terms=f":tags_{name}", name=name) for name in tagged]
-    conditions = [f"{TERMS} @> terms.word", *(f"{TERMS} && terms.{name}" for name in tagged)]
-    tags = {f"tags_{name}": [f"{name}={each}" for each in query.values[name]] for name in tagged}
+    found = [f"{TERMS} @> terms.word", *(f"{TERMS} && terms.{name}" for name in tagged)]
+    tags = {f"tags_{name}": chosen[name] for name in tagged}
     spans = _SPANS.format(ranges=query.ranges)
     return _Parts(
         names=_WORDS,
         tables=f"{spans}, words, LATERAL (SELECT {', '.join(hashes)} OFFSET 0) AS terms",
-        conditions=" AND ".join([*conditions, query.conditions]),
-        values={**query.values, **tags, "words": query.words},
+        conditions=query.conditions,
+        values={**query.values, **tags, "single": single, "words": query.words},
         order="spans.number",
-        is_sorted=False,
+        # OFFSET keeps the planner from asking any other index, of time or of kinds
+        entries=f"(SELECT * FROM sync_log WHERE {' AND '.join(found)} OFFSET 0) AS found",  # noqa: S608
         may_repeat=len(query.words) > 1,
     )
