@@ -295,7 +295,7 @@ def _reopen(merged: Merge, pairs: Mapping[str, _Pair]) -> None:
     settled = merged.to_woo.keys() | merged.to_vtiger.keys() | merged.agreed.keys()
     for name, pair in pairs.items():
         given = pairs.get(pair.rule.given)
-        if given is None or given.rule.name not in settled or not given.is_edited:
+        if given is None or given.rule.name not in settled:
             continue
         for target in System:
             value = merged.changes(target).get(given.rule.name, given.value(target)) or ""
