@@ -209,25 +209,12 @@ def _drain(record_key: str) -> Job:
     )
 
 
-_BEGUN = text("UPDATE wakeups SET woken_at = NULL WHERE record_key = :key")
-_SUM_UP = text("SELECT sum_up_wakeups(ARRAY[:key])")
 _PUT_OFF = text("""
 UPDATE wakeups SET woken_at = NULL,
     due_at = CASE WHEN due_at < now() + make_interval(secs => :seconds)
         THEN now() + make_interval(secs => :seconds) ELSE due_at END
 WHERE record_key = :key
 """)
-
-
-async def clear_wakeup(session: AsyncSession, record_key: str, *, has_work: bool = True) -> None:
-    """Mark the record's job as started, so that later deliveries get a new one.
-
-    Must be called after the deliveries were locked, to keep the lock order (decision 16). Without
-    work the wakeup is computed anew: it was superfluous or not due.
-    """
-    await session.execute(_BEGUN, {"key": record_key})
-    if not has_work:
-        await session.execute(_SUM_UP, {"key": record_key})
 
 
 async def put_off(session: AsyncSession, record_key: str, seconds: float) -> None:

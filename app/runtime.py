@@ -15,6 +15,7 @@ from app.config.settings import Settings, StoreSettings, VtigerSettings
 from app.db.opening import open_database
 from app.db.session import Pulse, Sessions, open_sessions
 from app.domain import ConfigError, System, utc_now
+from app.drains import Drains
 from app.http.attempts import Attempts
 from app.http.client import FREE_GATE, ClientLimits, Gate
 from app.inbox.repository import Acceptor
@@ -179,6 +180,7 @@ class Runtime:
     pulse: Pulse = field(repr=False)
     sessions: Sessions
     acceptor: Acceptor
+    drains: Drains
     jobs: procrastinate.App
     stores: Mapping[str, WooClient]
     vtiger: VtigerClient
@@ -213,6 +215,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             pulse=pulse,
             sessions=sessions,
             acceptor=Acceptor(sessions),
+            drains=Drains(sessions, settings.worker.lease_seconds),
             jobs=jobs,
             stores=stores,
             vtiger=vtiger,

@@ -338,6 +338,15 @@ def storable_json(value: Any) -> Any:
     return value
 
 
+def storable_text(value: Any) -> str:
+    """The value as JSON with `storable` applied to all texts."""
+    try:
+        text = _dumps(value)
+    except TypeError:  # a lone surrogate, which JSON cannot hold
+        return _dumps(storable_json(value))
+    return text if "\\u0000" not in text else _dumps(storable_json(value))
+
+
 class StorableText(TypeDecorator[str]):
     """Text of at most `longest` characters; longer text is cut and ends in an ellipsis.
 
@@ -356,8 +365,12 @@ class StorableText(TypeDecorator[str]):
         del dialect
         if value is None:
             return None
-        text = storable(value)
-        return text if len(text) <= self.longest else text[: self.longest - 1] + "…"
+        return cut(storable(value), self.longest)
+
+
+def cut(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """The text, or its beginning and an ellipsis if it has more characters."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 Message = StorableText(LONGEST_MESSAGE)
@@ -514,6 +527,21 @@ async def autocommitting(sessions: Sessions) -> AsyncIterator[Driver]:
         if not driver.closed:
             await driver.set_autocommit(False)
         await greenlet_spawn(borrowed.close)
+
+
+@asynccontextmanager
+async def driver_transaction(sessions: Sessions) -> AsyncIterator[Driver]:
+    """A transaction for `fetch_prepared` alone, without a session. Raises SQLAlchemy's errors if
+    there is no connection."""
+    engine = sessions.kw["bind"]
+    assert isinstance(engine, AsyncEngine)  # noqa: S101 - as `open_sessions` has it
+    borrowed = await engine.raw_connection()
+    try:
+        driver = _driver(borrowed.driver_connection)
+        yield driver
+        await driver.commit()
+    finally:
+        await greenlet_spawn(borrowed.close)  # which rolls back what was not committed
 
 
 def _driver(connection: object) -> Driver:

@@ -5,7 +5,7 @@ locks them in the bytewise order of their dedupe keys, which is Python's order o
 (decision 16)."""
 
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -20,7 +20,6 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
-    any_,
     bindparam,
     case,
     cast,
@@ -400,30 +399,136 @@ def _in_order(hints: Sequence[NewDelivery], stored: dict[str, tuple[int, bool]])
     return answers
 
 
+_CLAIMED = [each.name for each in Delivery.__table__.columns]
+_CLAIM = f"""
+WITH mine AS (
+    SELECT id FROM deliveries
+    WHERE record_key = ANY (%b::text[]) AND state IN ('pending', 'processing')
+      AND NOT (state = 'pending' AND coalesce(last_reason, '') = '{WAITING_FOR_RUN}'
+          AND next_attempt_at > now())
+    ORDER BY dedupe_key COLLATE "C", id FOR UPDATE
+), claimed AS (
+    UPDATE deliveries SET state = 'processing', attempts = attempts + 1, claimed_at = now(),
+        lost_claims = CASE WHEN state = 'processing' THEN lost_claims + 1 ELSE 0 END
+    WHERE id IN (SELECT id FROM mine)
+    RETURNING {", ".join(_CLAIMED)}
+), begun AS (
+    SELECT record_key FROM wakeups WHERE record_key IN (SELECT record_key FROM claimed)
+    ORDER BY record_key COLLATE "C" FOR UPDATE
+), cleared AS (
+    UPDATE wakeups SET woken_at = NULL WHERE record_key IN (SELECT record_key FROM begun)
+)
+SELECT * FROM claimed ORDER BY id
+"""  # noqa: S608 - constants only
+"""Wake-ups are locked after the deliveries, to keep the lock order (decision 16)."""
+
+_BEGIN_WITHOUT_WORK = """
+WITH begun AS (
+    SELECT record_key FROM wakeups WHERE record_key = ANY (%b::text[])
+    ORDER BY record_key COLLATE "C" FOR UPDATE
+)
+UPDATE wakeups SET woken_at = NULL WHERE record_key IN (SELECT record_key FROM begun)
+RETURNING record_key
+"""
+_SUM_UP = "SELECT sum_up_wakeups(%b::text[])"
+
+
 async def claim(session: AsyncSession, record_key: str) -> list[Delivery]:
     """Claim every open delivery of the record that does not wait for a run, oldest first.
 
-    Each gets the state `processing` and one more attempt."""
-    claimed = await session.scalars(
-        update(Delivery)
-        .where(
-            Delivery.id.in_(
-                locked(
-                    Delivery.record_key == record_key,
-                    Delivery.state.in_([DeliveryState.PENDING, DeliveryState.PROCESSING]),
-                    ~is_waiting_for_run(),
-                )
-            )
+    Each gets the state `processing` and one more attempt. Later deliveries of the record get a new
+    job."""
+    return (await claim_each(await driver_of(session), [record_key]))[record_key]
+
+
+async def claim_each(driver: Driver, record_keys: Collection[str]) -> dict[str, list[Delivery]]:
+    """`claim` for many records; a record without open deliveries has an empty list."""
+    claimed: dict[str, list[Delivery]] = {key: [] for key in record_keys}
+    for row in await fetch_prepared(driver, _CLAIM, [list(claimed)]):
+        delivery = Delivery(**dict(zip(_CLAIMED, row, strict=True)))
+        claimed[delivery.record_key].append(delivery)
+    return claimed
+
+
+async def clear_wakeups(driver: Driver, record_keys: Collection[str]) -> None:
+    """Mark the jobs of records as started for which there is nothing to do, and compute when the
+    records are due: the jobs were superfluous, or too early."""
+    await fetch_prepared(driver, _BEGIN_WITHOUT_WORK, [list(record_keys)])
+    await fetch_prepared(driver, _SUM_UP, [list(record_keys)])
+
+
+@dataclass(frozen=True, slots=True)
+class Hinted:
+    """A record with open deliveries, and the id of its partner, if it has a link."""
+
+    record: Record
+    partner_id: str | None
+
+
+_PEEK = """
+SELECT DISTINCT ON (hinted.record_key) hinted.record_key,
+    hinted.store, hinted.system, hinted.module, hinted.kind, hinted.record_id,
+    coalesce(from_woo.vtiger_id, from_vtiger.woo_id)
+FROM deliveries AS hinted
+LEFT JOIN links AS from_woo ON hinted.system = 'woocommerce'
+    AND (from_woo.store, from_woo.module) = (hinted.store, hinted.module)
+    AND from_woo.woo_id = hinted.record_id
+LEFT JOIN links AS from_vtiger ON hinted.system = 'vtiger'
+    AND (from_vtiger.store, from_vtiger.module) = (hinted.store, hinted.module)
+    AND from_vtiger.vtiger_id = hinted.record_id
+WHERE hinted.record_key = ANY (%b::text[]) AND hinted.state IN ('pending', 'processing')
+ORDER BY hinted.record_key, hinted.id
+"""
+
+
+async def peek_each(driver: Driver, record_keys: Collection[str]) -> dict[str, Hinted]:
+    """The records with these keys and open deliveries, by key."""
+    found = await fetch_prepared(driver, _PEEK, [list(record_keys)])
+    return {
+        key: Hinted(
+            Record.stored(store, system, module, record_id, kind),
+            partner_id,
         )
-        .values(
-            state=DeliveryState.PROCESSING,
-            attempts=Delivery.attempts + 1,
-            lost_claims=case((_is(DeliveryState.PROCESSING), Delivery.lost_claims + 1), else_=0),
-            claimed_at=func.now(),
-        )
-        .returning(Delivery)
-    )
-    return sorted(claimed, key=lambda delivery: delivery.id)
+        for key, store, system, module, kind, record_id, partner_id in found
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Claimed deliveries that end in one log row, as `state`.
+
+    With the state `done`, dead letters of the same records are done too. Deliveries that wait for
+    one of the `ended` records become due."""
+
+    ids: Sequence[int]
+    entry_id: int
+    state: DeliveryState
+    ended: Collection[str] = ()
+
+
+_SETTLE = """
+WITH mine AS (
+    SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::text[]) AS mine (id, entry_id, state)
+), touched AS (
+    SELECT id, state FROM deliveries
+    WHERE (id = ANY (%b::bigint[]) AND state = 'processing')
+       OR (state = 'dead' AND record_key = ANY (ARRAY(
+           SELECT record_key FROM deliveries
+           WHERE id = ANY (%b::bigint[]) AND state = 'processing')))
+       OR (state = 'pending' AND waits_for = ANY (%b::text[]))
+    ORDER BY dedupe_key COLLATE "C", id FOR UPDATE
+)
+UPDATE deliveries SET
+    state = CASE touched.state WHEN 'processing' THEN mine.state WHEN 'dead' THEN 'done'
+        ELSE deliveries.state END,
+    settled_at = CASE touched.state WHEN 'processing' THEN now() ELSE settled_at END,
+    sync_log_id = CASE touched.state WHEN 'processing' THEN mine.entry_id ELSE sync_log_id END,
+    next_attempt_at = CASE touched.state WHEN 'pending' THEN now() ELSE next_attempt_at END,
+    waits_for = CASE touched.state WHEN 'pending' THEN NULL ELSE waits_for END
+FROM touched LEFT JOIN mine USING (id)
+WHERE deliveries.id = touched.id AND EXISTS (SELECT FROM touched WHERE state = 'processing')
+RETURNING deliveries.id
+"""
 
 
 async def settle(
@@ -434,33 +539,18 @@ async def settle(
     state: DeliveryState,
     ended: Collection[str] = (),
 ) -> None:
-    """Settle claimed deliveries with a log row; one that is settled already keeps its own row.
+    """Settle claimed deliveries with a log row; one that is settled already keeps its own row."""
+    await settle_groups(await driver_of(session), [Settled(ids, entry_id, state, ended)])
 
-    With the state `done`, dead letters of the same records are done too. Deliveries that wait for
-    one of the `ended` records become due.
-    """
-    mine = Delivery.id.in_(ids)
-    touched = [mine & _is(DeliveryState.PROCESSING)]
-    if state is DeliveryState.DONE:
-        touched.append(_is(DeliveryState.DEAD) & (Delivery.record_key == any_(_records_of(ids))))
-    if ended:
-        touched.append(_is(DeliveryState.PENDING) & Delivery.waits_for.in_(ended))
-    found = await session.execute(locked(or_(*touched)).add_columns(Delivery.state))
-    by_state: defaultdict[str, list[int]] = defaultdict(list)
-    for delivery_id, was in found:
-        by_state[was].append(delivery_id)
-    settled = by_state[DeliveryState.PROCESSING]
-    if not settled:
-        return
-    await session.execute(
-        update(Delivery)
-        .where(Delivery.id.in_(settled))
-        .values(state=state, settled_at=func.now(), sync_log_id=entry_id)
-    )
-    if dead := by_state[DeliveryState.DEAD]:
-        values = {"state": DeliveryState.DONE}
-        await session.execute(update(Delivery).where(Delivery.id.in_(dead)).values(values))
-    await _make_due(session, by_state[DeliveryState.PENDING])
+
+async def settle_groups(driver: Driver, groups: Sequence[Settled]) -> None:
+    """`settle` for the deliveries of many records."""
+    rows = [(each, group.entry_id, str(group.state)) for group in groups for each in group.ids]
+    ids = [each for each, _, _ in rows]
+    done = [each for each, _, state in rows if state == DeliveryState.DONE]
+    ended = sorted({key for group in groups for key in group.ended})
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    await fetch_prepared(driver, _SETTLE, [*columns, ids, done, ended])
 
 
 async def dead_letter_unreported(
@@ -480,12 +570,6 @@ async def dead_letter_unreported(
 def _is(state: DeliveryState) -> ColumnElement[bool]:
     """The state as a literal in the statement, so that a partial index on it can be used."""
     return Delivery.state == bindparam("state_", state, unique=True, literal_execute=True)
-
-
-def _records_of(ids: Sequence[int]) -> ColumnElement[list[str]]:
-    """The record keys of these deliveries, as a subquery that is evaluated once."""
-    keys = select(Delivery.record_key).where(Delivery.id.in_(ids))
-    return func.array(keys.scalar_subquery(), type_=ARRAY(Text))
 
 
 async def wake_waiting(session: AsyncSession, ended: Collection[str]) -> None:

@@ -12,7 +12,7 @@ Rows are always locked in the bytewise order of their keys, which is Python's or
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.session import Sessions, transaction
+from app.db.session import Driver, Sessions, fetch_prepared, transaction
 from app.domain import LeaseLost, Record, System, bounded_key
 from app.links.models import Lease, Link
 from app.tasks import in_background
@@ -103,18 +103,86 @@ async def _take(
     return set(taken)
 
 
+# Leases of many workers of one process at once, each with its own owner.
+
+TAKEN = "another worker holds the lease of this pair"
+TAKEN_OVER = "another worker took over this pair"
+
+Holding = tuple[str, str]
+"""A key and its owner."""
+
+_TAKE_EACH = """
+INSERT INTO leases AS known (key, owner, expires_at)
+SELECT key, owner, clock_timestamp() + make_interval(secs => seconds)
+FROM unnest(%b::text[], %b::text[], %b::float8[]) AS wanted (key, owner, seconds)
+ORDER BY key COLLATE "C"
+ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+WHERE known.expires_at < clock_timestamp() OR known.owner = excluded.owner
+RETURNING key, owner
+"""
+_CONFIRM_EACH = """
+SELECT key, owner FROM leases
+WHERE key = ANY (%b::text[])
+  AND (key, owner) IN (SELECT * FROM unnest(%b::text[], %b::text[]))
+ORDER BY key COLLATE "C" FOR UPDATE
+"""
+_FREE_EACH = """
+DELETE FROM leases WHERE key = ANY (%b::text[])
+  AND (key, owner) IN (SELECT * FROM unnest(%b::text[], %b::text[]))
+RETURNING key
+"""
+
+
+async def take_each(driver: Driver, wanted: Mapping[str, str], seconds: float) -> set[Holding]:
+    """Take keys for these owners for `seconds`; return those that were free, with their owners."""
+    columns = [list(wanted), list(wanted.values()), [seconds] * len(wanted)]
+    return {(key, owner) for key, owner in await fetch_prepared(driver, _TAKE_EACH, columns)}
+
+
+async def confirm_each(driver: Driver, held: Collection[Holding]) -> set[Holding]:
+    """Those of these leases that are held still, locked until the transaction ends. An expired
+    lease that nobody else took is held still."""
+    found = await fetch_prepared(driver, _CONFIRM_EACH, _columns(held))
+    return {(key, owner) for key, owner in found}
+
+
+async def free_each(driver: Driver, held: Collection[Holding]) -> None:
+    """Release leases that the transaction has taken or confirmed."""
+    await fetch_prepared(driver, _FREE_EACH, _columns(held))
+
+
+def _columns(held: Collection[Holding]) -> Sequence[object]:
+    keys, owners = [key for key, _ in held], [owner for _, owner in held]
+    return keys, keys, owners
+
+
 class PairLease:
     """The keys that one worker holds. `extend` adds keys; all are renewed and released together.
     A released lease stays released."""
 
     def __init__(self, sessions: Sessions, owner: str, seconds: float) -> None:
+        self.owner = owner
         self._sessions = sessions
-        self._owner = owner
         self._seconds = seconds
         self._keys: set[str] = set()
         self._valid_until = 0.0
         self._is_released = False
         self._turn = asyncio.Lock()
+
+    @property
+    def holdings(self) -> set[Holding]:
+        """What is held, for `confirm_each` and `free_each`. Raises LeaseLost if it was released."""
+        self._refuse_released()
+        return {(key, self.owner) for key in self._keys}
+
+    def adopt(self, keys: Collection[str], *, taken_at: float) -> None:
+        """Hold keys that `take_each` took for the owner; `taken_at` is the monotonic time in
+        seconds before that."""
+        self._keys, self._valid_until = set(keys), taken_at + self._seconds
+
+    def mark_released(self) -> None:
+        """Note that `free_each` released all keys in a transaction that is committed."""
+        self._is_released, self._keys = True, set()
 
     async def extend(self, keys: Collection[str], *, wait_seconds: float = 0.0) -> None:
         """Hold these keys too, or raise LeaseLost with none of them taken.
@@ -144,10 +212,10 @@ class PairLease:
             if not wanted:
                 return
             async with self._sessions() as session:
-                taken = await _take(session, wanted, self._owner, self._seconds)
+                taken = await _take(session, wanted, self.owner, self._seconds)
                 if len(taken) < len(wanted):
                     await session.rollback()
-                    raise LeaseLost("another worker holds the lease of this pair")
+                    raise LeaseLost(TAKEN)
                 await session.commit()
             self._valid_until = self._valid_until if self._keys else started + self._seconds
             self._keys |= wanted
@@ -160,7 +228,7 @@ class PairLease:
         async with self._turn, transaction(self._sessions) as session:
             self._refuse_released()
             started, wanted = time.monotonic(), set().union(*groups.values()) - self._keys
-            free = self._keys | await _take(session, wanted, self._owner, self._seconds)
+            free = self._keys | await _take(session, wanted, self.owner, self._seconds)
             held = {name for name, keys in groups.items() if free.issuperset(keys)}
             keys = self._keys.union(*(groups[name] for name in held))
             await session.execute(delete(Lease).where(self._is_ours(free - keys)))
@@ -187,14 +255,14 @@ class PairLease:
         self._refuse_released()
         held = await session.scalars(self._lock(self._keys))
         if len(held.all()) < len(self._keys):
-            raise LeaseLost("another worker took over this pair")
+            raise LeaseLost(TAKEN_OVER)
 
     def _lock(self, keys: Collection[str]) -> Select[str]:
         found = select(Lease.key).where(self._is_ours(keys))
         return found.order_by(collate(Lease.key, "C")).with_for_update()
 
     def _is_ours(self, keys: Collection[str]) -> ColumnElement[bool]:
-        return (Lease.key == any_(_array(keys))) & (Lease.owner == self._owner)
+        return (Lease.key == any_(_array(keys))) & (Lease.owner == self.owner)
 
     async def renew_until_cancelled(self) -> None:
         """Renew every third of the lease's time. After failed renewals `check` raises in time."""
@@ -213,11 +281,13 @@ class PairLease:
                 held = (await session.scalars(self._lock(keys))).all()
                 if len(held) < len(keys):
                     return
-                await _take(session, keys, self._owner, self._seconds)
+                await _take(session, keys, self.owner, self._seconds)
             self._valid_until = started + self._seconds
 
     async def release(self) -> None:
         """Release all keys; work that goes on under this lease is refused from now on."""
+        if self._is_released:
+            return
         self._is_released = True
         async with self._turn, transaction(self._sessions) as session:
             held = (await session.scalars(self._lock(self._keys))).all()
@@ -238,7 +308,7 @@ async def hold(
     Raises LeaseLost if another worker still holds one of them after `wait_seconds`."""
     lease = PairLease(sessions, owner, seconds)
     await lease.extend(keys, wait_seconds=wait_seconds)
-    async with _renewed(lease):
+    async with renewed(lease):
         yield lease
 
 
@@ -257,12 +327,12 @@ async def acquire_turn(
         if not await _wait_for_expiry(sessions, key):
             raise
         await lease.extend([key])
-    async with _renewed(lease):
+    async with renewed(lease):
         yield lease
 
 
 @asynccontextmanager
-async def _renewed(lease: PairLease) -> AsyncIterator[None]:
+async def renewed(lease: PairLease) -> AsyncIterator[None]:
     """Renew the lease while the body runs, and release it afterwards."""
     try:
         async with in_background(lease.renew_until_cancelled()):

@@ -17,6 +17,7 @@ from sqlalchemy import (
     collate,
     delete,
     func,
+    inspect,
     literal,
     or_,
     select,
@@ -25,11 +26,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, defer
+from sqlalchemy.orm import InstrumentedAttribute, defer, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.db.pagination import Page, fetch_page
+from app.db.session import Driver, fetch_prepared, storable, storable_text
 from app.domain import GUEST, LeaseLost, Module, Record, System
 from app.links.models import (
     CarriedTax,
@@ -202,6 +205,18 @@ async def find_guest_order(session: AsyncSession, store: str, email: str) -> str
     return found
 
 
+async def find_latest_orders(
+    session: AsyncSession, store: str, emails: Collection[str]
+) -> dict[str, tuple[datetime, int]]:
+    """The time and the id of the latest order of each guest, by e-mail."""
+    found = await session.execute(
+        select(GuestOrder.email, GuestOrder.ordered_at, GuestOrder.order_id).where(
+            GuestOrder.store == store, GuestOrder.email.in_(emails)
+        )
+    )
+    return {email: (ordered_at, int(order_id)) for email, ordered_at, order_id in found}
+
+
 async def save_guest_order(
     session: AsyncSession, store: str, *, email: str, order_id: str, ordered_at: datetime
 ) -> bool:
@@ -288,21 +303,134 @@ async def find_link(session: AsyncSession, record: Record) -> Link | None:
     return found
 
 
-async def find_link_with_conflicts(
-    session: AsyncSession, record: Record
-) -> tuple[Link | None, Sequence[FieldConflict]]:
-    """The record's link, and its conflicts that are open, or resolved but not written yet."""
-    unsettled = (FieldConflict.link_id == Link.id) & FieldConflict.applied_at.is_(None)
-    found = select(Link, FieldConflict).outerjoin(FieldConflict, unsettled).where(_side(record))
-    rows = (await session.execute(found.order_by(FieldConflict.id))).all()
-    link = rows[0][0] if rows else None
-    return link, [conflict for _, conflict in rows if conflict is not None]
+_COLUMNS = [each.name for each in Link.__table__.columns]
+
+
+def _loaded(row: Sequence[object]) -> Link:
+    """The link of a row with all columns, as a session would have loaded it."""
+    link = Link(**dict(zip(_COLUMNS, row, strict=True)))
+    make_transient_to_detached(link)
+    return link
+
+
+@dataclass(frozen=True, slots=True)
+class PairState:
+    """What is stored about a record and its pair: the link, whether the link has unsettled
+    conflicts, the open intent with its age in seconds by the database's clock, and the digest of
+    the record's last sighting."""
+
+    link: Link | None = None
+    has_conflicts: bool = False
+    intent: tuple[Intent, float] | None = None
+    sighting: str | None = None
+
+
+_PAIRS = f"""
+SELECT record.record_key,
+    EXISTS (SELECT FROM conflicts WHERE link_id = link.id AND applied_at IS NULL),
+    sightings.digest, intents.token, intents.created_at,
+    extract(epoch FROM now() - intents.created_at)::float8,
+    {", ".join(f"link.{name}" for name in _COLUMNS)}
+FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::text[])
+    AS record (record_key, store, module, system, id)
+LEFT JOIN LATERAL (
+    SELECT * FROM links WHERE record.system = 'woocommerce'
+      AND (links.store, links.module, links.woo_id) = (record.store, record.module, record.id)
+  UNION ALL
+    SELECT * FROM links WHERE record.system = 'vtiger'
+      AND (links.store, links.module, links.vtiger_id) = (record.store, record.module, record.id)
+) AS link ON true
+LEFT JOIN intents USING (record_key)
+LEFT JOIN sightings USING (record_key)
+"""  # noqa: S608 - constants only
+
+
+async def read_pairs(driver: Driver, records: Sequence[Record]) -> dict[str, PairState]:
+    """What is stored about the pairs of these records, by record key."""
+    rows = [
+        (each.key, each.store, each.module and str(each.module), str(each.system), each.id)
+        for each in records
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 5
+    found: dict[str, PairState] = {}
+    for key, has_conflicts, sighting, token, opened_at, age, *columns_ in await fetch_prepared(
+        driver, _PAIRS, columns
+    ):
+        link = _loaded(columns_) if columns_[_COLUMNS.index("id")] is not None else None
+        intent = Intent(record_key=key, token=token, created_at=opened_at)
+        opened = (intent, age) if opened_at is not None else None
+        found[key] = PairState(link, has_conflicts, opened, sighting)
+    return found
+
+
+_CHANGEABLE = {
+    "woo_id": "text",
+    "vtiger_id": "text",
+    "base": "text",
+    "attempted": "text",
+    "woo_modified_at": "timestamptz",
+    "vtiger_modified_at": "timestamptz",
+    "woo_written_at": "timestamptz",
+    "vtiger_written_at": "timestamptz",
+    "woo_deleted_at": "timestamptz",
+    "vtiger_deleted_at": "timestamptz",
+    "delete_held_at": "timestamptz",
+    "delete_confirmed_at": "timestamptz",
+    "deleted_by_us_at": "timestamptz",
+    "replaced_by": "text",
+    "forgotten_at": "timestamptz",
+    "made_in": "text",
+}
+"""The columns of a link that work on the pair changes."""
+_JSON = {"base": "coalesce(new.base::jsonb, links.base)", "attempted": "new.attempted::jsonb"}
+_UPDATE = f"""
+UPDATE links SET version = links.version + 1, updated_at = now(),
+    {", ".join(f"{name} = {_JSON.get(name, f'new.{name}')}" for name in _CHANGEABLE)}
+FROM unnest(%b::bigint[], %b::bigint[],
+    {", ".join(f"%b::{kind}[]" for kind in _CHANGEABLE.values())})
+    AS new (id, version, {", ".join(_CHANGEABLE)})
+WHERE links.id = new.id AND links.version = new.version
+RETURNING links.id
+"""  # noqa: S608 - constants only
+
+
+async def update_links(driver: Driver, links: Collection[Link]) -> list[Link]:
+    """Store links that exist; return those that were not stored, because they were changed since
+    they were read. A base is sent only if it was changed."""
+    rows = [
+        (link.id, link.version, *(_stored(link, name) for name in _CHANGEABLE)) for link in links
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    updated = {link_id for (link_id,) in await fetch_prepared(driver, _UPDATE, columns)}
+    return [link for link in links if link.id not in updated]
+
+
+def mark_saved(link: Link) -> None:
+    """Note that `update_links` stored the link, once that is committed."""
+    set_committed_value(link, "version", link.version + 1)
+    set_committed_value(link, "base", link.base)
+
+
+def _stored(link: Link, name: str) -> object:
+    value = getattr(link, name)
+    if name == "base" and not inspect(link).attrs.base.history.has_changes():
+        return None
+    if name in _JSON:
+        return value if value is None else storable_text(value)
+    return storable(str(value)) if isinstance(value, str) else value
 
 
 async def search_links(session: AsyncSession, records: Collection[Record]) -> dict[str, Link]:
-    """The links of records that all belong to one system, by that system's id."""
+    """The links of records that all belong to one system and module, by that system's id."""
+    system = next(iter(records)).system if records else System.WOOCOMMERCE
+    found = await search_links_of(session, records)
+    return {link.side(system).id: link for link in found}
+
+
+async def search_links_of(session: AsyncSession, records: Collection[Record]) -> Sequence[Link]:
+    """The links of records that all belong to one system."""
     if not records:
-        return {}
+        return []
     ids: defaultdict[tuple[str, Module | None], list[str]] = defaultdict(list)
     for record in records:
         ids[record.store, record.module].append(record.id)
@@ -312,8 +440,7 @@ async def search_links(session: AsyncSession, records: Collection[Record]) -> di
         (Link.store == store) & (Link.module == module) & (column == any_(_texts(each)))
         for (store, module), each in ids.items()
     )
-    found = await session.scalars(select(Link).where(or_(*sides)))
-    return {link.side(system).id: link for link in found}
+    return (await session.scalars(select(Link).where(or_(*sides)))).all()
 
 
 def _texts(values: list[str]) -> ColumnElement[list[str]]:

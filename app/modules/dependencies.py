@@ -22,17 +22,16 @@ from app.domain import (
     System,
     guest_id_of,
 )
-from app.inbox.repository import (
-    NewDelivery,
-    Open,
-    accept,
-    dependency_key,
-    find_open,
-    join,
-    missing_key,
-)
+from app.drains import hint_waiting
+from app.inbox.repository import NewDelivery, Open, dependency_key, find_open, join
 from app.links.models import Link
-from app.links.repository import find_link, save_missing, search_links, search_needs, take_missing
+from app.links.repository import (
+    find_link,
+    save_missing,
+    search_links,
+    search_links_of,
+    search_needs,
+)
 from app.mapping.values import base_from_json
 from app.module_facts import FACTS
 from app.runtime import Runtime
@@ -56,24 +55,12 @@ async def note_missing(
 
 async def hint_waiting_for(session: Session, links: Collection[Link]) -> None:
     """Hint the records that waited for one of these pairs."""
-    needs = {key for link in links for key in _keys(link)}
+    needs = {key for link in links for key in keys_of(link)}
     if needs:
-        await _hint_waiting(session, needs)
+        await hint_waiting(session, needs)
 
 
-async def _hint_waiting(session: Session, needs: Collection[str]) -> int:
-    """Hint the records that wait for one of `needs`; how many there were."""
-    records = await take_missing(session, needs)
-    if records:
-        await accept(session, [_hint(record) for record in records])
-    return len(records)
-
-
-def _hint(record: Record) -> NewDelivery:
-    return NewDelivery(record, Origin.DEPENDENCY, Event.CHANGED, missing_key(record))
-
-
-def _keys(link: Link) -> set[str]:
+def keys_of(link: Link) -> set[str]:
     """The record keys by which other records refer to the pair; none if it is deleted, or if no
     module refers to it. A guest who has an account now was referred to by the e-mail before."""
     is_gone = link.woo_deleted_at or (link.vtiger_deleted_at and not link.replaced_by)
@@ -98,7 +85,7 @@ async def retry_missing(runtime: Runtime) -> int:
     if not available:
         return 0
     async with transaction(runtime.sessions) as session:
-        return await _hint_waiting(session, available)
+        return await hint_waiting(session, available)
 
 
 async def _paired_keys(runtime: Runtime, keys: Collection[str]) -> set[str]:
@@ -113,7 +100,7 @@ async def _paired_keys(runtime: Runtime, keys: Collection[str]) -> set[str]:
         for part in _parts(records):
             async with runtime.sessions() as session:
                 links: Mapping[str, Link] = await search_links(session, part)
-            paired |= {key for link in links.values() for key in _keys(link)}
+            paired |= {key for link in links.values() for key in keys_of(link)}
     return paired & set(keys)
 
 
@@ -162,13 +149,23 @@ class Dependencies:
         return found | {key: link for key, link in known.items() if link is not None}
 
     async def preload_links(self, records: Collection[Record]) -> None:
-        """Preload the links of many records of one system into `known`, and of their partners."""
+        """Preload the links of records of one system into `known`, and of their partners, except
+        those that are known already."""
+        asked = [record for record in records if record.key not in self.known]
+        if not asked:
+            return
         async with self.runtime.sessions() as session:
-            found = await search_links(session, records)
-        for record in records:
-            link = self.known[record.key] = found.get(record.id)
-            if link is not None:
-                self.known[link.record(record.system.other).key] = link
+            links = await search_links_of(session, asked)
+        self.known.update(dict.fromkeys((record.key for record in asked), None))
+        self.known.update({link.record(system).key: link for link in links for system in System})
+
+    def remember(self, record: Record, link: Link | None) -> None:
+        """Note the link that a record has from now on, instead of an earlier one."""
+        if (former := self.known.pop(record.key, None)) is not None:
+            self.known.pop(former.record(record.system.other).key, None)
+        self.known[record.key] = link
+        if link is not None:
+            self.known[link.record(record.system.other).key] = link
 
     async def ensure_synced(self, record: Record) -> Link | None:
         """The record's link; the record is synced first if it has none. None if the record is not
@@ -202,7 +199,7 @@ class Dependencies:
                 await asyncio.sleep(pause)
                 link, hint = await self._read_state(record, joined.id)
                 if link is not None or hint is None:
-                    self.known.pop(record.key, None)
+                    self.remember(record, link)
                     return link
                 if hint.next_attempt_at != joined.next_attempt_at:
                     raise _not_ready(record, hint)

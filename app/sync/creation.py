@@ -17,7 +17,7 @@ from app.domain import (
     is_guest,
 )
 from app.links.leases import LEASE_WAIT_SECONDS, PairLease, lease_keys
-from app.links.models import Link
+from app.links.models import Intent, Link
 from app.links.repository import add_links, close_intent, find_link, open_intent, renew_intent
 from app.mapping.rules import write_base
 from app.mapping.values import Agreed
@@ -93,8 +93,8 @@ async def find_twin(work: Work, source: Side) -> Twin | Skip | None:
     without one.
     """
     await work.lease.extend(work.adapter.natural_keys(source))
-    intent = await work.find_open_intent()
-    token = intent[0].token if intent is not None else None
+    intent = work.intent
+    token = intent.token if intent is not None else None
     target, module = work.target, work.adapter.module
     if token is None or not await supports_create_key(work.runtime, target, module):
         is_recovered = intent is not None
@@ -118,9 +118,7 @@ async def _resolve_by_key(
     made_id = await work.runtime.vtiger.find_saved(token)
     if made_id is None:
         if isinstance(found, Side):
-            async with transaction(work.runtime.sessions) as session:
-                await work.lease.confirm(session)
-                await close_intent(session, work.record)
+            await _close_intent(work)
         return False, found
     if isinstance(found, Side) and found.id == made_id:
         return True, found
@@ -242,11 +240,12 @@ def _rebind(link: Link, source: Side) -> Link:
 async def create(work: Work, source: Side) -> Settlement | Side:
     """Create the twin. Returns a Side if it exists already, although the search did not find it."""
     keyed = await supports_create_key(work.runtime, work.target, work.adapter.module)
-    await _wait_for_interrupted_call(work, keyed=keyed)
+    _wait_for_interrupted_call(work, keyed=keyed)
     async with transaction(work.runtime.sessions) as session:
         await work.lease.confirm(session)
         natural = ",".join(work.adapter.natural_keys(source))
         key = await open_intent(session, work.record, natural, token=new_key() if keyed else None)
+    work.intent = Intent(record_key=work.record.key, token=key)
     work.lease.check()
     try:
         written = await work.adapter.create(work.target, source, key or "")
@@ -255,12 +254,17 @@ async def create(work: Work, source: Side) -> Settlement | Side:
         raise
     if isinstance(written, Written):
         return await _created(work, source, written)
-    async with transaction(work.runtime.sessions) as session:
-        await work.lease.confirm(session)
-        await close_intent(session, work.record)
+    await _close_intent(work)
     if isinstance(written, Side):
         return written
     return Settlement(skipped(work.target, source.id, written, label=source.label))
+
+
+async def _close_intent(work: Work) -> None:
+    async with transaction(work.runtime.sessions) as session:
+        await work.lease.confirm(session)
+        await close_intent(session, work.record)
+    work.intent = None
 
 
 async def record_failed_create(
@@ -281,14 +285,13 @@ async def record_failed_create(
             await close_intent(session, record)
 
 
-async def _wait_for_interrupted_call(work: Work, *, keyed: bool) -> None:
+def _wait_for_interrupted_call(work: Work, *, keyed: bool) -> None:
     """Raise RemoteUnavailable while an earlier create may still be in progress in the target.
 
     A create that is repeated with its key need not wait: the add-on serialises the two calls.
     """
-    found = await work.find_open_intent()
-    wait = work.runtime.settings.sync.ambiguous_wait_seconds
-    if found is not None and found[1] < wait and not (keyed and found[0].token):
+    found, wait = work.intent, work.runtime.settings.sync.ambiguous_wait_seconds
+    if found is not None and work.intent_age < wait and not (keyed and found.token):
         raise RemoteUnavailable(
             work.target, "an earlier create had no response; searching again before repeating it"
         )

@@ -18,7 +18,7 @@ from app.inbox.repository import NewDelivery, accept, confirmation_key, was_atte
 from app.links.conflicts import Report, check_brake, confirm_held, search_held
 from app.links.leases import LEASE_WAIT_SECONDS, STEP_SECONDS, hold, pair_keys
 from app.links.models import Link
-from app.links.repository import save_sightings, search_sightings
+from app.links.repository import save_sightings
 from app.mapping.rules import read_base, write_base
 from app.mapping.values import Agreed, Base, Mapped, Value
 from app.modules.ports import Side, Skip, Written
@@ -258,7 +258,7 @@ async def handle_deleted_source(work: Work, link: Link | None) -> Settlement:
     """Process a hinted record that does not exist."""
     if link is None:
         await _record_absence(work)
-        text = POSSIBLY_CREATED if await work.has_open_intent() else NEVER_PAIRED
+        text = POSSIBLY_CREATED if work.intent is not None else NEVER_PAIRED
         names = {"system": work.record.system.label, "other": work.target.label}
         skip = Skip("not_found", text.format(**names))
         return Settlement(skipped(work.target, work.record.id, skip))
@@ -270,13 +270,12 @@ async def _record_absence(work: Work) -> None:
         await save_sightings(session, {work.record.key: ABSENT})
 
 
-async def is_known_absent(work: Work) -> bool:
+def is_known_absent(work: Work) -> bool:
     """Whether a read has shown that a record without a link does not exist.
 
     An older webhook body must not create a twin of it.
     """
-    async with work.runtime.sessions() as session:
-        return (await search_sightings(session, [work.record.key])).get(work.record.key) == ABSENT
+    return work.state.sighting == ABSENT
 
 
 async def handle_deleted_target(work: Work, link: Link, source: Side) -> Settlement:

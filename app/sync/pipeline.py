@@ -15,7 +15,7 @@ from datetime import timedelta
 from time import monotonic
 
 from app.config.settings import SyncSettings
-from app.db.session import OUTAGES, Session, transaction
+from app.db.session import OUTAGES, transaction
 from app.domain import (
     DeliveryState,
     DependencyNotReady,
@@ -27,6 +27,7 @@ from app.domain import (
     WooVtigerError,
     key_in_logs,
 )
+from app.drains import Opened, WriteDown
 from app.http.client import calling_for
 from app.inbox.models import Delivery
 from app.inbox.repository import (
@@ -34,20 +35,16 @@ from app.inbox.repository import (
     Postponement,
     claim,
     dead_letter_unreported,
-    peek,
     postpone,
     record_of,
     settle,
 )
-from app.links.leases import PairLease, hold, lease_keys, with_partner
-from app.links.models import Link
-from app.links.repository import find_link, find_link_with_conflicts
+from app.links.leases import PairLease
 from app.modules.dependencies import Dependencies
 from app.modules.ports import Skip
 from app.observability import RETRIES, span, traced
 from app.queue import (
     RetryStrategy,
-    clear_wakeup,
     dispatch,
     dispatch_one,
     is_without_database,
@@ -60,12 +57,12 @@ from app.runtime import Runtime
 from app.sync.reconcile import reconcile
 from app.sync.work import (
     Result,
-    Work,
     build_entry,
     exhausted,
     failed,
     find_objection,
     open_work,
+    publish,
     record_outcome,
     resolve,
     skipped,
@@ -154,36 +151,21 @@ async def drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
 
 
 async def _drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
-    async with runtime.sessions() as session:
-        keys = await _pair_keys(session, record_key)
-    seconds = runtime.settings.worker.lease_seconds
-    async with hold(runtime.sessions, keys, owner=owner, seconds=seconds) as lease:
-        async with transaction(runtime.sessions) as session:
-            deliveries = await claim(session, record_key)
-            await clear_wakeup(session, record_key, has_work=bool(deliveries))
-        if deliveries:
-            await _sync_traced(runtime, deliveries, lease)
+    async with runtime.drains.open(record_key, owner) as opened:
+        if opened.deliveries:
+            await _sync_traced(runtime, opened)
 
 
-async def _pair_keys(session: Session, record_key: str) -> Sequence[str]:
-    """The lease keys of the record and its partner, taken together to avoid deadlocks."""
-    record = await peek(session, record_key)
-    if record is None or record.module is None:
-        return [record_key]
-    link = await find_link(session, record)
-    records = with_partner(record, link)
-    return [record_key, *lease_keys(*records)]
-
-
-async def _sync_traced(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
+async def _sync_traced(runtime: Runtime, opened: Opened) -> None:
     """Log lines and spans carry the id of the oldest delivery, as the line of its receipt did."""
-    oldest = deliveries[0]
+    oldest = opened.deliveries[0]
     attributes = {"record": key_in_logs(oldest.record_key), "delivery": str(oldest.id)}
     with traced(attributes["delivery"]), span("sync record", attributes):
-        await _sync_guarded(runtime, deliveries, lease)
+        await _sync_guarded(runtime, opened)
 
 
-async def _sync_guarded(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
+async def _sync_guarded(runtime: Runtime, opened: Opened) -> None:
+    deliveries, lease = opened.deliveries, opened.lease
     lost_claims = max(delivery.lost_claims for delivery in deliveries)
     try:
         if lost_claims >= MAX_LOST_CLAIMS:
@@ -191,7 +173,7 @@ async def _sync_guarded(runtime: Runtime, deliveries: Sequence[Delivery], lease:
             await _dead_letter(runtime, deliveries, lease, error=error)
             return
         with calling_for(key_in_logs(deliveries[-1].record_key)):
-            await _sync(runtime, deliveries, lease)
+            await _sync(runtime, opened)
     except OUTAGES:
         raise  # nothing can be stored now; the deliveries are woken again as stranded
     except Exception as error:
@@ -232,7 +214,8 @@ async def _retry_or_fail(
     await _dead_letter(runtime, deliveries, lease, error=WooVtigerError(describe_unhandled(error)))
 
 
-async def _sync(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease) -> None:
+async def _sync(runtime: Runtime, opened: Opened) -> None:
+    deliveries, lease = opened.deliveries, opened.lease
     hinted = record_of(deliveries[-1])
     skip = await find_objection(runtime, hinted)
     if skip is not None:
@@ -242,21 +225,11 @@ async def _sync(runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLea
     record = await resolve(runtime, hinted)
     dependencies = Dependencies(runtime, drain, run_id=deliveries[-1].run_id)
     work = await open_work(runtime, record, deliveries, lease=lease, dependencies=dependencies)
-    link = await _link_under_lease(work)
-    await work.finish(await reconcile(work, link))
-
-
-async def _link_under_lease(work: Work) -> Link | None:
-    """Lease both records of the pair, then read its link and its conflicts."""
-    async with work.runtime.sessions() as session:
-        link = await find_link(session, work.record)
-    records = with_partner(work.record, link)
-    await work.lease.extend(lease_keys(*records))
-    if link is None:
-        return None
-    async with work.runtime.sessions() as session:
-        link, work.unsettled = await find_link_with_conflicts(session, work.record)
-    return link
+    if opened.pair is None or record.key != hinted.key:
+        await work.read()
+    else:
+        await work.open(opened.pair)
+    await work.finish(await reconcile(work, work.state.link))
 
 
 async def fail_unprocessable(runtime: Runtime, record_key: str, error: Exception) -> None:
@@ -305,7 +278,7 @@ async def _retry_or_dead_letter(
     retryable = [each for each in deliveries if should_retry(policy, error, each.age)]
     expired = [each for each in deliveries if each not in retryable]
     if expired:
-        await _dead_letter(runtime, expired, lease, error=error)
+        await _dead_letter(runtime, expired, lease, error=error, keeps_lease=bool(retryable))
     if not retryable:
         return
     attempts = max(delivery.attempts for delivery in retryable)
@@ -327,7 +300,12 @@ async def _retry_or_dead_letter(
 
 
 async def _dead_letter(
-    runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, error: WooVtigerError
+    runtime: Runtime,
+    deliveries: Sequence[Delivery],
+    lease: PairLease,
+    *,
+    error: WooVtigerError,
+    keeps_lease: bool = False,
 ) -> None:
     """Record the outcome `failed` and make the deliveries dead letters.
 
@@ -345,20 +323,31 @@ async def _dead_letter(
     if error.target is record.system:
         source_id = error.source_id
         result = replace(result, target=error.target, source_id=source_id, target_id=record.id)
-    await _settle_without_pair(runtime, deliveries, lease, result=result)
+    await _settle_without_pair(runtime, deliveries, lease, result=result, keeps_lease=keeps_lease)
 
 
 async def _settle_without_pair(
-    runtime: Runtime, deliveries: Sequence[Delivery], lease: PairLease, *, result: Result
+    runtime: Runtime,
+    deliveries: Sequence[Delivery],
+    lease: PairLease,
+    *,
+    result: Result,
+    keeps_lease: bool = False,
 ) -> None:
-    ids = [delivery.id for delivery in deliveries]
     dead = result.outcome is Outcome.FAILED
-    state = DeliveryState.DEAD if dead else DeliveryState.DONE
     entry = build_entry(record_of(deliveries[-1]), deliveries, result, None, monotonic())
-    async with transaction(runtime.sessions) as session:
-        await lease.confirm(session)
-        entry_id = await record_outcome(session, entry, ids)
-        await settle(session, ids, entry_id, state=state, ended={deliveries[-1].record_key})
+    written = await runtime.drains.write(
+        WriteDown(
+            lease,
+            entries=lambda _: [entry],
+            deliveries=[delivery.id for delivery in deliveries],
+            settled_as=DeliveryState.DEAD if dead else DeliveryState.DONE,
+            ended={deliveries[-1].record_key},
+            keeps_lease=keeps_lease,
+        )
+    )
+    for entry_id, each in written.entries:
+        publish(entry_id, each)
 
 
 PAUSE_SECONDS = 0.05

@@ -147,7 +147,7 @@ async def _read_from_body(work: Work, link: Link | None) -> Side | None:
         return None
     if link is not None and _is_stale_body(work, link, side):
         return side
-    if link is None and await is_known_absent(work):
+    if link is None and is_known_absent(work):
         return None
     known_at = EPOCH if link is None else link.woo_modified_at
     within = timedelta(seconds=work.runtime.settings.sync.fresh_body_seconds)
@@ -177,7 +177,7 @@ async def _sync_pair(work: Work, link: Link, source: Side) -> Settlement:
     If the hinted side equals the base, the partner is not read, unless a conflict or an
     unconfirmed write is open.
     """
-    is_recovered = await work.has_open_intent()
+    is_recovered = work.intent is not None
     is_quiet = not is_recovered and not work.unsettled and not link.attempted
     if is_quiet and _is_event_driven(work) and _matches_base(work, link, source):
         return await write_external_ids(

@@ -118,6 +118,7 @@ async def remove_pair(work: Work, link: Link) -> None:
     async with transaction(work.runtime.sessions) as session:
         await work.lease.confirm(session)
         await remove_link(session, link)
+    work.dependencies.remember(work.record, None)
 
 
 def recreated_result(settlement: Settlement, gone: str) -> Settlement:

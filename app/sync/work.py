@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
-from app.db.session import Session, transaction
+from app.db.session import Session, driver_of, driver_transaction
 from app.domain import (
     DeliveryState,
     Event,
@@ -18,17 +18,18 @@ from app.domain import (
     WooVtigerError,
     key_in_logs,
 )
+from app.drains import WriteDown
 from app.inbox.models import Delivery
-from app.inbox.repository import NewDelivery, external_id_key, member_key, settle
-from app.links.conflicts import Report, note, search_unsettled
-from app.links.leases import PairLease, with_partner
+from app.inbox.repository import NewDelivery, external_id_key, member_key
+from app.links.conflicts import Report, search_unsettled
+from app.links.leases import PairLease, lease_keys, with_partner
 from app.links.models import FieldConflict, Intent, Link
-from app.links.repository import close_intent, find_intent, save_link, search_links
+from app.links.repository import PairState, read_pairs, search_links
 from app.mapping.rules import holds, read_base
 from app.mapping.values import FieldNote, Value
 from app.module_facts import FACTS
 from app.modules.context import Context, policy_of
-from app.modules.dependencies import Dependencies, hint_waiting_for
+from app.modules.dependencies import Dependencies, keys_of
 from app.modules.ports import Adapter, Side, Skip
 from app.modules.registry import SPECS
 from app.observability import OUTCOMES, SYNC_SECONDS
@@ -46,7 +47,7 @@ log = logging.getLogger(__name__)
 async def record_outcome(session: Session, entry: NewEntry, delivery_ids: Sequence[int]) -> int:
     """Append an entry to the Sync Log in the session's transaction; returns its id."""
     entry_id = await append(session, entry, delivery_ids)
-    _publish(entry, entry_id)
+    publish(entry_id, entry)
     return entry_id
 
 
@@ -54,13 +55,14 @@ async def record_outcomes(
     session: Session, entries: Sequence[tuple[NewEntry, Sequence[int]]]
 ) -> list[int]:
     """Append several entries, each with its deliveries; returns their ids in the same order."""
-    ids = await append_each(session, entries)
+    ids = await append_each(await driver_of(session), entries)
     for (entry, _), entry_id in zip(entries, ids, strict=True):
-        _publish(entry, entry_id)
+        publish(entry_id, entry)
     return ids
 
 
-def _publish(entry: NewEntry, entry_id: int) -> None:
+def publish(entry_id: int, entry: NewEntry) -> None:
+    """Count and log an outcome that is in the Sync Log."""
     module = entry.module or ""
     OUTCOMES.labels(entry.store, module, entry.target, entry.outcome, entry.reason or "").inc()
     SYNC_SECONDS.labels(module).observe(entry.duration_ms / 1000)
@@ -204,8 +206,11 @@ def with_notes(settlement: Settlement, side: Side) -> Settlement:
 class Work:
     """The shared state of one drain.
 
-    `unsettled` are the pair's conflicts that wait for a decision or for the write that applies
-    it. `entry_id` is the first Sync Log entry written for the deliveries.
+    `state` is what was stored about the pair when its lease was taken, `read_at` the monotonic time
+    of that. `intent` is the open intent of an earlier attempt that began to create the twin and did
+    not record the result, or of this one. `unsettled` are the pair's conflicts that wait for a
+    decision or for the write that applies it. `entry_id` is the first Sync Log entry written for
+    the deliveries.
     """
 
     runtime: Runtime
@@ -214,7 +219,11 @@ class Work:
     record: Record
     deliveries: Sequence[Delivery]
     lease: PairLease
+    dependencies: Dependencies
+    state: PairState = field(default_factory=PairState)
+    intent: Intent | None = None
     unsettled: Sequence[FieldConflict] = ()
+    read_at: float = field(default_factory=monotonic)
     started: float = field(default_factory=monotonic)
     entry_id: int | None = None
     creation_logged: bool = False
@@ -240,14 +249,29 @@ class Work:
     def may_write(self, system: System) -> bool:
         return self.policy.direction.allows(system)
 
-    async def has_open_intent(self) -> bool:
-        """Whether an earlier attempt began to create the twin and did not record the result."""
-        return await self.find_open_intent() is not None
+    async def read(self) -> None:
+        """Lease both records of the pair, and read what is stored about it."""
+        found = await self._read_state()
+        await self.lease.extend(lease_keys(*with_partner(self.record, found.link)))
+        await self.open(found if found.link is None else await self._read_state())
 
-    async def find_open_intent(self) -> tuple[Intent, float] | None:
-        """The open intent of such an attempt, and its age in seconds."""
-        async with self.runtime.sessions() as session:
-            return await find_intent(session, self.record)
+    async def _read_state(self) -> PairState:
+        async with driver_transaction(self.runtime.sessions) as driver:
+            return (await read_pairs(driver, [self.record]))[self.record.key]
+
+    async def open(self, state: PairState) -> None:
+        """Begin with this state of the pair, whose lease is held."""
+        self.state, self.read_at = state, monotonic()
+        self.intent = state.intent[0] if state.intent is not None else None
+        self.dependencies.remember(self.record, state.link)
+        if state.link is not None and state.has_conflicts:
+            await self.read_conflicts(state.link)
+
+    @property
+    def intent_age(self) -> float:
+        """Seconds since an earlier attempt opened the intent."""
+        age = self.state.intent[1] if self.state.intent is not None else 0.0
+        return age + monotonic() - self.read_at
 
     async def read_conflicts(self, link: Link) -> None:
         async with self.runtime.sessions() as session:
@@ -259,63 +283,71 @@ class Work:
         Called after each write, so that a crash does not lose it. An intent stays open until the
         creation is logged.
         """
-        async with transaction(self.runtime.sessions) as session:
-            await self.lease.confirm(session)
-            kept = await save_link(session, link)
-            if result is not None:
-                await self._append(session, result, kept)
-            await hint_waiting_for(session, [kept])
-        return kept
+        results = [result] if result is not None else []
+        saved = await self._write(link, results, needs=keys_of(link))
+        assert saved is not None  # noqa: S101 - a link was given
+        self.dependencies.remember(self.record, saved)
+        return saved
 
     async def finish(self, settlement: Settlement) -> None:
-        """Save the link, write the log entry and settle the deliveries, in one transaction."""
-        dead = settlement.result.outcome is Outcome.FAILED
-        state = DeliveryState.DEAD if dead else DeliveryState.DONE
-        async with transaction(self.runtime.sessions) as session:
-            await self.lease.confirm(session)
-            link = (
-                await save_link(session, settlement.link) if settlement.link is not None else None
+        """Save the link, write the log entry, settle the deliveries and release the lease, in one
+        transaction."""
+        result, link = settlement.result, settlement.link
+        dead = result.outcome is Outcome.FAILED
+        results = [result]
+        if link is not None and self.intent is not None and not self._is_logged(result):
+            results.insert(0, self._recovered_creation(result, link))
+        await self._write(
+            link,
+            results,
+            conflicts=settlement.conflicts if link is not None else None,
+            settled_as=DeliveryState.DEAD if dead else DeliveryState.DONE,
+            ended=self._settled_keys(link),
+        )
+
+    async def _write(
+        self, link: Link | None, results: Sequence[Result], **step: Any
+    ) -> Link | None:
+        """Write the link and a log row for each result down; a creation closes the intent."""
+        is_creation = any(self._is_creation(each) for each in results)
+        written = await self.runtime.drains.write(
+            WriteDown(
+                self.lease,
+                link,
+                entries=lambda saved: [self._entry(each, saved) for each in results],
+                deliveries=[delivery.id for delivery in self.deliveries],
+                entry_id=self.entry_id,
+                closed_intent=self.record.key if is_creation else None,
+                **step,
             )
-            if link is not None:
-                await self._log_recovered_creation(session, settlement.result, link)
-            if link is not None and settlement.conflicts is not None:
-                await note(session, link, settlement.conflicts)
-            entry_id = await self._append(session, settlement.result, link)
-            ids, ended = self._delivery_ids, self._settled_keys(link)
-            await settle(session, ids, entry_id, state=state, ended=ended)
+        )
+        for entry_id, entry in written.entries:
+            publish(entry_id, entry)
+            self.entry_id = self.entry_id or entry_id
+        if is_creation:
+            self.creation_logged, self.intent = True, None
+        return written.link
+
+    def _entry(self, result: Result, link: Link | None) -> NewEntry:
+        return build_entry(self.record, self.deliveries, result, link, self.started)
 
     def _settled_keys(self, link: Link | None) -> set[str]:
         """The keys of the settled records: both of the pair, and those named by the deliveries."""
         records = with_partner(self.record, link)
         return {*(each.record_key for each in self.deliveries), *(each.key for each in records)}
 
-    async def _log_recovered_creation(self, session: Session, result: Result, link: Link) -> None:
-        """Log the creation of a twin by an interrupted attempt, whatever this result is."""
-        is_logged = self.creation_logged or self._is_creation(result)
-        if is_logged or await find_intent(session, self.record) is None:
-            return
+    def _is_logged(self, result: Result) -> bool:
+        """Whether the creation of the twin is logged, or is about to be by this result."""
+        return self.creation_logged or self._is_creation(result)
+
+    def _recovered_creation(self, result: Result, link: Link) -> Result:
+        """The creation of a twin by an interrupted attempt, whatever this result is."""
         twin_id = link.side(self.target).id
         creation = Result(self.target, Outcome.CREATED, self.record.id, twin_id, link.id)
-        await self._append(session, replace(creation, label=result.label, message=RECOVERED), link)
+        return replace(creation, label=result.label, message=RECOVERED)
 
     def _is_creation(self, result: Result) -> bool:
         return result.outcome is Outcome.CREATED and result.target is self.target
-
-    @property
-    def _delivery_ids(self) -> list[int]:
-        return [delivery.id for delivery in self.deliveries]
-
-    async def _append(self, session: Session, result: Result, link: Link | None) -> int:
-        entry_id = await record_outcome(
-            session,
-            build_entry(self.record, self.deliveries, result, link, self.started),
-            self._delivery_ids,
-        )
-        if self._is_creation(result):
-            self.creation_logged = True
-            await close_intent(session, self.record)
-        self.entry_id = self.entry_id or entry_id
-        return self.entry_id
 
 
 def is_needed(deliveries: Sequence[Delivery]) -> bool:
@@ -394,7 +426,7 @@ async def open_work(
     policy = await _policy_for(runtime, deliveries, module)
     context = Context(runtime, record.store, policy, lease, dependencies, is_needed(deliveries))
     adapter: Adapter = await SPECS[module].open(context)
-    return Work(runtime, adapter, policy, record, deliveries, lease)
+    return Work(runtime, adapter, policy, record, deliveries, lease, dependencies)
 
 
 async def _policy_for(

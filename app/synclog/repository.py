@@ -2,17 +2,18 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, text
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
+from app.db.session import Driver, cut, driver_of, fetch_prepared, storable, storable_text
 from app.domain import Event, Module, Outcome, Record, System
-from app.synclog.models import SHARDS, Entry, EntryDelivery, Total
+from app.synclog.models import SHARDS, Entry, EntryDelivery
 from app.synclog.totals import floor_of
 
 # Retention: entries are deleted by age. Totals are kept, so that the summary does not change.
@@ -93,38 +94,37 @@ class Tally:
     outcome: Outcome
 
 
+_COUNT = f"""
+WITH shard AS MATERIALIZED (
+    SELECT coalesce(
+        (SELECT free FROM (
+            SELECT (n + pg_backend_pid()) %% {SHARDS} AS free FROM generate_series(1, {SHARDS}) AS n
+        ) AS shards WHERE pg_try_advisory_xact_lock({_SHARD_LOCKS}, free) LIMIT 1),
+        (SELECT 0 FROM (SELECT pg_advisory_xact_lock({_SHARD_LOCKS}, 0)) AS waited)) AS shard
+)
+INSERT INTO sync_totals AS known (store, module, target, outcome, hour_at, shard, count)
+SELECT store, module, target, outcome, %b, shard, count FROM shard CROSS JOIN
+    unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[])
+    AS counted (store, module, target, outcome, count)
+ON CONFLICT (store, module, target, outcome, hour_at, shard)
+    DO UPDATE SET count = known.count + excluded.count
+RETURNING shard
+"""  # noqa: S608 - constants only
+"""Locks a shard until the transaction ends: two transactions that count the same outcomes in
+different orders would deadlock on a shared one. Only a transaction without a shard waits for one,
+so that no cycle of waits can form."""
+
+
 async def count_outcomes(
-    session: AsyncSession, tallies: Mapping[Tally, int], occurred_at: datetime
+    driver: Driver, tallies: Mapping[Tally, int], occurred_at: datetime
 ) -> None:
     """Add counts to the totals of the hour of `occurred_at`."""
-    common = {"hour_at": floor_of(occurred_at, "hour"), "shard": await _take_shard(session)}
-    statement = insert(Total).values(
-        [asdict(tally) | common | {"count": count} for tally, count in tallies.items()]
-    )
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(Total.__table__.primary_key),
-            set_={"count": Total.count + statement.excluded.count},
-        )
-    )
-
-
-async def _take_shard(session: AsyncSession) -> int:
-    """Lock a shard for this transaction and return its number.
-
-    Two transactions that count the same outcomes in different orders would deadlock on a shared
-    shard. Only a transaction without a shard waits for one, so that no cycle of waits can form.
-    """
-    free = text(
-        "SELECT s FROM (SELECT (n + pg_backend_pid()) % :shards AS s"
-        " FROM generate_series(0, :shards - 1) AS n) AS candidates"
-        " WHERE pg_try_advisory_xact_lock(:space, s) LIMIT 1"
-    )
-    shard = await session.scalar(free, {"shards": SHARDS, "space": _SHARD_LOCKS})
-    if shard is None:
-        waiting = text("SELECT pg_advisory_xact_lock(:space, 0)")
-        await session.execute(waiting, {"space": _SHARD_LOCKS})
-    return int(shard or 0)
+    rows = [
+        (each.store, str(each.module), str(each.target), str(each.outcome), count)
+        for each, count in tallies.items()
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    await fetch_prepared(driver, _COUNT, [floor_of(occurred_at, "hour"), *columns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,50 +150,88 @@ class NewEntry:
     conflicts: Sequence[Mapping[str, Any]] = ()
 
 
+_KINDS = {
+    "store": "text",
+    "module": "text",
+    "target": "text",
+    "source_id": "text",
+    "target_id": "text",
+    "link_id": "bigint",
+    "event": "text",
+    "outcome": "text",
+    "reason": "text",
+    "message": "text",
+    "attempts": "bigint",
+    "duration_ms": "bigint",
+    "run_id": "bigint",
+    "label": "text",
+    "changes": "jsonb",
+    "notes": "jsonb",
+    "conflicts": "jsonb",
+    "delivery_count": "bigint",
+}
+_APPEND = f"""
+WITH new AS (
+    SELECT * FROM unnest({", ".join(f"%b::{kind}[]" for kind in _KINDS.values())})
+        WITH ORDINALITY AS new ({", ".join(_KINDS)}, number)
+), logged AS (
+    INSERT INTO sync_log ({", ".join(_KINDS)}) SELECT {", ".join(_KINDS)} FROM new ORDER BY number
+    RETURNING id, occurred_at
+), numbered AS (
+    SELECT id, occurred_at, row_number() OVER (ORDER BY id) AS number FROM logged
+), joined AS (
+    INSERT INTO sync_log_deliveries (entry_id, delivery_id)
+    SELECT id, delivery_id FROM numbered
+    JOIN unnest(%b::bigint[], %b::bigint[]) AS settled (number, delivery_id) USING (number)
+)
+SELECT id, occurred_at FROM numbered ORDER BY number
+"""  # noqa: S608 - constants only
+"""Ids are given in the order of the entries."""
+
+LoggedDeliveries = tuple[NewEntry, Sequence[int]]
+"""An entry, and the ids of the deliveries that it settles."""
+
+
 async def append(session: AsyncSession, entry: NewEntry, delivery_ids: Sequence[int]) -> int:
     """Write one entry with its deliveries, and count it, in the caller's transaction; return its
     id."""
-    statement = insert(Entry).values(_row(entry) | {"delivery_count": len(delivery_ids)})
-    logged = await session.execute(statement.returning(Entry.id, Entry.occurred_at))
-    entry_id, occurred_at = logged.one()
-    if delivery_ids:
-        pairs = [{"entry_id": entry_id, "delivery_id": each} for each in delivery_ids]
-        await session.execute(insert(EntryDelivery).values(pairs))
-    if entry.module is not None:
-        await count_outcomes(session, {_tally(entry, entry.module): 1}, occurred_at)
-    return int(entry_id)
+    [entry_id] = await append_each(await driver_of(session), [(entry, delivery_ids)])
+    return entry_id
 
 
-async def append_each(
-    session: AsyncSession, entries: Sequence[tuple[NewEntry, Sequence[int]]]
-) -> list[int]:
+async def append_each(driver: Driver, entries: Sequence[LoggedDeliveries]) -> list[int]:
     """Write many entries, each with its deliveries; return their ids in the same order."""
-    rows = [_row(entry) | {"delivery_count": len(each)} for entry, each in entries]
-    logged = await session.execute(
-        insert(Entry).returning(Entry.id, Entry.occurred_at, sort_by_parameter_order=True), rows
-    )
-    found = logged.all()
-    pairs = [
-        {"entry_id": row.id, "delivery_id": delivery}
-        for row, (_, deliveries) in zip(found, entries, strict=True)
-        for delivery in deliveries
-    ]
-    await session.execute(insert(EntryDelivery), pairs)
+    rows = [_row(entry, deliveries) for entry, deliveries in entries]
+    numbers = [n for n, (_, each) in enumerate(entries, start=1) for _ in each]
+    deliveries = [delivery for _, each in entries for delivery in each]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    logged = await fetch_prepared(driver, _APPEND, [*columns, numbers, deliveries])
     tallies: defaultdict[datetime, Counter[Tally]] = defaultdict(Counter)
-    for row, (entry, _) in zip(found, entries, strict=True):
+    for (_, occurred_at), (entry, _) in zip(logged, entries, strict=True):
         if entry.module is not None:
-            tallies[floor_of(row.occurred_at, "hour")][_tally(entry, entry.module)] += 1
+            tallies[floor_of(occurred_at, "hour")][_tally(entry, entry.module)] += 1
     for hour, counted in tallies.items():
-        await count_outcomes(session, counted, hour)
-    return [int(row.id) for row in found]
-
-
-def _row(entry: NewEntry) -> dict[str, Any]:
-    return {item.name: getattr(entry, item.name) for item in fields(entry)}
+        await count_outcomes(driver, counted, hour)
+    return [entry_id for entry_id, _ in logged]
 
 
 def _tally(entry: NewEntry, module: Module) -> Tally:
     return Tally(entry.store, module, entry.target, entry.outcome)
+
+
+def _row(entry: NewEntry, deliveries: Sequence[int]) -> list[object]:
+    """The values in the order of `_KINDS`, as the columns' types store them."""
+    values = {item.name: getattr(entry, item.name) for item in fields(entry)}
+    values["delivery_count"] = len(deliveries)
+    return [_storable(name, values[name]) for name in _KINDS]
+
+
+def _storable(name: str, value: Any) -> object:
+    if _KINDS[name] == "jsonb":
+        return storable_text(value)
+    if name == "message":
+        return cut(storable(value))
+    return storable(str(value)) if isinstance(value, str) else value
 
 
 async def find_entry(session: AsyncSession, entry_id: int) -> Entry | None:

@@ -3,15 +3,16 @@
 import pytest
 from sqlalchemy import select, text, update
 
-from app.db.session import Sessions, transaction
+from app.db.session import Sessions, driver_transaction, transaction
 from app.domain import DeliveryState
 from app.inbox.models import Delivery
 from app.inbox.repository import (
+    Hinted,
     Postponement,
     accept,
     claim,
     count_open,
-    peek,
+    peek_each,
     postpone,
     prune_deliveries,
     settle,
@@ -120,19 +121,24 @@ async def test_a_hint_is_given_back_beside_its_twin_of_the_meantime(sessions: Se
 
 
 async def test_the_record_of_waiting_hints_can_be_seen(sessions: Sessions) -> None:
-    async with sessions() as session:
-        assert await peek(session, KEY.format(id="5")) is None
+    assert await _peek(sessions) is None
     ids = await _accept(sessions, "a")
-    async with sessions() as session:
-        record = await peek(session, KEY.format(id="5"))
-    assert record is not None
+    hinted = await _peek(sessions)
+    assert hinted is not None
+    assert hinted.partner_id is None
+    record = hinted.record
     assert (record.id, record.kind, record.key) == ("5", "customer", KEY.format(id="5"))
     await _claim(sessions)
     async with transaction(sessions) as session:
         assert await was_attempted(session, KEY.format(id="5"))
         await settle(session, ids, 1, state=DeliveryState.DONE)
         assert not await was_attempted(session, KEY.format(id="5"))
-        assert await peek(session, KEY.format(id="5")) is None
+    assert await _peek(sessions) is None
+
+
+async def _peek(sessions: Sessions) -> Hinted | None:
+    async with driver_transaction(sessions) as driver:
+        return (await peek_each(driver, [KEY.format(id="5")])).get(KEY.format(id="5"))
 
 
 async def test_a_hint_that_nobody_touched_was_not_tried(sessions: Sessions) -> None:

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from app.db.session import Session, Sessions, transaction
+from app.db.session import Session, Sessions, driver_transaction, transaction
 from app.domain import InvalidInput, LeaseLost, Module, Record, System
+from app.links.conflicts import search_unsettled
 from app.links.models import FieldConflict, Intent, Link, Sighting
 from app.links.repository import (
     LinkFilter,
@@ -19,10 +20,10 @@ from app.links.repository import (
     count_links,
     find_intent,
     find_link,
-    find_link_with_conflicts,
     find_watermark,
     open_intent,
     open_intents,
+    read_pairs,
     remove_link,
     renew_intent,
     save_link,
@@ -322,18 +323,19 @@ async def test_a_pair_is_found_with_its_unsettled_conflicts(sessions: Sessions) 
             session.add(each)
             await session.flush()
         session.add(_conflict(link, "email", applied_at=NOW))
+    settled = await _pair(sessions, "7", "12x9")
+    async with transaction(sessions) as session:
+        session.add(_conflict(settled, "city", applied_at=NOW))
 
+    records = [_crm("12x7"), _woo("7"), _crm("12x10")]
+    async with driver_transaction(sessions) as driver:
+        found = await read_pairs(driver, records)
+    states = [found[each.key] for each in records]
+    assert [each.link.id if each.link else None for each in states] == [link.id, settled.id, None]
+    assert [each.has_conflicts for each in states] == [True, False, False]
     async with sessions() as session:
-        found, unsettled = await find_link_with_conflicts(session, _crm("12x7"))
-        assert found is not None
-        assert (found.id, [each.field for each in unsettled]) == (link.id, ["phone", "city"])
-        assert await find_link_with_conflicts(session, _crm("12x9")) == (None, [])
-
-    await _pair(sessions, "7", "12x9")
-    async with sessions() as session:
-        found, unsettled = await find_link_with_conflicts(session, _woo("7"))
-    assert found is not None
-    assert unsettled == []
+        unsettled = await search_unsettled(session, link.id)
+    assert [each.field for each in unsettled] == ["phone", "city"]
 
 
 async def test_intents_of_many_records_are_opened_found_and_closed(sessions: Sessions) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import update
 
-from app.db.session import Sessions, transaction
+from app.db.session import Sessions, driver_of, transaction
 from app.domain import Event, Module, Outcome, System
 from app.synclog.models import Entry
 from app.synclog.repository import NewEntry, Tally, append, count_outcomes
@@ -59,4 +59,4 @@ async def log_at(sessions: Sessions, entries: Sequence[tuple[NewEntry, datetime]
             )
             if entry.module is not None:
                 tally = Tally(entry.store, entry.module, entry.target, entry.outcome)
-                await count_outcomes(session, {tally: 1}, moment)
+                await count_outcomes(await driver_of(session), {tally: 1}, moment)

@@ -10,15 +10,14 @@ import pytest
 from procrastinate import App
 from sqlalchemy import text
 
-from app.db.session import Sessions, transaction
+from app.db.session import Sessions, driver_of, transaction
 from app.domain import DeliveryState
-from app.inbox.repository import accept, claim, settle
+from app.inbox.repository import accept, claim, clear_wakeups, settle
 from app.links.leases import PairLease, hold
 from app.queue import (
     BATCH_SIZE,
     RetryStrategy,
     TopUp,
-    clear_wakeup,
     count_workers,
     dispatch,
     dispatch_one,
@@ -125,7 +124,6 @@ async def test_a_hint_that_comes_when_the_drain_has_begun_gets_a_job(
     await _accept(sessions, "5")
     await _dispatch(jobs, sessions)
     async with transaction(sessions) as session:
-        await clear_wakeup(session, KEY.format(id="5"))
         await claim(session, KEY.format(id="5"))
     await _accept(sessions, "5")
 
@@ -414,5 +412,5 @@ async def test_a_superfluous_job_leaves_its_record_with_the_time_of_its_deliveri
     await _dispatch(jobs, sessions)
     await _execute(sessions, "UPDATE wakeups SET due_at = now() + interval '1 hour'")
     async with transaction(sessions) as session:
-        await clear_wakeup(session, KEY.format(id="5"), has_work=False)
+        await clear_wakeups(await driver_of(session), [KEY.format(id="5")])
     assert await _dispatch(jobs, sessions) == 1

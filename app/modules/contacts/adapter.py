@@ -24,7 +24,7 @@ from app.domain import (
     is_guest,
 )
 from app.links.leases import LEASE_WAIT_SECONDS
-from app.links.repository import find_guest_order, save_guest_order
+from app.links.repository import find_guest_order, find_latest_orders, save_guest_order
 from app.mapping.paths import with_meta
 from app.mapping.rules import FieldRule
 from app.mapping.values import FieldNote, Mapped, Patch, PatchOptions, Value, left_out_notes
@@ -89,14 +89,21 @@ class Guests:
     async def record_orders(self, orders: Mapping[str, WooOrder]) -> set[str]:
         """The ids of the guests whose latest order is the one given for them; it is stored as
         that."""
+        emails = {guest_id: guest_id.removeprefix(GUEST) for guest_id in orders}
         async with transaction(self.sessions) as session:
+            stored = await find_latest_orders(session, self.store, emails.values())
             for guest_id, order in sorted(orders.items()):
-                self.seen[order.id] = await save_guest_order(
-                    session,
-                    self.store,
-                    email=guest_id.removeprefix(GUEST),
-                    order_id=order.id,
-                    ordered_at=order.created_at or NEVER,
+                ordered_at, known = order.created_at or NEVER, stored.get(emails[guest_id])
+                this = (ordered_at, int(order.id))
+                self.seen[order.id] = this == known or (
+                    (known is None or this > known)
+                    and await save_guest_order(
+                        session,
+                        self.store,
+                        email=emails[guest_id],
+                        order_id=order.id,
+                        ordered_at=ordered_at,
+                    )
                 )
         return {guest_id for guest_id, order in orders.items() if self.seen[order.id]}
 

@@ -108,6 +108,7 @@ class OrderSides:
             raw, values = refusal, Mapped.missing()
         else:
             order = order.checked()
+            await self.references.preload([order])
             raw = replace(await self.references.of_woo(order, link), refusal=refusal)
             read = partial(woo_order, order, raw.refs, rules=self.rules)
             values = self._with_account(await offload(read, lines=len(order.lines)))
@@ -531,7 +532,7 @@ async def open_orders(context: Context) -> OrderAdapter:
     sides = OrderSides(runtime, store, policy, rules, id_field, references, default_store)
     woo_writer = WooOrderWriter(runtime, store, policy, rules, references, buyers)
     fee_service_id = (await setup_ids(runtime)).get(FEE_SERVICE, "")
-    carriers = TaxCarriers(runtime, store, context.lease, fee_service_id)
+    carriers = TaxCarriers(runtime, store, context.lease, fee_service_id, dependencies)
     writer = VtigerOrderWriter(runtime, policy, rules, reference_data, accounts, carriers)
     return OrderAdapter(rules, policy, sides, OrderTwins(sides, woo_writer), writer, woo_writer)
 

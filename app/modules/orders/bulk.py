@@ -10,8 +10,6 @@ from app.domain import (
     DependencyNotReady,
     Direction,
     GuestPolicy,
-    Module,
-    Record,
     RemoteError,
     System,
     WooVtigerError,
@@ -37,7 +35,7 @@ from app.modules.orders.adapter import OrderAdapter, crm_order, open_orders, sho
 from app.modules.orders.lines import OrderRefs, Sold
 from app.modules.orders.mapping import FOREIGN_ID_META, purchase_order, vtiger_order
 from app.modules.orders.money import same_goods, total_differences
-from app.modules.orders.references import CrmOrder, ShopOrder, products_of
+from app.modules.orders.references import CrmOrder, ShopOrder
 from app.modules.orders.to_vtiger import plan_order
 from app.modules.orders.to_woocommerce import woo_order_patch
 from app.modules.ports import (
@@ -96,19 +94,12 @@ class BulkOrders:
     async def preload_links(self, seen: Sequence[ListedRecord]) -> None:
         """Preload the links of the orders, their buyers and products."""
         orders = _readable(seen)
-        store, dependencies = self.adapter.sides.store, self.adapter.sides.references.dependencies
-        if dependencies is None or not orders:
+        sides = self.adapter.sides
+        if sides.references.dependencies is None or not orders:
             return
-        found = (order.customer_id or find_guest_id(order) for order in orders)
-        buyers = {buyer for buyer in found if buyer}
-        products = {each for order in orders for each in products_of(order)}
-        for module, ids in (
-            (Module.SALES_ORDERS, {order.id for order in orders}),
-            (Module.CONTACTS, buyers),
-            (Module.PRODUCTS, products),
-        ):
-            records = [Record(store, System.WOOCOMMERCE, module, each) for each in sorted(ids)]
-            await dependencies.preload_links(records)
+        records = [sides.record(System.WOOCOMMERCE, order.id) for order in orders]
+        await sides.references.dependencies.preload_links(records)
+        await sides.references.preload(orders)
 
     async def prepare(self, sources: Sequence[Side]) -> None:
         orders = [side.raw.order for side in sources if isinstance(side.raw, ShopOrder)]

@@ -1,7 +1,7 @@
 """The references of an order, resolved before it is mapped: buyer, products, taxes."""
 
 import contextlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -72,16 +72,24 @@ class TaxCarriers:
     store: str
     lease: PairLease
     fee_service_id: str
+    dependencies: Dependencies | None
 
-    async def carried(self, vtiger_ids: Collection[str]) -> dict[str, Rates]:
-        """The tax fields of each product, as far as known. The rates are 0: lines have their
-        own."""
+    async def carried(
+        self, vtiger_ids: Collection[str], setup_ids: Collection[str] = ()
+    ) -> dict[str, Rates]:
+        """The tax fields of each product and setup record, as far as known. The rates are 0: lines
+        have their own. Setup records have no pairs."""
+        records = [self._record(each) for each in vtiger_ids]
+        every = {*vtiger_ids, *setup_ids}
         async with self.runtime.sessions() as session:
-            known = await search_carried(session, vtiger_ids)
-            links = await search_links(session, [self._record(each) for each in vtiger_ids])
+            known = await search_carried(session, every)
+            if self.dependencies is None:
+                links = await search_links(session, records)
+        if self.dependencies is not None:
+            links = await self.dependencies.search(records)
         return {
             each: dict.fromkeys(known.get(each, frozenset()) | _own(links.get(each)), Decimal(0))
-            for each in vtiger_ids
+            for each in every
         }
 
     async def assign(
@@ -371,6 +379,20 @@ class OrderReferences:
             statuses=self.policy.order_statuses or None,
             currencies=await self.reference_data.active_codes(order.text("currency")),
         ) or (Refusal("filtered", NO_GUESTS) if guest else None)
+
+    async def preload(self, orders: Sequence[WooOrder]) -> None:
+        """Read the links of all records that orders of the shop refer to, in one statement."""
+        if self.dependencies is None:
+            return
+        products = {each for order in orders for each in products_of(order)}
+        buyers = {order.customer_id or find_guest_id(order) for order in orders}
+        records = [self._product(System.WOOCOMMERCE, each) for each in products]
+        contacts = [
+            Record(self.store, System.WOOCOMMERCE, Module.CONTACTS, each)
+            for each in buyers
+            if each is not None
+        ]
+        await self.dependencies.preload_links([*records, *contacts])
 
     async def of_woo(self, order: WooOrder, link: Link | None) -> ShopOrder:
         """The order with its contact and products in Vtiger, which are synced first; the order

@@ -380,12 +380,11 @@ class VtigerOrderWriter:
         fields = await self._tax_fields(order, await self.reference_data.fields_of(used))
         crm = await self.reference_data.crm()
         own = {*refs.products.values(), *refs.kept.values()}
-        items = {*own, refs.placeholder_id, refs.fee_service_id}
         return replace(
             refs.without(await self._deleted_among(own)),
             tax_fields=fields,
             all_tax_fields=crm.tax_fields,
-            carried=await self.carriers.carried(items),
+            carried=await self.carriers.carried(own, {refs.placeholder_id, refs.fee_service_id}),
         )
 
     async def _deleted_among(self, vtiger_ids: Collection[str]) -> frozenset[str]:
