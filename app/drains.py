@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.db.session import (
     Driver,
@@ -66,10 +66,11 @@ class Opened:
     """What a drain begins with. Without `deliveries` there is nothing to do.
 
     `pair` is None if the record has another partner than when its keys were read, so that the lease
-    of the new one is still to be taken.
+    of the new one is still to be taken. `chosen` is the cache of what users chose (`Runtime`).
     """
 
     lease: PairLease
+    chosen: dict[str, Any]
     deliveries: Sequence[Delivery] = ()
     pair: PairState | None = None
 
@@ -123,6 +124,8 @@ class Drains:
     def __init__(self, sessions: Sessions, lease_seconds: float) -> None:
         self._sessions = sessions
         self._lease_seconds = lease_seconds
+        self._settings_version = 0
+        self._chosen: dict[str, Any] = {}
         self._openings = GroupCommit(self._open, most_at_once=MOST_AT_ONCE)
         self._steps = GroupCommit(self._write, most_at_once=MOST_AT_ONCE)
         self._ends = GroupCommit(self._write, most_at_once=MOST_AT_ONCE)
@@ -147,6 +150,7 @@ class Drains:
         taken_at = time.monotonic()
         async with driver_transaction(self._sessions) as driver:
             hinted = await peek_each(driver, [each.record_key for each in openings])
+            chosen = self._choices_at(max((h.settings_version for h in hinted.values()), default=0))
             refused = await self._lease(driver, openings, hinted)
             leased = [each for each in openings if each.keys]
             claimed = await claim_each(driver, [each.record_key for each in leased])
@@ -160,9 +164,16 @@ class Drains:
         return [
             LeaseLost(TAKEN)
             if each.record_key in refused and not each.keys
-            else _opened(each, pairs.get(each.record_key), taken_at)
+            else _opened(each, pairs.get(each.record_key), chosen, taken_at)
             for each in openings
         ]
+
+    def _choices_at(self, version: int) -> dict[str, Any]:
+        """The cache of what users chose: a new one after each change. What is read into it later
+        than the version may be newer, and is read again with the next version."""
+        if version != self._settings_version:
+            self._settings_version, self._chosen = version, {}
+        return self._chosen
 
     async def _lease(
         self, driver: Driver, openings: Iterable[_Opening], hinted: Mapping[str, Hinted]
@@ -217,11 +228,13 @@ def _keys_to_lease(record_key: str, hinted: Hinted | None) -> set[str]:
     return {record_key, *map(bounded_key, lease_keys(*records))}
 
 
-def _opened(opening: _Opening, pair: PairState | None, taken_at: float) -> Opened:
+def _opened(
+    opening: _Opening, pair: PairState | None, chosen: dict[str, Any], taken_at: float
+) -> Opened:
     opening.lease.adopt(opening.keys, taken_at=taken_at)
     link = pair.link if pair is not None else None
     is_leased = link is None or opening.keys.issuperset(map(bounded_key, pair_keys(link)))
-    return Opened(opening.lease, opening.deliveries, pair if is_leased else None)
+    return Opened(opening.lease, chosen, opening.deliveries, pair if is_leased else None)
 
 
 @dataclass(slots=True)

@@ -172,7 +172,9 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The resources of one process; opened by `open_runtime`."""
+    """The resources of one process; opened by `open_runtime`.
+
+    `chosen` caches what users chose for as long as it is unchanged; None outside of drains."""
 
     settings: Settings
     address: str = field(repr=False)
@@ -189,6 +191,16 @@ class Runtime:
     memory: Memory
     clock: Callable[[], datetime] = utc_now
     attempts: Attempts = field(default_factory=lambda: Attempts(utc_now))
+    chosen: dict[str, Any] | None = None
+
+    async def choose(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
+        """What users chose, as `load` reads it: a setting, a mapping, or what follows from it."""
+        if self.chosen is None:
+            return await load()
+        if key not in self.chosen:
+            self.chosen[key] = await load()
+        found: T = self.chosen[key]
+        return found
 
 
 @asynccontextmanager

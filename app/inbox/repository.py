@@ -459,16 +459,19 @@ async def clear_wakeups(driver: Driver, record_keys: Collection[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Hinted:
-    """A record with open deliveries, and the id of its partner, if it has a link."""
+    """A record with open deliveries, the id of its partner, if it has a link, and the version of
+    the settings."""
 
     record: Record
     partner_id: str | None
+    settings_version: int
 
 
 _PEEK = """
 SELECT DISTINCT ON (hinted.record_key) hinted.record_key,
     hinted.store, hinted.system, hinted.module, hinted.kind, hinted.record_id,
-    coalesce(from_woo.vtiger_id, from_vtiger.woo_id)
+    coalesce(from_woo.vtiger_id, from_vtiger.woo_id),
+    coalesce((SELECT version FROM settings_version), 0)
 FROM deliveries AS hinted
 LEFT JOIN links AS from_woo ON hinted.system = 'woocommerce'
     AND (from_woo.store, from_woo.module) = (hinted.store, hinted.module)
@@ -488,8 +491,9 @@ async def peek_each(driver: Driver, record_keys: Collection[str]) -> dict[str, H
         key: Hinted(
             Record.stored(store, system, module, record_id, kind),
             partner_id,
+            version,
         )
-        for key, store, system, module, kind, record_id, partner_id in found
+        for key, store, system, module, kind, record_id, partner_id, version in found
     }
 
 

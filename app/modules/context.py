@@ -80,28 +80,39 @@ async def places_of(runtime: Runtime, store: str) -> Places:
     return await runtime.memory.get(f"places:{store}", find)
 
 
-# The current settings and mapping: the defaults, overridden by what users chose. They are read
-# for every hint, by key, so that a change applies in every worker at once.
+# The current settings and mapping: the defaults, overridden by what users chose. Every drain asks
+# whether they have changed, so that a change applies in every worker with the next hint.
 
 _MARK_LENGTH = 8
 
 
 async def policy_of(runtime: Runtime, store: str, module: Module) -> SyncPolicy:
     """The current settings."""
-    async with runtime.sessions() as session:
-        return await get_policy(session, store, module)
+
+    async def read() -> SyncPolicy:
+        async with runtime.sessions() as session:
+            return await get_policy(session, store, module)
+
+    return await runtime.choose(f"policy:{store}:{module}", read)
 
 
 async def mapping_of(runtime: Runtime, store: str, module: Module) -> StoreMapping:
     """The users' current rows."""
-    async with runtime.sessions() as session:
-        return await get_mapping(session, store, module)
+
+    async def read() -> StoreMapping:
+        async with runtime.sessions() as session:
+            return await get_mapping(session, store, module)
+
+    return await runtime.choose(f"mapping:{store}:{module}", read)
 
 
 async def rules_of(runtime: Runtime, store: str, module: Module) -> tuple[FieldRule, ...]:
     """All current rules, with the countries and states of the shop."""
-    rules = rules_with(module, (await mapping_of(runtime, store, module)).rows)
-    return await placed(runtime, store, rules)
+
+    async def read() -> tuple[FieldRule, ...]:
+        return rules_with(module, (await mapping_of(runtime, store, module)).rows)
+
+    return await placed(runtime, store, await runtime.choose(f"rules:{store}:{module}", read))
 
 
 def rules_with(module: Module, rows: Iterable[MappingRow]) -> tuple[FieldRule, ...]:
@@ -307,8 +318,12 @@ async def _find_or_create(runtime: Runtime, setup: SetupRecord, lease: PairLease
 
 async def setup_ids(runtime: Runtime) -> Mapping[str, str]:
     """The Vtiger ids of the setup records, by key."""
-    async with runtime.sessions() as session:
-        return await get_setup(session)
+
+    async def read() -> Mapping[str, str]:
+        async with runtime.sessions() as session:
+            return await get_setup(session)
+
+    return await runtime.choose(SETUP_LEASE, read)
 
 
 async def get_orders_setup(runtime: Runtime, policy: SyncPolicy) -> Mapping[str, str]:

@@ -35,6 +35,16 @@ class MappingVersion(Base):
     message: Mapped[str]
 
 
+class SettingsVersion(Base):
+    """A number that grows with each change of settings, mappings and setup records: triggers
+    raise it (decision 30)."""
+
+    __tablename__ = "settings_version"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+
+
 class ApiToken(Numbered, Base):
     """A bearer token: only its SHA-256 is stored, which suffices for 256 random bits."""
 

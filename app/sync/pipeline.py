@@ -153,7 +153,7 @@ async def drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
 async def _drain(runtime: Runtime, record_key: str, *, owner: str) -> None:
     async with runtime.drains.open(record_key, owner) as opened:
         if opened.deliveries:
-            await _sync_traced(runtime, opened)
+            await _sync_traced(replace(runtime, chosen=opened.chosen), opened)
 
 
 async def _sync_traced(runtime: Runtime, opened: Opened) -> None:

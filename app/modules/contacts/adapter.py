@@ -90,22 +90,30 @@ class Guests:
         """The ids of the guests whose latest order is the one given for them; it is stored as
         that."""
         emails = {guest_id: guest_id.removeprefix(GUEST) for guest_id in orders}
-        async with transaction(self.sessions) as session:
+        async with self.sessions() as session:
             stored = await find_latest_orders(session, self.store, emails.values())
-            for guest_id, order in sorted(orders.items()):
-                ordered_at, known = order.created_at or NEVER, stored.get(emails[guest_id])
-                this = (ordered_at, int(order.id))
-                self.seen[order.id] = this == known or (
-                    (known is None or this > known)
-                    and await save_guest_order(
-                        session,
-                        self.store,
-                        email=emails[guest_id],
-                        order_id=order.id,
-                        ordered_at=ordered_at,
-                    )
-                )
+        times = {each.id: (each.created_at or NEVER, int(each.id)) for each in orders.values()}
+        known = {each.id: stored.get(emails[guest_id]) for guest_id, each in orders.items()}
+        self.seen.update({each: times[each] == latest for each, latest in known.items()})
+        later = {
+            emails[guest_id]: each
+            for guest_id, each in orders.items()
+            if (latest := known[each.id]) is None or times[each.id] > latest
+        }
+        if later:
+            await self._save_orders(later, times)
         return {guest_id for guest_id, order in orders.items() if self.seen[order.id]}
+
+    async def _save_orders(
+        self, later: Mapping[str, WooOrder], times: Mapping[str, tuple[datetime, int]]
+    ) -> None:
+        """Store the latest orders of guests, by e-mail, unless later ones were stored meanwhile."""
+        async with transaction(self.sessions) as session:
+            for email, order in sorted(later.items()):
+                ordered_at, _ = times[order.id]
+                self.seen[order.id] = await save_guest_order(
+                    session, self.store, email=email, order_id=order.id, ordered_at=ordered_at
+                )
 
     async def get_person(self, record_id: str) -> WooCustomer:
         """A customer, or a guest with the data of the latest order (order_get_guest_storefront).
