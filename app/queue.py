@@ -7,14 +7,16 @@ that a crash left stranded."""
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
+from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Integer, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.session import OUTAGES, Pulse, is_refusal
+from app.db.session import OUTAGES, Connection, Pulse, has_ended, is_refusal
 
 DRAIN = "drain"
 QUEUE = "records"
@@ -120,6 +122,7 @@ def open_jobs(conninfo: str, pool_size: int = 4, *, pulse: Pulse | None = None) 
     Its tables are created by our migrations. It waits at most POOL_SECONDS for a connection.
     """
     connector = PsycopgConnector(
+        pool_factory=_open_pool,
         conninfo=conninfo,
         min_size=1,
         max_size=pool_size,
@@ -128,6 +131,17 @@ def open_jobs(conninfo: str, pool_size: int = 4, *, pulse: Pulse | None = None) 
         configure=pulse.watch if pulse is not None else None,
     )
     return App(connector=connector)
+
+
+def _open_pool(**settings: Any) -> AsyncConnectionPool:
+    """A pool that queries a borrowed connection only if it may have ended: a query for each would
+    be two more for each job."""
+    return AsyncConnectionPool(**settings | {"check": _check})
+
+
+async def _check(connection: Connection) -> None:
+    if has_ended(connection):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -462,8 +462,13 @@ def _refuse_ended(connection: AdaptedConnection, *_: object) -> None:
     """
     driver = connection.driver_connection
     assert isinstance(driver, psycopg.AsyncConnection)  # noqa: S101 - the only driver there is
-    if driver.closed or _is_readable(driver.fileno()):
+    if has_ended(driver):
         raise DisconnectionError("the server has closed this connection")
+
+
+def has_ended(connection: Connection) -> bool:
+    """Whether the connection is closed, or its server may have closed it; no query is sent."""
+    return connection.closed or _is_readable(connection.fileno())
 
 
 def _is_readable(file: int) -> bool:
