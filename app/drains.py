@@ -138,6 +138,9 @@ class Drains:
         holds one of the keys."""
         lease = PairLease(self._sessions, owner, self._lease_seconds)
         opened = _raised(await self._openings.store(_Opening(record_key, lease)))
+        if not opened.deliveries:
+            yield opened
+            return
         async with renewed(lease):
             yield opened
 
@@ -148,9 +151,11 @@ class Drains:
 
     async def _open(self, openings: Sequence[_Opening]) -> list[Opened | LeaseLost]:
         taken_at = time.monotonic()
+        for each in openings:  # the group's transaction may have failed before
+            each.keys, each.deliveries = set(), ()
         async with driver_transaction(self._sessions) as driver:
             hinted = await peek_each(driver, [each.record_key for each in openings])
-            chosen = self._choices_at(max((h.settings_version for h in hinted.values()), default=0))
+            chosen = self._choices_at({each.settings_version for each in hinted.values()})
             refused = await self._lease(driver, openings, hinted)
             leased = [each for each in openings if each.keys]
             claimed = await claim_each(driver, [each.record_key for each in leased])
@@ -158,9 +163,12 @@ class Drains:
                 each.deliveries = claimed[each.record_key]
             records = [hinted[each.record_key].record for each in leased if each.deliveries]
             pairs = await read_pairs(driver, records) if records else {}
-            idle = {each.record_key for each in openings if not each.deliveries} - refused
-            if idle:
-                await clear_wakeups(driver, sorted(idle))
+            idle = [each for each in openings if not each.deliveries]
+            useless = [(key, each.lease.owner) for each in idle for key in each.keys]
+            if useless:
+                await free_each(driver, useless)
+            if idle_keys := {each.record_key for each in idle} - refused:
+                await clear_wakeups(driver, sorted(idle_keys))
         return [
             LeaseLost(TAKEN)
             if each.record_key in refused and not each.keys
@@ -168,11 +176,11 @@ class Drains:
             for each in openings
         ]
 
-    def _choices_at(self, version: int) -> dict[str, Any]:
+    def _choices_at(self, versions: Collection[int]) -> dict[str, Any]:
         """The cache of what users chose: a new one after each change. What is read into it later
         than the version may be newer, and is read again with the next version."""
-        if version != self._settings_version:
-            self._settings_version, self._chosen = version, {}
+        if versions and max(versions) != self._settings_version:
+            self._settings_version, self._chosen = max(versions), {}
         return self._chosen
 
     async def _lease(
