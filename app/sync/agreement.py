@@ -314,21 +314,27 @@ ENTRY_PERIOD = timedelta(days=1)
 """How long after its creation a record counts as still being entered."""
 
 
-async def needs_fresh_read(work: Work, link: Link, source: Side, other: Side) -> bool:
-    """Whether a write to the shop would be based on a webhook's body."""
-    if not source.from_webhook_body:
-        return False
-    sides = {source.system: source, other.system: other}
-    return bool((await _merge(work, link, sides)).to_woo)
+async def merge_pair(work: Work, link: Link, source: Side, other: Side) -> Merge:
+    """Merge the sides without writing anything."""
+    return await _merge(work, link, {source.system: source, other.system: other})
 
 
 async def agree(
-    work: Work, link: Link, source: Side, other: Side, *, is_recovered: bool = False
+    work: Work,
+    link: Link,
+    source: Side,
+    other: Side,
+    *,
+    is_recovered: bool = False,
+    merged: Merge | None = None,
 ) -> Settlement:
-    """Merge the sides and write the changes, one target after the other; save after each write."""
+    """Merge the sides and write the changes, one target after the other; save after each write.
+
+    `merged` is their merge, if it was computed before."""
     sides = {source.system: source, other.system: other}
     pending_writes = _add_pending_writes(work, link, sides)
-    merged = await _merge(work, link, sides)
+    if merged is None or pending_writes:
+        merged = await _merge(work, link, sides)
     if merged.reopened:
         rules = work.adapter.rules
         link.base = write_base({**read_base(link.base, rules), **merged.reopened}, rules)

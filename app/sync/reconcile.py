@@ -12,7 +12,7 @@ from app.mapping.values import Agreed
 from app.modules.ports import Side, Skip, direction_skip
 from app.modules.shop_creation import ShopCreation
 from app.parsing import parse_json
-from app.sync.agreement import agree, needs_fresh_read
+from app.sync.agreement import agree, merge_pair
 from app.sync.creation import EPOCH, Twin, claim_twin, create, find_twin
 from app.sync.deletion import handle_deleted_source, handle_deleted_target, is_known_absent, retire
 from app.sync.succession import Succeeds, rebind_to_successor, recreated_result, remove_pair
@@ -189,15 +189,15 @@ async def _sync_pair(work: Work, link: Link, source: Side) -> Settlement:
     refused = work.adapter.objection(other)
     if refused is not None and refused.retires:
         return await _retire_partner(work, link, other, refused)
-    if await needs_fresh_read(work, link, source, other):
+    merged = await merge_pair(work, link, source, other) if source.from_webhook_body else None
+    if merged is not None and merged.to_woo:  # which a body must not decide
         read = await work.adapter.find(source.system, source.id)
         if read is None:
             return await handle_deleted_source(work, link)
-        source = read
+        source, merged = read, None
     edited = _edited(link, source, other)
-    return await write_external_ids(
-        work, await agree(work, link, source, other, is_recovered=is_recovered), *edited
-    )
+    settlement = await agree(work, link, source, other, is_recovered=is_recovered, merged=merged)
+    return await write_external_ids(work, settlement, *edited)
 
 
 def _edited(link: Link, *sides: Side) -> list[Side]:
