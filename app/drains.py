@@ -19,7 +19,17 @@ from app.db.session import (
     driver_transaction,
     transaction,
 )
-from app.domain import DeliveryState, Event, LeaseLost, Origin, Record, bounded_key
+from app.domain import (
+    DeliveryState,
+    Event,
+    LeaseLost,
+    Module,
+    Origin,
+    Record,
+    System,
+    bounded_key,
+    guest_id_of,
+)
 from app.inbox.models import Delivery
 from app.inbox.repository import (
     Hinted,
@@ -56,6 +66,8 @@ from app.links.repository import (
     take_missing,
     update_links,
 )
+from app.mapping.values import base_from_json
+from app.module_facts import FACTS
 from app.synclog.repository import NewEntry, append_each
 
 MOST_AT_ONCE = 50
@@ -332,6 +344,20 @@ async def _settle(session: Session, items: Sequence[_Item]) -> None:
         await settle_groups(driver, settled)
     if ended := set().union(*(item.holdings for item in _sound(items) if item.is_end)):
         await free_each(driver, ended)
+
+
+def keys_of(link: Link) -> set[str]:
+    """The record keys by which other records refer to the pair; none if it is deleted, or if no
+    module refers to it. A guest who has an account now was referred to by the e-mail before."""
+    is_gone = link.woo_deleted_at or (link.vtiger_deleted_at and not link.replaced_by)
+    module = Module(link.module)
+    if is_gone or not FACTS[module].is_referenced:
+        return set()
+    keys = {link.record(system).key for system in System}
+    agreed = base_from_json(link.base).get("email") if module is Module.CONTACTS else None
+    if agreed is not None and agreed.woo:
+        keys.add(Record(link.store, System.WOOCOMMERCE, module, guest_id_of(agreed.woo)).key)
+    return keys
 
 
 async def hint_waiting(session: Session, needs: Collection[str]) -> int:

@@ -16,13 +16,11 @@ from app.domain import (
     DeliveryState,
     DependencyNotReady,
     Event,
-    Module,
     Origin,
     Record,
     System,
-    guest_id_of,
 )
-from app.drains import hint_waiting
+from app.drains import hint_waiting, keys_of
 from app.inbox.repository import NewDelivery, Open, dependency_key, find_open, join
 from app.links.models import Link
 from app.links.repository import (
@@ -32,8 +30,6 @@ from app.links.repository import (
     search_links_of,
     search_needs,
 )
-from app.mapping.values import base_from_json
-from app.module_facts import FACTS
 from app.runtime import Runtime
 
 # Missing dependencies: records that were written without them, or not at all, are hinted when they
@@ -58,20 +54,6 @@ async def hint_waiting_for(session: Session, links: Collection[Link]) -> None:
     needs = {key for link in links for key in keys_of(link)}
     if needs:
         await hint_waiting(session, needs)
-
-
-def keys_of(link: Link) -> set[str]:
-    """The record keys by which other records refer to the pair; none if it is deleted, or if no
-    module refers to it. A guest who has an account now was referred to by the e-mail before."""
-    is_gone = link.woo_deleted_at or (link.vtiger_deleted_at and not link.replaced_by)
-    module = Module(link.module)
-    if is_gone or not FACTS[module].is_referenced:
-        return set()
-    keys = {link.record(system).key for system in System}
-    agreed = base_from_json(link.base).get("email") if module is Module.CONTACTS else None
-    if agreed is not None and agreed.woo:
-        keys.add(Record(link.store, System.WOOCOMMERCE, module, guest_id_of(agreed.woo)).key)
-    return keys
 
 
 async def retry_missing(runtime: Runtime) -> int:

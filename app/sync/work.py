@@ -18,7 +18,7 @@ from app.domain import (
     WooVtigerError,
     key_in_logs,
 )
-from app.drains import WriteDown
+from app.drains import WriteDown, keys_of
 from app.inbox.models import Delivery
 from app.inbox.repository import NewDelivery, external_id_key, member_key
 from app.links.conflicts import Report, search_unsettled
@@ -29,7 +29,7 @@ from app.mapping.rules import holds, read_base
 from app.mapping.values import FieldNote, Value
 from app.module_facts import FACTS
 from app.modules.context import Context, policy_of
-from app.modules.dependencies import Dependencies, keys_of
+from app.modules.dependencies import Dependencies
 from app.modules.ports import Adapter, Side, Skip
 from app.modules.registry import SPECS
 from app.observability import OUTCOMES, SYNC_SECONDS
@@ -263,7 +263,8 @@ class Work:
         """Begin with this state of the pair, whose lease is held."""
         self.state, self.read_at = state, monotonic()
         self.intent = state.intent[0] if state.intent is not None else None
-        self.dependencies.remember(self.record, state.link)
+        pair = with_partner(self.record, state.link)
+        self.dependencies.known.update({each.key: state.link for each in pair})
         if state.link is not None and state.has_conflicts:
             await self.read_conflicts(state.link)
 
@@ -286,7 +287,8 @@ class Work:
         results = [result] if result is not None else []
         saved = await self._write(link, results, needs=keys_of(link))
         assert saved is not None  # noqa: S101 - a link was given
-        self.dependencies.remember(self.record, saved)
+        if link.id is None:
+            self.dependencies.remember(self.record, saved)
         return saved
 
     async def finish(self, settlement: Settlement) -> None:

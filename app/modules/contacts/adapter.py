@@ -40,10 +40,10 @@ from app.modules.contacts.mapping import (
     woo_guest,
     woo_patch,
 )
-from app.modules.context import Context
+from app.modules.context import Context, policy_of
 from app.modules.orders.mapping import CREATED_VIA, DRAFTS, purchase_order
 from app.modules.ports import Side, Skip, Successor, Written, deleted_twin, is_plausible
-from app.policies.repository import SyncPolicy, get_policy
+from app.policies.repository import SyncPolicy
 from app.vtiger.client import ORDERS, PURCHASE_ORDER, VtigerClient
 from app.vtiger.query import Query, equals, one_of
 from app.vtiger.schemas import VtigerRecord, fold
@@ -644,8 +644,7 @@ def _label(values: Mapped) -> str:
 
 
 async def open_contacts(context: Context) -> ContactAdapter:
-    async with context.runtime.sessions() as session:
-        orders = await get_policy(session, context.store, Module.SALES_ORDERS)
+    orders = await policy_of(context.runtime, context.store, Module.SALES_ORDERS)
     return ContactAdapter(
         store=context.store,
         woo=context.runtime.stores[context.store],

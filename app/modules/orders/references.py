@@ -29,6 +29,7 @@ from app.modules.context import (
     PLACEHOLDER_CODE,
     ReferenceData,
     get_orders_setup,
+    policy_of,
     rules_of,
     setup_ids,
 )
@@ -48,7 +49,7 @@ from app.modules.orders.vtiger_totals import Rates
 from app.modules.products.adapter import PRODUCTS
 from app.modules.products.mapping import carry_taxes, taxes_from_text, vtiger_taxes
 from app.modules.taxes.mapping import OrderRate
-from app.policies.repository import SyncPolicy, get_policy
+from app.policies.repository import SyncPolicy
 from app.runtime import Runtime
 from app.tasks import offload, run_together
 from app.vtiger.query import Query, equals
@@ -212,8 +213,7 @@ class Buyers:
         buyer = order.customer_id or find_guest_id(order)
         if buyer is None or one_for_all or is_of_vtiger(order):
             return None
-        async with self.runtime.sessions() as session:
-            contacts = await get_policy(session, self.store, Module.CONTACTS)
+        contacts = await policy_of(self.runtime, self.store, Module.CONTACTS)
         if not contacts.enabled or not contacts.direction.allows(System.VTIGER):
             return None
         return self._person(System.WOOCOMMERCE, buyer)

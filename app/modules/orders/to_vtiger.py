@@ -28,7 +28,7 @@ from app.mapping.rules import (
 )
 from app.mapping.values import FieldNote, PatchOptions, Value, amount, decimal_text, plain
 from app.modules.contacts.adapter import Accounts, find_guest_id, is_of_vtiger
-from app.modules.context import ReferenceData
+from app.modules.context import ReferenceData, policy_of
 from app.modules.dependencies import SAFE_ORDERS, note_missing
 from app.modules.orders.lines import OrderRefs, product_id_of
 from app.modules.orders.mapping import (
@@ -43,7 +43,7 @@ from app.modules.orders.mapping import (
 from app.modules.orders.money import MoneyPlan, adds_up, plan_money
 from app.modules.orders.references import ShopOrder, TaxCarriers
 from app.modules.taxes.mapping import OrderRate, order_rates, order_tax_fields
-from app.policies.repository import SyncPolicy, get_policy
+from app.policies.repository import SyncPolicy
 from app.runtime import Runtime
 from app.tasks import offload
 from app.vtiger.client import ORDERS
@@ -412,8 +412,7 @@ class VtigerOrderWriter:
         return order_tax_fields(order, linked, taxes=(await self.reference_data.crm()).taxes)
 
     async def _may_create_taxes(self) -> bool:
-        async with self.runtime.sessions() as session:
-            policy = await get_policy(session, self.carriers.store, Module.TAXES)
+        policy = await policy_of(self.runtime, self.carriers.store, Module.TAXES)
         return policy.enabled and policy.direction.allows(System.VTIGER)
 
     async def _checked(self, record: VtigerRecord, draft: "_Draft") -> VtigerOrderWritten:
