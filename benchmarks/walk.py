@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 import app
 from app.db.migrate import upgrade
@@ -35,15 +35,12 @@ from app.sync.polling import poll
 from benchmarks.receiver import open_database
 from tests.goods import product, rate
 from tests.running import run
+from tests.statements import counted
 from tests.trade import edit, order
 from tests.world import World, open_world
 
 APP = str(Path(app.__file__).parent) + os.sep
-STATEMENTS = {
-    "begin": "transactions",
-    "before_cursor_execute": "statements",
-    "commit": "commits",
-}
+STATEMENTS = ("transactions", "statements", "commits")
 EMAIL = "zoe@shop.example"
 
 _IS_WALKED: ContextVar[bool] = ContextVar("is_walked", default=False)
@@ -53,8 +50,8 @@ were started before, and run in a context of their own."""
 
 @dataclass(slots=True)
 class Walk:
-    """What was gone through while `traced`. `sql` counts what our own sessions do; the job engine
-    has a pool of its own."""
+    """What was gone through while `traced`. `sql` counts what the driver's connections do, those of
+    the job engine as well."""
 
     files: Counter[str] = field(default_factory=Counter)
     functions: set[tuple[str, str]] = field(default_factory=set)
@@ -70,36 +67,28 @@ class Walk:
             len(self.functions),
             self.files.total(),
             self.switches,
-            *(self.sql[name] for name in STATEMENTS.values()),
+            *(self.sql[name] for name in STATEMENTS),
             self.remote_calls,
         ]
 
     @contextmanager
     def traced(self, world: World) -> Iterator[None]:
         world.traffic.reset()
-        engine = world.runtime.sessions.kw["bind"].sync_engine
-        counting = {name: self._counter(what) for name, what in STATEMENTS.items()}
-        for name, count in counting.items():
-            event.listen(engine, name, count)
         walked = _IS_WALKED.set(True)
-        threading.setprofile(self._enter)
-        sys.setprofile(self._enter)
         try:
-            yield
+            with counted() as statements:
+                threading.setprofile(self._enter)
+                sys.setprofile(self._enter)
+                yield
         finally:
             sys.setprofile(None)
             threading.setprofile(None)
             _IS_WALKED.reset(walked)
-            for name, count in counting.items():
-                event.remove(engine, name, count)
+            self.sql["transactions"] += statements.transactions
+            self.sql["statements"] += len(statements.sent)
+            self.sql["commits"] += len(statements.commits)
             traffic = world.traffic
             self.remote_calls += traffic.reads.total() + traffic.writes.total()
-
-    def _counter(self, what: str) -> Callable[..., None]:
-        def count(*_: object) -> None:
-            self.sql[what] += 1
-
-        return count
 
     def _enter(self, frame: FrameType, happening: str, _: object) -> None:
         if happening != "call" or not _IS_WALKED.get():
@@ -223,7 +212,7 @@ async def measure(database_url: str, name: str) -> Walk:
 
 
 def table_of(walks: dict[str, Walk]) -> Table:
-    counted = ("files", "functions", "calls", "switches", *STATEMENTS.values(), "remote calls")
+    counted = ("files", "functions", "calls", "switches", *STATEMENTS, "remote calls")
     table = Table(title="what the service goes through; switches are from file to file")
     table.add_column("one", no_wrap=True)
     for name in counted:
