@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
-from app.db.session import Sessions, transaction
+from app.db.session import Sessions, driver_of, transaction
 from app.domain import Module, Outcome, System
 from app.synclog.models import COMPACTED, SHARDS, Total
 from app.synclog.repository import NewEntry, Tally, append, count_outcomes
@@ -192,7 +192,7 @@ async def test_nothing_is_lost_or_counted_twice_while_workers_write(sessions: Se
     async def write() -> None:
         for _ in range(25):
             async with transaction(sessions) as session:
-                await count_outcomes(session, {TALLY: 2}, past)
+                await count_outcomes(await driver_of(session), {TALLY: 2}, past)
                 await asyncio.sleep(0)
 
     async def read(until: int) -> None:
@@ -214,9 +214,9 @@ async def test_nothing_is_lost_or_counted_twice_while_workers_write(sessions: Se
 
 async def test_a_count_that_is_being_written_is_left_for_later(sessions: Sessions) -> None:
     async with transaction(sessions) as session:
-        await count_outcomes(session, {TALLY: 1}, START)
+        await count_outcomes(await driver_of(session), {TALLY: 1}, START)
     async with transaction(sessions) as session:
-        await count_outcomes(session, {TALLY: 1}, START)
+        await count_outcomes(await driver_of(session), {TALLY: 1}, START)
         assert await compact(sessions) <= 1
         assert await all_time(sessions) == 1
     while await compact(sessions):
@@ -226,7 +226,7 @@ async def test_a_count_that_is_being_written_is_left_for_later(sessions: Session
 
 async def test_a_compaction_that_is_broken_off_changes_nothing(sessions: Sessions) -> None:
     async with transaction(sessions) as session:
-        await count_outcomes(session, {TALLY: 5}, START)
+        await count_outcomes(await driver_of(session), {TALLY: 5}, START)
     async with sessions() as session:
         assert await compact_totals(session, most=10) == 1
         assert await compact(sessions) == 0, "one process compacts at a time"
