@@ -76,6 +76,17 @@ def before(world: World, call: str, act: Callable[[], Awaitable[object]], *, nth
     world.traffic.before[call] = act if nth == 1 else earlier
 
 
+def before_each(world: World, call: str, act: Callable[[], Awaitable[object]]) -> None:
+    """The act happens before every call of this name, so that none of several at once is carried
+    out while the act for another is still in progress."""
+
+    async def again() -> None:
+        before_each(world, call, act)
+        await act()
+
+    world.traffic.before[call] = again
+
+
 async def count(world: World, table: type[Base]) -> int:
     async with world.runtime.sessions() as session:
         return int(await session.scalar(select(func.count()).select_from(table)) or 0)
@@ -250,7 +261,7 @@ async def bring(world: World, system: System = System.WOOCOMMERCE) -> None:
 
 async def test_no_new_pairs_are_kept_after_the_lease(world: World) -> None:
     await register(world, 2)
-    world.traffic.before["vtiger create"] = take_over(world, RECORDS)
+    before_each(world, "vtiger create", take_over(world, RECORDS))
     await bring(world)
 
     assert await world.links() == []
