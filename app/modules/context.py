@@ -6,7 +6,7 @@ it invalidates the cache by `forget`."""
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Generic, Protocol, TypeVar
 from uuid import uuid4
@@ -36,12 +36,14 @@ from app.module_facts import FACTS
 from app.modules.contacts.mapping import FOREIGN_ID_LABEL
 from app.modules.default_mappings import DEFAULT_RULES, MAPPINGS, find_default
 from app.modules.dependencies import Dependencies
-from app.modules.ports import Adapter, Bulk, Listing, Side
+from app.modules.ports import Adapter, Bulk, Listing, Reader, Side
 from app.modules.taxes.mapping import ShopBase, tax_leaders
 from app.policies.repository import MappingRow, StoreMapping, SyncPolicy, get_mapping, get_policy
 from app.runtime import Runtime
+from app.vtiger.client import VtigerClient
 from app.vtiger.query import Query, equals
 from app.vtiger.schemas import VtigerCurrency, VtigerModule, VtigerRecord
+from app.woocommerce.client import WooClient
 from app.woocommerce.schemas import WooTaxRate
 
 # The countries and states of a shop: its own list, or WooCommerce's while that is not available.
@@ -548,6 +550,28 @@ class Context:
         return ReferenceData(self.runtime, self.store, self.dependencies)
 
 
+@dataclass(slots=True)
+class ListingBase:
+    """What the listings of all modules share: their clients, and a reader that is opened once."""
+
+    context: Context
+    open_reader: Callable[[], Awaitable[Reader]]
+    _reader: Reader | None = field(default=None, init=False)
+
+    async def reader(self) -> Reader:
+        if self._reader is None:
+            self._reader = await self.open_reader()
+        return self._reader
+
+    @property
+    def woo(self) -> WooClient:
+        return self.context.runtime.stores[self.context.store]
+
+    @property
+    def vtiger(self) -> VtigerClient:
+        return self.context.runtime.vtiger
+
+
 class Draft(Protocol[AnyAdapter]):
     """The patch that would write `changes` of `source` to `current`, or to a new record (None)."""
 
@@ -565,7 +589,8 @@ class Draft(Protocol[AnyAdapter]):
 class ModuleSpec(Generic[A]):
     """One module between one shop and Vtiger.
 
-    - `open`: opens its adapter; `listing`: the bulk reader of that adapter.
+    - `open`: opens its adapter; `reader`: reads listed records with that adapter.
+    - `listing`: lists its raw records; it is given what opens their reader.
     - `begin_bulk`: called once a run; returns the function that opens the bulk side of each page
       with the page's context. None where records are created one by one.
     - `draft`: the patch that a preview shows; None where there is no preview.
@@ -576,7 +601,8 @@ class ModuleSpec(Generic[A]):
     """
 
     open: Callable[[Context], Awaitable[A]]
-    listing: Callable[[Context, A], Listing]
+    reader: Callable[[A], Reader]
+    listing: Callable[[Context, Callable[[], Awaitable[Reader]]], Listing]
     begin_bulk: Callable[[], Callable[[Context, A], Bulk]] | None = None
     draft: Draft[A] | None = None
     vtiger_columns: tuple[str, ...] = ("*",)
@@ -584,6 +610,10 @@ class ModuleSpec(Generic[A]):
     notifies_old_address: bool = False
     prepare_run: Callable[[Runtime], Awaitable[object]] | None = None
 
-    async def open_listing(self, context: Context) -> Listing:
-        """The bulk reader of its records, with an adapter of its own."""
-        return self.listing(context, await self.open(context))
+    def open_listing(self, context: Context) -> Listing:
+        """The listing of its records, whose reader has an adapter of its own."""
+
+        async def open_reader() -> Reader:
+            return self.reader(await self.open(context))
+
+        return self.listing(context, open_reader)

@@ -1,7 +1,7 @@
-"""The interface between a module's adapter and the pipeline: sides of a pair, listings and bulk
-creation.
+"""The interface between a module's adapter and the pipeline: sides of a pair, listings, readers and
+bulk creation.
 
-A listing yields raw records in pages; their values are mapped only for the records that need it."""
+A listing yields raw records in pages; a reader maps the values of those records that need it."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ from app.mapping.values import FieldNote, Mapped, Patch, Value
 from app.tasks import run_together
 from app.vtiger.client import VtigerClient
 from app.vtiger.schemas import VtigerRecord
-from app.woocommerce.schemas import WooRecord
+from app.woocommerce.schemas import WooProduct, WooRecord
 
 
 class PlannedAction(StrEnum):
@@ -273,11 +273,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ListedRecord:
-    """One raw record of a listing."""
+    """One raw record of a listing; `parent` is the product of a variation."""
 
     system: System
     id: str
     raw: WooRecord | VtigerRecord
+    parent: WooProduct | None = None
 
     @property
     def changed_at(self) -> datetime | None:
@@ -289,22 +290,57 @@ Read = Side | Unreadable
 """The result of reading one record of many: one that cannot be read does not fail the others."""
 
 
-class Listing(Protocol):
-    """One module of one shop and Vtiger, read in bulk. Every method may raise any RemoteError.
+class Reader(Protocol):
+    """Reads listed records of one module as sides. Every method may raise any RemoteError.
 
-    - `lists_all`: the systems that cannot filter by modification time and list everything.
-    - `change_predicates`: for the systems whose listing shows only a part of each record, a test
-      whether the rest differs from the base; the modification stamp counts as well.
+    `change_predicates`: for the systems whose listing shows only a part of each record, a test
+    whether the rest differs from the base; the modification stamp counts as well.
     """
 
     @property
     def adapter(self) -> Adapter: ...
 
     @property
-    def lists_all(self) -> frozenset[System]: ...
+    def change_predicates(self) -> Mapping[System, ChangePredicate]: ...
+
+    async def sides(self, page: Sequence[ListedRecord]) -> list[Read]:
+        """The sides of a page's records; a field that the listing does not show is None."""
+        ...
+
+    async def complete(self, page: Sequence[ListedRecord]) -> list[Read]:
+        """The same with all fields: what the listing does not show is read for each record.
+        Records that are gone by then are left out."""
+        ...
+
+    async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
+        """Records by id with all fields; those that are gone are left out."""
+        ...
+
+    def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
+        """Whether a field of a pair differs only because of what the target can store."""
+        ...
+
+    def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:
+        """Differences of totals that no mapped field shows."""
+        ...
+
+
+class Listing(Protocol):
+    """The raw records of one module of one shop and Vtiger. Every method may raise any RemoteError.
+
+    `lists_all`: the systems that cannot filter by modification time and list everything.
+    """
 
     @property
-    def change_predicates(self) -> Mapping[System, ChangePredicate]: ...
+    def module(self) -> Module: ...
+
+    @property
+    def lists_all(self) -> frozenset[System]: ...
+
+    async def reader(self) -> Reader:
+        """The reader of these records. It is opened on the first call: a poll that lists nothing
+        new needs none."""
+        ...
 
     async def find_last_change(self, system: System) -> datetime | None:
         """The time of the latest change by the system's own clock; None if it has no record."""
@@ -327,27 +363,6 @@ class Listing(Protocol):
 
     def each_vtiger_id(self) -> AsyncIterator[str]:
         """The ids of all records in Vtiger."""
-        ...
-
-    async def sides(self, page: Sequence[ListedRecord]) -> list[Read]:
-        """The sides of a page's records; a field that the listing does not show is None."""
-        ...
-
-    async def complete(self, page: Sequence[ListedRecord]) -> list[Read]:
-        """The same with all fields: what the listing does not show is read for each record.
-        Records that are gone by then are left out."""
-        ...
-
-    async def whole(self, system: System, ids: Sequence[str]) -> list[Read]:
-        """Records by id with all fields; those that are gone are left out."""
-        ...
-
-    def is_explained(self, name: str, woo: Side, vtiger: Side) -> bool:
-        """Whether a field of a pair differs only because of what the target can store."""
-        ...
-
-    def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:
-        """Differences of totals that no mapped field shows."""
         ...
 
 

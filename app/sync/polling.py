@@ -95,7 +95,7 @@ async def _poll_module(
     trouble = Trouble(IncidentKind.POLL_FAILED, System.WOOCOMMERCE, store, module)
     try:
         with calling_for(f"poll:{store}:{module}"):
-            listing = await SPECS[module].open_listing(Context(runtime, store, policy, lease))
+            listing = SPECS[module].open_listing(Context(runtime, store, policy, lease))
             polls = [
                 ModulePoll(runtime, store, listing, policy, system, outbox, lease)
                 for system in System
@@ -252,7 +252,7 @@ class ModulePoll:
 
     @property
     def _key(self) -> str:
-        return f"{self.store}:{self.listing.adapter.module}:{self.system}"
+        return f"{self.store}:{self.listing.module}:{self.system}"
 
     async def _save(
         self,

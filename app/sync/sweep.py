@@ -18,7 +18,7 @@ from app.links.models import Link
 from app.links.repository import save_sightings, search_links, search_sightings, stream_live_links
 from app.mapping.rules import FieldRule, holds, read_base
 from app.mapping.values import Base, Value
-from app.modules.ports import Adapter, ListedRecord, Listing, Side, Unreadable, pages
+from app.modules.ports import Adapter, ListedRecord, Listing, Reader, Side, Unreadable, pages
 from app.modules.registry import IN_BULK
 from app.runtime import Runtime
 
@@ -67,7 +67,7 @@ class Sweep:
 
     @property
     def module(self) -> Module:
-        return self.listing.adapter.module
+        return self.listing.module
 
     def record(self, system: System, record_id: str) -> Record:
         return Record(self.store, system, self.module, record_id)
@@ -99,7 +99,10 @@ class Sweep:
             if self._is_unread and seen.id not in links
         ]
         to_read = {seen.id: seen for seen in page if not self._is_unread or seen.id in links}
-        for side in await self.listing.sides(list(to_read.values())):
+        if not to_read:
+            return changed
+        reader = await self.listing.reader()
+        for side in await reader.sides(list(to_read.values())):
             link, record = links.get(side.id), records[side.id]
             if isinstance(side, Unreadable):
                 fault = Change(record, digest=digest_of_fault(side, link), paired=link is not None)
@@ -112,7 +115,8 @@ class Sweep:
             taken = self.take_baseline and link is None
             change = Change(record, digest=initial if taken else digest, paired=link is not None)
             is_known = known.get(record.key) in (digest, initial)
-            if not (is_known and self._skips_known(link, side)) and self._differs(link, side):
+            is_skipped = is_known and self._skips_known(reader, link, side)
+            if not is_skipped and self._differs(reader, link, side):
                 changed.append(change)
         return changed
 
@@ -135,47 +139,30 @@ class Sweep:
             return None
         return f"{BASELINE_PREFIX}:{seen.changed_at.isoformat()}"
 
-    def _skips_known(self, link: Link | None, side: Side) -> bool:
+    def _skips_known(self, reader: Reader, link: Link | None, side: Side) -> bool:
         """Whether a record that was hinted in this state is not hinted again. A run repeats the
         hint unless the record cannot be paired as it is, which the log says already."""
         if not self.is_run:
             return True
-        shown = side.system not in self.listing.change_predicates
-        return link is None and shown and self.listing.adapter.creation_objection(side) is not None
+        shown = side.system not in reader.change_predicates
+        return link is None and shown and reader.adapter.creation_objection(side) is not None
 
     @property
     def _is_unread(self) -> bool:
         """Whether records without a link are read later."""
         return self.is_run and self.module in IN_BULK
 
-    def _differs(self, link: Link | None, side: Side) -> bool:
+    def _differs(self, reader: Reader, link: Link | None, side: Side) -> bool:
         """Whether the record has no link, was deleted before, or differs from its base."""
         if link is None:
-            return self.take_baseline or not is_excluded(self.listing.adapter, side)
+            return self.take_baseline or not is_excluded(reader.adapter, side)
         known = link.side(side.system)
         if known.deleted_at is not None:
             return True
         if link.forgotten_at is not None:
             return side.modified_at != known.modified_at
-        return self._differs_from_base(link, side) or self._is_changed_by_stamp(link, side)
-
-    def _is_changed_by_stamp(self, link: Link, side: Side) -> bool:
-        """Whether a partially listed record changed, by its time stamp or the adapter's predicate.
-        The time stamp alone would miss an edit in the same second as our own write."""
-        is_changed = self.listing.change_predicates.get(side.system)
-        if is_changed is None:
-            return False
-        return side.modified_at != link.side(side.system).modified_at or is_changed(link, side)
-
-    def _differs_from_base(self, link: Link, side: Side) -> bool:
-        """Whether a listed field differs from the base; fields that are not listed do not count."""
-        base = read_base(link.base, self.listing.adapter.rules)
-        shown = [(rule, side.values.get(rule.name)) for rule in self.listing.adapter.rules]
-        return any(
-            not holds(rule, base, value, system=side.system)
-            for rule, value in shown
-            if value is not None and not _is_unset_custom_field(rule, base, value)
-        )
+        rules = reader.adapter.rules
+        return _differs_from_base(rules, link, side) or _is_changed_by_stamp(reader, link, side)
 
     async def find_missing(
         self, system: System, living: Collection[str], *, started_at: datetime
@@ -253,6 +240,26 @@ class Sweep:
     async def _record_sightings(self, changed: Sequence[Change]) -> None:
         async with transaction(self.runtime.sessions) as session:
             await save_sightings(session, {each.record.key: each.digest for each in changed})
+
+
+def _is_changed_by_stamp(reader: Reader, link: Link, side: Side) -> bool:
+    """Whether a partially listed record changed, by its time stamp or the module's predicate. The
+    time stamp alone would miss an edit in the same second as our own write."""
+    is_changed = reader.change_predicates.get(side.system)
+    if is_changed is None:
+        return False
+    return side.modified_at != link.side(side.system).modified_at or is_changed(link, side)
+
+
+def _differs_from_base(rules: Sequence[FieldRule], link: Link, side: Side) -> bool:
+    """Whether a listed field differs from the base; fields that are not listed do not count."""
+    base = read_base(link.base, rules)
+    shown = [(rule, side.values.get(rule.name)) for rule in rules]
+    return any(
+        not holds(rule, base, value, system=side.system)
+        for rule, value in shown
+        if value is not None and not _is_unset_custom_field(rule, base, value)
+    )
 
 
 def _is_unset_custom_field(rule: FieldRule, base: Base, value: Value) -> bool:

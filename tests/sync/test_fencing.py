@@ -253,7 +253,7 @@ async def bring(world: World, system: System = System.WOOCOMMERCE) -> None:
     runtime, started = world.runtime, await begin(world, CONTACTS)
     policy = await policy_of(runtime, STORE, CONTACTS)
     async with hold(runtime.sessions, [RUN], owner=uuid4().hex, seconds=60) as lease:
-        listing = await SPECS[CONTACTS].open_listing(Context(runtime, STORE, policy, lease))
+        listing = SPECS[CONTACTS].open_listing(Context(runtime, STORE, policy, lease))
         sweep = Sweep(runtime, STORE, listing, is_run=True)
         async for page in listing.each(system, None):
             await RunExecutor(runtime, started).settle(await sweep.find_changes(page), policy)

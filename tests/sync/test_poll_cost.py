@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.domain import Module
 from app.modules.context import ensure_setup
 from app.sync.polling import poll
 from tests import goods, trade
@@ -70,3 +71,37 @@ async def test_a_quiet_look_and_a_look_at_everything_cost_these_calls(
     documented = 7 + calls(people)  # and again what is remembered for a minute, if it takes longer
     assert documented <= whole["vtiger query"] <= documented * 1.1
     assert world.traffic.writes == {}
+
+
+async def test_reference_data_is_read_only_for_a_record_that_has_to_be_read(world: World) -> None:
+    """Rates, taxes and currencies are for reading products; a poll that lists none needs none."""
+    await world.sync_only(Module.PRODUCTS)
+    mug = goods.product(world, name="Mug", sku="MUG")
+    world.later(seconds=300)
+    await poll(world.runtime)
+
+    async def reads() -> set[str]:
+        goods.forget_books(world)
+        world.traffic.reset()
+        await poll(world.runtime)
+        return set(world.traffic.reads)
+
+    quiet = await reads()
+    world.later(seconds=300)
+    goods.edit(world, mug, name="Cup")
+    busy = await reads()
+    assert "GET products" in quiet
+    assert busy - quiet == {"GET settings", "GET taxes"}
+
+
+async def test_a_listed_variation_costs_no_read_of_its_parent(world: World) -> None:
+    await world.sync_only(Module.PRODUCTS)
+    shirt = goods.variable(world, "Shirt")
+    await poll(world.runtime)
+    world.later(seconds=600)
+    goods.variation(world, shirt, "Red", "S", sku="RS")
+    world.traffic.reset()
+
+    assert await poll(world.runtime) == 1
+    listed = 4  # the last change, the changed products, the variations, and the trash
+    assert world.traffic.reads["GET products"] == listed

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import ClassVar
 
-from app.domain import LeaseLost, RemoteError, System
+from app.domain import LeaseLost, Module, RemoteError, System
 from app.links.leases import LEASE_WAIT_SECONDS
 from app.links.repository import search_guest_emails, search_guest_orders
 from app.mapping.values import Patch, PatchOptions, Value
@@ -31,7 +31,7 @@ from app.modules.contacts.mapping import (
     vtiger_patch,
     woo_patch,
 )
-from app.modules.context import Context, ModuleSpec
+from app.modules.context import Context, ListingBase, ModuleSpec
 from app.modules.orders.history import OrderHistory
 from app.modules.ports import (
     NO_PREDICATES,
@@ -49,7 +49,6 @@ from app.modules.ports import (
     find_each,
     pages,
 )
-from app.runtime import Runtime
 from app.vtiger.query import Query, changed_where, last_change, one_of, portions
 from app.vtiger.schemas import VtigerRecord, fold
 from app.woocommerce.client import NEW_ACCOUNT, Role
@@ -208,26 +207,24 @@ def _folded(side: Side) -> str:
     return (side.values.get("email") or "").strip().casefold()
 
 
-@dataclass(frozen=True, slots=True)
-class ContactListing:
-    """Customers of the synced roles, and Contacts with their Accounts' names."""
+@dataclass(slots=True)
+class ContactListing(ListingBase):
+    """Customers of the synced roles, and Contacts."""
 
-    runtime: Runtime
-    adapter: ContactAdapter
-    lists_all: frozenset[System] = frozenset({System.WOOCOMMERCE})
-    change_predicates: ClassVar[Mapping[System, ChangePredicate]] = NO_PREDICATES
+    module: ClassVar[Module] = Module.CONTACTS
+    lists_all: ClassVar[frozenset[System]] = frozenset({System.WOOCOMMERCE})
 
     async def find_last_change(self, system: System) -> datetime | None:
         """None for customers, which cannot be sorted by modification time."""
         if system is System.WOOCOMMERCE:
             return None
-        found = await self.adapter.vtiger.query(last_change(CONTACTS))
+        found = await self.vtiger.query(last_change(CONTACTS))
         return found[0].modified_at if found else None
 
     async def count(self, system: System, changed_since: datetime | None) -> int:
         if system is System.WOOCOMMERCE:
-            return await self.adapter.woo.count_customers(role=self._role)
-        return await self.adapter.vtiger.count(CONTACTS, changed_where(changed_since))
+            return await self.woo.count_customers(role=self._role)
+        return await self.vtiger.count(CONTACTS, changed_where(changed_since))
 
     def each(
         self, system: System, changed_since: datetime | None
@@ -236,26 +233,26 @@ class ContactListing:
         return self._contacts(changed_since) if system is System.VTIGER else self._customers()
 
     async def _customers(self) -> AsyncIterator[list[ListedRecord]]:
-        roles = self.adapter.policy.roles
-        async for page in pages(self.adapter.woo.each_customer(role=self._role)):
+        roles = self.context.policy.roles
+        async for page in pages(self.woo.each_customer(role=self._role)):
             yield [_seen(customer) for customer in page if customer.role in roles]
 
     @property
     def _role(self) -> Role:
-        return "customer" if set(self.adapter.policy.roles) == {"customer"} else "all"
+        return "customer" if set(self.context.policy.roles) == {"customer"} else "all"
 
     async def each_guest(self) -> AsyncIterator[list[ListedRecord]]:
         """The guests, each with the data of its latest order, a hundred a call
         (order_get_guest_storefront)."""
-        async with self.runtime.sessions() as session:
-            ids = await search_guest_orders(session, self.adapter.store)
+        async with self.context.runtime.sessions() as session:
+            ids = await search_guest_orders(session, self.context.store)
         for start in range(0, len(ids), PAGE):
-            orders = await self.adapter.woo.search_orders_by_id(ids[start : start + PAGE])
+            orders = await self.woo.search_orders_by_id(ids[start : start + PAGE])
             yield [_seen(guest_of(order)) for order in orders if find_guest_id(order)]
 
     async def _contacts(self, changed_since: datetime | None) -> AsyncIterator[list[ListedRecord]]:
         """Contract page Vtiger §1, query."""
-        found = self.adapter.vtiger.search(CONTACTS, changed_where(changed_since))
+        found = self.vtiger.search(CONTACTS, changed_where(changed_since))
         async for page in pages(found):
             yield [ListedRecord(System.VTIGER, record.id, record) for record in page]
 
@@ -265,8 +262,20 @@ class ContactListing:
             yield user_id
 
     async def each_vtiger_id(self) -> AsyncIterator[str]:
-        async for record in self.adapter.vtiger.search(CONTACTS, columns=("id",)):
+        async for record in self.vtiger.search(CONTACTS, columns=("id",)):
             yield record.id
+
+
+def _seen(customer: WooCustomer) -> ListedRecord:
+    return ListedRecord(System.WOOCOMMERCE, customer.id, customer)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactReader:
+    """Contacts are read with their Accounts' names."""
+
+    adapter: ContactAdapter
+    change_predicates: ClassVar[Mapping[System, ChangePredicate]] = NO_PREDICATES
 
     async def sides(self, page: Sequence[ListedRecord]) -> list[Read]:
         raws = [seen.raw for seen in page if isinstance(seen.raw, VtigerRecord)]
@@ -302,10 +311,6 @@ class ContactListing:
         return ()
 
 
-def _seen(customer: WooCustomer) -> ListedRecord:
-    return ListedRecord(System.WOOCOMMERCE, customer.id, customer)
-
-
 # The ModuleSpec of contacts.
 
 
@@ -336,7 +341,8 @@ async def _draft(
 
 CONTACTS_SPEC = ModuleSpec(
     open=open_contacts,
-    listing=lambda context, adapter: ContactListing(context.runtime, adapter),
+    reader=ContactReader,
+    listing=ContactListing,
     begin_bulk=_begin_bulk,
     draft=_draft,
     mails=frozenset({NEW_ACCOUNT}),

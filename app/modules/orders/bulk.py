@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import ClassVar
 
 from app.domain import (
     DependencyNotReady,
@@ -30,7 +31,7 @@ from app.mapping.values import (
 )
 from app.modules.contacts.adapter import age_of, find_guest_id, guest_of, is_of_vtiger
 from app.modules.contacts.bulk import KnownAccounts
-from app.modules.context import Context, ModuleSpec, ensure_setup
+from app.modules.context import Context, ListingBase, ModuleSpec, ensure_setup
 from app.modules.orders.adapter import OrderAdapter, crm_order, open_orders, shop_order
 from app.modules.orders.lines import OrderRefs, Sold
 from app.modules.orders.mapping import FOREIGN_ID_META, purchase_order, vtiger_order
@@ -57,10 +58,10 @@ from app.modules.ports import (
 )
 from app.tasks import run_together
 from app.vtiger.addon import MOST_ITEMS
-from app.vtiger.client import HEADER_COLUMNS, ORDER_COLUMNS, ORDERS, VtigerClient
+from app.vtiger.client import HEADER_COLUMNS, ORDER_COLUMNS, ORDERS
 from app.vtiger.query import changed_where, last_change, portions
 from app.vtiger.schemas import VtigerRecord, fold
-from app.woocommerce.client import MAILS, NEW_ACCOUNT, WooClient
+from app.woocommerce.client import MAILS, NEW_ACCOUNT
 from app.woocommerce.schemas import WooOrder
 
 # Bulk creation: purchase orders are searched for together, orders created in batches.
@@ -176,37 +177,23 @@ def _is_shown(rule: FieldRule) -> bool:
     return rule.direction is Direction.BOTH and rule.vtiger in HEADER_COLUMNS
 
 
-@dataclass(frozen=True, slots=True)
-class OrderListing:
-    """Vtiger's listing has no lines: these are read one order at a time (contract page Vtiger
-    §0.11), or a hundred from its add-on."""
+@dataclass(slots=True)
+class OrderListing(ListingBase):
+    """Orders of the shop, and headers of Vtiger's orders, whose listing has no lines."""
 
-    adapter: OrderAdapter
-    lists_all: frozenset[System] = frozenset()
-
-    @property
-    def change_predicates(self) -> Mapping[System, ChangePredicate]:
-        return {System.VTIGER: _has_other_total}
-
-    @property
-    def _woo(self) -> WooClient:
-        sides = self.adapter.sides
-        return sides.runtime.stores[sides.store]
-
-    @property
-    def _vtiger(self) -> VtigerClient:
-        return self.adapter.sides.runtime.vtiger
+    module: ClassVar[Module] = Module.SALES_ORDERS
+    lists_all: ClassVar[frozenset[System]] = frozenset()
 
     async def find_last_change(self, system: System) -> datetime | None:
         if system is System.WOOCOMMERCE:
-            return await self._woo.find_last_order_change()
-        found = await self._vtiger.query(last_change(ORDERS))
+            return await self.woo.find_last_order_change()
+        found = await self.vtiger.query(last_change(ORDERS))
         return found[0].modified_at if found else None
 
     async def count(self, system: System, changed_since: datetime | None) -> int:
         if system is System.WOOCOMMERCE:
-            return await self._woo.count_orders(changed_since)
-        return await self._vtiger.count(ORDERS, changed_where(changed_since))
+            return await self.woo.count_orders(changed_since)
+        return await self.vtiger.count(ORDERS, changed_where(changed_since))
 
     def each(
         self, system: System, changed_since: datetime | None
@@ -216,21 +203,33 @@ class OrderListing:
         return self._shop(changed_since) if of_shop else self._crm(changed_since)
 
     async def _shop(self, changed_since: datetime | None) -> AsyncIterator[list[ListedRecord]]:
-        async for page in pages(self._woo.each_order(changed_since)):
+        async for page in pages(self.woo.each_order(changed_since)):
             yield [ListedRecord(System.WOOCOMMERCE, order.id, order) for order in page]
 
     async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[ListedRecord]]:
         where = changed_where(changed_since)
-        async for page in pages(self._vtiger.search(ORDERS, where, columns=HEADER_COLUMNS)):
+        async for page in pages(self.vtiger.search(ORDERS, where, columns=HEADER_COLUMNS)):
             yield [ListedRecord(System.VTIGER, record.id, record) for record in page]
 
     async def each_trashed(self) -> AsyncIterator[str]:
-        async for order in self._woo.each_trashed_order():
+        async for order in self.woo.each_trashed_order():
             yield order.id
 
     async def each_vtiger_id(self) -> AsyncIterator[str]:
-        async for record in self._vtiger.search(ORDERS, columns=("id",)):
+        async for record in self.vtiger.search(ORDERS, columns=("id",)):
             yield record.id
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReader:
+    """The lines of Vtiger's orders are read one order at a time (contract page Vtiger §0.11), or a
+    hundred from its add-on."""
+
+    adapter: OrderAdapter
+
+    @property
+    def change_predicates(self) -> Mapping[System, ChangePredicate]:
+        return {System.VTIGER: _has_other_total}
 
     async def sides(self, page: Sequence[ListedRecord]) -> list[Read]:
         """The sides of a page. Dependencies, such as the contacts of guests, are synced on the
@@ -239,7 +238,8 @@ class OrderListing:
         create may be in progress.
         """
         places = await self.adapter.sides.references.decimals()
-        turns = asyncio.Semaphore(MOST_ITEMS if await self._vtiger.saves(ORDERS) else 1)
+        vtiger = self.adapter.sides.runtime.vtiger
+        turns = asyncio.Semaphore(MOST_ITEMS if await vtiger.saves(ORDERS) else 1)
 
         async def read(seen: ListedRecord) -> Read | Exception:
             async with turns:
@@ -291,7 +291,8 @@ class OrderListing:
         if system is System.WOOCOMMERCE:
             return await find_each(self.adapter, system, ids)
         reading = partial(self.adapter.sides.of_vtiger, sync_first=True)
-        found = await read_each(self.adapter, self._vtiger, ORDERS, ids, reading)
+        vtiger = self.adapter.sides.runtime.vtiger
+        found = await read_each(self.adapter, vtiger, ORDERS, ids, reading)
         accounts = [_account_of(read) for read in found]
         names: dict[str, str] = {}
         for start in range(0, len(accounts), PAGE):
@@ -386,7 +387,8 @@ async def _draft(
 
 ORDERS_SPEC = ModuleSpec(
     open=open_orders,
-    listing=lambda _, adapter: OrderListing(adapter),
+    reader=OrderReader,
+    listing=OrderListing,
     begin_bulk=_begin_bulk,
     draft=_draft,
     vtiger_columns=ORDER_COLUMNS,

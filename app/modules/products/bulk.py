@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from app.domain import NotFound, RemoteError, System, WooVtigerError
+from app.domain import Module, NotFound, RemoteError, System, WooVtigerError
 from app.mapping.values import Patch, Value
-from app.modules.context import Context, ModuleSpec
+from app.modules.context import Context, ListingBase, ModuleSpec
 from app.modules.ports import (
     NO_PREDICATES,
     Bulk,
@@ -138,29 +138,23 @@ def _stamp(marked: WooProduct | RemoteError) -> IdWriteResult:
     return marked if isinstance(marked, RemoteError) else marked.modified_at or marked.created_at
 
 
-@dataclass(frozen=True, slots=True)
-class ProductListing:
-    """Vtiger's query shows no taxes; the list of a product's variations has rendered descriptions
-    (contract page readback)."""
+@dataclass(slots=True)
+class ProductListing(ListingBase):
+    """Products without variable parents, whose variations take their place."""
 
-    adapter: ProductAdapter
-    lists_all: frozenset[System] = frozenset()
-    change_predicates: ClassVar[Mapping[System, ChangePredicate]] = NO_PREDICATES
-
-    @property
-    def _sides(self) -> ProductSides:
-        return self.adapter.sides
+    module: ClassVar[Module] = Module.PRODUCTS
+    lists_all: ClassVar[frozenset[System]] = frozenset()
 
     async def find_last_change(self, system: System) -> datetime | None:
         if system is System.WOOCOMMERCE:
-            return await self._sides.woo.find_last_product_change()
-        found = await self._sides.vtiger.query(last_change(PRODUCTS))
+            return await self.woo.find_last_product_change()
+        found = await self.vtiger.query(last_change(PRODUCTS))
         return found[0].modified_at if found else None
 
     async def count(self, system: System, changed_since: datetime | None) -> int:
         if system is System.WOOCOMMERCE:
-            return await self._sides.woo.count_products(changed_since)
-        return await self._sides.vtiger.count(PRODUCTS, changed_where(changed_since))
+            return await self.woo.count_products(changed_since)
+        return await self.vtiger.count(PRODUCTS, changed_where(changed_since))
 
     def each(
         self, system: System, changed_since: datetime | None
@@ -171,7 +165,7 @@ class ProductListing:
         return self._shop(changed_since) if of_shop else self._crm(changed_since)
 
     async def _shop(self, changed_since: datetime | None) -> AsyncIterator[list[ListedRecord]]:
-        async for page in pages(self._sides.woo.each_product(changed_since)):
+        async for page in pages(self.woo.each_product(changed_since)):
             parents = [product for product in page if product.is_variable]
             yield [_seen(product) for product in page if not product.is_variable]
             for parent in parents:
@@ -179,26 +173,42 @@ class ProductListing:
                     yield variations
 
     async def _variations(self, parent: WooProduct) -> AsyncIterator[list[ListedRecord]]:
-        self._sides.parents[parent.id] = parent
         try:
-            async for page in pages(self._sides.woo.each_variation(parent.id)):
-                yield [_seen(variation) for variation in page]
+            async for page in pages(self.woo.each_variation(parent.id)):
+                yield [_seen(variation, parent) for variation in page]
         except NotFound:
             return
 
     async def _crm(self, changed_since: datetime | None) -> AsyncIterator[list[ListedRecord]]:
         """Contract page Vtiger §1, query."""
         where = changed_where(changed_since)
-        async for page in pages(self._sides.vtiger.search(PRODUCTS, where)):
+        async for page in pages(self.vtiger.search(PRODUCTS, where)):
             yield [ListedRecord(System.VTIGER, record.id, record) for record in page]
 
     async def each_trashed(self) -> AsyncIterator[str]:
-        async for product in self._sides.woo.each_trashed_product():
+        async for product in self.woo.each_trashed_product():
             yield product.id
 
     async def each_vtiger_id(self) -> AsyncIterator[str]:
-        async for record in self._sides.vtiger.search(PRODUCTS, columns=("id",)):
+        async for record in self.vtiger.search(PRODUCTS, columns=("id",)):
             yield record.id
+
+
+def _seen(product: WooProduct, parent: WooProduct | None = None) -> ListedRecord:
+    return ListedRecord(System.WOOCOMMERCE, product.id, product, parent)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductReader:
+    """Vtiger's query shows no taxes; the list of a product's variations has rendered descriptions
+    (contract page readback)."""
+
+    adapter: ProductAdapter
+    change_predicates: ClassVar[Mapping[System, ChangePredicate]] = NO_PREDICATES
+
+    @property
+    def _sides(self) -> ProductSides:
+        return self.adapter.sides
 
     async def sides(self, page: Sequence[ListedRecord]) -> list[Read]:
         return [await attempt(seen.system, seen.id, self._side(seen)) for seen in page]
@@ -206,6 +216,8 @@ class ProductListing:
     async def _side(self, seen: ListedRecord) -> Side:
         if isinstance(seen.raw, VtigerRecord):
             return without(self._sides.of_vtiger(seen.raw), "taxes")
+        if seen.parent is not None:
+            self._sides.parents[seen.parent.id] = seen.parent
         product = seen.raw if isinstance(seen.raw, WooProduct) else WooProduct.parse(seen.raw.data)
         return await self._sides.of_listed(product)
 
@@ -231,10 +243,6 @@ class ProductListing:
 
     def totals(self, woo: Side, vtiger: Side) -> Sequence[FieldDifference]:  # noqa: ARG002
         return ()
-
-
-def _seen(product: WooProduct) -> ListedRecord:
-    return ListedRecord(System.WOOCOMMERCE, product.id, product)
 
 
 def _is_whole(seen: ListedRecord) -> bool:
@@ -267,7 +275,8 @@ async def _draft(
 
 PRODUCTS_SPEC = ModuleSpec(
     open=open_products,
-    listing=lambda _, adapter: ProductListing(adapter),
+    reader=ProductReader,
+    listing=ProductListing,
     begin_bulk=_begin_bulk,
     draft=_draft,
 )

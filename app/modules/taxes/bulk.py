@@ -1,13 +1,13 @@
 """Taxes in bulk: always all are listed, as neither system has modification times of taxes. They are
 few, and a shop accepts them one by one (contract page WooCommerce §2, Batch)."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from app.domain import System
-from app.modules.context import ModuleSpec
+from app.domain import Module, System
+from app.modules.context import ListingBase, ModuleSpec
 from app.modules.ports import (
     NO_PREDICATES,
     ChangePredicate,
@@ -20,15 +20,15 @@ from app.modules.ports import (
 )
 from app.modules.taxes.adapter import TaxAdapter, open_taxes, rate_of, tax_side
 from app.vtiger.schemas import VtigerRecord
+from app.woocommerce.schemas import WooTaxRate
 
 
-@dataclass(frozen=True, slots=True)
-class TaxListing:
+@dataclass(slots=True)
+class TaxListing(ListingBase):
     """Rates that have a pair or may get one, and Vtiger's taxes."""
 
-    adapter: TaxAdapter
-    lists_all: frozenset[System] = frozenset(System)
-    change_predicates: ClassVar[Mapping[System, ChangePredicate]] = NO_PREDICATES
+    module: ClassVar[Module] = Module.TAXES
+    lists_all: ClassVar[frozenset[System]] = frozenset(System)
 
     async def find_last_change(self, system: System) -> datetime | None:  # noqa: ARG002
         """None: taxes have no modification times (tax_get, 70-tax-query)."""
@@ -42,23 +42,29 @@ class TaxListing:
         system: System,
         changed_since: datetime | None,  # noqa: ARG002
     ) -> AsyncIterator[list[ListedRecord]]:
+        reference_data = self.context.reference_data
         if system is System.VTIGER:
-            self.adapter.reference_data.forget_taxes()
-            taxes = (await self.adapter.reference_data.crm()).taxes
+            reference_data.forget_taxes()
+            taxes = (await reference_data.crm()).taxes
             yield [ListedRecord(System.VTIGER, tax.id, tax) for tax in taxes]
             return
-        self.adapter.reference_data.forget_shop()
-        sides = await self.adapter.rate_sides((await self.adapter.reference_data.shop()).rates)
-        linked = await self.adapter.reference_data.tax_links()
-        yield [_seen(side) for side in sides if side.id in linked or await self._may_pair(side)]
+        reference_data.forget_shop()
+        rates = (await reference_data.shop()).rates
+        listed = set(await reference_data.tax_links())
+        listed |= await self._search_pairable(rates, paired=listed)
+        yield [
+            ListedRecord(System.WOOCOMMERCE, rate.id, rate) for rate in rates if rate.id in listed
+        ]
 
-    async def _may_pair(self, rate: Side) -> bool:
-        """Whether a rate without a pair may get one: a shop may have hundreds of unused rates."""
-        if self.adapter.objection(rate) is not None:
-            return False
-        if self.adapter.creation_objection(rate) is None:
-            return True
-        return bool(await self.adapter.search_twins(rate))
+    async def _search_pairable(
+        self, rates: Sequence[WooTaxRate], *, paired: Collection[str]
+    ) -> set[str]:
+        """The rates without a pair that may get one: a shop may have hundreds of unused rates."""
+        if all(rate.id in paired for rate in rates):
+            return set()
+        adapter = await open_taxes(self.context)
+        single = [side for side in await adapter.rate_sides(rates) if side.id not in paired]
+        return {side.id for side in single if await _may_pair(adapter, side)}
 
     async def each_trashed(self) -> AsyncIterator[str]:
         """None: rates have no trash (err_tax_delete_no_force)."""
@@ -66,8 +72,24 @@ class TaxListing:
             yield rate_id
 
     async def each_vtiger_id(self) -> AsyncIterator[str]:
-        for tax in (await self.adapter.reference_data.crm()).taxes:
+        for tax in (await self.context.reference_data.crm()).taxes:
             yield tax.id
+
+
+async def _may_pair(adapter: TaxAdapter, rate: Side) -> bool:
+    if adapter.objection(rate) is not None:
+        return False
+    if adapter.creation_objection(rate) is None:
+        return True
+    return bool(await adapter.search_twins(rate))
+
+
+@dataclass(frozen=True, slots=True)
+class TaxReader:
+    """Rates are read all together: their labels are unique among them."""
+
+    adapter: TaxAdapter
+    change_predicates: ClassVar[Mapping[System, ChangePredicate]] = NO_PREDICATES
 
     async def sides(self, page: Sequence[ListedRecord]) -> list[Read]:
         wanted = {seen.id for seen in page}
@@ -99,10 +121,6 @@ class TaxListing:
         return ()
 
 
-def _seen(side: Side) -> ListedRecord:
-    return ListedRecord(System.WOOCOMMERCE, side.id, rate_of(side))
-
-
 async def _tax(tax: VtigerRecord) -> Side:
     return tax_side(tax.checked())
 
@@ -115,4 +133,4 @@ async def _rate(rate: Side) -> Side:
 # The ModuleSpec of taxes.
 
 
-TAXES_SPEC = ModuleSpec(open=open_taxes, listing=lambda _, adapter: TaxListing(adapter))
+TAXES_SPEC = ModuleSpec(open=open_taxes, reader=TaxReader, listing=TaxListing)

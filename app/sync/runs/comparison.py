@@ -33,6 +33,7 @@ from app.modules.ports import (
     Listing,
     PlannedAction,
     Read,
+    Reader,
     Side,
     Skip,
     Unreadable,
@@ -256,6 +257,7 @@ class Survey:
     runtime: Runtime
     store: str
     listing: Listing
+    reader: Reader
     policy: SyncPolicy
     compared_keys: set[str] = field(default_factory=set)
     refused: dict[str, Skip] = field(default_factory=dict)
@@ -272,11 +274,11 @@ class Survey:
 
     @property
     def _adapter(self) -> Adapter:
-        return self.listing.adapter
+        return self.reader.adapter
 
     async def _page(self, page: Sequence[ListedRecord]) -> list[Compared]:
         new = [seen for seen in page if not self._is_compared(seen)]
-        reads = await self.listing.complete(new) if new else []
+        reads = await self.reader.complete(new) if new else []
         if not reads:
             return []
         links = await self._links(reads)
@@ -321,7 +323,7 @@ class Survey:
     async def _partners(self, system: System, links: Sequence[Link]) -> Mapping[str, Read]:
         """The partners of these links, by the id in the given system."""
         by_id = {link.side(system.other).id: link.side(system).id for link in links}
-        found = await self.listing.whole(system.other, list(by_id))
+        found = await self.reader.whole(system.other, list(by_id))
         return {by_id[side.id]: side for side in found}
 
     async def _compare_linked(
@@ -348,9 +350,9 @@ class Survey:
             rules=self._adapter.rules,
             policy=self.policy,
             carried=self._adapter.converted_names(woo, vtiger),
-            explains=partial(self.listing.is_explained, woo=woo, vtiger=vtiger),
+            explains=partial(self.reader.is_explained, woo=woo, vtiger=vtiger),
         )
-        return replace(compared, fields=(*compared.fields, *self.listing.totals(woo, vtiger)))
+        return replace(compared, fields=(*compared.fields, *self.reader.totals(woo, vtiger)))
 
     async def _refuse(self, unpaired: Sequence[Side]) -> None:
         """Determine which of these may not be created in the shop."""
@@ -419,8 +421,9 @@ async def compare_store(
         async with hold(
             runtime.sessions, [f"run:{store}"], owner=uuid4().hex, seconds=seconds
         ) as lease:
-            listing = await SPECS[module].open_listing(Context(runtime, store, policy, lease))
-            async for compared in Survey(runtime, store, listing, policy).run(since):
+            listing = SPECS[module].open_listing(Context(runtime, store, policy, lease))
+            survey = Survey(runtime, store, listing, await listing.reader(), policy)
+            async for compared in survey.run(since):
                 yield compared
     except LeaseLost:
         raise InvalidInput(BUSY.format(store=store), "store") from None

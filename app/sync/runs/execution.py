@@ -89,7 +89,7 @@ class StepRunner:
                 found = await sweep.find_changes(changed)
                 agreed = len(changed) - len(found) if counts_agreed else 0
                 await begin(self._settle(found), partial(self.count, len(page), agreed))
-        if system is System.WOOCOMMERCE and listing.adapter.module is Module.CONTACTS:
+        if system is System.WOOCOMMERCE and listing.module is Module.CONTACTS:
             self.executor.customers = frozenset(emails)
         if since is None:
             await self._settle(await sweep.find_missing(system, present, started_at=started_at))
@@ -127,8 +127,8 @@ class StepRunner:
 
     async def compare(self, listing: Listing) -> None:
         """Compare both sides of all records and store the differences."""
-        store, module = self.run.store, listing.adapter.module
-        survey = Survey(self.runtime, store, listing, await self._policy(module))
+        store, module, reader = self.run.store, listing.module, await listing.reader()
+        survey = Survey(self.runtime, store, listing, reader, await self._policy(module))
         async for page in pages(survey.run(self.run.since)):
             found = [_row(store, module, each) for each in page if not each.agrees]
             async with transaction(self.runtime.sessions) as session:
@@ -374,7 +374,7 @@ class RunSteps:
     async def _listing(self, module: Module) -> Listing:
         store, direction = self.run.store, Direction(self.run.direction)
         policy = narrowed(await policy_of(self.runtime, store, module), direction)
-        return await SPECS[module].open_listing(Context(self.runtime, store, policy, self.lease))
+        return SPECS[module].open_listing(Context(self.runtime, store, policy, self.lease))
 
 
 def _parts(run: SyncRun, steps: Sequence[Sequence[str]]) -> list[Part]:

@@ -138,7 +138,7 @@ class Forecaster:
         policy = narrowed(await policy_of(self.runtime, store, module), direction)
         context = Context(self.runtime, store, policy, self.lease)
         bulk = await BulkOpener().open(context, module)
-        listing = SPECS[module].listing(context, bulk.adapter)
+        listing, reader = SPECS[module].open_listing(context), SPECS[module].reader(bulk.adapter)
         if policy.direction.allows(System.VTIGER):
             self.created[System.VTIGER][module] += await self._count_new(listing, module)
         if not policy.direction.allows(System.WOOCOMMERCE):
@@ -148,7 +148,7 @@ class Forecaster:
         creation = ShopCreation(self.runtime, store, module, policy)
         async for page in listing.each(System.VTIGER, self.run.since):
             unpaired = await self._unpaired(module, page)
-            reads = await listing.sides([seen for seen in page if seen.id in unpaired])
+            reads = await reader.sides([seen for seen in page if seen.id in unpaired])
             sides = [read for read in reads if isinstance(read, Side)]
             refused = await creation.refuse(sides)
             wanted = [side for side in sides if side.id not in refused]

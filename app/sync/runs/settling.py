@@ -219,7 +219,7 @@ class RunExecutor:
         seen = [change.seen for change in changes if change.seen is not None]
         await self._create_prerequisites(bulk, seen)
         await bulk.preload_links(seen)
-        reads = await SPECS[module].listing(context, bulk.adapter).complete(seen)
+        reads = await SPECS[module].reader(bulk.adapter).complete(seen)
         sides = [read for read in reads if isinstance(read, Side)]
         choice = BulkChoice(self.runtime, store, policy, bulk, lease)
         link_writer = LinkWriter(self.runtime.sessions, lease)
