@@ -31,9 +31,8 @@ from app.modules.context import Context, policy_of, prepare
 from app.modules.registry import SPECS
 from app.privacy import forget
 from app.runs.models import Consent, RunDifference, RunState
-from app.sync.addon_outbox import save_mark
 from app.sync.deletion import confirm_deletions
-from app.sync.polling import poll
+from app.sync.polling import poll, save_mark
 from app.sync.runs.execution import execute
 from app.sync.runs.requests import get_progress
 from app.sync.runs.settling import RunExecutor
