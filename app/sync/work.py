@@ -285,15 +285,15 @@ class Work:
         creation is logged.
         """
         results = [result] if result is not None else []
-        saved = await self._write(link, results, needs=keys_of(link))
+        saved = await self._write(link, results)
         assert saved is not None  # noqa: S101 - a link was given
         if link.id is None:
             self.dependencies.remember(self.record, saved)
         return saved
 
     async def finish(self, settlement: Settlement) -> None:
-        """Save the link, write the log entry, settle the deliveries and release the lease, in one
-        transaction."""
+        """Save the link, write the log entry, hint the records that waited for the pair, settle the
+        deliveries and release the lease, in one transaction."""
         result, link = settlement.result, settlement.link
         dead = result.outcome is Outcome.FAILED
         results = [result]
@@ -305,6 +305,7 @@ class Work:
             conflicts=settlement.conflicts if link is not None else None,
             settled_as=DeliveryState.DEAD if dead else DeliveryState.DONE,
             ended=self._settled_keys(link),
+            needs=keys_of(link) if link is not None else (),
         )
 
     async def _write(

@@ -83,6 +83,25 @@ async def test_a_guest_who_registers_pays_what_the_guest_owed(market: World) -> 
     assert sale(market, order_id)["contact_id"] == contact["id"]
 
 
+async def test_a_guest_who_registers_and_has_a_contact_pays_what_the_guest_owed(
+    market: World,
+) -> None:
+    """The pair has the e-mail by which the order knows the guest only once both sides agree."""
+    market.sandbox.crm.ui_add_field("Contacts", DEMANDED)
+    mug = product(market, name="Mug", sku="MUG")
+    order_id = order(market, (mug, 1))
+    await market.settle()
+    market.sandbox.crm.ui_remove_field("Contacts", "cf_901")
+    await market.contact(firstname="Zoë", lastname="Müller", email="zoe@shop.example")
+    market.sandbox.crm.workflows.callbacks.clear()
+    await market.customer("zoe@shop.example", first_name="Zoë", last_name="Müller")
+    await market.settle()
+
+    [contact] = market.contacts()
+    assert sale(market, order_id)["contact_id"] == contact["id"]
+    assert await needs(market) == []
+
+
 async def test_a_contact_that_came_unseen_is_found_by_the_next_poll(market: World) -> None:
     market.sandbox.crm.ui_add_field("Contacts", DEMANDED)
     mug = product(market, name="Mug", sku="MUG")

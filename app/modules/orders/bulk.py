@@ -11,6 +11,7 @@ from app.domain import (
     DependencyNotReady,
     Direction,
     GuestPolicy,
+    Module,
     RemoteError,
     System,
     WooVtigerError,
