@@ -14,7 +14,6 @@ from sqlalchemy.orm import defer
 from app.db.session import Driver, cut, driver_of, fetch_prepared, storable, storable_text
 from app.domain import Event, Module, Outcome, Record, System
 from app.synclog.models import SHARDS, Entry, EntryDelivery
-from app.synclog.totals import floor_of
 
 # Retention: entries are deleted by age. Totals are kept, so that the summary does not change.
 
@@ -103,7 +102,8 @@ WITH shard AS MATERIALIZED (
         (SELECT 0 FROM (SELECT pg_advisory_xact_lock({_SHARD_LOCKS}, 0)) AS waited)) AS shard
 )
 INSERT INTO sync_totals AS known (store, module, target, outcome, hour_at, shard, count)
-SELECT store, module, target, outcome, %b, shard, count FROM shard CROSS JOIN
+SELECT store, module, target, outcome, date_trunc('hour', %b::timestamptz, 'UTC'), shard, count
+FROM shard CROSS JOIN
     unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[])
     AS counted (store, module, target, outcome, count)
 ON CONFLICT (store, module, target, outcome, hour_at, shard)
@@ -124,7 +124,7 @@ async def count_outcomes(
         for each, count in tallies.items()
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    await fetch_prepared(driver, _COUNT, [floor_of(occurred_at, "hour"), *columns])
+    await fetch_prepared(driver, _COUNT, [occurred_at, *columns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ WITH new AS (
     SELECT id, delivery_id FROM numbered
     JOIN unnest(%b::bigint[], %b::bigint[]) AS settled (number, delivery_id) USING (number)
 )
-SELECT id, occurred_at FROM numbered ORDER BY number
+SELECT id, date_trunc('hour', occurred_at, 'UTC') FROM numbered ORDER BY number
 """  # noqa: S608 - constants only
 """Ids are given in the order of the entries."""
 
@@ -207,9 +207,9 @@ async def append_each(driver: Driver, entries: Sequence[LoggedDeliveries]) -> li
     columns = [list(column) for column in zip(*rows, strict=True)]
     logged = await fetch_prepared(driver, _APPEND, [*columns, numbers, deliveries])
     tallies: defaultdict[datetime, Counter[Tally]] = defaultdict(Counter)
-    for (_, occurred_at), (entry, _) in zip(logged, entries, strict=True):
+    for (_, hour), (entry, _) in zip(logged, entries, strict=True):
         if entry.module is not None:
-            tallies[floor_of(occurred_at, "hour")][_tally(entry, entry.module)] += 1
+            tallies[hour][_tally(entry, entry.module)] += 1
     for hour, counted in tallies.items():
         await count_outcomes(driver, counted, hour)
     return [entry_id for entry_id, _ in logged]
