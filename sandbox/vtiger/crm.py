@@ -174,6 +174,12 @@ class Crm:
         """An admin adds a custom field; records that are there have nothing in it."""
         add_custom(self.entities[module].module, field)
 
+    def ui_add_choice(self, module: str, name: str, value: str) -> None:
+        """An admin adds a value to a picklist, in the picklist editor."""
+        fields = self.entities[module].module.described["fields"]
+        type_ = next(field["type"] for field in fields if field["name"] == name)
+        type_["picklistValues"].append({"label": value, "value": value})
+
     def ui_remove_field(self, module: str, name: str) -> None:
         """An admin removes a custom field, and with it what records had in it."""
         remove_custom(self.entities[module].module, name)

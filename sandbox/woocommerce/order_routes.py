@@ -3,14 +3,15 @@
 Contract pages WooCommerce §3 and readback; recordings order_*, orders_*, err_order_*.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sandbox.woocommerce.batch import BatchOperations, run_batch
 from sandbox.woocommerce.errors import RestError
 from sandbox.woocommerce.orderbook import OrderBook
 from sandbox.woocommerce.orderlife import OrderLife
-from sandbox.woocommerce.orders import ORDER_BILLING, STATUSES, Order, OrderTable
+from sandbox.woocommerce.orders import ORDER_BILLING, Order, OrderTable
 from sandbox.woocommerce.orderviews import CURRENCIES, OrderView
 from sandbox.woocommerce.paging import CONTEXT, chosen, page_response
 from sandbox.woocommerce.permissions import known_caller
@@ -38,7 +39,6 @@ _SHIPPED: Final = {name: _TEXT for name in ORDER_BILLING if name not in ("email"
 _DECIMALS: Final = {"dp": Param(_INTEGER)}
 _BODY_PARAMS: Final = {
     "parent_id": Param(_INTEGER),
-    "status": Param({"type": "string", "enum": list(STATUSES)}),
     "currency": Param({"type": "string", "enum": list(CURRENCIES)}),
     "customer_id": Param(_INTEGER),
     "customer_note": Param(_TEXT),
@@ -68,6 +68,22 @@ _DELETE_PARAMS: Final = {
 _LIST_PARAMS: Final = {**POST_PARAMS, "customer": Param(_INTEGER), **_DECIMALS}
 
 
+class _Slugs(Sequence[str]):
+    """The statuses that an order may be given: those that are registered by then."""
+
+    def __init__(self, orders: OrderTable) -> None:
+        self._orders = orders
+
+    def _listed(self) -> list[str]:
+        return ["auto-draft", *self._orders.statuses]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._listed()[index]
+
+    def __len__(self) -> int:
+        return len(self._listed())
+
+
 class OrderRoutes:
     """The endpoints of /orders over one shop's orders."""
 
@@ -81,13 +97,17 @@ class OrderRoutes:
         self._view = view
 
     def routes(self) -> list[Route]:
-        update_params = {**_ITEM_PARAMS, **_BODY_PARAMS}
+        body_params = {
+            **_BODY_PARAMS,
+            "status": Param({"type": "string", "enum": _Slugs(self._orders)}),
+        }
+        update_params = {**_ITEM_PARAMS, **body_params}
         operations = BatchOperations(self._create, self._update, self._delete)
         return [
             Route(
                 "/wc/v3/orders",
                 Endpoint(["GET"], self._list, known_caller("list"), _LIST_PARAMS),
-                Endpoint(["POST"], self._create, known_caller("create"), _BODY_PARAMS),
+                Endpoint(["POST"], self._create, known_caller("create"), body_params),
             ),
             Route(
                 "/wc/v3/orders/{id}",
@@ -103,7 +123,19 @@ class OrderRoutes:
                     known_caller("batch"),
                 ),
             ),
+            Route(
+                "/wc/v3/reports/orders/totals",
+                Endpoint(["GET"], self._count, known_caller("list")),
+            ),
         ]
+
+    async def _count(self, _: RestRequest) -> RestResponse:
+        """Every status that is registered, with its orders [source]."""
+        found = Counter(order.status for order in self._orders)
+        statuses = self._orders.statuses.items()
+        return RestResponse(
+            [{"slug": slug, "name": name, "total": found[slug]} for slug, name in statuses]
+        )
 
     async def _list(self, request: RestRequest) -> RestResponse:
         customer = request.params.get("customer")

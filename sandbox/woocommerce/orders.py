@@ -19,17 +19,16 @@ from sandbox.woocommerce.users import BILLING_FIELDS, SHIPPING_FIELDS, Meta
 
 ItemT = TypeVar("ItemT", bound=Item)
 
-STATUSES: Final = (
-    "auto-draft",
-    "pending",
-    "processing",
-    "on-hold",
-    "completed",
-    "cancelled",
-    "refunded",
-    "failed",
-    "checkout-draft",
-)
+STATUSES: Final = {
+    "pending": "Pending payment",
+    "processing": "Processing",
+    "on-hold": "On hold",
+    "completed": "Completed",
+    "cancelled": "Cancelled",
+    "refunded": "Refunded",
+    "failed": "Failed",
+    "checkout-draft": "Draft",
+}
 DRAFTS: Final = ("auto-draft", "checkout-draft", "draft", "new")
 _ADDRESS_ORDER: Final[tuple[str, ...]] = (
     "first_name",
@@ -122,11 +121,13 @@ class Refund:
 
 
 class OrderTable:
-    """All orders by id; ids of lines and of their meta are counted across orders."""
+    """All orders by id; ids of lines and of their meta are counted across orders. `statuses`: names
+    by slug, to which plug-ins add their own."""
 
     def __init__(self, ids: Sequence) -> None:
         self._rows: dict[int, Order] = {}
         self._ids = ids
+        self.statuses = dict(STATUSES)
         self.item_ids = Sequence()
         self.meta_ids = Sequence()
         self.item_meta_ids = Sequence()

@@ -18,7 +18,7 @@ from sandbox.woocommerce.order_routes import OrderRoutes
 from sandbox.woocommerce.orderbook import OrderBook
 from sandbox.woocommerce.orderlife import OrderLife
 from sandbox.woocommerce.orderload import load_order, load_refund
-from sandbox.woocommerce.orders import OrderTable
+from sandbox.woocommerce.orders import DRAFTS, OrderTable
 from sandbox.woocommerce.ordertaxes import OrderTaxes
 from sandbox.woocommerce.ordertotals import OrderTotals
 from sandbox.woocommerce.orderviews import OrderView
@@ -167,7 +167,10 @@ class Trade:
             for index, row in enumerate(data.variations)
         )
         for index, row in enumerate(data.orders):
-            self.orders.add(load_order(row, f"orders[{index}]", self._site))
+            order = load_order(row, f"orders[{index}]", self._site)
+            self.orders.add(order)
+            if order.status not in (*DRAFTS, "trash"):
+                self.orders.statuses.setdefault(order.status, order.status)
         for index, row in enumerate(data.refunds):
             self.refunds.load(load_refund(row, f"refunds[{index}]", self._site))
         self.coupons.load(data.coupons)
