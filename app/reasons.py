@@ -161,6 +161,12 @@ REASONS: Mapping[str, Reason] = {
         "WooCommerce would change, erase or refuse this value, so it was not sent.",
         "Correct the value in Vtiger as the message describes. The rest of the record is synced.",
     ),
+    "status_not_mapped": Reason(
+        "The status table of the store has no row for an order's status, so the status in the "
+        "other system was left as it is. It is reported once for each order that gets the status.",
+        "Add a row for the status to the status table, if the other system should follow it; "
+        "orders that have it already are then synced.",
+    ),
     "unreadable": Reason(
         "A record or a delivery does not have the form that its system's API documents: an amount "
         "that is not a number, text instead of a list, a delivery without a record id. Its content "

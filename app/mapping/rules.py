@@ -296,13 +296,17 @@ def write_values(values: Mapping[str, Value], rules: Collection[FieldRule]) -> d
     return {keys[name]: value for name, value in values.items()}
 
 
-def holds(rule: FieldRule, base: Base, value: Value, *, system: System) -> bool:
-    """Whether a side's value equals the base. True for a row that is off, and for a user's row
-    whose field the record does not have."""
+def holds(
+    rule: FieldRule, base: Base, value: Value, *, system: System, exact: Value = None
+) -> bool:
+    """Whether a side's value equals the base, in its own terms as well if `exact` is given. True
+    for a row that is off, and for a user's row whose field the record does not have."""
     if rule.direction is Direction.OFF or (rule.custom and value is None):
         return True
     agreed = base.get(rule.name)
-    return agreed is not None and rule.same(value, agreed.on(system))
+    if agreed is None or not rule.same(value, agreed.on(system)):
+        return False
+    return not agreed.has_moved(system, exact)
 
 
 _SCRIPT = re.compile(r"script.*/script", re.IGNORECASE)

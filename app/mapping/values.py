@@ -229,11 +229,16 @@ class Mapped:
 
     `derived` are the names of values that replace a missing one (a last name taken from the
     company); they fill an empty field of the other side, but never overwrite a value.
+    `exact` is what the record itself holds where its value is in the other system's coarser terms,
+    as an order's own status is; "" if the other system has no term for it. `lacking` are notes on
+    values that the other system has no term for, to be recorded when they are new.
     A record that does not exist yet is `Mapped.missing()`.
     """
 
     values: Mapping[str, Value]
     derived: frozenset[str] = frozenset()
+    exact: Mapping[str, str] = field(default_factory=dict)
+    lacking: "Mapping[str, FieldNote]" = field(default_factory=dict)
 
     @classmethod
     def missing(cls) -> Self:
@@ -247,27 +252,49 @@ class Mapped:
 class Agreed:
     """One field of a base: the neutral value of each side after the last sync.
 
-    Both are stored since targets may alter values: each side is compared with its own.
+    Both are stored since targets may alter values: each side is compared with its own. `woo_exact`
+    and `vtiger_exact` are what the sides held in their own terms (`Mapped.exact`), None where that
+    was not recorded.
     """
 
     woo: Value
     vtiger: Value
+    woo_exact: Value = None
+    vtiger_exact: Value = None
+
+    @classmethod
+    def of(cls, name: str, woo: Mapped, vtiger: Mapped) -> Self:
+        """The field of two sides, as read."""
+        return cls(woo.get(name), vtiger.get(name), woo.exact.get(name), vtiger.exact.get(name))
 
     def on(self, system: System) -> Value:
         return self.woo if system is System.WOOCOMMERCE else self.vtiger
+
+    def exact_on(self, system: System) -> Value:
+        return self.woo_exact if system is System.WOOCOMMERCE else self.vtiger_exact
+
+    def has_moved(self, system: System, exact: Value) -> bool:
+        """Whether a side changed in its own terms, or has a term in the other system at last."""
+        before = self.exact_on(system)
+        return before is not None and bool(exact) and before != exact
 
 
 Base = Mapping[str, Agreed]
 
 
 def base_to_json(base: Base) -> dict[str, list[Value]]:
-    """A base as JSON: name to the pair [woo, vtiger]."""
-    return {name: [agreed.woo, agreed.vtiger] for name, agreed in base.items()}
+    """A base as JSON: name to [woo, vtiger], followed by both exact values if there is one."""
+    return {name: _agreed_to_json(agreed) for name, agreed in base.items()}
+
+
+def _agreed_to_json(agreed: Agreed) -> list[Value]:
+    exact = [agreed.woo_exact, agreed.vtiger_exact]
+    return [agreed.woo, agreed.vtiger, *(exact if exact != [None, None] else ())]
 
 
 def base_from_json(data: Mapping[str, Any]) -> dict[str, Agreed]:
     """The inverse of `base_to_json`."""
-    return {name: Agreed(woo, vtiger) for name, (woo, vtiger) in data.items()}
+    return {name: Agreed(*stored) for name, stored in data.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,19 @@ from app.module_facts import FACTS
 from app.modules.contacts.mapping import FOREIGN_ID_LABEL
 from app.modules.default_mappings import DEFAULT_RULES, MAPPINGS, find_default
 from app.modules.dependencies import Dependencies
+from app.modules.orders.statuses import DEFAULT, StatusMap, StatusRow
 from app.modules.ports import Adapter, Bulk, Listing, Reader, Side
 from app.modules.taxes.mapping import ShopBase, tax_leaders
-from app.policies.repository import MappingRow, StoreMapping, SyncPolicy, get_mapping, get_policy
+from app.policies.repository import (
+    MappingRow,
+    StatusChoice,
+    StatusTable,
+    StoreMapping,
+    SyncPolicy,
+    get_mapping,
+    get_policy,
+    get_status_table,
+)
 from app.runtime import Runtime
 from app.vtiger.client import VtigerClient
 from app.vtiger.query import Query, equals
@@ -201,6 +211,30 @@ def with_mandatory(rules: Iterable[FieldRule], shape: VtigerModule) -> tuple[Fie
         else rule
         for rule in rules
     )
+
+
+# The current status table.
+
+
+async def statuses_of(runtime: Runtime, store: str) -> StatusMap:
+    """The status table of a store."""
+
+    async def read() -> StatusMap:
+        async with runtime.sessions() as session:
+            return status_map(runtime, store, await get_status_table(session, store))
+
+    return await runtime.choose(f"statuses:{store}", read)
+
+
+def status_map(runtime: Runtime, store: str, table: StatusTable) -> StatusMap:
+    """The map of a status table: the default rows if it has none."""
+    page = f"{(runtime.settings.public_url or '').rstrip('/')}/ui/statuses/{store}"
+    rows = status_rows(table.rows) or DEFAULT.rows
+    return StatusMap(rows, table.new_order or DEFAULT.first, page)
+
+
+def status_rows(rows: Iterable[StatusChoice]) -> tuple[StatusRow, ...]:
+    return tuple(StatusRow(row.shop, row.vtiger, row.direction) for row in rows)
 
 
 # Setup records: what orders in Vtiger depend on and no shop has, a placeholder product, a fee
@@ -517,6 +551,7 @@ class Context:
     - `dependencies`: syncs the records that others need; None for an adapter that only reads.
     - `is_needed`: the record is synced because another one depends on it.
     - `proposed`: a mapping to use instead of the current one.
+    - `statuses`: a status table of orders to use instead of the current one.
     - `names`: the lease for the names of new Accounts, where `lease` must not take them.
     - `customers`: the e-mails of the shop's customers, where a run has listed them.
     """
@@ -528,6 +563,7 @@ class Context:
     dependencies: Dependencies | None = None
     is_needed: bool = False
     proposed: tuple[FieldRule, ...] | None = None
+    statuses: StatusMap | None = None
     names: PairLease | None = None
     customers: frozenset[str] | None = None
 

@@ -7,7 +7,7 @@ import sys
 from app.domain import Direction, Module, WriteCondition
 from app.mapping.rules import FieldRule
 from app.modules.default_mappings import DEFAULT_RULES, HEAD, MAPPINGS, TAIL, TRANSFORM_NOTES
-from app.modules.orders.lines import StatusMap
+from app.modules.orders.statuses import DEFAULT
 
 _ARROWS = {
     Direction.BOTH: "↔",
@@ -53,7 +53,7 @@ def _row(module: Module, rule: FieldRule) -> str:
 
 
 def _statuses() -> str:
-    known = StatusMap()
+    known = DEFAULT
     to_vtiger = (f"| `{woo}` | `{vtiger}` |" for woo, vtiger in known.to_vtiger.items())
     to_woo = (f"| `{vtiger}` | `{woo}` |" for vtiger, woo in known.to_woo.items())
     return "\n".join(

@@ -36,13 +36,28 @@ class MappingVersion(Base):
 
 
 class SettingsVersion(Base):
-    """A number that grows with each change of settings, mappings and setup records: triggers
-    raise it (decision 30)."""
+    """A number that grows with each change of settings, mappings, status tables and setup
+    records: triggers raise it (decision 30)."""
 
     __tablename__ = "settings_version"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int]
+
+
+class StatusTableVersion(Base):
+    """The order statuses of one store, in one version: the rows of its table, none for the default
+    table, and the status of new orders in Vtiger that no row has."""
+
+    __tablename__ = "status_tables"
+
+    store: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    rows: Mapped[list[Any]]
+    new_order: Mapped[str]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    message: Mapped[str]
 
 
 class ApiToken(Numbered, Base):

@@ -34,7 +34,7 @@ from app.domain import (
 )
 from app.module_facts import FACTS
 from app.parsing import Text
-from app.policies.models import MappingVersion, SyncSetting
+from app.policies.models import MappingVersion, StatusTableVersion, SyncSetting
 
 # Countries in settings: two capital letters, as in WooCommerce and ISO 3166.
 
@@ -218,6 +218,112 @@ def _versions(store: str, module: Module) -> Select[MappingVersion]:
 def _mapping(row: MappingVersion) -> StoreMapping:
     rows = tuple(MappingRow.model_validate(each) for each in row.rows)
     return StoreMapping(row.version, rows, row.created_at, row.created_by, row.message)
+
+
+# Versions of a store's status table, each of which is whole.
+
+
+def _slug(value: Any) -> Any:
+    """A shop's status as its REST interface has it: the administration shows `wc-` before it."""
+    return value.strip().removeprefix("wc-") if isinstance(value, str) else value
+
+
+ShopStatus = Annotated[
+    str,
+    BeforeValidator(_slug),
+    StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_-]+$"),
+]
+VtigerStatus = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)
+]
+
+
+class StatusChoice(BaseModel):
+    """One row of a status table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shop: ShopStatus = Field(description="status of the shop's order, without `wc-`")
+    vtiger: VtigerStatus = Field(description="value of Vtiger's field sostatus")
+    direction: Literal[Direction.BOTH, Direction.WOO_TO_VTIGER, Direction.VTIGER_TO_WOO] = Field(
+        Direction.BOTH, description="which of the two is written when the other changes"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusTable:
+    """One version of a store's status table. Without rows it is the default table, which is
+    version 0 as well; `new_order` is then "", the default."""
+
+    version: int = 0
+    rows: tuple[StatusChoice, ...] = ()
+    new_order: str = ""
+    created_at: datetime | None = None
+    created_by: str = ""
+    message: str = ""
+
+
+async def get_status_table(session: AsyncSession, store: str) -> StatusTable:
+    """The current version."""
+    found: StatusTableVersion | None = await session.scalar(_status_tables(store).limit(1))
+    return _status_table(found) if found else StatusTable()
+
+
+async def find_status_table(
+    session: AsyncSession, store: str, *, version: int
+) -> StatusTable | None:
+    """A version, None if it does not exist; version 0 always exists."""
+    if version == 0:
+        return StatusTable()
+    row = await session.get(StatusTableVersion, (store, version))
+    return _status_table(row) if row else None
+
+
+async def search_status_tables(
+    session: AsyncSession, store: str, *, before: int | None, limit: int
+) -> list[StatusTable]:
+    """Versions, newest first."""
+    found = _status_tables(store).limit(limit)
+    if before is not None:
+        found = found.where(StatusTableVersion.version < before)
+    return [_status_table(row) for row in await session.scalars(found)]
+
+
+async def save_status_table(
+    session: AsyncSession, store: str, *, table: StatusTable
+) -> StatusTable | None:
+    """Store a table as the version after `table.version`, and return it; None if another one was
+    stored meanwhile."""
+    current = await get_status_table(session, store)
+    if current.version != table.version:
+        return None
+    values = {
+        "store": store,
+        "version": table.version + 1,
+        "rows": [row.model_dump(mode="json") for row in table.rows],
+        "new_order": table.new_order,
+        "created_at": func.now(),
+        "created_by": table.created_by,
+        "message": table.message,
+    }
+    statement = insert(StatusTableVersion).values(values).on_conflict_do_nothing()
+    row = await session.scalar(statement.returning(StatusTableVersion))
+    return _status_table(row) if row else None
+
+
+def _status_tables(store: str) -> Select[StatusTableVersion]:
+    return (
+        select(StatusTableVersion)
+        .where(StatusTableVersion.store == store)
+        .order_by(StatusTableVersion.version.desc())
+    )
+
+
+def _status_table(row: StatusTableVersion) -> StatusTable:
+    rows = tuple(StatusChoice.model_validate(each) for each in row.rows)
+    return StatusTable(
+        row.version, rows, row.new_order, row.created_at, row.created_by, row.message
+    )
 
 
 Country = Annotated[Text, AfterValidator(read_country)]

@@ -177,6 +177,12 @@ class Agreement:
         ]
 
     @property
+    def untranslated(self) -> list[FieldNote]:
+        """Notes on the shop's new values that Vtiger has no term for."""
+        notes = self.sides[System.WOOCOMMERCE].values.lacking
+        return [notes[name] for name in self.merged.untranslated if name in notes]
+
+    @property
     def blocked(self) -> list[FieldNote]:
         """Notes on values that are not written because of the direction."""
         return [
@@ -221,7 +227,12 @@ def result_for(agreement: Agreement, target: System) -> Result:
         for name, value in agreement.changes(target).items()
         if name not in written.unwritten | written.deferred
     }
-    notes = [*written.notes, *agreement.missing_fields, *agreement.blocked]
+    notes = [
+        *written.notes,
+        *agreement.missing_fields,
+        *agreement.untranslated,
+        *agreement.blocked,
+    ]
     result = replace(
         _unchanged(agreement, target),
         outcome=Outcome.CREATED if agreement.is_created(target) else Outcome.UPDATED,
@@ -256,7 +267,8 @@ def _unwritten(agreement: Agreement) -> Result:
         return replace(
             result, outcome=Outcome.SKIPPED, reason="conflict_open", message=CONFLICT_OPEN
         )
-    if notes := [*agreement.notes, *(() if echo else agreement.missing_fields)]:
+    notes = [*agreement.notes, *(() if echo else agreement.missing_fields)]
+    if notes := [*notes, *agreement.untranslated]:
         return _withheld(result, [*notes, *agreement.blocked])
     if agreement.blocked:
         return _blocked(result, agreement)

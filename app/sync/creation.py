@@ -330,7 +330,12 @@ def _first_base(adapter: Adapter, source: Side, written: Written) -> dict[str, A
         woo = source.system is System.WOOCOMMERCE
         if rule.custom and None in (mine, theirs):
             continue
-        base[rule.name] = Agreed(mine, theirs) if woo else Agreed(theirs, mine)
+        exact = (
+            source.values.exact.get(rule.name),
+            written.after.values.exact.get(rule.name),
+        )
+        found = Agreed(mine, theirs, *exact) if woo else Agreed(theirs, mine, *reversed(exact))
+        base[rule.name] = found
     return base
 
 

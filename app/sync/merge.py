@@ -44,7 +44,8 @@ class Merge:
     on every hint. `missing_fields` names custom rows with a changed value for which one system has
     no field any more, and that system. `blocked` names changed fields that the direction does not
     allow to write. `reopened` are base entries to be stored before the writes: those of fields that
-    a target refused until now, because of another field's value.
+    a target refused until now, because of another field's value. `untranslated` names fields whose
+    new value in the shop Vtiger has no term for, so that nothing is written.
     """
 
     to_woo: dict[str, Value] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Merge:
     missing_fields: dict[str, System] = field(default_factory=dict)
     blocked: dict[str, "Blocked"] = field(default_factory=dict)
     reopened: dict[str, Agreed] = field(default_factory=dict)
+    untranslated: tuple[str, ...] = ()
 
     def changes(self, target: System) -> dict[str, Value]:
         """What to write to one system."""
@@ -107,12 +109,20 @@ def merge(
     merged = Merge()
     conflicts = []
     pairs = {}
+    untranslated = []
     for rule in rules:
         if rule.direction is Direction.OFF:
             continue
         effective = rule.direction.within(direction)
         pair = pairs[rule.name] = _Pair(
-            rule, effective, direction, base.get(rule.name), woo, vtiger, rule.name in carried
+            rule,
+            effective,
+            direction,
+            base.get(rule.name),
+            woo,
+            vtiger,
+            rule.name in carried,
+            policy.winner(newer) or newer,
         )
         if pair.lacks_field():
             merged.missing_fields.update(pair.missing_field())
@@ -127,8 +137,10 @@ def merge(
             merged.blocked.update(pair.blocked())
         if conflict is None or source:
             _apply(merged, pair, source)
+        if source is None and pair.is_untranslated():
+            untranslated.append(rule.name)
     _reopen(merged, pairs)
-    return replace(merged, conflicts=tuple(conflicts))
+    return replace(merged, conflicts=tuple(conflicts), untranslated=tuple(untranslated))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,7 @@ class _Pair:
     woo_side: Mapped
     vtiger_side: Mapped
     carried: bool
+    favoured: System
 
     @property
     def woo(self) -> Value:
@@ -158,7 +171,18 @@ class _Pair:
         return self.side(system).get(self.rule.name)
 
     def read(self) -> Agreed:
-        return Agreed(self.woo, self.vtiger)
+        """Both sides as read. A value of Vtiger that the shop has no term for does not wait for one
+        any longer, once the shop's value changed after it."""
+        both = Agreed.of(self.rule.name, self.woo_side, self.vtiger_side)
+        is_later = self._has_moved(System.WOOCOMMERCE) and not self._changed(System.VTIGER)
+        return replace(both, vtiger_exact=None) if is_later and not both.vtiger_exact else both
+
+    def is_untranslated(self) -> bool:
+        """Whether the shop's value is new, and Vtiger has no term for it."""
+        exact = self.woo_side.exact.get(self.rule.name)
+        if self.woo is not None or exact is None or not self.effective.allows(System.VTIGER):
+            return False
+        return self.base is None or self.base.woo_exact != exact
 
     def lacks_field(self) -> bool:
         """Whether one of two records lacks the field of a custom row, which is then not merged."""
@@ -243,7 +267,12 @@ class _Pair:
 
     def _offers(self, system: System) -> bool:
         """Whether a side has a change for the other. A derived value is written to an empty field
-        only, and a derived value of the other side is never emptied."""
+        only, and a derived value of the other side is never emptied. A value that only the terms
+        changed gives way to a change of the other side."""
+        if self._is_restated(system) and self._changed(system.other):
+            return False
+        if system is System.VTIGER and self._is_kept():
+            return False
         if self._derived(system):
             has_changed = self._changed(system) or self._changed(system.other)
             return self._is_empty(system.other) and (has_changed or self.base is None)
@@ -256,7 +285,29 @@ class _Pair:
         mine, agreed = self.value(system), self._base_value(system)
         if mine is None:
             return False
-        return not self._is_empty(system) if agreed is None else not self.rule.same(mine, agreed)
+        if agreed is None:
+            return not self._is_empty(system)
+        return self._has_moved(system) or not self.rule.same(mine, agreed)
+
+    def _has_moved(self, system: System) -> bool:
+        """Whether a side changed in its own terms, which its value need not show."""
+        exact = self.side(system).exact.get(self.rule.name)
+        return self.base is not None and self.base.has_moved(system, exact)
+
+    def _is_restated(self, system: System) -> bool:
+        """Whether a side's value differs from the base because its terms changed, not the side."""
+        before = self.base.exact_on(system) if self.base is not None else None
+        exact = self.side(system).exact.get(self.rule.name)
+        return bool(before) and before == exact and self._changed(system)
+
+    def _is_kept(self) -> bool:
+        """Whether the shop's value, for which Vtiger has no term, is kept: it is newer than
+        Vtiger's, or the base does not tell."""
+        if self.woo is not None or self.rule.name not in self.woo_side.exact:
+            return False
+        known = self.base is not None and (self.base.woo, self.base.woo_exact) != (None, None)
+        is_newer = self.favoured is System.WOOCOMMERCE
+        return not known or (self._has_moved(System.WOOCOMMERCE) and is_newer)
 
     def _is_empty(self, system: System) -> bool:
         return not self.rule.canonical(self.value(system))
@@ -283,7 +334,7 @@ def _apply(merged: Merge, pair: _Pair, source: System | None) -> None:
     if source is not None:
         merged.changes(source.other)[name] = pair.value(source)
         merged.seen[name] = pair.read()
-    elif pair.base is None or pair.same() or pair.changed():
+    elif pair.base is None or pair.same() or pair.changed() or pair.is_untranslated():
         merged.agreed[name] = pair.read()
 
 
@@ -330,9 +381,11 @@ def next_base(
         if name in unwritten:
             result[name] = seen
         elif name in merged.to_woo and woo_after is not None:
-            result[name] = Agreed(woo_after.get(name), seen.vtiger)
+            exact = woo_after.exact.get(name)
+            result[name] = replace(seen, woo=woo_after.get(name), woo_exact=exact)
         elif name in merged.to_vtiger and vtiger_after is not None:
-            result[name] = Agreed(seen.woo, vtiger_after.get(name))
+            exact = vtiger_after.exact.get(name)
+            result[name] = replace(seen, vtiger=vtiger_after.get(name), vtiger_exact=exact)
     for rule in rules:
         written = rule.given in merged.to_woo and rule.given not in unwritten
         if written and woo_after is not None and rule.name in result:
@@ -346,4 +399,4 @@ def _reread(rule: FieldRule, agreed: Agreed, given: Agreed, woo_after: Mapped) -
     text = rule.transform_pair.woo_text(agreed.woo or "", given.woo or "")
     shown = woo_after.get(rule.name)
     expected = rule.transform_pair.read(text, woo_after.get(rule.given) or "")
-    return Agreed(shown, agreed.vtiger) if rule.same(shown, expected) else agreed
+    return replace(agreed, woo=shown) if rule.same(shown, expected) else agreed

@@ -218,16 +218,23 @@ def _is_event_driven(work: Work) -> bool:
 
 
 def _matches_base(work: Work, link: Link, side: Side) -> bool:
-    base = read_base(link.base, work.adapter.rules)
+    base, values = read_base(link.base, work.adapter.rules), side.values
     marked = link.woo_deleted_at or link.vtiger_deleted_at
     return not marked and all(
-        holds(rule, base, side.values.get(rule.name), system=side.system)
+        holds(
+            rule,
+            base,
+            values.get(rule.name),
+            system=side.system,
+            exact=values.exact.get(rule.name),
+        )
         for rule in work.adapter.rules
     )
 
 
 def _unchanged(work: Work, link: Link, side: Side) -> Settlement:
     echo = link.is_echo(side.system, side.modified_at)
+    _complete_base(work, link, side)
     if not side.from_webhook_body:
         link.stamp_read(side.system, side.modified_at)
     result = Result(
@@ -239,6 +246,20 @@ def _unchanged(work: Work, link: Link, side: Side) -> Settlement:
         label=side.label,
     )
     return Settlement(result, link)
+
+
+def _complete_base(work: Work, link: Link, side: Side) -> None:
+    """Add what the shop's record holds in its own terms to a base of an earlier version."""
+    if side.system is System.VTIGER or not side.values.exact:
+        return
+    base = read_base(link.base, work.adapter.rules)
+    lacking = {
+        name: replace(base[name], woo_exact=exact)
+        for name, exact in side.values.exact.items()
+        if name in base and base[name].woo_exact is None
+    }
+    if lacking:
+        link.base = write_base({**base, **lacking}, work.adapter.rules)
 
 
 async def _sync_unpaired(work: Work, source: Side) -> Settlement:

@@ -255,8 +255,9 @@ def _differs_from_base(rules: Sequence[FieldRule], link: Link, side: Side) -> bo
     """Whether a listed field differs from the base; fields that are not listed do not count."""
     base = read_base(link.base, rules)
     shown = [(rule, side.values.get(rule.name)) for rule in rules]
+    exact = side.values.exact
     return any(
-        not holds(rule, base, value, system=side.system)
+        not holds(rule, base, value, system=side.system, exact=exact.get(rule.name))
         for rule, value in shown
         if value is not None and not _is_unset_custom_field(rule, base, value)
     )

@@ -131,7 +131,7 @@ def test_a_status_is_only_written_where_the_present_one_means_another(
 
 def test_a_status_of_the_crms_own_is_left_alone_and_told() -> None:
     patch = changed(made_order(status="pending"), status="Awaiting stock")
-    assert (patch.body, reasons(patch)) == ({}, [("status", "unsafe_in_woocommerce")])
+    assert (patch.body, reasons(patch)) == ({}, [("status", "status_not_mapped")])
 
 
 def test_a_change_that_woocommerce_has_no_place_for_is_told() -> None:

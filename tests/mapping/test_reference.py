@@ -8,7 +8,7 @@ from app.domain import DeletePolicy, Module
 from app.mapping.rules import FieldRule
 from app.modules.default_mappings import DEFAULT_RULES, MAPPINGS, TRANSFORM_NOTES
 from app.modules.mapping_page import mapping_reference
-from app.modules.orders.lines import StatusMap
+from app.modules.orders.statuses import DEFAULT
 
 PAGE = Path(__file__).parents[2] / "docs" / "mapping.md"
 ROWS = [(module, rule) for module, rules in DEFAULT_RULES.items() for rule in rules]
@@ -40,7 +40,7 @@ def test_no_note_is_of_a_row_that_is_not_there() -> None:
 
 def test_statuses_and_policies_are_all_named() -> None:
     page = PAGE.read_text()
-    known = StatusMap()
+    known = DEFAULT
     for woo, vtiger in (*known.to_vtiger.items(), *((w, v) for v, w in known.to_woo.items())):
         assert f"`{woo}`" in page
         assert f"`{vtiger}`" in page

@@ -41,7 +41,8 @@ from app.modules.contacts.mapping import (
     woo_patch,
 )
 from app.modules.context import Context, policy_of
-from app.modules.orders.mapping import CREATED_VIA, DRAFTS, purchase_order
+from app.modules.orders.mapping import CREATED_VIA, purchase_order
+from app.modules.orders.statuses import DRAFTS
 from app.modules.ports import Side, Skip, Successor, Written, deleted_twin, is_plausible
 from app.policies.repository import SyncPolicy
 from app.vtiger.client import ORDERS, PURCHASE_ORDER, VtigerClient

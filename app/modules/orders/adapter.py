@@ -14,7 +14,7 @@ from app.links.repository import find_intent, find_link
 from app.mapping.rules import FieldRule
 from app.mapping.values import Mapped, PatchOptions, Refusal, Value, decimal_text, left_out_notes
 from app.modules.contacts.adapter import Accounts, Guests
-from app.modules.context import FEE_SERVICE, Context, setup_ids
+from app.modules.context import FEE_SERVICE, Context, setup_ids, statuses_of
 from app.modules.orders.history import OrderHistory
 from app.modules.orders.mapping import (
     CREATED_VIA,
@@ -127,7 +127,7 @@ class OrderSides:
     def _with_account(self, values: Mapped) -> Mapped:
         if not self.policy.order_account or "account" not in values.values:
             return values
-        return Mapped({**values.values, "account": self.policy.order_account})
+        return replace(values, values={**values.values, "account": self.policy.order_account})
 
     async def of_vtiger(self, record: VtigerRecord, *, sync_first: bool = False) -> Side:
         """The side of a Vtiger order. `sync_first`: if the order is new, the records that it refers
@@ -149,11 +149,12 @@ class OrderSides:
         refs = await self.references.of_vtiger(record, sync_first=sync_first)
         partially_written = NOTHING if is_new or refusal or adds_up(record) else LINES
         read = partial(vtiger_order, record, refs, rules=self.rules)
-        values = (await offload(read, lines=len(record.lines))).values
+        mapped = await offload(read, lines=len(record.lines))
+        values = {**mapped.values, **dict.fromkeys(partially_written & mapped.values.keys())}
         return Side(
             system=System.VTIGER,
             id=record.id,
-            values=Mapped({**values, **dict.fromkeys(partially_written & values.keys())}),
+            values=replace(mapped, values=values),
             modified_at=record.modified_at,
             created_at=record.created_at,
             label=record.get("subject"),
@@ -292,7 +293,7 @@ class OrderTwins:
         names = frozenset(twin.values.values)
         if not is_incomplete(record, shop_order(side).order):
             return replace(twin, made=names)
-        values = Mapped({**twin.values.values, "lines": None})
+        values = replace(twin.values, values={**twin.values.values, "lines": None})
         return replace(twin, values=values, made=names - LINES)
 
     async def _find_in_shop(self, side: Side) -> Side | Skip | None:
@@ -330,6 +331,7 @@ def _is_our_order(twin: Side, side: Side) -> bool:
 
 
 CANCELLED = "Cancelled"
+"""Vtiger's status of an order that is cancelled for a deletion, unless the table has another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +379,8 @@ class OrderAdapter:
         return Skip(found[0].reason, found[0].message)
 
     def converted_names(self, woo: Side, vtiger: Side) -> frozenset[str]:
-        """Fields of the Vtiger order that have what the shop's values become there."""
+        """Fields of the Vtiger order that have what the shop's values become there, and a status
+        that the status table takes for the same as the shop's."""
         if not isinstance(woo.raw, ShopOrder):
             return frozenset()
         plan = plan_order(woo.raw.order, woo.raw.refs, rules=self.rules, options=self._options)
@@ -385,11 +388,13 @@ class OrderAdapter:
         planned = VtigerRecord("", ORDERS, {**plan.fields, "hdnGrandTotal": total})
         refs = replace(crm_order(vtiger).refs, currency=woo.raw.refs.currency)
         there = vtiger_order(planned, refs, rules=self.rules).values
-        return frozenset(
+        found = {
             rule.name
             for rule in self.rules
             if (text := there.get(rule.name)) and rule.same(text, vtiger.values.get(rule.name))
-        )
+        } - {"status"}
+        pair = woo.raw.order.text("status"), vtiger.values.get("status") or ""
+        return frozenset(found | ({"status"} if refs.statuses.agrees(*pair) else set()))
 
     @property
     def _options(self) -> PatchOptions:
@@ -464,13 +469,15 @@ class OrderAdapter:
 
     async def retire(self, side: Side) -> Written:
         """Cancel the order unless it is cancelled (contract pages WooCommerce §3, Vtiger §10)."""
-        if side.values.get("status") == CANCELLED:
+        statuses = self.sides.references.statuses
+        cancelled_in_vtiger = statuses.to_vtiger.get("cancelled", CANCELLED)
+        if side.values.get("status") == cancelled_in_vtiger:
             return Written(side, (), frozenset(), sent=False)
         if side.system is System.WOOCOMMERCE:
             cancelled = await self.woo_writer.woo.update_order(side.id, {"status": "cancelled"})
             return Written(await self.sides.of_woo(cancelled), (), frozenset())
         rate = crm_order(side).record.get("conversion_rate") or "1"
-        fields = {"sostatus": CANCELLED, "conversion_rate": rate}
+        fields = {"sostatus": cancelled_in_vtiger, "conversion_rate": rate}
         record = await self.sides.runtime.vtiger.revise(side.id, fields, module=ORDERS)
         return Written(await self.sides.of_vtiger(record), (), frozenset())
 
@@ -526,7 +533,14 @@ async def open_orders(context: Context) -> OrderAdapter:
     buyers = Buyers(runtime, store, policy, accounts, guests, dependencies)
     tax_field = await _shipping_tax_field(runtime)
     references = OrderReferences(
-        runtime, store, policy, reference_data, buyers, dependencies, tax_field
+        runtime,
+        store,
+        policy,
+        reference_data,
+        buyers,
+        dependencies,
+        tax_field,
+        context.statuses or await statuses_of(runtime, store),
     )
     default_store = await _default_store(runtime, store)
     sides = OrderSides(runtime, store, policy, rules, id_field, references, default_store)

@@ -21,7 +21,6 @@ from app.links.leases import LEASE_WAIT_SECONDS
 from app.links.models import Link
 from app.mapping.rules import FieldRule
 from app.mapping.values import (
-    Mapped,
     Patch,
     PatchOptions,
     Value,
@@ -268,12 +267,13 @@ class OrderReader:
         """The side of a listed order without its lines; its total stands for them (45-*)."""
         record.checked()
         shown = [rule for rule in self.adapter.rules if _is_shown(rule)]
-        values = vtiger_order(record, _NO_REFS, rules=shown).values
+        refs = replace(_NO_REFS, statuses=self.adapter.sides.references.statuses)
+        mapped = vtiger_order(record, refs, rules=shown)
         total = decimal_text(rounded(amount(record.get("hdnGrandTotal")), places))
         return Side(
             system=System.VTIGER,
             id=record.id,
-            values=Mapped({**values, TOTAL: total}),
+            values=replace(mapped, values={**mapped.values, TOTAL: total}),
             modified_at=record.modified_at,
             created_at=record.created_at,
             label=record.get("subject"),
@@ -342,7 +342,8 @@ def _account_of(read: Read) -> str:
 def _with_account(read: Read, name: str) -> Read:
     if not isinstance(read, Side):
         return read
-    return replace(read, values=Mapped({**read.values.values, "account": name}))
+    values = {**read.values.values, "account": name}
+    return replace(read, values=replace(read.values, values=values))
 
 
 def _has_other_total(link: Link, side: Side) -> bool:

@@ -20,6 +20,7 @@ from app.mapping.values import (
     rounded,
     shown_name,
 )
+from app.modules.orders.statuses import DEFAULT, StatusMap
 from app.modules.orders.vtiger_totals import Rates
 from app.modules.taxes.mapping import OrderRate, amount_unit, order_rates, pair_up, row_taxes
 from app.parsing import find_decimal, rows_of
@@ -27,33 +28,6 @@ from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord, find_id
 
 # The references of an order: ids of other records, and settings of the store.
-
-
-@dataclass(frozen=True, slots=True)
-class StatusMap:
-    """The mapping of order statuses. A status that is not listed is not written to the other
-    side."""
-
-    to_vtiger: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "pending": "Created",
-            "on-hold": "Created",
-            "processing": "Approved",
-            "completed": "Delivered",
-            "cancelled": "Cancelled",
-            "refunded": "Cancelled",
-            "failed": "Cancelled",
-        }
-    )
-    to_woo: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "Created": "on-hold",
-            "Approved": "processing",
-            "Delivered": "completed",
-            "Cancelled": "cancelled",
-        }
-    )
-    first: str = "Created"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +61,7 @@ class OrderRefs:
       has; `carried`: the taxes that each product and service carries, by Vtiger id.
     - `currency_id` ("21x1"), `conversion_rate`, `currency` (ISO code): one currency.
     - `decimals`: the decimals of the shop's prices.
+    - `statuses`: the store's status table.
     - `agreed_texts`: the names of the shop's lines and fees in the base; `agreed_total`: its total
       there; None where there is no base.
     """
@@ -109,7 +84,7 @@ class OrderRefs:
     decimals: int = 2
     agreed_texts: frozenset[str] | None = None
     agreed_total: str | None = None
-    statuses: StatusMap = field(default_factory=StatusMap)
+    statuses: StatusMap = DEFAULT
 
     def without(self, gone: Collection[str]) -> "OrderRefs":
         """The references without these deleted Vtiger products: their lines get the

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from app.mapping.paths import find_path, scalar_text
 from app.mapping.rules import FieldRule, read_vtiger, read_woo, sorted_by_given
 from app.mapping.values import Mapped, Refusal, Value, amount, money_text
 from app.modules.orders.lines import OrderRefs, vtiger_sold, woo_rows, woo_sold
+from app.modules.orders.statuses import DRAFTS
 from app.parsing import find_list
 from app.vtiger.schemas import VtigerRecord
 from app.woocommerce.schemas import WooRecord, find_id
@@ -57,7 +59,6 @@ ORDER_RULES: tuple[FieldRule, ...] = (
 """`refunded` is the last paragraph of the description; `lines` is a `Sold` as text."""
 
 
-DRAFTS = frozenset({"checkout-draft", "auto-draft"})
 NO_STREET = "-"
 FOREIGN_ID_META = "_vtiger_id"
 CREATED_VIA = "vtiger-sync"
@@ -130,7 +131,8 @@ def woo_order(
 ) -> Mapped:
     """A WooCommerce order's mapped values.
 
-    `status` is the Vtiger status, None for one that is not mapped; `contact` is refs.contact_id;
+    `status` is the Vtiger status that the shop's leads to, None if there is none; `exact` has the
+    shop's own. `contact` is refs.contact_id;
     `lines` is `Sold.to_text()`; a blank shipping address is replaced by the billing address.
     Recordings order_create_full_excl_tax, order_get_with_refund.
     """
@@ -141,7 +143,7 @@ def woo_order(
             values[rule.name] = reader(order, refs)
         else:
             values[rule.name] = read_woo(rule, data, values.get(rule.given) or "")
-    return Mapped(values)
+    return replace(refs.statuses.of_shop(order.text("status")), values=values)
 
 
 def has_shipping(data: Mapping[str, Any]) -> bool:
@@ -197,7 +199,8 @@ def vtiger_order(
     """A Vtiger order's mapped values; `record.data` is a retrieve answer with LineItems.
 
     `account` is the Account's name, None if it was not read. refs.currency is the code of the
-    order's currency_id; "" (no currency) gives None. A street of "-" is empty. Recording
+    order's currency_id; "" (no currency) gives None. A street of "-" is empty. `exact` says whether
+    the status table knows the status. Recording
     00-REFERENCE-so-retrieve-full-group.
     """
     values: dict[str, Value] = {}
@@ -209,7 +212,7 @@ def vtiger_order(
         else:
             given = values.get(rule.given) or ""
             values[rule.name] = _vtiger_value(record, rule, given=given)
-    return Mapped(values)
+    return replace(refs.statuses.of_vtiger(values.get("status")), values=values)
 
 
 def _vtiger_value(record: VtigerRecord, rule: FieldRule, *, given: str) -> Value:

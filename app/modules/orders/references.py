@@ -45,6 +45,7 @@ from app.modules.orders.lines import (
     woo_rows,
 )
 from app.modules.orders.mapping import order_refusal
+from app.modules.orders.statuses import DEFAULT, StatusMap
 from app.modules.orders.vtiger_totals import Rates
 from app.modules.products.adapter import PRODUCTS
 from app.modules.products.mapping import carry_taxes, taxes_from_text, vtiger_taxes
@@ -370,6 +371,7 @@ class OrderReferences:
     buyers: Buyers
     dependencies: Dependencies | None
     shipping_tax_field: str | None
+    statuses: StatusMap = DEFAULT
 
     async def refusal(self, order: WooOrder) -> Refusal | None:
         """Why an order is not synced; None if it is. Nothing else of the shop is read for it."""
@@ -470,6 +472,7 @@ class OrderReferences:
             all_tax_fields=crm.tax_fields,
             shipping_tax_field=self.shipping_tax_field,
             decimals=await self.decimals(),
+            statuses=self.statuses,
         )
 
     async def _currency_of(self, record: VtigerRecord) -> str:

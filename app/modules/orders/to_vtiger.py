@@ -21,6 +21,7 @@ from app.mapping.rules import (
     ACCOUNT_NAME_SIZE,
     ORDER_SIZES,
     FieldRule,
+    Fitted,
     PatchDraft,
     changed_rules,
     fit_vtiger,
@@ -97,7 +98,7 @@ def plan_order(
     header = _Header(
         order, refs, rules=tuple(rules), options=options or PatchOptions(), current=current
     )
-    wanted = header.held if changes is None else changes
+    wanted = header.held.values if changes is None else changes
     values = {rule.name: v for rule, v in changed_rules(wanted, rules, target=System.VTIGER)}
     header.put(values)
     has_money = current is None or MONEY & values.keys()
@@ -138,12 +139,13 @@ class _Header:
         current: VtigerRecord | None,
     ) -> None:
         self.draft = PatchDraft()
-        self.held = woo_order(order, refs, rules=rules).values
+        self.held = woo_order(order, refs, rules=rules)
         self._refs, self._rules, self._options, self._current = refs, rules, options, current
 
     def put(self, values: Mapping[str, Value]) -> None:
         if self._current is None:
             values = {**self._stand_ins(values), **values}
+            self._note_status()
         for rule, value in changed_rules(values, self._rules, target=System.VTIGER):
             if rule.name in _REFERENCES:
                 self._put_reference(rule, value)
@@ -153,6 +155,16 @@ class _Header:
             self._current and _DESCRIPTION & values.keys()
         ):
             self._put_description(values)
+
+    def _note_status(self) -> None:
+        """Leave out the status of a new order if it leads to none, so that the status that Vtiger
+        gives the order is no edit of somebody's."""
+        rule = next((rule for rule in self._rules if rule.name == "status"), None)
+        writes = rule is not None and rule.direction.allows(System.VTIGER)
+        if writes and self.held.values.get("status") is None:
+            note = self.held.lacking.get("status")
+            fitted = Fitted(None, note.reason, note.message) if note else Fitted(None)
+            self.draft.note("status", fitted, value=self.held.exact.get("status", ""))
 
     def _stand_ins(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """Empty values for streets that the order does not have at all (billing null, `[]`, without
@@ -166,7 +178,7 @@ class _Header:
             self.draft.body[rule.vtiger] = found
 
     def _put_text(self, rule: FieldRule, value: str, *, values: Mapping[str, Value]) -> None:
-        given = values.get(rule.given) or self.held.get(rule.given) or ""
+        given = values.get(rule.given) or self.held.values.get(rule.given) or ""
         size = rule.size or ORDER_SIZES.get(rule.vtiger)
         fitted = fit_vtiger_row(rule, value, given=given, size=size, options=self._options)
         if self._needs_stand_in(rule, fitted.text):

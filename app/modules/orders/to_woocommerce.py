@@ -61,7 +61,6 @@ _PHONE_SIZE = 100
 _PHONES = frozenset({"billing.phone", "shipping.phone"})
 _EMAIL = "billing.email"
 _FEE_NAME = "Adjustment from Vtiger"
-_NO_STATUS = "No WooCommerce status is mapped to this one: add it to the store's status map."
 _NO_QUANTITY = "WooCommerce accepts only whole quantities other than 0: the lines were not written."
 _NO_PRODUCT = "A line's product is not in the shop: the lines were not written."
 _NOTHING = "Comments, taxes and the adjustment of an order stay in Vtiger."
@@ -127,10 +126,15 @@ class _Writer:
             self._put_text(rule, value, changes=changes)
 
     def _put_status(self, value: str) -> None:
-        status = self.refs.statuses.to_woo.get(value)
+        """The status that Vtiger's leads to, unless the shop's own agrees with it already: among
+        several that do, Vtiger's does not choose."""
+        statuses = self.refs.statuses
+        status = statuses.to_woo.get(value)
         if status is None:
-            self.draft.note("status", Fitted(None, _UNSAFE, _NO_STATUS), value=value)
-        elif self.refs.statuses.to_vtiger.get(str(self.data.get("status"))) != value:
+            note = statuses.find_note(System.VTIGER, value)
+            fitted = Fitted(None, note.reason, note.message) if note else Fitted(None)
+            self.draft.note("status", fitted, value=value)
+        elif not statuses.agrees(str(self.data.get("status")), value):
             self.draft.body["status"] = status
 
     def _put_text(self, rule: FieldRule, value: str, *, changes: Mapping[str, Value]) -> None:
