@@ -17,6 +17,7 @@ from app.api import (
     monitoring,
     openapi,
     receivers,
+    statuses,
     sync_log,
     sync_runs,
 )
@@ -43,6 +44,8 @@ ROUTERS = (
     sync_settings.router,
     mappings.router,
     mappings.tools_router,
+    statuses.router,
+    statuses.tools_router,
     links.links_router,
     links.router,
     monitoring.incidents_router,

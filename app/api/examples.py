@@ -79,6 +79,82 @@ VERSIONS: dict[str, Any] = {
     "next_before": 3,
 }
 
+# Status table routes
+
+_STATUS_ROWS: list[dict[str, Any]] = [
+    {"shop": "processing", "vtiger": "Approved", "direction": "both"},
+    {"shop": "packed", "vtiger": "Packed", "direction": "both"},
+    {"shop": "failed", "vtiger": "Cancelled", "direction": "woo_to_vtiger"},
+]
+STATUS_TABLE: dict[str, Any] = {
+    "store": "main",
+    "version": 2,
+    "origin": "own",
+    "updated_at": "2026-12-01T09:10:00Z",
+    "updated_by": "ada",
+    "new_order": "Created",
+    "rows": _STATUS_ROWS,
+    "shop_statuses": [
+        {"slug": "processing", "name": "Processing", "orders": 41, "mapped": True},
+        {"slug": "packed", "name": "Packed", "orders": 7, "mapped": True},
+        {"slug": "backordered", "name": "Backordered", "orders": 2, "mapped": False},
+    ],
+    "shop_listed": True,
+    "vtiger_statuses": [
+        {"value": "Approved", "mapped": True},
+        {"value": "Packed", "mapped": True},
+        {"value": "Delivered", "mapped": False},
+    ],
+}
+STATUS_PREVIEW: dict[str, Any] = {
+    "message": "The table changes 9 orders (9 open): 2 in the shop, 7 in Vtiger. WooCommerce sends "
+    "2 e-mails to customers because of it.",
+    "orders": 9,
+    "open_orders": 9,
+    "mails": 2,
+    "mails_known": True,
+    "changes": [
+        {
+            "orders": 7,
+            "shop": "packed",
+            "vtiger": "Approved",
+            "target": "vtiger",
+            "before": "Approved",
+            "after": "Packed",
+            "open": True,
+            "mail": None,
+            "plugin_status": False,
+        },
+        {
+            "orders": 2,
+            "shop": "processing",
+            "vtiger": "Shipped",
+            "target": "woocommerce",
+            "before": "processing",
+            "after": "completed",
+            "open": True,
+            "mail": "customer_completed_order",
+            "plugin_status": False,
+        },
+    ],
+    "warnings": [],
+}
+STATUS_VERSIONS: dict[str, Any] = {
+    "items": [
+        {
+            "version": 2,
+            "created_at": "2026-12-01T09:10:00Z",
+            "created_by": "ada",
+            "message": "Changed the table.",
+            "new_order": "",
+            "rows": _STATUS_ROWS,
+        }
+    ],
+    "next_before": 2,
+}
+
+# Fields of both systems
+
 FIELDS: dict[str, Any] = {
     "woocommerce": [
         {

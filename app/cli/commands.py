@@ -103,6 +103,9 @@ webhooks = typer.Typer(
 )
 tokens = typer.Typer(help="Create, list and revoke API tokens.", no_args_is_help=True)
 mappings = typer.Typer(help="Show, export and import field mappings.", no_args_is_help=True)
+statuses = typer.Typer(
+    help="Show, export and import the status tables of orders.", no_args_is_help=True
+)
 
 Chosen = Annotated[
     Module | None, typer.Option("--module", help="A module; all modules by default.")
@@ -219,6 +222,53 @@ def import_(
     with loading():
         from app.cli import mappings as work
     work.import_(file, dry_run=dry_run, json=json)
+
+
+@statuses.command("list")
+def list_statuses(*, store: Store = None, json: Json = False) -> None:
+    """List the current rows, and the statuses of both systems that have none."""
+    with loading():
+        from app.cli import statuses as work
+    work.list_statuses(store=store, json=json)
+
+
+@statuses.command("export")
+def export_statuses(
+    *,
+    store: Store = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write; standard output by default."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Export the status tables as YAML, the default table included."""
+    with loading():
+        from app.cli import statuses as work
+    work.export(store=store, output=output, json=json)
+
+
+@statuses.command("import")
+def import_statuses(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file written by `export`.")],
+    *,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check the file and show what it changes; save nothing."),
+    ] = False,
+    confirm_orders: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Orders that may change, by the dry run.")
+    ] = 0,
+    confirm_mails: Annotated[
+        int, typer.Option(min=0, metavar="N", help="E-mails that customers may get for it.")
+    ] = 0,
+    json: Json = False,
+) -> None:
+    """Replace the status tables with those of a file: completely, or not at all if a row is invalid
+    or if more orders or e-mails follow than are confirmed."""
+    with loading():
+        from app.cli import statuses as work
+    work.import_(file, dry_run=dry_run, orders=confirm_orders, mails=confirm_mails, json=json)
 
 
 CREDENTIAL = "Credentials (random by default)"

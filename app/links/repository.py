@@ -710,3 +710,35 @@ async def save_addon_absence(session: AsyncSession, moment: datetime) -> None:
 async def delete_addon_absence(session: AsyncSession) -> None:
     """Let the next poll query the add-on again, as a hint from it arrived."""
     await session.execute(delete(Watermark).where(Watermark.key == ABSENT))
+
+
+# The statuses of orders, as the bases of their pairs have them
+
+
+_STATUS = Link.base["status"].astext
+"""The base's entry of the field `status`, as JSON text."""
+
+
+def _of_store(store: str) -> tuple[ColumnElement[bool], ...]:
+    """Pairs whose records both exist, with a status in their base."""
+    return (
+        Link.store == store,
+        Link.module == Module.SALES_ORDERS,
+        Link.woo_deleted_at.is_(None),
+        Link.vtiger_deleted_at.is_(None),
+        _STATUS.is_not(None),
+    )
+
+
+async def count_order_statuses(session: AsyncSession, store: str) -> dict[str, int]:
+    """How many pairs have which entry in their base, by its JSON text."""
+    found = select(_STATUS, func.count()).where(*_of_store(store)).group_by(_STATUS)
+    return {str(entry): int(count) for entry, count in await session.execute(found)}
+
+
+async def search_order_links(
+    session: AsyncSession, store: str, *, entries: Collection[str], after: int, limit: int
+) -> Sequence[Link]:
+    """Pairs with one of these entries in their base, by id, above `after`."""
+    found = select(Link).where(*_of_store(store), _STATUS.in_(sorted(entries)), Link.id > after)
+    return (await session.scalars(found.order_by(Link.id).limit(limit))).all()

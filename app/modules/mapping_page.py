@@ -59,8 +59,9 @@ def _statuses() -> str:
     return "\n".join(
         [
             "### Order statuses",
-            "A status that is not listed is not written to the other side. Vtiger's status is "
-            "written to the shop only if the shop's own does not map to it already.",
+            "The default table; a store can have [its own](order-statuses.md). A status that is "
+            "not listed is not written to the other side. Vtiger's status is written to the shop "
+            "only if the shop's own does not map to it already.",
             "",
             "| WooCommerce | → Vtiger |\n|---|---|",
             *to_vtiger,

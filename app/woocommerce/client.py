@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from app.domain import NotFound, Rejected, RemoteError, ResponseUnreadable, System, WrongRecord
 from app.module_facts import WooCollection
-from app.parsing import find_list
+from app.parsing import find_decimal, find_list
 from app.woocommerce.requests import (
     PER_PAGE,
     WOO,
@@ -303,11 +303,37 @@ class MailCalls(TaxCalls):
             return False
 
 
-# Orders and their refunds.
+# Orders, their statuses and their refunds.
+
+
+@dataclass(frozen=True, slots=True)
+class WooOrderStatus:
+    """A status that the shop has registered, as REST and webhooks have it (without `wc-`), its name
+    in the shop's language, and how many orders have it now."""
+
+    slug: str
+    name: str
+    orders: int
+
+
+def _count_of(row: Mapping[str, Any]) -> int:
+    """The count of a report's row: the schema says text, WooCommerce sends a number."""
+    found = find_decimal(row.get("total"))
+    return int(found) if found is not None else 0
 
 
 class OrderCalls(BatchRequests):
     """wc/v3/orders."""
+
+    async def search_order_statuses(self) -> tuple[WooOrderStatus, ...]:
+        """All statuses that orders may have, those of plug-ins included (contract page WooCommerce
+        §3, "Statuses"). Those without a slug are left out."""
+        answer = await self._get("reports/orders/totals", {"_fields": "slug,name,total"})
+        return tuple(
+            WooOrderStatus(slug, _text(row.get("name")) or slug, _count_of(row))
+            for row in _rows(answer)
+            if (slug := _text(row.get("slug")))
+        )
 
     async def get_order(self, order_id: str) -> WooOrder:
         """The order with this id; a trashed one has status `trash`. NotFound (err_order_404)."""

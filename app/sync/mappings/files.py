@@ -82,20 +82,20 @@ def _scalar(text: str) -> str:
 def read_mapping_text(text: str) -> Rows:
     """The rows of a file. Raises InvalidInput, which names the place and the error."""
     try:
-        data = yaml.load(text, Loader=_Texts)  # noqa: S506 - it creates texts only
+        data = yaml.load(text, Loader=Texts)  # noqa: S506 - it creates texts only
     except yaml.YAMLError as error:
         raise InvalidInput(f"The file is not valid YAML: {error}") from None
-    whole = _table(data, "The file")
+    whole = read_table_of(data, "The file")
     if not whole:
         raise InvalidInput(f"The file is empty: it has no `{ROOT}:`. `mappings export` writes one.")
     for key in whole:
         if key != ROOT:
             known = f"{ROOT}:" if _near(key, [ROOT]) else f"{ROOT}: alone"
             raise InvalidInput(f"The file: `{key}:` is not known; it has {known}.")
-    return dict(_places(_table(whole.get(ROOT), f"`{ROOT}`")))
+    return dict(_places(read_table_of(whole.get(ROOT), f"`{ROOT}`")))
 
 
-class _Texts(yaml.BaseLoader):
+class Texts(yaml.BaseLoader):
     """Reads every scalar as text and refuses duplicate keys, of which one would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -111,7 +111,7 @@ class _Texts(yaml.BaseLoader):
 
 def _places(stores: Mapping[str, Any]) -> Iterator[tuple[Place, list[MappingRow]]]:
     for store, modules in stores.items():
-        for name, rows in _table(modules, f"Store {store}").items():
+        for name, rows in read_table_of(modules, f"Store {store}").items():
             place = f"{store} / {name}"
             if name not in list(Module):
                 known = ", ".join(Module)
@@ -128,24 +128,27 @@ def _rows(place: str, rows: Any) -> list[MappingRow]:
 
 
 def _read_row(place: str, row: Any) -> MappingRow:
-    given = dict(_table(row, place))
+    given = dict(read_table_of(row, place))
     if given.get("size") in ("", "null", "~"):
         del given["size"]
     try:
         return MappingRow.model_validate(given)
     except ValidationError as error:
         place = f"{place} ({given['id']})" if given.get("id") else place
-        raise InvalidInput(f"{place}: {'; '.join(map(_fault, error.errors()))}") from None
+        names = list(MappingRow.model_fields)
+        faults = "; ".join(row_fault(fault, names) for fault in error.errors())
+        raise InvalidInput(f"{place}: {faults}") from None
 
 
-def _fault(fault: ErrorDetails) -> str:
+def row_fault(fault: ErrorDetails, properties: Sequence[str]) -> str:
+    """The fault of a row that has these properties, in words."""
     where = ".".join(map(str, fault["loc"]))
     if fault["type"] == "missing":
         return f"{where} is missing"
     if fault["type"] != "extra_forbidden":
         return f"{where}: {fault['msg']}"
-    near = _near(where, list(MappingRow.model_fields))
-    known = f"did you mean {near}?" if near else f"known are {', '.join(MappingRow.model_fields)}"
+    near = _near(where, properties)
+    known = f"did you mean {near}?" if near else f"known are {', '.join(properties)}"
     return f"{where} is not a property of a row; {known}"
 
 
@@ -153,7 +156,8 @@ def _near(wrong: str, names: Sequence[str]) -> str:
     return next(iter(get_close_matches(wrong, names, n=1)), "")
 
 
-def _table(value: Any, place: str) -> Mapping[str, Any]:
+def read_table_of(value: Any, place: str) -> Mapping[str, Any]:
+    """The `name: value` lines at a place of a file; none for an empty one."""
     if isinstance(value, Mapping):
         return value
     if value in ("", None):
