@@ -16,6 +16,7 @@ from app.web import (
     settings,
     sign_in,
     status,
+    statuses,
     sync_log,
 )
 from app.web.pages import STATIC, PageFault, PageRoute, address_of_file, go_to, render
@@ -75,6 +76,7 @@ ROUTERS = (
     conflicts.router,
     runs.router,
     mappings.router,
+    statuses.router,
     settings.router,
     status.router,
     status.addon_router,

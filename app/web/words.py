@@ -122,6 +122,7 @@ REMEDY_PAGES: Mapping[str, tuple[str, str]] = {
     "value_too_long": _SETTINGS,
     "conflict_lost": _SETTINGS,
     "delete_ignored": _SETTINGS,
+    "status_not_mapped": ("Status table", "/ui/statuses/{store}"),
     "field_vanished": _MAPPING,
     "wrong_type": _MAPPING,
     "conflict_open": _CONFLICTS,

@@ -33,6 +33,7 @@ PAGES = (
     "/ui/mappings/main/contacts?system=vtiger&record_id=12x999",
     "/ui/mappings/main/contacts/rows/new",
     "/ui/mappings/main/sales_orders/rows/status",
+    "/ui/statuses/main",
     "/ui/settings",
     "/ui/settings/main/sales_orders",
     "/ui/status?check=1",
