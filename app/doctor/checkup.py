@@ -10,7 +10,7 @@ from app.db.session import OUTAGES, driver_message
 from app.doctor.crm import check_crm
 from app.doctor.findings import Finding, Verdict
 from app.doctor.host import check_address, check_database, check_proxies, check_tokens, unreachable
-from app.doctor.shop import check_shop
+from app.doctor.shop import check_shop, check_statuses
 from app.domain import RemoteError
 from app.modules.context import ensure_setup
 from app.remotes.gate import probing
@@ -56,6 +56,7 @@ async def _examine(runtime: Runtime, stores: Sequence[str], *, fix: bool) -> lis
     found += await check_tokens(runtime)
     for store in stores:
         found += await _repair_all(runtime, await check_shop(runtime, store), fix=fix)
+        found += await check_statuses(runtime, store)
     return [*found, *await _repair_all(runtime, await check_crm(runtime), fix=fix)]
 
 

@@ -1,10 +1,11 @@
-"""Checks of one shop: reachability, permissions of the credentials, webhooks, e-mails and clock."""
+"""Checks of one shop: reachability, permissions, webhooks, e-mails, clock and order statuses."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
 from app.doctor.findings import Finding, Subject, check_clock
 from app.domain import (
     AuthRejected,
+    Module,
     NotFound,
     RateLimited,
     Rejected,
@@ -12,8 +13,11 @@ from app.domain import (
     RemoteUnavailable,
     ResponseUnreadable,
 )
+from app.modules.context import policy_of, statuses_of
+from app.modules.orders.statuses import find_faults, unknown_values
 from app.modules.registry import WHERE, describe_mails
 from app.runtime import Runtime
+from app.sync.mappings.statuses import describe_fault, find_known
 from app.woocommerce import webhook_setup
 from app.woocommerce.client import WooClient
 from app.woocommerce.webhook_setup import WebhookAction
@@ -37,6 +41,14 @@ WEBHOOKS = "Run `woo-vtiger webhooks heal`, or let `doctor --fix` do it."
 MAILS = (
     f"Switch them off in {WHERE}, before the first sync, if records from Vtiger should not cause"
     " e-mails; `create_in_shop` sets which contacts become customers."
+)
+STATUSES = "order statuses"
+CORRECT_STATUSES = (
+    "Correct the rows of the status table at {page}; their orders keep their statuses until then."
+)
+ADD_STATUSES = (
+    "Add rows for them to the status table at {page}, if the other system should follow; orders"
+    " with these statuses keep the one that they have there."
 )
 Look = Callable[[], Awaitable[object]]
 
@@ -140,3 +152,32 @@ def _state(step: webhook_setup.WebhookStep) -> str:
     if step.act is WebhookAction.REMOVE:
         return "twice"
     return step.webhook.status if step.webhook else "missing"
+
+
+async def check_statuses(runtime: Runtime, store: str) -> list[Finding]:
+    """Check the current table. It cannot be checked while Vtiger is not reached, which is a
+    finding of its own."""
+    policy = await policy_of(runtime, store, Module.SALES_ORDERS)
+    if not policy.enabled:
+        return []
+    subject, statuses = Subject(store), await statuses_of(runtime, store)
+    known = await find_known(runtime, store, anew=True)
+    slugs = known.slugs if known.is_listed else ()
+    faults = [
+        *find_faults(statuses.rows),
+        *unknown_values(statuses.rows, statuses.first, shop=slugs, vtiger=known.vtiger),
+    ]
+    errors = [describe_fault(fault) for fault in faults if not fault.is_warning]
+    warnings = [describe_fault(fault) for fault in faults if fault.is_warning]
+    correct = CORRECT_STATUSES.format(page=statuses.page)
+    add = ADD_STATUSES.format(page=statuses.page)
+    if errors:
+        return [subject.warning(STATUSES, " ".join([*errors, *warnings]), correct)]
+    lacking = known.unmapped(statuses)
+    shop = [f"{each.slug} ({each.orders})" for each in lacking.shop]
+    parts = [f"of the shop {', '.join(shop)}"] if shop else []
+    parts += [f"of Vtiger {', '.join(lacking.vtiger)}"] if lacking.vtiger else []
+    if parts or warnings:
+        unmapped = [f"without a row: {'; '.join(parts)}"] if parts else []
+        return [subject.note(STATUSES, " ".join([*warnings, *unmapped]), add if parts else correct)]
+    return [subject.ok(STATUSES, "every status has a row in the status table")]
