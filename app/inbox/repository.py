@@ -553,7 +553,7 @@ async def settle_groups(driver: Driver, groups: Sequence[Settled]) -> None:
     ids = [each for each, _, _ in rows]
     done = [each for each, _, state in rows if state == DeliveryState.DONE]
     ended = sorted({key for group in groups for key in group.ended})
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 3
     await fetch_prepared(driver, _SETTLE, [*columns, ids, done, ended])
 
 

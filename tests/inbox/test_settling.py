@@ -200,6 +200,7 @@ async def test_nothing_is_settled_nor_woken_by_hints_that_are_not_in_hand(
     await put_off(sessions, [waiting], MINE)
     ids = await arrive(sessions, "b")
     await end(sessions, ids, DONE, ended=[MINE])
+    await end(sessions, [], DONE, ended=[MINE])
 
     assert await states(sessions) == [DEAD, DUE, DUE]
     assert (await get(sessions, waiting)).waits_for == MINE
