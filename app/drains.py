@@ -263,7 +263,7 @@ class _Item:
 
     step: WriteDown
     link: Link | None = None
-    logged: Sequence[tuple[int, NewEntry]] = ()
+    logged: list[tuple[int, NewEntry]] = field(default_factory=list)
     error: LeaseLost | None = None
     holdings: set[Holding] = field(default_factory=set)
 
@@ -313,13 +313,8 @@ async def _append(session: Session, items: Sequence[_Item]) -> None:
     entries = [(item, entry) for item in _sound(items) for entry in item.step.entries(item.link)]
     if entries:
         ids = await append_each(driver, [(entry, item.step.deliveries) for item, entry in entries])
-        for item in _sound(items):
-            own = [
-                (number, each[1])
-                for number, each in zip(ids, entries, strict=True)
-                if each[0] is item
-            ]
-            item.logged = own
+        for number, (item, entry) in zip(ids, entries, strict=True):
+            item.logged.append((number, entry))
     if closed := [item.step.closed_intent for item in _sound(items) if item.step.closed_intent]:
         await close_intents(session, closed)
 

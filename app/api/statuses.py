@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.deps import Admin, Guard, RuntimeDep, Time, check_store, refuse_unknown
 from app.api.errors import FieldProblem, Problem, documented, invalid, not_found
 from app.api.examples import STATUS_PREVIEW, STATUS_TABLE, STATUS_VERSIONS, example
+from app.api.mappings import VersionsQuery
 from app.domain import RemoteError, Scope, System
 from app.modules.context import status_map
 from app.modules.orders.statuses import StatusFault, StatusMap
-from app.parsing import RowNumber, Version
+from app.parsing import Version
 from app.policies.repository import (
     StatusChoice,
     StatusTable,
@@ -307,21 +308,9 @@ async def put_status_table(
     return await _read(runtime, store)
 
 
-class TableVersionsQuery:
-    """Pagination of versions, newest first, below `before`."""
-
-    def __init__(
-        self,
-        before: Annotated[RowNumber | None, Query(description="only older versions")] = None,
-        limit: Annotated[int, Query(ge=1, le=500, description="versions per page")] = 50,
-    ) -> None:
-        self.before = before
-        self.limit = limit
-
-
 @router.get("/{store}/history", responses=example(STATUS_VERSIONS))
 async def search_status_table_versions(
-    runtime: RuntimeDep, store: str, query: Annotated[TableVersionsQuery, Depends()]
+    runtime: RuntimeDep, store: str, query: Annotated[VersionsQuery, Depends()]
 ) -> TableVersionsOut:
     """Every version of the table, with its author and time."""
     check_store(runtime, store)

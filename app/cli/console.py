@@ -3,10 +3,12 @@ confirmations, and signals that end a command."""
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
@@ -95,6 +97,30 @@ def print_json(data: Any) -> None:
     text = orjson.dumps(data, default=str, option=JSON)
     sys.stdout.write(text.decode() + "\n")
     sys.stdout.flush()
+
+
+def read_text(file: Path) -> str:
+    """The text of a user's file. ConfigError if it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} is not UTF-8 text.") from None
+
+
+def write_text(output: Path, text: str) -> None:
+    """Write a text to a user's file, and tell so. ConfigError if it cannot be written."""
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}.") from None
+    ERR.print(f"Written to {output}.")
+
+
+def author() -> str:
+    """Who changes something by a command, for its history."""
+    return f"{os.environ.get('USER') or 'somebody'} (command line)"
 
 
 def new_table(*columns: str, numbers: tuple[str, ...] = (), title: str = "") -> Table:

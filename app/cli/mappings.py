@@ -1,6 +1,5 @@
 """`mappings`: field mappings as a table, and as a file for version control."""
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,7 +7,16 @@ from pathlib import Path
 
 import typer
 
-from app.cli.console import ERR, OUT, new_table, print_json, run, styled
+from app.cli.console import (
+    OUT,
+    author,
+    new_table,
+    print_json,
+    read_text,
+    run,
+    styled,
+    write_text,
+)
 from app.cli.context import chosen_stores, load_cli_settings
 from app.cli.failures import FAILED
 from app.config.settings import Settings
@@ -119,11 +127,7 @@ def export(*, store: str | None, module: Module | None, output: Path | None, jso
     elif output is None:
         sys.stdout.write(mapping_text(rows))
     else:
-        try:
-            output.write_text(mapping_text(rows), encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{output} cannot be written: {error.strerror}.") from None
-        ERR.print(f"Written to {output}.")
+        write_text(output, mapping_text(rows))
 
 
 async def _rows(settings: Settings, stores: Sequence[str], modules: Sequence[Module]) -> Rows:
@@ -142,12 +146,7 @@ async def _mapping(sessions: Sessions, store: str, module: Module) -> Sequence[M
 def import_(file: Path, *, dry_run: bool, json: bool) -> None:
     settings = load_cli_settings()
     chosen_stores(settings, None)
-    try:
-        wanted = read_mapping_text(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file} is not UTF-8 text.") from None
+    wanted = read_mapping_text(read_text(file))
     changes = run(_import(settings, wanted, file.name, dry_run=dry_run))
     if json:
         print_json([asdict(change) for change in changes])
@@ -156,10 +155,9 @@ def import_(file: Path, *, dry_run: bool, json: bool) -> None:
 
 
 async def _import(settings: Settings, wanted: Rows, name: str, *, dry_run: bool) -> list[Imported]:
-    by = f"{os.environ.get('USER') or 'somebody'} (command line)"
     async with open_runtime(settings) as runtime:
         return await import_mappings(
-            runtime, wanted, by=by, message=f"Imported {name}.", dry_run=dry_run
+            runtime, wanted, by=author(), message=f"Imported {name}.", dry_run=dry_run
         )
 
 

@@ -1,13 +1,21 @@
 """`statuses`: status tables of orders, as a table and as a file for version control."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from app.cli.console import ERR, OUT, new_table, print_json, run, styled
+from app.cli.console import (
+    OUT,
+    author,
+    new_table,
+    print_json,
+    read_text,
+    run,
+    styled,
+    write_text,
+)
 from app.cli.context import chosen_stores, load_cli_settings
 from app.cli.mappings import ARROWS
 from app.config.settings import Settings
@@ -105,11 +113,7 @@ def export(*, store: str | None, output: Path | None, json: bool) -> None:
     elif output is None:
         sys.stdout.write(tables_text(tables))
     else:
-        try:
-            output.write_text(tables_text(tables), encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{output} cannot be written: {error.strerror}.") from None
-        ERR.print(f"Written to {output}.")
+        write_text(output, tables_text(tables))
 
 
 async def _tables(settings: Settings, stores: Sequence[str]) -> Tables:
@@ -128,12 +132,7 @@ def _whole(table: StatusTable) -> StatusTable:
 def import_(file: Path, *, dry_run: bool, orders: int, mails: int, json: bool) -> None:
     settings = load_cli_settings()
     chosen_stores(settings, None)
-    try:
-        wanted = read_tables_text(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file} is not UTF-8 text.") from None
+    wanted = read_tables_text(read_text(file))
     confirmed = None if dry_run else Confirmation(orders, mails)
     planned = run(_import(settings, wanted, file.name, confirmed=confirmed))
     if json:
@@ -150,9 +149,8 @@ async def _import(
     confirmed: Confirmation | None,
 ) -> list[ImportedTable]:
     """Plan the tables, and save them if something is `confirmed`."""
-    by = f"{os.environ.get('USER') or 'somebody'} (command line)"
     async with open_runtime(settings) as runtime:
-        planned = await plan_import(runtime, wanted, by=by, message=f"Imported {name}.")
+        planned = await plan_import(runtime, wanted, by=author(), message=f"Imported {name}.")
         if confirmed is None:
             return planned
         try:

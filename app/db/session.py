@@ -554,6 +554,11 @@ def _driver(connection: object) -> Driver:
     return connection
 
 
+def columns_of(rows: Sequence[Sequence[object]], count: int) -> list[list[object]]:
+    """The `count` columns of rows, for a statement that unnests an array each."""
+    return [[row[number] for row in rows] for number in range(count)]
+
+
 async def fetch_prepared(
     driver: Driver, statement: str, values: Sequence[object]
 ) -> list[tuple[Any, ...]]:

@@ -47,6 +47,7 @@ from app.db.session import (
     GroupCommit,
     Sessions,
     autocommitting,
+    columns_of,
     driver_of,
     fetch_prepared,
     storable,
@@ -553,8 +554,7 @@ async def settle_groups(driver: Driver, groups: Sequence[Settled]) -> None:
     ids = [each for each, _, _ in rows]
     done = [each for each, _, state in rows if state == DeliveryState.DONE]
     ended = sorted({key for group in groups for key in group.ended})
-    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 3
-    await fetch_prepared(driver, _SETTLE, [*columns, ids, done, ended])
+    await fetch_prepared(driver, _SETTLE, [*columns_of(rows, 3), ids, done, ended])
 
 
 async def dead_letter_unreported(
@@ -778,23 +778,6 @@ def record_of(delivery: Delivery) -> Record:
     return Record.stored(
         delivery.store, delivery.system, delivery.module, delivery.record_id, delivery.kind
     )
-
-
-async def peek(session: AsyncSession, record_key: str) -> Record | None:
-    """The record with this key; None if it has no open delivery."""
-    found = await session.execute(
-        select(
-            Delivery.store,
-            Delivery.system,
-            Delivery.module,
-            Delivery.record_id,
-            Delivery.kind,
-        )
-        .where(Delivery.record_key == record_key, Delivery.state.in_(_OPEN))
-        .limit(1)
-    )
-    row = found.first()
-    return Record.stored(*row) if row is not None else None
 
 
 async def was_attempted(session: AsyncSession, record_key: str) -> bool:

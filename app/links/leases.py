@@ -74,7 +74,7 @@ def shared_key(record: Record) -> str:
     return f"any:{record.module}:{record.system}:{record.id}"
 
 
-# Leases.
+# The leases of one worker.
 
 
 def _array(keys: Collection[str]) -> ColumnElement[list[str]]:

@@ -32,7 +32,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.db.pagination import Page, fetch_page
-from app.db.session import Driver, fetch_prepared, storable, storable_text
+from app.db.session import Driver, columns_of, fetch_prepared, storable, storable_text
 from app.domain import GUEST, LeaseLost, Module, Record, System
 from app.links.models import (
     CarriedTax,
@@ -351,7 +351,7 @@ async def read_pairs(driver: Driver, records: Sequence[Record]) -> dict[str, Pai
         (each.key, each.store, each.module and str(each.module), str(each.system), each.id)
         for each in records
     ]
-    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 5
+    columns = columns_of(rows, 5)
     found: dict[str, PairState] = {}
     for key, has_conflicts, sighting, token, opened_at, age, *columns_ in await fetch_prepared(
         driver, _PAIRS, columns
@@ -400,7 +400,7 @@ async def update_links(driver: Driver, links: Collection[Link]) -> list[Link]:
     rows = [
         (link.id, link.version, *(_stored(link, name) for name in _CHANGEABLE)) for link in links
     ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns = columns_of(rows, 2 + len(_CHANGEABLE))
     updated = {link_id for (link_id,) in await fetch_prepared(driver, _UPDATE, columns)}
     return [link for link in links if link.id not in updated]
 

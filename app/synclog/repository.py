@@ -11,7 +11,15 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
-from app.db.session import Driver, cut, driver_of, fetch_prepared, storable, storable_text
+from app.db.session import (
+    Driver,
+    columns_of,
+    cut,
+    driver_of,
+    fetch_prepared,
+    storable,
+    storable_text,
+)
 from app.domain import Event, Module, Outcome, Record, System
 from app.synclog.models import SHARDS, Entry, EntryDelivery
 
@@ -123,8 +131,7 @@ async def count_outcomes(
         (each.store, str(each.module), str(each.target), str(each.outcome), count)
         for each, count in tallies.items()
     ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    await fetch_prepared(driver, _COUNT, [occurred_at, *columns])
+    await fetch_prepared(driver, _COUNT, [occurred_at, *columns_of(rows, 5)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +211,7 @@ async def append_each(driver: Driver, entries: Sequence[LoggedDeliveries]) -> li
     rows = [_row(entry, deliveries) for entry, deliveries in entries]
     numbers = [n for n, (_, each) in enumerate(entries, start=1) for _ in each]
     deliveries = [delivery for _, each in entries for delivery in each]
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns = columns_of(rows, len(_KINDS))
     logged = await fetch_prepared(driver, _APPEND, [*columns, numbers, deliveries])
     tallies: defaultdict[datetime, Counter[Tally]] = defaultdict(Counter)
     for (_, hour), (entry, _) in zip(logged, entries, strict=True):

@@ -81,18 +81,23 @@ def _scalar(text: str) -> str:
 
 def read_mapping_text(text: str) -> Rows:
     """The rows of a file. Raises InvalidInput, which names the place and the error."""
+    return dict(_places(read_stores(text, ROOT)))
+
+
+def read_stores(text: str, root: str) -> Mapping[str, Any]:
+    """What a file has for each store below `root`, its only key. Raises InvalidInput."""
     try:
         data = yaml.load(text, Loader=Texts)  # noqa: S506 - it creates texts only
     except yaml.YAMLError as error:
         raise InvalidInput(f"The file is not valid YAML: {error}") from None
     whole = read_table_of(data, "The file")
     if not whole:
-        raise InvalidInput(f"The file is empty: it has no `{ROOT}:`. `mappings export` writes one.")
+        raise InvalidInput(f"The file is empty: it has no `{root}:`. `{root} export` writes one.")
     for key in whole:
-        if key != ROOT:
-            known = f"{ROOT}:" if _near(key, [ROOT]) else f"{ROOT}: alone"
+        if key != root:
+            known = f"{root}:" if _near(key, [root]) else f"{root}: alone"
             raise InvalidInput(f"The file: `{key}:` is not known; it has {known}.")
-    return dict(_places(read_table_of(whole.get(ROOT), f"`{ROOT}`")))
+    return read_table_of(whole.get(root), f"`{root}`")
 
 
 class Texts(yaml.BaseLoader):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from app.domain import InvalidInput
 from app.policies.repository import StatusChoice, StatusTable
-from app.sync.mappings.files import WIDTH, Texts, read_table_of, row_fault
+from app.sync.mappings.files import WIDTH, read_stores, read_table_of, row_fault
 
 Tables = Mapping[str, StatusTable]
 """Status tables by store; a store that is not named is left as it is."""
@@ -37,17 +37,7 @@ def _plain(table: StatusTable) -> dict[str, Any]:
 
 def read_tables_text(text: str) -> Tables:
     """The tables of a file. Raises InvalidInput, which names every invalid row and its error."""
-    try:
-        data = yaml.load(text, Loader=Texts)  # noqa: S506 - it creates texts only
-    except yaml.YAMLError as error:
-        raise InvalidInput(f"The file is not valid YAML: {error}") from None
-    whole = read_table_of(data, "The file")
-    if not whole:
-        raise InvalidInput(f"The file is empty: it has no `{ROOT}:`. `statuses export` writes one.")
-    for key in whole:
-        if key != ROOT:
-            raise InvalidInput(f"The file: `{key}:` is not known; it has {ROOT}: alone.")
-    stores = read_table_of(whole.get(ROOT), f"`{ROOT}`")
+    stores = read_stores(text, ROOT)
     faults: list[str] = []
     found = {store: _table(store, given, faults) for store, given in stores.items()}
     if faults:
